@@ -1,0 +1,39 @@
+# `make demo` shows what it does; `make dev` keeps it running; `make test` proves it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install demo dev test lint types imports check lock
+
+install: .venv/installed
+
+.venv/installed: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.*"
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install
+	$(BIN)/referrals demo
+
+dev: install
+	$(BIN)/referrals dev
+
+test: install
+	$(BIN)/pytest -n auto --maxprocesses 4
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+check: test lint types imports
+
+# Resolve anew, without the addresses that packages came from.
+lock: install
+	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt

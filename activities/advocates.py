@@ -1,0 +1,74 @@
+"""What happens to an advocate: publication, shares, milestones. On the own database; run as local activities."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.referrals import ENGINE
+from referrals.domain.progress import Progress
+from referrals.store import Store, progress, publications, settlement, shares
+from referrals.store.sql import Tx
+
+
+class Advocate(BaseModel):
+    """Who: the customer's id here, in a campaign."""
+
+    model_config = ConfigDict(frozen=True)
+    campaign: str
+    customer: str
+
+
+class AdvocateStep(BaseModel):
+    """One thing to do for an advocate; `subject` is the id of the event, command or milestone that it is about."""
+
+    model_config = ConfigDict(frozen=True)
+    advocate: Advocate
+    now: datetime
+    subject: str = ""
+
+
+@dataclass
+class AdvocateActivities:
+    store: Store
+
+    @activity.defn
+    async def publish(self, step: AdvocateStep) -> Progress:
+        """Assign the advocate a code; with `join_once` always the same."""
+        try:
+            async with self.store.begin() as tx:
+                await publications.publish_for(
+                    tx, step.subject, step.advocate.campaign, step.advocate.customer, step.now
+                )
+                return await self._progress(tx, step)
+        except publications.NotPublished as error:
+            reason = error.reason
+            raise ApplicationError(
+                reason.message, reason.code, type="NotPublished", non_retryable=True
+            ) from error
+
+    @activity.defn
+    async def share(self, step: AdvocateStep) -> Progress:
+        """Count the share by its channel."""
+        async with self.store.begin() as tx:
+            await shares.share(tx, step.subject, step.now)
+            return await self._progress(tx, step)
+
+    @activity.defn
+    async def settle_milestone(self, step: AdvocateStep) -> Progress:
+        """Grant a reached milestone's reward, or take a lost one's back."""
+        async with self.store.begin() as tx:
+            await settlement.settle_milestone(tx, step.subject, ENGINE, step.now)
+            return await self._progress(tx, step)
+
+    @activity.defn
+    async def resume_advocate(self, step: AdvocateStep) -> Progress:
+        """Where the advocate stands: messages to send, and until when the campaign runs."""
+        async with self.store.read() as tx:
+            return await self._progress(tx, step)
+
+    async def _progress(self, tx: Tx, step: AdvocateStep) -> Progress:
+        advocate = step.advocate
+        return await progress.of_advocate(tx, advocate.campaign, advocate.customer, step.now)

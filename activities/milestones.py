@@ -1,0 +1,33 @@
+"""Telling an advocate's workflow of a milestone won or lost; an update, because a signal can be lost unread."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import WithStartWorkflowOperation
+from temporalio.common import Priority, WorkflowIDConflictPolicy
+
+from activities.advocates import Advocate
+from referrals.domain.progress import MilestoneChange
+from referrals.domain.temporal import ADVOCATE_WORKFLOW, QUEUE, advocate_workflow_id
+
+
+@dataclass
+class MilestoneActivities:
+    @activity.defn
+    async def tell_advocate(self, campaign: str, change: MilestoneChange) -> None:
+        """Start the advocate's workflow if need be; telling it again changes nothing."""
+        start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
+            ADVOCATE_WORKFLOW,
+            Advocate(campaign=campaign, customer=change.advocate),
+            id=advocate_workflow_id(campaign, change.advocate),
+            task_queue=QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            priority=Priority(fairness_key=campaign),
+        )
+        await activity.client().execute_update_with_start_workflow(
+            "milestone",
+            change.milestone,
+            id=f"{change.milestone}-{change.state}",
+            start_workflow_operation=start,
+        )

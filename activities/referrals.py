@@ -1,0 +1,93 @@
+"""Decisions about referrals and advocates, each one transaction on the own database: run as local activities.
+
+Every one may run again after a crash: what was decided stays decided, and the answer is the same. A method takes
+the time from its workflow, so that a decision made late is judged by the time it was due.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from referrals.domain.progress import Progress
+from referrals.store import Store, conversions, progress, reversals, signups
+from referrals.store.sql import Tx
+
+ENGINE = "engine"
+"""Who did what nobody asked for at that moment: a timer was due."""
+
+
+class Friend(BaseModel):
+    """Whose referral: the friend's id here, in a campaign."""
+
+    model_config = ConfigDict(frozen=True)
+    campaign: str
+    friend: str
+
+
+class Step(BaseModel):
+    """One thing to do for a friend's referral: process an event (or command), or the passing of time."""
+
+    model_config = ConfigDict(frozen=True)
+    friend: Friend
+    now: datetime
+    event: str = ""
+    referral: str = ""
+
+
+Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
+
+
+@dataclass
+class ReferralActivities:
+    store: Store
+
+    @activity.defn
+    async def sign_up(self, step: Step) -> Progress:
+        """Record the sign-up, or refuse it."""
+        return await self._decide(step, signups.sign_up)
+
+    @activity.defn
+    async def convert(self, step: Step) -> Progress:
+        """Qualify the conversion; where nothing is to be waited for, confirm and reward it."""
+        return await self._decide(step, conversions.convert)
+
+    @activity.defn
+    async def roll_back(self, step: Step) -> Progress:
+        """Take the conversion back, as an operator asked."""
+        return await self._decide(step, reversals.take_back)
+
+    @activity.defn
+    async def review(self, step: Step) -> Progress:
+        """Approve or reject a conversion in review, as an operator asked."""
+        return await self._decide(step, reversals.review)
+
+    @activity.defn
+    async def reassess(self, step: Step) -> Progress:
+        """Roll the conversion back unless what is left of its order still qualifies."""
+
+        async def decide(tx: Tx, event_id: str, now: datetime) -> None:
+            await reversals.order_reversed(tx, event_id, step.referral, now)
+
+        return await self._decide(step, decide)
+
+    @activity.defn
+    async def pass_time(self, step: Step) -> Progress:
+        """Do what is due by now: expire a sign-up, confirm and reward a conversion. Or nothing: resume."""
+        async with self.store.begin() as tx:
+            await reversals.pass_time(
+                tx, step.friend.campaign, step.friend.friend, ENGINE, step.now
+            )
+            return await progress.of_friend(tx, step.friend.campaign, step.friend.friend)
+
+    async def _decide(self, step: Step, decide: Decide) -> Progress:
+        try:
+            async with self.store.begin() as tx:
+                await decide(tx, step.event, step.now)
+                return await progress.of_friend(tx, step.friend.campaign, step.friend.friend)
+        except reversals.NotPossible as error:
+            raise ApplicationError(str(error), type="NotPossible", non_retryable=True) from error

@@ -1,0 +1,111 @@
+"""`referrals campaign …`: the programmes and their rules."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from entrypoints.cli.client import Api, load_settings, path
+from entrypoints.cli.output import (
+    Failure,
+    InputFile,
+    Json,
+    print_details,
+    print_json,
+    print_table,
+    read_text,
+    say,
+)
+
+if TYPE_CHECKING:
+    from referrals.domain.campaign_file import Problem
+
+app = typer.Typer(
+    no_args_is_help=True, help="Campaigns: apply, list, show, pause, activate, archive."
+)
+
+Campaign = Annotated[str, typer.Argument(help="The campaign's slug.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
+
+
+@app.command()
+def apply(file: InputFile, as_json: Json = False) -> None:
+    """Create a campaign, or put a new version of it in force."""
+    text = read_text(file)
+    slug = _validated_slug(text, file)
+    with Api.of(load_settings()) as api:
+        campaign = api.call(
+            "PUT",
+            path("campaigns", slug),
+            content=text.encode(),
+            headers={"content-type": "application/yaml"},
+        )
+    if as_json:
+        print_json(campaign)
+    else:
+        say(f"{slug}: version {campaign['version']} is {campaign['state']}.")
+
+
+@app.command("list")
+def list_campaigns(limit: Limit = 100, as_json: Json = False) -> None:
+    """The campaigns, with their state and version."""
+    with Api.of(load_settings()) as api:
+        rows = api.rows(path("campaigns"), limit)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            rows, {"campaign": "Campaign", "name": "Name", "state": "State", "version": "Version"}
+        )
+
+
+@app.command()
+def show(campaign: Campaign, as_json: Json = False) -> None:
+    """One campaign, with all its rules."""
+    with Api.of(load_settings()) as api:
+        answer = api.get(path("campaigns", campaign))
+    (print_json if as_json else print_details)(answer)
+
+
+@app.command()
+def pause(campaign: Campaign, as_json: Json = False) -> None:
+    """Stop accepting conversions; running referrals go on."""
+    _change("POST", campaign, "pause", as_json)
+
+
+@app.command()
+def activate(campaign: Campaign, as_json: Json = False) -> None:
+    """Accept conversions again."""
+    _change("POST", campaign, "activate", as_json)
+
+
+@app.command()
+def archive(campaign: Campaign, as_json: Json = False) -> None:
+    """End the campaign; what it has recorded stays."""
+    _change("DELETE", campaign, None, as_json)
+
+
+def _change(method: str, campaign: str, action: str | None, as_json: bool) -> None:
+    with Api.of(load_settings()) as api:
+        answer = api.call(method, path("campaigns", campaign, *filter(None, [action])))
+    if as_json:
+        print_json(answer)
+    else:
+        say(f"{campaign} is {answer['state'] if answer else 'archived'}.")
+
+
+def _validated_slug(text: str, file: Path) -> str:
+    from referrals.domain.campaign_file import CampaignError, load_campaign
+
+    try:
+        return load_campaign(text).campaign
+    except CampaignError as error:
+        raise Failure(
+            f"{file} is not a valid campaign.",
+            [_at(file, problem) for problem in error.problems],
+        ) from error
+
+
+def _at(file: Path, problem: "Problem") -> str:
+    where = f"{file}:{problem.line}" if problem.line else str(file)
+    return ": ".join(filter(None, (where, problem.field, problem.message)))

@@ -1,0 +1,134 @@
+"""The commands' side of the HTTP API."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+from entrypoints.cli.output import Failure, Row
+
+if TYPE_CHECKING:
+    import httpx
+
+    from referrals.settings import Settings
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+LOCAL = ("127.0.0.1", "::1", "localhost")
+"""Reached directly, whatever proxy the environment names."""
+PAGE = 200
+
+
+def load_settings() -> "Settings":
+    """The settings of the environment; a wrong one is a failure that names its variable."""
+    from pydantic import ValidationError
+
+    from referrals.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        particulars = [
+            f"REFERRALS_{'.'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
+        raise Failure("The environment has settings that cannot be used.", particulars) from error
+
+
+def path(*parts: str) -> str:
+    """`/v1/…`, with every part escaped: ids are the callers' own and may hold anything."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+class Api:
+    """A running system, as seen by the holder of one key. Failures carry the API's own words."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        import httpx
+
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        # A batch of events answers when its last one is decided.
+        timeout = httpx.Timeout(10, read=300)
+        try:
+            local = httpx.URL(self.url).host in LOCAL
+        except httpx.InvalidURL as error:
+            raise Failure(f"{self.url} is not an address: {error}") from error
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=not local
+        )
+
+    @classmethod
+    def of(cls, settings: "Settings") -> Self:
+        """Where the settings say, else where `referrals dev` wrote its address and key."""
+        url = settings.api_url or _read(settings, "api-url") or DEFAULT_URL
+        key = settings.api_key.get_secret_value() if settings.api_key else None
+        return cls(url, key or _read(settings, "api-key"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: str | int | None) -> Any:
+        return self.call("GET", path, params={k: v for k, v in params.items() if v is not None})
+
+    def post(self, path: str, body: object = None) -> Any:
+        return self.call("POST", path, json=body)
+
+    def call(self, method: str, path: str, **request: Any) -> Any:
+        """The decoded answer, None where it is empty. Raises Failure for everything but a 2xx."""
+        import httpx
+
+        try:
+            response = self._http.request(method, path, **request)
+        except httpx.ConnectError as error:
+            raise Failure(
+                f"Nothing answers at {self.url}. Start it with `referrals dev`, "
+                "or say where it is with REFERRALS_API_URL."
+            ) from error
+        except httpx.HTTPError as error:
+            raise Failure(f"{self.url} gave no answer: {error or type(error).__name__}") from error
+        if response.is_success:
+            return response.json() if response.content else None
+        raise refusal(response)
+
+    def rows(self, path: str, limit: int, **params: str | None) -> list[Row]:
+        """The first `limit` rows of a list, over as many pages as it takes."""
+        return list(islice(self._pages(path, limit, params), limit))
+
+    def _pages(self, path: str, limit: int, params: Mapping[str, str | None]) -> Iterator[Row]:
+        after = None
+        while True:
+            page = self.get(path, **params, limit=min(limit, PAGE), after=after)
+            yield from page["data"]
+            after = page["next"]
+            if after is None:
+                return
+
+
+def refusal(response: "httpx.Response") -> Failure:
+    """A problem document (RFC 9457) as a failure: its detail, and a line for each field at fault."""
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict) or "title" not in problem:
+        return Failure(f"{response.request.url} answered {response.status_code}.")
+    return Failure(problem.get("detail") or problem["title"], particulars(problem))
+
+
+def particulars(problem: Row) -> list[str]:
+    """One line for each field at fault, with its line in the file where the API knows it."""
+    return [
+        f"{error['field']}: {error['message']}"
+        + (f" (line {error['line']})" if error.get("line") else "")
+        for error in problem.get("errors") or []
+    ]
+
+
+def _read(settings: "Settings", name: str) -> str | None:
+    try:
+        return (settings.data_dir / name).read_text().strip() or None
+    except OSError:
+        return None

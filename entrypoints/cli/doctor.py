@@ -1,0 +1,193 @@
+"""`referrals doctor`: what works, what does not, and what to do about it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from entrypoints.cli.client import Api, load_settings, path
+from entrypoints.cli.database import database_url
+from entrypoints.cli.output import Json, leave, print_json, print_table
+from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, SEARCH_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+    from temporalio.client import Client
+
+    from referrals.settings import Settings
+
+QUEUES = ((QUEUE, "WORKFLOW"), (QUEUE, "ACTIVITY"), (MESSAGES_QUEUE, "ACTIVITY"))
+POLLED_WITHIN = timedelta(minutes=2)
+"""Temporal remembers a poller for longer than it lives; a living one asks again every minute."""
+PATIENCE = 10
+"""Seconds that one check may take."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: what was found, and what to do if it is not as it should be."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check Python, database, Temporal, workers, API and SMTP. Exit code 1 if one of them fails."""
+    settings = load_settings()
+    checks = asyncio.run(examine(settings))
+    if as_json:
+        print_json([asdict(check) for check in checks])
+    else:
+        rows = [asdict(check) | {"state": "ok" if check.ok else "failed"} for check in checks]
+        headings = {"name": "Check", "state": "State", "found": "Found", "remedy": "What to do"}
+        print_table(rows, headings)
+    leave(0 if all(check.ok for check in checks) else 1)
+
+
+async def examine(settings: "Settings") -> list[Check]:
+    """Every check that makes sense: Temporal is asked about workers only where it answers."""
+    _find_temporal(settings)
+    checks = [
+        await _check("Python", _python, "Use Python 3.11 or newer."),
+        await _check("database", lambda: _database(settings), "Run `referrals db upgrade`."),
+        await _check(
+            "Temporal", _temporal, "Start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE."
+        ),
+    ]
+    if checks[-1].ok:
+        create = "Run `temporal operator search-attribute create --type Keyword --name …` for each."
+        checks.append(await _check("search attributes", _search_attributes, create))
+        checks.append(await _check("workers", _workers, "Start `referrals worker`."))
+    remedy = "Start `referrals api`, and set REFERRALS_API_KEY."
+    checks.append(await _check("API", lambda: _api(settings), remedy))
+    if settings.smtp_url:
+        checks.append(await _check("SMTP", lambda: _smtp(settings), "Check REFERRALS_SMTP_URL."))
+    return checks
+
+
+async def _check(name: str, look: Callable[[], Awaitable[str]], remedy: str) -> Check:
+    try:
+        found = await asyncio.wait_for(look(), PATIENCE)
+    except TimeoutError:
+        return Check(name, ok=False, found=f"no answer within {PATIENCE} s", remedy=remedy)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is what was found
+        return Check(name, ok=False, found=str(error) or type(error).__name__, remedy=remedy)
+    return Check(name, ok=True, found=found, remedy="")
+
+
+async def _python() -> str:
+    if sys.version_info < (3, 11):  # noqa: UP036 - the point of the check
+        raise RuntimeError(sys.version)
+    return sys.version.split()[0]
+
+
+async def _database(settings: "Settings") -> str:
+    from sqlalchemy import make_url
+
+    from referrals.store import migrate, open_store
+
+    url = make_url(database_url(settings))
+    if _is_missing_file(url):
+        raise RuntimeError(f"there is no {url.database}")
+    async with open_store(database_url(settings)) as store:
+        if not await migrate.is_current(store):
+            raise RuntimeError(f"{url!r} is not at {migrate.head()}")
+    return f"{url!r} at {migrate.head()}"
+
+
+def _is_missing_file(url: "URL") -> bool:
+    """Opening SQLite's file would make it, and a look should change nothing."""
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
+
+
+def _find_temporal(settings: "Settings") -> None:
+    """Beside a running `referrals dev`, Temporal is where that wrote it, unless the shell says otherwise."""
+    file = settings.data_dir / "temporal-address"
+    if file.exists():
+        os.environ.setdefault("TEMPORAL_ADDRESS", file.read_text())
+
+
+async def _client() -> "Client":
+    from temporalio.client import Client
+    from temporalio.envconfig import ClientConfig
+
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    return await Client.connect(**config)
+
+
+async def _temporal() -> str:
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+
+    client = await _client()
+    await client.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=client.namespace)
+    )
+    return f"{client.service_client.config.target_host}, namespace {client.namespace}"
+
+
+async def _search_attributes() -> str:
+    from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+
+    client = await _client()
+    registered = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    missing = [name for name in SEARCH_ATTRIBUTES if name not in registered.custom_attributes]
+    if missing:
+        raise RuntimeError(f"not registered: {', '.join(missing)}")
+    return "registered"
+
+
+async def _workers() -> str:
+    client = await _client()
+    idle = [queue for queue, kind in QUEUES if not await _is_polled(client, queue, kind)]
+    if idle:
+        raise RuntimeError(f"nobody polls {', '.join(idle)}")
+    return "polling " + ", ".join(dict.fromkeys(queue for queue, _ in QUEUES))
+
+
+async def _is_polled(client: "Client", queue: str, kind: str) -> bool:
+    from temporalio.api.enums.v1 import TaskQueueType
+    from temporalio.api.taskqueue.v1 import TaskQueue
+    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=TaskQueueType.Value(f"TASK_QUEUE_TYPE_{kind}"),
+        )
+    )
+    since = datetime.now(UTC) - POLLED_WITHIN
+    return any(p.last_access_time.ToDatetime(tzinfo=UTC) > since for p in answer.pollers)
+
+
+async def _api(settings: "Settings") -> str:
+    def ask() -> str:
+        with Api.of(settings) as api:
+            api.rows(path("campaigns"), limit=1)
+            return f"{api.url} accepts the key"
+
+    return await asyncio.to_thread(ask)
+
+
+async def _smtp(settings: "Settings") -> str:
+    from aiosmtplib import SMTP
+
+    assert settings.smtp_url is not None
+    url = urlsplit(settings.smtp_url.get_secret_value())
+    tls = url.scheme == "smtps"
+    server = SMTP(
+        hostname=url.hostname, port=url.port or (465 if tls else 587), use_tls=tls, timeout=PATIENCE
+    )
+    async with server:
+        await server.noop()
+    return f"{url.hostname}:{server.port} answers"

@@ -1,0 +1,59 @@
+"""The command `referrals`."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from entrypoints.cli import (
+    campaigns,
+    database,
+    demo,
+    dev,
+    doctor,
+    events,
+    people,
+    processes,
+    referral,
+)
+from entrypoints.cli.output import Failure
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A durable referral programme engine on Temporal.",
+)
+app.command("dev")(dev.dev)
+app.command("demo")(demo.demo)
+app.command("worker")(processes.worker)
+app.command("api")(processes.api)
+app.add_typer(campaigns.app, name="campaign")
+app.command("publish")(people.publish)
+app.add_typer(events.app, name="event")
+app.add_typer(referral.app, name="referral")
+app.add_typer(referral.rewards, name="reward")
+app.add_typer(people.app, name="customer")
+app.add_typer(database.db, name="db")
+app.add_typer(database.key, name="key")
+app.command("doctor")(doctor.doctor)
+
+
+@app.callback()
+def referrals() -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exit code 1 for what could not be done, 2 for a command that cannot be understood."""
+    try:
+        app(arguments, prog_name="referrals")
+    except OSError as error:
+        Failure(str(error)).report()
+    except Failure as failure:
+        failure.report()
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""What commands print: tables and details for people, JSON for machines, failures on standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Row = Mapping[str, Any]
+
+STDIN = Path("-")
+WIDTH_WITHOUT_TERMINAL = 200
+
+
+def _existing(name: str | Path) -> Path:
+    # Typer's own check takes `-` for a file's name.
+    path = Path(name)
+    if path != STDIN and (path.is_dir() or not path.exists()):
+        raise typer.BadParameter(f"there is no file {clean(name)}")
+    return path
+
+
+InputFile = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", parser=_existing, help="- is standard input."),
+]
+
+
+class Failure(Exception):
+    """What a command could not do: a sentence and, below it, one line for each particular. Exit code 1."""
+
+    def __init__(self, sentence: str, particulars: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.particulars = particulars
+
+    def report(self) -> None:
+        print(f"Error: {clean(self)}", file=sys.stderr)
+        for line in self.particulars:
+            print(f"  {clean(line)}", file=sys.stderr)
+
+
+def clean(value: object) -> str:
+    """The value as text that cannot steer a terminal: what is not printable becomes U+FFFD."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+
+
+def console() -> Console:
+    """Standard output; lines are folded only where a terminal says how wide it is."""
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(width=width, markup=False, highlight=False, emoji=False)
+
+
+def say(text: str, style: str | None = None) -> None:
+    console().print(Text(clean(text), style=style or ""))
+
+
+def print_json(answer: Any) -> None:
+    print(json.dumps(answer, indent=2))
+
+
+def print_table(rows: Iterable[Row], columns: Mapping[str, str]) -> None:
+    """One line a row; `columns` maps each key of the rows to its heading."""
+    table = Table()
+    for heading in columns.values():
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(key)) for key in columns))
+    console().print(table)
+
+
+def print_details(answer: Row) -> None:
+    """One object: its values as a grid, and a table below it for each list of objects in it."""
+    lists = {key: value for key, value in answer.items() if _is_list_of_rows(value)}
+    grid = Table.grid(padding=(0, 2))
+    for key, value in answer.items():
+        if key not in lists:
+            grid.add_row(Text(key, style="bold"), _cell(value))
+    console().print(grid)
+    for key, rows in lists.items():
+        say(key, "bold")
+        print_table(rows, {column: column for row in rows for column in row})
+
+
+def read_text(file: Path) -> str:
+    """The file's text, or standard input's where the file is `-`; it must be UTF-8."""
+    content = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Failure(f"{file} is not UTF-8 text: byte {error.start} cannot be read.") from error
+
+
+def leave(code: int) -> NoReturn:
+    """End a command that has used Temporal's SDK, which can abort the interpreter when it ends by itself."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _is_list_of_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, Mapping) for v in value)
+
+
+def _cell(value: object) -> Text:
+    match value:
+        case None:
+            return Text("")
+        case bool():
+            return Text("yes" if value else "no")
+        case dict():
+            return Text(clean(", ".join(f"{k}: {_cell(v).plain}" for k, v in value.items())))
+        case list():
+            return Text(clean(", ".join(_cell(v).plain for v in value)))
+        case _:
+            return Text(clean(value))

@@ -1,0 +1,50 @@
+"""`referrals publish` and `customer …`: advocates, friends and what they hold."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from entrypoints.cli.client import Api, load_settings, path
+from entrypoints.cli.output import Json, print_details, print_json
+
+app = typer.Typer(no_args_is_help=True, help="Customers: show.")
+
+
+def publish(
+    campaign: Annotated[str, typer.Argument(help="The campaign's slug.")],
+    customer: Annotated[str, typer.Argument(help="Your own id of the customer.")],
+    *,
+    email: Annotated[str | None, typer.Option()] = None,
+    phone: Annotated[str | None, typer.Option(help="In international form, +49….")] = None,
+    name: Annotated[str | None, typer.Option()] = None,
+    locale: Annotated[str | None, typer.Option(help="A language tag, as de or pt-BR.")] = None,
+    channel: Annotated[str | None, typer.Option(help="How the code reaches the customer.")] = None,
+    code: Annotated[str | None, typer.Option(help="This code, instead of a new one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a customer a code: they become an advocate of the campaign."""
+    contact = {"id": customer, "email": email, "phone": phone, "name": name, "locale": locale}
+    body = {"customer": _given(contact), "channel": channel, "code": code}
+    with Api.of(load_settings()) as api:
+        publication = api.post(path("campaigns", campaign, "publications"), _given(body))
+    (print_json if as_json else print_details)(publication)
+
+
+@app.command()
+def show(
+    customer: Annotated[str, typer.Argument(help="Your own id of the customer.")],
+    as_json: Json = False,
+) -> None:
+    """Contact, consent, balances and coupons of one customer."""
+    with Api.of(load_settings()) as api:
+        contact = api.get(path("customers", customer))
+        wallet = api.get(path("customers", customer, "wallet"))
+    if as_json:
+        print_json({**contact, "wallet": wallet})
+    else:
+        print_details({**contact, "balances": wallet["balances"], "coupons": wallet["coupons"]})
+
+
+def _given(values: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,148 @@
+"""E-mail by SMTP."""
+
+import ssl
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import parseaddr
+from hashlib import sha256
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+    SMTPRecipientsRefused,
+    SMTPSenderRefused,
+)
+from email_validator import EmailNotValidError, validate_email
+
+from referrals.channels import Outgoing, Refused, Unavailable
+from referrals.channels.rendering import one_line
+from referrals.domain.redaction import redact
+
+TIMEOUT = 15
+"""Seconds for the connection, and for each answer of the server."""
+MAX_REPLY = 300
+
+_MALFORMED_URL = "the SMTP URL must be like smtp://user:password@host:port, or smtps://…"
+_PERMANENT = 500
+_CREDENTIALS_WANTED = {530, 534, 535, 538}  # RFC 4954
+_REFUSALS: dict[type[Exception], tuple[str, str]] = {
+    SMTPRecipientRefused: ("recipient_refused", "the recipient"),
+    SMTPSenderRefused: ("sender_refused", "the sender"),
+    SMTPDataError: ("message_refused", "the message"),
+}
+
+
+class EmailChannel:
+    """Hands each message to the operator's SMTP server, over a connection of its own.
+
+    A message that the server took just before the connection broke is sent again by the next attempt; both carry the
+    same `Message-ID`, by which mail systems can tell.
+    """
+
+    name = "email"
+
+    def __init__(self, url: str, sender: str) -> None:
+        """
+        Args:
+            url: `smtp://user:password@host:port`, upgraded by STARTTLS when the server offers it, or `smtps://…`,
+                encrypted from the start; certificates are verified. User and password are percent-encoded.
+            sender: An address, with or without a name: `Shop <hello@shop.example>`.
+
+        Raises:
+            ValueError: One of the two is malformed.
+        """
+        self._server = _server(url)
+        self._sender = _sender(sender)
+
+    async def send(self, message: Outgoing) -> str:
+        """The `Message-ID`, once the server has accepted the message.
+
+        Raises:
+            Refused: `no_address`, `invalid_address`, `recipient_refused`, `sender_refused` or `message_refused`.
+            Unavailable: The server is not reached, answers 4xx, or does not accept our credentials.
+        """
+        mail = _compose(message, self._sender)
+        try:
+            async with SMTP(**self._server, local_hostname=self._sender.domain) as server:
+                await server.send_message(mail)
+        except (SMTPException, OSError) as error:
+            raise _failure(error) from None
+        return str(mail["Message-ID"])
+
+
+def _server(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError(_MALFORMED_URL)
+    try:
+        port = parts.port
+    except ValueError:  # whose words may hold a part of the password
+        raise ValueError(_MALFORMED_URL) from None
+    return {
+        "hostname": parts.hostname,
+        "port": port,
+        "username": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "use_tls": parts.scheme == "smtps",
+        "tls_context": ssl.create_default_context(),
+        "timeout": TIMEOUT,
+    }
+
+
+def _sender(text: str) -> Address:
+    name, address = parseaddr(text)
+    user, at, domain = address.rpartition("@")
+    if not (user and at and domain and address.isascii()):
+        raise ValueError("the sender must be like Shop <hello@shop.example>")
+    return Address(one_line(name), user, domain)
+
+
+def _recipient(message: Outgoing) -> Address:
+    """Raises Refused. A domain may be international; a mailbox that is not ASCII needs more than most servers do."""
+    if not message.to:
+        raise Refused("no_address", "There is no e-mail address.")
+    try:
+        found = validate_email(
+            message.to, check_deliverability=False, test_environment=True, allow_smtputf8=False
+        )
+    except EmailNotValidError:
+        raise Refused(
+            "invalid_address", "The e-mail address is not one that mail can be sent to."
+        ) from None
+    return Address(one_line(message.name or ""), found.ascii_local_part or "", found.ascii_domain)
+
+
+def _compose(message: Outgoing, sender: Address) -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"] = sender
+    mail["To"] = _recipient(message)
+    mail["Subject"] = one_line(message.rendered.subject)
+    mail["Date"] = datetime.now(UTC)
+    mail["Message-ID"] = f"<{sha256(message.key.encode()).hexdigest()[:32]}@{sender.domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(message.rendered.text, cte="quoted-printable")
+    mail.add_alternative(message.rendered.html, subtype="html", cte="quoted-printable")
+    return mail
+
+
+def _failure(error: Exception) -> Refused | Unavailable:
+    """What the server's answer means. Whatever is not clearly about this message can be tried again."""
+    if isinstance(error, SMTPRecipientsRefused):
+        error = error.recipients[0]
+    code = getattr(error, "code", 0)
+    reply = one_line(redact(str(getattr(error, "message", error))))[:MAX_REPLY]
+    answer = f"{code} {reply}" if code else reply
+    if isinstance(error, SMTPAuthenticationError) or code in _CREDENTIALS_WANTED:
+        return Unavailable(
+            f"The SMTP server does not accept our credentials, which the operator must set right: {answer}"
+        )
+    if type(error) in _REFUSALS and code >= _PERMANENT:
+        reason, what = _REFUSALS[type(error)]
+        return Refused(reason, f"The SMTP server refused {what}: {answer}")
+    return Unavailable(f"The SMTP server cannot take the message now: {answer}")

@@ -1,0 +1,176 @@
+"""A campaign: a referral programme with its rules, as its YAML file or JSON body says it.
+
+The models have the keys of the file as their attributes and refuse all others. A key whose machinery is not
+there yet is refused too, with "not supported yet", so that no campaign runs otherwise than it reads.
+"""
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
+from referrals.domain.durations import Duration
+from referrals.domain.event_names import INBOUND, OUTBOUND
+from referrals.domain.fields import (
+    Cel,
+    Count,
+    Flag,
+    Line,
+    Model,
+    Moment,
+    Slug,
+    TimeZone,
+    Url,
+    not_yet,
+    unique_names,
+)
+from referrals.domain.journeys import Journey, Send, Step
+from referrals.domain.rewards import Asset, Reward, Rewards, Rollback, Tier
+from referrals.domain.rules import Condition, compile_condition
+
+__all__ = [
+    "Asset",
+    "Budget",
+    "Campaign",
+    "Code",
+    "Conversion",
+    "Cooldown",
+    "Journey",
+    "Limits",
+    "PerAdvocate",
+    "Pool",
+    "Reward",
+    "Rewards",
+    "Rollback",
+    "Rule",
+    "Send",
+    "Step",
+    "Tier",
+]
+
+_EVENT = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+class Pool(Model):
+    """Codes that are made in advance."""
+
+    size: Count
+    refill_below: Count
+
+
+class Code(Model):
+    """How codes look, and how often and how long after their publication they can be used."""
+
+    charset: Annotated[str, AfterValidator(check_charset)] = DEFAULT_CHARSET
+    pattern: str = "####-####"
+    uses: Count | None = None
+    valid_for: Duration | None = None
+    join_once: Flag = True
+    pool: Annotated[Pool | None, AfterValidator(not_yet)] = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _hard_to_guess(cls, pattern: str, info: ValidationInfo) -> str:
+        return check_pattern(pattern, info.data.get("charset", DEFAULT_CHARSET))
+
+
+class Rule(Model):
+    """A condition that a conversion must meet, and what is said when it does not."""
+
+    name: Slug
+    when: Cel
+    message: Line
+
+    @property
+    def condition(self) -> Condition:
+        return compile_condition(self.when, where=self.name)
+
+
+class Conversion(Model):
+    """Which event converts a friend, in what time, under which rules, and what is waited for then."""
+
+    event: str = "redemption"
+    attribution_window: Duration = timedelta(days=30)
+    new_customers_only: Flag = False
+    rules: Annotated[tuple[Rule, ...], Field(max_length=50), AfterValidator(unique_names)] = ()
+    hold: Duration | None = None
+    review: Literal["manual"] | None = None
+
+    @field_validator("event")
+    @classmethod
+    def _redemption_or_custom(cls, event: str) -> str:
+        if event in INBOUND | OUTBOUND:
+            raise ValueError(f"must not be {event}, which has a meaning of its own")
+        if not _EVENT.fullmatch(event):
+            raise ValueError(
+                "must be redemption or a custom event: 1 to 63 lower-case letters, digits and _, "
+                "beginning with a letter"
+            )
+        return event
+
+    @field_validator("review", mode="before")
+    @classmethod
+    def _no_scores_yet(cls, review: Any) -> Any:
+        if isinstance(review, dict) and "score_at_least" in review:
+            raise ValueError("score_at_least is not supported yet")
+        return None if review == "none" else review
+
+
+class PerAdvocate(Model):
+    """The most accepted conversions of one advocate, within a period or for ever."""
+
+    count: Count
+    period: Duration | None = None
+
+
+class Cooldown(Model):
+    """The least time between two rewarded conversions of one advocate."""
+
+    period: Duration
+    on_hit: Literal["defer", "reject"]
+
+
+class Budget(Model):
+    """The most that the campaign may give."""
+
+    points: Count
+
+
+class Limits(Model):
+    """How much of the campaign one advocate, and all of them together, may use."""
+
+    per_advocate: PerAdvocate | None = None
+    cooldown: Cooldown | None = None
+    conversions: Count | None = None
+    budget: Annotated[Budget | None, AfterValidator(not_yet)] = None
+
+
+class Campaign(Model):
+    """A referral programme with its rules."""
+
+    campaign: Slug
+    name: Line
+    timezone: TimeZone = "UTC"
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    landing_url: Url | None = None
+    publish_on: Literal["customer_registered"] | None = None
+    code: Code = Code()
+    conversion: Conversion = Conversion()
+    limits: Limits = Limits()
+    rewards: Rewards
+    journeys: Annotated[
+        tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_names)
+    ] = ()
+
+    @field_validator("ends_at")
+    @classmethod
+    def _ends_after_it_starts(
+        cls, ends_at: datetime | None, info: ValidationInfo
+    ) -> datetime | None:
+        starts_at = info.data.get("starts_at")
+        if ends_at and starts_at and ends_at <= starts_at:
+            raise ValueError("must be later than starts_at")
+        return ends_at

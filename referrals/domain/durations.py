@@ -1,0 +1,33 @@
+"""Lengths of time, written in ISO 8601."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+MAX_DURATION = timedelta(days=3650)
+"""P10Y."""
+
+_ISO = re.compile(
+    r"P(?=[0-9T])(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?)", re.ASCII
+)
+
+
+def _only_iso(value: Any) -> Any:
+    if isinstance(value, timedelta) or (isinstance(value, str) and _ISO.fullmatch(value)):
+        return value
+    raise ValueError("must be an ISO 8601 duration, such as P14D or PT12H")
+
+
+def _within_bounds(value: timedelta) -> timedelta:
+    if not timedelta() < value <= MAX_DURATION:
+        raise ValueError("must be longer than zero and at most P10Y")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_only_iso), AfterValidator(_within_bounds)]
+"""A length of time over zero and up to ten years, from an ISO 8601 string and back to one.
+
+A year is 365 days and a month 30: a campaign's windows are lengths, not calendar dates.
+"""

@@ -1,0 +1,38 @@
+"""The names of the events that come in and go out, as they stand in a CloudEvent's ``type``."""
+
+INBOUND: frozenset[str] = frozenset(
+    {
+        "customer_registered",
+        "referral_link_shared",
+        "referral_link_clicked",
+        "referral_signed_up",
+        "referral_converted",
+        "order_refunded",
+        "order_cancelled",
+    }
+)
+"""What callers send, beside custom event names of their own."""
+
+OUTBOUND: frozenset[str] = frozenset(
+    {
+        "code_published",
+        "referral_link_shared",
+        "referral_signed_up",
+        "referral_converted",
+        "referral_rejected",
+        "referral_held",
+        "referral_expired",
+        "referral_rolled_back",
+        "milestone_reached",
+        "milestone_lost",
+        "reward_pending",
+        "reward_granted",
+        "reward_failed",
+        "reward_voided",
+        "reward_rolled_back",
+        "message_sent",
+        "message_delivered",
+        "message_failed",
+    }
+)
+"""What is written to the activity log, sent to webhooks and can start a journey."""

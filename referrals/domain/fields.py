@@ -1,0 +1,137 @@
+"""The kinds of values that a campaign's keys take, each with an error that says what is right."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Protocol, TypeVar
+from unicodedata import category
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+)
+
+from referrals.domain.rules import compile_condition
+
+_HTTP_URL = TypeAdapter(HttpUrl)
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_MOMENT = re.compile(
+    r"2[01]\d\d-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+class Model(BaseModel):
+    """What every part of a campaign has in common: no other keys, no changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=Named)
+
+
+def not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The items themselves.
+
+    Raises:
+        ValueError: there are none. (Pydantic's own check would count an invalid item as none.)
+    """
+    if not items:
+        raise ValueError("must not be empty")
+    return items
+
+
+def unique_names(items: tuple[T, ...]) -> tuple[T, ...]:
+    """The items themselves.
+
+    Raises:
+        ValueError: two of them have one name.
+    """
+    names = [item.name for item in items]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ValueError(f"has two entries named {twice}")
+    return items
+
+
+def not_yet(value: Any, info: ValidationInfo) -> None:
+    """Nothing.
+
+    Raises:
+        ValueError: there is a value, for a key whose machinery is not there.
+    """
+    if value is not None:
+        raise ValueError(f"{info.field_name} is not supported yet")
+
+
+def _slug(text: str) -> str:
+    if not _SLUG.fullmatch(text):
+        raise ValueError(
+            "must be 1 to 63 lower-case letters, digits, - or _, and begin with a letter or digit"
+        )
+    return text
+
+
+def _one_line(text: str) -> str:
+    if any(category(char) == "Cc" for char in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _condition(text: str, info: ValidationInfo) -> str:
+    compile_condition(text, where=info.data.get("name", "condition"))
+    return text
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("must be a time zone such as Europe/Berlin") from error
+    return name
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, datetime) or (isinstance(value, str) and _MOMENT.fullmatch(value)):
+        return value
+    raise ValueError("must be a date and time with its offset, such as 2026-03-01T00:00:00+01:00")
+
+
+def _http_url(text: str) -> str:
+    try:
+        return str(_HTTP_URL.validate_python(text))
+    except ValueError as error:
+        raise ValueError("must be a URL that begins with http:// or https://") from error
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=300),
+    AfterValidator(_one_line),
+]
+Cel = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    AfterValidator(_condition),
+]
+"""A condition that compiles; its model has a `name`, before it, that errors can give."""
+
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+Url = Annotated[str, AfterValidator(_http_url)]
+Count = Annotated[int, Field(strict=True, gt=0, le=10**9)]
+Flag = Annotated[bool, Field(strict=True)]
+NotYet = Annotated[None, BeforeValidator(not_yet)]

@@ -1,0 +1,32 @@
+"""What a workflow needs to know to go on; ids and times only, for it stands in workflow histories."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class MilestoneChange(BaseModel):
+    """A milestone whose reward has yet to follow its state, `reached` or `lost`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    milestone: str
+    state: str
+    advocate: str
+    """The advocate's customer id here."""
+
+
+class Progress(BaseModel):
+    """Where a referral or an advocate stands in SQL.
+
+    `open`: there is more to come; `wake_at`: when time alone changes something; `messages` wait to be sent,
+    `milestones` to be settled by the advocate's workflow.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    state: str = ""
+    open: bool = False
+    wake_at: datetime | None = None
+    messages: tuple[str, ...] = ()
+    milestones: tuple[MilestoneChange, ...] = ()

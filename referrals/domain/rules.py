@@ -1,0 +1,113 @@
+"""Conditions of campaigns, in the Common Expression Language (https://cel.dev).
+
+A condition reads maps such as ``order`` and ``friend``, and says true or false. Amounts in them are numbers
+in the currency's major unit. CEL compares whole numbers and fractions by value (``order.amount >= 80``).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from cel_expr_python import cel
+
+Context = Mapping[str, Mapping[str, Any]]
+"""What a condition reads: a map for each of `VARIABLES` that there is."""
+
+MAX_CONDITION = 2000
+"""The most characters that a condition may have."""
+
+VARIABLES = (
+    "order",
+    "event",
+    "friend",
+    "advocate",
+    "referral",
+    "campaign",
+    "milestone",
+    "reward",
+    "share",
+    "counts",
+)
+
+# Without `map`, which can double a string or list at every step until the memory is gone, all that is left
+# is bounded by CEL's own limits: depth 32, a fixed number of iterations, linear-time regular expressions.
+_ENV = cel.NewEnv(
+    config=cel.NewEnvConfigFromYaml("stdlib: {exclude_macros: [map]}"),
+    variables={name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN) for name in VARIABLES},
+)
+_AT = re.compile(r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
+_STATUS = re.compile(
+    r"^[A-Z_]+: (?:ERROR: <input>:-1:-1: )?| \[[A-Z_]+\]$| expecting \{.*| \(in container ''\)"
+)
+
+
+class RuleError(ValueError):
+    """A condition that does not compile, or that cannot be answered for what it was asked about.
+
+    The message names whose condition it is and, where it does not compile, the line and column.
+    """
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A compiled condition; `where` says whose it is."""
+
+    text: str
+    where: str
+    _expression: Any = field(repr=False, compare=False)
+
+    def holds(self, context: Context) -> bool:
+        """Whether the condition is true of the context, in which a missing variable is an empty map.
+
+        Raises:
+            RuleError: a key that is missing or null, or a value of another type than the condition needs.
+        """
+        data = {name: context.get(name, {}) for name in VARIABLES}
+        try:
+            result = self._expression.eval(data=data)
+        except RuntimeError as error:
+            raise RuleError(self._problem(str(error))) from error
+        if result.type() == cel.Type.BOOL:
+            return bool(result.value())
+        if result.type() == cel.Type.ERROR:
+            raise RuleError(self._problem(str(result.value())))
+        raise RuleError(self._problem(f"gives {_name(result.type())}, not true or false"))
+
+    def _problem(self, message: str) -> str:
+        return f"{self.where}: {_STATUS.sub('', message)}, in {self.text}"
+
+
+@lru_cache(maxsize=4096)
+def compile_condition(text: str, *, where: str) -> Condition:
+    """The condition, checked and compiled, once for each text and place.
+
+    Raises:
+        RuleError: it is too long, is not CEL, names an unknown variable, or gives no truth value.
+    """
+    if len(text) > MAX_CONDITION:
+        raise RuleError(f"{where}: has {len(text)} characters; at most {MAX_CONDITION} are allowed")
+    try:
+        expression = _ENV.compile(text)
+    except RuntimeError as error:
+        raise RuleError(f"{where}: {_explain(str(error))}") from error
+    except TypeError as error:
+        raise RuleError(f"{where}: has half of a character (a lone surrogate)") from error
+    if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
+        raise RuleError(f"{where}: gives {_name(expression.return_type())}, not true or false")
+    return Condition(text, where, expression)
+
+
+def _explain(error: str) -> str:
+    match = _AT.search(error)
+    if match is None:
+        return _STATUS.sub("", error)
+    message = _STATUS.sub("", match["message"])
+    if message.startswith("undeclared reference"):
+        message += f"; there are {', '.join(VARIABLES)}"
+    return f"line {match['line']}, column {match['column']}: {message}"
+
+
+def _name(kind: Any) -> str:
+    return str(kind.name()).lower()

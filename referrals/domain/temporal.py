@@ -1,0 +1,24 @@
+"""The names by which Temporal knows what is ours. No caller's id is ever part of one."""
+
+REFERRAL_WORKFLOW = "ReferralWorkflow"
+ADVOCATE_WORKFLOW = "AdvocateWorkflow"
+
+QUEUE = "referrals"
+"""Workflows and decisions."""
+MESSAGES_QUEUE = "referrals-messages"
+"""Messages; rate limited over all workers."""
+
+CAMPAIGN_ATTRIBUTE = "ReferralCampaign"
+ADVOCATE_ATTRIBUTE = "ReferralAdvocate"
+STATE_ATTRIBUTE = "ReferralState"
+ATTENTION_ATTRIBUTE = "ReferralAttention"
+SEARCH_ATTRIBUTES = (CAMPAIGN_ATTRIBUTE, ADVOCATE_ATTRIBUTE, STATE_ATTRIBUTE, ATTENTION_ATTRIBUTE)
+"""Keywords, to be registered in the namespace."""
+
+
+def referral_workflow_id(campaign: str, friend: str) -> str:
+    return f"referral/{campaign}/{friend}"
+
+
+def advocate_workflow_id(campaign: str, customer: str) -> str:
+    return f"advocate/{campaign}/{customer}"

@@ -1,0 +1,54 @@
+"""Everything that differs between deployments, read from `REFERRALS_*` environment variables.
+
+Temporal's own connection settings are not here: they are Temporal's (`TEMPORAL_ADDRESS`, profiles, …).
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+ASYNC_DRIVERS["postgres"] = ASYNC_DRIVERS["postgresql"]
+
+
+class Settings(BaseSettings):
+    """Built once in a composition root (worker, API, command) and passed down."""
+
+    model_config = SettingsConfigDict(env_prefix="REFERRALS_", extra="ignore", frozen=True)
+
+    database_url: str = "sqlite:///referrals.db"
+    api_url: str | None = None
+    """Where the commands find the API; without it they look into `data_dir`."""
+    api_key: SecretStr | None = None
+    data_dir: Path = Path(".referrals")
+    """What `referrals dev` keeps: databases, its API key and its address."""
+    public_url: str = "http://127.0.0.1:8080"
+    """Base of the referral links."""
+    smtp_url: SecretStr | None = None
+    """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`; without it mails go to the log channel."""
+    email_from: str = "Referrals <referrals@localhost>"
+    templates_dir: Path | None = None
+    """Message templates that take precedence over the built-in ones."""
+    answer_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
+    """How long an event waits for Temporal's answer before it is queued."""
+    sandbox: bool = False
+    """Whether the worker runs workflows in the SDK's sandbox (the tests and replays always do)."""
+    messages_per_second: float = Field(50, gt=0)
+    """Limit of the queue `referrals-messages` over all workers."""
+    log_level: str = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _async_driver(cls, url: str) -> str:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise ValueError(f"not a database URL: {error}") from error
+        backend = parsed.drivername.split("+")[0]
+        if backend not in ASYNC_DRIVERS:
+            raise ValueError(f"unknown database {backend!r}: use sqlite:/// or postgresql://")
+        return parsed.set(drivername=ASYNC_DRIVERS[backend]).render_as_string(hide_password=False)

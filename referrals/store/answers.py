@@ -1,0 +1,59 @@
+"""The answer to an event, as the contract writes it. It is stored with the event and given to every repeat."""
+
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.decisions import Reason
+from referrals.domain.states import AWAITING_CONFIRMATION, Decision, ReferralState
+from referrals.store import inbox
+from referrals.store.schema import rewards
+from referrals.store.settlement import amount_text
+from referrals.store.sql import Tx, rows
+
+
+async def give(
+    tx: Tx,
+    event: Row[Any],
+    decision: Decision,
+    *,
+    referral_id: str | None = None,
+    reason: Reason | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Store and return the answer to `event`; with this the event is processed."""
+    answer = {
+        "event": event.external_id,
+        "referral": referral_id,
+        "decision": decision,
+        "reason": reason.told() if reason else None,
+        "rewards": await _promised(tx, referral_id) if decision != Decision.REJECTED else [],
+        **more,
+    }
+    await inbox.answer(tx, event.id, answer)
+    return answer
+
+
+def decision_for(state: str) -> Decision:
+    """What an accepted conversion in this state is told."""
+    if state == ReferralState.DEFERRED:
+        return Decision.DEFERRED
+    return Decision.HELD if state in AWAITING_CONFIRMATION else Decision.ACCEPTED
+
+
+async def _promised(tx: Tx, referral_id: str | None) -> list[dict[str, Any]]:
+    statement = select(rewards).where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
+    return [brief(row) for row in await rows(tx, statement)] if referral_id else []
+
+
+def brief(reward: Row[Any]) -> dict[str, Any]:
+    """A reward inside an answer."""
+    return {
+        "id": reward.id,
+        "side": reward.side,
+        "type": reward.type,
+        "amount": amount_text(reward.amount, reward.currency),
+        "currency": reward.currency,
+        "state": reward.state,
+        "due_at": reward.due_at.isoformat() if reward.due_at else None,
+    }

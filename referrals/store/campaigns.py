@@ -1,0 +1,138 @@
+"""Campaigns and their versions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import Row, select
+
+from referrals.domain.campaign import Campaign
+from referrals.store.schema import campaign_versions, campaigns
+from referrals.store.sql import Tx, first, insert, one, rows
+
+
+@dataclass(frozen=True)
+class CampaignInForce:
+    """A campaign's state with the definition that decides now."""
+
+    id: str
+    state: str
+    version: int
+    accepted: int
+    campaign: Campaign
+
+
+@lru_cache(maxsize=512)
+def _parse(definition: str) -> Campaign:
+    return Campaign.model_validate_json(definition)
+
+
+async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> int:
+    """Create the campaign or put a new version in force; an equal one changes nothing. Returns the version.
+
+    An archived campaign that is applied again runs again.
+    """
+    definition = campaign.model_dump_json()
+    current = await _lock(tx, campaign.campaign)
+    if current is None:
+        await tx.execute(insert(tx, campaigns).values(_row(campaign, now)))
+        version = 1
+    elif (
+        await definition_text(tx, campaign.campaign, current.version) == definition
+        and current.state != "archived"
+    ):
+        return int(current.version)
+    else:
+        version = current.version + 1
+        values = _row(campaign, now) | {"version": version, "accepted": current.accepted}
+        values["created_at"] = current.created_at
+        if current.state == "paused":
+            values["state"] = "paused"
+        await tx.execute(
+            campaigns.update().where(campaigns.c.id == campaign.campaign).values(values)
+        )
+    await tx.execute(
+        campaign_versions.insert().values(
+            campaign_id=campaign.campaign,
+            version=version,
+            definition=definition,
+            applied_at=now,
+            applied_by=actor,
+        )
+    )
+    return version
+
+
+def _row(campaign: Campaign, now: datetime) -> dict[str, object]:
+    return {
+        "id": campaign.campaign,
+        "name": campaign.name,
+        "state": "running",
+        "version": 1,
+        "conversion_event": campaign.conversion.event,
+        "publish_on": campaign.publish_on,
+        "accepted": 0,
+        "created_at": now,
+    }
+
+
+async def _lock(tx: Tx, campaign_id: str) -> Row[tuple[object, ...]] | None:
+    return await first(tx, select(campaigns).where(campaigns.c.id == campaign_id).with_for_update())
+
+
+async def definition_text(tx: Tx, campaign_id: str, version: int) -> str:
+    statement = select(campaign_versions.c.definition).where(
+        campaign_versions.c.campaign_id == campaign_id, campaign_versions.c.version == version
+    )
+    return str((await one(tx, statement))[0])
+
+
+async def at_version(tx: Tx, campaign_id: str, version: int) -> Campaign:
+    """The definition that a referral began under."""
+    return _parse(await definition_text(tx, campaign_id, version))
+
+
+async def in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce | None:
+    """The campaign as it decides now. With `lock`, no other transaction takes a place meanwhile."""
+    statement = (
+        select(campaigns, campaign_versions.c.definition)
+        .join(
+            campaign_versions,
+            (campaign_versions.c.campaign_id == campaigns.c.id)
+            & (campaign_versions.c.version == campaigns.c.version),
+        )
+        .where(campaigns.c.id == campaign_id)
+    )
+    if lock:
+        statement = statement.with_for_update(of=campaigns)
+    row = await first(tx, statement)
+    if row is None:
+        return None
+    return CampaignInForce(row.id, row.state, row.version, row.accepted, _parse(row.definition))
+
+
+async def set_state(tx: Tx, campaign_id: str, state: str) -> bool:
+    """`running`, `paused` or `archived`; false where there is no such campaign."""
+    result = await tx.execute(
+        campaigns.update()
+        .where(campaigns.c.id == campaign_id)
+        .values(state=state)
+        .returning(campaigns.c.id)
+    )
+    return result.first() is not None
+
+
+async def publishing_on(tx: Tx, event: str) -> list[str]:
+    """Running campaigns that publish a code on this event."""
+    statement = select(campaigns.c.id).where(
+        campaigns.c.publish_on == event, campaigns.c.state == "running"
+    )
+    return [row.id for row in await rows(tx, statement.order_by(campaigns.c.id))]
+
+
+async def converting_on(tx: Tx, event: str) -> list[str]:
+    """Campaigns, not archived, whose conversion is this event."""
+    statement = select(campaigns.c.id).where(
+        campaigns.c.conversion_event == event, campaigns.c.state != "archived"
+    )
+    return [row.id for row in await rows(tx, statement.order_by(campaigns.c.id))]

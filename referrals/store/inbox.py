@@ -1,0 +1,177 @@
+"""Events as they came in, and commands: each is a row before anything else happens, and is processed once.
+
+The caller's event id is unique; the answer to its first processing is the answer to every repeat. Rows carry no
+contact details: those are moved to the customers.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.events import Event
+from referrals.store.ids import new_id
+from referrals.store.schema import events
+from referrals.store.sql import Tx, first, insert, one, rows
+
+MOST_ATTEMPTS = 20
+"""Of processing an event that fails for a reason of its own, over some hours."""
+
+
+class EventIdReused(Exception):
+    """The id stands for another event already: it came from another source or with another type."""
+
+
+async def receive(
+    tx: Tx,
+    event: Event,
+    actor: str,
+    now: datetime,
+    *,
+    data: dict[str, Any],
+    campaign_id: str | None,
+    customer_id: str | None,
+) -> Row[Any]:
+    """The event's row, new or the one that stands; raises EventIdReused."""
+    row = await _insert(
+        tx,
+        external_id=event.id,
+        source=event.source,
+        type=event.type,
+        occurred_at=event.time,
+        received_at=now,
+        actor=actor,
+        campaign_id=campaign_id,
+        customer_id=customer_id,
+        data=data,
+    )
+    if (row.source, row.type) != (event.source, event.type):
+        raise EventIdReused(event.id)
+    return row
+
+
+async def command(
+    tx: Tx,
+    kind: str,
+    actor: str,
+    now: datetime,
+    *,
+    data: dict[str, Any],
+    campaign_id: str,
+    customer_id: str,
+) -> Row[Any]:
+    """What an operator or a caller asks for, kept like an event, so that it travels by its id too."""
+    return await _insert(
+        tx,
+        external_id=new_id(kind),
+        source="api",
+        type=kind,
+        received_at=now,
+        actor=actor,
+        campaign_id=campaign_id,
+        customer_id=customer_id,
+        data=data,
+    )
+
+
+async def click(tx: Tx, code: str, actor: str, now: datetime) -> Row[Any]:
+    """A visit of a referral link; each is one event."""
+    return await _insert(
+        tx,
+        external_id=new_id("click"),
+        source="link",
+        type="referral_link_clicked",
+        received_at=now,
+        actor=actor,
+        data={"code": code},
+    )
+
+
+async def _insert(tx: Tx, **values: Any) -> Row[Any]:
+    await tx.execute(
+        insert(tx, events)
+        .values(id=new_id("evt"), state="received", **values)
+        .on_conflict_do_nothing(index_elements=["external_id"])
+    )
+    return await one(tx, select(events).where(events.c.external_id == values["external_id"]))
+
+
+async def known(tx: Tx, event: Event) -> Row[Any] | None:
+    """The row of an event that came before; raises EventIdReused."""
+    row = await first(tx, select(events).where(events.c.external_id == event.id))
+    if row and (row.source, row.type) != (event.source, event.type):
+        raise EventIdReused(event.id)
+    return row
+
+
+async def claim(tx: Tx, event_id: str) -> Row[Any]:
+    """The event, locked until this transaction ends."""
+    return await one(tx, select(events).where(events.c.id == event_id).with_for_update())
+
+
+async def answer(tx: Tx, event_id: str, answer: dict[str, Any]) -> None:
+    """Processed: this is the answer from now on."""
+    await tx.execute(
+        events.update()
+        .where(events.c.id == event_id)
+        .values(state="processed", answer=answer, error=None)
+    )
+
+
+async def set_data(tx: Tx, event_id: str, data: dict[str, Any]) -> None:
+    await tx.execute(events.update().where(events.c.id == event_id).values(data=data))
+
+
+async def answer_of(tx: Tx, event_id: str) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = (
+        await one(tx, select(events.c.answer).where(events.c.id == event_id))
+    )[0]
+    return found
+
+
+async def postpone(tx: Tx, event_id: str, error: str, retry_at: datetime) -> None:
+    """Keep it for the drain, which tries it again from `retry_at`."""
+    await _leave(tx, event_id, state="queued", error=error, retry_at=retry_at)
+
+
+async def attempt_failed(tx: Tx, event_id: str, error: str, now: datetime) -> None:
+    """Try it again later and later; in the end it is parked as failed, in sight."""
+    attempts = (await claim(tx, event_id)).attempts + 1
+    state = "failed" if attempts >= MOST_ATTEMPTS else "queued"
+    retry_at = now + timedelta(seconds=min(2**attempts, 3600))
+    await _leave(tx, event_id, state=state, attempts=attempts, error=error, retry_at=retry_at)
+
+
+async def park(tx: Tx, event_id: str, error: str) -> None:
+    """It cannot be done; trying again would not help."""
+    await _leave(tx, event_id, state="failed", error=error)
+
+
+async def _leave(tx: Tx, event_id: str, error: str, **values: Any) -> None:
+    await tx.execute(
+        events.update()
+        .where(events.c.id == event_id, events.c.state != "processed")
+        .values(error=error[:1000], **values)
+    )
+
+
+async def waiting(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[Row[Any]]:
+    """Events to drain, oldest first: queued ones, and those received before `cut_off` that nobody answered."""
+    queued = (events.c.state == "queued") & (events.c.retry_at <= now)
+    cut = (events.c.state == "received") & (events.c.received_at < cut_off)
+    statement = select(events).where(queued | cut).order_by(events.c.id).limit(limit)
+    return list(await rows(tx, statement))
+
+
+async def queued_before(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
+    """Earlier events of the same customer that still wait: they go first."""
+    statement = (
+        select(events)
+        .where(
+            events.c.customer_id == event.customer_id,
+            events.c.state == "queued",
+            events.c.id < event.id,
+        )
+        .order_by(events.c.id)
+    )
+    return list(await rows(tx, statement))

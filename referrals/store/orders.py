@@ -1,0 +1,41 @@
+"""What is known of an order beside its referral: what came back of it, possibly before the conversion came."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.events import Order
+from referrals.domain.money import digits_of
+from referrals.store.schema import orders
+from referrals.store.sql import Tx, insert, one
+
+
+async def lock(tx: Tx, order_id: str) -> Row[Any]:
+    """The order, locked: a refund and the conversion it belongs to cannot miss each other."""
+    await tx.execute(
+        insert(tx, orders)
+        .values(id=order_id, refunds=[], cancelled=False)
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+    return await one(tx, select(orders).where(orders.c.id == order_id).with_for_update())
+
+
+async def refund(tx: Tx, order: Row[Any], amount: str | None) -> None:
+    """Note a refund of `amount`, a decimal string; None is all of it."""
+    await tx.execute(
+        orders.update().where(orders.c.id == order.id).values(refunds=[*order.refunds, amount])
+    )
+
+
+async def cancel(tx: Tx, order: Row[Any]) -> None:
+    await tx.execute(orders.update().where(orders.c.id == order.id).values(cancelled=True))
+
+
+def refunded(order: Row[Any], paid: Order) -> int:
+    """Minor units that came back in all, at most what was paid."""
+    if None in order.refunds:
+        return paid.minor
+    total = sum(map(Decimal, order.refunds), Decimal(0))
+    minor = total.scaleb(digits_of(paid.currency)).to_integral_value(ROUND_HALF_UP)
+    return min(int(minor), paid.minor)

@@ -1,0 +1,164 @@
+"""Messages on their way out: what each one says, to whom, and what became of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.links import link
+from referrals.domain.money import format_amount
+from referrals.store import campaigns, customers, publications
+from referrals.store.schema import activity, advocates, messages, milestones, referrals, rewards
+from referrals.store.sql import Tx, first, one, rows
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A message with the recipient and what its template may say (see `channels.context`)."""
+
+    message: Row[Any]
+    recipient: Row[Any]
+    context: dict[str, Any]
+
+
+async def draft(tx: Tx, message_id: str, public_url: str) -> Draft:
+    message = await one(tx, select(messages).where(messages.c.id == message_id))
+    recipient = await customers.get(tx, message.customer_id)
+    return Draft(message, recipient, await _context(tx, message, recipient, public_url))
+
+
+async def settle(
+    tx: Tx,
+    message: Row[Any],
+    state: str,
+    now: datetime,
+    *,
+    channel: str | None = None,
+    reference: str | None = None,
+    subject: str | None = None,
+    text: str | None = None,
+    reason_code: str | None = None,
+    reason: str | None = None,
+) -> bool:
+    """`sent` or `failed`, once, and logged; false where it was settled before."""
+    result = await tx.execute(
+        messages.update()
+        .where(messages.c.id == message.id, messages.c.state == "pending")
+        .values(
+            state=state,
+            settled_at=now,
+            channel=channel,
+            reference=reference,
+            subject=subject,
+            text=text,
+            reason_code=reason_code,
+            reason=reason,
+        )
+        .returning(messages.c.id)
+    )
+    if result.first() is None:
+        return False
+    await tx.execute(
+        activity.insert().values(
+            type=f"message_{state}",
+            at=now,
+            actor="engine",
+            campaign_id=message.campaign_id,
+            advocate_id=message.advocate_id,
+            referral_id=message.referral_id,
+            milestone_id=message.milestone_id,
+            reward_id=message.reward_id,
+            customer_id=message.customer_id,
+            reason_code=reason_code,
+            reason=reason,
+            data={"message": message.id, "template": message.template, "channel": channel},
+        )
+    )
+    return True
+
+
+async def _context(
+    tx: Tx, message: Row[Any], recipient: Row[Any], public_url: str
+) -> dict[str, Any]:
+    campaign = await campaigns.at_version(tx, message.campaign_id, message.version)
+    advocate = await one(tx, select(advocates).where(advocates.c.id == message.advocate_id))
+    referral = await _maybe(tx, referrals, message.referral_id)
+    milestone = await _maybe(tx, milestones, message.milestone_id)
+    reward = await _reward(tx, message)
+    return {
+        "campaign": {"id": campaign.campaign, "name": campaign.name},
+        "recipient": {"name": recipient.name},
+        "advocate": await _advocate(tx, advocate, referral, public_url),
+        "friend": await _friend(tx, referral) if milestone is None else None,
+        "reward": of_reward(reward) if reward else None,
+        "rewards": [of_reward(row) for row in await _own_rewards(tx, message, reward)],
+        "due_at": _due_text(referral),
+        "milestone": {"name": milestone.tier, "at": milestone.at} if milestone else None,
+        "reason": referral.reason if referral and milestone is None else None,
+    }
+
+
+async def _advocate(
+    tx: Tx, advocate: Row[Any], referral: Row[Any] | None, public_url: str
+) -> dict[str, Any]:
+    customer = await customers.get(tx, advocate.customer_id)
+    code = await publications.code_of(tx, advocate.id)
+    text = referral.code if referral else code.code if code else ""
+    return {
+        "name": customer.name,
+        "code": text,
+        "link": link(public_url, text),
+        "count": advocate.confirmed,
+    }
+
+
+async def _friend(tx: Tx, referral: Row[Any] | None) -> dict[str, Any] | None:
+    return {"name": (await customers.get(tx, referral.friend_id)).name} if referral else None
+
+
+async def _reward(tx: Tx, message: Row[Any]) -> Row[Any] | None:
+    if message.milestone_id:
+        return await first(
+            tx, select(rewards).where(rewards.c.milestone_id == message.milestone_id)
+        )
+    return await _maybe(tx, rewards, message.reward_id)
+
+
+async def _own_rewards(tx: Tx, message: Row[Any], reward: Row[Any] | None) -> list[Row[Any]]:
+    if reward is not None:
+        return [reward] if reward.customer_id == message.customer_id else []
+    statement = select(rewards).where(
+        rewards.c.referral_id == message.referral_id,
+        rewards.c.customer_id == message.customer_id,
+    )
+    return list(await rows(tx, statement.order_by(rewards.c.key)))
+
+
+async def _maybe(tx: Tx, table: Any, row_id: str | None) -> Row[Any] | None:
+    return await one(tx, select(table).where(table.c.id == row_id)) if row_id else None
+
+
+def of_reward(reward: Row[Any]) -> dict[str, Any]:
+    """A reward as a template may name it: "100 points", "EUR 25.00"."""
+    if reward.currency is None:
+        amount = str(reward.amount)
+        return {
+            "type": reward.type,
+            "amount": amount,
+            "currency": None,
+            "text": f"{amount} {'point' if reward.amount == 1 else 'points'}",
+        }
+    amount = format_amount(reward.amount, reward.currency)
+    return {
+        "type": reward.type,
+        "amount": amount,
+        "currency": reward.currency,
+        "text": f"{reward.currency} {amount}",
+    }
+
+
+def _due_text(referral: Row[Any] | None) -> str | None:
+    if referral is None or referral.due_at is None or referral.confirmed_at is not None:
+        return None
+    return f"{referral.due_at.day} {referral.due_at:%B %Y}"

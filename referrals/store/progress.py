@@ -1,0 +1,82 @@
+"""Where a workflow resumes: read from SQL after each step, so that any run can take over from any other."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from referrals.domain.progress import MilestoneChange, Progress
+from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
+from referrals.store import campaigns, scenes
+from referrals.store.records import friend_sender
+from referrals.store.schema import advocates, milestones, rewards
+from referrals.store.schema import messages as messages_table
+from referrals.store.sql import Tx, one, rows, scalars
+
+
+async def of_friend(tx: Tx, campaign_id: str, friend_id: str) -> Progress:
+    """The friend's latest referral in the campaign; nothing is open where there is none."""
+    referral = await scenes.latest_referral(tx, campaign_id, friend_id)
+    messages = tuple(await _pending(tx, friend_sender(campaign_id, friend_id)))
+    if referral is None:
+        return Progress(messages=messages)
+    state = ReferralState(referral.state)
+    return Progress(
+        state=state,
+        open=state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP, ReferralState.CONFIRMED},
+        wake_at={
+            ReferralState.SIGNED_UP: referral.window_ends_at,
+            ReferralState.HELD: referral.due_at,
+            ReferralState.DEFERRED: referral.due_at,
+        }.get(state),
+        messages=messages,
+        milestones=tuple(await _unsettled(tx, referral.id)),
+    )
+
+
+async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Progress:
+    """The advocate lives as long as the campaign."""
+    found = await campaigns.in_force(tx, campaign_id)
+    advocate = await one(
+        tx,
+        select(advocates.c.id).where(
+            advocates.c.campaign_id == campaign_id, advocates.c.customer_id == customer_id
+        ),
+    )
+    assert found is not None
+    ends_at = found.campaign.ends_at
+    over = found.state == "archived" or (ends_at is not None and ends_at <= now)
+    return Progress(
+        state=found.state,
+        open=not over,
+        wake_at=None if over else ends_at,
+        messages=tuple(await _pending(tx, advocate.id)),
+    )
+
+
+async def _pending(tx: Tx, sender_id: str) -> list[str]:
+    return await scalars(
+        tx,
+        select(messages_table.c.id)
+        .where(messages_table.c.sender_id == sender_id, messages_table.c.state == "pending")
+        .order_by(messages_table.c.id),
+    )
+
+
+async def _unsettled(tx: Tx, referral_id: str) -> list[MilestoneChange]:
+    """Milestones that this referral won or lost and whose reward does not say so yet."""
+    won = (milestones.c.reached_by == referral_id) & (milestones.c.state == "reached")
+    lost = (milestones.c.lost_by == referral_id) & (milestones.c.state == "lost")
+    statement = (
+        select(milestones.c.id, milestones.c.state, advocates.c.customer_id)
+        .join(rewards, rewards.c.milestone_id == milestones.c.id)
+        .join(advocates, advocates.c.id == milestones.c.advocate_id)
+        .where(
+            (won & (rewards.c.state == RewardState.PENDING))
+            | (lost & rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED]))
+        )
+        .order_by(milestones.c.id)
+    )
+    return [
+        MilestoneChange(milestone=row.id, state=row.state, advocate=row.customer_id)
+        for row in await rows(tx, statement)
+    ]

@@ -1,0 +1,115 @@
+"""Storing an event before it is processed: contact details go to the customers, the rest into the inbox."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.event_names import INBOUND
+from referrals.domain.events import (
+    Clicked,
+    Converted,
+    Customer,
+    Event,
+    OrderReversed,
+    Registered,
+    Shared,
+    SignedUp,
+)
+from referrals.domain.problems import FieldError, Problem
+from referrals.domain.states import ReferralState
+from referrals.store import campaigns, customers, inbox, scenes
+from referrals.store.schema import campaigns as campaigns_table
+from referrals.store.schema import referrals
+from referrals.store.sql import Tx, first
+
+REDEMPTION = "referral_converted"
+
+
+async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Row[Any]:
+    """The event's row; a repeat gets the row that stands. Raises Problem, and inbox.EventIdReused."""
+    if known := await inbox.known(tx, event):
+        return known
+    person = _person(event)
+    customer_id = await customers.upsert(tx, person, now) if person else None
+    if isinstance(event.data, Shared) and event.data.friend:
+        await customers.upsert(tx, event.data.friend, now)
+    campaign_id = await _campaign(tx, event, customer_id)
+    return await inbox.receive(
+        tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
+    )
+
+
+def _person(event: Event) -> Customer | None:
+    if isinstance(event.data, Registered):
+        return event.data.customer
+    return event.data.friend if isinstance(event.data, SignedUp | Converted) else None
+
+
+def _data(event: Event) -> dict[str, Any]:
+    """What is kept of `data`: all but the person."""
+    kept = event.data.model_dump(mode="json", exclude={"friend", "customer"}, exclude_none=True)
+    if not isinstance(event.data, Converted):
+        return kept
+    more = event.data.model_extra or {}
+    return {key: value for key, value in kept.items() if key not in more} | {"more": more}
+
+
+async def _campaign(tx: Tx, event: Event, customer_id: str | None) -> str | None:
+    """The campaign that the event is about: the code's, else the one it names, else the friend's sign-up's."""
+    data = event.data
+    if data.campaign and await campaigns.in_force(tx, data.campaign) is None:
+        raise _unknown("data.campaign", f"there is no campaign {data.campaign}")
+    if isinstance(data, Registered | OrderReversed):
+        return data.campaign
+    code = await scenes.find_code(tx, data.code) if data.code else None
+    campaign_id = code.campaign_id if code else data.campaign
+    if isinstance(data, Shared | Clicked | SignedUp):
+        return campaign_id
+    return await _converting(tx, event, campaign_id, customer_id)
+
+
+async def _converting(
+    tx: Tx, event: Event, campaign_id: str | None, customer_id: str | None
+) -> str | None:
+    """The same for a conversion, whose type must be the one that the campaign converts on."""
+    wanted = "redemption" if event.type == REDEMPTION else event.type
+    converting = await campaigns.converting_on(tx, wanted)
+    if event.type not in INBOUND and not converting:
+        raise _unknown("type", f"{event.type} is no event of ours, and no campaign converts on it")
+    if campaign_id is None:
+        return await _signed_up(tx, converting, customer_id)
+    if campaign_id not in converting:
+        row = await first(
+            tx,
+            select(campaigns_table.c.conversion_event).where(campaigns_table.c.id == campaign_id),
+        )
+        event_name = row.conversion_event if row else wanted
+        if event_name != wanted:
+            raise _unknown("type", f"the campaign {campaign_id} converts on {event_name}")
+    return campaign_id
+
+
+async def _signed_up(tx: Tx, converting: list[str], customer_id: str | None) -> str | None:
+    statement = (
+        select(referrals.c.campaign_id)
+        .where(
+            referrals.c.friend_id == customer_id,
+            referrals.c.campaign_id.in_(converting),
+            referrals.c.state == ReferralState.SIGNED_UP,
+        )
+        .order_by(referrals.c.id.desc())
+        .limit(1)
+    )
+    row = await first(tx, statement)
+    return str(row.campaign_id) if row else None
+
+
+def _unknown(field: str, message: str) -> Problem:
+    return Problem(
+        "invalid-event",
+        "The event cannot be understood",
+        422,
+        f"{field}: {message}",
+        (FieldError(field, message),),
+    )

@@ -1,0 +1,89 @@
+"""Finding and locking what a decision is about. Locks are taken in one order: event, order, advocate, campaign."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.states import CLOSED_WITHOUT_CONVERSION
+from referrals.store import campaigns
+from referrals.store.records import Scene
+from referrals.store.schema import advocates, codes, referrals
+from referrals.store.sql import Tx, first, one
+
+
+async def find_code(tx: Tx, code: str) -> Row[Any] | None:
+    return await first(tx, select(codes).where(codes.c.code == code))
+
+
+async def lock_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
+    """What is decided about one advocate is decided one after another."""
+    return await one(tx, select(advocates).where(advocates.c.id == advocate_id).with_for_update())
+
+
+async def live_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
+    """The friend's one referral in the campaign, unless it expired or was rejected."""
+    return await first(
+        tx,
+        select(referrals).where(
+            referrals.c.campaign_id == campaign_id,
+            referrals.c.friend_id == friend_id,
+            referrals.c.state.not_in(CLOSED_WITHOUT_CONVERSION),
+        ),
+    )
+
+
+async def latest_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
+    """The live referral, or the last of those that came to nothing."""
+    statement = select(referrals).where(
+        referrals.c.campaign_id == campaign_id, referrals.c.friend_id == friend_id
+    )
+    return await live_referral(tx, campaign_id, friend_id) or await first(
+        tx, statement.order_by(referrals.c.id.desc()).limit(1)
+    )
+
+
+async def owner_of(tx: Tx, code: str) -> str | None:
+    """The customer whose code it is."""
+    row = await first(
+        tx,
+        select(advocates.c.customer_id)
+        .join(codes, codes.c.advocate_id == advocates.c.id)
+        .where(codes.c.code == code),
+    )
+    return str(row.customer_id) if row else None
+
+
+async def find_referral(tx: Tx, referral_id: str) -> Row[Any] | None:
+    return await first(tx, select(referrals).where(referrals.c.id == referral_id))
+
+
+async def get_referral(tx: Tx, referral_id: str) -> Row[Any]:
+    return await one(tx, select(referrals).where(referrals.c.id == referral_id))
+
+
+async def locked_scene(
+    tx: Tx, referral_id: str, actor: str, now: datetime
+) -> tuple[Scene, Row[Any]]:
+    """A referral with its advocate locked, both as they are under the lock."""
+    advocate_id = (await get_referral(tx, referral_id)).advocate_id
+    advocate = await lock_advocate(tx, advocate_id)
+    referral = await get_referral(tx, referral_id)
+    return await scene_of(tx, referral, advocate, actor, now), referral
+
+
+async def scene_of(
+    tx: Tx, referral: Row[Any], advocate: Row[Any], actor: str, now: datetime
+) -> Scene:
+    """The scene of a referral under the campaign version that it began under."""
+    campaign = await campaigns.at_version(tx, referral.campaign_id, referral.version)
+    return Scene(
+        campaign,
+        referral.version,
+        advocate,
+        actor,
+        now,
+        code=referral.code,
+        referral_id=referral.id,
+        friend_id=referral.friend_id,
+    )

@@ -1,0 +1,261 @@
+"""The second and third stage of a conversion: confirm (hold and review are over) and reward; and their undoing."""
+
+import uuid
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from referrals.domain.campaign import Reward
+from referrals.domain.decisions import Reason
+from referrals.domain.money import format_amount
+from referrals.domain.states import COUNTED, PLACED, ReferralState, RewardState
+from referrals.domain.tiers import each_conversion, won
+from referrals.store import ledger, records, scenes
+from referrals.store.ids import new_id
+from referrals.store.records import Scene
+from referrals.store.schema import advocates, campaigns, codes, milestones, referrals, rewards
+from referrals.store.sql import Tx, insert, one, rows
+
+_KEYS = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
+
+
+async def promise(tx: Tx, scene: Scene, due_at: datetime) -> None:
+    """The rewards of both sides, each a row with a deterministic key, due at `due_at`."""
+    referral_id = str(scene.referral_id)
+    friend = scene.campaign.rewards.friend
+    if friend:
+        await _promise(tx, scene, f"{referral_id}/friend", friend, due_at, "friend")
+    for tier in each_conversion(scene.campaign.rewards.tiers):
+        key = f"{referral_id}/advocate/{tier.name}"
+        await _promise(tx, scene, key, tier.reward, due_at, "advocate", tier.name)
+
+
+async def _promise(
+    tx: Tx,
+    scene: Scene,
+    key: str,
+    reward: Reward,
+    due_at: datetime,
+    side: str,
+    tier: str | None = None,
+) -> None:
+    customer = scene.friend_id if side == "friend" else scene.advocate.customer_id
+    statement = insert(tx, rewards).values(
+        id=f"rew_{uuid.uuid5(_KEYS, key).hex}",
+        key=key,
+        campaign_id=scene.campaign.campaign,
+        referral_id=None if scene.milestone else scene.referral_id,
+        milestone_id=scene.milestone.id if scene.milestone else None,
+        side=side,
+        tier=tier,
+        customer_id=customer,
+        type=reward.type,
+        amount=reward.minor,
+        currency=reward.currency,
+        state=RewardState.PENDING,
+        due_at=due_at,
+        created_at=scene.now,
+    )
+    row = (
+        await tx.execute(
+            statement.on_conflict_do_nothing(index_elements=["key"]).returning(rewards)
+        )
+    ).first()
+    if row and due_at > scene.now:
+        await records.record(
+            tx, scene, "reward_pending", reward=row, data={"due_at": due_at.isoformat()}
+        )
+
+
+async def confirm(tx: Tx, scene: Scene) -> None:
+    """The conversion counts: toward tiers, which may earn milestones, and its due rewards are granted."""
+    referral_id = str(scene.referral_id)
+    await set_state(tx, referral_id, ReferralState.CONFIRMED, confirmed_at=scene.now)
+    count = await _count(tx, scene.advocate.id, 1)
+    await _win_milestones(tx, scene, count)
+    await grant_due(tx, scene)
+    await set_state(tx, referral_id, ReferralState.REWARDED)
+
+
+async def grant_due(tx: Tx, scene: Scene) -> None:
+    """Grant the scene's rewards (a referral's, or a milestone's) whose time has come."""
+    for reward in await _rewards(tx, scene):
+        if reward.state == RewardState.PENDING and reward.due_at <= scene.now:
+            await ledger.grant(tx, reward, describe(reward), scene.now)
+            await _set_reward(tx, reward, RewardState.GRANTED, granted_at=scene.now)
+            await records.record(tx, scene, "reward_granted", reward=reward)
+
+
+async def roll_back(tx: Tx, scene: Scene, referral: Row[Any], reason: Reason) -> None:
+    """Take an accepted conversion back: its place, its count, its rewards, and milestones it carried."""
+    await set_state(
+        tx,
+        referral.id,
+        ReferralState.ROLLED_BACK,
+        closed_at=scene.now,
+        reason_code=reason.code,
+        reason=reason.message,
+    )
+    await give_place_back(tx, referral)
+    await records.record(tx, scene, "referral_rolled_back", reason=reason)
+    await take_back_rewards(tx, scene, reason)
+    if referral.state in COUNTED:
+        await _lose_milestones(tx, scene, await _count(tx, referral.advocate_id, -1), reason)
+
+
+async def give_place_back(tx: Tx, referral: Row[Any]) -> None:
+    """The place under the code's and the campaign's limits; the advocate's is counted from the referrals."""
+    if referral.state not in PLACED:
+        return
+    await tx.execute(
+        codes.update().where(codes.c.code == referral.code).values(uses=codes.c.uses - 1)
+    )
+    await tx.execute(
+        campaigns.update()
+        .where(campaigns.c.id == referral.campaign_id)
+        .values(accepted=campaigns.c.accepted - 1)
+    )
+
+
+async def take_back_rewards(tx: Tx, scene: Scene, reason: Reason) -> None:
+    """Void what is pending, reverse what was granted."""
+    allow_negative = scene.campaign.rewards.rollback.allow_negative
+    for reward in await _rewards(tx, scene):
+        if reward.state == RewardState.PENDING:
+            await _close(tx, scene, reward, RewardState.VOIDED, reason)
+        elif reward.state == RewardState.GRANTED:
+            owed = await ledger.reverse(
+                tx,
+                reward,
+                f"Rolled back: {reason.message}",
+                scene.now,
+                allow_negative=allow_negative,
+            )
+            await _close(tx, scene, reward, RewardState.ROLLED_BACK, reason, owed=owed)
+
+
+async def _close(
+    tx: Tx, scene: Scene, reward: Row[Any], state: RewardState, reason: Reason, owed: int = 0
+) -> None:
+    await _set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
+    data = {"owed": amount_text(owed, reward.currency)} if owed else {}
+    await records.record(tx, scene, f"reward_{state}", reward=reward, reason=reason, data=data)
+
+
+async def _win_milestones(tx: Tx, scene: Scene, count: int) -> None:
+    reached = {row.tier for row in await _reached(tx, scene.advocate.id)}
+    for tier in won(scene.campaign.rewards.tiers, count, reached):
+        earlier = select(func.count()).where(
+            milestones.c.advocate_id == scene.advocate.id, milestones.c.tier == tier.name
+        )
+        occurrence = int((await one(tx, earlier))[0]) + 1
+        statement = milestones.insert().values(
+            id=new_id("mil"),
+            advocate_id=scene.advocate.id,
+            tier=tier.name,
+            at=tier.at,
+            occurrence=occurrence,
+            state="reached",
+            reached_at=scene.now,
+            reached_by=scene.referral_id,
+        )
+        milestone = await one(tx, statement.returning(milestones))
+        won_scene = of_milestone(scene, milestone)
+        key = f"{scene.advocate.id}/{tier.name}/{occurrence}"
+        await _promise(tx, won_scene, key, tier.reward, scene.now, "advocate", tier.name)
+        await records.record(
+            tx,
+            won_scene,
+            "milestone_reached",
+            customer_id=scene.advocate.customer_id,
+            data={"name": tier.name, "at": tier.at, "count": count, "occurrence": occurrence},
+        )
+
+
+async def _lose_milestones(tx: Tx, scene: Scene, count: int, reason: Reason) -> None:
+    for milestone in await _reached(tx, scene.advocate.id):
+        if milestone.at <= count:
+            continue
+        await tx.execute(
+            milestones.update()
+            .where(milestones.c.id == milestone.id)
+            .values(state="lost", lost_at=scene.now, lost_by=scene.referral_id)
+        )
+        await records.record(
+            tx,
+            of_milestone(scene, milestone),
+            "milestone_lost",
+            reason=reason,
+            customer_id=scene.advocate.customer_id,
+            data={"name": milestone.tier, "at": milestone.at, "count": count},
+        )
+
+
+async def settle_milestone(tx: Tx, milestone_id: str, actor: str, now: datetime) -> str:
+    """Grant a reached milestone's reward, or take a lost one's back. Returns the advocate's id."""
+    milestone = await one(tx, select(milestones).where(milestones.c.id == milestone_id))
+    scene, _ = await scenes.locked_scene(tx, milestone.lost_by or milestone.reached_by, actor, now)
+    milestone = await one(tx, select(milestones).where(milestones.c.id == milestone_id))
+    scene = of_milestone(scene, milestone)
+    if milestone.state == "reached":
+        await grant_due(tx, scene)
+    else:
+        reason = Reason("milestone_lost", f"Fewer than {milestone.at} conversions are left.")
+        await take_back_rewards(tx, scene, reason)
+    return str(milestone.advocate_id)
+
+
+def of_milestone(scene: Scene, milestone: Row[Any]) -> Scene:
+    """The same, as the milestone's: the advocate's own affair, whatever referral tipped it."""
+    return replace(scene, milestone=milestone, friend_id=None)
+
+
+async def _count(tx: Tx, advocate_id: str, change: int) -> int:
+    statement = (
+        advocates.update()
+        .where(advocates.c.id == advocate_id)
+        .values(confirmed=advocates.c.confirmed + change)
+        .returning(advocates.c.confirmed)
+    )
+    return int((await one(tx, statement)).confirmed)
+
+
+async def _reached(tx: Tx, advocate_id: str) -> list[Row[Any]]:
+    statement = select(milestones).where(
+        milestones.c.advocate_id == advocate_id, milestones.c.state == "reached"
+    )
+    return list(await rows(tx, statement))
+
+
+async def _rewards(tx: Tx, scene: Scene) -> list[Row[Any]]:
+    mine = (
+        rewards.c.milestone_id == scene.milestone.id
+        if scene.milestone
+        else rewards.c.referral_id == scene.referral_id
+    )
+    return list(await rows(tx, select(rewards).where(mine).order_by(rewards.c.key)))
+
+
+async def set_state(tx: Tx, referral_id: str, state: ReferralState, **values: Any) -> None:
+    await tx.execute(
+        referrals.update().where(referrals.c.id == referral_id).values(state=state, **values)
+    )
+
+
+async def _set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
+    await tx.execute(
+        rewards.update().where(rewards.c.id == reward.id).values(state=state, **values)
+    )
+
+
+def amount_text(minor: int, currency: str | None) -> str:
+    """An amount as the contract writes it: "100" points, "25.00" EUR."""
+    return format_amount(minor, currency) if currency else str(minor)
+
+
+def describe(reward: Row[Any]) -> str:
+    """Such as "Referral reward: 100 points"."""
+    unit = reward.currency or reward.type
+    return f"Referral reward: {amount_text(reward.amount, reward.currency)} {unit}"

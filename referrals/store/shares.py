@@ -1,0 +1,57 @@
+"""Shares and clicks of the referral link."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from referrals.domain.decisions import campaign_rejection, code_rejection
+from referrals.domain.states import Decision
+from referrals.store import answers, campaigns, inbox, records, scenes, signups
+from referrals.store.records import Scene
+from referrals.store.schema import shares
+from referrals.store.sql import Tx
+
+
+async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
+    """Count a `referral_link_shared` by its channel, unless the code is of no use any more."""
+    event = await inbox.claim(tx, event_id)
+    if event.answer:
+        return dict(event.answer)
+    code = await scenes.find_code(tx, event.data["code"])
+    if code is None or code.advocate_id is None:
+        return await signups.reject_unknown(tx, event, code)
+    scene, state = await _scene(tx, event, code, now)
+    at = min(event.occurred_at or now, now)
+    reason = code_rejection(signups.code_facts(code), signed_up=False, at=at) or campaign_rejection(
+        scene.campaign, state, at
+    )
+    if reason:
+        return await answers.give(tx, event, Decision.REJECTED, reason=reason)
+    if event.type == "referral_link_shared":
+        await tx.execute(
+            shares.insert().values(
+                event_id=event.id,
+                advocate_id=scene.advocate.id,
+                code=code.code,
+                channel=event.data["channel"],
+                at=at,
+            )
+        )
+    await records.record(
+        tx,
+        scene,
+        event.type,
+        customer_id=scene.advocate.customer_id,
+        data={"channel": event.data["channel"]} if "channel" in event.data else {},
+        occurrence=event.id,
+    )
+    return await answers.give(tx, event, Decision.ACCEPTED)
+
+
+async def _scene(tx: Tx, event: Row[Any], code: Row[Any], now: datetime) -> tuple[Scene, str]:
+    advocate = await scenes.lock_advocate(tx, code.advocate_id)
+    found = await campaigns.in_force(tx, code.campaign_id)
+    assert found is not None
+    scene = Scene(found.campaign, found.version, advocate, event.actor, now, code.code)
+    return scene, found.state

@@ -1,0 +1,149 @@
+"""Sign-up: the friend is known and carries a code. And its end, when the attribution window closes."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from referrals.domain.decisions import (
+    CodeFacts,
+    FriendFacts,
+    Reason,
+    campaign_rejection,
+    code_rejection,
+    friend_rejection,
+)
+from referrals.domain.states import Decision, ReferralState, RejectReason
+from referrals.store import answers, campaigns, customers, inbox, records, scenes
+from referrals.store.ids import new_id
+from referrals.store.records import Scene
+from referrals.store.schema import referrals
+from referrals.store.settlement import set_state
+from referrals.store.sql import Tx
+
+EXPIRED = Reason(
+    RejectReason.ATTRIBUTION_EXPIRED, "The attribution window closed before the friend converted."
+)
+
+
+async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
+    """Decide and record a `referral_signed_up`; the answer to a repeat is the first one."""
+    event = await inbox.claim(tx, event_id)
+    if event.answer:
+        return dict(event.answer)
+    code = await scenes.find_code(tx, event.data["code"])
+    if code is None or code.advocate_id is None:
+        return await reject_unknown(tx, event, code)
+    advocate = await scenes.lock_advocate(tx, code.advocate_id)
+    found = await campaigns.in_force(tx, code.campaign_id)
+    assert found is not None
+    friend_id = event.customer_id
+    scene = Scene(
+        found.campaign, found.version, advocate, event.actor, now, code.code, friend_id=friend_id
+    )
+    at = min(event.occurred_at or now, now)
+    live = await open_referral(tx, scene, at)
+    if live and live.state == ReferralState.SIGNED_UP and live.code == code.code:
+        return await answers.give(tx, event, Decision.ACCEPTED, referral_id=live.id)
+    friend = await friend_facts(tx, scene, already_referred=live is not None)
+    reason = (
+        code_rejection(code_facts(code), signed_up=False, at=at)
+        or campaign_rejection(found.campaign, found.state, at)
+        or friend_rejection(found.campaign, friend)
+        or (EXPIRED if at + found.campaign.conversion.attribution_window <= now else None)
+    )
+    if reason:
+        return await reject(tx, scene, event, reason, live)
+    referral_id = await _open(tx, scene, at)
+    await records.record(tx, replace(scene, referral_id=referral_id), "referral_signed_up")
+    return await answers.give(tx, event, Decision.ACCEPTED, referral_id=referral_id)
+
+
+async def reject(
+    tx: Tx, scene: Scene, event: Row[Any], reason: Reason, referral: Row[Any] | None
+) -> dict[str, Any]:
+    """Refuse the event; a referral that the friend has goes on as it was."""
+    await records.record(
+        tx,
+        replace(scene, referral_id=referral.id if referral else None),
+        "referral_rejected",
+        reason=reason,
+        occurrence=event.id,
+        data={"event": event.external_id},
+    )
+    referral_id = referral.id if referral else None
+    return await answers.give(tx, event, Decision.REJECTED, referral_id=referral_id, reason=reason)
+
+
+async def reject_unknown(tx: Tx, event: Row[Any], code: Row[Any] | None) -> dict[str, Any]:
+    """No code, or one that is nobody's yet: there is no advocate to tell of it."""
+    reason = (
+        Reason(RejectReason.CODE_NOT_PUBLISHED, "The code belongs to no advocate yet.")
+        if code
+        else Reason(RejectReason.UNKNOWN_CODE, "There is no such referral code.")
+    )
+    return await answers.give(tx, event, Decision.REJECTED, reason=reason)
+
+
+async def open_referral(tx: Tx, scene: Scene, at: datetime) -> Row[Any] | None:
+    """The friend's live referral; a sign-up whose window was over at `at` expires here, before its timer."""
+    live = await scenes.live_referral(tx, scene.campaign.campaign, str(scene.friend_id))
+    if live is None or live.state != ReferralState.SIGNED_UP or live.window_ends_at > at:
+        return live
+    await expire(tx, await scenes.scene_of(tx, live, scene.advocate, scene.actor, scene.now))
+    return None
+
+
+async def expire(tx: Tx, scene: Scene) -> None:
+    """The attribution window has closed without a conversion."""
+    referral_id = str(scene.referral_id)
+    await set_state(tx, referral_id, ReferralState.EXPIRED, closed_at=scene.now)
+    await records.record(tx, scene, "referral_expired")
+
+
+def code_facts(code: Row[Any]) -> CodeFacts:
+    return CodeFacts(
+        published=code.advocate_id is not None,
+        active=code.state == "active",
+        starts_at=code.starts_at,
+        expires_at=code.expires_at,
+        exhausted=code.uses_limit is not None and code.uses >= code.uses_limit,
+    )
+
+
+async def friend_facts(
+    tx: Tx,
+    scene: Scene,
+    *,
+    already_referred: bool,
+    order_used: bool = False,
+    signed_up: bool = False,
+) -> FriendFacts:
+    friend = await customers.get(tx, str(scene.friend_id))
+    return FriendFacts(
+        is_advocate=scene.advocate.customer_id == friend.id,
+        already_referred=already_referred,
+        order_used=order_used,
+        existing_customer=friend.customer_since is not None,
+        signed_up=signed_up,
+    )
+
+
+async def _open(tx: Tx, scene: Scene, at: datetime) -> str:
+    referral_id = new_id("ref")
+    await tx.execute(
+        referrals.insert().values(
+            id=referral_id,
+            campaign_id=scene.campaign.campaign,
+            version=scene.version,
+            advocate_id=scene.advocate.id,
+            friend_id=scene.friend_id,
+            code=scene.code,
+            state=ReferralState.SIGNED_UP,
+            signed_up_at=at,
+            window_ends_at=at + scene.campaign.conversion.attribution_window,
+            created_at=scene.now,
+        )
+    )
+    return referral_id

@@ -1,0 +1,32 @@
+"""The few things that SQL leaves to its dialects."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Tx = AsyncConnection
+"""A connection inside a transaction: what is done through it is done together or not at all."""
+
+
+def insert(tx: Tx, table: Table) -> Any:
+    """An INSERT that can say ON CONFLICT, alike in both dialects."""
+    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+async def one(tx: Tx, statement: Any) -> Row[Any]:
+    return (await tx.execute(statement)).one()
+
+
+async def first(tx: Tx, statement: Any) -> Row[Any] | None:
+    return (await tx.execute(statement)).first()
+
+
+async def rows(tx: Tx, statement: Any) -> Sequence[Row[Any]]:
+    return (await tx.execute(statement)).all()
+
+
+async def scalars(tx: Tx, statement: Any) -> list[Any]:
+    return list((await tx.execute(statement)).scalars())

@@ -1,0 +1,300 @@
+"""`EmailChannel` against a real SMTP server."""
+
+import asyncio
+import socket
+from email.headerregistry import Address
+from html import unescape
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from referrals.channels import Outgoing, Refused, Unavailable
+from referrals.channels import email as email_channel
+from referrals.channels.context import EXAMPLE_CONTEXT
+from referrals.channels.email import EmailChannel
+from referrals.channels.rendering import Rendered, Templates
+from tests.channels.conftest import CERTIFICATE, server_tls
+
+SENDER = "Shop <hello@shop.example>"
+ADDRESS = "fay@example.com"
+HEADERS = {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"}
+HEADERS |= {"MIME-Version", "Content-Type"}
+SHORT = Rendered(subject="Hello", text="Hello Fay", html="<p>Hello Fay</p>")
+
+
+def message(rendered=SHORT, *, key="msg-1", to=ADDRESS, name="Fay"):
+    return Outgoing(key=key, to=to, name=name, rendered=rendered)
+
+
+def channel(mailbox, credentials="", scheme="smtp"):
+    return EmailChannel(f"{scheme}://{credentials}localhost:{mailbox.port}", SENDER)
+
+
+async def test_a_mail_arrives_with_a_text_and_an_html_part(mailbox):
+    rendered = Templates().render("code_published", "en", EXAMPLE_CONTEXT)
+
+    await channel(mailbox).send(message(rendered))
+
+    mail = mailbox.only_mail()
+    assert mail.get_content_type() == "multipart/alternative"
+    text, html = mail.iter_parts()
+    assert (text.get_content_type(), text.get_content_charset()) == ("text/plain", "utf-8")
+    assert (html.get_content_type(), html.get_content_charset()) == ("text/html", "utf-8")
+    assert text.get_content().splitlines() == rendered.text.splitlines()
+    assert html.get_content().splitlines() == rendered.html.splitlines()
+    link = EXAMPLE_CONTEXT["advocate"]["link"]
+    assert link in text.get_content()
+    assert f'href="{link}"' in html.get_content()
+
+
+async def test_the_headers_say_who_to_whom_what_and_when(mailbox):
+    await channel(mailbox).send(message())
+
+    mail = mailbox.only_mail()
+    (envelope,) = mailbox.envelopes
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("hello@shop.example", [ADDRESS])
+    assert mail["From"].addresses == (Address("Shop", "hello", "shop.example"),)
+    assert mail["To"].addresses == (Address("Fay", "fay", "example.com"),)
+    assert mail["Subject"] == "Hello"
+    assert mail["Date"].datetime.tzinfo is not None
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+
+async def test_the_message_id_is_the_reference_and_follows_from_the_key(serve):
+    first, second, other = await serve(), await serve(), await serve()
+
+    reference = await channel(first).send(message())
+    await channel(second).send(message())
+    await channel(other).send(message(key="msg-2"))
+
+    assert first.only_mail()["Message-ID"] == second.only_mail()["Message-ID"] == reference
+    assert other.only_mail()["Message-ID"] != reference
+    assert reference.endswith("@shop.example>")
+
+
+async def test_any_script_survives_in_header_and_body(mailbox):
+    words = "Zoë 王小明 שלום 🎉"
+    rendered = Rendered(subject=words, text=words * 200, html=f"<p>{words * 200}</p>")
+
+    await channel(mailbox).send(message(rendered, name=words))
+
+    mail = mailbox.only_mail()
+    text, html = mail.iter_parts()
+    assert mail["Subject"] == words
+    assert mail["To"].addresses == (Address(words, "fay", "example.com"),)
+    assert text.get_content().strip() == words * 200
+    assert words * 200 in html.get_content()
+    assert max(map(len, mailbox.envelopes[0].content.splitlines())) <= 998
+
+
+async def test_nothing_but_ascii_goes_over_the_wire(mailbox):
+    await channel(mailbox).send(message(Rendered("Grüße", "Grüße", "<p>Grüße</p>"), name="Zoë"))
+
+    assert mailbox.envelopes[0].content.isascii()
+
+
+@pytest.mark.parametrize("name", ["Fay\r\nBcc: eve@example.com", 'F"ay" <eve@example.com>,', ""])
+async def test_a_name_cannot_add_headers_or_recipients(mailbox, name):
+    await channel(mailbox).send(message(Rendered(f"Hello {name}", name, name), name=name))
+
+    mail = mailbox.only_mail()
+    assert [address.addr_spec for address in mail["To"].addresses] == [ADDRESS]
+    assert mailbox.envelopes[0].rcpt_tos == [ADDRESS]
+    assert "Bcc" not in mail
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(name=st.text(max_size=100), subject=st.text(max_size=300))
+async def test_no_text_breaks_the_headers(mailbox, name, subject):
+    mailbox.envelopes.clear()
+
+    await channel(mailbox).send(message(Rendered(subject, "text", "html"), name=name))
+
+    mail = mailbox.only_mail()
+    assert [address.addr_spec for address in mail["To"].addresses] == [ADDRESS]
+    assert set(mail.keys()) == HEADERS
+    assert len(mail.keys()) == len(HEADERS)
+
+
+async def test_an_international_domain_is_sent_in_its_ascii_form(mailbox):
+    await channel(mailbox).send(message(to="fay@bücher.example"))
+
+    assert mailbox.envelopes[0].rcpt_tos == ["fay@xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        (None, "no_address"),
+        ("", "no_address"),
+        ("fay", "invalid_address"),
+        ("fay@example.com\r\nDATA", "invalid_address"),
+        ("fay@example.com, eve@example.com", "invalid_address"),
+        ("fay@example.com> SIZE=1", "invalid_address"),
+        ("jörg@example.com", "invalid_address"),
+    ],
+)
+async def test_what_is_no_address_is_refused_before_the_server_is_asked(address, code):
+    with pytest.raises(Refused) as refused:
+        await EmailChannel("smtp://localhost:1", SENDER).send(message(to=address))
+
+    assert refused.value.code == code
+    assert not address or address not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("RCPT", "recipient_refused"), ("MAIL", "sender_refused"), ("DATA", "message_refused")],
+)
+async def test_a_5xx_answer_is_a_refusal_without_the_address(mailbox, command, code):
+    mailbox.answers[command] = f"550 5.1.1 <{ADDRESS}>: no such user, call +49 151 1234567"
+
+    with pytest.raises(Refused, match=r"550 5\.1\.1 <\[removed\]>: no such user") as refused:
+        await channel(mailbox).send(message())
+
+    assert refused.value.code == code
+    assert mailbox.envelopes == []
+    assert "1234567" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize("command", ["RCPT", "MAIL", "DATA"])
+async def test_a_4xx_answer_can_be_tried_again(mailbox, command):
+    mailbox.answers[command] = f"451 4.7.1 <{ADDRESS}>: greylisted"
+
+    with pytest.raises(Unavailable, match=r"451 4\.7\.1 <\[removed\]>: greylisted") as unavailable:
+        await channel(mailbox).send(message())
+
+    assert unavailable.value.retry_after is None
+    assert unavailable.value.__cause__ is None
+    mailbox.answers.clear()
+    await channel(mailbox).send(message())
+    assert mailbox.only_mail()["Subject"] == "Hello"
+
+
+async def test_an_endless_answer_is_cut(mailbox):
+    mailbox.answers["RCPT"] = "\r\n".join(["550-no"] * 200 + ["550 no"])
+
+    with pytest.raises(Refused) as refused:
+        await channel(mailbox).send(message())
+
+    assert len(str(refused.value)) < 400
+
+
+async def test_a_refused_connection_can_be_tried_again():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(Unavailable, match="cannot take the message now"):
+            await EmailChannel(f"smtp://127.0.0.1:{unused.getsockname()[1]}", SENDER).send(
+                message()
+            )
+
+
+async def test_a_server_that_says_nothing_is_given_up(monkeypatch):
+    monkeypatch.setattr(email_channel, "TIMEOUT", 0.05)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(Unavailable, match="Timed out"),
+    ):
+        await EmailChannel(f"smtp://127.0.0.1:{silent.getsockname()[1]}", SENDER).send(message())
+
+
+@pytest.mark.parametrize("greeting", ["554 no service\r\n", "421 too busy\r\n", ""])
+async def test_a_server_that_turns_us_away_at_the_door_can_be_tried_again(greeting):
+    async def answer(reader, writer):
+        writer.write(greeting.encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unavailable):
+            await EmailChannel(f"smtp://127.0.0.1:{port}", SENDER).send(message())
+
+
+@pytest.fixture
+def trusted(monkeypatch):
+    """Make the certificate of the tests' server one that this machine trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_the_password_goes_by_starttls_where_it_is_offered(serve):
+    mailbox = await serve(tls_context=server_tls(), auth_required=True)
+
+    await channel(mailbox, "shop%40x:p%2Fa%3As%23s@").send(message())
+
+    assert mailbox.only_mail()["Subject"] == "Hello"
+    ((_, encrypted),) = mailbox.logins
+    assert encrypted
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_smtps_is_encrypted_from_the_start(serve):
+    mailbox = await serve(smtps=True)
+
+    await channel(mailbox, scheme="smtps").send(message())
+
+    assert mailbox.only_mail()["Subject"] == "Hello"
+
+
+@pytest.mark.parametrize("smtps", [True, False])
+async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(serve, smtps):
+    mailbox = await serve(smtps=smtps, tls_context=None if smtps else server_tls())
+
+    with pytest.raises(Unavailable, match="certificate"):
+        await channel(mailbox, "shop:secret@", "smtps" if smtps else "smtp").send(message())
+
+    assert mailbox.logins == []
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_wrong_password_does_not_burn_the_message(serve):
+    """It is the operator's mistake: the message waits until it is put right."""
+    mailbox = await serve(tls_context=server_tls())
+
+    with pytest.raises(Unavailable, match="credentials, which the operator must set right: 535"):
+        await channel(mailbox, "shop:secret@").send(message())
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
+async def test_a_server_that_wants_a_login_does_not_burn_the_message(serve):
+    mailbox = await serve(auth_required=True, auth_require_tls=False)
+
+    with pytest.raises(Unavailable, match="credentials, which the operator must set right: 530"):
+        await channel(mailbox).send(message())
+
+
+async def test_a_password_without_a_server_that_takes_one_does_not_burn_the_message(mailbox):
+    with pytest.raises(Unavailable, match="AUTH"):
+        await channel(mailbox, "shop:secret@").send(message())
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:25", "http://localhost", "smtp://", "smtp://shop:secret/x@localhost:25"]
+)
+def test_a_malformed_url_is_an_error_that_keeps_the_password(url):
+    with pytest.raises(ValueError, match="the SMTP URL must be like") as error:
+        EmailChannel(url, SENDER)
+
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("sender", ["", "Shop", "Shop <hello>", "<@shop.example>", "hello@"])
+def test_a_malformed_sender_is_an_error(sender):
+    with pytest.raises(ValueError, match="the sender must be like"):
+        EmailChannel("smtp://localhost", sender)
+
+
+async def test_markup_in_a_name_stays_text_in_the_mail(mailbox):
+    context = {**EXAMPLE_CONTEXT, "recipient": {"name": "<script>alert(1)</script>"}}
+    rendered = Templates().render("code_published", "en", context)
+
+    await channel(mailbox).send(message(rendered))
+
+    text, html = mailbox.only_mail().iter_parts()
+    assert "<script>" in text.get_content()
+    assert "<script>" not in html.get_content()
+    assert "<script>" in unescape(html.get_content())

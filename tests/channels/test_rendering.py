@@ -1,0 +1,322 @@
+import re
+
+import pytest
+
+from referrals.channels.context import EXAMPLE_CONTEXT, examples
+from referrals.channels.rendering import MAX_PART, MAX_SUBJECT, TemplateError, Templates
+
+EVENTS = {
+    "code_published": ["code_published"],
+    "thank_sharing": ["referral_link_shared"],
+    "thank_advocate": ["referral_converted"],
+    "thank_friend": ["referral_converted", "referral_signed_up"],
+    "reward_pending": ["reward_pending", "referral_held"],
+    "reward_granted": ["reward_granted"],
+    "milestone": ["milestone_reached"],
+    "rolled_back": ["referral_rolled_back", "reward_rolled_back", "milestone_lost"],
+}
+BUILT_IN = [(name, event) for name, events in EVENTS.items() for event in events]
+
+
+def template(subject="Hello", text="Hello", html="<p>Hello</p>"):
+    return (
+        f"{{% block subject %}}{subject}{{% endblock %}}\n"
+        f"{{% block text %}}{text}{{% endblock %}}\n"
+        f"{{% block html %}}{html}{{% endblock %}}\n"
+    )
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write templates of one's own; returns the `Templates` that know them."""
+
+    def write(**files):
+        for path, source in files.items():
+            locale, _, name = path.partition("_")
+            (tmp_path / locale).mkdir(exist_ok=True)
+            (tmp_path / locale / f"{name}.jinja").write_text(source)
+        return Templates(tmp_path)
+
+    return write
+
+
+@pytest.mark.parametrize(("name", "event"), BUILT_IN)
+def test_the_built_in_templates_pass_the_check_of_their_events(name, event):
+    Templates().check(name, event)
+
+
+@pytest.mark.parametrize(("name", "event"), BUILT_IN)
+def test_the_built_in_templates_read_well_with_and_without_what_may_be_missing(name, event):
+    for context in examples(event):
+        rendered = Templates().render(name, "en", context)
+
+        for part in (rendered.subject, rendered.text):
+            assert "None" not in part
+            assert not re.search(r" [,.!?]|,,|  |\n\n\n|&\w+;", part)
+        assert "\n" not in rendered.subject
+        assert rendered.html.startswith("<!doctype html>")
+        assert rendered.html.endswith("</html>")
+        assert ">None<" not in rendered.html
+
+
+def test_a_message_speaks_to_its_recipient_of_what_happened():
+    context = {**EXAMPLE_CONTEXT, "rewards": [{"text": "100 points"}, {"text": "EUR 25.00"}]}
+
+    rendered = Templates().render("thank_advocate", "en", context)
+
+    assert rendered.subject == "Fay has used your code"
+    for part in (rendered.text, rendered.html):
+        assert "Hello Ada" in part
+        assert "100 points, EUR 25.00" in part
+        assert "18 March 2026" in part
+        assert "https://shop.example/r/SPRING-7K2M-9QXD" in part
+
+
+def test_html_is_escaped_and_subject_and_text_are_not():
+    context = {**EXAMPLE_CONTEXT, "friend": {"name": "<script>alert('Fay & Co')</script>"}}
+
+    rendered = Templates().render("thank_advocate", "en", context)
+
+    assert "<script>alert('Fay & Co')</script>" in rendered.subject
+    assert "<script>alert('Fay & Co')</script>" in rendered.text
+    assert "&lt;script&gt;alert(&#39;Fay &amp; Co&#39;)&lt;/script&gt;" in rendered.html
+    assert "<script" not in rendered.html
+
+
+def test_only_what_is_filled_in_is_escaped(own):
+    html = "<p>{{ friend.name }} <b>{{ campaign.name }}</b></p>"
+    context = {**EXAMPLE_CONTEXT, "friend": {"name": "<i>Fay"}}
+
+    rendered = own(en_hello=template(html=html)).render("hello", "en", context)
+
+    assert rendered.html == "<p>&lt;i&gt;Fay <b>Spring referrals</b></p>"
+
+
+def test_a_link_cannot_leave_its_attribute():
+    advocate = {**EXAMPLE_CONTEXT["advocate"], "link": 'https://x.example/"><script>'}
+
+    rendered = Templates().render("code_published", "en", {**EXAMPLE_CONTEXT, "advocate": advocate})
+
+    assert "<script" not in rendered.html
+
+
+@pytest.mark.parametrize(
+    ("locale", "found"),
+    [
+        ("de-AT", "at"),
+        ("de_at", "at"),
+        ("de-CH", "de"),
+        ("DE", "de"),
+        ("de-AT-1996", "at"),
+        ("fr", "en"),
+        ("", "en"),
+        (None, "en"),
+        ("../../../etc", "en"),
+        ("\x00", "en"),
+    ],
+)
+def test_the_closest_locale_is_used(own, locale, found):
+    files = {"de-AT_hello": template("at"), "de_hello": template("de"), "en_hello": template("en")}
+
+    assert own(**files).render("hello", locale, EXAMPLE_CONTEXT).subject == found
+
+
+def test_a_template_knows_the_locale_it_was_found_in(own):
+    rendered = own(en_hello=template("{{ locale }}")).render("hello", "fr-FR", EXAMPLE_CONTEXT)
+
+    assert rendered.subject == "en"
+
+
+def test_own_templates_take_precedence_and_the_others_stay(own):
+    templates = own(en_milestone=template("Mine"))
+
+    assert templates.render("milestone", "de", EXAMPLE_CONTEXT).subject == "Mine"
+    assert "SPRING-7K2M-9QXD" in templates.render("code_published", "de", EXAMPLE_CONTEXT).subject
+
+
+def test_an_own_layout_dresses_the_built_in_messages(tmp_path):
+    (tmp_path / "_layout.jinja").write_text(
+        "{% macro page() %}<main>{{ caller() }}</main>{% endmacro %}{% macro share(label) %}{% endmacro %}"
+    )
+
+    rendered = Templates(tmp_path).render("code_published", "en", EXAMPLE_CONTEXT)
+
+    assert rendered.html.startswith("<main>")
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(NotADirectoryError):
+        Templates(tmp_path / "typo")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../en/milestone",
+        "en/milestone",
+        "/etc/passwd",
+        "_layout",
+        "Milestone",
+        "",
+        "a" * 64,
+        "milestone\n",
+        "milestone.jinja",
+        "mile-stone",
+        "\x00",
+    ],
+)
+def test_a_name_that_could_be_a_path_is_refused(name):
+    with pytest.raises(TemplateError, match="must be 1 to 63 lower-case letters"):
+        Templates().render(name, "en", EXAMPLE_CONTEXT)
+    with pytest.raises(TemplateError, match="must be 1 to 63 lower-case letters"):
+        Templates().check(name, "code_published")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "''.__class__",
+        "''.__class__.__mro__",
+        "advocate.update({'code': 'X'})",
+        "rewards.append(1)",
+        "range(10**9)",
+        "self.__init__.__globals__",
+    ],
+)
+def test_a_template_cannot_leave_its_sandbox(own, expression):
+    with pytest.raises(TemplateError, match=r"en/hello\.jinja"):
+        own(en_hello=template(f"{{{{ {expression} }}}}")).render("hello", "en", EXAMPLE_CONTEXT)
+
+
+@pytest.mark.parametrize("part", ["subject", "text", "html"])
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("frend.name", "'frend' is undefined"),
+        ("recipient.nme", "'dict object' has no attribute 'nme'"),
+        ("milestone.at + reason", "unsupported operand type"),
+        ("1 / 0", "division by zero"),
+    ],
+)
+def test_what_cannot_be_rendered_is_an_error_with_its_place(own, part, expression, problem):
+    templates = own(en_hello=template(**{part: f"\n{{{{ {expression} }}}}\n"}))
+    line = {"subject": 2, "text": 3, "html": 4}[part]
+
+    with pytest.raises(TemplateError) as error:
+        templates.render("hello", "fr", EXAMPLE_CONTEXT)
+
+    assert f"en/hello.jinja, line {line}: {problem}" in str(error.value)
+    assert f"in `{{{{ {expression} }}}}`" in str(error.value)
+
+
+def test_a_subject_is_one_line_of_bounded_length(own):
+    context = {**EXAMPLE_CONTEXT, "friend": {"name": "Fay\r\nBcc: eve@example.com\x07\u2028" * 100}}
+
+    rendered = own(en_hello=template("\n  {{ friend.name }}\n")).render("hello", "en", context)
+
+    assert rendered.subject.startswith("Fay Bcc: eve@example.com Fay")
+    assert rendered.subject.isprintable()
+    assert len(rendered.subject) == MAX_SUBJECT
+
+
+@pytest.mark.parametrize("part", ["text", "html"])
+def test_a_part_of_unreasonable_length_is_an_error(own, part):
+    loop = "{% for i in range(90000) %}{{ campaign.name }}{% endfor %}"
+
+    with pytest.raises(TemplateError, match=f"longer than {MAX_PART} characters"):
+        own(en_hello=template(**{part: loop})).render("hello", "en", EXAMPLE_CONTEXT)
+
+
+def test_control_characters_and_lone_surrogates_do_not_get_through(own):
+    context = {**EXAMPLE_CONTEXT, "friend": {"name": "F\x00a\x1b\ud800y"}}
+    name = "{{ friend.name }}"
+
+    rendered = own(en_hello=template(name, name, name)).render("hello", "en", context)
+
+    assert (rendered.text, rendered.html) == ("Fay", "Fay")
+
+
+class TestCheck:
+    """What `campaign apply` refuses."""
+
+    def test_a_template_that_is_not_there(self):
+        with pytest.raises(TemplateError, match=r"there is no template en/nudge\.jinja"):
+            Templates().check("nudge", "referral_signed_up")
+
+    def test_a_template_without_the_locale_that_all_others_fall_back_to(self, own):
+        with pytest.raises(TemplateError, match=r"there is no template en/hello\.jinja"):
+            own(de_hello=template()).check("hello", "code_published")
+
+    @pytest.mark.parametrize("block", ["subject", "text", "html"])
+    def test_a_missing_block(self, own, block):
+        source = template().replace(f"block {block} ", "block other ")
+
+        with pytest.raises(TemplateError, match=f"en/hello.jinja: there is no block '{block}'"):
+            own(en_hello=source).check("hello", "code_published")
+
+    @pytest.mark.parametrize(
+        ("source", "problem"),
+        [
+            ("{% if %}", "line 2: Expected an expression"),
+            ("{{ campaign.name | shout }}", "line 2: No filter named 'shout'"),
+            ("{% from 'nowhere.jinja' import page %}", "line 2: .*nowhere.jinja"),
+        ],
+    )
+    def test_what_is_no_valid_template(self, own, source, problem):
+        with pytest.raises(TemplateError, match=f"en/hello.jinja, {problem}"):
+            own(en_hello=template(text=source)).check("hello", "code_published")
+
+    def test_a_file_that_is_no_text(self, own, tmp_path):
+        templates = own(en_hello=template())
+        (tmp_path / "en" / "hello.jinja").write_bytes(b"\xff\xfe")
+
+        with pytest.raises(TemplateError, match=r"en/hello\.jinja: the file is not UTF-8 text"):
+            templates.check("hello", "code_published")
+
+    def test_an_unknown_variable_even_where_no_example_comes_by(self, own):
+        source = "{% if advocate.count > 99 %}\n{{ frend.name }}{% endif %}"
+
+        with pytest.raises(TemplateError, match="line 3: there is no variable 'frend', only camp"):
+            own(en_hello=template(text=source)).check("hello", "referral_converted")
+
+    def test_an_unknown_attribute(self, own):
+        with pytest.raises(TemplateError, match="line 1: 'dict object' has no attribute 'nme'"):
+            own(en_hello=template("{{ recipient.nme }}")).check("hello", "code_published")
+
+    @pytest.mark.parametrize(
+        ("expression", "event", "absent"),
+        [
+            ("friend.name", "code_published", "friend, reward, milestone"),
+            ("friend.name", "milestone_reached", "friend"),
+            ("friend.name", "reward_granted", "friend, due_at, milestone, reason"),
+            ("milestone.at", "referral_converted", "reward, milestone"),
+            ("reward.text", "referral_converted", "reward, milestone"),
+        ],
+    )
+    def test_what_the_event_does_not_have(self, own, expression, event, absent):
+        templates = own(en_hello=template(f"{{{{ {expression} }}}}"))
+
+        with pytest.raises(TemplateError) as error:
+            templates.check("hello", event)
+
+        assert f"line 1: 'None' has no attribute '{expression.split('.')[1]}'" in str(error.value)
+        assert f"; here is no {absent}" in str(error.value)
+
+    def test_a_mistake_in_any_locale(self, own):
+        with pytest.raises(TemplateError, match=r"de/hello\.jinja, line 1"):
+            own(en_hello=template(), de_hello=template("{{ frend }}")).check("hello", "x")
+
+    def test_a_mistake_behind_a_link_to_a_folder(self, own, tmp_path, tmp_path_factory):
+        """Clusters mount files that way."""
+        mounted = tmp_path_factory.mktemp("mounted")
+        (mounted / "hello.jinja").write_text(template("{{ frend }}"))
+        templates = own(en_hello=template())
+        (tmp_path / "de").symlink_to(mounted)
+
+        with pytest.raises(TemplateError, match="'frend'"):
+            templates.check("hello", "code_published")
+
+    def test_nothing_that_is_guarded(self, own):
+        guarded = "{% if friend %}{{ friend.name or 'you' }}{% endif %}{{ locale }}"
+
+        own(en_hello=template(guarded)).check("hello", "code_published")

@@ -1,0 +1,161 @@
+"""How every command finds the API, and what it shows when the answer is no."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIST = "GET /v1/campaigns"
+EMPTY = {"data": [], "next": None}
+
+
+def test_a_problem_document_is_shown_field_by_field_on_standard_error(api, run):
+    problem = {
+        "type": "https://referrals.example/problems/invalid-campaign",
+        "title": "The campaign is not valid",
+        "status": 422,
+        "detail": "Two fields are at fault.",
+        "errors": [
+            {"field": "rewards.friend.amount", "message": "must be more than zero", "line": 12},
+            {"field": "landing_url", "message": "is required"},
+        ],
+    }
+    api.answer(LIST, problem, status=422)
+
+    result = run("campaign", "list")
+
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines() == [
+        "Error: Two fields are at fault.",
+        "  rewards.friend.amount: must be more than zero (line 12)",
+        "  landing_url: is required",
+    ]
+
+
+def test_an_answer_that_is_no_problem_document_is_shown_by_its_status(api, run):
+    api.answer(LIST, b"<html>Bad Gateway</html>", status=502)
+
+    result = run("campaign", "list")
+
+    assert result.code == 1
+    assert f"{api.url}/v1/campaigns" in result.err
+    assert "502" in result.err
+
+
+def test_a_refused_connection_says_what_to_start_and_what_to_set(run, monkeypatch, unused_port):
+    monkeypatch.setenv("REFERRALS_API_URL", f"http://127.0.0.1:{unused_port}")
+
+    result = run("campaign", "list")
+
+    assert result.code == 1
+    assert f"Nothing answers at http://127.0.0.1:{unused_port}" in result.err
+    assert "referrals dev" in result.err
+    assert "REFERRALS_API_URL" in result.err
+
+
+def test_the_address_and_key_that_dev_wrote_are_used(api, run, monkeypatch, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "api-url").write_text(api.url)
+    (data / "api-key").write_text("the-key\n")
+    monkeypatch.delenv("REFERRALS_API_URL")
+    api.answer(LIST, EMPTY)
+
+    assert run("campaign", "list").code == 0
+    assert api.requests[0].headers["authorization"] == "Bearer the-key"
+
+
+def test_the_environment_goes_before_what_dev_wrote(api, run, monkeypatch, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "api-url").write_text("http://127.0.0.1:1")
+    (data / "api-key").write_text("the-key-of-dev")
+    monkeypatch.setenv("REFERRALS_API_KEY", "my-key")
+    api.answer(LIST, EMPTY)
+
+    assert run("campaign", "list").code == 0
+    assert api.requests[0].headers["authorization"] == "Bearer my-key"
+
+
+def test_this_machine_is_reached_without_the_proxy_of_the_environment(api, run, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    api.answer(LIST, EMPTY)
+
+    assert run("campaign", "list").code == 0
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "http://[", "ftp://127.0.0.1"])
+def test_an_address_that_is_none_is_a_sentence_and_no_traceback(run, monkeypatch, url):
+    monkeypatch.setenv("REFERRALS_API_URL", url)
+
+    result = run("campaign", "list")
+
+    assert result.code == 1
+    assert result.err.startswith("Error: ")
+
+
+def test_a_setting_that_cannot_be_used_is_named_by_its_variable(run, monkeypatch):
+    monkeypatch.setenv("REFERRALS_DATABASE_URL", "oracle://somewhere")
+
+    result = run("campaign", "list")
+
+    assert result.code == 1
+    assert "REFERRALS_DATABASE_URL: unknown database 'oracle'" in result.err
+
+
+def test_an_id_of_the_callers_is_escaped_in_the_path(api, run):
+    run("customer", "show", "a/b?c@d e")
+
+    assert api.requests[0].path == "/v1/customers/a%2Fb%3Fc%40d%20e"
+
+
+def test_a_list_is_read_page_by_page_up_to_the_limit(api, run):
+    def page(request):
+        start = int(request.path.rpartition("after=")[2]) if "after=" in request.path else 0
+        rows = [{"campaign": f"c{number}"} for number in range(start, start + 200)]
+        return {"data": rows, "next": str(start + 200)}
+
+    api.answer(LIST, page)
+
+    rows = run("campaign", "list", "--limit", "450", "--json").json
+
+    assert [f"c{number}" for number in range(450)] == [row["campaign"] for row in rows]
+    assert len(api.requests) == 3
+
+
+def test_text_from_outside_cannot_steer_the_terminal(api, run):
+    api.answer(LIST, {"data": [{"campaign": "c", "name": "\x1b]0;owned\x07[red]"}], "next": None})
+
+    result = run("campaign", "list")
+
+    assert "\x1b" not in result.out
+    assert "]0;owned\N{REPLACEMENT CHARACTER}[red]" in result.out
+
+
+def test_json_for_machines_is_ascii_and_whole(api, run):
+    rows = [{"campaign": "c", "name": "Zoë \N{GRINNING FACE} \x1b"}]
+    api.answer(LIST, {"data": rows, "next": None})
+
+    result = run("campaign", "list", "--json")
+
+    assert result.out.isascii()
+    assert rows == json.loads(result.out)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_help_loads_nothing_heavy():
+    """`--help` is quick: what a command needs is loaded by that command."""
+    heavy = "{'temporalio', 'sqlalchemy', 'fastapi', 'httpx', 'pydantic'}"
+    code = f"import sys, entrypoints.cli.main; print({heavy} & set(sys.modules))"
+    root = Path(__file__).parents[2]
+
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=root) == b"set()\n"

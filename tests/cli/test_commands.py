@@ -1,0 +1,133 @@
+"""What the commands that talk to the API ask of it, and how their arguments are read."""
+
+import pytest
+
+CAMPAIGN = """\
+campaign: spring
+name: Spring
+landing_url: https://shop.example/welcome
+rewards:
+  friend: {type: points, amount: 50}
+"""
+
+
+def test_applying_a_campaign_sends_the_files_own_text_to_its_slug(api, run, tmp_path):
+    file = tmp_path / "spring.yaml"
+    file.write_text(CAMPAIGN)
+    api.answer("PUT /v1/campaigns/spring", {"campaign": "spring", "version": 2, "state": "running"})
+
+    result = run("campaign", "apply", str(file))
+
+    assert (result.code, result.out) == (0, "spring: version 2 is running.\n")
+    assert CAMPAIGN.encode() == api.requests[0].body
+    assert api.requests[0].headers["content-type"] == "application/yaml"
+
+
+def test_a_campaign_can_come_from_standard_input(api, run):
+    api.answer("PUT /v1/campaigns/spring", {"campaign": "spring", "version": 1, "state": "running"})
+
+    assert run("campaign", "apply", "-", stdin=CAMPAIGN).code == 0
+
+
+def test_mistakes_in_a_campaign_are_found_before_it_is_sent_by_file_and_line(api, run, tmp_path):
+    file = tmp_path / "spring.yaml"
+    file.write_text(CAMPAIGN.replace("50", "-1").replace("name: Spring\n", "nmae: Spring\n"))
+
+    result = run("campaign", "apply", str(file))
+
+    assert (result.code, result.out, api.requests) == (1, "", [])
+    assert f"{file}:5: rewards.friend.amount: " in result.err
+    assert f"{file}:2: nmae: " in result.err
+
+
+@pytest.mark.parametrize(
+    ("command", "request_line"),
+    [
+        (("campaign", "show", "spring"), "GET /v1/campaigns/spring"),
+        (("campaign", "pause", "spring"), "POST /v1/campaigns/spring/pause"),
+        (("campaign", "activate", "spring"), "POST /v1/campaigns/spring/activate"),
+        (("campaign", "archive", "spring"), "DELETE /v1/campaigns/spring"),
+        (("referral", "show", "ref_1"), "GET /v1/referrals/ref_1"),
+        (("referral", "approve", "ref_1"), "POST /v1/referrals/ref_1/approve"),
+        (("referral", "reject", "ref_1", "--reason", "x"), "POST /v1/referrals/ref_1/reject"),
+        (("referral", "roll-back", "ref_1", "--reason", "x"), "POST /v1/referrals/ref_1/roll-back"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_command_asks_the_api_and_shows_the_answer(api, run, command, request_line, as_json):
+    answer = {"id": "some-id", "state": "paused"}
+    api.answer(request_line, answer)
+
+    result = run(*command, *(["--json"] if as_json else []))
+
+    assert (result.code, result.err) == (0, "")
+    assert [request_line] == [f"{r.method} {r.path}" for r in api.requests]
+    assert result.json == answer if as_json else "paused" in result.out
+
+
+@pytest.mark.parametrize("action", ["reject", "roll-back"])
+def test_who_refuses_or_takes_back_says_why(api, run, action):
+    api.answer(f"POST /v1/referrals/ref_1/{action}", {"id": "ref_1", "state": "rolled_back"})
+
+    assert run("referral", action, "ref_1").code == 2
+    assert api.requests == []
+    assert run("referral", action, "ref_1", "--reason", "Fraud").code == 0
+    assert api.requests[0].json == {"reason": "Fraud"}
+
+
+def test_a_publication_carries_only_what_was_given(api, run):
+    api.answer(
+        "POST /v1/campaigns/spring/publications",
+        {"code": "S-1", "link": "http://r/S-1", "share": {"whatsapp": "https://wa.me/?text=S-1"}},
+    )
+
+    result = run("publish", "spring", "cus_1", "--email", "a@example.com", "--channel", "email")
+
+    assert (api.requests[0].json) == {
+        "customer": {"id": "cus_1", "email": "a@example.com"},
+        "channel": "email",
+    }
+    assert "S-1" in result.out
+    assert "https://wa.me/?text=S-1" in result.out
+
+
+def test_lists_can_be_narrowed_to_a_state(api, run):
+    rows = [{"id": "rew_1", "customer": "cus_1", "amount": "100", "state": "failed"}]
+    api.answer("GET /v1/campaigns/spring/rewards", {"data": rows, "next": None})
+
+    result = run("reward", "list", "spring", "--state", "failed")
+
+    assert api.requests[0].path == "/v1/campaigns/spring/rewards?state=failed&limit=100"
+    assert "rew_1" in result.out
+
+
+def test_a_customer_is_shown_with_wallet(api, run):
+    wallet = {"balances": [{"type": "points", "balance": "150"}], "coupons": []}
+    api.answer("GET /v1/customers/cus_1", {"id": "cus_1", "email": "a@example.com"})
+    api.answer("GET /v1/customers/cus_1/wallet", wallet)
+
+    people = run("customer", "show", "cus_1")
+    machine = run("customer", "show", "cus_1", "--json")
+
+    assert "a@example.com" in people.out
+    assert "150" in people.out
+    assert {"id": "cus_1", "email": "a@example.com", "wallet": wallet} == machine.json
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-command",),
+        ("campaign", "apply", "no-such-file.yaml"),
+        ("campaign", "apply"),
+        ("campaign", "list", "--limit", "0"),
+        ("publish", "spring"),
+        ("dev", "--port", "70000"),
+        ("api", "--port", "none"),
+    ],
+)
+def test_a_command_that_cannot_be_understood_ends_in_exit_code_2(run, arguments):
+    result = run(*arguments)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err

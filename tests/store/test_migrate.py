@@ -1,0 +1,82 @@
+"""The migrations and the schema that the code speaks of are one, on both databases."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from referrals.store import Store, migrate
+from referrals.store.database import create_engine
+from referrals.store.schema import metadata
+
+PG_CONSTRAINTS = """
+    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version'
+"""
+PG_INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename <> 'alembic_version'"
+
+
+@pytest.fixture
+async def engine(empty_database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(empty_database_url)
+    yield engine
+    await engine.dispose()
+
+
+async def test_migrations_lead_to_the_schema(engine: AsyncEngine):
+    await migrate.migrate(engine)
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        return compare_metadata(context, metadata)
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrations_make_the_same_constraints_as_the_schema(engine: AsyncEngine):
+    """Checks and conditions of indexes, which Alembic does not compare."""
+    await migrate.migrate(engine)
+    async with engine.begin() as connection:
+        migrated = await connection.run_sync(_constraints)
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+
+        assert migrated == await connection.run_sync(_constraints)
+
+
+def _constraints(connection: Connection) -> set[tuple[object, ...]]:
+    if connection.dialect.name == "postgresql":
+        found = [connection.execute(text(query)) for query in (PG_CONSTRAINTS, PG_INDEXES)]
+        return {tuple(row) for rows in found for row in rows}
+    inspector = inspect(connection)
+    checks = {
+        (table, check["name"], check["sqltext"])
+        for table in metadata.tables
+        for check in inspector.get_check_constraints(table)
+    }
+    indexes = text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+    return checks | {tuple(row) for row in connection.execute(indexes)}
+
+
+async def test_a_database_is_current_when_migrated(engine: AsyncEngine):
+    store = Store(engine)
+
+    assert not await migrate.is_current(store)
+    await migrate.migrate(engine)
+    assert await migrate.is_current(store)
+
+
+async def test_migrating_again_or_at_once_changes_nothing(engine: AsyncEngine):
+    await asyncio.gather(*(migrate.migrate(engine) for _ in range(3)))
+
+    assert await migrate.is_current(Store(engine))
+
+
+def test_a_process_without_an_event_loop_can_migrate(empty_database_url: str):
+    migrate.upgrade(empty_database_url)
+    migrate.upgrade(empty_database_url)

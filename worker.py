@@ -1,0 +1,67 @@
+"""The Temporal worker process: settings, resources, client, queues. `python worker.py`, or `referrals worker`."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+from entrypoints.connection import connect
+from plugin import ReferralsPlugin, open_resources
+from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE
+from referrals.settings import Settings
+
+GRACE = timedelta(seconds=5)
+"""For what runs when the worker is asked to stop; the rest is tried again by the next worker."""
+
+
+@asynccontextmanager
+async def working(client: Client) -> AsyncIterator[None]:
+    """A worker on each queue; what they run comes with the client's plugin."""
+    # Naming the version spares the worker a hash of every module that is loaded.
+    version = WorkerDeploymentVersion(deployment_name="referrals", build_id="0.1.0")
+    deployment = WorkerDeploymentConfig(version=version, use_worker_versioning=False)
+    async with AsyncExitStack() as workers:
+        for queue in (QUEUE, MESSAGES_QUEUE):
+            await workers.enter_async_context(
+                Worker(
+                    client,
+                    task_queue=queue,
+                    graceful_shutdown_timeout=GRACE,
+                    deployment_config=deployment,
+                )
+            )
+        yield
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_resources(settings) as resources:
+        client = await connect([ReferralsPlugin(resources, sandbox=settings.sandbox)])
+        async with working(client):
+            logging.getLogger(__name__).info("Working on %s and %s", QUEUE, MESSAGES_QUEUE)
+            await stop.wait()
+
+
+def main() -> None:
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    asyncio.run(run(settings))
+    # The SDK can abort the interpreter while it exits (sdk-python issue 300).
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

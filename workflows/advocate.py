@@ -1,0 +1,107 @@
+"""One advocate in one campaign, from publication to the campaign's end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.advocates import Advocate, AdvocateActivities, AdvocateStep
+    from referrals.domain.progress import Progress
+    from referrals.domain.temporal import ADVOCATE_WORKFLOW
+
+from workflows.effects import DECIDE, PAUSE, Effects, check_id, until_due
+
+MOST_UPDATES = 1500
+"""Of one run; the server takes 2,000."""
+
+
+@workflow.defn(name=ADVOCATE_WORKFLOW)
+class AdvocateWorkflow:
+    """Publication, shares and milestones of an advocate, with their messages; each update is one SQL transaction.
+
+    It begins with an update, or continues an earlier run; both resume from SQL.
+    """
+
+    @workflow.init
+    def __init__(self, advocate: Advocate) -> None:
+        self.advocate = advocate
+        self.progress = Progress()
+        self.begun = False
+        self.updates = 0
+        self.turn = asyncio.Lock()
+        self.effects = Effects()
+
+    @workflow.run
+    async def run(self, advocate: Advocate) -> None:  # noqa: ARG002
+        while workflow.info().continued_run_id and not self.begun:
+            await self._resume()
+        await workflow.wait_condition(lambda: self.begun)
+        while not self._is_over():
+            if self._is_full() and self._is_settled():
+                workflow.continue_as_new(self.advocate)
+            if await until_due(lambda: self.progress, self._may_leave):
+                await self._resume()
+
+    @workflow.update
+    async def publish(self, event: str) -> None:
+        """`event` is the id of the event or command that asks for it."""
+        await self._decide(AdvocateActivities.publish, event)
+
+    @workflow.update
+    async def share(self, event: str) -> None:
+        await self._decide(AdvocateActivities.share, event)
+
+    @workflow.update
+    async def milestone(self, milestone: str) -> None:
+        """Grant a reached milestone's reward, or take a lost one's back."""
+        await self._decide(AdvocateActivities.settle_milestone, milestone)
+
+    @publish.validator
+    def _check_publish(self, event: str) -> None:
+        check_id("evt_", event)
+
+    @share.validator
+    def _check_share(self, event: str) -> None:
+        check_id("evt_", event)
+
+    @milestone.validator
+    def _check_milestone(self, milestone: str) -> None:
+        check_id("mil_", milestone)
+
+    async def _decide(self, activity: Callable[..., Any], subject: str) -> None:
+        self.updates += 1
+        try:
+            async with self.turn:
+                await self._step(activity, subject)
+        finally:
+            self.begun = True
+
+    async def _step(self, activity: Callable[..., Any], subject: str = "") -> None:
+        step = AdvocateStep(advocate=self.advocate, now=workflow.now(), subject=subject)
+        self.progress = await workflow.execute_local_activity_method(activity, step, **DECIDE)
+        for message in self.progress.messages:
+            self.effects.send(message)
+
+    async def _resume(self) -> None:
+        try:
+            async with self.turn:
+                await self._step(AdvocateActivities.resume_advocate)
+            self.begun = True
+        except ActivityError:
+            workflow.logger.warning("The database does not answer; trying again")
+            await workflow.sleep(PAUSE)
+
+    def _is_full(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested() or self.updates >= MOST_UPDATES
+
+    def _is_settled(self) -> bool:
+        return self.effects.done and workflow.all_handlers_finished()
+
+    def _is_over(self) -> bool:
+        return not self.progress.open and self._is_settled()
+
+    def _may_leave(self) -> bool:
+        return self._is_over() or (self._is_full() and self._is_settled())

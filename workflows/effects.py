@@ -1,0 +1,88 @@
+"""What a workflow sets off beside its main line: messages above all. None of it blocks or fails a referral."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.messages import MessageActivities
+    from referrals.domain.progress import Progress
+    from referrals.domain.temporal import MESSAGES_QUEUE
+
+SEND: dict[str, Any] = {
+    "task_queue": MESSAGES_QUEUE,
+    "start_to_close_timeout": timedelta(minutes=1),
+    "schedule_to_close_timeout": timedelta(days=1),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=30)),
+}
+NOTE: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "schedule_to_close_timeout": timedelta(days=30),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=5)),
+}
+DECIDE: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "schedule_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
+    ),
+}
+"""A decision on the own database, awaited by a caller: it fails the caller's update rather than keep it waiting."""
+
+PAUSE = timedelta(minutes=1)
+"""Between tries of what nobody waits for, while the database is away."""
+
+
+async def until_due(read: Callable[[], Progress], ready: Callable[[], bool]) -> bool:
+    """Wait until the progress is another one, or `ready`; true where its time to wake has come before."""
+    seen = read()
+    left = max(seen.wake_at - workflow.now(), timedelta(0)) if seen.wake_at else None
+    try:
+        await workflow.wait_condition(lambda: read() is not seen or ready(), timeout=left)
+    except TimeoutError:
+        return True
+    return False
+
+
+def check_id(prefix: str, text: str) -> None:
+    """Updates carry ids of rows; anything else is refused before it enters the history."""
+    if not text.startswith(prefix):
+        raise ApplicationError(f"not an id {prefix}…: {text!r}", type="InvalidArgument")
+
+
+class Effects:
+    """Effects in flight, each known by its key and not begun twice while it runs."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, asyncio.Task[None]] = {}
+
+    @property
+    def done(self) -> bool:
+        return not self._running
+
+    def begin(self, key: Hashable, effect: Coroutine[Any, Any, None]) -> None:
+        if key in self._running:
+            effect.close()
+            return
+        task = asyncio.create_task(effect)
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._running.pop(key))
+
+    def send(self, message: str) -> None:
+        self.begin(message, _send(message))
+
+
+async def _send(message: str) -> None:
+    try:
+        await workflow.execute_activity_method(MessageActivities.send_message, message, **SEND)
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        await workflow.execute_activity_method(
+            MessageActivities.give_up_message, args=[message, str(error.cause)], **NOTE
+        )

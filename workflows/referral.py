@@ -1,0 +1,126 @@
+"""One friend brought by one advocate in one campaign, from sign-up or conversion until all is settled."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.milestones import MilestoneActivities
+    from activities.referrals import Friend, ReferralActivities, Step
+    from referrals.domain.progress import MilestoneChange, Progress
+    from referrals.domain.temporal import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
+
+from workflows.effects import DECIDE, NOTE, PAUSE, Effects, check_id, until_due
+
+STATE = SearchAttributeKey.for_keyword(STATE_ATTRIBUTE)
+
+
+@workflow.defn(name=REFERRAL_WORKFLOW)
+class ReferralWorkflow:
+    """Begins with an update (sign-up, conversion, or a later roll-back) and resumes from SQL.
+
+    Each update is one decision in one SQL transaction; its answer is where the referral stands. Between updates the
+    run waits for the time that changes something: the end of the window, of the hold, the cooldown's place.
+    """
+
+    @workflow.init
+    def __init__(self, friend: Friend) -> None:
+        self.friend = friend
+        self.progress = Progress()
+        self.begun = False
+        self.turn = asyncio.Lock()
+        self.effects = Effects()
+
+    @workflow.run
+    async def run(self, friend: Friend) -> str:  # noqa: ARG002
+        """Returns the state that the referral was left in."""
+        await workflow.wait_condition(lambda: self.begun)
+        while not self._is_over():
+            if await until_due(lambda: self.progress, self._is_over):
+                await self._pass_time()
+        return self.progress.state
+
+    @workflow.update
+    async def sign_up(self, event: str) -> str:
+        return await self._decide(ReferralActivities.sign_up, event)
+
+    @workflow.update
+    async def convert(self, event: str) -> str:
+        return await self._decide(ReferralActivities.convert, event)
+
+    @workflow.update
+    async def roll_back(self, event: str) -> str:
+        return await self._decide(ReferralActivities.roll_back, event)
+
+    @workflow.update
+    async def review(self, event: str) -> str:
+        return await self._decide(ReferralActivities.review, event)
+
+    @workflow.update
+    async def reassess(self, event: str, referral: str) -> str:
+        return await self._decide(ReferralActivities.reassess, event, referral)
+
+    @sign_up.validator
+    def _check_sign_up(self, event: str) -> None:
+        check_id("evt_", event)
+
+    @convert.validator
+    def _check_convert(self, event: str) -> None:
+        check_id("evt_", event)
+
+    @roll_back.validator
+    def _check_roll_back(self, event: str) -> None:
+        check_id("evt_", event)
+
+    @review.validator
+    def _check_review(self, event: str) -> None:
+        check_id("evt_", event)
+
+    @reassess.validator
+    def _check_reassess(self, event: str, referral: str) -> None:
+        check_id("evt_", event)
+        check_id("ref_", referral)
+
+    async def _decide(self, activity: Callable[..., Any], event: str, referral: str = "") -> str:
+        try:
+            async with self.turn:
+                await self._step(activity, event, referral)
+        finally:
+            self.begun = True
+        return self.progress.state
+
+    async def _step(
+        self, activity: Callable[..., Any], event: str = "", referral: str = ""
+    ) -> None:
+        step = Step(friend=self.friend, now=workflow.now(), event=event, referral=referral)
+        progress = await workflow.execute_local_activity_method(activity, step, **DECIDE)
+        self._follow(progress)
+
+    def _follow(self, progress: Progress) -> None:
+        if progress.state != self.progress.state:
+            workflow.upsert_search_attributes([STATE.value_set(progress.state)])
+        self.progress = progress
+        for message in progress.messages:
+            self.effects.send(message)
+        for change in progress.milestones:
+            self.effects.begin(change, self._tell_advocate(change))
+
+    async def _pass_time(self) -> None:
+        try:
+            async with self.turn:
+                await self._step(ReferralActivities.pass_time)
+        except ActivityError:
+            workflow.logger.warning("The database does not answer; trying again")
+            await workflow.sleep(PAUSE)
+
+    async def _tell_advocate(self, change: MilestoneChange) -> None:
+        await workflow.execute_activity_method(
+            MilestoneActivities.tell_advocate, args=[self.friend.campaign, change], **NOTE
+        )
+
+    def _is_over(self) -> bool:
+        return not self.progress.open and self.effects.done and workflow.all_handlers_finished()
