@@ -1,0 +1,31 @@
+"""Campaigns for tests, each the least that shows its point."""
+
+from typing import Any
+
+POINTS_50 = {"type": "points", "amount": 50}
+POINTS_100 = {"type": "points", "amount": 100}
+EACH = {"name": "each_friend", "each": True, "reward": POINTS_100}
+THANKS = [
+    {
+        "name": "thank_both",
+        "on": "referral_converted",
+        "steps": [
+            {"send": {"template": "thank_advocate", "to": "advocate", "channels": ["log"]}},
+            {"send": {"template": "thank_friend", "to": "friend", "channels": ["log"]}},
+        ],
+    }
+]
+
+
+def campaign(name: str = "spring", **parts: Any) -> dict[str, Any]:
+    """Double-sided, 50 and 100 points, nothing to wait for; `parts` replace or add."""
+    return {
+        "campaign": name,
+        "name": name.title(),
+        "landing_url": "https://shop.example/welcome",
+        "rewards": {"friend": POINTS_50, "tiers": [EACH]},
+    } | parts
+
+
+def milestone(at: int, amount: int = 1000) -> dict[str, Any]:
+    return {"name": f"at_{at}", "at": at, "reward": {"type": "points", "amount": amount}}

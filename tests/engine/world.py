@@ -1,0 +1,233 @@
+"""A whole engine for a test: a time-skipping Temporal server, a worker with the sandbox on, and the ways in."""
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from entrypoints.intake import Answered, Intake
+from plugin import ReferralsPlugin, Resources, open_resources
+from referrals.channels import Channel
+from referrals.domain.campaign import Campaign
+from referrals.domain.events import Publish
+from referrals.domain.temporal import (
+    SEARCH_ATTRIBUTES,
+    advocate_workflow_id,
+    referral_workflow_id,
+)
+from referrals.settings import Settings
+from referrals.store import campaigns, schema
+from worker import working
+
+EUR = "EUR"
+
+
+class World:
+    """What a shop and an operator can do, and what they can see. `sleep` moves everybody's time."""
+
+    def __init__(self, env: WorkflowEnvironment, resources: Resources) -> None:
+        self.env = env
+        self.skipped = timedelta(0)
+        self.resources = replace(resources, clock=self.now)
+        self.store = resources.store
+        self.client: Client = env.client
+        self.intake = Intake(self.store, self.client, resources.settings, self.now)
+        self._ids = itertools.count(1)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.skipped
+
+    async def sleep(self, **duration: float) -> None:
+        """Let time pass, and what it brings happen."""
+        step = timedelta(**duration)
+        self.skipped += step
+        await self.env.sleep(step)
+
+    async def apply(self, definition: dict[str, Any]) -> None:
+        campaign = Campaign.model_validate(definition)
+        async with self.store.begin() as tx:
+            await campaigns.apply(tx, campaign, "marketer", self.now())
+
+    async def set_state(self, campaign: str, state: str) -> None:
+        async with self.store.begin() as tx:
+            await campaigns.set_state(tx, campaign, state)
+
+    async def publish(self, campaign: str, customer: str, **body: Any) -> str:
+        """Publish a code to a customer; returns the code."""
+        request = Publish.model_validate({"customer": {"id": customer}, **body})
+        answered = await self.intake.publish(campaign, request, "shop")
+        return str(answered.body["code"])
+
+    async def send(self, kind: str, data: dict[str, Any], **envelope: Any) -> Answered:
+        event = {"specversion": "1.0", "id": f"event-{next(self._ids)}", "source": "shop"}
+        return await self.intake.event(event | envelope | {"type": kind, "data": data}, "shop")
+
+    async def event(self, kind: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
+        """Send an event and take its answer, which must be there at once."""
+        answered = await self.send(kind, data, **envelope)
+        assert answered.status == 200, answered.body
+        return answered.body
+
+    async def sign_up(self, code: str, friend: str, **envelope: Any) -> dict[str, Any]:
+        data = {"code": code, "friend": {"id": friend}}
+        return await self.event("referral_signed_up", data, **envelope)
+
+    async def convert(
+        self,
+        code: str | None,
+        friend: str,
+        amount: str = "100.00",
+        order: str | None = None,
+        kind: str = "referral_converted",
+        **envelope: Any,
+    ) -> dict[str, Any]:
+        """A redemption with an order of its own."""
+        data: dict[str, Any] = {
+            "friend": {"id": friend},
+            "order": {"id": order or f"order-of-{friend}", "amount": amount, "currency": EUR},
+        }
+        if code:
+            data["code"] = code
+        return await self.event(kind, data, **envelope)
+
+    async def refund(self, order: str, amount: str | None = None) -> dict[str, Any]:
+        data = {"id": order} | ({"amount": amount} if amount else {})
+        return await self.event("order_refunded", {"order": data})
+
+    async def roll_back(self, referral: str, reason: str = "By hand") -> dict[str, Any]:
+        return (await self.intake.command("roll_back", referral, reason, "operator")).body
+
+    async def balance(self, customer: str, kind: str = "wallet", unit: str = "points") -> int:
+        """Credits less debits of one of the customer's accounts."""
+        accounts, entries = schema.accounts, schema.entries
+        account = (
+            select(accounts.c.id)
+            .join(schema.customers, schema.customers.c.id == accounts.c.owner)
+            .where(
+                schema.customers.c.external_id == customer,
+                accounts.c.kind == kind,
+                (accounts.c.type == unit) | (accounts.c.currency == unit),
+            )
+        )
+        total = func.coalesce(func.sum(entries.c.amount), 0)
+        async with self.store.read() as tx:
+            credit = (
+                await tx.execute(select(total).where(entries.c.credit_id.in_(account)))
+            ).scalar_one()
+            debit = (
+                await tx.execute(select(total).where(entries.c.debit_id.in_(account)))
+            ).scalar_one()
+        return int(credit - debit)
+
+    async def all(self, table: Any, **where: Any) -> list[Any]:
+        async with self.store.read() as tx:
+            statement = select(table).filter_by(**where).order_by(*table.primary_key)
+            return list((await tx.execute(statement)).all())
+
+    async def state(self, referral: str) -> str:
+        (row,) = await self.all(schema.referrals, id=referral)
+        return str(row.state)
+
+    async def activity(self, **where: Any) -> list[str]:
+        """Types of what happened, in order, without what became of messages."""
+        rows = await self.all(schema.activity, **where)
+        return [row.type for row in rows if not row.type.startswith("message_")]
+
+    async def messages(self) -> list[tuple[str, str, str]]:
+        """(template, recipient, state) of every message, in order."""
+        rows = await self.all(schema.messages)
+        names = {row.id: row.external_id for row in await self.all(schema.customers)}
+        return [(row.template, names[row.customer_id], row.state) for row in rows]
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait, in real time, for what workers are doing; fails where it does not come."""
+        for _ in range(600):
+            if await holds():
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"did not happen: {holds}")
+
+    async def until_state(self, referral: str, state: str) -> None:
+        async def holds() -> bool:
+            return await self.state(referral) == state
+
+        await self.until(holds)
+
+    async def settled(self) -> None:
+        """Wait until no message waits to be sent and no milestone's reward is behind."""
+
+        async def holds() -> bool:
+            pending = await self.all(schema.messages, state="pending")
+            lagging = [
+                reward
+                for reward in await self.all(schema.rewards)
+                if reward.milestone_id and reward.state == "pending"
+            ]
+            return not pending and not lagging
+
+        await self.until(holds)
+
+    async def customer_id(self, customer: str) -> str:
+        (row,) = await self.all(schema.customers, external_id=customer)
+        return str(row.id)
+
+    async def referral_run(self, campaign: str, friend: str) -> WorkflowHandle[Any, Any]:
+        workflow_id = referral_workflow_id(campaign, await self.customer_id(friend))
+        return self.client.get_workflow_handle(workflow_id)
+
+    async def advocate_run(self, campaign: str, customer: str) -> WorkflowHandle[Any, Any]:
+        workflow_id = advocate_workflow_id(campaign, await self.customer_id(customer))
+        return self.client.get_workflow_handle(workflow_id)
+
+
+@asynccontextmanager
+async def open_world(
+    database_url: str, channels: dict[str, Channel] | None = None
+) -> AsyncIterator[World]:
+    """An engine on a migrated database; it ends with the block."""
+    settings = Settings(database_url=database_url)
+    async with open_resources(settings) as resources:
+        env = await WorkflowEnvironment.start_time_skipping(
+            test_server_existing_path=executable("temporal-test-server"),
+            plugins=[],
+        )
+        async with env:
+            world = World(env, replace(resources, channels={**resources.channels, **(channels or {})}))
+            plugin = ReferralsPlugin(world.resources)
+            config = env.client.config()
+            config["plugins"] = [plugin]
+            world.client = Client(**config)
+            world.intake = Intake(world.store, world.client, settings, world.now)
+            await register_search_attributes(world.client)
+            async with working(world.client):
+                yield world
+
+
+async def register_search_attributes(client: Client) -> None:
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(
+            namespace=client.namespace,
+            search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword),
+        )
+    )
+
+
+def executable(name: str) -> str:
+    import sys
+
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    assert found, f"{name} is not installed"
+    return found

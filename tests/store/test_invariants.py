@@ -1,0 +1,277 @@
+"""What must be true for ever is refused by the database itself, whatever the code above it does."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Executable, Table, delete, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from referrals.store import Store
+from referrals.store.schema import (
+    accounts,
+    activity,
+    advocates,
+    api_keys,
+    campaign_versions,
+    campaigns,
+    codes,
+    customers,
+    entries,
+    events,
+    messages,
+    milestones,
+    orders,
+    referrals,
+    rewards,
+    shares,
+)
+
+NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
+
+CAMPAIGN = {
+    "id": "spring",
+    "name": "Spring",
+    "state": "running",
+    "version": 1,
+    "conversion_event": "redemption",
+    "accepted": 0,
+    "created_at": NOW,
+}
+VERSION = {
+    "campaign_id": "spring",
+    "version": 1,
+    "definition": "{}",
+    "applied_at": NOW,
+    "applied_by": "test",
+}
+ADVOCATE = {
+    "id": "adv_1",
+    "campaign_id": "spring",
+    "customer_id": "cus_ada",
+    "confirmed": 0,
+    "created_at": NOW,
+}
+CODE = {
+    "code": "SPRING-1",
+    "campaign_id": "spring",
+    "advocate_id": "adv_1",
+    "only_code_of": "adv_1",
+    "state": "active",
+    "uses": 0,
+    "uses_limit": 1,
+    "created_at": NOW,
+}
+REFERRAL = {
+    "id": "ref_1",
+    "campaign_id": "spring",
+    "version": 1,
+    "advocate_id": "adv_1",
+    "friend_id": "cus_fay",
+    "code": "SPRING-1",
+    "state": "rewarded",
+    "order_id": "7781",
+    "created_at": NOW,
+}
+MILESTONE = {
+    "id": "mil_1",
+    "advocate_id": "adv_1",
+    "tier": "ten",
+    "at": 10,
+    "occurrence": 1,
+    "state": "reached",
+    "reached_at": NOW,
+    "reached_by": "ref_1",
+}
+REWARD = {
+    "id": "rew_1",
+    "key": "ref_1/friend",
+    "campaign_id": "spring",
+    "referral_id": "ref_1",
+    "side": "friend",
+    "customer_id": "cus_fay",
+    "type": "points",
+    "amount": 50,
+    "state": "granted",
+    "created_at": NOW,
+}
+MILESTONE_REWARD = REWARD | {
+    "id": "rew_2",
+    "key": "adv_1/ten/1",
+    "referral_id": None,
+    "milestone_id": "mil_1",
+}
+WALLET = {"id": 1, "kind": "wallet", "owner": "cus_fay", "type": "points", "currency": ""}
+ISSUED = {"id": 2, "kind": "issued", "owner": "spring", "type": "points", "currency": ""}
+ENTRY = {
+    "key": "grant:ref_1/friend",
+    "debit_id": 2,
+    "credit_id": 1,
+    "amount": 50,
+    "reward_id": "rew_1",
+    "at": NOW,
+    "memo": "50 points",
+}
+EVENT = {
+    "id": "evt_1",
+    "external_id": "order-7781",
+    "source": "shop",
+    "type": "referral_converted",
+    "received_at": NOW,
+    "actor": "test",
+    "data": {},
+    "state": "received",
+}
+MESSAGE = {
+    "id": "msg_1",
+    "key": "spring/thanks/0/ref_1/referral_converted",
+    "campaign_id": "spring",
+    "version": 1,
+    "journey": "thanks",
+    "event": "referral_converted",
+    "template": "thanks",
+    "channels": ["log"],
+    "customer_id": "cus_ada",
+    "advocate_id": "adv_1",
+    "sender_id": "adv_1",
+    "state": "pending",
+    "created_at": NOW,
+}
+SHARE = {
+    "event_id": "evt_1",
+    "advocate_id": "adv_1",
+    "code": "SPRING-1",
+    "channel": "link",
+    "at": NOW,
+}
+ACTIVITY = {
+    "type": "referral_converted",
+    "at": NOW,
+    "actor": "test",
+    "campaign_id": "spring",
+    "data": {},
+}
+KEY = {"name": "shop", "digest": "1", "created_at": NOW}
+
+
+def customer(name: str) -> dict[str, Any]:
+    return {"id": f"cus_{name}", "external_id": name, "created_at": NOW}
+
+
+BOOKS: list[tuple[Table, dict[str, Any]]] = [
+    (customers, customer("ada")),
+    (customers, customer("fay")),
+    (customers, customer("flo")),
+    (campaigns, CAMPAIGN),
+    (campaign_versions, VERSION),
+    (advocates, ADVOCATE),
+    (codes, CODE),
+    (orders, {"id": "7781", "refunds": [], "cancelled": False}),
+    (referrals, REFERRAL),
+    (milestones, MILESTONE),
+    (rewards, REWARD),
+    (rewards, MILESTONE_REWARD),
+    (accounts, WALLET),
+    (accounts, ISSUED),
+    (entries, ENTRY),
+    (events, EVENT),
+    (messages, MESSAGE),
+    (shares, SHARE),
+    (activity, ACTIVITY),
+    (api_keys, KEY),
+]
+
+
+def add(table: Table, row: dict[str, Any], **other: Any) -> Executable:
+    return insert(table).values(row | other)
+
+
+BREACHES = {
+    "a customer known twice": add(customers, customer("ada"), id="cus_2"),
+    "a customer who is an advocate twice": add(advocates, ADVOCATE, id="adv_2"),
+    "a code that two advocates have": add(codes, CODE, only_code_of=None),
+    "a second code where there may be one": add(codes, CODE, code="SPRING-2"),
+    "a code used more often than it may be": update(codes).values(uses=2),
+    "a friend who converts twice": add(referrals, REFERRAL, id="ref_2", order_id=None),
+    "a friend who converts again after a roll-back": add(
+        referrals, REFERRAL, id="ref_2", order_id=None, state="rolled_back"
+    ),
+    "an order that converts two friends": add(referrals, REFERRAL, id="ref_2", friend_id="cus_flo"),
+    "a referral under no version of the campaign": add(
+        referrals, REFERRAL, id="ref_2", friend_id="cus_flo", order_id=None, version=2
+    ),
+    "a referral in an unknown state": update(referrals).values(state="lost"),
+    "a milestone reached twice at once": add(milestones, MILESTONE, id="mil_2", occurrence=2),
+    "a milestone's occurrence twice": add(milestones, MILESTONE, id="mil_2", state="lost"),
+    "a count below nothing": update(advocates).values(confirmed=-1),
+    "fewer accepted conversions than none": update(campaigns).values(accepted=-1),
+    "a reward promised twice": add(rewards, REWARD, id="rew_3"),
+    "a second reward for a milestone": add(rewards, MILESTONE_REWARD, id="rew_3", key="other"),
+    "a reward for nothing": add(rewards, REWARD, id="rew_3", key="other", referral_id=None),
+    "a reward for two things": (
+        update(rewards).where(rewards.c.id == "rew_2").values(referral_id="ref_1")
+    ),
+    "a reward of nothing": add(rewards, REWARD, id="rew_3", key="other", amount=0),
+    "a reward in an unknown state": update(rewards).values(state="lost"),
+    "a reward granted twice": add(entries, ENTRY),
+    "an entry of nothing": add(entries, ENTRY, key="other", amount=0),
+    "an entry within one account": add(entries, ENTRY, key="other", debit_id=1),
+    "an entry from no account": add(entries, ENTRY, key="other", debit_id=3),
+    "an account twice": add(accounts, WALLET, id=3),
+    "an account of an unknown kind": add(accounts, WALLET, id=3, kind="purse"),
+    "an entry that is changed": update(entries).values(amount=500),
+    "an entry that is removed": delete(entries),
+    "a log that is changed": update(activity).values(type="referral_rejected"),
+    "a log that is removed": delete(activity),
+    "a version that is changed": update(campaign_versions).values(definition="{} "),
+    "an event processed under two ids": add(events, EVENT, id="evt_2"),
+    "an event in an unknown state": update(events).values(state="lost"),
+    "a message sent twice": add(messages, MESSAGE, id="msg_2"),
+    "a share counted twice": add(shares, SHARE),
+    "a key that two names have": add(api_keys, KEY, name="app"),
+    "a name that has two keys": add(api_keys, KEY, digest="2"),
+}
+
+
+@pytest.mark.parametrize("breach", BREACHES)
+async def test_the_database_refuses(store: Store, breach: str):
+    await _fill(store)
+
+    with pytest.raises(IntegrityError):
+        async with store.begin() as tx:
+            await tx.execute(BREACHES[breach])
+
+
+ALLOWED = {
+    "another try of a friend whose referral expired": (
+        update(referrals).values(state="expired"),
+        add(referrals, REFERRAL, id="ref_2"),
+    ),
+    "another try of a friend who was rejected": (
+        add(referrals, REFERRAL, id="ref_2", state="rejected"),
+        add(referrals, REFERRAL, id="ref_3", state="rejected"),
+    ),
+    "a milestone reached again after it was lost": (
+        update(milestones).values(state="lost"),
+        add(milestones, MILESTONE, id="mil_2", occurrence=2),
+    ),
+    "the name of a revoked key for another": (
+        update(api_keys).values(revoked_at=NOW),
+        add(api_keys, KEY, digest="2"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", ALLOWED)
+async def test_the_database_allows(store: Store, change: str):
+    await _fill(store)
+
+    async with store.begin() as tx:
+        for statement in ALLOWED[change]:
+            await tx.execute(statement)
+
+
+async def _fill(store: Store) -> None:
+    async with store.begin() as tx:
+        for table, row in BOOKS:
+            await tx.execute(insert(table).values(row))
