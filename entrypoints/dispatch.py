@@ -1,7 +1,7 @@
 """Handing a stored event to the workflow that it belongs to: start it if need be, and wait for the decision."""
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -22,6 +22,7 @@ from referrals.domain.temporal import (
     ADVOCATE_ATTRIBUTE,
     CAMPAIGN_ATTRIBUTE,
     QUEUE,
+    STATE_ATTRIBUTE,
     advocate_workflow_id,
     referral_workflow_id,
 )
@@ -39,6 +40,54 @@ PAUSE = 0.1
 
 CAMPAIGN = SearchAttributeKey.for_keyword(CAMPAIGN_ATTRIBUTE)
 ADVOCATE = SearchAttributeKey.for_keyword(ADVOCATE_ATTRIBUTE)
+STATE = SearchAttributeKey.for_keyword(STATE_ATTRIBUTE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Which workflow, and how it is started where it does not run."""
+
+    workflow: Any
+    argument: Friend | Advocate
+    id: str
+    attributes: TypedSearchAttributes
+
+    def start(self) -> WithStartWorkflowOperation[Any, Any]:
+        return WithStartWorkflowOperation(
+            self.workflow,
+            self.argument,
+            id=self.id,
+            task_queue=QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=self.attributes,
+            priority=Priority(fairness_key=self.argument.campaign),
+        )
+
+
+def referral_run(campaign_id: str, friend_id: str, advocate: str | None, state: str) -> Run:
+    """The friend's workflow in the campaign; `advocate` is the customer's id here, `state` where it most likely begins."""
+    return Run(
+        ReferralWorkflow.run,
+        Friend(campaign=campaign_id, friend=friend_id),
+        referral_workflow_id(campaign_id, friend_id),
+        _attributes({CAMPAIGN: campaign_id, ADVOCATE: advocate, STATE: state}),
+    )
+
+
+def advocate_run(campaign_id: str, customer_id: str) -> Run:
+    """The advocate's workflow in the campaign."""
+    return Run(
+        AdvocateWorkflow.run,
+        Advocate(campaign=campaign_id, customer=customer_id),
+        advocate_workflow_id(campaign_id, customer_id),
+        _attributes({CAMPAIGN: campaign_id, ADVOCATE: customer_id}),
+    )
+
+
+def _attributes(values: dict[SearchAttributeKey[str], str | None]) -> TypedSearchAttributes:
+    return TypedSearchAttributes(
+        [SearchAttributePair(key, value) for key, value in values.items() if value]
+    )
 
 
 class Dispatch:
@@ -48,80 +97,24 @@ class Dispatch:
         self._client = client
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def referral(
-        self,
-        update: Any,
-        event: Row[Any],
-        *,
-        friend_id: str,
-        campaign_id: str,
-        advocate_id: str | None = None,
-        args: tuple[str, ...] = (),
-    ) -> None:
-        """An update of the friend's workflow in the campaign, with the event's id."""
-
-        def start() -> WithStartWorkflowOperation[Any, Any]:
-            return WithStartWorkflowOperation(
-                ReferralWorkflow.run,
-                Friend(campaign=campaign_id, friend=friend_id),
-                id=referral_workflow_id(campaign_id, friend_id),
-                task_queue=QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=_attributes(campaign_id, advocate_id),
-                priority=Priority(fairness_key=campaign_id),
-            )
-
-        workflow_id = referral_workflow_id(campaign_id, friend_id)
-        await self._update(workflow_id, start, update, event, args)
-
-    async def advocate(
-        self, update: Any, event: Row[Any], *, customer_id: str, campaign_id: str
-    ) -> None:
-        """An update of the advocate's workflow in the campaign, with the event's id."""
-
-        def start() -> WithStartWorkflowOperation[Any, Any]:
-            return WithStartWorkflowOperation(
-                AdvocateWorkflow.run,
-                Advocate(campaign=campaign_id, customer=customer_id),
-                id=advocate_workflow_id(campaign_id, customer_id),
-                task_queue=QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=_attributes(campaign_id, None),
-                priority=Priority(fairness_key=campaign_id),
-            )
-
-        workflow_id = advocate_workflow_id(campaign_id, customer_id)
-        await self._update(workflow_id, start, update, event, ())
-
-    async def _update(
-        self,
-        workflow_id: str,
-        start: Callable[[], WithStartWorkflowOperation[Any, Any]],
-        update: Any,
-        event: Row[Any],
-        args: tuple[str, ...],
-    ) -> None:
-        turn = self._turns.setdefault(workflow_id, asyncio.Semaphore(IN_FLIGHT))
+    async def update(self, run: Run, update: Any, event: Row[Any], *args: str) -> None:
+        """Send the event's id, and wait until the workflow has decided."""
+        turn = self._turns.setdefault(run.id, asyncio.Semaphore(IN_FLIGHT))
         async with turn:
-            while True:
-                try:
-                    await self._client.execute_update_with_start_workflow(
-                        update,
-                        args=[event.id, *args],
-                        # A failed attempt is remembered by its update id: the next one needs another.
-                        id="-".join((event.id, *args, str(event.attempts))),
-                        start_workflow_operation=start(),
-                    )
-                except RPCError as error:
-                    if error.status not in PASSING:
-                        raise
-                    await asyncio.sleep(PAUSE)
-                else:
-                    return
+            while not await self._tried(run, update, event, args):  # noqa: ASYNC110 - nothing here tells when
+                await asyncio.sleep(PAUSE)
 
-
-def _attributes(campaign_id: str, advocate_id: str | None) -> TypedSearchAttributes:
-    pairs: list[SearchAttributePair[Any]] = [SearchAttributePair(CAMPAIGN, campaign_id)]
-    if advocate_id:
-        pairs.append(SearchAttributePair(ADVOCATE, advocate_id))
-    return TypedSearchAttributes(pairs)
+    async def _tried(self, run: Run, update: Any, event: Row[Any], args: tuple[str, ...]) -> bool:
+        try:
+            await self._client.execute_update_with_start_workflow(
+                update,
+                args=[event.id, *args],
+                # A failed attempt is remembered by its update id: the next one needs another.
+                id="-".join((event.id, *args, str(event.attempts))),
+                start_workflow_operation=run.start(),
+            )
+        except RPCError as error:
+            if error.status not in PASSING:
+                raise
+            return False
+        return True

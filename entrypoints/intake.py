@@ -18,7 +18,7 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError, FailureError
 
-from entrypoints.dispatch import Dispatch
+from entrypoints.dispatch import Dispatch, advocate_run, referral_run
 from referrals.domain.events import Converted, Event, Publish, parse_event
 from referrals.domain.links import link, share_links
 from referrals.domain.problems import Problem
@@ -234,9 +234,13 @@ class Intake:
         await self._to_friend(ReferralWorkflow.roll_back, row)
 
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
-        await self._dispatch.referral(
-            update, row, friend_id=row.customer_id, campaign_id=row.campaign_id
-        )
+        async with self._store.read() as tx:
+            advocate = await scenes.advocate_of(
+                tx, row.campaign_id, row.customer_id, row.data.get("code")
+            )
+        state = ReferralState.SIGNED_UP if row.type == "referral_signed_up" else ""
+        run = referral_run(row.campaign_id, row.customer_id, advocate, state)
+        await self._dispatch.update(run, update, row)
 
     async def share(self, row: Row[Any]) -> None:
         async with self._store.read() as tx:
@@ -245,21 +249,15 @@ class Intake:
             async with self._store.begin() as tx:
                 await shares.share(tx, row.id, self._clock())
             return
-        await self._dispatch.advocate(
-            AdvocateWorkflow.share, row, customer_id=owner, campaign_id=row.campaign_id
-        )
+        run = advocate_run(row.campaign_id, owner)
+        await self._dispatch.update(run, AdvocateWorkflow.share, row)
 
     async def order_reversed(self, row: Row[Any]) -> None:
         async with self._store.begin() as tx:
             found = await reversals.note(tx, row.id)
         for referral in found:
-            await self._dispatch.referral(
-                ReferralWorkflow.reassess,
-                row,
-                friend_id=referral.friend_id,
-                campaign_id=referral.campaign_id,
-                args=(referral.id,),
-            )
+            run = referral_run(referral.campaign_id, referral.friend_id, referral.advocate, "")
+            await self._dispatch.update(run, ReferralWorkflow.reassess, row, referral.id)
         async with self._store.begin() as tx:
             await answers.give(
                 tx, row, Decision.ACCEPTED, referral_id=found[0].id if found else None
@@ -284,9 +282,8 @@ class Intake:
         await self._answer_published(row)
 
     async def _publish_in(self, row: Row[Any], campaign_id: str) -> None:
-        await self._dispatch.advocate(
-            AdvocateWorkflow.publish, row, customer_id=row.customer_id, campaign_id=campaign_id
-        )
+        run = advocate_run(campaign_id, row.customer_id)
+        await self._dispatch.update(run, AdvocateWorkflow.publish, row)
 
     async def _answer_published(self, row: Row[Any]) -> None:
         async with self._store.begin() as tx:

@@ -101,7 +101,7 @@ class ReferralWorkflow:
         self._follow(progress)
 
     def _follow(self, progress: Progress) -> None:
-        if progress.state != self.progress.state:
+        if progress.state != workflow.info().typed_search_attributes.get(STATE):
             workflow.upsert_search_attributes([STATE.value_set(progress.state)])
         self.progress = progress
         for message in progress.messages:

@@ -17,7 +17,7 @@ from referrals.domain.states import (
 )
 from referrals.store import answers, conditions, inbox, orders, records, scenes
 from referrals.store.records import Scene
-from referrals.store.schema import referrals
+from referrals.store.schema import advocates, referrals
 from referrals.store.settlement import (
     confirm,
     give_place_back,
@@ -34,9 +34,16 @@ class NotPossible(Exception):
 
 
 async def referrals_of_order(tx: Tx, order_id: str, campaign_id: str | None) -> Sequence[Row[Any]]:
-    """Accepted conversions that stand on this order: `id`, `campaign_id`, `friend_id`."""
-    statement = select(referrals.c.id, referrals.c.campaign_id, referrals.c.friend_id).where(
-        referrals.c.order_id == order_id, referrals.c.state.in_(PLACED)
+    """Accepted conversions on this order: `id`, `campaign_id`, `friend_id`, and the `advocate`'s customer id."""
+    statement = (
+        select(
+            referrals.c.id,
+            referrals.c.campaign_id,
+            referrals.c.friend_id,
+            advocates.c.customer_id.label("advocate"),
+        )
+        .join(advocates, advocates.c.id == referrals.c.advocate_id)
+        .where(referrals.c.order_id == order_id, referrals.c.state.in_(PLACED))
     )
     if campaign_id:
         statement = statement.where(referrals.c.campaign_id == campaign_id)

@@ -54,6 +54,14 @@ async def owner_of(tx: Tx, code: str) -> str | None:
     return str(row.customer_id) if row else None
 
 
+async def advocate_of(tx: Tx, campaign_id: str, friend_id: str, code: str | None) -> str | None:
+    """The customer who refers the friend: by the code, else by the referral there is."""
+    if code:
+        return await owner_of(tx, code)
+    referral = await latest_referral(tx, campaign_id, friend_id)
+    return await owner_of(tx, referral.code) if referral else None
+
+
 async def find_referral(tx: Tx, referral_id: str) -> Row[Any] | None:
     return await first(tx, select(referrals).where(referrals.c.id == referral_id))
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -164,6 +165,12 @@ class World:
 
         await self.until(holds)
 
+    async def until_closed(self, run: WorkflowHandle[Any, Any]) -> None:
+        async def holds() -> bool:
+            return (await run.describe()).close_time is not None
+
+        await self.until(holds)
+
     async def settled(self) -> None:
         """Wait until no message waits to be sent and no milestone's reward is behind."""
 
@@ -203,7 +210,9 @@ async def open_world(
             plugins=[],
         )
         async with env:
-            world = World(env, replace(resources, channels={**resources.channels, **(channels or {})}))
+            world = World(
+                env, replace(resources, channels={**resources.channels, **(channels or {})})
+            )
             plugin = ReferralsPlugin(world.resources)
             config = env.client.config()
             config["plugins"] = [plugin]
@@ -225,8 +234,6 @@ async def register_search_attributes(client: Client) -> None:
 
 
 def executable(name: str) -> str:
-    import sys
-
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     assert found, f"{name} is not installed"

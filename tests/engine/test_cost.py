@@ -1,0 +1,48 @@
+"""What a referral costs: Temporal bills by action, keeps by event, and both grow with every careless step."""
+
+from collections import Counter
+
+import pytest
+
+from tests.engine.campaigns import THANKS, campaign
+from tests.engine.world import World
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+async def lifecycle(world: World, *, sign_up: bool) -> Counter[str]:
+    """Every history event that a sign-up and conversion makes, over all workflows that it touches."""
+    await world.apply(campaign(journeys=THANKS))
+    code = await world.publish("spring", "ada")
+    advocate = await world.advocate_run("spring", "ada")
+    before = len((await advocate.fetch_history()).events)
+    if sign_up:
+        await world.sign_up(code, "fay")
+    answer = await world.convert(code, "fay")
+    await world.settled()
+    run = await world.referral_run("spring", "fay")
+    await world.until_closed(run)
+
+    assert await world.state(answer["referral"]) == "rewarded"
+    assert [state for *_, state in await world.messages()] == ["sent", "sent"]
+    assert len((await advocate.fetch_history()).events) == before
+    return Counter(event.event_type for event in (await run.fetch_history()).events)
+
+
+async def test_a_conversion_after_a_sign_up_makes_at_most_29_history_events(world: World):
+    assert (await lifecycle(world, sign_up=True)).total() <= 29  # the contract allows 30
+
+
+async def test_a_conversion_alone_makes_at_most_21_history_events(world: World):
+    assert (await lifecycle(world, sign_up=False)).total() <= 21  # the contract allows 25
+
+
+async def test_a_lifecycle_starts_one_workflow(world: World):
+    await lifecycle(world, sign_up=True)
+    run = await world.referral_run("spring", "fay")
+
+    history = await run.fetch_history()
+
+    started = history.events[0].workflow_execution_started_event_attributes
+    assert started.original_execution_run_id == started.first_execution_run_id
+    assert not started.continued_execution_run_id

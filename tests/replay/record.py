@@ -1,0 +1,53 @@
+"""Record the histories that `test_replay.py` replays: `python -m tests.replay.record VERSION`.
+
+A recorded history is evidence of what ran in production. It is never written over: a change of the workflows gets
+histories of its own beside the old ones, which must go on replaying as long as such runs may be open.
+"""
+
+import asyncio
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from referrals.domain.temporal import advocate_workflow_id, referral_workflow_id
+from referrals.store import migrate, schema
+from tests.engine.world import World, open_world
+from tests.replay.scenarios import SCENARIOS
+
+HISTORIES = Path(__file__).parent / "histories"
+
+
+async def record(scenario: str, folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as data:
+        url = f"sqlite+aiosqlite:///{data}/referrals.db"
+        await asyncio.to_thread(migrate.upgrade, url)
+        async with open_world(url) as world:
+            await SCENARIOS[scenario](world)
+            await world.settled()
+            await _keep(world, folder / scenario)
+
+
+async def _keep(world: World, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for customer in await world.all(schema.customers):
+        workflow_ids = {
+            "advocate": advocate_workflow_id("spring", customer.id),
+            "referral": referral_workflow_id("spring", customer.id),
+        }
+        own = await world.all(schema.advocates, customer_id=customer.id)
+        kind = "advocate" if own else "referral"
+        run = world.client.get_workflow_handle(workflow_ids[kind])
+        history = (await run.fetch_history()).to_json()
+        # Which machine ran it is nobody's business.
+        history = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history)
+        (folder / f"{kind}.json").write_text(history)
+
+
+async def main(version: str) -> None:
+    for scenario in SCENARIOS:
+        await record(scenario, HISTORIES / version)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,101 @@
+"""Lives whose histories are kept: one for each way that a workflow's code can go."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
+from tests.engine.world import World
+
+
+async def accepted(world: World) -> None:
+    await world.apply(campaign(journeys=THANKS))
+    code = await world.publish("spring", "ada")
+    await world.convert(code, "fay")
+
+
+async def signed_up_and_accepted(world: World) -> None:
+    await world.apply(campaign(journeys=THANKS))
+    code = await world.publish("spring", "ada")
+    await world.sign_up(code, "fay")
+    await world.convert(code, "fay")
+
+
+async def expired(world: World) -> None:
+    await world.apply(campaign())
+    answer = await world.sign_up(await world.publish("spring", "ada"), "fay")
+    await world.sleep(days=31)
+    await world.until_state(answer["referral"], "expired")
+
+
+async def rejected(world: World) -> None:
+    rule = {"name": "big", "when": "order.amount >= 80.0", "message": "Too small."}
+    await world.apply(campaign(conversion={"rules": [rule]}))
+    await world.convert(await world.publish("spring", "ada"), "fay", amount="79.99")
+
+
+async def held_and_rewarded(world: World) -> None:
+    await world.apply(campaign(conversion={"hold": "P14D"}))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.sleep(days=15)
+    await world.until_state(answer["referral"], "rewarded")
+
+
+async def refunded_in_the_hold(world: World) -> None:
+    await world.apply(campaign(conversion={"hold": "P14D"}))
+    await world.convert(await world.publish("spring", "ada"), "fay", order="7781")
+    await world.refund("7781")
+
+
+async def rolled_back_after_the_end(world: World) -> None:
+    await world.apply(campaign())
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.roll_back(answer["referral"])
+
+
+async def reviewed(world: World) -> None:
+    await world.apply(campaign(conversion={"review": "manual"}))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.intake.command("approve", answer["referral"], "Looks good", "operator")
+
+
+async def milestone_won_and_lost(world: World) -> None:
+    await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(1)]}))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.settled()
+    await world.roll_back(answer["referral"])
+
+    async def taken_back() -> bool:
+        return await world.balance("ada") == 0
+
+    await world.until(taken_back)
+
+
+async def campaign_ended(world: World) -> None:
+    ends_at = (world.now() + timedelta(days=10)).isoformat()
+    journey = {
+        "name": "thank_sharing",
+        "on": "referral_link_shared",
+        "steps": [{"send": {"template": "thank_sharing", "to": "advocate", "channels": ["log"]}}],
+    }
+    await world.apply(campaign(ends_at=ends_at, journeys=[journey]))
+    code = await world.publish("spring", "ada")
+    await world.event("referral_link_shared", {"code": code, "channel": "whatsapp"})
+    await world.sleep(days=11)
+    await world.until_closed(await world.advocate_run("spring", "ada"))
+
+
+SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
+    play.__name__: play
+    for play in (
+        accepted,
+        signed_up_and_accepted,
+        expired,
+        rejected,
+        held_and_rewarded,
+        refunded_in_the_hold,
+        rolled_back_after_the_end,
+        reviewed,
+        milestone_won_and_lost,
+        campaign_ended,
+    )
+}
