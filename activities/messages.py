@@ -58,6 +58,9 @@ class MessageActivities:
             address = getattr(recipient, name, None)
             if name != "log" and not address:
                 continue
+            if name != "log" and not self._consented(draft, name):
+                refusal = ("no_consent", f"The customer has not consented to messages by {name}.")
+                continue
             outgoing = Outgoing(message.key, address, recipient.name, rendered)
             try:
                 reference = await self.channels[name].send(outgoing)
@@ -81,6 +84,11 @@ class MessageActivities:
     def _channels_for(self, wanted: list[str]) -> list[str]:
         """Those set up here; `log` where none of them is."""
         return [name for name in wanted if name in self.channels] or ["log"]
+
+    def _consented(self, draft: Draft, channel: str) -> bool:
+        """The built-in templates are service messages; what an operator adds is taken for marketing."""
+        told: list[str] = draft.recipient.consent or []
+        return channel in told or self.templates.is_built_in(draft.message.template)
 
     async def _fail(self, draft: Draft, code: str, sentence: str) -> str:
         async with self.store.begin() as tx:

@@ -67,6 +67,10 @@ class Templates:
         _check_name(name)
         return self._render(_paths(name, locale), context)
 
+    def is_built_in(self, name: str) -> bool:
+        """Whether the engine brings a template of this name."""
+        return (BUILT_IN / FALLBACK / f"{name}.jinja").is_file()
+
     def check(self, name: str, event: str) -> None:
         """Render every locale of the template with all, and with as little as, that event can tell.
 

@@ -44,14 +44,14 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     event = await inbox.claim(tx, event_id)
     if event.answer:
         return dict(event.answer)
-    at = min(event.occurred_at or now, now)
     order = Order.model_validate(event.data["order"]) if event.data.get("order") else None
     order_row = await orders.lock(tx, order.id) if order else None
-    code, reason = await _code(tx, event, at)
+    code, reason = await _code(tx, event, now)
     if code is None or code.advocate_id is None:
         if reason:
             return await _reject_without_code(tx, event, reason)
         return await signups.reject_unknown(tx, event, code)
+    at = inbox.moment(event, code, now)
     scene, found = await _scene(tx, event, code, now)
     live = await signups.open_referral(tx, scene, at)
     signed_up = (
@@ -77,8 +77,9 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     )
 
 
-async def _code(tx: Tx, event: Row[Any], at: datetime) -> tuple[Row[Any] | None, Reason | None]:
+async def _code(tx: Tx, event: Row[Any], now: datetime) -> tuple[Row[Any] | None, Reason | None]:
     """The conversion's code, or the sign-up's where it names none."""
+    at = min(event.occurred_at or now, now)
     if event.data.get("code"):
         return await scenes.find_code(tx, event.data["code"]), None
     latest = await scenes.latest_referral(tx, event.campaign_id, event.customer_id)

@@ -52,9 +52,14 @@ async def open_store(url: str) -> AsyncIterator[Store]:
 
 
 def create_engine(url: str) -> AsyncEngine:
+    """Errors name no parameters: they end in logs and workflow histories, parameters can be contact details."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT / 1000})
+        return create_async_engine(
+            url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True
+        )
+    engine = create_async_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT / 1000}, hide_parameters=True
+    )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -104,6 +104,12 @@ async def known(tx: Tx, event: Event) -> Row[Any] | None:
     return row
 
 
+def moment(event: Row[Any], code: Row[Any], now: datetime) -> datetime:
+    """When the event happened: as it says, but not before its code was published, nor later than now."""
+    at = min(event.occurred_at or now, now)
+    return max(at, code.published_at) if code.published_at else at
+
+
 async def claim(tx: Tx, event_id: str) -> Row[Any]:
     """The event, locked until this transaction ends."""
     return await one(tx, select(events).where(events.c.id == event_id).with_for_update())

@@ -1,6 +1,6 @@
 """Storing an event before it is processed: contact details go to the customers, the rest into the inbox."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -25,11 +25,16 @@ from referrals.store.sql import Tx, first
 
 REDEMPTION = "referral_converted"
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""By which a caller's clock may be ahead of ours."""
+
 
 async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Row[Any]:
     """The event's row; a repeat gets the row that stands. Raises Problem, and inbox.EventIdReused."""
     if known := await inbox.known(tx, event):
         return known
+    if event.time and event.time > now + CLOCK_SKEW:
+        raise _unknown("time", "must not be in the future")
     person = _person(event)
     customer_id = await customers.upsert(tx, person, now) if person else None
     if isinstance(event.data, Shared) and event.data.friend:

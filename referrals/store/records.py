@@ -98,8 +98,8 @@ async def _enqueue(
     recipients = {"advocate": scene.advocate.customer_id, "friend": scene.friend_id}
     for number, step in enumerate(journey.steps):
         recipient = recipients[step.send.to]
-        if recipient is None:
-            continue
+        if recipient is None or (reward and reward.customer_id != recipient):
+            continue  # a reward is its owner's news
         subject = scene.milestone.id if scene.milestone else scene.referral_id or scene.advocate.id
         key = f"{scene.campaign.campaign}/{journey.name}/{number}/{subject}/{journey.on}"
         await tx.execute(

@@ -22,7 +22,7 @@ async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     if code is None or code.advocate_id is None:
         return await signups.reject_unknown(tx, event, code)
     scene, state = await _scene(tx, event, code, now)
-    at = min(event.occurred_at or now, now)
+    at = inbox.moment(event, code, now)
     reason = code_rejection(signups.code_facts(code), signed_up=False, at=at) or campaign_rejection(
         scene.campaign, state, at
     )

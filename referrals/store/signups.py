@@ -42,7 +42,7 @@ async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     scene = Scene(
         found.campaign, found.version, advocate, event.actor, now, code.code, friend_id=friend_id
     )
-    at = min(event.occurred_at or now, now)
+    at = inbox.moment(event, code, now)
     live = await open_referral(tx, scene, at)
     if live and live.state == ReferralState.SIGNED_UP and live.code == code.code:
         return await answers.give(tx, event, Decision.ACCEPTED, referral_id=live.id)

@@ -29,7 +29,7 @@ async def record(scenario: str, folder: Path) -> None:
 
 
 async def _keep(world: World, folder: Path) -> None:
-    folder.mkdir(parents=True)
+    await asyncio.to_thread(folder.mkdir, parents=True)
     for customer in await world.all(schema.customers):
         workflow_ids = {
             "advocate": advocate_workflow_id("spring", customer.id),
@@ -41,7 +41,7 @@ async def _keep(world: World, folder: Path) -> None:
         history = (await run.fetch_history()).to_json()
         # Which machine ran it is nobody's business.
         history = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history)
-        (folder / f"{kind}.json").write_text(history)
+        await asyncio.to_thread((folder / f"{kind}.json").write_text, history)
 
 
 async def main(version: str) -> None:

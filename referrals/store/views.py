@@ -1,0 +1,258 @@
+"""What is read out of the store: rows as the API, the commands and the console show them.
+
+Customers go by the caller's ids. Times are UTC instants, amounts decimal strings in major units.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list; `next` is what `after` must be to get the following one."""
+
+    data: list[T]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Reason:
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Campaign:
+    campaign: str
+    name: str
+    state: str
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Code:
+    code: str
+    customer: str | None
+    state: str
+    uses: int
+    uses_limit: int | None
+    starts_at: datetime | None
+    expires_at: datetime | None
+    published_at: datetime | None
+    channel: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of an advocate: friends who signed up, whose conversion stands, is confirmed, is rewarded."""
+
+    shares: dict[str, int]
+    signed_up: int
+    converted: int
+    confirmed: int
+    rewarded: int
+
+
+@dataclass(frozen=True)
+class Advocate:
+    customer: str
+    code: str | None
+    link: str | None
+    counts: Counts
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class NextTier:
+    """The nearest milestone, and how many confirmed conversions are missing."""
+
+    name: str
+    at: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Milestone:
+    id: str
+    name: str
+    at: int
+    occurrence: int
+    state: str
+    reached_at: datetime
+    lost_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Reward:
+    id: str
+    campaign: str
+    referral: str | None
+    milestone: str | None
+    customer: str
+    side: str
+    tier: str | None
+    type: str
+    amount: str
+    currency: str | None
+    state: str
+    due_at: datetime | None
+    granted_at: datetime | None
+    closed_at: datetime | None
+    reason: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class AdvocateDetails(Advocate):
+    """With the latest rewards; all of them are in the list of rewards."""
+
+    campaign: str
+    share: dict[str, str]
+    next_tier: NextTier | None
+    cooldown_until: datetime | None
+    milestones: list[Milestone]
+    rewards: list[Reward]
+
+
+@dataclass(frozen=True)
+class Activity:
+    id: str
+    type: str
+    at: datetime
+    actor: str
+    campaign: str
+    code: str | None
+    advocate: str | None
+    customer: str | None
+    referral: str | None
+    milestone: str | None
+    reward: str | None
+    reason: Reason | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Referral:
+    id: str
+    campaign: str
+    advocate: str
+    friend: str
+    code: str
+    state: str
+    reason: Reason | None
+    order: dict[str, Any] | None
+    signed_up_at: datetime | None
+    window_ends_at: datetime | None
+    converted_at: datetime | None
+    due_at: datetime | None
+    confirmed_at: datetime | None
+    closed_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ReferralDetails(Referral):
+    """With its rewards, and all that happened to it, oldest first."""
+
+    version: int
+    rewards: list[Reward]
+    timeline: list[Activity]
+
+
+@dataclass(frozen=True)
+class Message:
+    id: str
+    customer: str
+    journey: str
+    event: str
+    template: str
+    channel: str | None
+    state: str
+    reason: Reason | None
+    referral: str | None
+    milestone: str | None
+    subject: str | None
+    text: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Revenue:
+    currency: str
+    amount: str
+
+
+@dataclass(frozen=True)
+class RewardSum:
+    state: str
+    type: str
+    currency: str | None
+    count: int
+    amount: str
+
+
+@dataclass(frozen=True)
+class TopAdvocate:
+    customer: str
+    confirmed: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The numbers of a campaign. `conversions` are the referrals by state; `conversion_rate` is the part of them, from
+    0 to 1, whose conversion stands; `revenue` is what those ordered."""
+
+    campaign: str
+    name: str
+    state: str
+    version: int
+    advocates: int
+    codes: int
+    shares: dict[str, int]
+    clicks: int
+    sign_ups: int
+    conversions: dict[str, int]
+    conversion_rate: float | None
+    revenue: list[Revenue]
+    rewards: list[RewardSum]
+    top_advocates: list[TopAdvocate]
+    messages: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a customer holds of one kind, what is on its way, and what could not be taken back."""
+
+    type: str
+    currency: str | None
+    balance: str
+    pending: str
+    owed: str
+
+
+@dataclass(frozen=True)
+class Wallet:
+    customer: str
+    balances: list[Balance]
+    coupons: list[str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a wallet, or of what is `owed`; the amount is signed."""
+
+    id: str
+    at: datetime
+    account: str
+    type: str
+    currency: str | None
+    amount: str
+    reward: str | None
+    reverses: str | None
+    memo: str
