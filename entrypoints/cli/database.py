@@ -69,7 +69,10 @@ def create(name: Name, as_json: Json = False) -> None:
     """Make a key and print it. It is stored hashed: it cannot be shown again."""
     from referrals.store import keys
 
-    clear = _on_store(lambda store: keys.create(store, name))
+    try:
+        clear = _on_store(lambda store: keys.create(store, name))
+    except keys.KeyNameTaken as error:
+        raise Failure(str(error)) from error
     if as_json:
         print_json({"name": name, "key": clear})
     else:

@@ -192,7 +192,7 @@ def _key(settings: "Settings", data_dir: Path) -> str:
     file = data_dir / "api-key"
     kept = file.read_text().strip() if file.exists() else ""
     given = settings.api_key.get_secret_value() if settings.api_key else ""
-    key = given or kept or secrets.token_urlsafe(32)
+    key = given or kept or f"rk_{secrets.token_urlsafe(32)}"
     file.touch(mode=0o600)
     file.chmod(0o600)
     if key != kept:

@@ -114,19 +114,12 @@ def _find_temporal(settings: "Settings") -> None:
         os.environ.setdefault("TEMPORAL_ADDRESS", file.read_text())
 
 
-async def _client() -> "Client":
-    from temporalio.client import Client
-    from temporalio.envconfig import ClientConfig
-
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    return await Client.connect(**config)
-
-
 async def _temporal() -> str:
     from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
-    client = await _client()
+    from entrypoints.connection import connect
+
+    client = await connect()
     await client.workflow_service.describe_namespace(
         DescribeNamespaceRequest(namespace=client.namespace)
     )
@@ -136,7 +129,9 @@ async def _temporal() -> str:
 async def _search_attributes() -> str:
     from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 
-    client = await _client()
+    from entrypoints.connection import connect
+
+    client = await connect()
     registered = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
@@ -147,7 +142,9 @@ async def _search_attributes() -> str:
 
 
 async def _workers() -> str:
-    client = await _client()
+    from entrypoints.connection import connect
+
+    client = await connect()
     idle = [queue for queue, kind in QUEUES if not await _is_polled(client, queue, kind)]
     if idle:
         raise RuntimeError(f"nobody polls {', '.join(idle)}")

@@ -69,6 +69,7 @@ def describe(event: Row, answer: Row) -> str:
         parts += [answer.get("detail") or answer["title"], *particulars(answer)]
     if reason := answer.get("reason"):
         parts.append(f"{reason['code']}: {reason['message']}")
+    parts += [f"{made['campaign']} {made['code']}" for made in answer.get("publications") or []]
     parts += [
         f"{reward['side']} {reward['amount']} {reward.get('currency') or reward['type']} {reward['state']}"
         for reward in answer.get("rewards") or []

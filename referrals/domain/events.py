@@ -5,7 +5,7 @@ Source: design, "Events"; the envelope follows https://cloudevents.io.
 
 import re
 import unicodedata
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -118,7 +119,7 @@ class Customer(Model):
         if zone is not None:
             try:
                 ZoneInfo(zone)
-            except (ValueError, OSError) as error:
+            except (KeyError, ValueError, OSError) as error:
                 raise ValueError("is not a time zone such as Europe/Berlin") from error
         return zone
 
@@ -135,16 +136,25 @@ class Order(Model):
     """A purchase; `amount` is what was paid, in `currency`."""
 
     id: Text
-    amount: Amount
     currency: Currency
+    amount: Amount
     items: tuple[Item, ...] = Field((), max_length=1000)
     attributes: dict[str, Json] = {}
 
-    @model_validator(mode="after")
-    def _amounts_fit_currency(self) -> Self:
-        for amount in (self.amount, *(item.amount for item in self.items if item.amount)):
-            parse_amount(amount, self.currency)
-        return self
+    @field_validator("amount")
+    @classmethod
+    def _fits_currency(cls, amount: str, info: ValidationInfo) -> str:
+        if "currency" in info.data:
+            parse_amount(amount, info.data["currency"])
+        return amount
+
+    @field_validator("items")
+    @classmethod
+    def _fit_currency(cls, items: tuple[Item, ...], info: ValidationInfo) -> tuple[Item, ...]:
+        for item in items:
+            if item.amount and "currency" in info.data:
+                parse_amount(item.amount, info.data["currency"])
+        return items
 
     @property
     def minor(self) -> int:

@@ -206,7 +206,8 @@ class TopAdvocate:
 @dataclass(frozen=True)
 class Summary:
     """The numbers of a campaign. `conversions` are the referrals by state; `conversion_rate` is the part of them, from
-    0 to 1, whose conversion stands; `revenue` is what those ordered."""
+    0 to 1, whose conversion stands; `revenue` is what those ordered.
+    """
 
     campaign: str
     name: str
