@@ -5,8 +5,10 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from referrals.domain.states import CLOSED_WITHOUT_CONVERSION
+from referrals.domain.decisions import Reason
+from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, RejectReason
 from referrals.store import campaigns
+from referrals.store.campaigns import CampaignInForce
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, codes, referrals
 from referrals.store.sql import Tx, first, one
@@ -14,6 +16,27 @@ from referrals.store.sql import Tx, first, one
 
 async def find_code(tx: Tx, code: str) -> Row[Any] | None:
     return await first(tx, select(codes).where(codes.c.code == code))
+
+
+async def published_code(tx: Tx, code: str) -> Row[Any] | Reason:
+    """The code, or why it brings nobody: there is no such code, or it belongs to no advocate yet."""
+    row = await find_code(tx, code)
+    if row is None:
+        return Reason(RejectReason.UNKNOWN_CODE, "There is no such referral code.")
+    if row.advocate_id is None:
+        return Reason(RejectReason.CODE_NOT_PUBLISHED, "The code belongs to no advocate yet.")
+    return row
+
+
+async def of_event(
+    tx: Tx, event: Row[Any], code: Row[Any], now: datetime, *, lock_campaign: bool = False
+) -> tuple[Scene, CampaignInForce]:
+    """Where an event with this code happens, with the advocate locked, and the campaign as it decides now."""
+    advocate = await lock_advocate(tx, code.advocate_id)
+    found = await campaigns.in_force(tx, code.campaign_id, lock=lock_campaign)
+    assert found is not None
+    scene = Scene(found.campaign, found.version, advocate, event.actor, now, code.code)
+    return scene, found
 
 
 async def lock_advocate(tx: Tx, advocate_id: str) -> Row[Any]:

@@ -3,12 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
-
-from referrals.domain.decisions import campaign_rejection, code_rejection
+from referrals.domain.decisions import Reason, campaign_rejection, code_rejection
 from referrals.domain.states import Decision
-from referrals.store import answers, campaigns, inbox, records, scenes, signups
-from referrals.store.records import Scene
+from referrals.store import answers, inbox, records, scenes, signups
 from referrals.store.schema import shares
 from referrals.store.sql import Tx
 
@@ -18,13 +15,13 @@ async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     event = await inbox.claim(tx, event_id)
     if event.answer:
         return dict(event.answer)
-    code = await scenes.find_code(tx, event.data["code"])
-    if code is None or code.advocate_id is None:
-        return await signups.reject_unknown(tx, event, code)
-    scene, state = await _scene(tx, event, code, now)
+    code = await scenes.published_code(tx, event.data["code"])
+    if isinstance(code, Reason):
+        return await answers.give(tx, event, Decision.REJECTED, reason=code)
+    scene, found = await scenes.of_event(tx, event, code, now)
     at = inbox.moment(event, code, now)
     reason = code_rejection(signups.code_facts(code), signed_up=False, at=at) or campaign_rejection(
-        scene.campaign, state, at
+        scene.campaign, found.state, at
     )
     if reason:
         return await answers.give(tx, event, Decision.REJECTED, reason=reason)
@@ -47,11 +44,3 @@ async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
         occurrence=event.id,
     )
     return await answers.give(tx, event, Decision.ACCEPTED)
-
-
-async def _scene(tx: Tx, event: Row[Any], code: Row[Any], now: datetime) -> tuple[Scene, str]:
-    advocate = await scenes.lock_advocate(tx, code.advocate_id)
-    found = await campaigns.in_force(tx, code.campaign_id)
-    assert found is not None
-    scene = Scene(found.campaign, found.version, advocate, event.actor, now, code.code)
-    return scene, found.state

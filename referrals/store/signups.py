@@ -15,7 +15,7 @@ from referrals.domain.decisions import (
     friend_rejection,
 )
 from referrals.domain.states import Decision, ReferralState, RejectReason
-from referrals.store import answers, campaigns, customers, inbox, records, scenes
+from referrals.store import answers, customers, inbox, records, scenes
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import referrals
@@ -32,16 +32,11 @@ async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     event = await inbox.claim(tx, event_id)
     if event.answer:
         return dict(event.answer)
-    code = await scenes.find_code(tx, event.data["code"])
-    if code is None or code.advocate_id is None:
-        return await reject_unknown(tx, event, code)
-    advocate = await scenes.lock_advocate(tx, code.advocate_id)
-    found = await campaigns.in_force(tx, code.campaign_id)
-    assert found is not None
-    friend_id = event.customer_id
-    scene = Scene(
-        found.campaign, found.version, advocate, event.actor, now, code.code, friend_id=friend_id
-    )
+    code = await scenes.published_code(tx, event.data["code"])
+    if isinstance(code, Reason):
+        return await answers.give(tx, event, Decision.REJECTED, reason=code)
+    scene, found = await scenes.of_event(tx, event, code, now)
+    scene = replace(scene, friend_id=event.customer_id)
     at = inbox.moment(event, code, now)
     live = await open_referral(tx, scene, at)
     if live and live.state == ReferralState.SIGNED_UP and live.code == code.code:
@@ -74,16 +69,6 @@ async def reject(
     )
     referral_id = referral.id if referral else None
     return await answers.give(tx, event, Decision.REJECTED, referral_id=referral_id, reason=reason)
-
-
-async def reject_unknown(tx: Tx, event: Row[Any], code: Row[Any] | None) -> dict[str, Any]:
-    """No code, or one that is nobody's yet: there is no advocate to tell of it."""
-    reason = (
-        Reason(RejectReason.CODE_NOT_PUBLISHED, "The code belongs to no advocate yet.")
-        if code
-        else Reason(RejectReason.UNKNOWN_CODE, "There is no such referral code.")
-    )
-    return await answers.give(tx, event, Decision.REJECTED, reason=reason)
 
 
 async def open_referral(tx: Tx, scene: Scene, at: datetime) -> Row[Any] | None:

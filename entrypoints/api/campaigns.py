@@ -1,0 +1,166 @@
+"""`/v1/campaigns`: the programmes, their state and their numbers."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from entrypoints.api.bodies import (
+    Route,
+    content_type,
+    decode,
+    is_json,
+    parse_json,
+    unsupported,
+)
+from entrypoints.api.listing import AS_CSV, List
+from entrypoints.api.problems import Json
+from entrypoints.api.resources import Caller, CampaignId, Engine, Resources
+from referrals.channels.rendering import TemplateError, Templates
+from referrals.domain.campaign import Campaign
+from referrals.domain.campaign_file import CampaignError, load_campaign, problems_of
+from referrals.domain.campaign_file import Problem as Mistake
+from referrals.domain.events import Converted, Publish
+from referrals.domain.problems import Problem
+from referrals.store import campaigns, lists, views
+from referrals.store.campaigns import CampaignInForce
+from referrals.store.sql import Tx
+from referrals.store.summary import summarise
+
+YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
+
+router = APIRouter(route_class=Route, tags=["campaigns"])
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: {"schema": {"type": "object"}} for kind in ("application/json", YAML[0])},
+    }
+}
+
+
+@dataclass(frozen=True)
+class CampaignDetails:
+    """A campaign with the definition that is in force."""
+
+    campaign: str
+    version: int
+    state: str
+    definition: dict[str, Any]
+
+
+@router.get("/campaigns", response_model=views.Page[views.Campaign], responses=AS_CSV)
+async def list_campaigns(engine: Engine, asked: List) -> Any:
+    async with engine.store.read() as tx:
+        return asked.answer(await lists.list_campaigns(tx, asked.cursor), views.Campaign)
+
+
+@router.put("/campaigns/{campaign}", openapi_extra=_BODY)
+async def apply_campaign(
+    campaign: CampaignId, request: Request, engine: Engine, caller: Caller
+) -> CampaignDetails:
+    """Create the campaign, or put a new version in force: running referrals keep the one they began under."""
+    definition = await _read(request)
+    if definition.campaign != campaign:
+        raise _mistake("campaign", f"must be {campaign}, as the path says")
+    await asyncio.to_thread(_check_templates, definition, engine.templates)
+    async with engine.store.begin() as tx:
+        await campaigns.apply(tx, definition, caller, engine.clock())
+        return _details(await _in_force(tx, campaign))
+
+
+@router.get("/campaigns/{campaign}")
+async def get_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
+    async with engine.store.read() as tx:
+        return _details(await _in_force(tx, campaign))
+
+
+@router.delete("/campaigns/{campaign}")
+async def archive_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
+    """End the campaign; what it has recorded stays."""
+    return await _set_state(engine, campaign, "archived")
+
+
+@router.post("/campaigns/{campaign}/pause")
+async def pause_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
+    """Stop accepting conversions; running referrals go on."""
+    return await _set_state(engine, campaign, "paused")
+
+
+@router.post("/campaigns/{campaign}/activate")
+async def activate_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
+    return await _set_state(engine, campaign, "running")
+
+
+@router.get("/campaigns/{campaign}/summary")
+async def get_summary(campaign: CampaignId, engine: Engine) -> views.Summary:
+    async with engine.store.read() as tx:
+        return await summarise(tx, campaign)
+
+
+@router.post("/campaigns/{campaign}/check")
+async def check_conversion(
+    campaign: CampaignId, body: Converted, engine: Engine, caller: Caller
+) -> Response:
+    """What a conversion with this `data` would be answered. Changes nothing."""
+    return Json(await engine.intake.check(campaign, body, caller))
+
+
+@router.post("/campaigns/{campaign}/publications")
+async def publish_code(
+    campaign: CampaignId, body: Publish, engine: Engine, caller: Caller
+) -> Response:
+    """Assign a code to a customer, who is an advocate from then on."""
+    answered = await engine.intake.publish(campaign, body, caller)
+    return Json(answered.body, answered.status)
+
+
+async def _read(request: Request) -> Campaign:
+    media_type = content_type(request)
+    if not is_json(media_type) and media_type not in YAML:
+        raise unsupported(request, "application/json or application/yaml")
+    body = await request.body()
+    if media_type in YAML:
+        return await asyncio.to_thread(load_campaign, decode(body))
+    try:
+        return Campaign.model_validate(parse_json(body))
+    except ValidationError as error:
+        raise CampaignError(problems_of(error)) from error
+
+
+def _check_templates(campaign: Campaign, templates: Templates) -> None:
+    for number, journey in enumerate(campaign.journeys):
+        for place, step in enumerate(journey.steps):
+            try:
+                templates.check(step.send.template, journey.on)
+            except TemplateError as error:
+                field = f"journeys[{number}].steps[{place}].send.template"
+                raise _mistake(field, str(error)) from error
+
+
+def _mistake(field: str, message: str) -> CampaignError:
+    return CampaignError([Mistake(field, None, message)])
+
+
+async def _in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce:
+    found = await campaigns.in_force(tx, campaign_id, lock=lock)
+    if found is None:
+        raise lists.not_found(f"There is no campaign {campaign_id}.")
+    return found
+
+
+async def _set_state(engine: Resources, campaign_id: str, state: str) -> CampaignDetails:
+    async with engine.store.begin() as tx:
+        found = await _in_force(tx, campaign_id, lock=True)
+        if found.state == "archived" != state:
+            detail = "An archived campaign runs again when it is applied again."
+            raise Problem("not-possible", "Not possible", 409, detail)
+        await campaigns.set_state(tx, campaign_id, state)
+        return _details(await _in_force(tx, campaign_id))
+
+
+def _details(found: CampaignInForce) -> CampaignDetails:
+    definition = found.campaign.model_dump(mode="json")
+    return CampaignDetails(found.id, found.version, found.state, definition)

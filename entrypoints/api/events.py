@@ -1,0 +1,117 @@
+"""`POST /v1/events`: facts from elsewhere, one or many."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request, Response
+
+from entrypoints.api.bodies import Route, content_type
+from entrypoints.api.problems import Json, document, problem_of
+from entrypoints.api.resources import Caller, Engine, Resources
+from entrypoints.intake import Answered
+from referrals.domain.problems import FieldError, Problem
+
+BATCH = "application/cloudevents-batch+json"
+MOST_EVENTS = 1000
+AT_ONCE = 20
+"""Events of a batch in work at one time."""
+
+log = logging.getLogger(__name__)
+router = APIRouter(route_class=Route, tags=["events"])
+
+_EVENT = {
+    "type": "object",
+    "required": ["specversion", "id", "source", "type", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "description": "The idempotency key."},
+        "source": {"type": "string"},
+        "type": {"type": "string", "example": "referral_converted"},
+        "time": {"type": "string", "format": "date-time"},
+        "data": {"type": "object"},
+    },
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/cloudevents+json": {"schema": _EVENT},
+            BATCH: {"schema": {"type": "array", "maxItems": MOST_EVENTS, "items": _EVENT}},
+        },
+    }
+}
+
+
+@router.post(
+    "/events",
+    openapi_extra=_BODY,
+    responses={202: {"description": "Kept, and processed later."}},
+)
+async def take_events(
+    request: Request, body: Annotated[Any, Body()], engine: Engine, caller: Caller
+) -> Response:
+    """Take in one CloudEvent, or a batch with one answer each, in order.
+
+    A repeat of an event's id gets the first answer. In a batch, an event that cannot be understood is answered by its
+    problem and stops no other; events of one friend or order are processed in their order.
+    """
+    if isinstance(body, list):
+        return Json(await _batch(body, engine, caller))
+    if content_type(request) == BATCH:
+        raise _no_batch("must be a JSON array")
+    answered = await engine.intake.event(body, caller)
+    return Json(answered.body, answered.status)
+
+
+async def _batch(events: list[Any], engine: Resources, caller: str) -> list[dict[str, Any]]:
+    if len(events) > MOST_EVENTS:
+        raise _no_batch(f"must have at most {MOST_EVENTS} events")
+    gate = asyncio.Semaphore(AT_ONCE)
+    last: dict[str, asyncio.Task[dict[str, Any]]] = {}
+
+    async def take(event: Any, before: set[asyncio.Task[Any]]) -> dict[str, Any]:
+        if before:
+            await asyncio.wait(before)
+        async with gate:
+            return await _answer(event, engine, caller)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for event in events:
+            subjects = list(_subjects(event))
+            before = {last[subject] for subject in subjects if subject in last}
+            tasks.append(group.create_task(take(event, before)))
+            last |= dict.fromkeys(subjects, tasks[-1])
+    return [task.result() for task in tasks]
+
+
+async def _answer(event: Any, engine: Resources, caller: str) -> dict[str, Any]:
+    try:
+        answered: Answered = await engine.intake.event(event, caller)
+    except Exception as error:  # noqa: BLE001 - the other events go on, whatever it is
+        problem = problem_of(error)
+        if problem.status >= 500:  # noqa: PLR2004
+            log.exception("An event of a batch failed")
+        return document(problem)
+    return answered.body
+
+
+def _subjects(event: Any) -> Iterator[str]:
+    """What an event is about, as far as that decides its order: itself, the friend or customer, the order."""
+    if not isinstance(event, dict):
+        return
+    yield f"id:{event.get('id')}"
+    data = event.get("data")
+    for part in ("friend", "customer", "order"):
+        subject = data.get(part) if isinstance(data, dict) else None
+        if isinstance(subject, dict):
+            kind = "order" if part == "order" else "customer"
+            yield f"{kind}:{subject.get('id')}"
+
+
+def _no_batch(message: str) -> Problem:
+    title = "The batch cannot be understood"
+    fault = FieldError("", message)
+    return Problem("invalid-batch", title, 422, f"The batch {message}.", (fault,))

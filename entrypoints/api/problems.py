@@ -1,0 +1,157 @@
+"""Whatever a request is refused for, as an RFC 9457 problem document."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+
+from referrals.domain.campaign_file import CampaignError
+from referrals.domain.problems import FieldError, Problem
+from referrals.store.inbox import EventIdReused
+
+PREFIX = "urn:referrals:problem:"
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 50
+MOST_CHARACTERS = 300
+
+
+class Fault(BaseModel):
+    field: str
+    message: str
+    line: int | None = None
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457. `type` is stable; `errors` names the fields at fault."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] = []
+
+
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": "The request is refused.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+    }
+    for status in ("4XX", "422")
+}
+"""For the OpenAPI of every route."""
+
+
+class Json(JSONResponse):
+    """JSON in ASCII: halves of characters, which an error may quote, have no UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":"), default=str).encode("ascii")
+
+
+class ProblemResponse(Json):
+    media_type = MEDIA_TYPE
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with a problem document."""
+    for kind in (
+        Problem,
+        CampaignError,
+        RequestValidationError,
+        ValidationError,
+        EventIdReused,
+        HTTPException,
+        Exception,
+    ):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    headers = dict(getattr(error, "headers", None) or {})
+    if problem.status == 401:  # noqa: PLR2004
+        headers["www-authenticate"] = 'Bearer realm="referrals"'
+    return ProblemResponse(document(problem), problem.status, headers)
+
+
+def document(problem: Problem) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": PREFIX + problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        found["errors"] = [_fault(error) for error in problem.errors[:MOST_ERRORS]]
+    return found
+
+
+def _fault(error: FieldError) -> dict[str, Any]:
+    fault = {
+        "field": error.field[:MOST_CHARACTERS],
+        "message": error.message[:MOST_CHARACTERS],
+    }
+    return fault | ({"line": error.line} if error.line else {})
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that an exception stands for."""
+    match error:
+        case Problem():
+            return error
+        case CampaignError():
+            faults = [FieldError(p.field, p.message, p.line) for p in error.problems]
+            return _invalid("campaign", faults)
+        case RequestValidationError():
+            return _invalid("request", _faults(error.errors(), skip=1))
+        case ValidationError():
+            return _invalid("event", _faults(error.errors(include_url=False)))
+        case EventIdReused():
+            fault = FieldError("id", "stands for another event already")
+            return Problem(
+                "event-id-reused", "The event's id is taken", 409, _sentence([fault]), (fault,)
+            )
+        case HTTPException():
+            title = str(error.detail)
+            kind = title.lower().replace(" ", "-")
+            return Problem(kind, title, error.status_code, f"{title}.")
+        case _:
+            detail = "Something went wrong here; it has been logged."
+            return Problem("internal", "Internal error", 500, detail)
+
+
+def _invalid(what: str, faults: Sequence[FieldError]) -> Problem:
+    return Problem(
+        f"invalid-{what}",
+        f"The {what} cannot be understood",
+        422,
+        _sentence(faults),
+        tuple(faults),
+    )
+
+
+def _sentence(faults: Sequence[FieldError]) -> str:
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    where = f"{first.field[:MOST_CHARACTERS]}: " if first.field else ""
+    return f"{where}{first.message[:MOST_CHARACTERS]}{more}"
+
+
+def _faults(
+    errors: Iterable[ErrorDetails | Mapping[str, Any]], *, skip: int = 0
+) -> list[FieldError]:
+    return [
+        FieldError(field_name(error["loc"][skip:]), error["msg"].removeprefix("Value error, "))
+        for error in errors
+    ]
+
+
+def field_name(path: Iterable[int | str]) -> str:
+    """Such as `data.order.items[0].sku`."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")

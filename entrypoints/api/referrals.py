@@ -1,0 +1,182 @@
+"""What came of a campaign: codes, advocates, referrals, rewards, messages, activity; and what an operator does."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from entrypoints.api.bodies import Route
+from entrypoints.api.listing import AS_CSV, List
+from entrypoints.api.problems import Json
+from entrypoints.api.resources import (
+    Caller,
+    CampaignId,
+    CustomerId,
+    Engine,
+    ReferralId,
+    Resources,
+)
+from referrals.domain.events import Model, Text, clean_text
+from referrals.domain.states import ReferralState, RewardState
+from referrals.store import details, lists, views
+
+router = APIRouter(route_class=Route, tags=["referrals"])
+
+Wanted = Annotated[Text | None, Query()]
+
+
+class Because(Model):
+    """Why; it is kept with the referral."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(clean_text)]
+
+
+@router.get(
+    "/campaigns/{campaign}/codes", response_model=views.Page[views.Code], responses=AS_CSV
+)
+async def list_codes(
+    campaign: CampaignId, engine: Engine, asked: List, customer: Wanted = None
+) -> Any:
+    async with engine.store.read() as tx:
+        page = await lists.list_codes(tx, campaign, asked.cursor, customer=customer)
+    return asked.answer(page, views.Code)
+
+
+@router.get(
+    "/campaigns/{campaign}/advocates",
+    response_model=views.Page[views.Advocate],
+    responses=AS_CSV,
+)
+async def list_advocates(campaign: CampaignId, engine: Engine, asked: List) -> Any:
+    async with engine.store.read() as tx:
+        page = await details.list_advocates(
+            tx, campaign, asked.cursor, engine.settings.public_url
+        )
+    return asked.answer(page, views.Advocate)
+
+
+@router.get("/campaigns/{campaign}/advocates/{customer:path}")
+async def get_advocate(
+    campaign: CampaignId, customer: CustomerId, engine: Engine
+) -> views.AdvocateDetails:
+    async with engine.store.read() as tx:
+        return await details.get_advocate(
+            tx, campaign, customer, engine.clock(), engine.settings.public_url
+        )
+
+
+@router.get(
+    "/campaigns/{campaign}/referrals",
+    response_model=views.Page[views.Referral],
+    responses=AS_CSV,
+)
+async def list_referrals(
+    campaign: CampaignId,
+    engine: Engine,
+    asked: List,
+    state: ReferralState | None = None,
+    advocate: Wanted = None,
+    friend: Wanted = None,
+) -> Any:
+    async with engine.store.read() as tx:
+        page = await lists.list_referrals(
+            tx, campaign, asked.cursor, state=state, advocate=advocate, friend=friend
+        )
+    return asked.answer(page, views.Referral)
+
+
+@router.get("/referrals/{referral}")
+async def get_referral(referral: ReferralId, engine: Engine) -> views.ReferralDetails:
+    async with engine.store.read() as tx:
+        return await details.get_referral(tx, referral)
+
+
+@router.post("/referrals/{referral}/approve", response_model=views.ReferralDetails)
+async def approve_referral(referral: ReferralId, engine: Engine, caller: Caller) -> Any:
+    """Let a referral in review go on to its rewards."""
+    return await _command(engine, "approve", referral, "", caller)
+
+
+@router.post("/referrals/{referral}/reject", response_model=views.ReferralDetails)
+async def reject_referral(
+    referral: ReferralId, body: Because, engine: Engine, caller: Caller
+) -> Any:
+    """Refuse a referral in review; nothing is paid."""
+    return await _command(engine, "reject", referral, body.reason, caller)
+
+
+@router.post("/referrals/{referral}/roll-back", response_model=views.ReferralDetails)
+async def roll_back_referral(
+    referral: ReferralId, body: Because, engine: Engine, caller: Caller
+) -> Any:
+    """Take a referral back, with all that was granted for it."""
+    return await _command(engine, "roll_back", referral, body.reason, caller)
+
+
+async def _command(
+    engine: Resources, kind: str, referral: str, reason: str, caller: str
+) -> Json | views.ReferralDetails:
+    answered = await engine.intake.command(kind, referral, reason, caller)
+    if answered.status != 200:  # noqa: PLR2004
+        return Json(answered.body, answered.status)
+    return await get_referral(referral, engine)
+
+
+@router.get(
+    "/campaigns/{campaign}/rewards", response_model=views.Page[views.Reward], responses=AS_CSV
+)
+async def list_rewards(
+    campaign: CampaignId,
+    engine: Engine,
+    asked: List,
+    state: RewardState | None = None,
+    customer: Wanted = None,
+) -> Any:
+    async with engine.store.read() as tx:
+        page = await lists.list_rewards(
+            tx, campaign, asked.cursor, state=state, customer=customer
+        )
+    return asked.answer(page, views.Reward)
+
+
+@router.get(
+    "/campaigns/{campaign}/messages", response_model=views.Page[views.Message], responses=AS_CSV
+)
+async def list_messages(
+    campaign: CampaignId,
+    engine: Engine,
+    asked: List,
+    state: Literal["pending", "sent", "failed"] | None = None,
+    customer: Wanted = None,
+) -> Any:
+    async with engine.store.read() as tx:
+        page = await lists.list_messages(
+            tx, campaign, asked.cursor, state=state, customer=customer
+        )
+    return asked.answer(page, views.Message)
+
+
+@router.get(
+    "/campaigns/{campaign}/activity", response_model=views.Page[views.Activity], responses=AS_CSV
+)
+async def list_activity(
+    campaign: CampaignId,
+    engine: Engine,
+    asked: List,
+    type: Wanted = None,  # noqa: A002 - the parameter's name
+    customer: Wanted = None,
+    referral: Wanted = None,
+    since: AwareDatetime | None = None,
+) -> Any:
+    """Everything that happened; `customer` is whom it happened to, or the advocate."""
+    async with engine.store.read() as tx:
+        page = await lists.list_activity(
+            tx,
+            campaign,
+            asked.cursor,
+            kind=type,
+            customer=customer,
+            referral=referral,
+            since=since,
+        )
+    return asked.answer(page, views.Activity)

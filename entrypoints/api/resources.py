@@ -1,0 +1,67 @@
+"""What the API stands on, and how its routes get at it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, Path, Request
+from temporalio.client import Client
+
+from entrypoints.connection import connect
+from entrypoints.intake import Intake
+from referrals.channels.rendering import Templates
+from referrals.domain.events import Text
+from referrals.settings import Settings
+from referrals.store import Store, open_store
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the API holds open while it serves."""
+
+    settings: Settings
+    store: Store
+    client: Client
+    intake: Intake
+    templates: Templates
+    clock: Callable[[], datetime] = utc_now
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """The database and Temporal by their settings; as long as they are open, the inbox is drained."""
+    templates = Templates(settings.templates_dir)
+    async with open_store(settings.database_url) as store:
+        client = await connect()
+        intake = Intake(store, client, settings, utc_now)
+        drain = asyncio.create_task(intake.drain_forever())
+        try:
+            yield Resources(settings, store, client, intake, templates)
+        finally:
+            drain.cancel()
+            with suppress(asyncio.CancelledError):
+                await drain
+
+
+async def _resources(request: Request) -> Resources:
+    return cast(Resources, request.app.state.resources)
+
+
+async def _caller(request: Request) -> str:
+    return str(request.state.caller)
+
+
+Engine = Annotated[Resources, Depends(_resources)]
+Caller = Annotated[str, Depends(_caller)]
+"""The name of the key that the request came with."""
+
+CampaignId = Annotated[Text, Path(description="The campaign's slug.")]
+CustomerId = Annotated[Text, Path(description="The caller's own id of the customer.")]
+ReferralId = Annotated[Text, Path(description="The referral's id.")]

@@ -1,0 +1,217 @@
+"""`kill -9` at random moments, on the real thing: `referrals dev` with its worker, API and Temporal server.
+
+The long form is `make chaos`: more lifecycles, by `CHAOS_LIFECYCLES`.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Row, select
+
+from referrals.store import Store, open_store, schema
+from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
+
+LIFECYCLES = int(os.environ.get("CHAOS_LIFECYCLES", "300"))
+ADVOCATES = 10
+AT_ONCE = 16
+SETTLED_WITHIN = 180
+HEADERS = {"Authorization": "Bearer chaos-key"}
+
+
+@dataclass
+class Dev:
+    """A running `referrals dev`."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    data_dir: Path
+
+    def kill(self, name: str) -> bool:
+        """`kill -9` the worker, the API or Temporal; false where it is not running just now."""
+        marks = {"worker": "worker.py", "api": "entrypoints.cli.main", "temporal": "start-dev"}
+        for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            try:
+                command = Path(f"/proc/{child}/cmdline").read_text()
+                if marks[name] in command:
+                    os.kill(int(child), signal.SIGKILL)
+                    return True
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        return False
+
+
+@asynccontextmanager
+async def running_dev(data_dir: Path) -> AsyncIterator[Dev]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("REFERRALS_")}
+    command = (
+        *(sys.executable, "-m", "entrypoints.cli.main", "dev", "--data-dir", str(data_dir)),
+        *("--port", "0", "--temporal-port", "0", "--ui-port", "0"),
+    )
+    with (data_dir / "dev.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env=env | {"REFERRALS_API_KEY": "chaos-key"},
+        )
+    assert process.stdout
+    ready = (await asyncio.wait_for(process.stdout.readline(), 120)).decode()
+    assert ready.startswith("ready http://"), (data_dir / "dev.log").read_text()
+    try:
+        yield Dev(process, ready.split()[1], data_dir)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
+class Shop:
+    """Sends events as a careful shop does: again and again, with the same id, until there is an answer."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def send(self, event_id: str, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        event = {"specversion": "1.0", "id": event_id, "source": "shop", "type": kind}
+        return await self.post("/v1/events", event | {"data": data})
+
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        while True:
+            try:
+                answer = await self._http.post(path, json=body)
+            except httpx.TransportError:
+                await asyncio.sleep(0.5)
+                continue
+            if answer.status_code == httpx.codes.OK:
+                return answer.json()
+            assert answer.status_code in (202, 503), answer.text
+            await asyncio.sleep(0.5)
+
+
+async def lifecycle(shop: Shop, code: str, number: int) -> dict[str, Any]:
+    """A friend signs up, orders, and in every fifth case sends the order back."""
+    friend = {"id": f"friend-{number}"}
+    order = {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"}
+    await shop.send(f"sign-up-{number}", "referral_signed_up", {"code": code, "friend": friend})
+    bought = {"code": code, "friend": friend, "order": order}
+    answer = await shop.send(f"buy-{number}", "referral_converted", bought)
+    if number % 5 == 0:
+        await shop.send(f"back-{number}", "order_refunded", {"order": {"id": order["id"]}})
+    return answer
+
+
+async def play(shop: Shop, codes: list[str]) -> list[dict[str, Any]]:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> dict[str, Any]:
+        async with turns:
+            return await lifecycle(shop, codes[number % len(codes)], number)
+
+    return await asyncio.gather(*(one(number) for number in range(LIFECYCLES)))
+
+
+async def disturb(dev: Dev, chance: random.Random) -> Counter[str]:
+    """Kill the worker again and again, and Temporal's server once."""
+    killed: Counter[str] = Counter()
+    while True:
+        await asyncio.sleep(chance.uniform(0.5, 3))
+        name = "temporal" if killed["worker"] == 2 and not killed["temporal"] else "worker"
+        killed[name] += dev.kill(name)
+
+
+async def everything_settled(store: Store) -> bool:
+    async with store.read() as tx:
+        for statement in (
+            select(schema.messages.c.id).where(schema.messages.c.state == "pending"),
+            select(schema.rewards.c.id).where(schema.rewards.c.state == "pending"),
+            select(schema.events.c.id).where(schema.events.c.state != "processed"),
+            select(schema.rewards.c.id)
+            .join(schema.milestones, schema.milestones.c.id == schema.rewards.c.milestone_id)
+            .where(schema.milestones.c.state == "lost", schema.rewards.c.state == "granted"),
+        ):
+            if (await tx.execute(statement.limit(1))).first():
+                return False
+    return True
+
+
+async def rows(store: Store, table: Any) -> list[Row[Any]]:
+    async with store.read() as tx:
+        return list((await tx.execute(select(table))).all())
+
+
+async def test_whatever_is_killed_every_accepted_conversion_has_exactly_its_rewards(tmp_path: Path):
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    async with running_dev(tmp_path) as dev:
+        async with httpx.AsyncClient(base_url=dev.url, headers=HEADERS, timeout=30) as http:
+            shop = Shop(http)
+            tiers = [EACH, milestone(10), milestone(20)]
+            definition = campaign(rewards={"friend": POINTS_50, "tiers": tiers}, journeys=THANKS)
+            assert (await http.put("/v1/campaigns/spring", json=definition)).is_success
+            codes = [
+                (await shop.post("/v1/campaigns/spring/publications", {"customer": {"id": f"a-{n}"}}))[
+                    "code"
+                ]
+                for n in range(ADVOCATES)
+            ]
+            trouble = asyncio.create_task(disturb(dev, random.Random(seed)))
+            answers = await play(shop, codes)
+            trouble.cancel()
+        async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'referrals.db'}") as store:
+            async with asyncio.timeout(SETTLED_WITHIN):
+                while not await everything_settled(store):
+                    await asyncio.sleep(0.2)
+            assert [answer["decision"] for answer in answers] == ["accepted"] * LIFECYCLES
+            await assert_the_books_are_right(store)
+
+
+async def assert_the_books_are_right(store: Store) -> None:
+    referrals = await rows(store, schema.referrals)
+    rewards = await rows(store, schema.rewards)
+    entries = await rows(store, schema.entries)
+    refunded = len(range(0, LIFECYCLES, 5))
+    assert Counter(row.state for row in referrals) == {
+        "rewarded": LIFECYCLES - refunded,
+        "rolled_back": refunded,
+    }
+    of_referral = {row.id: row.state for row in referrals}
+    per_referral = Counter(row.referral_id for row in rewards if row.referral_id)
+    assert set(per_referral.values()) == {2}
+    for reward in rewards:
+        if reward.referral_id:
+            expected = {"rewarded": {"granted"}, "rolled_back": {"rolled_back", "voided"}}
+            assert reward.state in expected[of_referral[reward.referral_id]]
+    await assert_milestones_follow_the_count(store, {row.milestone_id: row for row in rewards})
+    granted = Counter(row.reward_id for row in entries if row.reverses_id is None)
+    taken = Counter(row.reward_id for row in entries if row.reverses_id is not None)
+    assert set(granted.values()) == {1}
+    for reward in rewards:
+        paid = reward.state in ("granted", "rolled_back")
+        assert granted[reward.id] == paid
+        assert taken[reward.id] == (reward.state == "rolled_back")
+
+
+async def assert_milestones_follow_the_count(store: Store, rewards: dict[str, Row[Any]]) -> None:
+    milestones = await rows(store, schema.milestones)
+    for advocate in await rows(store, schema.advocates):
+        own = [row for row in milestones if row.advocate_id == advocate.id]
+        reached = sorted(row.at for row in own if row.state == "reached")
+        assert reached == [at for at in (10, 20) if at <= advocate.confirmed]
+        for row in own:
+            paid = rewards[row.id].state == "granted"
+            assert paid == (row.state == "reached")
+
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="finds the processes to kill in Linux's /proc"
+)
