@@ -7,7 +7,6 @@ that was connected with `ReferralsPlugin(resources)`.
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from temporalio.plugin import SimplePlugin
@@ -22,6 +21,7 @@ from referrals.channels import Channel
 from referrals.channels.email import EmailChannel
 from referrals.channels.log import LogChannel
 from referrals.channels.rendering import Templates
+from referrals.clock import Clock, utc_now
 from referrals.domain.temporal import MESSAGES_QUEUE
 from referrals.settings import Settings
 from referrals.store import Store, open_store
@@ -32,10 +32,6 @@ from workflows.referral import ReferralWorkflow
 WORKFLOWS = [AdvocateWorkflow, ReferralWorkflow]
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class Resources:
     """What the engine holds open while it runs."""
@@ -44,7 +40,7 @@ class Resources:
     store: Store
     templates: Templates
     channels: Mapping[str, Channel]
-    clock: Callable[[], datetime] = utc_now
+    clock: Clock = utc_now
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from entrypoints.connection import connect
+from entrypoints.connection import connect, missing_search_attributes
 from plugin import ReferralsPlugin, open_resources
 from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE
 from referrals.settings import Settings
@@ -48,6 +48,8 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_resources(settings) as resources:
         client = await connect([ReferralsPlugin(resources, sandbox=settings.sandbox)])
+        if missing := await missing_search_attributes(client):
+            raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
         async with working(client):
             logging.getLogger(__name__).info("Working on %s and %s", QUEUE, MESSAGES_QUEUE)
             await stop.wait()
@@ -56,11 +58,16 @@ async def run(settings: Settings) -> None:
 def main() -> None:
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(run(settings))
+    code = 0
+    try:
+        asyncio.run(run(settings))
+    except RuntimeError as error:
+        logging.getLogger(__name__).error("The worker cannot work: %s", error)  # noqa: TRY400
+        code = 1
     # The SDK can abort the interpreter while it exits (sdk-python issue 300).
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.referrals import ENGINE
 from referrals.domain.progress import Progress
@@ -44,9 +44,12 @@ class AdvocateActivities:
                 )
                 return await self._progress(tx, step)
         except publications.NotPublished as error:
-            reason = error.reason
             raise ApplicationError(
-                reason.message, reason.code, type="NotPublished", non_retryable=True
+                error.reason.message,
+                error.reason.code,
+                type="NotPublished",
+                non_retryable=True,
+                category=ApplicationErrorCategory.BENIGN,
             ) from error
 
     @activity.defn

@@ -1,14 +1,14 @@
 """Messages: one activity sends one message, by the first of its channels that reaches the customer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from referrals.channels import Channel, Outgoing, Refused, Unavailable
 from referrals.channels.rendering import TemplateError, Templates
+from referrals.clock import Clock
 from referrals.store import Store, outbox
 from referrals.store.outbox import Draft
 
@@ -21,7 +21,7 @@ class MessageActivities:
     templates: Templates
     channels: Mapping[str, Channel]
     public_url: str
-    clock: Callable[[], datetime]
+    clock: Clock
 
     @activity.defn
     async def send_message(self, message_id: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from referrals.domain.progress import Progress
 from referrals.store import Store, conversions, progress, reversals, signups
@@ -90,4 +90,9 @@ class ReferralActivities:
                 await decide(tx, step.event, step.now)
                 return await progress.of_friend(tx, step.friend.campaign, step.friend.friend)
         except reversals.NotPossible as error:
-            raise ApplicationError(str(error), type="NotPossible", non_retryable=True) from error
+            raise ApplicationError(
+                str(error),
+                type="NotPossible",
+                non_retryable=True,
+                category=ApplicationErrorCategory.BENIGN,
+            ) from error

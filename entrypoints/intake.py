@@ -17,8 +17,10 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.service import RPCStatusCode
 
 from entrypoints.dispatch import Dispatch, advocate_run, referral_run
+from referrals.clock import Clock
 from referrals.domain.events import Converted, Event, Publish, parse_event
 from referrals.domain.links import link, share_links
 from referrals.domain.problems import Problem
@@ -76,9 +78,7 @@ class Refused(Exception):
 class Intake:
     """`clock` tells when something is received; decisions take the time from their workflows."""
 
-    def __init__(
-        self, store: Store, client: Client, settings: Settings, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, store: Store, client: Client, settings: Settings, clock: Clock) -> None:
         self._store = store
         self._dispatch = Dispatch(client)
         self._settings = settings
@@ -187,7 +187,7 @@ class Intake:
                     earlier = await inbox.queued_before(tx, row)
                 for event in (*earlier, row):
                     await self._process(event)
-        except (Unavailable, WorkflowUpdateFailedError):
+        except Unavailable:
             return Answered(202, {"event": row.external_id, "state": "queued"})
         async with self._store.read() as tx:
             return Answered(200, await inbox.answer_of(tx, row.id) or {})
@@ -202,15 +202,20 @@ class Intake:
             async with self._store.begin() as tx:
                 await inbox.park(tx, row.id, str(error))
             raise Problem(error.kind, "Not possible", 409, str(error)) from error
-        except (TimeoutError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        except (
+            TimeoutError,
+            RPCError,
+            WorkflowUpdateFailedError,
+            WorkflowUpdateRPCTimeoutOrCancelledError,
+        ) as error:
             async with self._store.begin() as tx:
-                retry_at = self._clock() + RETRY
-                await inbox.postpone(tx, row.id, f"Temporal: {error!r}", retry_at)
+                if _is_outage(error):
+                    retry_at = self._clock() + RETRY
+                    await inbox.postpone(tx, row.id, f"Temporal: {error!r}", retry_at)
+                else:
+                    cause = error.__cause__ or error
+                    await inbox.attempt_failed(tx, row.id, repr(cause), self._clock())
             raise Unavailable(str(error)) from error
-        except WorkflowUpdateFailedError as error:
-            async with self._store.begin() as tx:
-                await inbox.attempt_failed(tx, row.id, repr(error.cause), self._clock())
-            raise
 
     async def _process(self, row: Row[Any]) -> None:
         handler = HANDLERS.get(row.type, Intake.convert)
@@ -355,6 +360,20 @@ def _refusal(error: WorkflowUpdateFailedError) -> Refused | None:
         cause = cause.cause
     return None
 
+
+def _is_outage(error: Exception) -> bool:
+    """Nothing is wrong with the event: Temporal, or all its workers, are away or busy."""
+    if isinstance(error, RPCError):
+        return error.status in OUTAGE
+    return not isinstance(error, WorkflowUpdateFailedError)
+
+
+OUTAGE = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+}
 
 REFUSALS = {"NotPossible": "not-possible", "NotPublished": "not-published"}
 

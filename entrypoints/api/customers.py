@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy import Row
 
@@ -12,9 +13,13 @@ from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
 from referrals.domain.events import Customer
+from referrals.domain.problems import FieldError, Problem
 from referrals.store import customers, views, wallets
 
 router = APIRouter(route_class=Route, tags=["customers"])
+
+_CUSTOMER = {"$ref": "#/components/schemas/Customer"}
+_BODY = {"requestBody": {"content": {"application/json": {"schema": _CUSTOMER}}}}
 
 
 @dataclass(frozen=True)
@@ -54,3 +59,47 @@ async def list_entries(customer: CustomerId, engine: Engine, asked: List) -> Any
 async def get_customer(customer: CustomerId, engine: Engine) -> CustomerDetails:
     async with engine.store.read() as tx:
         return _details(await wallets.require_customer(tx, customer))
+
+
+@router.put("/customers/{customer:path}", openapi_extra=_BODY)
+async def put_customer(
+    customer: CustomerId, body: dict[str, Any], engine: Engine
+) -> CustomerDetails:
+    """Tell who a customer is and how to reach them; what is left out stays as it was."""
+    contact = _contact(customer, body)
+    async with engine.store.begin() as tx:
+        await customers.upsert(tx, contact, engine.clock())
+        return _details(await wallets.require_customer(tx, customer))
+
+
+def _contact(customer: str, told: dict[str, Any]) -> Customer:
+    if told.get("id", customer) != customer:
+        message = f"must be {customer}, as the path says"
+        raise Problem(
+            "invalid-request",
+            "The request cannot be understood",
+            422,
+            f"id: {message}",
+            (FieldError("id", message),),
+        )
+    try:
+        return Customer.model_validate(told | {"id": customer})
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise RequestValidationError(
+            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+        ) from error
+
+
+def _details(row: Row[Any]) -> CustomerDetails:
+    return CustomerDetails(
+        id=row.external_id,
+        name=row.name,
+        email=row.email,
+        phone=row.phone,
+        locale=row.locale,
+        timezone=row.timezone,
+        consent=row.consent or [],
+        customer_since=row.customer_since,
+        created_at=row.created_at,
+    )

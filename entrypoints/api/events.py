@@ -90,7 +90,7 @@ async def _batch(events: list[Any], engine: Resources, caller: str) -> list[dict
 async def _answer(event: Any, engine: Resources, caller: str) -> dict[str, Any]:
     try:
         answered: Answered = await engine.intake.event(event, caller)
-    except Exception as error:  # noqa: BLE001 - the other events go on, whatever it is
+    except Exception as error:
         problem = problem_of(error)
         if problem.status >= 500:  # noqa: PLR2004
             log.exception("An event of a batch failed")

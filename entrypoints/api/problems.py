@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
@@ -21,28 +21,24 @@ MOST_ERRORS = 50
 MOST_CHARACTERS = 300
 
 
-class Fault(BaseModel):
-    field: str
-    message: str
-    line: int | None = None
-
-
-class ProblemDocument(BaseModel):
-    """RFC 9457. `type` is stable; `errors` names the fields at fault."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[Fault] = []
-
-
+_TEXT = {"type": "string"}
+_FAULT = {
+    "type": "object",
+    "properties": {"field": _TEXT, "message": _TEXT, "line": {"type": "integer"}},
+}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": _TEXT | {"description": "Stable: tell problems apart by this."},
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "errors": {"type": "array", "items": _FAULT},
+    },
+}
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": "The request is refused.",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-    }
-    for status in ("4XX", "422")
+    "4XX": {"description": "A problem (RFC 9457).", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
 }
 """For the OpenAPI of every route."""
 
@@ -114,16 +110,17 @@ def problem_of(error: Exception) -> Problem:
             return _invalid("event", _faults(error.errors(include_url=False)))
         case EventIdReused():
             fault = FieldError("id", "stands for another event already")
-            return Problem(
-                "event-id-reused", "The event's id is taken", 409, _sentence([fault]), (fault,)
-            )
-        case HTTPException():
-            title = str(error.detail)
-            kind = title.lower().replace(" ", "-")
-            return Problem(kind, title, error.status_code, f"{title}.")
+            return Problem("event-id-reused", "The id is taken", 409, _sentence([fault]), (fault,))
         case _:
-            detail = "Something went wrong here; it has been logged."
-            return Problem("internal", "Internal error", 500, detail)
+            return _status_of(error)
+
+
+def _status_of(error: Exception) -> Problem:
+    if isinstance(error, HTTPException):
+        title = str(error.detail)
+        return Problem(title.lower().replace(" ", "-"), title, error.status_code, f"{title}.")
+    detail = "Something went wrong here; it has been logged."
+    return Problem("internal", "Internal error", 500, detail)
 
 
 def _invalid(what: str, faults: Sequence[FieldError]) -> Problem:

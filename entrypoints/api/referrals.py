@@ -31,9 +31,7 @@ class Because(Model):
     reason: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(clean_text)]
 
 
-@router.get(
-    "/campaigns/{campaign}/codes", response_model=views.Page[views.Code], responses=AS_CSV
-)
+@router.get("/campaigns/{campaign}/codes", response_model=views.Page[views.Code], responses=AS_CSV)
 async def list_codes(
     campaign: CampaignId, engine: Engine, asked: List, customer: Wanted = None
 ) -> Any:
@@ -49,9 +47,7 @@ async def list_codes(
 )
 async def list_advocates(campaign: CampaignId, engine: Engine, asked: List) -> Any:
     async with engine.store.read() as tx:
-        page = await details.list_advocates(
-            tx, campaign, asked.cursor, engine.settings.public_url
-        )
+        page = await details.list_advocates(tx, campaign, asked.cursor, engine.settings.public_url)
     return asked.answer(page, views.Advocate)
 
 
@@ -133,9 +129,7 @@ async def list_rewards(
     customer: Wanted = None,
 ) -> Any:
     async with engine.store.read() as tx:
-        page = await lists.list_rewards(
-            tx, campaign, asked.cursor, state=state, customer=customer
-        )
+        page = await lists.list_rewards(tx, campaign, asked.cursor, state=state, customer=customer)
     return asked.answer(page, views.Reward)
 
 
@@ -150,9 +144,7 @@ async def list_messages(
     customer: Wanted = None,
 ) -> Any:
     async with engine.store.read() as tx:
-        page = await lists.list_messages(
-            tx, campaign, asked.cursor, state=state, customer=customer
-        )
+        page = await lists.list_messages(tx, campaign, asked.cursor, state=state, customer=customer)
     return asked.answer(page, views.Message)
 
 

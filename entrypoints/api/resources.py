@@ -1,10 +1,9 @@
 """What the API stands on, and how its routes get at it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Path, Request
@@ -13,13 +12,10 @@ from temporalio.client import Client
 from entrypoints.connection import connect
 from entrypoints.intake import Intake
 from referrals.channels.rendering import Templates
+from referrals.clock import Clock, utc_now
 from referrals.domain.events import Text
 from referrals.settings import Settings
 from referrals.store import Store, open_store
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Resources:
     client: Client
     intake: Intake
     templates: Templates
-    clock: Callable[[], datetime] = utc_now
+    clock: Clock = utc_now
 
 
 @asynccontextmanager
@@ -39,7 +35,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """The database and Temporal by their settings; as long as they are open, the inbox is drained."""
     templates = Templates(settings.templates_dir)
     async with open_store(settings.database_url) as store:
-        client = await connect()
+        client = await connect(lazy=True)
         intake = Intake(store, client, settings, utc_now)
         drain = asyncio.create_task(intake.drain_forever())
         try:

@@ -1,5 +1,6 @@
 """`referrals campaign …`: the programmes and their rules."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from entrypoints.cli.output import (
     Failure,
     InputFile,
     Json,
-    print_details,
+    Row,
     print_json,
     print_table,
     read_text,
@@ -64,7 +65,10 @@ def show(campaign: Campaign, as_json: Json = False) -> None:
     """One campaign, with all its rules."""
     with Api.of(load_settings()) as api:
         answer = api.get(path("campaigns", campaign))
-    (print_json if as_json else print_details)(answer)
+    if as_json:
+        print_json(answer)
+    else:
+        _print_yaml(answer)
 
 
 @app.command()
@@ -92,6 +96,17 @@ def _change(method: str, campaign: str, action: str | None, as_json: bool) -> No
         print_json(answer)
     else:
         say(f"{campaign} is {answer['state'] if answer else 'archived'}.")
+
+
+def _print_yaml(campaign: Row) -> None:
+    """As a file that could be applied again."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    say(f"# version {campaign['version']}, {campaign['state']}")
+    yaml.dump(campaign["definition"], sys.stdout)
 
 
 def _validated_slug(text: str, file: Path) -> str:

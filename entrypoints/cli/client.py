@@ -108,23 +108,26 @@ class Api:
 
 
 def refusal(response: "httpx.Response") -> Failure:
-    """A problem document (RFC 9457) as a failure: its detail, and a line for each field at fault."""
+    """What an answer that is no 2xx says."""
     try:
         problem = response.json()
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or "title" not in problem:
         return Failure(f"{response.request.url} answered {response.status_code}.")
-    return Failure(problem.get("detail") or problem["title"], particulars(problem))
+    return Failure(*explain(problem))
 
 
-def particulars(problem: Row) -> list[str]:
-    """One line for each field at fault, with its line in the file where the API knows it."""
-    return [
-        f"{error['field']}: {error['message']}"
-        + (f" (line {error['line']})" if error.get("line") else "")
-        for error in problem.get("errors") or []
-    ]
+def explain(problem: Row) -> tuple[str, list[str]]:
+    """A problem document (RFC 9457) as a sentence, and a line for each field at fault."""
+    errors = problem.get("errors") or []
+    sentence = problem["title"] if errors else problem.get("detail") or problem["title"]
+    return sentence, [_fault(error) for error in errors]
+
+
+def _fault(error: Row) -> str:
+    line = f"line {error['line']}" if error.get("line") else ""
+    return ": ".join(filter(None, (line, error["field"], error["message"])))
 
 
 def _read(settings: "Settings", name: str) -> str | None:

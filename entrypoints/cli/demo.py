@@ -6,19 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from entrypoints.cli.client import Api, path
-from entrypoints.cli.output import Failure, Json, Row, clean, console, say
+from entrypoints.cli.output import Failure, Json, Row, say
 from entrypoints.cli.supervisor import end, spawn
 
+T = TypeVar("T")
 SETTLED_WITHIN = 20.0
 """Seconds that rewards and messages have to arrive."""
 
+MESSAGES = 5
+"""A thank-you to both sides of two conversions, and the milestone."""
 LAST_LINES = 5
 YAML = {"content-type": "application/yaml"}
 CAMPAIGN = """\
@@ -63,7 +67,7 @@ def demo(as_json: Json = False) -> None:
         stage = Stage(api, as_json)
         play(stage)
     if not as_json:
-        say(f"\nAll {stage.steps} steps came out as they should.", "bold green")
+        say(f"All {stage.steps} steps came out as they should.", "bold green")
 
 
 class Stage:
@@ -81,12 +85,12 @@ class Stage:
             step = {"step": self.steps, "title": title, "happened": lines, **facts}
             print(json.dumps(step), flush=True)
             return
-        out = console()
-        out.print(f"\n{self.steps:2}  {clean(title)}", style="bold")
+        say(f"{self.steps:2}  {title}", "bold")
         for line in lines:
-            out.print(f"    {clean(line)}")
+            say(f"    {line}")
 
     def send(self, kind: str, number: str, **data: Any) -> Row:
+        """The answer to an event; a busy machine may queue it first, and answers when it is sent again."""
         event = {
             "specversion": "1.0",
             "id": f"demo-{number}",
@@ -94,8 +98,12 @@ class Stage:
             "type": kind,
             "data": data,
         }
-        answer: Row = self.api.post(path("events"), event)
-        return answer
+        deadline = time.monotonic() + SETTLED_WITHIN
+        while "decision" not in (answer := self.api.post(path("events"), event)):
+            if time.monotonic() > deadline:
+                raise Failure(f"The event {event['id']} stays queued.")
+            time.sleep(0.5)
+        return dict(answer)
 
     def order(self, friend: Row, number: str, amount: str) -> Row:
         """An order that carries the advocate's code."""
@@ -109,7 +117,7 @@ class Stage:
         found = self.soon("The points", expected, lambda: {c: self._points(c) for c in expected})
         return ", ".join(f"{c.title()} has {points} points" for c, points in found.items())
 
-    def soon(self, what: str, expected: Any, look: Any) -> Any:
+    def soon(self, what: str, expected: T, look: Callable[[], T]) -> T:
         deadline = time.monotonic() + SETTLED_WITHIN
         while (found := look()) != expected and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -131,7 +139,9 @@ def play(stage: Stage) -> None:
     _begin(stage)
     _refer(stage)
     _refuse(stage)
-    _reach_and_lose_a_milestone(stage)
+    _reach_a_milestone(stage)
+    _thank_them(stage)
+    _take_it_back(stage)
     _read_the_log(stage)
 
 
@@ -142,8 +152,8 @@ def _begin(stage: Stage) -> None:
     expect("The campaign's version", 1, campaign["version"])
     stage.tell("A campaign is applied", "Give 50, get 100; 250 more for two friends; from 80 EUR.")
 
-    stage.send("customer_registered", "ada", customer=ADA, campaign="demo")
-    publication = stage.api.post(path("campaigns", "demo", "publications"), {"customer": ADA})
+    registered = stage.send("customer_registered", "ada", customer=ADA, campaign="demo")
+    [publication] = registered["publications"]
     stage.code = publication["code"]
     stage.tell("Ada registers and gets a code", stage.code, publication["link"], code=stage.code)
 
@@ -183,24 +193,36 @@ def _refuse(stage: Stage) -> None:
     stage.tell("Ada uses her own code", f"Rejected: {own['reason']['message']}", balances)
 
 
-def _reach_and_lose_a_milestone(stage: Stage) -> None:
+def _reach_a_milestone(stage: Stage) -> None:
     expect("A second friend's order", ("accepted", None), _verdict(stage.order(GIL, "5", "95.00")))
     balances = stage.balances(gil=50, ada=450)
     stage.tell("Gil orders: Ada's second friend", "The milestone is reached: 250 more.", balances)
 
+
+def _thank_them(stage: Stage) -> None:
+    stage.soon("Messages sent", MESSAGES, lambda: len(_sent(stage)))
+    messages = _sent(stage)
+    lines = [f"{m['customer'].title()}: {m['subject']}" for m in reversed(messages)]
+    stage.tell("The messages, kept by the channel `log`", *lines, messages=messages)
+
+
+def _take_it_back(stage: Stage) -> None:
     stage.send("order_refunded", "refund-5", order={"id": "5"})
     balances = stage.balances(gil=0, ada=100, fay=50)
     stage.tell("Gil returns the order", "Rolled back, and the milestone with it.", balances)
 
 
 def _read_the_log(stage: Stage) -> None:
-    sent = stage.soon("Messages sent", 5, lambda: len(_messages(stage)))
-    stage.tell("What was sent and recorded", f"{sent} messages", messages=_messages(stage))
+    ada = stage.api.get(path("campaigns", "demo", "advocates", "ada"))
+    expect("Shares by channel", {"whatsapp": 1, "email": 1}, ada["counts"]["shares"])
+    log = stage.api.rows(path("campaigns", "demo", "activity"), limit=1000)
+    happened = Counter(entry["type"] for entry in log)
+    counts = ", ".join(f"{count} {kind}" for kind, count in happened.items())
+    stage.tell("The activity log has it all", counts, activity=log)
 
 
-def _messages(stage: Stage) -> list[Row]:
-    rows = stage.api.rows(path("campaigns", "demo", "activity"), limit=1000)
-    return [row for row in rows if row["type"] == "message_sent"]
+def _sent(stage: Stage) -> list[Row]:
+    return stage.api.rows(path("campaigns", "demo", "messages"), limit=100, state="sent")
 
 
 def _verdict(answer: Row) -> tuple[str, str | None]:

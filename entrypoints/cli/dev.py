@@ -94,10 +94,7 @@ def dev(
         try:
             _run(supervisor, site)
         finally:
-            supervisor.stop("api", "worker", within=6)
-            supervisor.stop("temporal", within=2)
-            for name in _addresses(site):
-                (directory / name).unlink(missing_ok=True)
+            _end(supervisor, site)
 
 
 def _run(supervisor: Supervisor, site: Site) -> None:
@@ -116,6 +113,13 @@ def _run(supervisor: Supervisor, site: Site) -> None:
             (site.data_dir / name).write_text(address)
         print(f"ready {site.url}", flush=True)
     supervisor.tend()
+
+
+def _end(supervisor: Supervisor, site: Site) -> None:
+    supervisor.stop("api", "worker", within=6)
+    supervisor.stop("temporal", within=2)
+    for name in _addresses(site):
+        (site.data_dir / name).unlink(missing_ok=True)
 
 
 def _addresses(site: Site) -> dict[str, str]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from entrypoints.cli.client import Api, load_settings, path
 from entrypoints.cli.database import database_url
 from entrypoints.cli.output import Json, leave, print_json, print_table
-from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, SEARCH_ATTRIBUTES
+from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -127,16 +127,9 @@ async def _temporal() -> str:
 
 
 async def _search_attributes() -> str:
-    from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+    from entrypoints.connection import connect, missing_search_attributes
 
-    from entrypoints.connection import connect
-
-    client = await connect()
-    registered = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=client.namespace)
-    )
-    missing = [name for name in SEARCH_ATTRIBUTES if name not in registered.custom_attributes]
-    if missing:
+    if missing := await missing_search_attributes(await connect()):
         raise RuntimeError(f"not registered: {', '.join(missing)}")
     return "registered"
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from entrypoints.cli.client import Api, load_settings, particulars, path
+from entrypoints.cli.client import Api, explain, load_settings, path
 from entrypoints.cli.output import STDIN, Failure, InputFile, Json, Row, read_text, say
 
 app = typer.Typer(no_args_is_help=True, help="Events: send.")
@@ -66,7 +66,8 @@ def describe(event: Row, answer: Row) -> str:
     """One line for people: the event, its outcome, and why or what for."""
     parts = [str(event.get("id", "?")), outcome(answer)]
     if outcome(answer) == NOT_UNDERSTOOD:
-        parts += [answer.get("detail") or answer["title"], *particulars(answer)]
+        sentence, particulars = explain(answer)
+        parts += particulars or [sentence]
     if reason := answer.get("reason"):
         parts.append(f"{reason['code']}: {reason['message']}")
     parts += [f"{made['campaign']} {made['code']}" for made in answer.get("publications") or []]

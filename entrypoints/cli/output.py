@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ Row = Mapping[str, Any]
 
 STDIN = Path("-")
 WIDTH_WITHOUT_TERMINAL = 200
+REASON = {"code", "message"}
+TO_THE_SECOND = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)$")
+"""A UTC instant; fractions of its second are for machines."""
 
 
 def _existing(name: str | Path) -> Path:
@@ -58,7 +62,7 @@ def console() -> Console:
 
 
 def say(text: str, style: str | None = None) -> None:
-    console().print(Text(clean(text), style=style or ""))
+    console().print(Text(clean(text), style=style or ""), soft_wrap=True)
 
 
 def print_json(answer: Any) -> None:
@@ -71,20 +75,19 @@ def print_table(rows: Iterable[Row], columns: Mapping[str, str]) -> None:
     for heading in columns.values():
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row.get(key)) for key in columns))
+        table.add_row(*(Text(_text(row.get(key))) for key in columns))
     console().print(table)
 
 
 def print_details(answer: Row) -> None:
-    """One object: its values as a grid, and a table below it for each list of objects in it."""
-    lists = {key: value for key, value in answer.items() if _is_list_of_rows(value)}
-    grid = Table.grid(padding=(0, 2))
-    for key, value in answer.items():
-        if key not in lists:
-            grid.add_row(Text(key, style="bold"), _cell(value))
-    console().print(grid)
-    for key, rows in lists.items():
-        say(key, "bold")
+    """One object: a line for each value that there is, and a table for each list of objects."""
+    values, tables = _flattened(answer)
+    width = max(map(len, values), default=0)
+    for key, value in values.items():
+        line = Text.assemble((key.ljust(width), "bold"), "  ", _text(value))
+        console().print(line, soft_wrap=True)
+    for key, rows in tables.items():
+        say(f"{key}:", "bold")
         print_table(rows, {column: column for row in rows for column in row})
 
 
@@ -104,19 +107,34 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _is_list_of_rows(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, Mapping) for v in value)
+def _flattened(answer: Row, prefix: str = "") -> tuple[dict[str, Any], dict[str, list[Row]]]:
+    """What is to be shown in lines, objects within as `outer.inner`; and what is to be shown in tables."""
+    values: dict[str, Any] = {}
+    tables: dict[str, list[Row]] = {}
+    for key, value in answer.items():
+        if isinstance(value, Mapping) and value.keys() != REASON:
+            inner, inner_tables = _flattened(value, f"{prefix}{key}.")
+            values |= inner
+            tables |= inner_tables
+        elif value and isinstance(value, list) and isinstance(value[0], Mapping):
+            tables[prefix + key] = value
+        elif value not in (None, []):
+            values[prefix + key] = value
+    return values, tables
 
 
-def _cell(value: object) -> Text:
+def _text(value: object) -> str:
     match value:
         case None:
-            return Text("")
+            text = ""
         case bool():
-            return Text("yes" if value else "no")
-        case dict():
-            return Text(clean(", ".join(f"{k}: {_cell(v).plain}" for k, v in value.items())))
+            text = "yes" if value else "no"
         case list():
-            return Text(clean(", ".join(_cell(v).plain for v in value)))
+            text = ", ".join(map(_text, value))
+        case {"code": code, "message": message}:
+            text = f"{code}: {message}"
+        case dict():
+            text = ", ".join(f"{key}: {_text(inner)}" for key, inner in value.items() if inner)
         case _:
-            return Text(clean(value))
+            text = TO_THE_SECOND.sub(r"\1 \2Z", str(value))
+    return clean(text)

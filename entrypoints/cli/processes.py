@@ -27,7 +27,13 @@ def api(
     settings = load_settings()
     from entrypoints.api.main import serve
 
-    serve(settings, host, port)
+    try:
+        serve(settings, host, port)
+    except RuntimeError as error:  # what Temporal's client raises where nothing answers
+        Failure(f"The API ended: {error}").report()
+        leave(1)
+    except SystemExit as ended:  # uvicorn has said why
+        leave(1 if ended.code else 0)
     leave(0)
 
 

@@ -16,14 +16,40 @@ Reason = Annotated[str, typer.Option(help="Why; it is kept with the referral.")]
 State = Annotated[str | None, typer.Option(help="Only those in this state.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
 
+REFERRAL = {
+    "id": "Referral",
+    "advocate": "Advocate",
+    "friend": "Friend",
+    "code": "Code",
+    "state": "State",
+    "reason": "Reason",
+    "created_at": "Since",
+}
+REWARD = {
+    "id": "Reward",
+    "customer": "Customer",
+    "side": "Side",
+    "type": "Type",
+    "amount": "Amount",
+    "currency": "Currency",
+    "state": "State",
+    "due_at": "Due",
+}
+TIMELINE = {
+    "at": "When",
+    "type": "What",
+    "customer": "Customer",
+    "actor": "By",
+    "reason": "Reason",
+}
+
 
 @app.command("list")
 def list_referrals(
     campaign: Campaign, state: State = None, limit: Limit = 100, as_json: Json = False
 ) -> None:
     """The referrals of a campaign."""
-    columns = {"id": "Referral", "advocate": "Advocate", "friend": "Friend", "state": "State"}
-    _list(path("campaigns", campaign, "referrals"), columns, as_json, state=state, limit=limit)
+    _list(path("campaigns", campaign, "referrals"), REFERRAL, as_json, state=state, limit=limit)
 
 
 @app.command()
@@ -31,7 +57,12 @@ def show(referral: Id, as_json: Json = False) -> None:
     """One referral, with its decisions and rewards."""
     with Api.of(load_settings()) as api:
         answer = api.get(path("referrals", referral))
-    (print_json if as_json else print_details)(answer)
+    if as_json:
+        print_json(answer)
+        return
+    print_details({k: v for k, v in answer.items() if k not in ("rewards", "timeline")})
+    print_table(answer["rewards"], REWARD)
+    print_table(answer["timeline"], TIMELINE)
 
 
 @app.command()
@@ -57,17 +88,7 @@ def list_rewards(
     campaign: Campaign, state: State = None, limit: Limit = 100, as_json: Json = False
 ) -> None:
     """The rewards of a campaign."""
-    columns = {
-        "id": "Reward",
-        "customer": "Customer",
-        "side": "Side",
-        "type": "Type",
-        "amount": "Amount",
-        "currency": "Currency",
-        "state": "State",
-        "due_at": "Due",
-    }
-    _list(path("campaigns", campaign, "rewards"), columns, as_json, state=state, limit=limit)
+    _list(path("campaigns", campaign, "rewards"), REWARD, as_json, state=state, limit=limit)
 
 
 def _list(

@@ -16,7 +16,7 @@ from typing import IO
 
 TICK = 0.05
 FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 3.0
 LONG_ENOUGH = 5.0
 """A child that ran for so many seconds had started well: its next pause is the first again."""
 PR_SET_PDEATHSIG = 1

@@ -129,7 +129,7 @@ class Item(Model):
     name: Text | None = None
     quantity: int = Field(1, ge=1, le=1_000_000)
     amount: Amount | None = None
-    attributes: dict[str, Json] = {}
+    attributes: dict[Text, Json] = {}
 
 
 class Order(Model):
@@ -139,7 +139,7 @@ class Order(Model):
     currency: Currency
     amount: Amount
     items: tuple[Item, ...] = Field((), max_length=1000)
-    attributes: dict[str, Json] = {}
+    attributes: dict[Text, Json] = {}
 
     @field_validator("amount")
     @classmethod
@@ -194,7 +194,7 @@ class Converted(Model):
     """A redemption, or any custom event: what else it carries is for the campaign's rules (`event.…`)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Json] = Field(init=False)
+    __pydantic_extra__: dict[Text, Json] = Field(init=False)
 
     friend: Customer
     code: Code | None = None

@@ -126,13 +126,14 @@ advocates = Table(
     ),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("campaign_id", "customer_id"),
+    Index("ix_advocates_list", "campaign_id", "id"),
 )
 
 codes = Table(
     "codes",
     metadata,
     Column("code", Text, primary_key=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False, index=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
     Column("advocate_id", ForeignKey("advocates.id"), index=True),
     # Set where the campaign lets a customer join once: then the advocate has this one code.
     Column("only_code_of", ForeignKey("advocates.id"), unique=True),
@@ -145,6 +146,7 @@ codes = Table(
     Column("channel", Text),
     Column("created_at", Instant, nullable=False),
     CheckConstraint("uses_limit IS NULL OR uses <= uses_limit", name="uses_limit"),
+    Index("ix_codes_list", "campaign_id", "created_at", "code"),
 )
 
 events = Table(
@@ -267,7 +269,7 @@ rewards = Table(
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
     CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
-    Index("ix_rewards_list", "campaign_id", "state", "id"),
+    Index("ix_rewards_list", "campaign_id", "created_at", "id"),
 )
 
 accounts = Table(

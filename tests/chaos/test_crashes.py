@@ -37,10 +37,19 @@ class Dev:
     url: str
     data_dir: Path
 
+    async def is_ready(self) -> bool:
+        async with httpx.AsyncClient(base_url=self.url) as http:
+            try:
+                return (await http.get("/health/ready")).is_success
+            except httpx.TransportError:
+                return False
+
     def kill(self, name: str) -> bool:
         """`kill -9` the worker, the API or Temporal; false where it is not running just now."""
         marks = {"worker": "worker.py", "api": "entrypoints.cli.main", "temporal": "start-dev"}
-        for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+        for child in (
+            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ):
             try:
                 command = Path(f"/proc/{child}/cmdline").read_text()
                 if marks[name] in command:
@@ -120,13 +129,14 @@ async def play(shop: Shop, codes: list[str]) -> list[dict[str, Any]]:
     return await asyncio.gather(*(one(number) for number in range(LIFECYCLES)))
 
 
-async def disturb(dev: Dev, chance: random.Random) -> Counter[str]:
-    """Kill the worker again and again, and Temporal's server once."""
-    killed: Counter[str] = Counter()
+async def disturb(dev: Dev, chance: random.Random, killed: Counter[str]) -> None:
+    """Kill the worker again and again, and Temporal's server once; each time wait until it is back at work."""
     while True:
-        await asyncio.sleep(chance.uniform(0.5, 3))
+        await asyncio.sleep(chance.uniform(2, 8))
         name = "temporal" if killed["worker"] == 2 and not killed["temporal"] else "worker"
         killed[name] += dev.kill(name)
+        while not await dev.is_ready():
+            await asyncio.sleep(0.2)
 
 
 async def everything_settled(store: Store) -> bool:
@@ -159,14 +169,20 @@ async def test_whatever_is_killed_every_accepted_conversion_has_exactly_its_rewa
             definition = campaign(rewards={"friend": POINTS_50, "tiers": tiers}, journeys=THANKS)
             assert (await http.put("/v1/campaigns/spring", json=definition)).is_success
             codes = [
-                (await shop.post("/v1/campaigns/spring/publications", {"customer": {"id": f"a-{n}"}}))[
-                    "code"
-                ]
+                (
+                    await shop.post(
+                        "/v1/campaigns/spring/publications", {"customer": {"id": f"a-{n}"}}
+                    )
+                )["code"]
                 for n in range(ADVOCATES)
             ]
-            trouble = asyncio.create_task(disturb(dev, random.Random(seed)))
+            killed: Counter[str] = Counter()
+            trouble = asyncio.create_task(disturb(dev, random.Random(seed), killed))
             answers = await play(shop, codes)
             trouble.cancel()
+            print(killed)
+            assert killed["worker"] >= LIFECYCLES // 100
+            assert killed["temporal"] == 1
         async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'referrals.db'}") as store:
             async with asyncio.timeout(SETTLED_WITHIN):
                 while not await everything_settled(store):

@@ -17,7 +17,7 @@ def test_a_problem_document_is_shown_field_by_field_on_standard_error(api, run):
         "type": "https://referrals.example/problems/invalid-campaign",
         "title": "The campaign is not valid",
         "status": 422,
-        "detail": "Two fields are at fault.",
+        "detail": "rewards.friend.amount: must be more than zero (and 1 more)",
         "errors": [
             {"field": "rewards.friend.amount", "message": "must be more than zero", "line": 12},
             {"field": "landing_url", "message": "is required"},
@@ -29,10 +29,17 @@ def test_a_problem_document_is_shown_field_by_field_on_standard_error(api, run):
 
     assert (result.code, result.out) == (1, "")
     assert result.err.splitlines() == [
-        "Error: Two fields are at fault.",
-        "  rewards.friend.amount: must be more than zero (line 12)",
+        "Error: The campaign is not valid",
+        "  line 12: rewards.friend.amount: must be more than zero",
         "  landing_url: is required",
     ]
+
+
+def test_a_problem_without_fields_is_shown_by_its_detail(api, run):
+    problem = {"title": "Not possible", "status": 409, "detail": "It is archived."}
+    api.answer("POST /v1/campaigns/spring/activate", problem, status=409)
+
+    assert run("campaign", "activate", "spring").err == "Error: It is archived.\n"
 
 
 def test_an_answer_that_is_no_problem_document_is_shown_by_its_status(api, run):

@@ -43,11 +43,9 @@ def test_mistakes_in_a_campaign_are_found_before_it_is_sent_by_file_and_line(api
 @pytest.mark.parametrize(
     ("command", "request_line"),
     [
-        (("campaign", "show", "spring"), "GET /v1/campaigns/spring"),
         (("campaign", "pause", "spring"), "POST /v1/campaigns/spring/pause"),
         (("campaign", "activate", "spring"), "POST /v1/campaigns/spring/activate"),
         (("campaign", "archive", "spring"), "DELETE /v1/campaigns/spring"),
-        (("referral", "show", "ref_1"), "GET /v1/referrals/ref_1"),
         (("referral", "approve", "ref_1"), "POST /v1/referrals/ref_1/approve"),
         (("referral", "reject", "ref_1", "--reason", "x"), "POST /v1/referrals/ref_1/reject"),
         (("referral", "roll-back", "ref_1", "--reason", "x"), "POST /v1/referrals/ref_1/roll-back"),
@@ -63,6 +61,49 @@ def test_a_command_asks_the_api_and_shows_the_answer(api, run, command, request_
     assert (result.code, result.err) == (0, "")
     assert [request_line] == [f"{r.method} {r.path}" for r in api.requests]
     assert result.json == answer if as_json else "paused" in result.out
+
+
+def test_a_campaign_is_shown_as_a_file_that_could_be_applied_again(api, run):
+    definition = {"campaign": "spring", "name": "Zoë", "rewards": {"friend": {"amount": 50}}}
+    shown = {"campaign": "spring", "version": 3, "state": "paused", "definition": definition}
+    api.answer("GET /v1/campaigns/spring", shown)
+
+    assert run("campaign", "show", "spring").out.splitlines() == [
+        "# version 3, paused",
+        "campaign: spring",
+        "name: Zoë",
+        "rewards:",
+        "  friend:",
+        "    amount: 50",
+    ]
+    assert run("campaign", "show", "spring", "--json").json == shown
+
+
+def test_a_referral_is_shown_with_its_rewards_and_its_story(api, run):
+    reason = {"code": "order_refunded", "message": "The order came back."}
+    shown = {
+        "id": "ref_1",
+        "state": "rolled_back",
+        "reason": reason,
+        "order": {"id": "7", "amount": "119.90"},
+        "due_at": None,
+        "rewards": [{"id": "rew_1", "customer": "ada", "amount": "100", "state": "rolled_back"}],
+        "timeline": [{"at": "2026-03-04T10:00:00.123Z", "type": "referral_converted"}],
+    }
+    api.answer("GET /v1/referrals/ref_1", shown)
+
+    lines = run("referral", "show", "ref_1").out.splitlines()
+
+    assert lines[:5] == [
+        "id            ref_1",
+        "state         rolled_back",
+        "reason        order_refunded: The order came back.",
+        "order.id      7",
+        "order.amount  119.90",
+    ]
+    assert any("rew_1" in line and "ada" in line for line in lines)
+    assert any("2026-03-04 10:00:00Z" in line and "referral_converted" in line for line in lines)
+    assert run("referral", "show", "ref_1", "--json").json == shown
 
 
 @pytest.mark.parametrize("action", ["reject", "roll-back"])

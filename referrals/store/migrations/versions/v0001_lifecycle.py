@@ -145,6 +145,7 @@ def _advocates() -> None:
         ),
         Column("created_at", Instant, nullable=False),
         UniqueConstraint("campaign_id", "customer_id"),
+        Index("ix_advocates_list", "campaign_id", "id"),
     )
 
 
@@ -152,7 +153,7 @@ def _codes() -> None:
     op.create_table(
         "codes",
         Column("code", Text, primary_key=True),
-        Column("campaign_id", Text, ForeignKey("campaigns.id"), nullable=False, index=True),
+        Column("campaign_id", Text, ForeignKey("campaigns.id"), nullable=False),
         Column("advocate_id", Text, ForeignKey("advocates.id"), index=True),
         Column("only_code_of", Text, ForeignKey("advocates.id"), unique=True),
         Column("state", Text, _one_of("state", ["active", "inactive"]), nullable=False),
@@ -164,6 +165,7 @@ def _codes() -> None:
         Column("channel", Text),
         Column("created_at", Instant, nullable=False),
         CheckConstraint("uses_limit IS NULL OR uses <= uses_limit", name="uses_limit"),
+        Index("ix_codes_list", "campaign_id", "created_at", "code"),
     )
 
 
@@ -311,7 +313,7 @@ def _rewards() -> None:
         Column("reason", Text),
         Column("created_at", Instant, nullable=False),
         CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
-        Index("ix_rewards_list", "campaign_id", "state", "id"),
+        Index("ix_rewards_list", "campaign_id", "created_at", "id"),
     )
 
 

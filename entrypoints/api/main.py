@@ -1,0 +1,70 @@
+"""The HTTP API."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.security import HTTPBearer
+from fastapi_offline import FastAPIOffline
+
+from entrypoints.api import campaigns, customers, events, health, problems, referrals, visits
+from entrypoints.api.bodies import BodyLimit
+from entrypoints.api.resources import Resources, open_resources
+from referrals.settings import Settings
+
+GRACE = 4
+"""Seconds for requests in flight when the process is asked to stop."""
+
+
+def create_app(resources: Resources) -> FastAPI:
+    """The application on these resources, which are the caller's to open and close."""
+    app = FastAPIOffline(
+        title="Referrals", version="1", redoc_url=None, responses=problems.DOCUMENTED
+    )
+    app.state.resources = resources
+    app.add_middleware(BodyLimit)
+    problems.install(app)
+    key = Depends(HTTPBearer(auto_error=False, description="An API key."))
+    v1 = APIRouter(prefix="/v1", dependencies=[key])
+    for module in (events, campaigns, referrals, customers):
+        v1.include_router(module.router)
+    for router in (v1, visits.router, health.router):
+        app.include_router(router)
+    return app
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the schema
+    asyncio.run(_serve(settings, host, port))
+
+
+class _Server(uvicorn.Server):
+    """Ends by returning, so that what stands around it is closed; uvicorn would raise the signal again."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    async with open_resources(settings) as resources:
+        config = uvicorn.Config(
+            create_app(resources),
+            host=host,
+            port=port,
+            log_config=None,
+            # Paths hold customers' ids, which may be e-mail addresses.
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE,
+        )
+        await _Server(config).serve()

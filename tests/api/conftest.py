@@ -1,0 +1,113 @@
+"""The API on a real database, with an intake that needs no Temporal."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from entrypoints.api.main import create_app
+from entrypoints.api.resources import Resources
+from entrypoints.intake import Answered
+from referrals.channels.rendering import Templates
+from referrals.domain.events import parse_event
+from referrals.settings import Settings
+from referrals.store import Store, keys
+from tests.engine.campaigns import campaign
+from tests.store.books import Books
+
+
+@dataclass
+class FakeIntake:
+    """Keeps what it is asked; events are checked as the real one checks them."""
+
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    answers: list[Answered | Exception] = field(default_factory=list)
+
+    async def event(self, raw: Any, actor: str) -> Answered:
+        event = parse_event(raw)
+        return self._answer("event", {"event": event.id, "decision": "accepted"}, event.id, actor)
+
+    async def publish(self, campaign_id: str, body: Any, actor: str) -> Answered:
+        publication = {"campaign": campaign_id, "customer": body.customer.id, "code": "SPRING-1"}
+        return self._answer("publish", publication, campaign_id, body.customer.id, actor)
+
+    async def command(self, kind: str, referral_id: str, reason: str, actor: str) -> Answered:
+        return self._answer(kind, {}, referral_id, reason, actor)
+
+    async def check(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
+        return self._answer("check", {"decision": "accepted"}, campaign_id, raw, actor).body
+
+    async def click(self, code: str, actor: str) -> None:
+        self._answer("click", {}, code, actor)
+
+    def _answer(self, kind: str, body: dict[str, Any], *asked: Any) -> Answered:
+        self.asked.append((kind, *asked))
+        answer = self.answers.pop(0) if self.answers else Answered(200, body)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@dataclass
+class FakeTemporal:
+    """A client whose server knows of these pollers."""
+
+    pollers: list[str] = field(default_factory=lambda: ["worker"])
+    error: Exception | None = None
+    namespace: str = "default"
+
+    @property
+    def workflow_service(self) -> "FakeTemporal":
+        return self
+
+    async def describe_task_queue(self, _: Any) -> "FakeTemporal":
+        if self.error:
+            raise self.error
+        return self
+
+
+@dataclass
+class Api:
+    """The API, called with a valid key."""
+
+    http: httpx.AsyncClient
+    books: Books
+    intake: FakeIntake
+    temporal: FakeTemporal
+
+    async def get(self, path: str, **request: Any) -> httpx.Response:
+        return await self.http.get(path, **request)
+
+    async def put_campaign(self, **parts: Any) -> httpx.Response:
+        return await self.http.put("/v1/campaigns/spring", json=campaign(**parts))
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Any, tmp_path: Any) -> str:
+    """SQLite is enough here: what the routes read is tested on both databases with the store."""
+    file = tmp_path / "referrals.db"
+    file.write_bytes(migrated_sqlite.read_bytes())
+    return f"sqlite+aiosqlite:///{file}"
+
+
+@pytest.fixture
+async def api(store: Store) -> AsyncIterator[Api]:
+    books, intake, temporal = Books(store), FakeIntake(), FakeTemporal()
+    settings = Settings(public_url="https://go.example")
+    resources: Any = Resources(
+        settings,
+        store,
+        temporal,  # type: ignore[arg-type]
+        intake,  # type: ignore[arg-type]
+        Templates(),
+        lambda: books.now,
+    )
+    await books.apply(campaign())
+    transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
+    headers = {"authorization": f"Bearer {await keys.create(store, 'shop')}"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://api", headers=headers
+    ) as http:
+        yield Api(http, books, intake, temporal)

@@ -1,0 +1,189 @@
+"""`/v1/campaigns`."""
+
+import json
+
+import pytest
+
+from entrypoints.intake import Answered
+from tests.api.conftest import Api
+from tests.api.problems import problem
+from tests.engine.campaigns import THANKS, campaign
+
+SUMMER = """\
+campaign: summer
+name: Summer
+landing_url: https://shop.example/summer
+rewards:
+  friend: {type: points, amount: 50}
+  tiers:
+    - {name: each, each: true, reward: {type: points, amount: 100}}
+"""
+YAML = {"content-type": "application/yaml"}
+
+
+async def test_a_campaign_is_applied_from_json(api: Api):
+    answer = (await api.http.put("/v1/campaigns/winter", json=campaign("winter"))).json()
+
+    assert (answer["campaign"], answer["version"], answer["state"]) == ("winter", 1, "running")
+    assert answer["definition"]["rewards"]["friend"]["amount"] == 50
+    assert (await api.get("/v1/campaigns/winter")).json() == answer
+
+
+@pytest.mark.parametrize("kind", ["application/yaml", "text/yaml", "application/x-yaml"])
+async def test_a_campaign_is_applied_from_yaml(api: Api, kind: str):
+    response = await api.http.put(
+        "/v1/campaigns/summer", content=SUMMER, headers={"content-type": kind}
+    )
+
+    assert response.status_code == 200
+    assert response.json()["definition"]["name"] == "Summer"
+
+
+async def test_applying_the_same_again_makes_no_version(api: Api):
+    first = (await api.put_campaign()).json()
+    changed = (await api.put_campaign(conversion={"hold": "P14D"})).json()
+    again = (await api.put_campaign(conversion={"hold": "P14D"})).json()
+
+    assert [answer["version"] for answer in (first, changed, again)] == [1, 2, 2]
+
+
+async def test_the_definition_that_is_read_can_be_applied(api: Api):
+    conversion = {"hold": "P14D", "rules": [{"name": "r", "when": "true", "message": "No."}]}
+    limits = {"cooldown": {"period": "P1D", "on_hit": "defer"}}
+    applied = (await api.put_campaign(conversion=conversion, limits=limits)).json()
+    response = await api.http.put("/v1/campaigns/spring", json=applied["definition"])
+
+    assert response.json() == applied
+
+
+async def test_a_mistake_in_yaml_is_told_with_its_line(api: Api):
+    text = SUMMER.replace("amount: 50", "amount: -50")
+    response = await api.http.put("/v1/campaigns/summer", content=text, headers=YAML)
+
+    (error,) = problem(response, 422, "invalid-campaign")["errors"]
+    assert (error["field"], error["line"]) == ("rewards.friend.amount", 5)
+    problem(await api.get("/v1/campaigns/summer"), 404, "not-found")
+
+
+async def test_a_mistake_in_json_is_told_with_its_field(api: Api):
+    response = await api.put_campaign(nane="Spring")
+
+    (error,) = problem(response, 422, "invalid-campaign")["errors"]
+    assert error["field"] == "nane"
+    assert "name" in error["message"]
+
+
+async def test_the_slug_is_the_path_s(api: Api):
+    response = await api.http.put("/v1/campaigns/summer", json=campaign("winter"))
+
+    (error,) = problem(response, 422, "invalid-campaign")["errors"]
+    assert error["field"] == "campaign"
+
+
+@pytest.mark.parametrize("template", ["no_such_template", "../../etc/passwd"])
+async def test_a_template_that_is_not_there_is_named(api: Api, template: str):
+    journeys = json.loads(json.dumps(THANKS))
+    journeys[0]["steps"][1]["send"]["template"] = template
+    response = await api.put_campaign(journeys=journeys)
+
+    errors = problem(response, 422, "invalid-campaign")["errors"]
+    assert [error["field"] for error in errors] == ["journeys[0].steps[1].send.template"]
+    assert (await api.get("/v1/campaigns/spring")).json()["version"] == 1
+
+
+async def test_yaml_that_is_not_utf8_is_malformed(api: Api):
+    response = await api.http.put("/v1/campaigns/summer", content=b"\xff\xfe", headers=YAML)
+
+    problem(response, 400, "malformed-body")
+
+
+async def test_a_campaign_s_content_type_is_json_or_yaml(api: Api):
+    response = await api.http.put(
+        "/v1/campaigns/summer", content=SUMMER, headers={"content-type": "text/plain"}
+    )
+
+    assert "yaml" in problem(response, 415, "unsupported-media-type")["detail"]
+
+
+async def test_a_campaign_is_paused_activated_and_archived(api: Api):
+    states = [
+        (await api.http.post("/v1/campaigns/spring/pause")).json()["state"],
+        (await api.http.post("/v1/campaigns/spring/activate")).json()["state"],
+        (await api.http.delete("/v1/campaigns/spring")).json()["state"],
+        (await api.get("/v1/campaigns/spring")).json()["state"],
+    ]
+
+    assert states == ["paused", "running", "archived", "archived"]
+
+
+async def test_an_archived_campaign_is_not_activated_but_applied_again(api: Api):
+    await api.http.delete("/v1/campaigns/spring")
+
+    problem(await api.http.post("/v1/campaigns/spring/activate"), 409, "not-possible")
+    assert (await api.put_campaign()).json()["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("POST", "/pause"),
+        ("POST", "/activate"),
+        ("GET", "/summary"),
+        ("GET", "/codes"),
+        ("GET", "/advocates"),
+        ("GET", "/advocates/ada"),
+        ("GET", "/referrals"),
+        ("GET", "/rewards"),
+        ("GET", "/messages"),
+        ("GET", "/activity"),
+    ],
+)
+async def test_an_unknown_campaign_is_not_found(api: Api, method: str, path: str):
+    response = await api.http.request(method, f"/v1/campaigns/autumn{path}")
+
+    assert "autumn" in problem(response, 404, "not-found")["detail"]
+
+
+async def test_the_summary_has_the_numbers(api: Api):
+    code = await api.books.publish("spring", "ada")
+    await api.books.convert(code, "fay")
+    summary = (await api.get("/v1/campaigns/spring/summary")).json()
+
+    assert summary["conversions"] == {"rewarded": 1}
+    assert summary["revenue"] == [{"currency": "EUR", "amount": "100.00"}]
+
+
+async def test_a_check_is_the_intake_s_affair(api: Api):
+    body = {"code": "SPRING-1", "friend": {"id": "fay"}, "anything": {"else": 1}}
+    response = await api.http.post("/v1/campaigns/spring/check", json=body)
+
+    assert response.json() == {"decision": "accepted"}
+    ((_, campaign_id, data, actor),) = api.intake.asked
+    assert (campaign_id, data.friend.id, actor) == ("spring", "fay", "shop")
+
+
+async def test_a_check_without_a_friend_is_told(api: Api):
+    response = await api.http.post("/v1/campaigns/spring/check", json={})
+
+    errors = problem(response, 422, "invalid-request")["errors"]
+    assert [error["field"] for error in errors] == ["friend"]
+
+
+async def test_a_publication_is_answered(api: Api):
+    response = await api.http.post(
+        "/v1/campaigns/spring/publications", json={"customer": {"id": "ada"}}
+    )
+
+    assert response.json()["code"] == "SPRING-1"
+    assert api.intake.asked == [("publish", "spring", "ada", "shop")]
+
+
+async def test_a_publication_can_be_queued(api: Api):
+    api.intake.answers = [Answered(202, {"event": "e", "state": "queued"})]
+    response = await api.http.post(
+        "/v1/campaigns/spring/publications", json={"customer": {"id": "ada"}}
+    )
+
+    assert response.status_code == 202

@@ -1,0 +1,150 @@
+"""The lists over HTTP: pages, and CSV."""
+
+import csv
+import io
+
+import pytest
+
+from referrals.store import views
+from tests.api.conftest import Api
+from tests.api.problems import problem
+
+CSV = {"accept": "text/csv"}
+
+COLUMNS = {
+    "/v1/campaigns": views.Campaign,
+    "/v1/campaigns/spring/codes": views.Code,
+    "/v1/campaigns/spring/advocates": views.Advocate,
+    "/v1/campaigns/spring/referrals": views.Referral,
+    "/v1/campaigns/spring/rewards": views.Reward,
+    "/v1/campaigns/spring/messages": views.Message,
+    "/v1/campaigns/spring/activity": views.Activity,
+    "/v1/customers/ada/wallet/entries": views.Entry,
+}
+
+
+@pytest.mark.parametrize("path", COLUMNS)
+async def test_every_list_is_json_and_csv(api: Api, path: str):
+    await _fill(api)
+    listed = (await api.get(path)).json()
+    response = await api.get(path, headers=CSV)
+    names, *rows = csv.reader(io.StringIO(response.text))
+
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert names == list(COLUMNS[path].__dataclass_fields__)
+    assert len(rows) == len(listed["data"])
+    assert all(list(row) == names for row in listed["data"])
+
+
+async def test_pages_follow_each_other(api: Api):
+    await _fill(api)
+    found = []
+    after = None
+    while True:
+        params = {"limit": 2} | ({"after": after} if after else {})
+        page = (await api.get("/v1/campaigns/spring/activity", params=params)).json()
+        found += [row["id"] for row in page["data"]]
+        after = page["next"]
+        if after is None:
+            break
+
+    assert found == sorted(found, key=int, reverse=True)
+    assert len(found) == len(set(found)) > 4
+
+
+async def test_the_following_page_of_csv_is_linked(api: Api):
+    await _fill(api)
+    path = "/v1/campaigns/spring/rewards?state=granted&limit=3"
+    response = await api.get(path, headers=CSV)
+    following = await api.get(str(response.url.join(response.links["next"]["url"])), headers=CSV)
+
+    assert len(response.text.splitlines()) == 4
+    assert len(following.text.splitlines()) == 2
+    assert "next" not in following.links
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+async def test_no_cell_is_a_formula(api: Api, start: str):
+    await api.books.publish("spring", f"{start}cmd|' /C calc'!A0")
+    response = await api.get("/v1/campaigns/spring/codes", headers=CSV)
+
+    (row,) = csv.DictReader(io.StringIO(response.text))
+    assert row["customer"].startswith("'")
+
+
+async def test_amounts_stay_numbers(api: Api):
+    code = await api.books.publish("spring", "ada")
+    await api.books.roll_back(await api.books.convert(code, "fay"))
+    response = await api.get("/v1/customers/ada/wallet/entries", headers=CSV)
+
+    amounts = [row["amount"] for row in csv.DictReader(io.StringIO(response.text))]
+    assert amounts == ["-100", "100"]
+
+
+async def test_an_advocate_is_read_with_all_numbers(api: Api):
+    await _fill(api)
+    ada = (await api.get("/v1/campaigns/spring/advocates/ada")).json()
+
+    assert ada["counts"]["confirmed"] == 2
+    assert ada["link"] == f"https://go.example/r/{ada['code']}"
+    assert ada["cooldown_until"] is None
+
+
+@pytest.mark.parametrize(
+    "customer", ["ada@example.com", "a/b", "ä ö", "50%", "😀", "a?b=c#d", "..", "a+b"]
+)
+async def test_customers_may_have_any_id(api: Api, customer: str):
+    await api.books.publish("spring", customer)
+    quoted = "".join(f"%{byte:02X}" for byte in customer.encode())
+
+    for path in (f"/v1/campaigns/spring/advocates/{quoted}", f"/v1/customers/{quoted}/wallet"):
+        response = await api.get(path)
+        assert response.json()["customer"] == customer
+    assert (await api.get(f"/v1/customers/{quoted}")).json()["id"] == customer
+
+
+async def test_a_referral_is_read_with_its_timeline(api: Api):
+    code = await api.books.publish("spring", "ada")
+    referral = await api.books.convert(code, "fay")
+    found = (await api.get(f"/v1/referrals/{referral}")).json()
+
+    assert [entry["type"] for entry in found["timeline"]] == [
+        "referral_converted",
+        "reward_granted",
+        "reward_granted",
+    ]
+    assert found["order"]["amount"] == "100.00"
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "kind", "reason"),
+    [
+        ("approve", None, "approve", ""),
+        ("approve", {}, "approve", ""),
+        ("reject", {"reason": "Not a customer."}, "reject", "Not a customer."),
+        ("roll-back", {"reason": "By hand."}, "roll_back", "By hand."),
+    ],
+)
+async def test_what_an_operator_does_to_a_referral_answers_with_it(
+    api: Api, action: str, body: dict | None, kind: str, reason: str
+):
+    referral = await api.books.convert(await api.books.publish("spring", "ada"), "fay")
+    response = await api.http.post(f"/v1/referrals/{referral}/{action}", json=body)
+
+    assert response.json()["id"] == referral
+    assert api.intake.asked == [(kind, referral, reason, "shop")]
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "a\nb"}, {"reason": "x" * 501}])
+async def test_a_roll_back_needs_a_reason(api: Api, body: dict):
+    response = await api.http.post("/v1/referrals/ref_1/roll-back", json=body)
+
+    errors = problem(response, 422, "invalid-request")["errors"]
+    assert [error["field"] for error in errors] == ["reason"]
+    assert api.intake.asked == []
+
+
+async def _fill(api: Api) -> None:
+    code = await api.books.publish("spring", "ada")
+    await api.books.convert(code, "fay")
+    await api.books.convert(code, "gil")

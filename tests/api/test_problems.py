@@ -1,0 +1,146 @@
+"""Refusals, and who may ask at all."""
+
+import json
+
+import pytest
+
+from entrypoints.intake import Answered
+from referrals.domain.problems import Problem
+from referrals.store import keys
+from referrals.store.inbox import EventIdReused
+from tests.api.conftest import Api
+from tests.api.problems import problem
+
+EVENT = {
+    "specversion": "1.0",
+    "id": "order-7781",
+    "source": "shop",
+    "type": "referral_converted",
+    "data": {"friend": {"id": "fay"}},
+}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Bearer rk_wrong", "Basic c2hvcDpwYXNz", "rk_", "Bearer \xff"],
+)
+async def test_without_a_valid_key_nothing_is_told(api: Api, header: str):
+    headers = {"authorization": header.encode("latin-1")}
+    for path in ("/v1/campaigns", "/v1/campaigns/none", "/v1/referrals/none"):
+        response = await api.get(path, headers=headers)
+
+        problem(response, 401, "unauthorised")
+        assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_a_revoked_key_is_not_valid(api: Api):
+    await keys.revoke(api.books.store, "shop")
+
+    problem(await api.get("/v1/campaigns"), 401, "unauthorised")
+
+
+async def test_the_caller_is_the_key_s_name(api: Api):
+    await api.http.post("/v1/events", json=EVENT)
+
+    assert api.intake.asked == [("event", "order-7781", "shop")]
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/", "/v1", "/v1/campaigns/spring/nothing"])
+async def test_an_unknown_path_is_not_found(api: Api, path: str):
+    problem(await api.get(path), 404, "not-found")
+
+
+async def test_another_method_is_not_allowed(api: Api):
+    response = await api.http.delete("/v1/events")
+
+    problem(response, 405, "method-not-allowed")
+    assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"id": ""}, "id"),
+        ({"specversion": "0.3"}, "specversion"),
+        ({"type": "Order"}, "type"),
+        ({"time": "yesterday"}, "time"),
+        ({"data": {}}, "data.friend"),
+        ({"data": {"friend": {"id": "a\x00b"}}}, "data.friend.id"),
+        ({"data": {"friend": {"id": "\ud800"}}}, "data.friend.id"),
+        ({"data": {"friend": {"id": "fay", "email": "nobody"}}}, "data.friend.email"),
+        (
+            {"data": {"friend": {"id": "f"}, "order": {"id": "1", "amount": "-5"}}},
+            "data.order.amount",
+        ),
+        ({"data": {"friend": {"id": "f", "\ud83d": 1}}}, "data.friend"),
+    ],
+)
+async def test_a_bad_event_is_told_its_fields_at_fault(api: Api, change: dict, field: str):
+    body = json.dumps(EVENT | change)  # in ASCII, for halves of characters
+    headers = {"content-type": "application/json"}
+    response = await api.http.post("/v1/events", content=body, headers=headers)
+    found = problem(response, 422, "invalid-event")
+
+    assert field in [error["field"] for error in found["errors"]]
+    assert all(error["message"] for error in found["errors"])
+
+
+async def test_a_used_id_is_a_conflict(api: Api):
+    api.intake.answers = [EventIdReused("order-7781")]
+    found = problem(await api.http.post("/v1/events", json=EVENT), 409, "event-id-reused")
+
+    assert [error["field"] for error in found["errors"]] == ["id"]
+
+
+async def test_a_problem_of_the_engine_is_told_as_it_is(api: Api):
+    api.intake.answers = [Problem("not-possible", "Not possible", 409, "It is closed.")]
+    found = problem(await api.http.post("/v1/referrals/ref_1/approve"), 409, "not-possible")
+
+    assert (found["title"], found["detail"]) == ("Not possible", "It is closed.")
+
+
+async def test_an_unexpected_error_tells_nothing_of_itself(api: Api):
+    api.intake.answers = [RuntimeError("fay@example.com")]
+    response = await api.http.post("/v1/events", json=EVENT)
+
+    problem(response, 500, "internal")
+    assert "fay@example.com" not in response.text
+
+
+async def test_what_temporal_cannot_answer_in_time_is_queued(api: Api):
+    api.intake.answers = [Answered(202, {"event": "order-7781", "state": "queued"})]
+    response = await api.http.post("/v1/events", json=EVENT)
+
+    assert (response.status_code, response.json()["state"]) == (202, "queued")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=many", "limit"),
+        ("after=nonsense", "after"),
+        ("after=%00", "after"),
+        ("state=lost", "state"),
+        ("friend=a%00b", "friend"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(api: Api, query: str, field: str):
+    response = await api.get(f"/v1/campaigns/spring/referrals?{query}")
+
+    errors = problem(response, 422, "invalid-request")["errors"]
+    assert [error["field"] for error in errors] == [field]
+
+
+async def test_a_path_that_no_database_can_hold_is_refused(api: Api):
+    for path in ("/v1/campaigns/a%00b", "/v1/referrals/%00", "/v1/customers/%00"):
+        problem(await api.get(path), 422, "invalid-request")
+
+
+async def test_many_errors_are_cut_short(api: Api):
+    items = [{"sku": ""}] * 1000
+    data = {"friend": {"id": "f"}, "order": {"id": "1", "amount": "1", "items": items}}
+    response = await api.http.post("/v1/events", json=EVENT | {"data": data})
+
+    assert len(problem(response, 422, "invalid-event")["errors"]) == 50

@@ -1,0 +1,89 @@
+"""A programme played on the database alone: what the workflows would do, one step after another."""
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+from referrals.domain.campaign import Campaign
+from referrals.domain.events import Customer, parse_event
+from referrals.store import (
+    Store,
+    campaigns,
+    conversions,
+    customers,
+    inbox,
+    publications,
+    receiving,
+    reversals,
+    schema,
+    settlement,
+    shares,
+    signups,
+)
+
+START = datetime(2026, 3, 4, 10, tzinfo=UTC)
+DECIDE = {
+    "referral_signed_up": signups.sign_up,
+    "referral_converted": conversions.convert,
+    "referral_link_shared": shares.share,
+    "referral_link_clicked": shares.share,
+}
+
+
+class Books:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.now = START
+        self._numbers = itertools.count(1)
+
+    async def apply(self, definition: dict[str, Any]) -> None:
+        async with self.store.begin() as tx:
+            await campaigns.apply(tx, Campaign.model_validate(definition), "marketer", self.now)
+
+    async def publish(self, campaign: str, customer: str) -> str:
+        async with self.store.begin() as tx:
+            customer_id = await customers.upsert(tx, Customer(id=customer), self.now)
+            code = await publications.publish(tx, campaign, customer_id, "shop", self.now)
+        return str(code.code)
+
+    async def event(self, kind: str, **data: Any) -> dict[str, Any]:
+        envelope = {"specversion": "1.0", "id": f"event-{next(self._numbers)}", "source": "shop"}
+        event = parse_event(envelope | {"type": kind, "data": data})
+        async with self.store.begin() as tx:
+            row = await receiving.receive(tx, event, "shop", self.now)
+        async with self.store.begin() as tx:
+            return await DECIDE[kind](tx, row.id, self.now)
+
+    async def convert(self, code: str, friend: str, amount: str = "100.00") -> str:
+        """The id of the referral, whatever becomes of it."""
+        order = {"id": f"order-of-{friend}", "amount": amount, "currency": "EUR"}
+        answer = await self.event(
+            "referral_converted", code=code, friend={"id": friend}, order=order
+        )
+        return str(answer["referral"])
+
+    async def sign_up(self, code: str, friend: str) -> str:
+        answer = await self.event("referral_signed_up", code=code, friend={"id": friend})
+        return str(answer["referral"])
+
+    async def roll_back(self, referral: str) -> None:
+        async with self.store.begin() as tx:
+            found = (
+                await tx.execute(schema.referrals.select().where(schema.referrals.c.id == referral))
+            ).one()
+            row = await inbox.command(
+                tx,
+                "roll_back",
+                "operator",
+                self.now,
+                data={"referral": referral, "reason": "By hand."},
+                campaign_id=found.campaign_id,
+                customer_id=found.friend_id,
+            )
+            await reversals.take_back(tx, row.id, self.now)
+
+    async def settle_milestones(self) -> None:
+        """Grant the rewards of those reached, take back those of the ones lost."""
+        async with self.store.begin() as tx:
+            for milestone in (await tx.execute(schema.milestones.select())).all():
+                await settlement.settle_milestone(tx, milestone.id, "engine", self.now)
