@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test lint types imports check lock
+.PHONY: install demo dev test chaos lint types imports check lock
 
 install: .venv/installed
 
@@ -21,6 +21,10 @@ dev: install
 
 test: install
 	$(BIN)/pytest -n auto --maxprocesses 4
+
+# The crash test in its long form.
+chaos: install
+	CHAOS_LIFECYCLES=3000 $(BIN)/pytest tests/chaos -s
 
 lint: install
 	$(BIN)/ruff check .
