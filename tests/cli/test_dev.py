@@ -8,7 +8,8 @@ def test_a_taken_port_is_named_with_the_option_that_chooses_another(run, tmp_pat
     monkeypatch.setattr("entrypoints.cli.dev.PORT_FREE_WITHIN", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = run("dev", "--data-dir", str(tmp_path), "--ui-port", str(port), "--port", "0")
+        others = ("--port", "0", "--temporal-port", "0")
+        result = run("dev", "--data-dir", str(tmp_path), "--ui-port", str(port), *others)
 
     assert (result.code, result.out) == (1, "")
     assert f"Port {port} is taken: choose another with --ui-port." in result.err
