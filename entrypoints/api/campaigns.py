@@ -15,6 +15,7 @@ from entrypoints.api.bodies import (
     parse_json,
     unsupported,
 )
+from entrypoints.api.contract import QUEUED, Answer, Publication
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.problems import Json
 from entrypoints.api.resources import Caller, CampaignId, Engine, Resources
@@ -100,7 +101,7 @@ async def get_summary(campaign: CampaignId, engine: Engine) -> views.Summary:
         return await summarise(tx, campaign)
 
 
-@router.post("/campaigns/{campaign}/check")
+@router.post("/campaigns/{campaign}/check", responses={200: {"model": Answer}})
 async def check_conversion(
     campaign: CampaignId, body: Converted, engine: Engine, caller: Caller
 ) -> Response:
@@ -108,7 +109,7 @@ async def check_conversion(
     return Json(await engine.intake.check(campaign, body, caller))
 
 
-@router.post("/campaigns/{campaign}/publications")
+@router.post("/campaigns/{campaign}/publications", responses=QUEUED | {200: {"model": Publication}})
 async def publish_code(
     campaign: CampaignId, body: Publish, engine: Engine, caller: Caller
 ) -> Response:

@@ -8,46 +8,33 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request, Response
 
 from entrypoints.api.bodies import Route, content_type
+from entrypoints.api.contract import (
+    BATCH,
+    EVENTS_BODY,
+    MOST_EVENTS,
+    QUEUED,
+    Answer,
+    FailedEvent,
+    Queued,
+)
 from entrypoints.api.problems import WHOLE, Json, document, problem_of
 from entrypoints.api.resources import Caller, Engine, Resources
 from entrypoints.intake import Answered
 from referrals.domain.problems import FieldError, Problem
 
-BATCH = "application/cloudevents-batch+json"
-MOST_EVENTS = 1000
 AT_ONCE = 20
 """Events of a batch in work at one time."""
 
 log = logging.getLogger(__name__)
 router = APIRouter(route_class=Route, tags=["events"])
 
-_EVENT = {
-    "type": "object",
-    "required": ["specversion", "id", "source", "type", "data"],
-    "properties": {
-        "specversion": {"const": "1.0"},
-        "id": {"type": "string", "description": "The idempotency key."},
-        "source": {"type": "string"},
-        "type": {"type": "string", "example": "referral_converted"},
-        "time": {"type": "string", "format": "date-time"},
-        "data": {"type": "object"},
-    },
-}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/cloudevents+json": {"schema": _EVENT},
-            BATCH: {"schema": {"type": "array", "maxItems": MOST_EVENTS, "items": _EVENT}},
-        },
-    }
-}
+_ANSWERS = Answer | list[Answer | Queued | FailedEvent]
 
 
 @router.post(
     "/events",
-    openapi_extra=_BODY,
-    responses={202: {"description": "Kept, and processed later."}},
+    openapi_extra=EVENTS_BODY,
+    responses=QUEUED | {200: {"model": _ANSWERS, "description": "Of a batch, one answer each."}},
 )
 async def take_events(
     request: Request, body: Annotated[Any, Body()], engine: Engine, caller: Caller

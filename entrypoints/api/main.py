@@ -11,7 +11,16 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 
-from entrypoints.api import campaigns, customers, events, health, problems, referrals, visits
+from entrypoints.api import (
+    campaigns,
+    contract,
+    customers,
+    events,
+    health,
+    problems,
+    referrals,
+    visits,
+)
 from entrypoints.api.bodies import BodyLimit
 from entrypoints.api.resources import Resources, open_resources
 from referrals.settings import Settings
@@ -38,6 +47,7 @@ def create_app(resources: Resources) -> FastAPI:
         v1.include_router(module.router)
     for router in (v1, visits.router, health.router):
         app.include_router(router)
+    contract.describe(app)
     return app
 
 

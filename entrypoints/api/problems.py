@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
+from entrypoints.api import contract
 from referrals.domain.campaign_file import CampaignError
 from referrals.domain.problems import FieldError, Problem
 from referrals.domain.wording import field_name, message
@@ -18,31 +19,12 @@ from referrals.store.inbox import EventIdReused
 from referrals.store.views import with_zulu_times
 
 PREFIX = "urn:referrals:problem:"
-MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50
 MOST_CHARACTERS = 300
 WHOLE = "body"
 """The field at fault where it is no single one."""
 
-_TEXT = {"type": "string"}
-_FAULT = {
-    "type": "object",
-    "properties": {"field": _TEXT, "message": _TEXT, "line": {"type": "integer"}},
-}
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": _TEXT | {"description": "Stable: tell problems apart by this."},
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "detail": _TEXT,
-        "errors": {"type": "array", "items": _FAULT},
-    },
-}
-DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "A problem (RFC 9457).", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
-}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {"4XX": contract.problem("A problem (RFC 9457).")}
 """For the OpenAPI of every route."""
 
 
@@ -55,7 +37,7 @@ class Json(JSONResponse):
 
 
 class ProblemResponse(Json):
-    media_type = MEDIA_TYPE
+    media_type = contract.PROBLEM_TYPE
 
 
 def install(app: FastAPI) -> None:

@@ -3,9 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from entrypoints.api.bodies import Route
+from entrypoints.api.contract import QUEUED
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.problems import Json
 from entrypoints.api.resources import (
@@ -23,7 +24,17 @@ from referrals.store import details, lists, views
 router = APIRouter(route_class=Route, tags=["referrals"])
 
 Wanted = Annotated[Text | None, Query()]
-ActivityType = StrEnum("ActivityType", sorted(views.ACTIVITY))
+
+
+def _recorded(kind: str) -> str:
+    if kind not in views.ACTIVITY:
+        raise ValueError("is no type of activity such as referral_converted")
+    return kind
+
+
+ActivityType = Annotated[
+    str, AfterValidator(_recorded), Field(json_schema_extra={"enum": sorted(views.ACTIVITY)})
+]
 
 
 class Because(Model):
@@ -92,13 +103,15 @@ async def get_referral(referral: ReferralId, engine: Engine) -> views.ReferralDe
         return await details.get_referral(tx, referral)
 
 
-@router.post("/referrals/{referral}/approve", response_model=views.ReferralDetails)
+@router.post(
+    "/referrals/{referral}/approve", response_model=views.ReferralDetails, responses=QUEUED
+)
 async def approve_referral(referral: ReferralId, engine: Engine, caller: Caller) -> Any:
     """Let a referral in review go on to its rewards."""
     return await _command(engine, "approve", referral, "", caller)
 
 
-@router.post("/referrals/{referral}/reject", response_model=views.ReferralDetails)
+@router.post("/referrals/{referral}/reject", response_model=views.ReferralDetails, responses=QUEUED)
 async def reject_referral(
     referral: ReferralId, body: Because, engine: Engine, caller: Caller
 ) -> Any:
@@ -106,7 +119,9 @@ async def reject_referral(
     return await _command(engine, "reject", referral, body.reason, caller)
 
 
-@router.post("/referrals/{referral}/roll-back", response_model=views.ReferralDetails)
+@router.post(
+    "/referrals/{referral}/roll-back", response_model=views.ReferralDetails, responses=QUEUED
+)
 async def roll_back_referral(
     referral: ReferralId, body: Because, engine: Engine, caller: Caller
 ) -> Any:

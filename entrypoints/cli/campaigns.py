@@ -1,6 +1,7 @@
 """`referrals campaign …`: the programmes and their rules."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from entrypoints.cli.output import (
     InputFile,
     Json,
     Row,
+    name_of,
     print_json,
     print_table,
     read_text,
@@ -31,7 +33,10 @@ Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
 
 @app.command()
 def apply(file: InputFile, as_json: Json = False) -> None:
-    """Create a campaign, or put a new version of it in force."""
+    """Create a campaign, or put a new version of it in force.
+
+    With --json, mistakes are JSON on standard error; exit code 1.
+    """
     text = read_text(file)
     slug = _validated_slug(text, file)
     with Api.of(load_settings()) as api:
@@ -115,12 +120,12 @@ def _validated_slug(text: str, file: Path) -> str:
     try:
         return load_campaign(text).campaign
     except CampaignError as error:
-        raise Failure(
-            f"{file} is not a valid campaign.",
-            [_at(file, problem) for problem in error.problems],
-        ) from error
+        sentence = f"{name_of(file)} is not a valid campaign."
+        particulars = [_at(file, problem) for problem in error.problems]
+        errors = [asdict(problem) for problem in error.problems]
+        raise Failure(sentence, particulars, {"title": sentence, "errors": errors}) from error
 
 
 def _at(file: Path, problem: "Problem") -> str:
-    where = f"{file}:{problem.line}" if problem.line else str(file)
+    where = f"{name_of(file)}:{problem.line}" if problem.line else name_of(file)
     return ": ".join(filter(None, (where, problem.field, problem.message)))

@@ -1,7 +1,9 @@
 """The commands' side of the HTTP API."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -16,6 +18,16 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 LOCAL = ("127.0.0.1", "::1", "localhost")
 """Reached directly, whatever proxy the environment names."""
 PAGE = 200
+QUEUED = "queued"
+"""The state of what is kept and done later, because Temporal could not answer in time."""
+START = (
+    "Start it with `referrals dev`, or say where it is: REFERRALS_API_URL is its address, "
+    "REFERRALS_DATA_DIR the directory of a `referrals dev --data-dir`."
+)
+KEY = (
+    "Set REFERRALS_API_KEY (`referrals key create NAME` makes a key), "
+    "or REFERRALS_DATA_DIR to the directory of `referrals dev`."
+)
 
 
 def load_settings() -> "Settings":
@@ -39,13 +51,34 @@ def path(*parts: str) -> str:
     return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
+@dataclass(frozen=True)
+class Found:
+    """A value of the environment, and where it was found or looked for."""
+
+    value: str | None
+    place: str
+
+    @classmethod
+    def of(cls, given: str | None, variable: str, file: Path) -> Self:
+        """What the variable gives, else what `referrals dev` wrote."""
+        if given:
+            return cls(given, f"from {variable}")
+        if kept := _read(file):
+            return cls(kept, f"from {file}")
+        return cls(None, f"{variable} is not set, and there is no {file}")
+
+
 class Api:
     """A running system, as seen by the holder of one key. Failures carry the API's own words."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(
+        self, url: str, key: str | None, *, url_from: str = "as given", key_from: str = "as given"
+    ) -> None:
         import httpx
 
         self.url = url.rstrip("/")
+        self._place = f"{self.url} ({url_from})"
+        self._key_from = key_from
         headers = {"authorization": f"Bearer {key}"} if key else {}
         # A batch of events answers when its last one is decided.
         timeout = httpx.Timeout(10, read=300)
@@ -60,9 +93,12 @@ class Api:
     @classmethod
     def of(cls, settings: "Settings") -> Self:
         """Where the settings say, else where `referrals dev` wrote its address and key."""
-        url = settings.api_url or _read(settings, "api-url") or DEFAULT_URL
-        key = settings.api_key.get_secret_value() if settings.api_key else None
-        return cls(url, key or _read(settings, "api-key"))
+        secret = settings.api_key.get_secret_value() if settings.api_key else None
+        directory = settings.data_dir.absolute()
+        url = Found.of(settings.api_url, "REFERRALS_API_URL", directory / "api-url")
+        key = Found.of(secret, "REFERRALS_API_KEY", directory / "api-key")
+        url_from = url.place if url.value else f"the default: {url.place}"
+        return cls(url.value or DEFAULT_URL, key.value, url_from=url_from, key_from=key.place)
 
     def __enter__(self) -> Self:
         return self
@@ -83,15 +119,20 @@ class Api:
         try:
             response = self._http.request(method, path, **request)
         except httpx.ConnectError as error:
-            raise Failure(
-                f"Nothing answers at {self.url}. Start it with `referrals dev`, "
-                "or say where it is with REFERRALS_API_URL."
-            ) from error
+            raise Failure(f"Nothing answers at {self._place}.", [START]) from error
         except httpx.HTTPError as error:
             raise Failure(f"{self.url} gave no answer: {error or type(error).__name__}") from error
         if response.is_success:
             return response.json() if response.content else None
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise self._not_let_in(response)
         raise refusal(response)
+
+    def _not_let_in(self, response: "httpx.Response") -> Failure:
+        given = "authorization" in response.request.headers
+        wrong = f"does not accept the key {self._key_from}" if given else "asks for a key"
+        missing = [] if given else [f"{self._key_from}."]
+        return Failure(f"{self._place} {wrong}.", [*missing, KEY], refusal(response).problem)
 
     def rows(self, path: str, limit: int, **params: str | None) -> list[Row]:
         """The first `limit` rows of a list, over as many pages as it takes."""
@@ -115,7 +156,7 @@ def refusal(response: "httpx.Response") -> Failure:
         problem = None
     if not isinstance(problem, dict) or "title" not in problem:
         return Failure(f"{response.request.url} answered {response.status_code}.")
-    return Failure(*explain(problem))
+    return Failure(*explain(problem), problem)
 
 
 def explain(problem: Row) -> tuple[str, list[str]]:
@@ -130,8 +171,8 @@ def _fault(error: Row) -> str:
     return ": ".join(filter(None, (line, error["field"], error["message"])))
 
 
-def _read(settings: "Settings", name: str) -> str | None:
+def _read(file: Path) -> str | None:
     try:
-        return (settings.data_dir / name).read_text().strip() or None
+        return file.read_text().strip() or None
     except OSError:
         return None

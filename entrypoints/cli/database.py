@@ -20,6 +20,10 @@ key = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
 
 Name = Annotated[str, typer.Argument(help="What the key is for; it is shown in the activity log.")]
 T = TypeVar("T")
+MAKE_OR_NAME = (
+    "`referrals db upgrade` makes it; REFERRALS_DATABASE_URL names another, "
+    "REFERRALS_DATA_DIR the directory of a `referrals dev --data-dir`."
+)
 
 
 def dev_database(data_dir: Path) -> str:
@@ -32,6 +36,15 @@ def database_url(settings: "Settings") -> str:
     given = "database_url" in settings.model_fields_set
     beside_dev = (settings.data_dir / "referrals.db").exists()
     return dev_database(settings.data_dir) if beside_dev and not given else settings.database_url
+
+
+def missing_file(url: str) -> Path | None:
+    """The file of a SQLite database that is not there: opening would make it, and a look should change nothing."""
+    from sqlalchemy import make_url
+
+    parsed = make_url(url)
+    file = Path(parsed.database or "").absolute()
+    return file if parsed.get_backend_name() == "sqlite" and not file.exists() else None
 
 
 @contextmanager
@@ -83,12 +96,13 @@ def create(name: Name, as_json: Json = False) -> None:
 def list_keys(as_json: Json = False) -> None:
     """The keys' names, and since when and until when they are good."""
     from referrals.store import keys
+    from referrals.store.views import with_zulu_times
 
     rows = [
         {
             "name": k.name,
-            "created_at": k.created_at.isoformat(),
-            "revoked_at": k.revoked_at.isoformat() if k.revoked_at else None,
+            "created_at": with_zulu_times(k.created_at.isoformat()),
+            "revoked_at": with_zulu_times(k.revoked_at.isoformat()) if k.revoked_at else None,
         }
         for k in _on_store(keys.list_keys)
     ]
@@ -115,6 +129,8 @@ def _on_store(work: "Callable[[Store], Awaitable[T]]") -> T:
     from referrals.store import open_store
 
     url = database_url(load_settings())
+    if file := missing_file(url):
+        raise Failure(f"There is no database {file}.", [MAKE_OR_NAME])
 
     async def run() -> T:
         async with open_store(url) as store:

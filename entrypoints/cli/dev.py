@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from referrals.settings import Settings
 
 HOST = "127.0.0.1"
+DEFAULT_DIR = Path(".referrals")
 READY_WITHIN = 120.0
 PORT_FREE_WITHIN = 3.0
 """Seconds that the children of a `dev` that was just killed have to let go of their ports."""
@@ -69,7 +71,11 @@ class Site:
 
 def dev(
     data_dir: Annotated[
-        Path | None, typer.Option(help="What it keeps: databases, key, logs.")
+        Path | None,
+        typer.Option(
+            help="What it keeps: databases, key, logs.",
+            show_default="REFERRALS_DATA_DIR, else .referrals",
+        ),
     ] = None,
     port: Port = 8080,
     temporal_port: Port = 7233,
@@ -77,7 +83,7 @@ def dev(
 ) -> None:
     """Run everything on this machine until it is interrupted.
 
-    Prints `ready http://127.0.0.1:PORT` when it can take events.
+    Prints `ready http://127.0.0.1:PORT` when it can take events. The other commands look into .referrals for its address and key: for another directory, set REFERRALS_DATA_DIR for them.
     """
     settings = load_settings()
     directory = (data_dir or settings.data_dir).absolute()
@@ -103,6 +109,8 @@ def _run(supervisor: Supervisor, site: Site) -> None:
     _prepare_database(site)
     _note(f"Temporal at {site.temporal_address}, its pages at http://{HOST}:{site.ui_port}")
     _note(f"key and logs in {site.data_dir}")
+    if site.data_dir != DEFAULT_DIR.absolute():
+        _note(f"the other commands need REFERRALS_DATA_DIR={shlex.quote(str(site.data_dir))}")
     _await(supervisor, "Temporal", lambda: _temporal_answers(env), site)
     api = ("-P", "-m", "entrypoints.cli.main", "api", "--host", HOST, "--port", str(site.port))
     supervisor.start(_python("worker", site, env, str(worker_file())))

@@ -6,17 +6,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from entrypoints.cli.client import Api, load_settings, path
-from entrypoints.cli.database import database_url
+from entrypoints.cli.database import database_url, missing_file
 from entrypoints.cli.output import Json, leave, print_json, print_table
 from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
     from temporalio.client import Client
 
     from referrals.settings import Settings
@@ -93,18 +91,13 @@ async def _database(settings: "Settings") -> str:
 
     from referrals.store import migrate, open_store
 
+    if file := missing_file(database_url(settings)):
+        raise RuntimeError(f"there is no {file}")
     url = make_url(database_url(settings))
-    if _is_missing_file(url):
-        raise RuntimeError(f"there is no {url.database}")
     async with open_store(database_url(settings)) as store:
         if not await migrate.is_current(store):
             raise RuntimeError(f"{url!r} is not at {migrate.head()}")
     return f"{url!r} at {migrate.head()}"
-
-
-def _is_missing_file(url: "URL") -> bool:
-    """Opening SQLite's file would make it, and a look should change nothing."""
-    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
 def _find_temporal(settings: "Settings") -> None:

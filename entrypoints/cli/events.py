@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import typer
 
 from entrypoints.cli.client import Api, explain, load_settings, path
-from entrypoints.cli.output import STDIN, Failure, InputFile, Json, Row, read_text, say
+from entrypoints.cli.output import STDIN, Failure, InputFile, Json, Row, name_of, read_text, say
 
 app = typer.Typer(no_args_is_help=True, help="Events: send.")
 
@@ -23,7 +23,7 @@ def send(file: InputFile = STDIN, as_json: Json = False) -> None:
 
     An event may be sent again: a repeat gets the first answer. All of the file is read before the first event is sent. Exit code 1 if any event was not understood.
     """
-    events = parse_events(read_text(file), str(file))
+    events = parse_events(read_text(file), name_of(file))
     outcomes: Counter[str] = Counter()
     with Api.of(load_settings()) as api:
         for event, answer in _answers(api, events):
@@ -34,7 +34,7 @@ def send(file: InputFile = STDIN, as_json: Json = False) -> None:
                 say(describe(event, answer), STYLES.get(outcome(answer)))
     if not as_json:
         counts = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
-        say(f"{len(events)} events: {counts}", "bold")
+        say(f"{len(events)} event{'s' if len(events) > 1 else ''}: {counts}", "bold")
     if outcomes[NOT_UNDERSTOOD]:
         raise typer.Exit(1)
 
@@ -98,9 +98,16 @@ def _parse_lines(text: str, source: str, whole: ValueError) -> list[Any]:
             events.append(_loads(line))
         except ValueError as error:
             # A first line that is no JSON by itself: the text was meant as one document.
-            sentence = f"line {number}: {error}" if events else str(whole)
+            sentence = _fault(error, number) if events else _fault(whole)
             raise Failure(f"{source} is not JSON: {sentence}") from error
     return events
+
+
+def _fault(error: ValueError, line: int | None = None) -> str:
+    """Where in the text (whose one line is `line` of a file), and what."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {line or error.lineno}, column {error.colno}: {error.msg}"
+    return f"line {line}: {error}" if line else str(error)
 
 
 def _loads(text: str) -> Any:

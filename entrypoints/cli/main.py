@@ -46,12 +46,13 @@ def referrals() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exit code 1 for what could not be done, 2 for a command that cannot be understood."""
+    as_json = "--json" in (sys.argv if arguments is None else arguments)
     try:
         app(arguments, prog_name="referrals")
     except OSError as error:
-        Failure(str(error)).report()
+        Failure(str(error)).report(as_json=as_json)
     except Failure as failure:
-        failure.report()
+        failure.report(as_json=as_json)
     sys.exit(1)
 
 

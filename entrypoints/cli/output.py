@@ -1,4 +1,4 @@
-"""What commands print: tables and details for people, JSON for machines, failures on standard error."""
+"""What commands print: tables and details for people, JSON for machines, failures of either on standard error."""
 
 import json
 import os
@@ -26,7 +26,9 @@ TO_THE_SECOND = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\
 def _existing(name: str | Path) -> Path:
     # Typer's own check takes `-` for a file's name.
     path = Path(name)
-    if path != STDIN and (path.is_dir() or not path.exists()):
+    if path != STDIN and path.is_dir():
+        raise typer.BadParameter(f"{clean(name)} is a directory")
+    if path != STDIN and not path.exists():
         raise typer.BadParameter(f"there is no file {clean(name)}")
     return path
 
@@ -38,13 +40,24 @@ InputFile = Annotated[
 
 
 class Failure(Exception):
-    """What a command could not do: a sentence and, below it, one line for each particular. Exit code 1."""
+    """What a command could not do: a sentence and, below it, one line for each particular. Exit code 1.
 
-    def __init__(self, sentence: str, particulars: Sequence[str] = ()) -> None:
+    For machines it is `problem`: the API's own answer, or else shaped like one.
+    """
+
+    def __init__(
+        self, sentence: str, particulars: Sequence[str] = (), problem: Row | None = None
+    ) -> None:
         super().__init__(sentence)
         self.particulars = particulars
+        self.problem = problem
 
-    def report(self) -> None:
+    def report(self, *, as_json: bool = False) -> None:
+        if as_json:
+            messages = [{"message": line} for line in self.particulars]
+            problem = self.problem or {"title": str(self), "errors": messages}
+            print(json.dumps(problem), file=sys.stderr)
+            return
         print(f"Error: {clean(self)}", file=sys.stderr)
         for line in self.particulars:
             print(f"  {clean(line)}", file=sys.stderr)
@@ -91,13 +104,19 @@ def print_details(answer: Row) -> None:
         print_table(rows, {column: column for row in rows for column in row})
 
 
+def name_of(file: Path) -> str:
+    """As messages call it."""
+    return "standard input" if file == STDIN else str(file)
+
+
 def read_text(file: Path) -> str:
     """The file's text, or standard input's where the file is `-`; it must be UTF-8."""
     content = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Failure(f"{file} is not UTF-8 text: byte {error.start} cannot be read.") from error
+        sentence = f"{name_of(file)} is not UTF-8 text: byte {error.start} cannot be read."
+        raise Failure(sentence) from error
 
 
 def leave(code: int) -> NoReturn:

@@ -5,10 +5,15 @@ from typing import Annotated
 
 import typer
 
-from entrypoints.cli.client import Api, load_settings, path
-from entrypoints.cli.output import Json, print_details, print_json
+from entrypoints.cli.client import QUEUED, Api, load_settings, path
+from entrypoints.cli.output import Failure, Json, print_details, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Customers: show.")
+
+AGAIN = (
+    "Send the same command again later for the code. "
+    "In a campaign with `join_once: false`, that would publish a second one."
+)
 
 
 def publish(
@@ -23,11 +28,17 @@ def publish(
     code: Annotated[str | None, typer.Option(help="This code, instead of a new one.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Give a customer a code: they become an advocate of the campaign."""
+    """Give a customer a code: they become an advocate of the campaign.
+
+    Exit code 1 also where it is only queued: there is no code to show yet.
+    """
     contact = {"id": customer, "email": email, "phone": phone, "name": name, "locale": locale}
     body = {"customer": _given(contact), "channel": channel, "code": code}
     with Api.of(load_settings()) as api:
         publication = api.post(path("campaigns", campaign, "publications"), _given(body))
+    if publication.get("state") == QUEUED:
+        sentence = "The publication is queued: it is kept and done later, once."
+        raise Failure(sentence, [AGAIN], publication)
     (print_json if as_json else print_details)(publication)
 
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from entrypoints.cli.client import Api, load_settings, path
+from entrypoints.cli.client import QUEUED, Api, load_settings, path
 from entrypoints.cli.output import Json, print_details, print_json, print_table, say
+from referrals.domain.states import ReferralState, RewardState
 
 app = typer.Typer(no_args_is_help=True, help="Referrals: list, show, approve, reject, roll-back.")
 rewards = typer.Typer(no_args_is_help=True, help="Rewards: list.")
@@ -13,7 +14,8 @@ rewards = typer.Typer(no_args_is_help=True, help="Rewards: list.")
 Campaign = Annotated[str, typer.Argument(help="The campaign's slug.")]
 Id = Annotated[str, typer.Argument(metavar="REFERRAL", help="The referral's id.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the referral.")]
-State = Annotated[str | None, typer.Option(help="Only those in this state.")]
+IN_STATE = typer.Option(help="Only those in this state.")
+State = Annotated[RewardState | None, IN_STATE]
 Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
 
 REFERRAL = {
@@ -46,7 +48,10 @@ TIMELINE = {
 
 @app.command("list")
 def list_referrals(
-    campaign: Campaign, state: State = None, limit: Limit = 100, as_json: Json = False
+    campaign: Campaign,
+    state: Annotated[ReferralState | None, IN_STATE] = None,
+    limit: Limit = 100,
+    as_json: Json = False,
 ) -> None:
     """The referrals of a campaign."""
     _list(path("campaigns", campaign, "referrals"), REFERRAL, as_json, state=state, limit=limit)
@@ -107,5 +112,7 @@ def _act(referral: str, action: str, body: dict[str, str], as_json: bool) -> Non
         answer = api.post(path("referrals", referral, action), body)
     if as_json:
         print_json(answer)
+    elif answer["state"] == QUEUED:
+        say("The command is queued: it is kept and done later, once.")
     else:
         say(f"{referral} is {answer['state']}.")

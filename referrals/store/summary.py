@@ -29,7 +29,7 @@ async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
     """The campaign's numbers as of now. Raises Problem where there is no such campaign."""
     campaign = await require_campaign(tx, campaign_id)
     by_state = await _by(tx, referrals, referrals.c.state, campaign_id)
-    friends = sum(by_state.values())
+    friends = await _friends(tx, campaign_id)
     converted = sum(by_state.get(state, 0) for state in PLACED)
     return views.Summary(
         campaign=campaign.id,
@@ -53,6 +53,15 @@ async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
 async def _count(tx: Tx, table: Table, campaign_id: str, *which: ColumnElement[bool]) -> int:
     statement = select(func.count()).select_from(table)
     return int((await one(tx, statement.where(table.c.campaign_id == campaign_id, *which)))[0])
+
+
+async def _friends(tx: Tx, campaign_id: str) -> int:
+    """Those who signed up or converted, each once."""
+    statement = select(func.count(referrals.c.friend_id.distinct())).where(
+        referrals.c.campaign_id == campaign_id,
+        referrals.c.signed_up_at.is_not(None) | referrals.c.converted_at.is_not(None),
+    )
+    return int((await one(tx, statement))[0])
 
 
 async def _by(tx: Tx, table: Table, column: ColumnElement[Any], campaign_id: str) -> dict[str, int]:

@@ -225,8 +225,11 @@ class TopAdvocate:
 
 @dataclass(frozen=True)
 class Summary:
-    """The numbers of a campaign. `conversions` are the referrals by state; `conversion_rate` is the part of them, from
-    0 to 1, whose conversion stands; `revenue` is what those ordered.
+    """The numbers of a campaign. `conversions` are the referrals by state, refused attempts as `rejected`.
+
+    `conversion_rate`, from 0 to 1, is the conversions that were accepted and stand (not rejected, not rolled back)
+    divided by the friends who signed up or converted; attempts that were refused count in neither. It is null without
+    such friends. `revenue` is what the conversions that stand ordered.
     """
 
     campaign: str

@@ -64,7 +64,9 @@ async def test_all_times_are_written_alike(api: Api):
     """As UTC with a Z, in JSON and in CSV, also inside of what was stored as JSON."""
     await api.put_campaign(conversion={"hold": "P14D"})
     referral = await api.books.convert(await api.books.publish("spring", "ada"), "fay")
-    texts = [(await api.get(path, headers=headers)).text for path in COLUMNS for headers in ({}, CSV)]
+    texts = [
+        (await api.get(path, headers=headers)).text for path in COLUMNS for headers in ({}, CSV)
+    ]
     texts.append((await api.get(f"/v1/referrals/{referral}")).text)
 
     for text in texts:

@@ -138,11 +138,8 @@ async def test_a_body_that_is_no_mapping_is_told_so(
     assert found["errors"] == [{"field": "body", "message": "must be a mapping of keys to values"}]
 
 
-@pytest.mark.parametrize("body", [b"", b"null"])
-async def test_a_body_that_is_missing_is_told_so(api: Api, body: bytes):
-    headers = {"content-type": "application/json"}
-    response = await api.http.post("/v1/events", content=body, headers=headers)
-    found = problem(response, 422, "invalid-request")
+async def test_a_body_that_is_missing_is_told_so(api: Api):
+    found = problem(await api.http.post("/v1/events"), 422, "invalid-request")
 
     assert found["errors"] == [{"field": "body", "message": "is required"}]
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.api.conftest import Api
 from tests.api.problems import problem
+from tests.engine.campaigns import campaign
 
 NO_KEY = {"authorization": ""}
 
@@ -35,7 +36,8 @@ async def test_a_click_that_cannot_be_counted_stops_no_visitor(api: Api):
 
 
 async def test_without_a_landing_page_the_code_is_shown_for_the_checkout(api: Api):
-    await api.put_campaign(landing_url=None, name="Spring <b>& friends</b>")
+    named = campaign(landing_url=None) | {"name": "Spring <b>& friends</b>"}
+    await api.http.put("/v1/campaigns/spring", json=named)
     code = await api.books.publish("spring", "ada")
     response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
 

@@ -63,6 +63,53 @@ def test_a_refused_connection_says_what_to_start_and_what_to_set(run, monkeypatc
     assert "REFERRALS_API_URL" in result.err
 
 
+def test_an_address_says_where_it_comes_from(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("entrypoints.cli.client.DEFAULT_URL", "http://127.0.0.1:3")
+    file = tmp_path / "data" / "api-url"
+    by_default = run("campaign", "list").err
+    file.parent.mkdir()
+    file.write_text("http://127.0.0.1:1")
+    of_dev = run("campaign", "list").err
+    monkeypatch.setenv("REFERRALS_API_URL", "http://127.0.0.1:2")
+    given = run("campaign", "list").err
+
+    assert "http://127.0.0.1:1 (from " + str(file) + ")" in of_dev
+    assert "http://127.0.0.1:2 (from REFERRALS_API_URL)" in given
+    assert f"(the default: REFERRALS_API_URL is not set, and there is no {file}" in by_default
+    assert "REFERRALS_DATA_DIR" in of_dev
+
+
+def test_a_key_that_is_not_valid_says_where_it_comes_from(api, run, monkeypatch, tmp_path):
+    file = tmp_path / "data" / "api-key"
+    problem = {"title": "Unauthorised", "status": 401, "detail": "Send a key as a header."}
+    api.answer(LIST, problem, status=401)
+    without = run("campaign", "list").err
+    file.parent.mkdir()
+    file.write_text("key-of-dev")
+    of_dev = run("campaign", "list").err
+    monkeypatch.setenv("REFERRALS_API_KEY", "my-key")
+    given = run("campaign", "list").err
+
+    assert f"{api.url} (from REFERRALS_API_URL) asks for a key" in without
+    assert f"REFERRALS_API_KEY is not set, and there is no {file}" in without
+    assert f"does not accept the key from {file}" in of_dev
+    assert "does not accept the key from REFERRALS_API_KEY" in given
+    assert all("REFERRALS_DATA_DIR" in err for err in (without, of_dev, given))
+    assert not any("key-of-dev" in err or "my-key" in err for err in (of_dev, given))
+
+
+def test_machines_get_errors_as_json_too(api, run):
+    problem = {"title": "Not possible", "status": 409, "detail": "It is archived."}
+    api.answer("POST /v1/campaigns/spring/activate", problem, status=409)
+
+    refused = run("campaign", "activate", "spring", "--json")
+    missing = run("key", "list", "--json")
+
+    assert (refused.code, refused.out, json.loads(refused.err)) == (1, "", problem)
+    assert missing.code == 1
+    assert "no database" in json.loads(missing.err)["title"]
+
+
 def test_the_address_and_key_that_dev_wrote_are_used(api, run, monkeypatch, tmp_path):
     data = tmp_path / "data"
     data.mkdir()

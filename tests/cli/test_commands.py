@@ -1,6 +1,10 @@
 """What the commands that talk to the API ask of it, and how their arguments are read."""
 
+import json
+
 import pytest
+
+from referrals.domain.states import ReferralState, RewardState
 
 CAMPAIGN = """\
 campaign: spring
@@ -130,6 +134,59 @@ def test_a_publication_carries_only_what_was_given(api, run):
     }
     assert "S-1" in result.out
     assert "https://wa.me/?text=S-1" in result.out
+
+
+def test_mistakes_in_a_campaign_are_json_for_machines(api, run, tmp_path):
+    file = tmp_path / "spring.yaml"
+    file.write_text(CAMPAIGN.replace("50", "-1"))
+
+    result = run("campaign", "apply", str(file), "--json")
+    problem = json.loads(result.err)
+
+    assert (result.code, result.out, api.requests) == (1, "", [])
+    assert [(e["field"], e["line"]) for e in problem["errors"]] == [("rewards.friend.amount", 5)]
+
+
+def test_a_publication_that_is_queued_has_no_code_yet(api, run):
+    queued = {"event": None, "state": "queued"}
+    api.answer("POST /v1/campaigns/spring/publications", queued, status=202)
+
+    result = run("publish", "spring", "ada")
+
+    assert (result.code, result.out) == (1, "")
+    assert "queued" in result.err
+    assert "same command again" in result.err
+    assert json.loads(run("publish", "spring", "ada", "--json").err)["state"] == "queued"
+
+
+def test_what_is_done_to_a_referral_may_be_queued(api, run):
+    queued = {"event": None, "state": "queued"}
+    api.answer("POST /v1/referrals/ref_1/approve", queued, status=202)
+
+    result = run("referral", "approve", "ref_1")
+
+    assert (result.code, result.out) == (
+        0,
+        "The command is queued: it is kept and done later, once.\n",
+    )
+
+
+@pytest.mark.parametrize("states", [ReferralState, RewardState])
+def test_help_lists_the_states(run, states, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    command = "referral" if states is ReferralState else "reward"
+    shown = run(command, "list", "--help").out
+
+    assert all(state in shown for state in states)
+    assert run(command, "list", "spring", "--state", "lost").code == 2
+
+
+def test_standard_input_and_directories_are_called_so(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("campaign", "apply", "-", stdin="name: 1").err.startswith(
+        "Error: standard input is not a valid campaign."
+    )
+    assert "is a directory" in run("campaign", "apply", ".").err
 
 
 def test_lists_can_be_narrowed_to_a_state(api, run):

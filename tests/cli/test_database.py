@@ -35,13 +35,36 @@ def test_a_key_that_is_not_there_cannot_be_ended(run):
     assert "There is no key 'nobody'" in run("key", "revoke", "nobody").err
 
 
+@pytest.mark.parametrize("command", [("list",), ("create", "shop"), ("revoke", "shop")])
+def test_a_database_that_is_not_there_is_not_made_by_a_look(run, monkeypatch, tmp_path, command):
+    file = tmp_path / "none.db"
+    monkeypatch.setenv("REFERRALS_DATABASE_URL", f"sqlite:///{file}")
+
+    result = run("key", *command)
+
+    assert (result.code, result.out) == (1, "")
+    assert f"There is no database {file}" in result.err
+    for remedy in ("`referrals db upgrade`", "REFERRALS_DATABASE_URL", "REFERRALS_DATA_DIR"):
+        assert remedy in result.err
+    assert not file.exists()
+
+
 def test_a_database_without_tables_names_the_command_that_makes_them(run, monkeypatch, tmp_path):
+    (tmp_path / "empty.db").touch()
     monkeypatch.setenv("REFERRALS_DATABASE_URL", f"sqlite:///{tmp_path}/empty.db")
 
     result = run("key", "list")
 
     assert result.code == 1
     assert "`referrals db upgrade`" in result.err
+
+
+@pytest.mark.usefixtures("database")
+def test_times_are_written_as_the_api_writes_them(run):
+    run("key", "create", "shop")
+
+    [listed] = run("key", "list", "--json").json
+    assert listed["created_at"].endswith("Z")
 
 
 def test_a_password_in_the_databases_url_is_not_shown(run, monkeypatch):

@@ -22,3 +22,12 @@ def test_two_of_them_do_not_share_a_directory(run, tmp_path):
 
     assert (result.code, result.out) == (1, "")
     assert f"Another `referrals dev` is running in {tmp_path}" in result.err
+
+
+def test_help_says_what_is_done_without_options(run):
+    shown = " ".join(
+        run("dev", "--help").out.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", " ").split()
+    )
+
+    for default in ("REFERRALS_DATA_DIR", ".referrals", "8080", "7233", "8233"):
+        assert default in shown

@@ -36,9 +36,10 @@ def test_blank_lines_and_carriage_returns_are_passed_over():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"id": "1"}\n{"id": "2"\n', "f is not JSON: line 2: "),
-        ('{\n "id": "1",\n}', "f is not JSON: .*line 3"),
-        ('{"amount": NaN}', "NaN is not a JSON number"),
+        ('{"id": "1"}\n{"id": "2"\n', "^f is not JSON: line 2, column 11: [^:]*$"),
+        ('{\n "id": "1",\n}', "^f is not JSON: line [23], column [0-9]+: [^:]*$"),
+        ('{"amount": NaN}', "^f is not JSON: NaN is not a JSON number$"),
+        ('{"id": "1"}\n{"amount": NaN}', "^f is not JSON: line 2: NaN is not a JSON number$"),
         ('[{"id": "1"}, 7]', "f: event 2 is not a JSON object"),
         ('{"id": "1"}\n"two"', "f: event 2 is not a JSON object"),
         ("[]", "f holds no event"),
@@ -106,6 +107,12 @@ def test_people_read_the_decision_its_reason_and_the_rewards(api, run, tmp_path)
     assert result.code == 0
 
 
+def test_one_event_is_one(api, run):
+    api.answer("POST /v1/events", accept_all)
+
+    assert run("event", "send", stdin='{"id": "1"}').out.splitlines()[-1] == "1 event: 1 accepted"
+
+
 def test_an_event_that_was_not_understood_ends_in_exit_code_1(api, run):
     problem = {
         "title": "Not an event",
@@ -126,7 +133,7 @@ def test_a_file_with_a_bad_line_sends_nothing(api, run):
     result = run("event", "send", stdin='{"id": "1"}\n{"id": ')
 
     assert result.code == 1
-    assert "- is not JSON: line 2" in result.err
+    assert "standard input is not JSON: line 2, column 8: " in result.err
     assert api.requests == []
 
 

@@ -29,6 +29,7 @@ class Site:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
+        self.notes = data_dir.with_name("notes")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("REFERRALS_")}
         self.env["REFERRALS_DATA_DIR"] = str(data_dir)
         self.dev: subprocess.Popen[str] | None = None
@@ -36,9 +37,10 @@ class Site:
     def start(self) -> str:
         """The line with which it says that it is ready."""
         command = (*REFERRALS, "dev", *FREE_PORTS)
-        self.dev = subprocess.Popen(
-            command, cwd=ROOT, env=self.env, stdout=subprocess.PIPE, text=True
-        )
+        with self.notes.open("w") as notes:
+            self.dev = subprocess.Popen(
+                command, cwd=ROOT, env=self.env, stdout=subprocess.PIPE, stderr=notes, text=True
+            )
         return self.dev.stdout.readline()
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
@@ -72,6 +74,7 @@ def site(tmp_path):
 
 def test_dev_goes_on_where_it_was_killed_and_stops_cleanly(site, tmp_path):
     assert site.start().startswith("ready http://127.0.0.1:")
+    assert f"REFERRALS_DATA_DIR={site.data_dir}" in site.notes.read_text()
     key_file = site.data_dir / "api-key"
     key = key_file.read_text()
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600

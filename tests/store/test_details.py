@@ -137,6 +137,24 @@ async def test_the_summary_counts_what_happened(books: Books):
     ]
 
 
+async def test_the_conversion_rate_is_of_friends_who_signed_up_or_converted(books: Books):
+    """Refused attempts are nobody's; a friend who came again is one."""
+    await books.apply(campaign(conversion={"attribution_window": "P1D"}))
+    code = await books.publish("spring", "ada")
+    for friend in ("fay", "gil"):
+        await books.sign_up(code, friend)
+    await books.convert(code, "fay")
+    await books.convert(code, "hal")
+    await books.convert(code, "ada")
+    books.now += timedelta(days=2)
+    await books.sign_up(code, "gil")
+    async with books.store.read() as tx:
+        summary = await summarise(tx, "spring")
+
+    assert summary.conversions == {"expired": 1, "rejected": 1, "rewarded": 2, "signed_up": 1}
+    assert summary.conversion_rate == 0.6667
+
+
 async def test_the_summary_of_a_new_campaign_is_empty(books: Books):
     async with books.store.read() as tx:
         summary = await summarise(tx, "spring")

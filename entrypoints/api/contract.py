@@ -1,0 +1,189 @@
+"""What the OpenAPI document says of events and their answers, which routes read and write as plain JSON."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from referrals.domain.events import Envelope, Model, parse_event
+from referrals.domain.states import Decision, RewardState
+from referrals.store.views import Reason
+
+REF = "#/components/schemas/{model}"
+BATCH = "application/cloudevents-batch+json"
+PROBLEM_TYPE = "application/problem+json"
+MOST_EVENTS = 1000
+
+
+class PromisedReward(Model):
+    """`due_at` is when it is granted, if nothing comes between; `amount` is in major units."""
+
+    id: str
+    side: Literal["friend", "advocate"]
+    type: str
+    amount: str
+    currency: str | None
+    state: RewardState
+    due_at: datetime | None
+
+
+class Publication(Model):
+    """A code, its link, and a link for each channel to share it by."""
+
+    campaign: str
+    customer: str
+    code: str
+    link: str
+    share: dict[str, str]
+
+
+class Answer(Model):
+    """What became of an event. `publications` are there for a registration."""
+
+    event: str | None
+    referral: str | None
+    decision: Decision
+    reason: Reason | None
+    rewards: list[PromisedReward]
+    publications: tuple[Publication, ...] = ()
+
+
+class Queued(Model):
+    """Kept, and processed later, once. Sent again, an event gets its answer when there is one."""
+
+    event: str | None
+    state: Literal["queued"]
+
+
+class Fault(Model):
+    """A field at fault; the line is that of a file."""
+
+    field: str
+    message: str
+    line: int | None = None
+
+
+class ProblemDocument(Model):
+    """RFC 9457. Tell problems apart by `type`, which is stable."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[Fault, ...] = ()
+
+
+class FailedEvent(ProblemDocument):
+    """In a batch: the problem of one event, with the event's id where it has one."""
+
+    event: str | None = None
+
+
+QUEUED: dict[int | str, dict[str, Any]] = {
+    202: {"model": Queued, "description": "Kept, and processed later."}
+}
+
+
+def problem(description: str) -> dict[str, Any]:
+    """A response that is a problem document."""
+    schema = {"$ref": REF.format(model="ProblemDocument")}
+    return {"description": description, "content": {PROBLEM_TYPE: {"schema": schema}}}
+
+
+def _event(kind: str, number: str, data: dict[str, Any]) -> dict[str, Any]:
+    envelope = {"specversion": "1.0", "id": number, "source": "shop", "type": kind}
+    return envelope | {"time": "2026-03-04T10:00:00Z", "data": data}
+
+
+_FAY = {"id": "fay", "name": "Fay", "email": "fay@example.com", "consent": ["email"]}
+_ORDER = {
+    "id": "7781",
+    "amount": "119.90",
+    "currency": "EUR",
+    "items": [{"sku": "sku-4", "quantity": 1, "amount": "119.90"}],
+}
+_CODE = {"code": "ADA-2026"}
+
+EXAMPLES = {
+    example["type"]: example
+    for example in (
+        _event("customer_registered", "registered-ada", {"customer": _FAY | {"id": "ada"}}),
+        _event("referral_link_shared", "share-1", _CODE | {"channel": "whatsapp"}),
+        _event("referral_link_clicked", "click-1", _CODE),
+        _event("referral_signed_up", "sign-up-fay", _CODE | {"friend": _FAY}),
+        _event("referral_converted", "order-7781", _CODE | {"friend": _FAY, "order": _ORDER}),
+        _event("order_refunded", "refund-7781", {"order": {"id": "7781", "amount": "40.00"}}),
+        _event("order_cancelled", "cancel-7781", {"order": {"id": "7781"}}),
+    )
+}
+"""One event of each type."""
+
+CONVERSION = "referral_converted"
+_DATA = {kind: type(parse_event(example).data) for kind, example in EXAMPLES.items()}
+
+
+def _schemas() -> dict[str, Any]:
+    """The components that FastAPI finds in no signature."""
+    events = dict.fromkeys(_DATA.values())
+    models: list[type[BaseModel]] = [Envelope, *events, ProblemDocument, FailedEvent]
+    _, found = models_json_schema([(m, "validation") for m in models], ref_template=REF)
+    schemas: dict[str, Any] = found["$defs"]
+    envelope = schemas.pop(Envelope.__name__)
+    for data in events:
+        schemas[f"{data.__name__}Event"] = _event_schema(envelope, data)
+    refs = {kind: REF.format(model=f"{data.__name__}Event") for kind, data in _DATA.items()}
+    schemas["Event"] = {
+        "oneOf": [{"$ref": ref} for ref in dict.fromkeys(refs.values())],
+        "discriminator": {"propertyName": "type", "mapping": refs},
+    }
+    return schemas
+
+
+def _event_schema(envelope: dict[str, Any], data: type[BaseModel]) -> dict[str, Any]:
+    """It holds for the types of this data alone."""
+    allowed: dict[str, Any] = {"enum": [kind for kind, model in _DATA.items() if model is data]}
+    if data is _DATA[CONVERSION]:
+        told = f"{CONVERSION}, or the custom event that a campaign is about."
+        others = [kind for kind in _DATA if kind != CONVERSION]
+        allowed = {"description": told, "not": {"enum": others}}
+    properties = envelope["properties"] | {
+        "type": envelope["properties"]["type"] | allowed,
+        "data": {"$ref": REF.format(model=data.__name__)},
+    }
+    return envelope | {
+        "title": f"{data.__name__}Event",
+        "properties": properties,
+        "required": [*envelope["required"], "data"],
+    }
+
+
+_EVENT = {"$ref": REF.format(model="Event")}
+EVENTS_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/cloudevents+json": {
+                "schema": _EVENT,
+                "examples": {kind: {"value": example} for kind, example in EXAMPLES.items()},
+            },
+            BATCH: {
+                "schema": {"type": "array", "maxItems": MOST_EVENTS, "items": _EVENT},
+                "example": [EXAMPLES["referral_signed_up"], EXAMPLES[CONVERSION]],
+            },
+        },
+    }
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Add the schemas of events and problems to the app's OpenAPI document."""
+    derive, schemas = app.openapi, _schemas()
+
+    def openapi() -> dict[str, Any]:
+        document = derive()
+        document["components"]["schemas"] = schemas | document["components"]["schemas"]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
