@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Connection, Table, select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.states import (
@@ -58,14 +58,17 @@ class Facts:
 TABLES = [name for name in Facts.__dataclass_fields__ if name not in ("campaign", "spent")]
 
 
-async def facts(store: Store, campaign: Campaign, spent: Counter[str] | None = None) -> Facts:
+def read(connection: Connection, campaign: Campaign, spent: Counter[str]) -> Facts:
+    def rows(table: Table) -> Rows:
+        return list(connection.execute(select(table).order_by(*table.primary_key)))
+
+    return Facts(campaign, spent, **{name: rows(getattr(schema, name)) for name in TABLES})
+
+
+async def facts(store: Store, campaign: Campaign) -> Facts:
+    """Where nobody has spent anything."""
     async with store.read() as tx:
-
-        async def rows(table: Table) -> Rows:
-            return list((await tx.execute(select(table).order_by(*table.primary_key))).all())
-
-        found = {name: await rows(getattr(schema, name)) for name in TABLES}
-    return Facts(campaign, spent or Counter(), **found)
+        return await tx.run_sync(read, campaign, Counter())
 
 
 def most(values: Iterable[str]) -> int:

@@ -19,6 +19,7 @@ from referrals.store import (
     publications,
     receiving,
     reversals,
+    scenes,
     schema,
     settlement,
     signups,
@@ -62,15 +63,15 @@ class Programme:
         return await self._event("referral_converted", data | named, conversions.convert)
 
     async def _event(self, kind: str, data: dict[str, Any], decide: Decide) -> dict[str, Any]:
-        row = await self._receive(kind, data)
-        first, again = [await self._decide(decide, row.id) for _ in range(2)]
+        row = await self.receive(kind, data)
+        first, again = [await self.decide(decide, row.id) for _ in range(2)]
         assert first == again
         return dict(first)
 
     async def reverse(self, kind: str, order: str, amount: str | None = None) -> None:
         """`order_refunded` or `order_cancelled`."""
         told = {"id": order} | ({"amount": amount} if amount else {})
-        row = await self._receive(kind, {"order": told})
+        row = await self.receive(kind, {"order": told})
         for _ in range(2):
             async with self.store.begin() as tx:
                 found = await reversals.note(tx, row.id)
@@ -80,20 +81,10 @@ class Programme:
 
     async def command(self, kind: str, referral: str, decide: Decide) -> None:
         """An operator's; what is not possible is refused and changes nothing."""
-        async with self.store.begin() as tx:
-            friend = (await self._get(tx, schema.referrals, referral)).friend_id
-            row = await inbox.command(
-                tx,
-                kind,
-                "operator",
-                self.now(),
-                data={"referral": referral, "reason": "By hand"},
-                campaign_id=self.campaign.campaign,
-                customer_id=friend,
-            )
+        row = await self.ask(kind, referral)
         for _ in range(2):
             with suppress(reversals.NotPossible):
-                await self._decide(decide, row.id)
+                await self.decide(decide, row.id)
 
     async def pass_time(self, duration: timedelta) -> None:
         """Later, and every timer that is due has fired."""
@@ -113,16 +104,28 @@ class Programme:
         async with self.store.read() as tx:
             return list((await tx.execute(select(table).order_by(*table.primary_key))).all())
 
-    async def _receive(self, kind: str, data: dict[str, Any]) -> Any:
+    async def receive(self, kind: str, data: dict[str, Any]) -> Any:
+        """The row of an event that has come in."""
         number = next(self._ids)
         raw = {"specversion": "1.0", "id": f"e-{number}", "source": "shop"}
         event = parse_event(raw | {"type": kind, "data": data})
         async with self.store.begin() as tx:
             return await receiving.receive(tx, event, "shop", self.now())
 
-    async def _decide(self, decide: Decide, event: str) -> Any:
+    async def ask(self, kind: str, referral: str) -> Any:
+        """The row of an operator's command."""
+        async with self.store.begin() as tx:
+            row = await scenes.get_referral(tx, referral)
+            return await inbox.command(
+                tx,
+                kind,
+                "operator",
+                self.now(),
+                data={"referral": referral, "reason": "By hand"},
+                campaign_id=row.campaign_id,
+                customer_id=row.friend_id,
+            )
+
+    async def decide(self, decide: Decide, event: str) -> Any:
         async with self.store.begin() as tx:
             return await decide(tx, event, self.now())
-
-    async def _get(self, tx: Tx, table: Any, row_id: str) -> Any:
-        return (await tx.execute(select(table).where(table.c.id == row_id))).one()
