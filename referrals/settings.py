@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Whether the worker runs workflows in the SDK's sandbox (the tests and replays always do)."""
     messages_per_second: float = Field(50, gt=0)
     """Limit of the queue `referrals-messages` over all workers."""
+    rewards_per_second: float = Field(20, gt=0)
+    """Limit of the queue `referrals-rewards` over all workers."""
     log_level: str = "INFO"
 
     @field_validator("database_url")

@@ -264,6 +264,17 @@ rewards = Table(
         nullable=False,
     ),
     Column("due_at", Instant),
+    # Where it is issued; what follows is only for providers other than the own ledger.
+    Column("provider", Text, nullable=False, server_default="ledger"),
+    Column("target", JSON, nullable=False, server_default="{}"),
+    Column("approved_at", Instant),
+    # The provider has taken the last call, and books it when it comes to it.
+    Column("taken_at", Instant),
+    Column("reference", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error_code", Text),
+    Column("error", Text),
+    Column("retry_at", Instant),
     Column("granted_at", Instant),
     Column("closed_at", Instant),
     Column("reason", Text),

@@ -42,6 +42,7 @@ async def _promise(
     tier: str | None = None,
 ) -> None:
     customer = scene.friend_id if side == "friend" else scene.advocate.customer_id
+    provider, target = scene.campaign.rewards.provider_of(reward)
     statement = insert(tx, rewards).values(
         id=f"rew_{uuid.uuid5(_KEYS, key).hex}",
         key=key,
@@ -55,6 +56,8 @@ async def _promise(
         amount=reward.minor,
         currency=reward.currency,
         state=RewardState.PENDING,
+        provider=provider,
+        target=target,
         due_at=due_at,
         created_at=scene.now,
     )
@@ -76,16 +79,47 @@ async def confirm(tx: Tx, scene: Scene) -> None:
     count = await _count(tx, scene.advocate.id, 1)
     await _win_milestones(tx, scene, count)
     await grant_due(tx, scene)
-    await set_state(tx, referral_id, ReferralState.REWARDED)
 
 
 async def grant_due(tx: Tx, scene: Scene) -> None:
-    """Grant the scene's rewards (a referral's, or a milestone's) whose time has come."""
-    for reward in await _rewards(tx, scene):
-        if reward.state == RewardState.PENDING and reward.due_at <= scene.now:
+    """Grant those of the scene's rewards (a referral's, or a milestone's) that the own ledger issues and that are due.
+
+    A referral all of whose rewards are granted is rewarded.
+    """
+    approval = scene.campaign.rewards.approval
+    for reward in await rewards_of(tx, scene):
+        if reward.provider == "ledger" and is_due(reward, approval, scene.now):
             await ledger.grant(tx, reward, describe(reward), scene.now)
-            await _set_reward(tx, reward, RewardState.GRANTED, granted_at=scene.now)
-            await records.record(tx, scene, "reward_granted", reward=reward)
+            await granted(tx, scene, reward)
+    await finish(tx, scene)
+
+
+def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
+    """Nothing is waited for any more: not the time, not an approval."""
+    approved = approval is None or reward.approved_at is not None
+    return reward.state == RewardState.PENDING and reward.due_at <= now and approved
+
+
+async def granted(tx: Tx, scene: Scene, reward: Row[Any], reference: str | None = None) -> None:
+    """The provider has confirmed the reward."""
+    values = {"granted_at": scene.now, "reference": reference, "error": None, "error_code": None}
+    await set_reward(tx, reward, RewardState.GRANTED, **values)
+    await records.record(tx, scene, "reward_granted", reward=reward)
+
+
+async def finish(tx: Tx, scene: Scene) -> None:
+    """A confirmed referral is rewarded when nothing of it is to be granted any more."""
+    if scene.milestone or not scene.referral_id:
+        return
+    owing = {RewardState.PENDING, RewardState.GRANTING, RewardState.FAILED}
+    if not any(reward.state in owing for reward in await rewards_of(tx, scene)):
+        await tx.execute(
+            referrals.update()
+            .where(
+                referrals.c.id == scene.referral_id, referrals.c.state == ReferralState.CONFIRMED
+            )
+            .values(state=ReferralState.REWARDED)
+        )
 
 
 async def roll_back(tx: Tx, scene: Scene, referral: Row[Any], reason: Reason) -> None:
@@ -120,26 +154,30 @@ async def give_place_back(tx: Tx, referral: Row[Any]) -> None:
 
 
 async def take_back_rewards(tx: Tx, scene: Scene, reason: Reason) -> None:
-    """Void what is pending, reverse what was granted."""
-    allow_negative = scene.campaign.rewards.rollback.allow_negative
-    for reward in await _rewards(tx, scene):
+    """Void what is pending, take back what was granted."""
+    for reward in await rewards_of(tx, scene):
         if reward.state == RewardState.PENDING:
-            await _close(tx, scene, reward, RewardState.VOIDED, reason)
-        elif reward.state == RewardState.GRANTED:
-            owed = await ledger.reverse(
-                tx,
-                reward,
-                f"Rolled back: {reason.message}",
-                scene.now,
-                allow_negative=allow_negative,
-            )
-            await _close(tx, scene, reward, RewardState.ROLLED_BACK, reason, owed=owed)
+            await close(tx, scene, reward, RewardState.VOIDED, reason)
+        elif reward.state in (RewardState.GRANTED, RewardState.FAILED):
+            await take_back(tx, scene, reward, reason)
 
 
-async def _close(
+async def take_back(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> None:
+    """Reverse a reward in the own ledger; another provider's is left `rolling_back` for its workflow to see to."""
+    if reward.provider != "ledger":
+        values = {"attempts": 0, "taken_at": None, "error": None, "error_code": None}
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason.message, **values)
+        return
+    memo = f"Rolled back: {reason.message}"
+    allow_negative = scene.campaign.rewards.rollback.allow_negative
+    owed = await ledger.reverse(tx, reward, memo, scene.now, allow_negative=allow_negative)
+    await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, owed=owed)
+
+
+async def close(
     tx: Tx, scene: Scene, reward: Row[Any], state: RewardState, reason: Reason, owed: int = 0
 ) -> None:
-    await _set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
+    await set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
     data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     await records.record(tx, scene, f"reward_{state}", reward=reward, reason=reason, data=data)
 
@@ -229,7 +267,7 @@ async def _reached(tx: Tx, advocate_id: str) -> list[Row[Any]]:
     return list(await rows(tx, statement))
 
 
-async def _rewards(tx: Tx, scene: Scene) -> list[Row[Any]]:
+async def rewards_of(tx: Tx, scene: Scene) -> list[Row[Any]]:
     mine = (
         rewards.c.milestone_id == scene.milestone.id
         if scene.milestone
@@ -244,7 +282,7 @@ async def set_state(tx: Tx, referral_id: str, state: ReferralState, **values: An
     )
 
 
-async def _set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
+async def set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
     await tx.execute(
         rewards.update().where(rewards.c.id == reward.id).values(state=state, **values)
     )

@@ -27,6 +27,7 @@ from referrals.domain.temporal import (
     advocate_workflow_id,
     referral_workflow_id,
 )
+from referrals.providers import Provider
 from referrals.settings import Settings
 from referrals.store import campaigns, schema
 from worker import working
@@ -200,7 +201,9 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    database_url: str, channels: dict[str, Channel] | None = None
+    database_url: str,
+    channels: dict[str, Channel] | None = None,
+    providers: dict[str, Provider] | None = None,
 ) -> AsyncIterator[World]:
     """An engine on a migrated database; it ends with the block."""
     settings = Settings(database_url=database_url)
@@ -211,7 +214,12 @@ async def open_world(
         )
         async with env:
             world = World(
-                env, replace(resources, channels={**resources.channels, **(channels or {})})
+                env,
+                replace(
+                    resources,
+                    channels={**resources.channels, **(channels or {})},
+                    providers=providers or {},
+                ),
             )
             plugin = ReferralsPlugin(world.resources)
             config = env.client.config()
