@@ -151,5 +151,5 @@ def _grant(work: Work) -> Grant:
 
 def _pause(attempts: int) -> timedelta:
     """Grows with the attempts, by chance shorter, so that what failed together does not come back together."""
-    longest = min(FIRST_PAUSE * 2 ** min(int(attempts), 16), LONGEST_PAUSE)
+    longest: timedelta = min(FIRST_PAUSE * 2 ** min(attempts, 16), LONGEST_PAUSE)
     return longest * random.uniform(0.5, 1)  # noqa: S311 - not a secret

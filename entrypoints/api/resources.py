@@ -60,4 +60,5 @@ Caller = Annotated[str, Depends(_caller)]
 
 CampaignId = Annotated[Text, Path(description="The campaign's slug.")]
 CustomerId = Annotated[Text, Path(description="The caller's own id of the customer.")]
+RewardId = Annotated[Text, Path(description="The reward's id.")]
 ReferralId = Annotated[Text, Path(description="The referral's id.")]

@@ -15,9 +15,9 @@ from referrals.domain.states import COUNTED, Decision, ReferralState, RewardStat
 from referrals.store import answers, customers, inbox, records, scenes, settlement
 from referrals.store.records import Scene
 from referrals.store.reversals import NotPossible
-from referrals.store.schema import milestones, rewards
+from referrals.store.schema import milestones, referrals, rewards
 from referrals.store.settlement import close, is_due, set_reward
-from referrals.store.sql import Tx, one
+from referrals.store.sql import Tx, first, one
 
 WORKED_ON = frozenset({RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK})
 
@@ -68,6 +68,16 @@ async def rolled_back(tx: Tx, reward_id: str, now: datetime, *, was_granted: boo
     reason = Reason("rolled_back", reward.reason or "Rolled back.")
     state = RewardState.ROLLED_BACK if was_granted else RewardState.VOIDED
     await close(tx, scene, reward, state, reason)
+
+
+async def find(tx: Tx, reward_id: str) -> Row[Any] | None:
+    """The reward, with the `friend_id` of its referral where it has one."""
+    statement = (
+        select(rewards, referrals.c.friend_id)
+        .join(referrals, referrals.c.id == rewards.c.referral_id, isouter=True)
+        .where(rewards.c.id == reward_id)
+    )
+    return await first(tx, statement)
 
 
 async def taken(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:

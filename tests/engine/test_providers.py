@@ -105,3 +105,110 @@ async def test_a_provider_that_is_down_for_six_hours_loses_nothing(world: World,
     await world.until_state(answer["referral"], "rewarded")
 
     assert sorted(vendor.books.values()) == [50, 100]
+
+
+async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(world: World, vendor: Vendor):
+    vendor.faults = [("before", Permanent("unknown_member", "There is no such member."))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "granted"]))
+
+    assert await world.state(answer["referral"]) == "confirmed"
+    assert [state for *_, state in await world.messages()] == ["sent", "sent"]
+    (failed,) = await world.all(schema.rewards, state="failed")
+    assert (failed.error_code, failed.error) == ("unknown_member", "There is no such member.")
+    assert "reward_failed" in await world.activity()
+    run = await (await world.referral_run("spring", "fay")).describe()
+    assert run.search_attributes["ReferralAttention"] == ["reward_failed"]
+
+
+async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vendor: Vendor):
+    vendor.faults = [("before", Permanent("unknown_member", "There is no such member."))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "granted"]))
+    (failed,) = await world.all(schema.rewards, state="failed")
+
+    await world.intake.reward_command("reward_retry", failed.id, "", "operator")
+
+    await world.until_state(answer["referral"], "rewarded")
+    assert sorted(vendor.books.values()) == [50, 100]
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, vendor: Vendor):
+    vendor.faults = [("before", Permanent("gone", "Gone.")), ("before", Permanent("gone", "Gone."))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "failed"]))
+
+    for reward in await world.all(schema.rewards):
+        await world.intake.reward_command("reward_void", reward.id, "They left", "operator")
+
+    assert vendor.books == {}
+    await world.until_state(answer["referral"], "rewarded")
+
+
+async def test_a_roll_back_reverses_what_the_provider_has_granted(world: World, vendor: Vendor):
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+
+    await world.roll_back(answer["referral"])
+    await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
+
+    assert sum(vendor.books.values()) == 0
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
+    world: World, vendor: Vendor
+):
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+    vendor.down = Ambiguous("down")
+    await world.roll_back(answer["referral"])
+    await world.sleep(hours=3)
+    assert await states(world) == ["rolling_back", "rolling_back"]
+
+    vendor.down = None
+    await world.sleep(hours=1)
+    await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
+
+    assert sum(vendor.books.values()) == 0
+
+
+async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
+    world: World, vendor: Vendor
+):
+    """The answers to both grants are lost; the referral is rolled back before anybody looked."""
+    vendor.faults = [("after", Ambiguous("lost")), ("before", Ambiguous("lost"))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _called(vendor, 2))
+    await world.roll_back(answer["referral"])
+    await world.sleep(hours=1)
+
+    await world.until(lambda: _settled(world))
+    assert sum(vendor.books.values()) == 0
+
+
+async def test_a_reward_waits_for_its_approval(world: World, vendor: Vendor):
+    rewards = campaign()["rewards"] | ELSEWHERE | {"approval": "manual"}
+    await world.apply(campaign(rewards=rewards))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.sleep(days=3)
+    assert vendor.books == {}
+
+    for reward in await world.all(schema.rewards):
+        await world.intake.reward_command("reward_approve", reward.id, "", "operator")
+
+    await world.until_state(answer["referral"], "rewarded")
+    assert sorted(vendor.books.values()) == [50, 100]
+
+
+async def _are(world: World, expected: list[str]) -> bool:
+    return await states(world) == expected
+
+
+async def _called(vendor: Vendor, times: int) -> bool:
+    return vendor.calls >= times
+
+
+async def _settled(world: World) -> bool:
+    return not {"pending", "granting", "granted", "rolling_back"} & set(await states(world))
