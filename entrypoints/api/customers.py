@@ -61,6 +61,16 @@ async def get_customer(customer: CustomerId, engine: Engine) -> CustomerDetails:
         return _details(await wallets.require_customer(tx, customer))
 
 
+@router.post("/customers/{customer:path}/wallet/redeem")
+async def redeem(customer: CustomerId, body: Redeem, engine: Engine) -> views.Wallet:
+    """Spend points or gift credit, once for each key; answers with what is left."""
+    asset = Asset(body.type, body.currency)
+    async with engine.store.begin() as tx:
+        return await wallets.redeem(
+            tx, customer, asset, body.minor, body.key, body.memo, engine.clock()
+        )
+
+
 @router.put("/customers/{customer:path}", openapi_extra=_BODY)
 async def put_customer(
     customer: CustomerId, body: dict[str, Any], engine: Engine

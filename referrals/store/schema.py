@@ -287,8 +287,8 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", Serial, primary_key=True),
-    Column("kind", Text, _one_of("kind", ["wallet", "owed", "issued"]), nullable=False),
-    # Whose account: a customer's wallet or debt, or what a campaign has issued.
+    Column("kind", Text, _one_of("kind", ["wallet", "owed", "issued", "spent"]), nullable=False),
+    # Whose account: a customer's wallet, debt or spending, or what a campaign has issued.
     Column("owner", Text, nullable=False),
     Column("type", Text, nullable=False),
     # Empty for points: NULLs would not be unique.
