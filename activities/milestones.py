@@ -28,6 +28,7 @@ class MilestoneActivities:
         await activity.client().execute_update_with_start_workflow(
             "milestone",
             change.milestone,
-            id=f"{change.milestone}-{change.state}",
+            # A failed attempt is remembered by its update id: the next one needs another.
+            id=f"{change.milestone}-{change.state}-{activity.info().attempt}",
             start_workflow_operation=start,
         )

@@ -117,4 +117,6 @@ class Dispatch:
             if error.status not in PASSING:
                 raise
             return False
+        except RuntimeError as error:  # what a client raises that has never reached a server
+            raise ConnectionError(str(error)) from error
         return True

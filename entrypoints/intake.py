@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Row
 from temporalio.client import (
     Client,
@@ -87,7 +88,12 @@ class Intake:
 
     async def event(self, raw: Any, actor: str) -> Answered:
         """Take one CloudEvent in. Raises pydantic's ValidationError, Problem, and inbox.EventIdReused."""
-        event = parse_event(raw)
+        try:
+            event = parse_event(raw)
+        except ValidationError:
+            async with self._store.read() as tx:
+                await receiving.check_type(tx, raw)
+            raise
         async with self._store.begin() as tx:
             row = await receiving.receive(tx, event, actor, self._clock())
         return await self._answer(row)
@@ -150,6 +156,9 @@ class Intake:
 
     async def check(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
         """What a conversion would be answered, decided for real and then taken back."""
+        order = raw.get("order") if isinstance(raw, dict) else None
+        if isinstance(order, dict):  # a cart that is not an order yet
+            raw = raw | {"order": {"id": "check"} | order}
         data = Converted.model_validate(raw)
         async with self._store.rehearse() as tx:
             found = await campaigns.in_force(tx, campaign_id)
@@ -171,7 +180,8 @@ class Intake:
         """Count a visit of the referral link."""
         now = self._clock()
         async with self._store.begin() as tx:
-            row = await inbox.click(tx, code, actor, now)
+            found = await scenes.find_code(tx, code)
+            row = await inbox.click(tx, code, found and found.campaign_id, actor, now)
             await shares.share(tx, row.id, now)
 
     async def drain_forever(self) -> None:
@@ -188,11 +198,15 @@ class Intake:
         now = self._clock()
         async with self._store.read() as tx:
             waiting = await inbox.waiting(tx, now, now - CUT_OFF, BATCH)
-        waiting.sort(key=lambda row: (row.customer_id or "", row.id))
+        waiting.sort(key=_turn)
         done = 0
-        for _, rows in groupby(waiting, key=lambda row: row.customer_id):
+        for _, rows in groupby(waiting, key=lambda row: _turn(row)[0]):
             for row in rows:
-                if (await self._answer(row)).status != 200:  # noqa: PLR2004
+                try:
+                    answered = await self._answer(row)
+                except Problem:
+                    continue  # parked, in sight
+                if answered.status != 200:  # noqa: PLR2004
                     break
                 done += 1
         return done
@@ -200,40 +214,40 @@ class Intake:
     async def _answer(self, row: Row[Any]) -> Answered:
         if row.answer:
             return Answered(200, row.answer)
+        until = asyncio.get_running_loop().time() + self._settings.answer_timeout.total_seconds()
+        async with self._store.read() as tx:
+            earlier = await inbox.queued_before(tx, row)
         try:
-            async with self._attempt(row):
-                async with self._store.read() as tx:
-                    earlier = await inbox.queued_before(tx, row)
-                for event in (*earlier, row):
-                    await self._process(event)
+            for event in earlier:
+                with suppress(Refused):
+                    await self._attempt(event, until)
+            await self._attempt(row, until)
+        except Refused as error:
+            raise Problem(error.kind, "Not possible", 409, str(error)) from error
         except Unavailable:
+            async with self._store.begin() as tx:
+                await inbox.wait(tx, row.id, self._clock() + RETRY)
             return Answered(202, {"event": row.external_id, "state": "queued"})
         async with self._store.read() as tx:
             return Answered(200, await inbox.answer_of(tx, row.id) or {})
 
-    @asynccontextmanager
-    async def _attempt(self, row: Row[Any]) -> AsyncIterator[None]:
+    async def _attempt(self, row: Row[Any], until: float) -> None:
         """Whatever goes wrong, the event is kept: to be tried again, or parked in sight."""
         try:
-            async with asyncio.timeout(self._settings.answer_timeout.total_seconds()):
-                yield
+            async with asyncio.timeout_at(until):
+                await self._process(row)
         except Refused as error:
             async with self._store.begin() as tx:
                 await inbox.park(tx, row.id, str(error))
-            raise Problem(error.kind, "Not possible", 409, str(error)) from error
-        except (
-            TimeoutError,
-            RPCError,
-            WorkflowUpdateFailedError,
-            WorkflowUpdateRPCTimeoutOrCancelledError,
-        ) as error:
+            raise
+        except Exception as error:
+            now = self._clock()
             async with self._store.begin() as tx:
                 if _is_outage(error):
-                    retry_at = self._clock() + RETRY
-                    await inbox.postpone(tx, row.id, f"Temporal: {error!r}", retry_at)
+                    await inbox.postpone(tx, row.id, f"Temporal: {error!r}", now + RETRY)
                 else:
-                    cause = error.__cause__ or error
-                    await inbox.attempt_failed(tx, row.id, repr(cause), self._clock())
+                    log.warning("The event %s failed; it is tried again", row.id, exc_info=True)
+                    await inbox.attempt_failed(tx, row.id, repr(_root(error)), now)
             raise Unavailable(str(error)) from error
 
     async def _process(self, row: Row[Any]) -> None:
@@ -241,7 +255,9 @@ class Intake:
         try:
             await handler(self, row)
         except WorkflowUpdateFailedError as error:
-            raise _refusal(error) or error from error
+            if refused := _refusal(error):
+                raise refused from error
+            raise
 
     async def sign_up(self, row: Row[Any]) -> None:
         if not await self._rejected_here(row, signups.sign_up):
@@ -275,7 +291,7 @@ class Intake:
 
     async def share(self, row: Row[Any]) -> None:
         async with self._store.read() as tx:
-            owner = await scenes.owner_of(tx, row.data["code"])
+            owner = await scenes.owner_of(tx, row.data["code"], row.campaign_id)
         if owner is None or row.type == "referral_link_clicked":
             async with self._store.begin() as tx:
                 await shares.share(tx, row.id, self._clock())
@@ -296,7 +312,7 @@ class Intake:
 
     async def registered(self, row: Row[Any]) -> None:
         async with self._store.begin() as tx:
-            await customers.became_customer(tx, row.customer_id, self._clock())
+            await customers.became_customer(tx, row.customer_id, inbox.happened(row, self._clock()))
             wanted = await campaigns.publishing_on(tx, row.type)
         if row.campaign_id:
             wanted = [campaign_id for campaign_id in wanted if campaign_id == row.campaign_id]
@@ -376,7 +392,8 @@ async def _certain_rejection(tx: Tx, row: Row[Any]) -> bool:
     found = await campaigns.in_force(tx, row.campaign_id)
     if found and any(journey.on == "referral_rejected" for journey in found.campaign.journeys):
         return False  # its messages are sent by the friend's workflow
-    if row.data.get("code") and await scenes.owner_of(tx, row.data["code"]) is None:
+    code = row.data.get("code")
+    if code and await scenes.owner_of(tx, code, row.campaign_id) is None:
         return True
     live = await scenes.live_referral(tx, row.campaign_id, row.customer_id)
     return live is not None and live.state != ReferralState.SIGNED_UP
@@ -391,11 +408,22 @@ def _refusal(error: WorkflowUpdateFailedError) -> Refused | None:
     return None
 
 
+def _root(error: BaseException) -> BaseException:
+    return _root(error.__cause__) if error.__cause__ else error
+
+
+def _turn(row: Row[Any]) -> tuple[str, str]:
+    """A customer's events are processed one after another; one that is about no customer waits for none."""
+    return row.customer_id or row.id, row.id
+
+
 def _is_outage(error: Exception) -> bool:
     """Nothing is wrong with the event: Temporal, or all its workers, are away or busy."""
     if isinstance(error, RPCError):
         return error.status in OUTAGE
-    return not isinstance(error, WorkflowUpdateFailedError)
+    return isinstance(
+        error, TimeoutError | ConnectionError | WorkflowUpdateRPCTimeoutOrCancelledError
+    )
 
 
 OUTAGE = {

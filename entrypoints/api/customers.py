@@ -12,8 +12,9 @@ from sqlalchemy import Row
 from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
-from referrals.domain.events import Customer
+from referrals.domain.events import Customer, Redeem
 from referrals.domain.problems import FieldError, Problem
+from referrals.domain.rewards import Asset
 from referrals.store import customers, views, wallets
 
 router = APIRouter(route_class=Route, tags=["customers"])

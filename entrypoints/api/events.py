@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request, Response
 
 from entrypoints.api.bodies import Route, content_type
-from entrypoints.api.problems import Json, document, problem_of
+from entrypoints.api.problems import WHOLE, Json, document, problem_of
 from entrypoints.api.resources import Caller, Engine, Resources
 from entrypoints.intake import Answered
 from referrals.domain.problems import FieldError, Problem
@@ -88,13 +88,15 @@ async def _batch(events: list[Any], engine: Resources, caller: str) -> list[dict
 
 
 async def _answer(event: Any, engine: Resources, caller: str) -> dict[str, Any]:
+    """The answer or, with the event's id where it has one, the problem."""
     try:
         answered: Answered = await engine.intake.event(event, caller)
     except Exception as error:
         problem = problem_of(error)
         if problem.status >= 500:  # noqa: PLR2004
             log.exception("An event of a batch failed")
-        return document(problem)
+        named = event.get("id") if isinstance(event, dict) else None
+        return document(problem) | ({"event": named} if isinstance(named, str) else {})
     return answered.body
 
 
@@ -113,5 +115,5 @@ def _subjects(event: Any) -> Iterator[str]:
 
 def _no_batch(message: str) -> Problem:
     title = "The batch cannot be understood"
-    fault = FieldError("", message)
+    fault = FieldError(WHOLE, message)
     return Problem("invalid-batch", title, 422, f"The batch {message}.", (fault,))

@@ -13,7 +13,7 @@ from fastapi import Depends, Query, Request, Response
 
 from referrals.domain.events import Text
 from referrals.store.pages import MOST, Cursor
-from referrals.store.views import Page
+from referrals.store.views import Page, with_zulu_times
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 """For the OpenAPI of a list."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -38,7 +39,7 @@ class Asked:
 
     def answer(self, page: Page[T], kind: type[T]) -> Any:
         """The page, whose rows are of this view."""
-        if "text/csv" not in self._request.headers.get("accept", ""):
+        if not _prefers_csv(self._request.headers.get("accept", "")):
             return page
         names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
         headers = {}
@@ -49,6 +50,21 @@ class Asked:
 
 
 List = Annotated[Asked, Depends(Asked)]
+
+
+def _prefers_csv(accept: str) -> bool:
+    """Whether the header names CSV and weighs it no less than JSON (RFC 9110, section 12.5.1)."""
+    weights = dict(map(_weighed, accept.lower().split(",")))
+    csv_weight = weights.get("text/csv", 0.0)
+    json_weights = (weights.get(kind) for kind in ("application/json", "application/*", "*/*"))
+    json_weight = next((weight for weight in json_weights if weight is not None), 0.0)
+    return 0 < csv_weight >= json_weight
+
+
+def _weighed(media_range: str) -> tuple[str, float]:
+    kind, *parameters = (part.strip() for part in media_range.split(";"))
+    weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+    return kind, float(weight) if _WEIGHT.fullmatch(weight) else 0.0
 
 
 def _csv(names: Sequence[str], data: Sequence[Any]) -> str:
@@ -65,7 +81,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.isoformat()
+        return str(with_zulu_times(value.isoformat()))
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
         return f"'{text}"

@@ -23,7 +23,11 @@ GRACE = 4
 def create_app(resources: Resources) -> FastAPI:
     """The application on these resources, which are the caller's to open and close."""
     app = FastAPIOffline(
-        title="Referrals", version="1", redoc_url=None, responses=problems.DOCUMENTED
+        title="Referrals",
+        version="1",
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=problems.DOCUMENTED,
     )
     app.state.resources = resources
     app.add_middleware(BodyLimit)

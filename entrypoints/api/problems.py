@@ -13,13 +13,16 @@ from starlette.exceptions import HTTPException
 
 from referrals.domain.campaign_file import CampaignError
 from referrals.domain.problems import FieldError, Problem
+from referrals.domain.wording import field_name, message
 from referrals.store.inbox import EventIdReused
+from referrals.store.views import with_zulu_times
 
 PREFIX = "urn:referrals:problem:"
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50
 MOST_CHARACTERS = 300
-
+WHOLE = "body"
+"""The field at fault where it is no single one."""
 
 _TEXT = {"type": "string"}
 _FAULT = {
@@ -47,7 +50,8 @@ class Json(JSONResponse):
     """JSON in ASCII: halves of characters, which an error may quote, have no UTF-8."""
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(content, separators=(",", ":"), default=str).encode("ascii")
+        told = with_zulu_times(content)
+        return json.dumps(told, separators=(",", ":"), default=str).encode("ascii")
 
 
 class ProblemResponse(Json):
@@ -102,7 +106,7 @@ def problem_of(error: Exception) -> Problem:
         case Problem():
             return error
         case CampaignError():
-            faults = [FieldError(p.field, p.message, p.line) for p in error.problems]
+            faults = [FieldError(p.field or WHOLE, p.message, p.line) for p in error.problems]
             return _invalid("campaign", faults)
         case RequestValidationError():
             return _invalid("request", _faults(error.errors(), skip=1))
@@ -136,19 +140,12 @@ def _invalid(what: str, faults: Sequence[FieldError]) -> Problem:
 def _sentence(faults: Sequence[FieldError]) -> str:
     first = faults[0]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    where = f"{first.field[:MOST_CHARACTERS]}: " if first.field else ""
-    return f"{where}{first.message[:MOST_CHARACTERS]}{more}"
+    return f"{first.field[:MOST_CHARACTERS]}: {first.message[:MOST_CHARACTERS]}{more}"
 
 
 def _faults(
     errors: Iterable[ErrorDetails | Mapping[str, Any]], *, skip: int = 0
 ) -> list[FieldError]:
     return [
-        FieldError(field_name(error["loc"][skip:]), error["msg"].removeprefix("Value error, "))
-        for error in errors
+        FieldError(field_name(error["loc"][skip:]) or WHOLE, message(error)) for error in errors
     ]
-
-
-def field_name(path: Iterable[int | str]) -> str:
-    """Such as `data.order.items[0].sku`."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
 from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
@@ -24,12 +24,17 @@ from referrals.store import details, lists, views
 router = APIRouter(route_class=Route, tags=["referrals"])
 
 Wanted = Annotated[Text | None, Query()]
+ActivityType = StrEnum("ActivityType", sorted(views.ACTIVITY))
 
 
 class Because(Model):
     """Why; it is kept with the referral."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(clean_text)]
+    reason: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+        AfterValidator(clean_text),
+    ]
 
 
 @router.get("/campaigns/{campaign}/codes", response_model=views.Page[views.Code], responses=AS_CSV)
@@ -190,7 +195,7 @@ async def list_activity(
     campaign: CampaignId,
     engine: Engine,
     asked: List,
-    type: Wanted = None,  # noqa: A002 - the parameter's name
+    type: Annotated[ActivityType | None, Query()] = None,  # noqa: A002 - the parameter's name
     customer: Wanted = None,
     referral: Wanted = None,
     since: AwareDatetime | None = None,

@@ -4,7 +4,6 @@ The models have the keys of the file as their attributes and refuse all others. 
 there yet is refused too, with "not supported yet", so that no campaign runs otherwise than it reads.
 """
 
-import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
 from referrals.domain.durations import Duration
-from referrals.domain.event_names import INBOUND, OUTBOUND
+from referrals.domain.event_names import INBOUND, OUTBOUND, check_event_name
 from referrals.domain.fields import (
     Cel,
     Count,
@@ -49,8 +48,6 @@ __all__ = [
     "Step",
     "Tier",
 ]
-
-_EVENT = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 class Pool(Model):
@@ -103,12 +100,7 @@ class Conversion(Model):
     def _redemption_or_custom(cls, event: str) -> str:
         if event in INBOUND | OUTBOUND:
             raise ValueError(f"must not be {event}, which has a meaning of its own")
-        if not _EVENT.fullmatch(event):
-            raise ValueError(
-                "must be redemption or a custom event: 1 to 63 lower-case letters, digits and _, "
-                "beginning with a letter"
-            )
-        return event
+        return check_event_name(event)
 
     @field_validator("review", mode="before")
     @classmethod

@@ -13,29 +13,11 @@ from ruamel.yaml.nodes import Node
 from ruamel.yaml.reader import ReaderError
 
 from referrals.domain.campaign import Campaign
+from referrals.domain.wording import field_name, message
 from referrals.domain.yaml_nodes import NodeReader, Path
 
 MAX_CHARACTERS = 256 * 1024
 """The longest campaign file that is read."""
-
-_MESSAGES = {
-    "missing": "is required",
-    "string_type": "must be text",
-    "string_unicode": "must be text without halves of characters",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list",
-    "model_type": "must be a mapping of keys to values",
-    "literal_error": "must be {expected}",
-    "none_required": "must be left out",
-    "greater_than": "must be more than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must have at most {max_length} characters",
-    "too_long": "must have at most {max_length} entries",
-    "datetime_from_date_parsing": "is no date and time: {error}",
-    "datetime_parsing": "is no date and time: {error}",
-}
 
 
 @dataclass(frozen=True)
@@ -69,7 +51,7 @@ def load_campaign(text: str) -> Campaign:
     data = reader.read(_compose(text))
     if reader.problems:
         raise CampaignError(
-            [Problem(_field(path), line, message) for path, line, message in reader.problems]
+            [Problem(field_name(path), line, message) for path, line, message in reader.problems]
         )
     try:
         return Campaign.model_validate(data)
@@ -108,13 +90,9 @@ def _unreadable(line: int | None, message: str) -> CampaignError:
 
 def _problems(error: ValidationError, lines: Mapping[Path, int]) -> list[Problem]:
     return [
-        Problem(_field(item["loc"]), _line(item["loc"], lines), _message(item))
+        Problem(field_name(item["loc"]), _line(item["loc"], lines), _message(item))
         for item in error.errors(include_url=False, include_input=False)
     ]
-
-
-def _field(path: Path) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
 
 
 def _line(path: Path, lines: Mapping[Path, int]) -> int | None:
@@ -125,12 +103,8 @@ def _line(path: Path, lines: Mapping[Path, int]) -> int | None:
 
 
 def _message(error: ErrorDetails) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "extra_forbidden":
-        return "is not a key here" + _suggestion(error["loc"])
-    return _MESSAGES.get(kind, error["msg"]).format(**context)
+    suggestion = _suggestion(error["loc"]) if error["type"] == "extra_forbidden" else ""
+    return message(error) + suggestion
 
 
 def _suggestion(path: Path) -> str:

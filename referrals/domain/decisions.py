@@ -15,11 +15,15 @@ from referrals.domain.states import RejectReason
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason code and a sentence, kept with every decision; `rule` names the rule that failed."""
+    """A reason code and a sentence, kept with every decision.
+
+    `rule` names the rule that failed; `diagnosis`, for operators alone, says why a rule could not be answered.
+    """
 
     code: str
     message: str
     rule: str | None = None
+    diagnosis: str | None = None
 
     def told(self) -> dict[str, str]:
         """As an answer has it."""
@@ -48,6 +52,8 @@ class FriendFacts:
     existing_customer: bool
     signed_up: bool
     """A sign-up with this code is open: it was judged by the same checks when it began."""
+    signed_up_elsewhere: bool = False
+    """A sign-up with another code is open."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,10 @@ def friend_rejection(campaign: Campaign, friend: FriendFacts) -> Reason | None:
     """May this person be this advocate's friend?"""
     if friend.is_advocate:
         return Reason(RejectReason.SELF_REFERRAL, "Advocates cannot refer themselves.")
+    if friend.signed_up_elsewhere:
+        return Reason(
+            RejectReason.ALREADY_REFERRED, "The friend has signed up with another advocate's code."
+        )
     if friend.already_referred:
         return Reason(
             RejectReason.ALREADY_REFERRED, "The friend has been referred in this campaign already."
@@ -147,7 +157,7 @@ def rule_rejection(rules: tuple[Rule, ...], context: Context) -> Reason | None:
         try:
             holds = rule.condition.holds(context)
         except RuleError as error:
-            return Reason(RejectReason.RULE_FAILED, f"{rule.message} ({error})", rule.name)
+            return Reason(RejectReason.RULE_FAILED, rule.message, rule.name, str(error))
         if not holds:
             return Reason(RejectReason.RULE_FAILED, rule.message, rule.name)
     return None

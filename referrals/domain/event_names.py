@@ -1,5 +1,9 @@
 """The names of the events that come in and go out, as they stand in a CloudEvent's ``type``."""
 
+import re
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
+
 INBOUND: frozenset[str] = frozenset(
     {
         "customer_registered",
@@ -36,3 +40,17 @@ OUTBOUND: frozenset[str] = frozenset(
     }
 )
 """What is written to the activity log, sent to webhooks and can start a journey."""
+
+
+def check_event_name(name: str) -> str:
+    """The name itself.
+
+    Raises:
+        ValueError: it is not made of letters, digits, `_`, `.` and `-`.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "must be 1 to 63 letters, digits, _, . and -, beginning with a letter, "
+            "such as subscription_started"
+        )
+    return name

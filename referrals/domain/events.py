@@ -5,6 +5,7 @@ Source: design, "Events"; the envelope follows https://cloudevents.io.
 
 import re
 import unicodedata
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ from pydantic import (
 )
 
 from referrals.domain.codes import is_code, normalise
+from referrals.domain.event_names import check_event_name
 from referrals.domain.money import Currency, parse_amount, parse_points
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
@@ -84,8 +86,17 @@ def _code(text: str) -> str:
 
 def _amount(text: str) -> str:
     if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
-        raise ValueError('must be a decimal string such as "119.90", not negative')
+        raise ValueError(
+            'must be a decimal string in quotes such as "119.90": not negative, '
+            "at most 12 digits before the point and 4 after it"
+        )
     return text
+
+
+def _time(value: Any) -> Any:
+    if isinstance(value, str | datetime):
+        return value
+    raise ValueError("must be a time with its offset, such as 2026-03-04T10:00:00Z")
 
 
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(clean_text)]
@@ -94,6 +105,7 @@ Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 Phone = Annotated[str, Field(max_length=32), AfterValidator(_phone)]
 Amount = Annotated[str, BeforeValidator(_amount)]
 Json = Annotated[JsonValue, AfterValidator(clean_json)]
+Time = Annotated[AwareDatetime, BeforeValidator(_time)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Locale = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
@@ -215,8 +227,8 @@ class Envelope(BaseModel):
     specversion: Literal["1.0"]
     id: Text
     source: Text
-    type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-    time: AwareDatetime | None = None
+    type: Annotated[str, AfterValidator(check_event_name)]
+    time: Time | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -19,7 +19,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from referrals.domain.rules import compile_condition
+from referrals.domain.rules import check_condition
 
 _HTTP_URL = TypeAdapter(HttpUrl)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -91,7 +91,7 @@ def _one_line(text: str) -> str:
 
 
 def _condition(text: str, info: ValidationInfo) -> str:
-    compile_condition(text, where=info.data.get("name", "condition"))
+    check_condition(text, where=info.data.get("name", "condition"))
     return text
 
 

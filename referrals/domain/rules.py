@@ -27,9 +27,34 @@ VARIABLES = (
     "campaign",
     "milestone",
     "reward",
-    "share",
     "counts",
 )
+
+_PERSON = {"id": "cus_42", "name": "Fay", "email": "friend@example.com", "locale": "de"}
+EXAMPLE: dict[str, dict[str, Any]] = {
+    "order": {
+        "id": "7781",
+        "amount": 119.9,
+        "currency": "EUR",
+        "items": [{"sku": "sku-4", "name": "", "quantity": 1, "amount": 119.9, "attributes": {}}],
+        "attributes": {},
+    },
+    "friend": _PERSON,
+    "advocate": _PERSON,
+    "referral": {"id": "ref_1", "state": "rewarded", "code": "SPRING-7K2M-9QXD"},
+    "campaign": {"id": "spring"},
+    "milestone": {"name": "ten_friends", "at": 10},
+    "reward": {
+        "side": "advocate",
+        "tier": "each_friend",
+        "type": "points",
+        "amount": 100.0,
+        "currency": "",
+        "milestone": False,
+    },
+    "counts": {"confirmed": 10},
+}
+"""What each variable can hold, with a value of its kind; `event` holds what the event carries, whatever that is."""
 
 # Without `map`, which can double a string or list at every step until the memory is gone, all that is left
 # is bounded by CEL's own limits: depth 32, a fixed number of iterations, linear-time regular expressions.
@@ -38,9 +63,11 @@ _ENV = cel.NewEnv(
     variables={name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN) for name in VARIABLES},
 )
 _AT = re.compile(r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
+_STRING = re.compile(r"""[rR]?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
 _STATUS = re.compile(
     r"^[A-Z_]+: (?:ERROR: <input>:-1:-1: )?| \[[A-Z_]+\]$| expecting \{.*| \(in container ''\)"
 )
+_FIELD = re.compile(rf"(?<![\w.])({'|'.join(EXAMPLE)})\.(\w+)(?!\w*\()")
 
 
 class RuleError(ValueError):
@@ -97,6 +124,36 @@ def compile_condition(text: str, *, where: str) -> Condition:
     if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
         raise RuleError(f"{where}: gives {_name(expression.return_type())}, not true or false")
     return Condition(text, where, expression)
+
+
+def check_condition(text: str, *, where: str) -> Condition:
+    """The condition of a campaign: it compiles, and asks for nothing that is never there.
+
+    Raises:
+        RuleError: as `compile_condition`; a misspelt field; a number compared with a text.
+    """
+    condition = compile_condition(text, where=where)
+    _check_fields(condition)
+    _check_kinds(condition)
+    return condition
+
+
+def _check_fields(condition: Condition) -> None:
+    """Refuse a misspelt field: it would be missing from every order, and fail every friend."""
+    for match in _FIELD.finditer(_STRING.sub('""', condition.text)):
+        variable, name = match.groups()
+        if name not in EXAMPLE[variable]:
+            known = ", ".join(EXAMPLE[variable])
+            raise RuleError(f"{condition.where}: {variable} has no {name}; there are {known}")
+
+
+def _check_kinds(condition: Condition) -> None:
+    """Refuse what compares a number with a text; the compiler does not know the kinds of fields."""
+    try:
+        condition.holds(EXAMPLE)
+    except RuleError as error:
+        if "overload" in str(error):
+            raise
 
 
 def _explain(error: str) -> str:

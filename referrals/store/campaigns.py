@@ -8,7 +8,7 @@ from sqlalchemy import Row, select
 
 from referrals.domain.campaign import Campaign
 from referrals.store.schema import campaign_versions, campaigns
-from referrals.store.sql import Tx, first, insert, one, rows
+from referrals.store.sql import Tx, first, insert, locked, one, rows
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _row(campaign: Campaign, now: datetime) -> dict[str, object]:
 
 
 async def _lock(tx: Tx, campaign_id: str) -> Row[tuple[object, ...]] | None:
-    return await first(tx, select(campaigns).where(campaigns.c.id == campaign_id).with_for_update())
+    return await first(tx, locked(select(campaigns).where(campaigns.c.id == campaign_id)))
 
 
 async def definition_text(tx: Tx, campaign_id: str, version: int) -> str:
@@ -104,7 +104,7 @@ async def in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignI
         .where(campaigns.c.id == campaign_id)
     )
     if lock:
-        statement = statement.with_for_update(of=campaigns)
+        statement = locked(statement, of=campaigns)
     row = await first(tx, statement)
     if row is None:
         return None

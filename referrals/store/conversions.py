@@ -25,6 +25,7 @@ from referrals.store import (
     customers,
     inbox,
     orders,
+    outbox,
     records,
     scenes,
     settlement,
@@ -51,15 +52,6 @@ class Attempt:
     """The friend's live referral in the campaign, if any."""
     at: datetime
 
-    @property
-    def signed_up(self) -> bool:
-        """The friend signed up with this very code, and its window is open."""
-        live = self.referral
-        return live is not None and (live.state, live.code) == (
-            ReferralState.SIGNED_UP,
-            self.code.code,
-        )
-
 
 async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     """Decide and record a conversion; the answer to a repeat is the first one."""
@@ -70,14 +62,17 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     order_row = await orders.lock(tx, order.id) if order else None
     code = await _code(tx, event, now)
     if isinstance(code, Reason):
-        return await answers.give(tx, event, Decision.REJECTED, reason=code)
+        return await _reject_without_code(tx, event, code, now)
     scene, attempt = await _attempt(tx, event, order, code, now)
     place_at = await _qualify(tx, scene, attempt)
     if isinstance(place_at, Reason):
         return await _reject(tx, scene, attempt, place_at)
     scene = await _accept(tx, scene, attempt, place_at)
     taken_back = await reassess(tx, scene, order_row) if order_row is not None else None
-    await customers.became_customer(tx, event.customer_id, now)
+    if taken_back:
+        await outbox.withdraw(tx, str(scene.referral_id))
+    await settlement.confirm_if_due(tx, scene)
+    await customers.became_customer(tx, event.customer_id, attempt.at)
     referral = await scenes.get_referral(tx, str(scene.referral_id))
     decision = answers.decision_for(referral.state)
     return await answers.give(tx, event, decision, referral_id=referral.id, reason=taken_back)
@@ -86,16 +81,28 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
 async def _code(tx: Tx, event: Row[Any], now: datetime) -> Row[Any] | Reason:
     """The conversion's code, or the sign-up's where it names none; or why there is none."""
     if event.data.get("code"):
-        return await scenes.published_code(tx, event.data["code"])
+        return await scenes.published_code(tx, event.data["code"], event.campaign_id)
     latest = await scenes.latest_referral(tx, event.campaign_id, event.customer_id)
-    if latest is None:
+    if latest is None or (latest.state == ReferralState.REJECTED and not latest.window_ends_at):
         message = "The event carries no code, and the friend has not signed up with one."
         return Reason(RejectReason.UNKNOWN_CODE, message)
-    at = min(event.occurred_at or now, now)
-    over = latest.state == ReferralState.SIGNED_UP and latest.window_ends_at <= at
-    if over or latest.state in CLOSED_WITHOUT_CONVERSION:
+    unconverted = CLOSED_WITHOUT_CONVERSION | {ReferralState.SIGNED_UP}
+    if latest.state in unconverted and latest.window_ends_at <= inbox.happened(event, now):
         return signups.EXPIRED
-    return await scenes.published_code(tx, latest.code)
+    return await scenes.published_code(tx, latest.code, latest.campaign_id)
+
+
+async def _reject_without_code(
+    tx: Tx, event: Row[Any], reason: Reason, now: datetime
+) -> dict[str, Any]:
+    """There is an advocate to tell of it only where the friend had signed up."""
+    if reason is not signups.EXPIRED:
+        return await answers.give(tx, event, Decision.REJECTED, reason=reason)
+    latest = await scenes.latest_referral(tx, event.campaign_id, event.customer_id)
+    assert latest is not None
+    advocate = await scenes.lock_advocate(tx, latest.advocate_id)
+    scene = await scenes.scene_of(tx, latest, advocate, event.actor, now)
+    return await signups.reject(tx, scene, event, reason, latest)
 
 
 async def _attempt(
@@ -108,20 +115,15 @@ async def _attempt(
     # Read again: under the lock of its advocate nobody uses the code meanwhile.
     code = await one(tx, select(codes).where(codes.c.code == code.code))
     attempt = Attempt(event, order, code, found, live, at)
-    if live and attempt.signed_up:
+    if live and signups.has_signed_up(live, code.code):
         campaign = await campaigns.at_version(tx, live.campaign_id, live.version)
         scene = replace(scene, campaign=campaign, version=live.version, referral_id=live.id)
     return scene, attempt
 
 
 async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
-    friend = await signups.friend_facts(
-        tx,
-        scene,
-        already_referred=attempt.referral is not None and not attempt.signed_up,
-        order_used=attempt.order is not None and await _order_used(tx, scene, attempt.order),
-        signed_up=attempt.signed_up,
-    )
+    used = attempt.order is not None and await _order_used(tx, scene, attempt.order)
+    friend = await signups.friend_facts(tx, scene, attempt.at, attempt.referral, order_used=used)
     order = attempt.order.model_dump() if attempt.order else None
     return qualify(
         scene.campaign,
@@ -175,7 +177,7 @@ async def _reject(tx: Tx, scene: Scene, attempt: Attempt, reason: Reason) -> dic
 
 
 async def _accept(tx: Tx, scene: Scene, attempt: Attempt, place_at: datetime) -> Scene:
-    """Take the place under the limits, promise the rewards, and confirm if nothing is to be waited for."""
+    """Take the place under the limits, and promise the rewards."""
     due = due_at(place_at, scene.campaign.conversion.hold, attempt.at)
     state = _state_until(scene, place_at, due, attempt.at)
     referral = await _write(
@@ -187,8 +189,6 @@ async def _accept(tx: Tx, scene: Scene, attempt: Attempt, place_at: datetime) ->
     if due > scene.now and state != ReferralState.IN_REVIEW:
         await records.record(tx, scene, "referral_held", data={"until": due.isoformat()})
     await settlement.promise(tx, scene, due)
-    if due <= scene.now and state != ReferralState.IN_REVIEW:
-        await settlement.confirm(tx, scene)
     return scene
 
 

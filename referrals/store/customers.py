@@ -31,10 +31,9 @@ async def get(tx: Tx, customer_id: str) -> Row[Any]:
     return await one(tx, select(customers).where(customers.c.id == customer_id))
 
 
-async def became_customer(tx: Tx, customer_id: str, now: datetime) -> None:
-    """From now on this person is an existing customer to every campaign that asks."""
+async def became_customer(tx: Tx, customer_id: str, at: datetime) -> None:
+    """After `at` this person is an existing customer to every campaign that asks."""
+    later = customers.c.customer_since.is_(None) | (customers.c.customer_since > at)
     await tx.execute(
-        customers.update()
-        .where(customers.c.id == customer_id, customers.c.customer_since.is_(None))
-        .values(customer_since=now)
+        customers.update().where(customers.c.id == customer_id, later).values(customer_since=at)
     )

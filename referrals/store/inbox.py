@@ -7,12 +7,12 @@ contact details: those are moved to the customers.
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, exists, select
 
 from referrals.domain.events import Event
 from referrals.store.ids import new_id
 from referrals.store.schema import events
-from referrals.store.sql import Tx, first, insert, one, rows
+from referrals.store.sql import Tx, first, insert, locked, one, rows
 
 MOST_ATTEMPTS = 20
 """Of processing an event that fails for a reason of its own, over some hours."""
@@ -74,7 +74,7 @@ async def command(
     )
 
 
-async def click(tx: Tx, code: str, actor: str, now: datetime) -> Row[Any]:
+async def click(tx: Tx, code: str, campaign_id: str | None, actor: str, now: datetime) -> Row[Any]:
     """A visit of a referral link; each is one event."""
     return await _insert(
         tx,
@@ -83,6 +83,7 @@ async def click(tx: Tx, code: str, actor: str, now: datetime) -> Row[Any]:
         type="referral_link_clicked",
         received_at=now,
         actor=actor,
+        campaign_id=campaign_id,
         data={"code": code},
     )
 
@@ -105,14 +106,20 @@ async def known(tx: Tx, event: Event) -> Row[Any] | None:
 
 
 def moment(event: Row[Any], code: Row[Any], now: datetime) -> datetime:
-    """When the event happened: as it says, but not before its code was published, nor later than now."""
-    at = min(event.occurred_at or now, now)
+    """When the event happened, but not before its code was published."""
+    at = happened(event, now)
     return max(at, code.published_at) if code.published_at else at
+
+
+def happened(event: Row[Any], now: datetime) -> datetime:
+    """As the event says, else when it was received; however late it is processed, but not later than now."""
+    at: datetime = event.occurred_at or event.received_at
+    return min(at, now)
 
 
 async def claim(tx: Tx, event_id: str) -> Row[Any]:
     """The event, locked until this transaction ends."""
-    return await one(tx, select(events).where(events.c.id == event_id).with_for_update())
+    return await one(tx, locked(select(events).where(events.c.id == event_id)))
 
 
 async def answer(tx: Tx, event_id: str, answer: dict[str, Any]) -> None:
@@ -140,6 +147,15 @@ async def postpone(tx: Tx, event_id: str, error: str, retry_at: datetime) -> Non
     await _leave(tx, event_id, state="queued", error=error, retry_at=retry_at)
 
 
+async def wait(tx: Tx, event_id: str, retry_at: datetime) -> None:
+    """Queue it where an earlier event of the same customer holds it up: nothing was tried yet."""
+    await tx.execute(
+        events.update()
+        .where(events.c.id == event_id, events.c.state == "received")
+        .values(state="queued", retry_at=retry_at)
+    )
+
+
 async def attempt_failed(tx: Tx, event_id: str, error: str, now: datetime) -> None:
     """Try it again later and later; in the end it is parked as failed, in sight."""
     attempts = (await claim(tx, event_id)).attempts + 1
@@ -162,15 +178,27 @@ async def _leave(tx: Tx, event_id: str, error: str, **values: Any) -> None:
 
 
 async def waiting(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[Row[Any]]:
-    """Events to drain, oldest first: queued ones, and those received before `cut_off` that nobody answered."""
+    """Events to drain, oldest first: queued ones, and those received before `cut_off` that nobody answered.
+
+    Without those that come after an event of the same customer that is not to be tried yet.
+    """
     queued = (events.c.state == "queued") & (events.c.retry_at <= now)
     cut = (events.c.state == "received") & (events.c.received_at < cut_off)
-    statement = select(events).where(queued | cut).order_by(events.c.id).limit(limit)
+    earlier = events.alias()
+    held_up = exists().where(
+        earlier.c.customer_id == events.c.customer_id,
+        earlier.c.id < events.c.id,
+        earlier.c.state == "queued",
+        earlier.c.retry_at > now,
+    )
+    statement = select(events).where(queued | cut, ~held_up).order_by(events.c.id).limit(limit)
     return list(await rows(tx, statement))
 
 
 async def queued_before(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
     """Earlier events of the same customer that still wait: they go first."""
+    if event.customer_id is None:
+        return []
     statement = (
         select(events)
         .where(

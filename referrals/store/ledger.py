@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, literal, select
 
 from referrals.domain.rewards import Asset
 from referrals.store.schema import accounts, entries
-from referrals.store.sql import Tx, first, insert, one
+from referrals.store.sql import Tx, first, insert, locked, one
 
 
 async def grant(tx: Tx, reward: Row[Any], memo: str, now: datetime) -> None:
@@ -99,7 +99,7 @@ async def _account_of(tx: Tx, kind: str, owner: str, asset: Asset) -> int:
 
 
 async def _lock(tx: Tx, account_id: int) -> None:
-    await tx.execute(select(literal(1)).where(accounts.c.id == account_id).with_for_update())
+    await tx.execute(locked(select(literal(1)).where(accounts.c.id == account_id)))
 
 
 async def _enter(

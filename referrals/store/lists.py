@@ -286,7 +286,7 @@ def of_activity(row: Row[Any]) -> views.Activity:
         milestone=row.milestone_id,
         reward=row.reward_id,
         reason=of_reason(row),
-        data=row.data,
+        data=views.with_zulu_times(row.data),
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row, select
 from referrals.domain.events import Order
 from referrals.domain.money import digits_of
 from referrals.store.schema import orders
-from referrals.store.sql import Tx, insert, one
+from referrals.store.sql import Tx, insert, locked, one
 
 
 async def lock(tx: Tx, order_id: str) -> Row[Any]:
@@ -18,7 +18,7 @@ async def lock(tx: Tx, order_id: str) -> Row[Any]:
         .values(id=order_id, refunds=[], cancelled=False)
         .on_conflict_do_nothing(index_elements=["id"])
     )
-    return await one(tx, select(orders).where(orders.c.id == order_id).with_for_update())
+    return await one(tx, locked(select(orders).where(orders.c.id == order_id)))
 
 
 async def refund(tx: Tx, order: Row[Any], amount: str | None) -> None:

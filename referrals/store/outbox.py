@@ -28,6 +28,16 @@ async def draft(tx: Tx, message_id: str, public_url: str) -> Draft:
     return Draft(message, recipient, await _context(tx, message, recipient, public_url))
 
 
+async def withdraw(tx: Tx, referral_id: str) -> None:
+    """Nobody is thanked for a conversion that was taken back in the decision that made it."""
+    news = messages.c.event.in_(["referral_rolled_back", "reward_rolled_back", "reward_voided"])
+    await tx.execute(
+        messages.delete().where(
+            messages.c.referral_id == referral_id, messages.c.state == "pending", ~news
+        )
+    )
+
+
 async def settle(
     tx: Tx,
     message: Row[Any],

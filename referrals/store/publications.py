@@ -13,7 +13,7 @@ from referrals.store import campaigns, customers, inbox, records
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, codes
-from referrals.store.sql import Tx, first, insert, one
+from referrals.store.sql import Tx, first, insert, locked, one
 
 ATTEMPTS = 20
 """Tries to find a code that is not taken; a pattern this full needs more characters."""
@@ -96,12 +96,10 @@ async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Row
         )
         .on_conflict_do_nothing()
     )
-    return await one(
-        tx,
-        select(advocates)
-        .where(advocates.c.campaign_id == campaign_id, advocates.c.customer_id == customer_id)
-        .with_for_update(),
+    statement = select(advocates).where(
+        advocates.c.campaign_id == campaign_id, advocates.c.customer_id == customer_id
     )
+    return await one(tx, locked(statement))
 
 
 async def code_of(tx: Tx, advocate_id: str) -> Row[Any] | None:

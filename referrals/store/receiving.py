@@ -16,6 +16,7 @@ from referrals.domain.events import (
     Shared,
     SignedUp,
 )
+from referrals.domain.money import parse_amount
 from referrals.domain.problems import FieldError, Problem
 from referrals.domain.states import ReferralState
 from referrals.store import campaigns, customers, inbox, scenes
@@ -35,6 +36,8 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Row[Any]:
         return known
     if event.time and event.time > now + CLOCK_SKEW:
         raise _unknown("time", "must not be in the future")
+    if isinstance(event.data, OrderReversed):
+        await _check_refund(tx, event.data)
     person = _person(event)
     customer_id = await customers.upsert(tx, person, now) if person else None
     if isinstance(event.data, Shared) and event.data.friend:
@@ -60,18 +63,40 @@ def _data(event: Event) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if key not in more} | {"more": more}
 
 
+async def _check_refund(tx: Tx, data: OrderReversed) -> None:
+    """A refund of an order that is known is in its currency."""
+    statement = select(referrals.c.order).where(referrals.c.order_id == data.order.id).limit(1)
+    row = await first(tx, statement)
+    if row and data.order.amount:
+        try:
+            parse_amount(data.order.amount, row.order["currency"])
+        except ValueError as error:
+            raise _unknown("data.order.amount", str(error)) from error
+
+
 async def _campaign(tx: Tx, event: Event, customer_id: str | None) -> str | None:
-    """The campaign that the event is about: the code's, else the one it names, else the friend's sign-up's."""
+    """The campaign that the event is about: the one it names, else the code's, else the friend's sign-up's."""
     data = event.data
     if data.campaign and await campaigns.in_force(tx, data.campaign) is None:
         raise _unknown("data.campaign", f"there is no campaign {data.campaign}")
     if isinstance(data, Registered | OrderReversed):
         return data.campaign
     code = await scenes.find_code(tx, data.code) if data.code else None
-    campaign_id = code.campaign_id if code else data.campaign
+    campaign_id = data.campaign or (code.campaign_id if code else None)
     if isinstance(data, Shared | Clicked | SignedUp):
         return campaign_id
     return await _converting(tx, event, campaign_id, customer_id)
+
+
+async def check_type(tx: Tx, raw: Any) -> None:
+    """Of what cannot be understood, a type that nobody knows is the first thing to say. Raises Problem."""
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    if (
+        isinstance(kind, str)
+        and kind not in INBOUND
+        and not await campaigns.converting_on(tx, kind)
+    ):
+        raise _unknown("type", f"{kind[:80]} is no event of ours, and no campaign converts on it")
 
 
 async def _converting(
@@ -80,8 +105,7 @@ async def _converting(
     """The same for a conversion, whose type must be the one that the campaign converts on."""
     wanted = "redemption" if event.type == REDEMPTION else event.type
     converting = await campaigns.converting_on(tx, wanted)
-    if event.type not in INBOUND and not converting:
-        raise _unknown("type", f"{event.type} is no event of ours, and no campaign converts on it")
+    await check_type(tx, {"type": event.type})
     if campaign_id is None:
         return await _signed_up(tx, converting, customer_id)
     if campaign_id not in converting:
@@ -96,14 +120,11 @@ async def _converting(
 
 
 async def _signed_up(tx: Tx, converting: list[str], customer_id: str | None) -> str | None:
+    """Where the friend has signed up, the last of several; or else was referred before."""
     statement = (
         select(referrals.c.campaign_id)
-        .where(
-            referrals.c.friend_id == customer_id,
-            referrals.c.campaign_id.in_(converting),
-            referrals.c.state == ReferralState.SIGNED_UP,
-        )
-        .order_by(referrals.c.id.desc())
+        .where(referrals.c.friend_id == customer_id, referrals.c.campaign_id.in_(converting))
+        .order_by((referrals.c.state == ReferralState.SIGNED_UP).desc(), referrals.c.id.desc())
         .limit(1)
     )
     row = await first(tx, statement)

@@ -73,12 +73,17 @@ async def record(
             customer_id=customer_id or (reward.customer_id if reward else None) or scene.friend_id,
             reason_code=reason.code if reason else None,
             reason=reason.message if reason else None,
-            data=dict(data or {}) | ({"rule": reason.rule} if reason and reason.rule else {}),
+            data=dict(data or {}) | _about(reason),
         )
     )
     for journey in scene.campaign.journeys:
         if journey.on == event and await _applies(tx, journey, scene, reward):
             await _enqueue(tx, journey, scene, reward, occurrence or (reward.id if reward else ""))
+
+
+def _about(reason: Reason | None) -> dict[str, str]:
+    told = {"rule": reason.rule, "diagnosis": reason.diagnosis} if reason else {}
+    return {name: text for name, text in told.items() if text}
 
 
 async def _applies(tx: Tx, journey: Journey, scene: Scene, reward: Row[Any] | None) -> bool:

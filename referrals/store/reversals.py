@@ -20,6 +20,7 @@ from referrals.store.records import Scene
 from referrals.store.schema import advocates, referrals
 from referrals.store.settlement import (
     confirm,
+    confirm_if_due,
     give_place_back,
     roll_back,
     set_state,
@@ -86,9 +87,9 @@ async def _disqualified(tx: Tx, scene: Scene, referral: Row[Any], order: Row[Any
     paid = Order.model_validate(referral.order)
     if order.cancelled:
         return Reason(RollBackReason.ORDER_CANCELLED, f"Order {paid.id} was cancelled.")
-    back = orders.refunded(order, paid)
-    if not back:
+    if not order.refunds:
         return None
+    back = orders.refunded(order, paid)
     if back >= paid.minor:
         return Reason(RollBackReason.ORDER_REFUNDED, f"Order {paid.id} was refunded.")
     context = await conditions.of_conversion(
@@ -170,5 +171,4 @@ async def pass_time(tx: Tx, campaign_id: str, friend_id: str, actor: str, now: d
     scene, referral = await scenes.locked_scene(tx, found.id, actor, now)
     if referral.state == ReferralState.SIGNED_UP and referral.window_ends_at <= now:
         await expire(tx, scene)
-    elif referral.state in (ReferralState.HELD, ReferralState.DEFERRED) and referral.due_at <= now:
-        await confirm(tx, scene)
+    await confirm_if_due(tx, scene)

@@ -11,17 +11,17 @@ from referrals.store import campaigns
 from referrals.store.campaigns import CampaignInForce
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, codes, referrals
-from referrals.store.sql import Tx, first, one
+from referrals.store.sql import Tx, first, locked, one
 
 
 async def find_code(tx: Tx, code: str) -> Row[Any] | None:
     return await first(tx, select(codes).where(codes.c.code == code))
 
 
-async def published_code(tx: Tx, code: str) -> Row[Any] | Reason:
-    """The code, or why it brings nobody: there is no such code, or it belongs to no advocate yet."""
+async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any] | Reason:
+    """The campaign's code, or why it brings nobody: there is no such code, or it belongs to no advocate yet."""
     row = await find_code(tx, code)
-    if row is None:
+    if row is None or row.campaign_id != campaign_id:
         return Reason(RejectReason.UNKNOWN_CODE, "There is no such referral code.")
     if row.advocate_id is None:
         return Reason(RejectReason.CODE_NOT_PUBLISHED, "The code belongs to no advocate yet.")
@@ -41,7 +41,11 @@ async def of_event(
 
 async def lock_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
     """What is decided about one advocate is decided one after another."""
-    return await one(tx, select(advocates).where(advocates.c.id == advocate_id).with_for_update())
+    return await one(tx, locked(select(advocates).where(advocates.c.id == advocate_id)))
+
+
+async def get_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
+    return await one(tx, select(advocates).where(advocates.c.id == advocate_id))
 
 
 async def live_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
@@ -66,13 +70,13 @@ async def latest_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] 
     )
 
 
-async def owner_of(tx: Tx, code: str) -> str | None:
-    """The customer whose code it is."""
+async def owner_of(tx: Tx, code: str, campaign_id: str | None) -> str | None:
+    """The customer whose code it is in the campaign."""
     row = await first(
         tx,
         select(advocates.c.customer_id)
         .join(codes, codes.c.advocate_id == advocates.c.id)
-        .where(codes.c.code == code),
+        .where(codes.c.code == code, codes.c.campaign_id == campaign_id),
     )
     return str(row.customer_id) if row else None
 
@@ -80,9 +84,9 @@ async def owner_of(tx: Tx, code: str) -> str | None:
 async def advocate_of(tx: Tx, campaign_id: str, friend_id: str, code: str | None) -> str | None:
     """The customer who refers the friend: by the code, else by the referral there is."""
     if code:
-        return await owner_of(tx, code)
+        return await owner_of(tx, code, campaign_id)
     referral = await latest_referral(tx, campaign_id, friend_id)
-    return await owner_of(tx, referral.code) if referral else None
+    return await owner_of(tx, referral.code, campaign_id) if referral else None
 
 
 async def find_referral(tx: Tx, referral_id: str) -> Row[Any] | None:

@@ -81,6 +81,14 @@ async def confirm(tx: Tx, scene: Scene) -> None:
     await grant_due(tx, scene)
 
 
+async def confirm_if_due(tx: Tx, scene: Scene) -> None:
+    """Where the hold is over, or the cooldown's place has come, or there is nothing to wait for."""
+    referral = await scenes.get_referral(tx, str(scene.referral_id))
+    waiting = (ReferralState.HELD, ReferralState.DEFERRED)
+    if referral.state in waiting and referral.due_at <= scene.now:
+        await confirm(tx, scene)
+
+
 async def grant_due(tx: Tx, scene: Scene) -> None:
     """Grant those of the scene's rewards (a referral's, or a milestone's) that the own ledger issues and that are due.
 

@@ -15,7 +15,7 @@ async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     event = await inbox.claim(tx, event_id)
     if event.answer:
         return dict(event.answer)
-    code = await scenes.published_code(tx, event.data["code"])
+    code = await scenes.published_code(tx, event.data["code"], event.campaign_id)
     if isinstance(code, Reason):
         return await answers.give(tx, event, Decision.REJECTED, reason=code)
     scene, found = await scenes.of_event(tx, event, code, now)

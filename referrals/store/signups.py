@@ -32,16 +32,16 @@ async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     event = await inbox.claim(tx, event_id)
     if event.answer:
         return dict(event.answer)
-    code = await scenes.published_code(tx, event.data["code"])
+    code = await scenes.published_code(tx, event.data["code"], event.campaign_id)
     if isinstance(code, Reason):
         return await answers.give(tx, event, Decision.REJECTED, reason=code)
     scene, found = await scenes.of_event(tx, event, code, now)
     scene = replace(scene, friend_id=event.customer_id)
     at = inbox.moment(event, code, now)
     live = await open_referral(tx, scene, at)
-    if live and live.state == ReferralState.SIGNED_UP and live.code == code.code:
+    if live and has_signed_up(live, code.code):
         return await answers.give(tx, event, Decision.ACCEPTED, referral_id=live.id)
-    friend = await friend_facts(tx, scene, already_referred=live is not None)
+    friend = await friend_facts(tx, scene, at, live)
     reason = (
         code_rejection(code_facts(code), signed_up=False, at=at)
         or campaign_rejection(found.campaign, found.state, at)
@@ -76,7 +76,8 @@ async def open_referral(tx: Tx, scene: Scene, at: datetime) -> Row[Any] | None:
     live = await scenes.live_referral(tx, scene.campaign.campaign, str(scene.friend_id))
     if live is None or live.state != ReferralState.SIGNED_UP or live.window_ends_at > at:
         return live
-    await expire(tx, await scenes.scene_of(tx, live, scene.advocate, scene.actor, scene.now))
+    advocate = await scenes.get_advocate(tx, live.advocate_id)
+    await expire(tx, await scenes.scene_of(tx, live, advocate, scene.actor, scene.now))
     return None
 
 
@@ -98,21 +99,24 @@ def code_facts(code: Row[Any]) -> CodeFacts:
 
 
 async def friend_facts(
-    tx: Tx,
-    scene: Scene,
-    *,
-    already_referred: bool,
-    order_used: bool = False,
-    signed_up: bool = False,
+    tx: Tx, scene: Scene, at: datetime, live: Row[Any] | None, *, order_used: bool = False
 ) -> FriendFacts:
+    """What `live`, the friend's referral if any, and the friend's own row tell at `at`."""
     friend = await customers.get(tx, str(scene.friend_id))
+    waiting = live is not None and live.state == ReferralState.SIGNED_UP
     return FriendFacts(
         is_advocate=scene.advocate.customer_id == friend.id,
-        already_referred=already_referred,
+        already_referred=live is not None and not waiting,
         order_used=order_used,
-        existing_customer=friend.customer_since is not None,
-        signed_up=signed_up,
+        existing_customer=friend.customer_since is not None and friend.customer_since < at,
+        signed_up=has_signed_up(live, scene.code),
+        signed_up_elsewhere=waiting and not has_signed_up(live, scene.code),
     )
+
+
+def has_signed_up(live: Row[Any] | None, code: str | None) -> bool:
+    """The friend signed up with this very code, and its window is open."""
+    return live is not None and (live.state, live.code) == (ReferralState.SIGNED_UP, code)
 
 
 async def _open(tx: Tx, scene: Scene, at: datetime) -> str:

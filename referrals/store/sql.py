@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Row, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +14,14 @@ Tx = AsyncConnection
 def insert(tx: Tx, table: Table) -> Any:
     """An INSERT that can say ON CONFLICT, alike in both dialects."""
     return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def locked(statement: Select[Any], of: Table | None = None) -> Select[Any]:
+    """Lock the rows until this transaction ends, but let others refer to them meanwhile.
+
+    A full FOR UPDATE makes every insert that refers to a campaign wait for its decisions, and some for each other.
+    """
+    return statement.with_for_update(key_share=True, of=of)
 
 
 async def one(tx: Tx, statement: Any) -> Row[Any]:

@@ -3,11 +3,31 @@
 Customers go by the caller's ids. Times are UTC instants, amounts decimal strings in major units.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from referrals.domain.event_names import OUTBOUND
+
 T = TypeVar("T")
+
+ACTIVITY = OUTBOUND | {"referral_link_clicked"}
+"""The types of what is recorded."""
+
+_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", re.ASCII)
+
+
+def with_zulu_times(value: Any) -> Any:
+    """The JSON value with every instant in it that was kept as text written like all others, with a Z."""
+    match value:
+        case str() if _UTC.fullmatch(value):
+            return value.replace("+00:00", "Z")
+        case dict():
+            return {key: with_zulu_times(inner) for key, inner in value.items()}
+        case list():
+            return [with_zulu_times(inner) for inner in value]
+    return value
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ async def test_a_bad_event_in_a_batch_stops_no_other(api: Api):
     events = [event("1"), {"id": "2"}, "three", None, event("5", friend="gil")]
     answers = (await api.http.post("/v1/events", json=events, headers=BATCH)).json()
 
-    assert [answer.get("event") for answer in answers] == ["1", None, None, None, "5"]
+    assert [answer.get("event") for answer in answers] == ["1", "2", None, None, "5"]
     assert [answer.get("status") for answer in answers] == [None, 422, 422, 422, None]
     assert answers[1]["type"] == "urn:referrals:problem:invalid-event"
 
@@ -53,7 +53,7 @@ async def test_an_unexpected_error_in_a_batch_stops_no_other(api: Api):
     api.intake.answers = [RuntimeError("fay@example.com")]
     response = await api.http.post("/v1/events", json=[event("1"), event("2", friend="gil")])
 
-    assert response.json()[0]["status"] == 500
+    assert (response.json()[0]["event"], response.json()[0]["status"]) == ("1", 500)
     assert response.json()[1]["event"] == "2"
     assert "fay@example.com" not in response.text
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -34,6 +35,42 @@ async def test_every_list_is_json_and_csv(api: Api, path: str):
     assert names == list(COLUMNS[path].__dataclass_fields__)
     assert len(rows) == len(listed["data"])
     assert all(list(row) == names for row in listed["data"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv", "text/csv"),
+        ("Text/CSV; charset=utf-8", "text/csv"),
+        ("text/csv, */*", "text/csv"),
+        ("text/csv, */*;q=0.1", "text/csv"),
+        ("application/json;q=0.1, text/csv;q=0.5", "text/csv"),
+        ("text/csv;q=0.5, application/json", "application/json"),
+        ("text/csv;q=0.5, */*", "application/json"),
+        ("text/csv;q=0", "application/json"),
+        ("text/csv;q=none", "application/json"),
+        ("*/*", "application/json"),
+        ("text/*", "application/json"),
+        ("", "application/json"),
+    ],
+)
+async def test_the_caller_has_the_form_that_it_prefers(api: Api, accept: str, kind: str):
+    response = await api.get("/v1/campaigns", headers={"accept": accept})
+
+    assert response.headers["content-type"].startswith(kind)
+
+
+async def test_all_times_are_written_alike(api: Api):
+    """As UTC with a Z, in JSON and in CSV, also inside of what was stored as JSON."""
+    await api.put_campaign(conversion={"hold": "P14D"})
+    referral = await api.books.convert(await api.books.publish("spring", "ada"), "fay")
+    texts = [(await api.get(path, headers=headers)).text for path in COLUMNS for headers in ({}, CSV)]
+    texts.append((await api.get(f"/v1/referrals/{referral}")).text)
+
+    for text in texts:
+        assert not re.search(r"T\d\d:\d\d:\d\d[^Z]*?\+00:00", text), text
+    held = (await api.get("/v1/campaigns/spring/activity?type=referral_held")).json()["data"]
+    assert [entry["data"]["until"] for entry in held] == ["2026-03-18T10:00:00Z"]
 
 
 async def test_pages_follow_each_other(api: Api):
@@ -135,9 +172,13 @@ async def test_what_an_operator_does_to_a_referral_answers_with_it(
     assert api.intake.asked == [(kind, referral, reason, "shop")]
 
 
-@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "a\nb"}, {"reason": "x" * 501}])
-async def test_a_roll_back_needs_a_reason(api: Api, body: dict):
-    response = await api.http.post("/v1/referrals/ref_1/roll-back", json=body)
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"reason": ""}, {"reason": " \t "}, {"reason": "a\nb"}, {"reason": "x" * 501}],
+)
+@pytest.mark.parametrize("action", ["roll-back", "reject"])
+async def test_what_is_refused_or_taken_back_needs_a_reason(api: Api, action: str, body: dict):
+    response = await api.http.post(f"/v1/referrals/ref_1/{action}", json=body)
 
     errors = problem(response, 422, "invalid-request")["errors"]
     assert [error["field"] for error in errors] == ["reason"]

@@ -34,6 +34,32 @@ async def test_a_click_that_cannot_be_counted_stops_no_visitor(api: Api):
     assert (await api.get(f"/r/{code}")).status_code == 302
 
 
+async def test_without_a_landing_page_the_code_is_shown_for_the_checkout(api: Api):
+    await api.put_campaign(landing_url=None, name="Spring <b>& friends</b>")
+    code = await api.books.publish("spring", "ada")
+    response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert code in response.text
+    assert "checkout" in response.text
+    assert "Spring &lt;b&gt;&amp; friends&lt;/b&gt;" in response.text
+    assert api.intake.asked == [("click", code, "visitor")]
+
+
+@pytest.mark.parametrize("landing_url", [None, "https://shop.example/welcome"])
+async def test_a_look_at_the_head_of_a_link_is_no_click(api: Api, landing_url: str | None):
+    await api.put_campaign(landing_url=landing_url)
+    code = await api.books.publish("spring", "ada")
+    head = await api.http.head(f"/r/{code}")
+
+    assert api.intake.asked == []
+    full = await api.get(f"/r/{code}")
+    assert (head.status_code, head.headers) == (full.status_code, full.headers)
+    assert (await api.http.head("/r/UNKNOWN-1")).status_code == 404
+
+
 @pytest.mark.parametrize("code", ["UNKNOWN-1", "%00", "%F0%9F%98%80", "a b", "%0d%0aset-cookie:x"])
 async def test_an_unknown_link_is_a_page_that_says_so(api: Api, code: str):
     response = await api.get(f"/r/{code}")

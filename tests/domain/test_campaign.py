@@ -234,7 +234,7 @@ MISTAKES = [
     ("code.pool", {"size": 500, "refill_below": 50}, "pool is not supported yet"),
     ("conversion.event", "referral_converted", "must not be referral_converted, which has a meaning of its own"),
     ("conversion.event", "reward_granted", "must not be reward_granted, which has a meaning of its own"),
-    ("conversion.event", "Sub Started", "must be redemption or a custom event: 1 to 63 lower-case letters, digits and _, beginning with a letter"),
+    ("conversion.event", "Sub Started", "must be 1 to 63 letters, digits, _, . and -, beginning with a letter, such as subscription_started"),
     ("conversion.attribution_window", None, ISO),
     ("conversion.attribution_window", "P11Y", "must be longer than zero and at most P10Y"),
     ("conversion.new_customers_only", None, "must be true or false"),

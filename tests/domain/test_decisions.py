@@ -86,7 +86,10 @@ def test_a_rule_that_cannot_be_answered_does_not_hold_and_says_why():
 
     assert isinstance(answer, Reason)
     assert answer.code == RejectReason.RULE_FAILED
-    assert answer.message.startswith("Too small. (")
+    assert (answer.message, answer.rule) == ("Too small.", "big")
+    assert answer.diagnosis is not None
+    assert "amount" in answer.diagnosis
+    assert answer.told() == {"code": "rule_failed", "message": "Too small.", "rule": "big"}
 
 
 @pytest.mark.parametrize(

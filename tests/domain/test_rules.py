@@ -1,3 +1,4 @@
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.domain.rules import MAX_CONDITION, RuleError, compile_condition
+from referrals.domain.rules import MAX_CONDITION, RuleError, check_condition, compile_condition
 
 ORDER = {"amount": 80.0, "currency": "EUR", "items": [{"sku": "a", "quantity": 2}], "note": None}
 
@@ -116,7 +117,7 @@ def test_what_is_no_condition_is_refused_with_its_place(text, message):
 
 def test_an_unknown_variable_is_answered_with_those_there_are():
     assert refusal("basket.amount > 1").endswith(
-        "there are order, event, friend, advocate, referral, campaign, milestone, reward, share, counts"
+        "there are order, event, friend, advocate, referral, campaign, milestone, reward, counts"
     )
 
 
@@ -186,3 +187,31 @@ def test_a_condition_can_be_asked_by_many_threads():
         answers = pool.map(lambda n: condition.holds({"order": {"amount": n}}), range(2000))
 
     assert list(answers) == [n >= 80 for n in range(2000)]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("order.amont >= 80.0", "order has no amont; there are id, amount, currency, items"),
+        ("friend.country == 'DE'", "friend has no country"),
+        ('order.amount >= "80"', "No matching overloads found"),
+        ("order.currency > 3", "No matching overloads found"),
+    ],
+)
+def test_a_condition_of_a_campaign_cannot_ask_for_what_is_never_there(text: str, why: str):
+    with pytest.raises(RuleError, match=re.escape(why)):
+        check_condition(text, where="big")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order.attributes.vip == true",
+        "event.plan == 'pro' && event.order.anything == 1",
+        "friend.email == 'order.amont@example.com'",
+        "order.items.exists(item, item.sku == 'sku-4')",
+        "order.items.size() > 0 && friend.locale.startsWith('de')",
+    ],
+)
+def test_free_form_parts_methods_and_texts_are_not_mistaken_for_fields(text: str):
+    assert check_condition(text, where="big").text == text

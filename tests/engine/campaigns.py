@@ -1,6 +1,11 @@
 """Campaigns for tests, each the least that shows its point."""
 
+from pathlib import Path
 from typing import Any
+
+from referrals.domain.campaign_file import load_campaign
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 POINTS_50 = {"type": "points", "amount": 50}
 POINTS_100 = {"type": "points", "amount": 100}
@@ -29,3 +34,9 @@ def campaign(name: str = "spring", **parts: Any) -> dict[str, Any]:
 
 def milestone(at: int, amount: int = 1000) -> dict[str, Any]:
     return {"name": f"at_{at}", "at": at, "reward": {"type": "points", "amount": amount}}
+
+
+def example(name: str, **parts: Any) -> dict[str, Any]:
+    """A campaign of the examples; `parts` replace or add."""
+    found = load_campaign((EXAMPLES / f"{name}.yaml").read_text("utf-8"))
+    return found.model_dump(mode="json") | parts

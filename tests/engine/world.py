@@ -5,7 +5,7 @@ import itertools
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,12 +103,28 @@ class World:
             data["code"] = code
         return await self.event(kind, data, **envelope)
 
-    async def refund(self, order: str, amount: str | None = None) -> dict[str, Any]:
+    async def register(self, customer: str, **envelope: Any) -> dict[str, Any]:
+        return await self.event("customer_registered", {"customer": {"id": customer}}, **envelope)
+
+    async def share(self, code: str, channel: str = "link", **envelope: Any) -> dict[str, Any]:
+        data = {"code": code, "channel": channel}
+        return await self.event("referral_link_shared", data, **envelope)
+
+    async def refund(
+        self, order: str, amount: str | None = None, **envelope: Any
+    ) -> dict[str, Any]:
         data = {"id": order} | ({"amount": amount} if amount else {})
-        return await self.event("order_refunded", {"order": data})
+        return await self.event("order_refunded", {"order": data}, **envelope)
+
+    async def cancel(self, order: str) -> dict[str, Any]:
+        return await self.event("order_cancelled", {"order": {"id": order}})
 
     async def roll_back(self, referral: str, reason: str = "By hand") -> dict[str, Any]:
-        return (await self.intake.command("roll_back", referral, reason, "operator")).body
+        return await self.command("roll_back", referral, reason)
+
+    async def command(self, kind: str, referral: str, reason: str = "By hand") -> dict[str, Any]:
+        """What an operator asks for: `approve`, `reject` or `roll_back`."""
+        return (await self.intake.command(kind, referral, reason, "operator")).body
 
     async def balance(self, customer: str, kind: str = "wallet", unit: str = "points") -> int:
         """Credits less debits of one of the customer's accounts."""
@@ -140,6 +156,11 @@ class World:
     async def state(self, referral: str) -> str:
         (row,) = await self.all(schema.referrals, id=referral)
         return str(row.state)
+
+    async def reason(self, referral: str) -> tuple[str, str]:
+        """Why it was rejected or rolled back: a code and a sentence."""
+        (row,) = await self.all(schema.referrals, id=referral)
+        return row.reason_code, row.reason
 
     async def activity(self, **where: Any) -> list[str]:
         """Types of what happened, in order, without what became of messages."""
@@ -186,6 +207,11 @@ class World:
 
         await self.until(holds)
 
+    async def advocate(self, customer: str) -> Any:
+        """The advocate's row, of the one campaign in which the customer is one."""
+        (row,) = await self.all(schema.advocates, customer_id=await self.customer_id(customer))
+        return row
+
     async def customer_id(self, customer: str) -> str:
         (row,) = await self.all(schema.customers, external_id=customer)
         return str(row.id)
@@ -204,9 +230,13 @@ async def open_world(
     database_url: str,
     channels: dict[str, Channel] | None = None,
     providers: dict[str, Provider] | None = None,
+    *,
+    work: bool = True,
+    sandbox: bool = True,
+    **options: Any,
 ) -> AsyncIterator[World]:
-    """An engine on a migrated database; it ends with the block."""
-    settings = Settings(database_url=database_url)
+    """An engine on a migrated database; it ends with the block. Without `work` there is no worker."""
+    settings = Settings(database_url=database_url, **options)
     async with open_resources(settings) as resources:
         env = await WorkflowEnvironment.start_time_skipping(
             test_server_existing_path=executable("temporal-test-server"),
@@ -221,13 +251,13 @@ async def open_world(
                     providers=providers or {},
                 ),
             )
-            plugin = ReferralsPlugin(world.resources)
+            plugin = ReferralsPlugin(world.resources, sandbox=sandbox)
             config = env.client.config()
             config["plugins"] = [plugin]
             world.client = Client(**config)
             world.intake = Intake(world.store, world.client, settings, world.now)
             await register_search_attributes(world.client)
-            async with working(world.client):
+            async with working(world.client) if work else nullcontext():
                 yield world
 
 

@@ -1,0 +1,59 @@
+"""Pydantic's errors in the words of whoever wrote the file or the request."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+_TIME = "must be a time with its offset, such as 2026-03-04T10:00:00Z"
+_MAPPING = "must be a mapping of keys to values"
+_WHOLE = "must be a whole number"
+
+_MESSAGES = {
+    "missing": "is required",
+    "extra_forbidden": "is not a key here",
+    "string_type": "must be text",
+    "string_unicode": "must be text without halves of characters",
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_from_float": _WHOLE,
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "none_required": "must be left out",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
+    "datetime_type": _TIME,
+    "datetime_from_date_parsing": "is no date and time: {error}",
+    "datetime_parsing": "is no date and time: {error}",
+    "timezone_aware": "must have its offset, such as Z or +01:00",
+}
+_PATTERNS = {
+    "campaign": "must be 1 to 63 lower-case letters, digits, - or _, and begin with a letter or digit",
+    "locale": "must be a language tag such as pt-BR",
+}
+"""By field: what its regular expression asks for."""
+
+
+def message(error: ErrorDetails | Mapping[str, Any]) -> str:
+    """What is wrong, to be read after the field's name."""
+    kind, context = error["type"], error.get("ctx") or {}
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch" and error["loc"][-1] in _PATTERNS:
+        return _PATTERNS[error["loc"][-1]]
+    return _MESSAGES.get(kind, error["msg"]).format(**context)
+
+
+def field_name(path: Iterable[int | str]) -> str:
+    """Such as `data.order.items[0].sku`; empty for the whole."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")

@@ -1,0 +1,88 @@
+"""The books: what must come out the same however it came about; and spending, which is not the engine's to do."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Select, case, func, insert, or_, select
+
+from referrals.domain.states import CLOSED_WITHOUT_CONVERSION
+from referrals.store import Store
+from referrals.store.schema import (
+    accounts,
+    advocates,
+    campaigns,
+    codes,
+    customers,
+    entries,
+    milestones,
+    referrals,
+    rewards,
+    shares,
+)
+
+TAKEN_BACK = ("voided", "rolled_back")
+"""Never paid, or paid and taken back: in which of them a reward ends depends on which came first."""
+
+
+async def books(store: Store, campaign: str) -> dict[str, Any]:
+    """Of one campaign: what everybody holds, and the rewards, referrals, milestones, places and shares that count."""
+    signed = case((entries.c.credit_id == accounts.c.id, entries.c.amount), else_=-entries.c.amount)
+    balances = (
+        select(rewards.c.side, accounts.c.kind, func.sum(signed))
+        .join(entries, entries.c.reward_id == rewards.c.id)
+        .join(
+            accounts, or_(accounts.c.id == entries.c.credit_id, accounts.c.id == entries.c.debit_id)
+        )
+        .where(rewards.c.campaign_id == campaign, accounts.c.kind != "issued")
+        .group_by(rewards.c.side, accounts.c.kind)
+    )
+    counted: dict[str, Select[Any]] = {
+        "rewards": select(rewards.c.side, rewards.c.tier, rewards.c.state).where(
+            rewards.c.campaign_id == campaign, rewards.c.state.not_in(TAKEN_BACK)
+        ),
+        "referrals": select(referrals.c.state).where(
+            referrals.c.campaign_id == campaign,
+            referrals.c.state.not_in(CLOSED_WITHOUT_CONVERSION),
+        ),
+        "milestones": _of_advocates(milestones, campaign)
+        .with_only_columns(milestones.c.tier)
+        .where(milestones.c.state == "reached"),
+        "shares": _of_advocates(shares, campaign).with_only_columns(shares.c.channel),
+        "places": select(codes.c.uses, campaigns.c.accepted, advocates.c.confirmed)
+        .join(campaigns, campaigns.c.id == codes.c.campaign_id)
+        .join(advocates, advocates.c.id == codes.c.advocate_id)
+        .where(codes.c.campaign_id == campaign),
+    }
+    async with store.read() as tx:
+        found = {
+            name: Counter("/".join(map(str, row)) for row in await tx.execute(statement))
+            for name, statement in counted.items()
+        }
+        money = {f"{side}/{kind}": int(sum_) for side, kind, sum_ in await tx.execute(balances)}
+    return found | {"balances": {account: amount for account, amount in money.items() if amount}}
+
+
+def _of_advocates(table: Any, campaign: str) -> Select[Any]:
+    joined = select(table).join(advocates, advocates.c.id == table.c.advocate_id)
+    return joined.where(advocates.c.campaign_id == campaign)
+
+
+async def spend(store: Store, customer: str, amount: int, now: datetime) -> None:
+    """The customer spends points of the wallet."""
+    owner = select(customers.c.id).where(customers.c.external_id == customer).scalar_subquery()
+    points = select(accounts.c.id).where(accounts.c.type == "points")
+    async with store.begin() as tx:
+        wallet = points.where(accounts.c.kind == "wallet", accounts.c.owner == owner)
+        issued = points.where(accounts.c.kind == "issued")
+        await tx.execute(
+            insert(entries).values(
+                key=f"spend:{uuid4()}",
+                debit_id=(await tx.execute(wallet)).scalar_one(),
+                credit_id=(await tx.execute(issued)).scalar_one(),
+                amount=amount,
+                at=now,
+                memo="Spent",
+            )
+        )

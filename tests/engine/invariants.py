@@ -1,0 +1,170 @@
+"""What the design promises of one campaign's rows, whatever happened to it. Each check is a sentence."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Table, select
+
+from referrals.domain.campaign import Campaign
+from referrals.domain.states import (
+    AWAITING_CONFIRMATION,
+    CLOSED_WITHOUT_CONVERSION,
+    COUNTED,
+    PLACED,
+)
+from referrals.store import Store, schema
+
+REASONED = {"referral_rejected", "referral_rolled_back", "reward_voided", "reward_rolled_back"}
+EVER = timedelta(days=36_500)
+
+Rows = list[Any]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Every row of the tables that the promises are about, at one moment; `spent` points by customer."""
+
+    campaign: Campaign
+    spent: Counter[str]
+    accounts: Rows
+    activity: Rows
+    advocates: Rows
+    campaigns: Rows
+    codes: Rows
+    customers: Rows
+    entries: Rows
+    milestones: Rows
+    referrals: Rows
+    rewards: Rows
+
+    @property
+    def placed(self) -> Rows:
+        return [row for row in self.referrals if row.state in PLACED]
+
+    def balances(self) -> Counter[tuple[str, str]]:
+        """By owner and kind of account."""
+        names = {row.id: (row.owner, row.kind) for row in self.accounts}
+        found: Counter[tuple[str, str]] = Counter()
+        for entry in self.entries:
+            found[names[entry.credit_id]] += entry.amount
+            found[names[entry.debit_id]] -= entry.amount
+        return found
+
+
+TABLES = [name for name in Facts.__dataclass_fields__ if name not in ("campaign", "spent")]
+
+
+async def facts(store: Store, campaign: Campaign, spent: Counter[str] | None = None) -> Facts:
+    async with store.read() as tx:
+
+        async def rows(table: Table) -> Rows:
+            return list((await tx.execute(select(table).order_by(*table.primary_key))).all())
+
+        found = {name: await rows(getattr(schema, name)) for name in TABLES}
+    return Facts(campaign, spent or Counter(), **found)
+
+
+def most(values: Iterable[str]) -> int:
+    return max(Counter(values).values(), default=0)
+
+
+def a_friend_has_one_live_referral_and_an_order_counts_once(now: Facts) -> None:
+    live = [row for row in now.referrals if row.state not in CLOSED_WITHOUT_CONVERSION]
+    assert most(row.friend_id for row in live) <= 1
+    assert most(row.order_id for row in live if row.order_id) <= 1
+
+
+def places_are_those_of_the_accepted_conversions(now: Facts) -> None:
+    assert [row.accepted for row in now.campaigns] == [len(now.placed)]
+    uses = Counter(row.code for row in now.placed)
+    assert all(row.uses == uses[row.code] for row in now.codes)
+
+
+def limits_and_cooldown_hold(now: Facts) -> None:
+    limits = now.campaign.limits
+    assert limits.conversions is None or len(now.placed) <= limits.conversions
+    for advocate in now.advocates:
+        mine = [row for row in now.placed if row.advocate_id == advocate.id]
+        places = sorted(row.place_at for row in mine)
+        if limits.cooldown:
+            assert all(b - a >= limits.cooldown.period for a, b in pairwise(places))
+        if limits.per_advocate:
+            period = limits.per_advocate.period or EVER
+            times = [row.converted_at for row in mine]
+            within = [sum(timedelta(0) <= at - other < period for other in times) for at in times]
+            assert max(within, default=0) <= limits.per_advocate.count
+
+
+def rewards_follow_their_referral(now: Facts) -> None:
+    states: dict[str, set[str]] = {row.id: set() for row in now.referrals}
+    for reward in now.rewards:
+        if reward.referral_id:
+            states[reward.referral_id].add(reward.state)
+    for referral in now.referrals:
+        if referral.state in AWAITING_CONFIRMATION:
+            assert states[referral.id] == {"pending"}
+        elif referral.state in COUNTED:
+            assert states[referral.id] == {"granted"}
+        else:
+            assert states[referral.id] <= {"voided", "rolled_back"}
+
+
+def milestones_follow_the_count_and_each_is_paid_once(now: Facts) -> None:
+    counted = Counter(row.advocate_id for row in now.referrals if row.state in COUNTED)
+    live = Counter(row.milestone_id for row in now.rewards if row.state in ("pending", "granted"))
+    tiers = [tier.at for tier in now.campaign.rewards.tiers if tier.at]
+    for advocate in now.advocates:
+        assert advocate.confirmed == counted[advocate.id]
+        mine = [row for row in now.milestones if row.advocate_id == advocate.id]
+        reached = [row for row in mine if row.state == "reached"]
+        assert sorted(row.at for row in reached) == [
+            at for at in tiers if at <= counted[advocate.id]
+        ]
+        assert all(live[row.id] == 1 for row in reached)
+
+
+def balances_are_what_was_granted_less_what_was_taken_back_and_spent(now: Facts) -> None:
+    due: Counter[str] = Counter()
+    for reward in now.rewards:
+        due[reward.customer_id] += reward.amount if reward.state == "granted" else 0
+    due.subtract(now.spent)
+    balances = now.balances()
+    assert sum(balances.values()) == 0
+    allow_negative = now.campaign.rewards.rollback.allow_negative
+    for customer in now.customers:
+        wallet, owed = balances[customer.id, "wallet"], balances[customer.id, "owed"]
+        assert wallet + owed == due[customer.id]
+        assert owed == 0 if allow_negative else wallet >= 0
+
+
+def what_was_refused_or_taken_back_says_why_and_by_whom(now: Facts) -> None:
+    for row in now.activity:
+        if row.type in REASONED:
+            assert row.reason_code
+            assert row.reason
+            assert row.actor
+    for referral in now.referrals:
+        if referral.state in ("rejected", "rolled_back"):
+            assert referral.reason_code
+            assert referral.closed_at
+
+
+INVARIANTS = (
+    a_friend_has_one_live_referral_and_an_order_counts_once,
+    places_are_those_of_the_accepted_conversions,
+    limits_and_cooldown_hold,
+    rewards_follow_their_referral,
+    milestones_follow_the_count_and_each_is_paid_once,
+    balances_are_what_was_granted_less_what_was_taken_back_and_spent,
+    what_was_refused_or_taken_back_says_why_and_by_whom,
+)
+
+
+def check(now: Facts) -> None:
+    """All of them."""
+    for holds in INVARIANTS:
+        holds(now)

@@ -1,0 +1,128 @@
+"""A programme without Temporal: the decisions of the store as workflows call them, each asked for twice."""
+
+import itertools
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from referrals.domain.campaign import Campaign
+from referrals.domain.events import Customer, parse_event
+from referrals.store import (
+    Store,
+    campaigns,
+    conversions,
+    customers,
+    inbox,
+    publications,
+    receiving,
+    reversals,
+    schema,
+    settlement,
+    signups,
+)
+from referrals.store.sql import Tx
+
+Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
+
+
+class Programme:
+    """One campaign, two advocates with a code each, and a clock that moves a second with every operation."""
+
+    def __init__(self, store: Store, definition: dict[str, Any]) -> None:
+        self.store = store
+        self.campaign = Campaign.model_validate(definition)
+        self.codes: list[str] = []
+        self._now = datetime(2026, 3, 4, 10, tzinfo=UTC)
+        self._ids = itertools.count(1)
+
+    def now(self) -> datetime:
+        self._now += timedelta(seconds=1)
+        return self._now
+
+    async def begin(self, *advocates: str) -> None:
+        async with self.store.begin() as tx:
+            await campaigns.apply(tx, self.campaign, "marketer", self.now())
+            for name in advocates:
+                who = await customers.upsert(tx, Customer(id=name), self.now())
+                row = await publications.publish(
+                    tx, self.campaign.campaign, who, "shop", self.now()
+                )
+                self.codes.append(row.code)
+
+    async def sign_up(self, friend: str, code: str) -> dict[str, Any]:
+        data = {"friend": {"id": friend}, "code": code}
+        return await self._event("referral_signed_up", data, signups.sign_up)
+
+    async def convert(self, friend: str, code: str | None, **order: str) -> dict[str, Any]:
+        data = {"friend": {"id": friend}, "order": {"currency": "EUR"} | order}
+        named = {"code": code} if code else {"campaign": self.campaign.campaign}
+        return await self._event("referral_converted", data | named, conversions.convert)
+
+    async def _event(self, kind: str, data: dict[str, Any], decide: Decide) -> dict[str, Any]:
+        row = await self._receive(kind, data)
+        first, again = [await self._decide(decide, row.id) for _ in range(2)]
+        assert first == again
+        return dict(first)
+
+    async def reverse(self, kind: str, order: str, amount: str | None = None) -> None:
+        """`order_refunded` or `order_cancelled`."""
+        told = {"id": order} | ({"amount": amount} if amount else {})
+        row = await self._receive(kind, {"order": told})
+        for _ in range(2):
+            async with self.store.begin() as tx:
+                found = await reversals.note(tx, row.id)
+            for referral in found:
+                async with self.store.begin() as tx:
+                    await reversals.order_reversed(tx, row.id, referral.id, self.now())
+
+    async def command(self, kind: str, referral: str, decide: Decide) -> None:
+        """An operator's; what is not possible is refused and changes nothing."""
+        async with self.store.begin() as tx:
+            friend = (await self._get(tx, schema.referrals, referral)).friend_id
+            row = await inbox.command(
+                tx,
+                kind,
+                "operator",
+                self.now(),
+                data={"referral": referral, "reason": "By hand"},
+                campaign_id=self.campaign.campaign,
+                customer_id=friend,
+            )
+        for _ in range(2):
+            with suppress(reversals.NotPossible):
+                await self._decide(decide, row.id)
+
+    async def pass_time(self, duration: timedelta) -> None:
+        """Later, and every timer that is due has fired."""
+        self._now += duration
+        friends = {row.friend_id for row in await self.all(schema.referrals)}
+        for friend in sorted(friends):
+            async with self.store.begin() as tx:
+                await reversals.pass_time(tx, self.campaign.campaign, friend, "engine", self.now())
+
+    async def settle(self) -> None:
+        """The advocates have been told of every milestone won or lost."""
+        for milestone in await self.all(schema.milestones):
+            async with self.store.begin() as tx:
+                await settlement.settle_milestone(tx, milestone.id, "engine", self.now())
+
+    async def all(self, table: Any) -> list[Any]:
+        async with self.store.read() as tx:
+            return list((await tx.execute(select(table).order_by(*table.primary_key))).all())
+
+    async def _receive(self, kind: str, data: dict[str, Any]) -> Any:
+        number = next(self._ids)
+        raw = {"specversion": "1.0", "id": f"e-{number}", "source": "shop"}
+        event = parse_event(raw | {"type": kind, "data": data})
+        async with self.store.begin() as tx:
+            return await receiving.receive(tx, event, "shop", self.now())
+
+    async def _decide(self, decide: Decide, event: str) -> Any:
+        async with self.store.begin() as tx:
+            return await decide(tx, event, self.now())
+
+    async def _get(self, tx: Tx, table: Any, row_id: str) -> Any:
+        return (await tx.execute(select(table).where(table.c.id == row_id))).one()

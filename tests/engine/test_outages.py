@@ -1,0 +1,272 @@
+"""Temporal, its workers or the database are away: nothing is lost, nothing is done twice, nothing holds up the rest."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from entrypoints.intake import Intake
+from referrals.domain.problems import Problem
+from referrals.store import answers, inbox, reversals, schema, settlement
+from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.engine.world import World, open_world
+from worker import working
+
+sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+RETRY = timedelta(seconds=6)
+"""After this a queued event is due again."""
+
+
+@asynccontextmanager
+async def temporal_away(world: World) -> AsyncIterator[None]:
+    """Events come in as ever, but at the address of Temporal nobody answers."""
+    reachable = world.intake
+    client = await Client.connect("127.0.0.1:1", lazy=True)
+    world.intake = Intake(world.store, client, world.resources.settings, world.now)
+    yield
+    world.intake = reachable
+
+
+def conversion(code: str, friend: str = "fay") -> dict[str, Any]:
+    order = {"id": f"order-of-{friend}", "amount": "100.00", "currency": "EUR"}
+    return {"code": code, "friend": {"id": friend}, "order": order}
+
+
+def failing(
+    function: Callable[..., Any], error: Exception, *, times: int = 1
+) -> Callable[..., Any]:
+    """The function, but its first calls do all of its work and then raise."""
+    left = iter(range(times))
+
+    async def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = await function(*args, **kwargs)
+        if next(left, None) is not None:
+            raise error
+        return result
+
+    return wrapped
+
+
+def broken() -> ApplicationError:
+    """An error that no retry by Temporal hides."""
+    return ApplicationError("broken", non_retryable=True)
+
+
+async def states(world: World) -> list[str]:
+    """Of the events that came in, in order."""
+    return [row.state for row in await world.all(schema.events) if row.type != "publish"]
+
+
+async def test_an_event_is_queued_and_processed_once_when_workers_are_back(database_url: str):
+    async with open_world(database_url, work=False, answer_timeout=timedelta(seconds=1)) as world:
+        async with working(world.client):
+            await world.apply(campaign())
+            code = await world.publish("spring", "ada")
+
+        queued = await world.send("referral_converted", conversion(code), id="e-1")
+
+        assert (queued.status, queued.body) == (202, {"event": "e-1", "state": "queued"})
+        assert not await world.all(schema.referrals)
+        async with working(world.client):
+            world.skipped += RETRY
+            assert [await world.intake.drain(), await world.intake.drain()] == [1, 0]
+            repeat = await world.send("referral_converted", conversion(code), id="e-1")
+        assert (repeat.status, repeat.body["decision"]) == (200, "accepted")
+        assert (await world.balance("ada"), await world.balance("fay")) == (100, 50)
+
+
+async def test_the_events_of_a_friend_are_processed_in_their_order_when_temporal_is_back(
+    world: World,
+):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    async with temporal_away(world):
+        await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
+        await world.send("referral_converted", conversion(code))
+        await world.send("referral_link_shared", {"code": code, "channel": "link"})
+    assert await states(world) == ["queued"] * 3
+
+    world.skipped += RETRY
+    assert await world.intake.drain() == 3
+
+    happened = [kind for kind in await world.activity() if kind.startswith("referral_")]
+    assert happened.index("referral_signed_up") < happened.index("referral_converted")
+    assert len(happened) == 3
+    assert await states(world) == ["processed"] * 3
+
+
+@sqlite
+async def test_an_event_takes_along_what_waits_before_it(world: World):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    async with temporal_away(world):
+        await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
+
+    answer = await world.convert(code, "fay")
+
+    assert answer["decision"] == "accepted"
+    assert await states(world) == ["processed"] * 2
+    (referral,) = await world.all(schema.referrals)
+    assert referral.signed_up_at is not None
+
+
+@sqlite
+async def test_an_event_that_waited_is_judged_by_when_it_was_received(world: World):
+    await world.apply(campaign(ends_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat()))
+    code = await world.publish("spring", "ada")
+    async with temporal_away(world):
+        await world.send("referral_converted", conversion(code), id="e-1")
+
+    await world.sleep(hours=2)
+    assert await world.intake.drain() == 1
+
+    answer = await world.send("referral_converted", conversion(code), id="e-1")
+    assert answer.body["decision"] == "accepted"
+
+
+@sqlite
+async def test_what_cannot_be_done_does_not_hold_up_what_comes_after_it(world: World):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    referral = (await world.sign_up(code, "fay"))["referral"]
+    async with temporal_away(world):
+        queued = await world.intake.command("roll_back", referral, "Too early", "operator")
+    assert queued.status == 202
+
+    answer = await world.convert(code, "fay")
+
+    assert answer["decision"] == "accepted"
+    (command,) = await world.all(schema.events, source="api", actor="operator")
+    assert command.state == "failed"
+    assert "signed_up has nothing to roll back" in command.error
+
+
+@sqlite
+async def test_the_drain_goes_on_after_what_cannot_be_done(world: World):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    referral = (await world.sign_up(code, "fay"))["referral"]
+    async with temporal_away(world):
+        await world.intake.command("roll_back", referral, "Too early", "operator")
+        await world.send("referral_converted", conversion(code))
+        await world.send("referral_converted", conversion(code, "gus"))
+
+    world.skipped += RETRY
+    assert await world.intake.drain() == 2
+
+    assert await world.balance("ada") == 200
+
+
+@sqlite
+async def test_a_command_that_cannot_be_done_is_refused_at_once(world: World):
+    await world.apply(campaign())
+    referral = (await world.sign_up(await world.publish("spring", "ada"), "fay"))["referral"]
+
+    with pytest.raises(Problem) as refused:
+        await world.roll_back(referral)
+
+    assert (refused.value.status, refused.value.type) == (409, "not-possible")
+
+
+@sqlite
+async def test_an_event_that_fails_is_tried_again_and_holds_up_no_other_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    for friend in ("fay", "gus"):
+        await world.convert(code, friend)
+    with monkeypatch.context() as patch:
+        patch.setattr(reversals, "order_reversed", failing(reversals.order_reversed, broken()))
+        first = await world.send("order_refunded", {"order": {"id": "order-of-fay"}})
+        second = await world.send("order_refunded", {"order": {"id": "order-of-gus"}})
+
+    assert [first.status, second.status] == [202, 200]
+    assert (await world.balance("fay"), await world.balance("gus")) == (50, 0)
+    failed, _ = await world.all(schema.events, type="order_refunded")
+    assert (failed.state, failed.attempts) == ("queued", 1)
+    assert "broken" in failed.error
+    world.skipped += RETRY
+    assert await world.intake.drain() == 1
+    assert (await world.balance("fay"), await world.balance("ada")) == (0, 0)
+
+
+@sqlite
+async def test_an_event_that_always_fails_is_parked_in_the_end_with_its_error(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    monkeypatch.setattr(inbox, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(answers, "give", failing(answers.give, broken(), times=99))
+
+    await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
+    await world.send("referral_converted", conversion(code))
+    for _ in range(3):
+        world.skipped += timedelta(minutes=1)
+        await world.intake.drain()
+
+    sign_up, converting = (row for row in await world.all(schema.events) if row.type != "publish")
+    assert (sign_up.state, sign_up.attempts) == ("failed", 3)
+    assert "broken" in sign_up.error
+    assert converting.state == "queued"
+    assert not await world.all(schema.referrals)
+
+
+@sqlite
+async def test_an_event_that_meets_a_bug_is_kept_and_the_drain_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    await world.convert(code, "gus")
+    monkeypatch.setattr(reversals, "note", failing(reversals.note, KeyError("bug"), times=3))
+    for friend in ("fay", "gus"):
+        queued = await world.send("order_refunded", {"order": {"id": f"order-of-{friend}"}})
+        assert queued.status == 202
+
+    world.skipped += RETRY
+    await world.intake.drain()
+
+    assert await world.balance("gus") == 0
+    first, second = await world.all(schema.events, type="order_refunded")
+    assert (first.state, first.attempts, first.error) == ("queued", 2, "KeyError('bug')")
+    assert second.state == "processed"
+
+
+async def test_a_decision_that_fails_in_the_middle_leaves_nothing_and_is_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    monkeypatch.setattr(answers, "give", failing(answers.give, OSError("the disk is full")))
+
+    answer = await world.convert(code, "fay")
+
+    assert answer["decision"] == "accepted"
+    assert (await world.balance("ada"), await world.balance("fay")) == (100, 50)
+    assert await world.activity() == [
+        "code_published",
+        "referral_converted",
+        "reward_granted",
+        "reward_granted",
+    ]
+
+
+async def test_a_milestone_whose_settling_fails_is_settled_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(1)]}))
+    code = await world.publish("spring", "ada")
+    settle = failing(settlement.settle_milestone, broken())
+    monkeypatch.setattr(settlement, "settle_milestone", settle)
+
+    await world.convert(code, "fay")
+    await world.settled()
+
+    assert await world.balance("ada") == 1100

@@ -1,0 +1,147 @@
+"""Storms of simultaneous conversions: limits, milestones and the one referral of a friend hold."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from referrals.domain.events import Customer
+from referrals.store import campaigns, customers, publications, schema
+from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.engine.world import World, open_world
+
+STORM = 200
+PATIENCE = timedelta(minutes=2)
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url, answer_timeout=PATIENCE) as opened:
+        yield opened
+
+
+async def published(world: World, count: int) -> list[str]:
+    """A code for each of so many advocates, without their workflows: those are not what is tried here."""
+    async with world.store.begin() as tx:
+        now = world.now()
+        advocates = [
+            await customers.upsert(tx, Customer(id=f"advocate-{number}"), now)
+            for number in range(count)
+        ]
+        rows = [await publications.publish(tx, "spring", who, "shop", now) for who in advocates]
+    return [row.code for row in rows]
+
+
+async def storm(world: World, conversions: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """All of these (code, friend) at once, each with an order of its own."""
+    return await asyncio.gather(
+        *(
+            world.convert(code, friend, order=f"order-{number}")
+            for number, (code, friend) in enumerate(conversions)
+        )
+    )
+
+
+def decisions(answers: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(a["reason"]["code"] if a["reason"] else a["decision"] for a in answers)
+
+
+async def test_of_200_conversions_of_one_friend_with_different_codes_one_wins(world: World):
+    await world.apply(campaign())
+    codes = await published(world, STORM)
+
+    answers = await storm(world, [(code, "fay") for code in codes])
+
+    assert decisions(answers) == {"accepted": 1, "already_referred": STORM - 1}
+    (winner,) = (answer for answer in answers if answer["decision"] == "accepted")
+    rewards = await world.all(schema.rewards)
+    assert {(row.referral_id, row.state) for row in rewards} == {(winner["referral"], "granted")}
+    assert sorted(row.side for row in rewards) == ["advocate", "friend"]
+    assert len(await world.all(schema.entries)) == 2
+    assert sum(row.uses for row in await world.all(schema.codes)) == 1
+
+
+async def test_of_200_friends_of_one_advocate_exactly_as_many_are_accepted_as_may_be(
+    world: World,
+):
+    """And the milestone at 10 is earned once in the same storm."""
+    await world.apply(
+        campaign(
+            limits={"per_advocate": {"count": 50, "period": "P30D"}},
+            rewards={"friend": POINTS_50, "tiers": [EACH, milestone(10)]},
+        )
+    )
+    code = await world.publish("spring", "ada")
+
+    answers = await storm(world, [(code, f"friend-{number}") for number in range(STORM)])
+    await world.settled()
+
+    assert decisions(answers) == {"accepted": 50, "advocate_limit_reached": 150}
+    assert (await world.advocate("ada")).confirmed == 50
+    assert len(await world.all(schema.milestones)) == 1
+    assert await world.balance("ada") == 50 * 100 + 1000
+
+
+async def test_a_milestone_follows_the_count_through_simultaneous_conversions_and_roll_backs(
+    world: World,
+):
+    await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(5)]}))
+    code = await world.publish("spring", "ada")
+    first = await storm(world, [(code, f"friend-{number}") for number in range(5)])
+
+    await asyncio.gather(
+        *(world.roll_back(answer["referral"]) for answer in first),
+        *(world.convert(code, f"late-{number}") for number in range(4)),
+    )
+    await world.settled()
+
+    advocate = await world.advocate("ada")
+    assert advocate.confirmed == 4
+    milestones = await world.all(schema.milestones)
+    assert {row.state for row in milestones} == {"lost"}
+    assert await world.balance("ada") == 400
+
+
+async def test_places_of_the_whole_campaign_are_taken_once_by_many_advocates(world: World):
+    await world.apply(campaign(limits={"conversions": 7}))
+    codes = await published(world, 10)
+
+    answers = await storm(world, [(codes[n % 10], f"friend-{n}") for n in range(30)])
+
+    assert decisions(answers) == {"accepted": 7, "campaign_limit_reached": 23}
+    (row,) = await world.all(schema.campaigns)
+    assert row.accepted == 7
+
+
+async def test_friends_who_refer_each_other_at_once_do_not_lock_each_other_out(world: World):
+    await world.apply(campaign())
+    people = [f"person-{number}" for number in range(8)]
+    codes = dict(zip(people, [await world.publish("spring", p) for p in people], strict=True))
+    ring = [(codes[one], other) for one, other in zip(people, people[1:] + people[:1], strict=True)]
+
+    answers = await storm(world, ring)
+    await asyncio.gather(*(world.roll_back(answer["referral"]) for answer in answers))
+
+    assert decisions(answers) == {"accepted": 8}
+    assert {await world.balance(person) for person in people} == {0}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_an_event_is_received_while_its_campaign_is_locked_by_a_decision(world: World):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+
+    async with world.store.begin() as decision:
+        await campaigns.in_force(decision, "spring", lock=True)
+        receiving = asyncio.create_task(world.convert(code, "fay"))
+        async with asyncio.timeout(10):
+            await world.until(lambda: _received(world))
+
+    assert (await receiving)["decision"] == "accepted"
+
+
+async def _received(world: World) -> bool:
+    return bool(await world.all(schema.events, type="referral_converted"))

@@ -1,0 +1,20 @@
+"""With nothing cached, every workflow task replays the whole history: what is not deterministic fails at once."""
+
+from functools import partial
+
+import pytest
+from temporalio.worker import Worker
+
+from tests.engine.world import open_world
+from tests.replay.scenarios import SCENARIOS
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_a_scenario_plays_when_every_task_replays(
+    scenario: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("worker.Worker", partial(Worker, max_cached_workflows=0))
+    async with open_world(database_url) as world:
+        await SCENARIOS[scenario](world)
+        await world.settled()
