@@ -289,7 +289,9 @@ class Redeem(Model):
     @property
     def minor(self) -> int:
         """Points, or minor units of the currency."""
-        return parse_amount(self.amount, self.currency) if self.currency else parse_points(self.amount)
+        return (
+            parse_amount(self.amount, self.currency) if self.currency else parse_points(self.amount)
+        )
 
 
 class Publish(Model):

@@ -193,7 +193,8 @@ class Api:
             return RetryAfter(words, _wait(response.headers))
         if status in _CREDENTIALS:
             return Permanent(
-                "credentials", f"Our credentials are not good, which the operator must set right. {words}"
+                "credentials",
+                f"Our credentials are not good, which the operator must set right. {words}",
             )
         if status == _UNCLEAR or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return unclear(words)

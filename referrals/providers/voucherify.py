@@ -6,7 +6,4 @@ points some time after it has answered; v2 lists them at once, as pending.
 Sources: Voucherify's OpenAPI documents, its error list and its guide to loyalty v2 in production, August 2026.
 """
 
-
-
-
 _PAGE = "100"

@@ -7,18 +7,27 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from referrals.domain.campaign import Reward
+from referrals.domain.campaign import Campaign, Reward
 from referrals.domain.decisions import Reason
 from referrals.domain.money import format_amount
-from referrals.domain.states import COUNTED, PLACED, ReferralState, RewardState
+from referrals.domain.states import COUNTED, PLACED, ReferralState, RejectReason, RewardState
 from referrals.domain.tiers import each_conversion, won
-from referrals.store import ledger, records, scenes
+from referrals.store import budgets, ledger, records, scenes
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, campaigns, codes, milestones, referrals, rewards
 from referrals.store.sql import Tx, insert, one, rows
 
 _KEYS = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
+
+
+BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budget is spent.")
+
+
+def promised(campaign: Campaign) -> list[Reward]:
+    """What each conversion is rewarded with."""
+    friend = [campaign.rewards.friend] if campaign.rewards.friend else []
+    return friend + [tier.reward for tier in each_conversion(campaign.rewards.tiers)]
 
 
 async def promise(tx: Tx, scene: Scene, due_at: datetime) -> None:
@@ -42,6 +51,9 @@ async def _promise(
     tier: str | None = None,
 ) -> None:
     customer = scene.friend_id if side == "friend" else scene.advocate.customer_id
+    budget = scene.campaign.limits.budget
+    campaign_id = scene.campaign.campaign
+    in_budget = budget is None or await budgets.fits(tx, campaign_id, budget, [reward], scene.now)
     provider, target = scene.campaign.rewards.provider_of(reward)
     statement = insert(tx, rewards).values(
         id=f"rew_{uuid.uuid5(_KEYS, key).hex}",
@@ -66,7 +78,9 @@ async def _promise(
             statement.on_conflict_do_nothing(index_elements=["key"]).returning(rewards)
         )
     ).first()
-    if row and due_at > scene.now:
+    if row and not in_budget:
+        await close(tx, scene, row, RewardState.VOIDED, BUDGET_SPENT)
+    elif row and due_at > scene.now:
         await records.record(
             tx, scene, "reward_pending", reward=row, data={"due_at": due_at.isoformat()}
         )
