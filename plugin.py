@@ -25,6 +25,7 @@ from referrals.channels.rendering import Templates
 from referrals.clock import Clock, utc_now
 from referrals.domain.temporal import MESSAGES_QUEUE, REWARDS_QUEUE
 from referrals.providers import Provider
+from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
 from workflows.advocate import AdvocateWorkflow
@@ -53,8 +54,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     if settings.smtp_url:
         url = settings.smtp_url.get_secret_value()
         channels["email"] = EmailChannel(url, settings.email_from)
-    async with open_store(settings.database_url) as store:
-        yield Resources(settings, store, Templates(settings.templates_dir), channels)
+    async with open_store(settings.database_url) as store, open_providers(settings) as providers:
+        yield Resources(settings, store, Templates(settings.templates_dir), channels, providers)
 
 
 class ReferralsPlugin(SimplePlugin):

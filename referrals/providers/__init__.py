@@ -32,7 +32,7 @@ class Grant:
         """The key in the vendor's books, where a roll-back is an entry of its own."""
         return f"{self.key}:roll_back" if reversal else self.key
 
-    def signed(self, *, reversal: bool) -> int:
+    def change(self, *, reversal: bool) -> int:
         """The amount as it changes the balance: a roll-back takes it away."""
         return -self.amount if reversal else self.amount
 
@@ -71,8 +71,8 @@ class Provider(Protocol):
     async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
         """Book the opposite of a grant that was given the reference. Raises as `grant` does."""
 
-    def check_target(self, target: Mapping[str, Any], type: RewardType) -> None:
-        """Whether a campaign may name this target for rewards of the type.
+    def check_target(self, target: Mapping[str, Any], kind: RewardType) -> None:
+        """Whether a campaign may name this target for rewards of this kind.
 
         Raises:
             pydantic.ValidationError: it may not, with the keys at fault.
@@ -83,11 +83,11 @@ class Provider(Protocol):
 
 
 class Retryable(Exception):
-    """Nothing is booked. The same call may succeed later."""
+    """This call has booked nothing. It may succeed later."""
 
 
 class RetryAfter(Retryable):
-    """Nothing is booked. The vendor wishes not to be called before `after` has passed."""
+    """Retryable, and the vendor wishes not to be called before `after` has passed."""
 
     def __init__(self, sentence: str, after: timedelta) -> None:
         super().__init__(sentence)
@@ -95,7 +95,7 @@ class RetryAfter(Retryable):
 
 
 class Permanent(Exception):
-    """Nothing is booked, and the same call would end the same way until somebody changes something.
+    """This call has booked nothing, and would end the same way again until somebody changes something.
 
     `code` is the vendor's own key where it has one, or ours: `credentials`, `redirect`, `target`, `amount`,
     `rejected`, `no_effect`, `http_404` and the like.

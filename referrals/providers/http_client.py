@@ -14,6 +14,7 @@
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,7 @@ _UNCLEAR = HTTPStatus.REQUEST_TIMEOUT
 _CREDENTIALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _LATER = {HTTPStatus.LOCKED, HTTPStatus.TOO_EARLY}
 _KEY = re.compile(r"[a-z][a-z_]{0,63}")
+_SECONDS = re.compile(r"[0-9]{1,10}")
 _WORDS = ("title", "message", "detail", "details")
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -69,6 +71,7 @@ def open_client(connect: float = 5, read: float = 15) -> httpx.AsyncClient:
     A connection is waited for no longer than for its making, and an answer must be complete in twice the time that
     each part of it has. Proxies and credentials in the environment are not used.
     """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs URLs, which hold customers' ids
     return httpx.AsyncClient(
         timeout=httpx.Timeout(read, connect=connect, pool=connect),
         limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
@@ -84,8 +87,8 @@ def segment(customer: str) -> str:
     Raises:
         Permanent: `customer`, where it would be read as another path.
     """
-    if customer in {".", ".."}:
-        raise Permanent("customer", "A customer's id of nothing but dots cannot stand in a path.")
+    if customer in {"", ".", ".."}:
+        raise Permanent("customer", "A customer's id of nothing, or of dots alone, cannot stand in a path.")
     return quote(customer, safe="")
 
 
@@ -132,9 +135,8 @@ class Api:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         books: bool = False,
-        also: Collection[int] = (),
     ) -> Shape:
-        """The answer, where its status is 2xx or one of `also`. `books` says that the call changes balances.
+        """The answer, where its status is 2xx. `books` says that the call changes balances.
 
         Raises:
             Retryable, RetryAfter, Refusal, Permanent, Ambiguous: by the table above.
@@ -155,7 +157,7 @@ class Api:
         except (httpx.TransportError, TimeoutError, _TooLong) as error:
             raise unclear(f"{self.name} gave no whole answer: {type(error).__name__}.") from None
         answer = _parse(content)
-        if not response.is_success and response.status_code not in also:
+        if not response.is_success:
             raise self._failure(response, answer, unclear)
         try:
             return shape.model_validate(answer)
@@ -231,8 +233,8 @@ def _words_of(answer: Any) -> str:
 def _wait(headers: httpx.Headers) -> timedelta:
     """How long the vendor wishes not to be called: `Retry-After`, or Voucherify's `X-Rate-Limit-Retry`."""
     asked = headers.get("Retry-After", "")
-    if asked.isdecimal():
-        wait = timedelta(seconds=min(int(asked[:9]), MAX_WAIT.total_seconds()))
+    if _SECONDS.fullmatch(asked):
+        wait = timedelta(seconds=int(asked))
     elif until := _moment(asked) or _epoch(headers.get("X-Rate-Limit-Retry", "")):
         wait = until - (_moment(headers.get("Date", "")) or utc_now())
     else:
@@ -249,4 +251,4 @@ def _moment(text: str) -> datetime | None:
 
 
 def _epoch(text: str) -> datetime | None:
-    return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and len(text) < 11 else None
+    return datetime.fromtimestamp(int(text), UTC) if _SECONDS.fullmatch(text) else None
