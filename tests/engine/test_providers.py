@@ -45,7 +45,7 @@ class Vendor:
             raise fault
         key = grant.booking(reversal=reversal)
         assert key not in self.books, "paid twice"
-        self.books[key] = grant.signed(reversal=reversal)
+        self.books[key] = grant.change(reversal=reversal)
         if fault:
             raise fault
         return Receipt("ref")
