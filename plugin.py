@@ -6,7 +6,7 @@ that was connected with `ReferralsPlugin(resources)`.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from temporalio.plugin import SimplePlugin
@@ -17,12 +17,15 @@ from activities.advocates import AdvocateActivities
 from activities.messages import MessageActivities
 from activities.milestones import MilestoneActivities
 from activities.referrals import ReferralActivities
+from activities.rewards import RewardActivities
 from referrals.channels import Channel
 from referrals.channels.email import EmailChannel
 from referrals.channels.log import LogChannel
 from referrals.channels.rendering import Templates
 from referrals.clock import Clock, utc_now
-from referrals.domain.temporal import MESSAGES_QUEUE
+from referrals.domain.temporal import MESSAGES_QUEUE, REWARDS_QUEUE
+from referrals.providers import Provider
+from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
 from workflows.advocate import AdvocateWorkflow
@@ -40,6 +43,7 @@ class Resources:
     store: Store
     templates: Templates
     channels: Mapping[str, Channel]
+    providers: Mapping[str, Provider] = field(default_factory=dict)
     clock: Clock = utc_now
 
 
@@ -50,8 +54,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     if settings.smtp_url:
         url = settings.smtp_url.get_secret_value()
         channels["email"] = EmailChannel(url, settings.email_from)
-    async with open_store(settings.database_url) as store:
-        yield Resources(settings, store, Templates(settings.templates_dir), channels)
+    async with open_store(settings.database_url) as store, open_providers(settings) as providers:
+        yield Resources(settings, store, Templates(settings.templates_dir), channels, providers)
 
 
 class ReferralsPlugin(SimplePlugin):
@@ -70,18 +74,26 @@ class ReferralsPlugin(SimplePlugin):
         self._resources = resources
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        if self._resources and config["task_queue"] == MESSAGES_QUEUE:
-            config["activities"] = [*config.get("activities", []), *_messages(self._resources)]
-            config["max_task_queue_activities_per_second"] = (
-                self._resources.settings.messages_per_second
-            )
-            return config
-        if self._resources:
-            config["activities"] = [*config.get("activities", []), *_decisions(self._resources)]
-        return super().configure_worker(config)
+        if self._resources is None:
+            return super().configure_worker(config)
+        queue, settings = config["task_queue"], self._resources.settings
+        config["activities"] = [*config.get("activities", []), *_activities(self._resources, queue)]
+        if queue == MESSAGES_QUEUE:
+            config["max_task_queue_activities_per_second"] = settings.messages_per_second
+        elif queue == REWARDS_QUEUE:
+            config["max_task_queue_activities_per_second"] = settings.rewards_per_second
+        else:
+            return super().configure_worker(config)
+        return config
 
 
-def _decisions(resources: Resources) -> list[Callable[..., Any]]:
+def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
+    """What is called by way of each queue. Parking and giving up call nobody: they go by the first."""
+    messages, rewards = _message_activities(resources), _reward_activities(resources)
+    if queue == MESSAGES_QUEUE:
+        return [messages.send_message]
+    if queue == REWARDS_QUEUE:
+        return [rewards.settle_reward]
     referrals = ReferralActivities(resources.store)
     advocates = AdvocateActivities(resources.store)
     return [
@@ -90,18 +102,21 @@ def _decisions(resources: Resources) -> list[Callable[..., Any]]:
         referrals.reassess,
         referrals.roll_back,
         referrals.review,
+        referrals.reward,
         referrals.pass_time,
         advocates.publish,
         advocates.share,
         advocates.settle_milestone,
+        advocates.milestone_reward,
         advocates.resume_advocate,
         MilestoneActivities().tell_advocate,
-        _message_activities(resources).give_up_message,
+        messages.give_up_message,
+        rewards.park_reward,
     ]
 
 
-def _messages(resources: Resources) -> list[Callable[..., Any]]:
-    return [_message_activities(resources).send_message]
+def _reward_activities(resources: Resources) -> RewardActivities:
+    return RewardActivities(resources.store, resources.providers, resources.clock)
 
 
 def _message_activities(resources: Resources) -> MessageActivities:

@@ -15,9 +15,10 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from entrypoints.connection import connect, missing_search_attributes
 from plugin import ReferralsPlugin, open_resources
-from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE
+from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 from referrals.settings import Settings
 
+QUEUES = (QUEUE, REWARDS_QUEUE, MESSAGES_QUEUE)
 GRACE = timedelta(seconds=5)
 """For what runs when the worker is asked to stop; the rest is tried again by the next worker."""
 
@@ -29,7 +30,7 @@ async def working(client: Client) -> AsyncIterator[None]:
     version = WorkerDeploymentVersion(deployment_name="referrals", build_id="0.1.0")
     deployment = WorkerDeploymentConfig(version=version, use_worker_versioning=False)
     async with AsyncExitStack() as workers:
-        for queue in (QUEUE, MESSAGES_QUEUE):
+        for queue in QUEUES:
             await workers.enter_async_context(
                 Worker(
                     client,
@@ -51,7 +52,7 @@ async def run(settings: Settings) -> None:
         if missing := await missing_search_attributes(client):
             raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
         async with working(client):
-            logging.getLogger(__name__).info("Working on %s and %s", QUEUE, MESSAGES_QUEUE)
+            logging.getLogger(__name__).info("Working on %s", ", ".join(QUEUES))
             await stop.wait()
 
 

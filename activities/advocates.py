@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.referrals import ENGINE
+from activities.referrals import ENGINE, not_possible
 from referrals.domain.progress import Progress
-from referrals.store import Store, progress, publications, settlement, shares
+from referrals.store import Store, grants, progress, publications, reversals, settlement, shares
 from referrals.store.sql import Tx
 
 
@@ -65,6 +65,16 @@ class AdvocateActivities:
         async with self.store.begin() as tx:
             await settlement.settle_milestone(tx, step.subject, ENGINE, step.now)
             return await self._progress(tx, step)
+
+    @activity.defn
+    async def milestone_reward(self, step: AdvocateStep) -> Progress:
+        """Retry, void, roll back or approve a milestone's reward, as an operator asked."""
+        try:
+            async with self.store.begin() as tx:
+                await grants.command(tx, step.subject, step.now)
+                return await self._progress(tx, step)
+        except reversals.NotPossible as error:
+            raise not_possible(error) from error
 
     @activity.defn
     async def resume_advocate(self, step: AdvocateStep) -> Progress:

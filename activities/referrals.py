@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from referrals.domain.progress import Progress
-from referrals.store import Store, conversions, progress, reversals, signups
+from referrals.store import Store, conversions, grants, progress, reversals, signups
 from referrals.store.sql import Tx
 
 ENGINE = "engine"
@@ -67,6 +67,11 @@ class ReferralActivities:
         return await self._decide(step, reversals.review)
 
     @activity.defn
+    async def reward(self, step: Step) -> Progress:
+        """Retry, void, roll back or approve one reward, as an operator asked."""
+        return await self._decide(step, grants.command)
+
+    @activity.defn
     async def reassess(self, step: Step) -> Progress:
         """Roll the conversion back unless what is left of its order still qualifies."""
 
@@ -82,17 +87,24 @@ class ReferralActivities:
             await reversals.pass_time(
                 tx, step.friend.campaign, step.friend.friend, ENGINE, step.now
             )
-            return await progress.of_friend(tx, step.friend.campaign, step.friend.friend)
+            return await progress.of_friend(tx, step.friend.campaign, step.friend.friend, step.now)
 
     async def _decide(self, step: Step, decide: Decide) -> Progress:
         try:
             async with self.store.begin() as tx:
                 await decide(tx, step.event, step.now)
-                return await progress.of_friend(tx, step.friend.campaign, step.friend.friend)
+                return await progress.of_friend(
+                    tx, step.friend.campaign, step.friend.friend, step.now
+                )
         except reversals.NotPossible as error:
-            raise ApplicationError(
-                str(error),
-                type="NotPossible",
-                non_retryable=True,
-                category=ApplicationErrorCategory.BENIGN,
-            ) from error
+            raise not_possible(error) from error
+
+
+def not_possible(error: reversals.NotPossible) -> ApplicationError:
+    """What is refused to an operator: expected, and not tried again."""
+    return ApplicationError(
+        str(error),
+        type="NotPossible",
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )

@@ -33,6 +33,7 @@ from referrals.store import (
     campaigns,
     conversions,
     customers,
+    grants,
     inbox,
     receiving,
     reversals,
@@ -132,6 +133,24 @@ class Intake:
                 data={"referral": referral_id, "reason": reason},
                 campaign_id=referral.campaign_id,
                 customer_id=referral.friend_id,
+            )
+        return await self._answer(row)
+
+    async def reward_command(self, kind: str, reward_id: str, reason: str, actor: str) -> Answered:
+        """`reward_retry`, `reward_void`, `reward_roll_back` or `reward_approve` one reward."""
+        async with self._store.begin() as tx:
+            reward = await grants.find(tx, reward_id)
+            if reward is None:
+                raise not_found(f"There is no reward {reward_id}.")
+            row = await inbox.command(
+                tx,
+                kind,
+                actor,
+                self._clock(),
+                data={"reward": reward_id, "reason": reason, "milestone": reward.milestone_id},
+                campaign_id=reward.campaign_id,
+                # Of a referral's reward the friend's workflow takes care, of a milestone's the advocate's.
+                customer_id=reward.friend_id or reward.customer_id,
             )
         return await self._answer(row)
 
@@ -254,6 +273,13 @@ class Intake:
     async def roll_back(self, row: Row[Any]) -> None:
         await self._to_friend(ReferralWorkflow.roll_back, row)
 
+    async def reward(self, row: Row[Any]) -> None:
+        if row.data["milestone"] is None:
+            await self._to_friend(ReferralWorkflow.reward, row)
+        else:
+            run = advocate_run(row.campaign_id, row.customer_id)
+            await self._dispatch.update(run, AdvocateWorkflow.reward, row)
+
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
             advocate = await scenes.advocate_of(
@@ -352,6 +378,10 @@ HANDLERS: dict[str, Callable[[Intake, Row[Any]], Awaitable[None]]] = {
     "approve": Intake.review,
     "reject": Intake.review,
     "roll_back": Intake.roll_back,
+    "reward_retry": Intake.reward,
+    "reward_void": Intake.reward,
+    "reward_roll_back": Intake.reward,
+    "reward_approve": Intake.reward,
 }
 """By type of event or command; any other is a conversion."""
 

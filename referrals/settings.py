@@ -33,12 +33,24 @@ class Settings(BaseSettings):
     email_from: str = "Referrals <referrals@localhost>"
     templates_dir: Path | None = None
     """Message templates that take precedence over the built-in ones."""
+    voucherify_url: str = "https://api.voucherify.io"
+    voucherify_app_id: str | None = None
+    voucherify_app_token: SecretStr | None = None
+    talon_one_url: str | None = None
+    talon_one_api_key: SecretStr | None = None
+    """Of the application, for the Integration API."""
+    talon_one_management_key: SecretStr | None = None
+    http_rewards_url: str | None = None
+    """An endpoint of your own that issues rewards; see docs/providers.md."""
+    http_rewards_secret: SecretStr | None = None
     answer_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
     """How long an event waits for Temporal's answer before it is queued."""
     sandbox: bool = False
     """Whether the worker runs workflows in the SDK's sandbox (the tests and replays always do)."""
     messages_per_second: float = Field(50, gt=0)
     """Limit of the queue `referrals-messages` over all workers."""
+    rewards_per_second: float = Field(20, gt=0)
+    """Limit of the queue `referrals-rewards` over all workers."""
     log_level: str = "INFO"
 
     @field_validator("database_url")

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from referrals.domain.progress import Progress
     from referrals.domain.temporal import ADVOCATE_WORKFLOW
 
-from workflows.effects import DECIDE, PAUSE, Effects, check_id, until_due
+from workflows.effects import DECIDE, PAUSE, Effects, attention, check_id, settle, until_due
 
 MOST_UPDATES = 1500
 """Of one run; the server takes 2,000."""
@@ -59,6 +59,15 @@ class AdvocateWorkflow:
         """Grant a reached milestone's reward, or take a lost one's back."""
         await self._decide(AdvocateActivities.settle_milestone, milestone)
 
+    @workflow.update
+    async def reward(self, event: str) -> None:
+        """Retry, void, roll back or approve a milestone's reward."""
+        await self._decide(AdvocateActivities.milestone_reward, event)
+
+    @reward.validator
+    def _check_reward(self, event: str) -> None:
+        check_id("evt_", event)
+
     @publish.validator
     def _check_publish(self, event: str) -> None:
         check_id("evt_", event)
@@ -82,6 +91,10 @@ class AdvocateWorkflow:
     async def _step(self, activity: Callable[..., Any], subject: str = "") -> None:
         step = AdvocateStep(advocate=self.advocate, now=workflow.now(), subject=subject)
         self.progress = await workflow.execute_local_activity_method(activity, step, **DECIDE)
+        if changes := attention(self.progress):
+            workflow.upsert_search_attributes(changes)
+        for reward in self.progress.rewards:
+            self.effects.begin(reward, settle(reward, self._resume))
         for message in self.progress.messages:
             self.effects.send(message)
 

@@ -1,18 +1,19 @@
 """What a workflow sets off beside its main line: messages above all. None of it blocks or fails a referral."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import MessageActivities
+    from activities.rewards import RewardActivities
     from referrals.domain.progress import Progress
-    from referrals.domain.temporal import MESSAGES_QUEUE
+    from referrals.domain.temporal import ATTENTION_ATTRIBUTE, MESSAGES_QUEUE, REWARDS_QUEUE
 
 SEND: dict[str, Any] = {
     "task_queue": MESSAGES_QUEUE,
@@ -20,6 +21,13 @@ SEND: dict[str, Any] = {
     "schedule_to_close_timeout": timedelta(days=1),
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=30)),
 }
+SETTLE: dict[str, Any] = {
+    "task_queue": REWARDS_QUEUE,
+    "start_to_close_timeout": timedelta(minutes=2),
+    "schedule_to_close_timeout": timedelta(days=3),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=10)),
+}
+"""A provider may be down for days before its rewards are parked; the activity says when to come again."""
 NOTE: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
     "schedule_to_close_timeout": timedelta(days=30),
@@ -33,6 +41,8 @@ DECIDE: dict[str, Any] = {
     ),
 }
 """A decision on the own database, awaited by a caller: it fails the caller's update rather than keep it waiting."""
+
+ATTENTION = SearchAttributeKey.for_keyword(ATTENTION_ATTRIBUTE)
 
 PAUSE = timedelta(minutes=1)
 """Between tries of what nobody waits for, while the database is away."""
@@ -55,6 +65,14 @@ def check_id(prefix: str, text: str) -> None:
         raise ApplicationError(f"not an id {prefix}…: {text!r}", type="InvalidArgument")
 
 
+def attention(progress: Progress) -> list[SearchAttributeUpdate[Any]]:
+    """What has to change in Temporal's list for operators, if anything."""
+    shown = workflow.info().typed_search_attributes.get(ATTENTION)
+    if progress.attention and not shown:
+        return [ATTENTION.value_set("reward_failed")]
+    return [ATTENTION.value_unset()] if shown and not progress.attention else []
+
+
 class Effects:
     """Effects in flight, each known by its key and not begun twice while it runs."""
 
@@ -75,6 +93,19 @@ class Effects:
 
     def send(self, message: str) -> None:
         self.begin(message, _send(message))
+
+
+async def settle(reward: str, then: Callable[[], Awaitable[None]]) -> None:
+    """Have the reward granted or taken back by its provider, or parked; `then` sees what is next."""
+    try:
+        await workflow.execute_activity_method(RewardActivities.settle_reward, reward, **SETTLE)
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        await workflow.execute_activity_method(
+            RewardActivities.park_reward, args=[reward, str(error.cause)], **NOTE
+        )
+    await then()
 
 
 async def _send(message: str) -> None:

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from referrals.domain.progress import MilestoneChange, Progress
     from referrals.domain.temporal import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
 
-from workflows.effects import DECIDE, NOTE, PAUSE, Effects, check_id, until_due
+from workflows.effects import DECIDE, NOTE, PAUSE, Effects, attention, check_id, settle, until_due
 
 STATE = SearchAttributeKey.for_keyword(STATE_ATTRIBUTE)
 
@@ -61,6 +61,11 @@ class ReferralWorkflow:
         return await self._decide(ReferralActivities.review, event)
 
     @workflow.update
+    async def reward(self, event: str) -> str:
+        """Retry, void, roll back or approve one reward."""
+        return await self._decide(ReferralActivities.reward, event)
+
+    @workflow.update
     async def reassess(self, event: str, referral: str) -> str:
         return await self._decide(ReferralActivities.reassess, event, referral)
 
@@ -78,6 +83,10 @@ class ReferralWorkflow:
 
     @review.validator
     def _check_review(self, event: str) -> None:
+        check_id("evt_", event)
+
+    @reward.validator
+    def _check_reward(self, event: str) -> None:
         check_id("evt_", event)
 
     @reassess.validator
@@ -101,9 +110,14 @@ class ReferralWorkflow:
         self._follow(progress)
 
     def _follow(self, progress: Progress) -> None:
-        if progress.state != workflow.info().typed_search_attributes.get(STATE):
-            workflow.upsert_search_attributes([STATE.value_set(progress.state)])
+        shown = workflow.info().typed_search_attributes.get(STATE)
+        changes = [STATE.value_set(progress.state)] if progress.state != shown else []
+        changes += attention(progress)
+        if changes:
+            workflow.upsert_search_attributes(changes)
         self.progress = progress
+        for reward in progress.rewards:
+            self.effects.begin(reward, settle(reward, self._pass_time))
         for message in progress.messages:
             self.effects.send(message)
         for change in progress.milestones:

@@ -1,6 +1,7 @@
 """`/v1/campaigns`: the programmes, their state and their numbers."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from referrals.domain.campaign_file import CampaignError, load_campaign, problem
 from referrals.domain.campaign_file import Problem as Mistake
 from referrals.domain.events import Converted, Publish
 from referrals.domain.problems import Problem
+from referrals.providers import Provider
 from referrals.store import campaigns, lists, views
 from referrals.store.campaigns import CampaignInForce
 from referrals.store.sql import Tx
@@ -67,6 +69,7 @@ async def apply_campaign(
     if definition.campaign != campaign:
         raise _mistake("campaign", f"must be {campaign}, as the path says")
     await asyncio.to_thread(_check_templates, definition, engine.templates)
+    _check_targets(definition, engine.providers)
     async with engine.store.begin() as tx:
         await campaigns.apply(tx, definition, caller, engine.clock())
         return _details(await _in_force(tx, campaign))
@@ -139,6 +142,31 @@ def _check_templates(campaign: Campaign, templates: Templates) -> None:
             except TemplateError as error:
                 field = f"journeys[{number}].steps[{place}].send.template"
                 raise _mistake(field, str(error)) from error
+
+
+def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> None:
+    """Each reward's provider is set up here, and knows what its target names."""
+    tiers = enumerate(campaign.rewards.tiers)
+    wanted = {f"rewards.tiers[{number}].reward": tier.reward for number, tier in tiers}
+    if campaign.rewards.friend:
+        wanted["rewards.friend"] = campaign.rewards.friend
+    for place, reward in wanted.items():
+        name, target = campaign.rewards.provider_of(reward)
+        if name == "ledger":
+            continue
+        provider = providers.get(name)
+        if provider is None:
+            raise _mistake(f"{place}.provider", f"{name} is not set up on this deployment")
+        try:
+            provider.check_target(target, reward.type)
+        except ValidationError as error:
+            mistakes = problems_of(error)
+            raise CampaignError(
+                [
+                    Mistake(f"{place}.target.{m.field}".rstrip("."), None, m.message)
+                    for m in mistakes
+                ]
+            ) from error
 
 
 def _mistake(field: str, message: str) -> CampaignError:

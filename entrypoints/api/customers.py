@@ -12,8 +12,9 @@ from sqlalchemy import Row
 from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
-from referrals.domain.events import Customer
+from referrals.domain.events import Customer, Redeem
 from referrals.domain.problems import FieldError, Problem
+from referrals.domain.rewards import Asset
 from referrals.store import customers, views, wallets
 
 router = APIRouter(route_class=Route, tags=["customers"])
@@ -59,6 +60,16 @@ async def list_entries(customer: CustomerId, engine: Engine, asked: List) -> Any
 async def get_customer(customer: CustomerId, engine: Engine) -> CustomerDetails:
     async with engine.store.read() as tx:
         return _details(await wallets.require_customer(tx, customer))
+
+
+@router.post("/customers/{customer:path}/wallet/redeem")
+async def redeem(customer: CustomerId, body: Redeem, engine: Engine) -> views.Wallet:
+    """Spend points or gift credit, once for each key; answers with what is left."""
+    asset = Asset(body.type, body.currency)
+    async with engine.store.begin() as tx:
+        return await wallets.redeem(
+            tx, customer, asset, body.minor, body.key, body.memo, engine.clock()
+        )
 
 
 @router.put("/customers/{customer:path}", openapi_extra=_BODY)

@@ -16,6 +16,7 @@ from entrypoints.api.resources import (
     Engine,
     ReferralId,
     Resources,
+    RewardId,
 )
 from referrals.domain.events import Model, Text, clean_text
 from referrals.domain.states import ReferralState, RewardState
@@ -153,6 +154,40 @@ async def list_rewards(
     return asked.answer(page, views.Reward)
 
 
+@router.post("/rewards/{reward}/retry", response_model=views.Reward)
+async def retry_reward(reward: RewardId, engine: Engine, caller: Caller) -> Any:
+    """Try a failed reward again, its grant or its roll-back."""
+    return await _reward_command(engine, "reward_retry", reward, "", caller)
+
+
+@router.post("/rewards/{reward}/approve", response_model=views.Reward)
+async def approve_reward(reward: RewardId, engine: Engine, caller: Caller) -> Any:
+    """Let a reward be granted where the campaign asks for approval."""
+    return await _reward_command(engine, "reward_approve", reward, "", caller)
+
+
+@router.post("/rewards/{reward}/void", response_model=views.Reward)
+async def void_reward(reward: RewardId, body: Because, engine: Engine, caller: Caller) -> Any:
+    """Give up a reward that was not granted."""
+    return await _reward_command(engine, "reward_void", reward, body.reason, caller)
+
+
+@router.post("/rewards/{reward}/roll-back", response_model=views.Reward)
+async def roll_back_reward(reward: RewardId, body: Because, engine: Engine, caller: Caller) -> Any:
+    """Take one reward back; its referral stays as it is."""
+    return await _reward_command(engine, "reward_roll_back", reward, body.reason, caller)
+
+
+async def _reward_command(
+    engine: Resources, kind: str, reward: str, reason: str, caller: str
+) -> Any:
+    answered = await engine.intake.reward_command(kind, reward, reason, caller)
+    if answered.status != 200:  # noqa: PLR2004
+        return Json(answered.body, answered.status)
+    async with engine.store.read() as tx:
+        return await lists.get_reward(tx, reward)
+
+
 @router.get(
     "/campaigns/{campaign}/messages", response_model=views.Page[views.Message], responses=AS_CSV
 )
@@ -175,7 +210,7 @@ async def list_activity(
     campaign: CampaignId,
     engine: Engine,
     asked: List,
-    type: Annotated[ActivityType | None, Query()] = None,  # noqa: A002 - the parameter's name
+    type: Annotated[ActivityType | None, Query()] = None,
     customer: Wanted = None,
     referral: Wanted = None,
     since: AwareDatetime | None = None,

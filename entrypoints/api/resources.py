@@ -1,9 +1,9 @@
 """What the API stands on, and how its routes get at it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Path, Request
@@ -14,6 +14,8 @@ from entrypoints.intake import Intake
 from referrals.channels.rendering import Templates
 from referrals.clock import Clock, utc_now
 from referrals.domain.events import Text
+from referrals.providers import Provider
+from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
 
@@ -27,6 +29,7 @@ class Resources:
     client: Client
     intake: Intake
     templates: Templates
+    providers: Mapping[str, Provider] = field(default_factory=dict)
     clock: Clock = utc_now
 
 
@@ -34,12 +37,12 @@ class Resources:
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """The database and Temporal by their settings; as long as they are open, the inbox is drained."""
     templates = Templates(settings.templates_dir)
-    async with open_store(settings.database_url) as store:
+    async with open_store(settings.database_url) as store, open_providers(settings) as providers:
         client = await connect(lazy=True)
         intake = Intake(store, client, settings, utc_now)
         drain = asyncio.create_task(intake.drain_forever())
         try:
-            yield Resources(settings, store, client, intake, templates)
+            yield Resources(settings, store, client, intake, templates, providers)
         finally:
             drain.cancel()
             with suppress(asyncio.CancelledError):
@@ -60,4 +63,5 @@ Caller = Annotated[str, Depends(_caller)]
 
 CampaignId = Annotated[Text, Path(description="The campaign's slug.")]
 CustomerId = Annotated[Text, Path(description="The caller's own id of the customer.")]
+RewardId = Annotated[Text, Path(description="The reward's id.")]
 ReferralId = Annotated[Text, Path(description="The referral's id.")]

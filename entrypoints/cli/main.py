@@ -15,6 +15,7 @@ from entrypoints.cli import (
     people,
     processes,
     referral,
+    reward,
 )
 from entrypoints.cli.output import Failure
 
@@ -32,7 +33,7 @@ app.add_typer(campaigns.app, name="campaign")
 app.command("publish")(people.publish)
 app.add_typer(events.app, name="event")
 app.add_typer(referral.app, name="referral")
-app.add_typer(referral.rewards, name="reward")
+app.add_typer(reward.app, name="reward")
 app.add_typer(people.app, name="customer")
 app.add_typer(database.db, name="db")
 app.add_typer(database.key, name="key")

@@ -1,4 +1,4 @@
-"""`referrals referral …` and `reward …`: what came of them, and what an operator does to one."""
+"""`referrals referral …`: what came of them, and what an operator does to one."""
 
 from typing import Annotated
 
@@ -9,7 +9,6 @@ from entrypoints.cli.output import Json, print_details, print_json, print_table,
 from referrals.domain.states import ReferralState, RewardState
 
 app = typer.Typer(no_args_is_help=True, help="Referrals: list, show, approve, reject, roll-back.")
-rewards = typer.Typer(no_args_is_help=True, help="Rewards: list.")
 
 Campaign = Annotated[str, typer.Argument(help="The campaign's slug.")]
 Id = Annotated[str, typer.Argument(metavar="REFERRAL", help="The referral's id.")]
@@ -17,6 +16,7 @@ Reason = Annotated[str, typer.Option(help="Why; it is kept with the referral.")]
 IN_STATE = typer.Option(help="Only those in this state.")
 State = Annotated[RewardState | None, IN_STATE]
 Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
+
 
 REFERRAL = {
     "id": "Referral",
@@ -86,14 +86,6 @@ def reject(referral: Id, reason: Reason, as_json: Json = False) -> None:
 def roll_back(referral: Id, reason: Reason, as_json: Json = False) -> None:
     """Take a referral back, with all that was granted for it."""
     _act(referral, "roll-back", {"reason": reason}, as_json)
-
-
-@rewards.command("list")
-def list_rewards(
-    campaign: Campaign, state: State = None, limit: Limit = 100, as_json: Json = False
-) -> None:
-    """The rewards of a campaign."""
-    _list(path("campaigns", campaign, "rewards"), REWARD, as_json, state=state, limit=limit)
 
 
 def _list(

@@ -5,9 +5,9 @@ there yet is refused too, with "not supported yet", so that no campaign runs oth
 """
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
 from referrals.domain.durations import Duration
@@ -26,6 +26,7 @@ from referrals.domain.fields import (
     unique_names,
 )
 from referrals.domain.journeys import Journey, Send, Step
+from referrals.domain.money import Currency, parse_amount
 from referrals.domain.rewards import Asset, Reward, Rewards, Rollback, Tier
 from referrals.domain.rules import Condition, compile_condition
 
@@ -125,9 +126,32 @@ class Cooldown(Model):
 
 
 class Budget(Model):
-    """The most that the campaign may give."""
+    """The most that the campaign may give, ever or within a period, and what becomes of a conversion beyond it."""
 
-    points: Count
+    points: Count | None = None
+    money: dict[Currency, str] = Field(default_factory=dict)
+    rewards: Count | None = None
+    period: Duration | None = None
+    on_limit: Literal["reject", "no_reward"] = "reject"
+
+    @field_validator("money")
+    @classmethod
+    def _amounts_of_their_currencies(cls, money: dict[str, str]) -> dict[str, str]:
+        for currency, amount in money.items():
+            parse_amount(amount, currency)
+        return money
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if self.points is None and self.rewards is None and not self.money:
+            raise ValueError("must have points, money or rewards")
+        return self
+
+    def limit_of(self, currency: str | None) -> int | None:
+        """Points where there is no currency, else minor units of it; None is no limit."""
+        if currency is None:
+            return self.points
+        return parse_amount(self.money[currency], currency) if currency in self.money else None
 
 
 class Limits(Model):
@@ -136,7 +160,7 @@ class Limits(Model):
     per_advocate: PerAdvocate | None = None
     cooldown: Cooldown | None = None
     conversions: Count | None = None
-    budget: Annotated[Budget | None, AfterValidator(not_yet)] = None
+    budget: Budget | None = None
 
 
 class Campaign(Model):

@@ -6,7 +6,7 @@ Source: design, "Events"; the envelope follows https://cloudevents.io.
 import re
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -27,7 +27,7 @@ from pydantic import (
 
 from referrals.domain.codes import is_code, normalise
 from referrals.domain.event_names import check_event_name
-from referrals.domain.money import Currency, parse_amount
+from referrals.domain.money import Currency, parse_amount, parse_points
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 MAX_DEPTH = 16
@@ -267,6 +267,31 @@ def parse_event(value: Any) -> Event:
     """
     kind = value.get("type") if isinstance(value, dict) else None
     return _EVENTS.get(str(kind), _CONVERSION_EVENT).model_validate(value)
+
+
+class Redeem(Model):
+    """The body of a spending. `key` is the caller's idempotency key: the order that it pays, say."""
+
+    key: Text
+    type: Literal["points", "gift_credit"]
+    currency: Currency | None = None
+    amount: Amount
+    memo: Text = "Spent"
+
+    @model_validator(mode="after")
+    def _more_than_nothing(self) -> Self:
+        if (self.type == "gift_credit") != (self.currency is not None):
+            raise ValueError("gift credit has a currency, points have none")
+        if self.minor <= 0:
+            raise ValueError("amount must be more than zero")
+        return self
+
+    @property
+    def minor(self) -> int:
+        """Points, or minor units of the currency."""
+        return (
+            parse_amount(self.amount, self.currency) if self.currency else parse_points(self.amount)
+        )
 
 
 class Publish(Model):

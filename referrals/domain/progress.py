@@ -19,8 +19,9 @@ class MilestoneChange(BaseModel):
 class Progress(BaseModel):
     """Where a referral or an advocate stands in SQL.
 
-    `open`: there is more to come; `wake_at`: when time alone changes something; `messages` wait to be sent,
-    `milestones` to be settled by the advocate's workflow.
+    `open`: there is more to come; `wake_at`: when time alone changes something; `attention`: something
+    is parked until an operator sees to it. `messages` wait to be sent, `rewards` to be granted or rolled back by their
+    provider, `milestones` to be settled by the advocate's workflow.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,5 +29,7 @@ class Progress(BaseModel):
     state: str = ""
     open: bool = False
     wake_at: datetime | None = None
+    attention: bool = False
     messages: tuple[str, ...] = ()
+    rewards: tuple[str, ...] = ()
     milestones: tuple[MilestoneChange, ...] = ()

@@ -4,8 +4,14 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from referrals.domain.fields import Count, Flag, Model, NotYet, Slug, unique_names
+from referrals.domain.fields import Count, Flag, Model, Slug, unique_names
 from referrals.domain.money import MAX_POINTS, Currency, parse_amount
+
+Provider = Literal["ledger", "voucherify", "talon_one", "http"]
+"""Where rewards are issued: in the own ledger, or in somebody else's."""
+
+Target = dict[str, Any]
+"""Which of the provider's objects (programme, card, campaign) a reward goes to; each provider has its own keys."""
 
 
 class Asset(NamedTuple):
@@ -21,6 +27,8 @@ class Reward(Model):
     type: Literal["points", "gift_credit"]
     currency: Annotated[Currency | None, Field(validate_default=True)] = None
     amount: int | str
+    provider: Provider | None = None
+    target: Target | None = None
 
     @property
     def minor(self) -> int:
@@ -100,16 +108,16 @@ class Rewards(Model):
 
     friend: Reward | None = None
     tiers: Annotated[tuple[Tier, ...], Field(max_length=50), AfterValidator(unique_names)] = ()
-    provider: Literal["ledger"] = "ledger"
-    approval: NotYet = None
+    provider: Provider = "ledger"
+    target: Target = Field(default_factory=dict)
+    approval: Literal["manual"] | None = None
     rollback: Rollback = Rollback()
 
-    @field_validator("provider", mode="before")
-    @classmethod
-    def _only_the_ledger_yet(cls, provider: Any) -> Any:
-        if provider in ("voucherify", "talon_one", "http"):
-            raise ValueError(f"provider {provider} is not supported yet")
-        return provider
+    def provider_of(self, reward: Reward) -> tuple[Provider, Target]:
+        """Where this reward is issued: its own provider and target, else the campaign's."""
+        if reward.provider is None:
+            return self.provider, reward.target or self.target
+        return reward.provider, reward.target or {}
 
     @model_validator(mode="after")
     def _for_somebody(self) -> Self:

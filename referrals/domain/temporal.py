@@ -5,6 +5,8 @@ ADVOCATE_WORKFLOW = "AdvocateWorkflow"
 
 QUEUE = "referrals"
 """Workflows and decisions."""
+REWARDS_QUEUE = "referrals-rewards"
+"""Calls to reward providers; rate limited over all workers."""
 MESSAGES_QUEUE = "referrals-messages"
 """Messages; rate limited over all workers."""
 

@@ -20,6 +20,7 @@ from referrals.domain.states import (
 )
 from referrals.store import (
     answers,
+    budgets,
     campaigns,
     conditions,
     customers,
@@ -125,7 +126,7 @@ async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
     used = attempt.order is not None and await _order_used(tx, scene, attempt.order)
     friend = await signups.friend_facts(tx, scene, attempt.at, attempt.referral, order_used=used)
     order = attempt.order.model_dump() if attempt.order else None
-    return qualify(
+    place_at = qualify(
         scene.campaign,
         attempt.found.state,
         signups.code_facts(attempt.code),
@@ -134,6 +135,18 @@ async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
         await conditions.of_conversion(tx, scene, order, about(attempt.event)),
         attempt.at,
     )
+    if isinstance(place_at, datetime) and await _over_budget(tx, scene):
+        return settlement.BUDGET_SPENT
+    return place_at
+
+
+async def _over_budget(tx: Tx, scene: Scene) -> bool:
+    """Where the campaign refuses a conversion that it cannot reward; elsewhere its rewards are voided."""
+    budget = scene.campaign.limits.budget
+    if budget is None or budget.on_limit != "reject":
+        return False
+    more = settlement.promised(scene.campaign)
+    return not await budgets.fits(tx, scene.campaign.campaign, budget, more, scene.now)
 
 
 async def _order_used(tx: Tx, scene: Scene, order: Order) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, literal, select
 
+from referrals.domain.rewards import Asset
 from referrals.store.schema import accounts, entries
 from referrals.store.sql import Tx, first, insert, locked, one
 
@@ -41,6 +42,36 @@ async def reverse(
     return owed
 
 
+async def redeem(
+    tx: Tx, customer_id: str, asset: Asset, amount: int, key: str, memo: str, now: datetime
+) -> Row[Any]:
+    """Spend from the wallet, once for each key, and never below zero. Returns the entry, of a repeat the first one.
+
+    Raises Insufficient, and KeyReused where the key stands for another spending.
+    """
+    wallet = await _account_of(tx, "wallet", customer_id, asset)
+    await _lock(tx, wallet)
+    spent = await _account_of(tx, "spent", customer_id, asset)
+    own_key = f"redeem:{customer_id}:{key}"
+    found = await first(tx, select(entries).where(entries.c.key == own_key))
+    if found is None:
+        if await balance_of(tx, wallet) < amount:
+            raise Insufficient
+        await _enter(tx, own_key, wallet, spent, amount, None, None, memo, now)
+        found = await one(tx, select(entries).where(entries.c.key == own_key))
+    if (found.debit_id, found.amount) != (wallet, amount):
+        raise KeyReused
+    return found
+
+
+class Insufficient(Exception):
+    """The wallet holds less."""
+
+
+class KeyReused(Exception):
+    """The key stands for another spending."""
+
+
 async def balance_of(tx: Tx, account_id: int) -> int:
     """Credits less debits."""
     credit = select(func.coalesce(func.sum(entries.c.amount), 0)).where(
@@ -53,7 +84,11 @@ async def balance_of(tx: Tx, account_id: int) -> int:
 
 
 async def _account(tx: Tx, kind: str, owner: str, reward: Row[Any]) -> int:
-    key = {"kind": kind, "owner": owner, "type": reward.type, "currency": reward.currency or ""}
+    return await _account_of(tx, kind, owner, Asset(reward.type, reward.currency))
+
+
+async def _account_of(tx: Tx, kind: str, owner: str, asset: Asset) -> int:
+    key = {"kind": kind, "owner": owner, "type": asset.type, "currency": asset.currency or ""}
     found = select(accounts.c.id).filter_by(**key)
     row = await first(tx, found)
     if row is None:
@@ -73,7 +108,7 @@ async def _enter(
     debit: int,
     credit: int,
     amount: int,
-    reward: Row[Any],
+    reward: Row[Any] | None,
     reverses: int | None,
     memo: str,
     now: datetime,
@@ -85,7 +120,7 @@ async def _enter(
             debit_id=debit,
             credit_id=credit,
             amount=amount,
-            reward_id=reward.id,
+            reward_id=reward.id if reward else None,
             reverses_id=reverses,
             at=now,
             memo=memo,

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, select
 
 from referrals.domain.problems import Problem
+from referrals.domain.states import RewardState
 from referrals.store import views
 from referrals.store.pages import Cursor, newest_first
 from referrals.store.schema import (
@@ -174,8 +175,32 @@ def of_reward(row: Row[Any]) -> views.Reward:
         granted_at=row.granted_at,
         closed_at=row.closed_at,
         reason=row.reason,
+        key=row.key,
+        provider=row.provider,
+        reference=row.reference,
+        attempts=row.attempts,
+        error=f"{row.error_code}: {row.error}" if row.error else None,
+        next_step=_next_step(row),
         created_at=row.created_at,
     )
+
+
+def _next_step(row: Row[Any]) -> str | None:
+    """What happens to an unsettled reward next, for people."""
+    if row.state == RewardState.FAILED:
+        return "waits for an operator: retry or void it"
+    if row.state == RewardState.PENDING:
+        return f"due {row.due_at:%Y-%m-%d %H:%M} UTC"
+    if row.state in (RewardState.GRANTING, RewardState.ROLLING_BACK):
+        return f"tried again {row.retry_at:%Y-%m-%d %H:%M:%S} UTC" if row.retry_at else "under way"
+    return None
+
+
+async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
+    row = await first(tx, select_rewards().where(rewards.c.id == reward_id))
+    if row is None:
+        raise not_found(f"There is no reward {reward_id}.")
+    return of_reward(row)
 
 
 async def list_rewards(

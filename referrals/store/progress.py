@@ -1,28 +1,41 @@
 """Where a workflow resumes: read from SQL after each step, so that any run can take over from any other."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Row, select
 
+from referrals.domain.campaign import Campaign
 from referrals.domain.progress import MilestoneChange, Progress
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
 from referrals.store import campaigns, scenes
 from referrals.store.records import friend_sender
 from referrals.store.schema import advocates, milestones, rewards
 from referrals.store.schema import messages as messages_table
+from referrals.store.settlement import is_due
 from referrals.store.sql import Tx, one, rows, scalars
 
+UNSETTLED = frozenset(
+    {RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK, RewardState.FAILED}
+)
 
-async def of_friend(tx: Tx, campaign_id: str, friend_id: str) -> Progress:
+
+async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> Progress:
     """The friend's latest referral in the campaign; nothing is open where there is none."""
     referral = await scenes.latest_referral(tx, campaign_id, friend_id)
     messages = tuple(await _pending(tx, friend_sender(campaign_id, friend_id)))
     if referral is None:
         return Progress(messages=messages)
     state = ReferralState(referral.state)
+    campaign = await campaigns.at_version(tx, campaign_id, referral.version)
+    unsettled = await _unsettled_rewards(tx, rewards.c.referral_id == referral.id)
+    waiting = state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP}
     return Progress(
         state=state,
-        open=state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP, ReferralState.CONFIRMED},
+        open=waiting or bool(unsettled),
+        attention=_parked(unsettled),
+        rewards=() if waiting else _workable(unsettled, campaign, now),
         wake_at={
             ReferralState.SIGNED_UP: referral.window_ends_at,
             ReferralState.HELD: referral.due_at,
@@ -43,13 +56,43 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
         ),
     )
     assert found is not None
+    unsettled = await _unsettled_rewards(
+        tx,
+        rewards.c.milestone_id.in_(
+            select(milestones.c.id).where(milestones.c.advocate_id == advocate.id)
+        ),
+    )
     ends_at = found.campaign.ends_at
     over = found.state == "archived" or (ends_at is not None and ends_at <= now)
     return Progress(
         state=found.state,
-        open=not over,
+        open=not over or bool(unsettled),
+        attention=_parked(unsettled),
+        rewards=_workable(unsettled, found.campaign, now),
         wake_at=None if over else ends_at,
         messages=tuple(await _pending(tx, advocate.id)),
+    )
+
+
+async def _unsettled_rewards(tx: Tx, of: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    statement = select(rewards).where(of, rewards.c.state.in_(UNSETTLED)).order_by(rewards.c.key)
+    return await rows(tx, statement)
+
+
+def _parked(unsettled: Sequence[Row[Any]]) -> bool:
+    return any(reward.state == RewardState.FAILED for reward in unsettled)
+
+
+def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) -> tuple[str, ...]:
+    """Rewards for which another provider is to be called now."""
+    return tuple(
+        reward.id
+        for reward in unsettled
+        if reward.provider != "ledger"
+        and (
+            reward.state in (RewardState.GRANTING, RewardState.ROLLING_BACK)
+            or is_due(reward, campaign.rewards.approval, now)
+        )
     )
 
 

@@ -264,6 +264,17 @@ rewards = Table(
         nullable=False,
     ),
     Column("due_at", Instant),
+    # Where it is issued; what follows is only for providers other than the own ledger.
+    Column("provider", Text, nullable=False, server_default="ledger"),
+    Column("target", JSON, nullable=False, server_default="{}"),
+    Column("approved_at", Instant),
+    # The provider has taken the last call, and books it when it comes to it.
+    Column("taken_at", Instant),
+    Column("reference", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error_code", Text),
+    Column("error", Text),
+    Column("retry_at", Instant),
     Column("granted_at", Instant),
     Column("closed_at", Instant),
     Column("reason", Text),
@@ -276,8 +287,8 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", Serial, primary_key=True),
-    Column("kind", Text, _one_of("kind", ["wallet", "owed", "issued"]), nullable=False),
-    # Whose account: a customer's wallet or debt, or what a campaign has issued.
+    Column("kind", Text, _one_of("kind", ["wallet", "owed", "issued", "spent"]), nullable=False),
+    # Whose account: a customer's wallet, debt or spending, or what a campaign has issued.
     Column("owner", Text, nullable=False),
     Column("type", Text, nullable=False),
     # Empty for points: NULLs would not be unique.

@@ -7,18 +7,27 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from referrals.domain.campaign import Reward
+from referrals.domain.campaign import Campaign, Reward
 from referrals.domain.decisions import Reason
 from referrals.domain.money import format_amount
-from referrals.domain.states import COUNTED, PLACED, ReferralState, RewardState
+from referrals.domain.states import COUNTED, PLACED, ReferralState, RejectReason, RewardState
 from referrals.domain.tiers import each_conversion, won
-from referrals.store import ledger, records, scenes
+from referrals.store import budgets, ledger, records, scenes
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, campaigns, codes, milestones, referrals, rewards
 from referrals.store.sql import Tx, insert, one, rows
 
 _KEYS = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
+
+
+BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budget is spent.")
+
+
+def promised(campaign: Campaign) -> list[Reward]:
+    """What each conversion is rewarded with."""
+    friend = [campaign.rewards.friend] if campaign.rewards.friend else []
+    return friend + [tier.reward for tier in each_conversion(campaign.rewards.tiers)]
 
 
 async def promise(tx: Tx, scene: Scene, due_at: datetime) -> None:
@@ -42,6 +51,10 @@ async def _promise(
     tier: str | None = None,
 ) -> None:
     customer = scene.friend_id if side == "friend" else scene.advocate.customer_id
+    budget = scene.campaign.limits.budget
+    campaign_id = scene.campaign.campaign
+    in_budget = budget is None or await budgets.fits(tx, campaign_id, budget, [reward], scene.now)
+    provider, target = scene.campaign.rewards.provider_of(reward)
     statement = insert(tx, rewards).values(
         id=f"rew_{uuid.uuid5(_KEYS, key).hex}",
         key=key,
@@ -55,6 +68,8 @@ async def _promise(
         amount=reward.minor,
         currency=reward.currency,
         state=RewardState.PENDING,
+        provider=provider,
+        target=target,
         due_at=due_at,
         created_at=scene.now,
     )
@@ -63,7 +78,9 @@ async def _promise(
             statement.on_conflict_do_nothing(index_elements=["key"]).returning(rewards)
         )
     ).first()
-    if row and due_at > scene.now:
+    if row and not in_budget:
+        await close(tx, scene, row, RewardState.VOIDED, BUDGET_SPENT)
+    elif row and due_at > scene.now:
         await records.record(
             tx, scene, "reward_pending", reward=row, data={"due_at": due_at.isoformat()}
         )
@@ -76,7 +93,6 @@ async def confirm(tx: Tx, scene: Scene) -> None:
     count = await _count(tx, scene.advocate.id, 1)
     await _win_milestones(tx, scene, count)
     await grant_due(tx, scene)
-    await set_state(tx, referral_id, ReferralState.REWARDED)
 
 
 async def confirm_if_due(tx: Tx, scene: Scene) -> None:
@@ -88,12 +104,44 @@ async def confirm_if_due(tx: Tx, scene: Scene) -> None:
 
 
 async def grant_due(tx: Tx, scene: Scene) -> None:
-    """Grant the scene's rewards (a referral's, or a milestone's) whose time has come."""
-    for reward in await _rewards(tx, scene):
-        if reward.state == RewardState.PENDING and reward.due_at <= scene.now:
+    """Grant those of the scene's rewards (a referral's, or a milestone's) that the own ledger issues and that are due.
+
+    A referral all of whose rewards are granted is rewarded.
+    """
+    approval = scene.campaign.rewards.approval
+    for reward in await rewards_of(tx, scene):
+        if reward.provider == "ledger" and is_due(reward, approval, scene.now):
             await ledger.grant(tx, reward, describe(reward), scene.now)
-            await _set_reward(tx, reward, RewardState.GRANTED, granted_at=scene.now)
-            await records.record(tx, scene, "reward_granted", reward=reward)
+            await granted(tx, scene, reward)
+    await finish(tx, scene)
+
+
+def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
+    """Nothing is waited for any more: not the time, not an approval."""
+    approved = approval is None or reward.approved_at is not None
+    return reward.state == RewardState.PENDING and reward.due_at <= now and approved
+
+
+async def granted(tx: Tx, scene: Scene, reward: Row[Any], reference: str | None = None) -> None:
+    """The provider has confirmed the reward."""
+    values = {"granted_at": scene.now, "reference": reference, "error": None, "error_code": None}
+    await set_reward(tx, reward, RewardState.GRANTED, **values)
+    await records.record(tx, scene, "reward_granted", reward=reward)
+
+
+async def finish(tx: Tx, scene: Scene) -> None:
+    """A confirmed referral is rewarded when nothing of it is to be granted any more."""
+    if scene.milestone or not scene.referral_id:
+        return
+    owing = {RewardState.PENDING, RewardState.GRANTING, RewardState.FAILED}
+    if not any(reward.state in owing for reward in await rewards_of(tx, scene)):
+        await tx.execute(
+            referrals.update()
+            .where(
+                referrals.c.id == scene.referral_id, referrals.c.state == ReferralState.CONFIRMED
+            )
+            .values(state=ReferralState.REWARDED)
+        )
 
 
 async def roll_back(tx: Tx, scene: Scene, referral: Row[Any], reason: Reason) -> None:
@@ -128,26 +176,30 @@ async def give_place_back(tx: Tx, referral: Row[Any]) -> None:
 
 
 async def take_back_rewards(tx: Tx, scene: Scene, reason: Reason) -> None:
-    """Void what is pending, reverse what was granted."""
-    allow_negative = scene.campaign.rewards.rollback.allow_negative
-    for reward in await _rewards(tx, scene):
+    """Void what is pending, take back what was granted."""
+    for reward in await rewards_of(tx, scene):
         if reward.state == RewardState.PENDING:
-            await _close(tx, scene, reward, RewardState.VOIDED, reason)
-        elif reward.state == RewardState.GRANTED:
-            owed = await ledger.reverse(
-                tx,
-                reward,
-                f"Rolled back: {reason.message}",
-                scene.now,
-                allow_negative=allow_negative,
-            )
-            await _close(tx, scene, reward, RewardState.ROLLED_BACK, reason, owed=owed)
+            await close(tx, scene, reward, RewardState.VOIDED, reason)
+        elif reward.state in (RewardState.GRANTED, RewardState.FAILED):
+            await take_back(tx, scene, reward, reason)
 
 
-async def _close(
+async def take_back(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> None:
+    """Reverse a reward in the own ledger; another provider's is left `rolling_back` for its workflow to see to."""
+    if reward.provider != "ledger":
+        values = {"attempts": 0, "taken_at": None, "error": None, "error_code": None}
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason.message, **values)
+        return
+    memo = f"Rolled back: {reason.message}"
+    allow_negative = scene.campaign.rewards.rollback.allow_negative
+    owed = await ledger.reverse(tx, reward, memo, scene.now, allow_negative=allow_negative)
+    await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, owed=owed)
+
+
+async def close(
     tx: Tx, scene: Scene, reward: Row[Any], state: RewardState, reason: Reason, owed: int = 0
 ) -> None:
-    await _set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
+    await set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
     data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     await records.record(tx, scene, f"reward_{state}", reward=reward, reason=reason, data=data)
 
@@ -237,7 +289,7 @@ async def _reached(tx: Tx, advocate_id: str) -> list[Row[Any]]:
     return list(await rows(tx, statement))
 
 
-async def _rewards(tx: Tx, scene: Scene) -> list[Row[Any]]:
+async def rewards_of(tx: Tx, scene: Scene) -> list[Row[Any]]:
     mine = (
         rewards.c.milestone_id == scene.milestone.id
         if scene.milestone
@@ -252,7 +304,7 @@ async def set_state(tx: Tx, referral_id: str, state: ReferralState, **values: An
     )
 
 
-async def _set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
+async def set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
     await tx.execute(
         rewards.update().where(rewards.c.id == reward.id).values(state=state, **values)
     )

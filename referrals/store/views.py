@@ -124,6 +124,12 @@ class Reward:
     granted_at: datetime | None
     closed_at: datetime | None
     reason: str | None
+    key: str
+    provider: str
+    reference: str | None
+    attempts: int
+    error: str | None
+    next_step: str | None
     created_at: datetime
 
 

@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, case, func, select
 
+from referrals.domain.problems import Problem
+from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
-from referrals.store import customers, views
+from referrals.store import customers, ledger, views
 from referrals.store.lists import not_found
 from referrals.store.pages import Cursor, newest_first
 from referrals.store.schema import accounts, entries, rewards
@@ -15,7 +18,7 @@ from referrals.store.settlement import amount_text
 from referrals.store.sql import Tx, rows
 from referrals.store.views import Page
 
-Asset = tuple[str, str]
+Kind = tuple[str, str]
 """Type and currency, the latter empty for points."""
 
 # A wallet grows by what it is credited, a debt by what it is debited.
@@ -36,11 +39,27 @@ async def require_customer(tx: Tx, customer: str) -> Row[Any]:
 async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
     """The balances of every kind that the customer has had or is to have. Raises Problem."""
     customer_id = (await require_customer(tx, customer)).id
-    amounts: dict[Asset, dict[str, int]] = defaultdict(dict)
+    amounts: dict[Kind, dict[str, int]] = defaultdict(dict)
     for statement in (_sums(customer_id), _pending(customer_id)):
         for kind, asset_type, currency, amount in map(tuple, await rows(tx, statement)):
             amounts[asset_type, currency or ""][kind] = int(amount)
     return views.Wallet(customer, list(_balances(sorted(amounts.items()))), [])
+
+
+async def redeem(
+    tx: Tx, customer: str, asset: Asset, amount: int, key: str, memo: str, now: datetime
+) -> views.Wallet:
+    """Spend, and what is left. Raises Problem: there is no such customer, or too little in the wallet."""
+    customer_id = (await require_customer(tx, customer)).id
+    try:
+        await ledger.redeem(tx, customer_id, asset, amount, key, memo, now)
+    except ledger.Insufficient as error:
+        detail = "The wallet holds less than that."
+        raise Problem("insufficient-balance", "Not enough in the wallet", 409, detail) from error
+    except ledger.KeyReused as error:
+        detail = f"The key {key} stands for another spending."
+        raise Problem("key-reused", "The key was used before", 409, detail) from error
+    return await get_wallet(tx, customer)
 
 
 async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Entry]:
@@ -89,7 +108,7 @@ def _pending(customer_id: str) -> Select[Any]:
     )
 
 
-def _balances(amounts: Iterable[tuple[Asset, dict[str, int]]]) -> Iterable[views.Balance]:
+def _balances(amounts: Iterable[tuple[Kind, dict[str, int]]]) -> Iterable[views.Balance]:
     for (asset_type, code), by_kind in amounts:
         currency = code or None
         balance, pending, owed = (

@@ -229,3 +229,40 @@ def test_a_command_that_cannot_be_understood_ends_in_exit_code_2(run, arguments)
 
     assert (result.code, result.out) == (2, "")
     assert result.err
+
+
+FAILED = {
+    "id": "rew_1",
+    "key": "ref_1/friend",
+    "customer": "fay",
+    "provider": "voucherify",
+    "amount": "50",
+    "state": "failed",
+    "attempts": 3,
+    "error": "not_found: There is no such member.",
+    "next_step": "waits for an operator: retry or void it",
+}
+
+
+def test_failed_rewards_of_all_campaigns_are_listed_with_what_an_operator_wants_to_know(api, run):
+    api.answer("GET /v1/campaigns", {"data": [{"campaign": "spring"}], "next": None})
+    api.answer("GET /v1/campaigns/spring/rewards", {"data": [FAILED], "next": None})
+
+    result = run("reward", "list", "--state", "failed")
+
+    for shown in ("ref_1/friend", "fay", "voucherify", "3", "There is no such member"):
+        assert shown in result.out.replace("\n", " ")
+
+
+def test_all_failed_rewards_are_retried_with_one_command(api, run):
+    api.answer("GET /v1/campaigns", {"data": [{"campaign": "spring"}], "next": None})
+    api.answer("GET /v1/campaigns/spring/rewards", {"data": [FAILED], "next": None})
+    api.answer("POST /v1/rewards/rew_1/retry", FAILED | {"state": "granting"})
+
+    result = run("reward", "retry", "--failed")
+
+    assert result.out == "rew_1 is granting.\n"
+
+
+def test_rewards_are_named_or_chosen_by_their_failure(api, run):
+    assert run("reward", "retry").code == 2

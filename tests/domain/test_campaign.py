@@ -257,7 +257,7 @@ MISTAKES = [
     ("limits.cooldown.period", "-P1D", ISO),
     ("limits.cooldown.on_hit", "ignore", "must be 'defer' or 'reject'"),
     ("limits.conversions", 0, "must be more than 0"),
-    ("limits.budget", {"points": 500000}, "budget is not supported yet"),
+    ("limits.budget", {}, "must have points, money or rewards"),
     ("rewards", {}, "must have a reward for the friend, or tiers for the advocate"),
     ("rewards.friend.type", "coupon", "type coupon is not supported yet"),
     ("rewards.friend.type", "cash", "must be 'points' or 'gift_credit'"),
@@ -278,12 +278,9 @@ MISTAKES = [
     (f"{CREDIT}.amount", "25.001", "has 3 decimals, but EUR has 2"),
     (f"{CREDIT}.amount", "-25", 'must be a plain decimal string such as "80.00", with at most 12 digits before the point'),
     ("rewards.tiers.1.at", 0, "must be more than 0"),
-    ("rewards.provider", "voucherify", "provider voucherify is not supported yet"),
-    ("rewards.provider", "talon_one", "provider talon_one is not supported yet"),
-    ("rewards.provider", "http", "provider http is not supported yet"),
-    ("rewards.provider", "paypal", "must be 'ledger'"),
-    ("rewards.provider", {"a": 1}, "must be 'ledger'"),
-    ("rewards.approval", {"above": 500}, "approval is not supported yet"),
+    ("rewards.provider", "paypal", "must be 'ledger', 'voucherify', 'talon_one' or 'http'"),
+    ("rewards.provider", {"a": 1}, "must be 'ledger', 'voucherify', 'talon_one' or 'http'"),
+    ("rewards.approval", {"above": 500}, "must be 'manual'"),
     ("rewards.rollback.allow_negative", "no", "must be true or false"),
     ("journeys.0.name", "Ten Friends", SLUG),
     ("journeys.0.on", "message_sent", "must not be message_sent: each message it sends would start it again"),
@@ -415,3 +412,8 @@ def test_a_conversion_is_no_event_that_has_a_meaning_already(event):
 @pytest.mark.parametrize("body", [None, 7, "text", [], [SMALLEST], True])
 def test_what_is_no_mapping_is_no_campaign(body):
     assert problems(body) == [("", "must be a mapping of keys to values")]
+
+
+def test_a_budget_of_money_is_in_the_decimals_of_its_currency():
+    with pytest.raises(ValidationError, match="has 3 decimals, but EUR has 2"):
+        Campaign.model_validate(with_("limits.budget", {"money": {"EUR": "1.005"}}))

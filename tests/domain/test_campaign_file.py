@@ -100,7 +100,6 @@ def test_the_designed_campaign_is_refused_for_what_is_not_supported_yet_and_noth
     assert {(problem.field, problem.line) for problem in problems(DESIGNED)} == {
         ("code.pool", 13),
         ("conversion.review", 23),
-        ("limits.budget", 28),
         ("journeys[1].exit_on", 43),
         ("journeys[1].steps[0]", 45),
         ("journeys[2].steps[1]", 52),

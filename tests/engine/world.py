@@ -27,6 +27,7 @@ from referrals.domain.temporal import (
     advocate_workflow_id,
     referral_workflow_id,
 )
+from referrals.providers import Provider
 from referrals.settings import Settings
 from referrals.store import campaigns, schema
 from worker import working
@@ -228,6 +229,7 @@ class World:
 async def open_world(
     database_url: str,
     channels: dict[str, Channel] | None = None,
+    providers: dict[str, Provider] | None = None,
     *,
     work: bool = True,
     sandbox: bool = True,
@@ -242,7 +244,12 @@ async def open_world(
         )
         async with env:
             world = World(
-                env, replace(resources, channels={**resources.channels, **(channels or {})})
+                env,
+                replace(
+                    resources,
+                    channels={**resources.channels, **(channels or {})},
+                    providers=providers or {},
+                ),
             )
             plugin = ReferralsPlugin(world.resources, sandbox=sandbox)
             config = env.client.config()

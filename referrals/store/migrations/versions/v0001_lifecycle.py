@@ -321,7 +321,9 @@ def _accounts() -> None:
     op.create_table(
         "accounts",
         Column("id", Serial, primary_key=True),
-        Column("kind", Text, _one_of("kind", ["wallet", "owed", "issued"]), nullable=False),
+        Column(
+            "kind", Text, _one_of("kind", ["wallet", "owed", "issued", "spent"]), nullable=False
+        ),
         Column("owner", Text, nullable=False),
         Column("type", Text, nullable=False),
         Column("currency", Text, nullable=False),

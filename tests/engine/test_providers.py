@@ -1,0 +1,216 @@
+"""Rewards in somebody else's ledger: never lost, never paid twice, and nothing else waits for them."""
+
+from datetime import timedelta
+
+import pytest
+
+from referrals.providers import Ambiguous, Grant, Permanent, Receipt, Retryable
+from referrals.store import schema
+from tests.engine.campaigns import THANKS, campaign
+from tests.engine.world import World, open_world
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ELSEWHERE = {"provider": "http", "target": {}}
+
+
+class Vendor:
+    """A provider with a ledger; `faults` are raised one after another, before or after it books."""
+
+    name = "http"
+    visible_after = timedelta(0)
+
+    def __init__(self) -> None:
+        self.books: dict[str, int] = {}
+        self.faults: list[tuple[str, Exception]] = []
+        self.down: Exception | None = None
+        self.calls = 0
+
+    async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
+        if self.down:
+            raise self.down
+        return Receipt("ref") if grant.booking(reversal=reversal) in self.books else None
+
+    async def grant(self, grant: Grant) -> Receipt:
+        return self._book(grant, reversal=False)
+
+    async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
+        return self._book(grant, reversal=True)
+
+    def _book(self, grant: Grant, *, reversal: bool) -> Receipt:
+        self.calls += 1
+        if self.down:
+            raise self.down
+        when, fault = self.faults.pop(0) if self.faults else ("", None)
+        if fault and when == "before":
+            raise fault
+        key = grant.booking(reversal=reversal)
+        assert key not in self.books, "paid twice"
+        self.books[key] = grant.change(reversal=reversal)
+        if fault:
+            raise fault
+        return Receipt("ref")
+
+    def check_target(self, target, type) -> None: ...
+
+    def describe(self) -> str:
+        return "a vendor of the tests"
+
+
+@pytest.fixture
+async def vendor() -> Vendor:
+    return Vendor()
+
+
+@pytest.fixture
+async def world(database_url: str, vendor: Vendor):
+    async with open_world(database_url, providers={"http": vendor}) as opened:
+        await opened.apply(
+            campaign(
+                journeys=THANKS,
+                rewards=campaign()["rewards"] | ELSEWHERE,
+            )
+        )
+        yield opened
+
+
+async def states(world: World) -> list[str]:
+    return sorted(row.state for row in await world.all(schema.rewards))
+
+
+async def test_rewards_are_granted_by_their_provider(world: World, vendor: Vendor):
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+
+    assert sorted(vendor.books.values()) == [50, 100]
+    assert await states(world) == ["granted", "granted"]
+
+
+async def test_an_answer_that_was_lost_after_booking_pays_once(world: World, vendor: Vendor):
+    vendor.faults = [("after", Ambiguous("lost")), ("before", Retryable("busy"))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.sleep(hours=1)
+    await world.until_state(answer["referral"], "rewarded")
+
+    assert sorted(vendor.books.values()) == [50, 100]
+
+
+async def test_a_provider_that_is_down_for_six_hours_loses_nothing(world: World, vendor: Vendor):
+    vendor.down = Retryable("down")
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    for _ in range(6):
+        await world.sleep(hours=1)
+    assert "failed" not in await states(world)
+    assert max(row.attempts for row in await world.all(schema.rewards)) < 100
+    assert [state for *_, state in await world.messages()] == ["sent", "sent"]
+    vendor.down = None
+    await world.sleep(hours=1)
+    await world.until_state(answer["referral"], "rewarded")
+
+    assert sorted(vendor.books.values()) == [50, 100]
+
+
+async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(world: World, vendor: Vendor):
+    vendor.faults = [("before", Permanent("unknown_member", "There is no such member."))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "granted"]))
+
+    assert await world.state(answer["referral"]) == "confirmed"
+    assert [state for *_, state in await world.messages()] == ["sent", "sent"]
+    (failed,) = await world.all(schema.rewards, state="failed")
+    assert (failed.error_code, failed.error) == ("unknown_member", "There is no such member.")
+    assert "reward_failed" in await world.activity()
+    run = await (await world.referral_run("spring", "fay")).describe()
+    assert run.search_attributes["ReferralAttention"] == ["reward_failed"]
+
+
+async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vendor: Vendor):
+    vendor.faults = [("before", Permanent("unknown_member", "There is no such member."))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "granted"]))
+    (failed,) = await world.all(schema.rewards, state="failed")
+
+    await world.intake.reward_command("reward_retry", failed.id, "", "operator")
+
+    await world.until_state(answer["referral"], "rewarded")
+    assert sorted(vendor.books.values()) == [50, 100]
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, vendor: Vendor):
+    vendor.faults = [("before", Permanent("gone", "Gone.")), ("before", Permanent("gone", "Gone."))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "failed"]))
+
+    for reward in await world.all(schema.rewards):
+        await world.intake.reward_command("reward_void", reward.id, "They left", "operator")
+
+    assert vendor.books == {}
+    await world.until_state(answer["referral"], "rewarded")
+
+
+async def test_a_roll_back_reverses_what_the_provider_has_granted(world: World, vendor: Vendor):
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+
+    await world.roll_back(answer["referral"])
+    await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
+
+    assert sum(vendor.books.values()) == 0
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
+    world: World, vendor: Vendor
+):
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+    vendor.down = Ambiguous("down")
+    await world.roll_back(answer["referral"])
+    await world.sleep(hours=3)
+    assert await states(world) == ["rolling_back", "rolling_back"]
+
+    vendor.down = None
+    await world.sleep(hours=1)
+    await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
+
+    assert sum(vendor.books.values()) == 0
+
+
+async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
+    world: World, vendor: Vendor
+):
+    """The answers to both grants are lost; the referral is rolled back before anybody looked."""
+    vendor.faults = [("after", Ambiguous("lost")), ("before", Ambiguous("lost"))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _called(vendor, 2))
+    await world.roll_back(answer["referral"])
+    await world.sleep(hours=1)
+
+    await world.until(lambda: _settled(world))
+    assert sum(vendor.books.values()) == 0
+
+
+async def test_a_reward_waits_for_its_approval(world: World, vendor: Vendor):
+    rewards = campaign()["rewards"] | ELSEWHERE | {"approval": "manual"}
+    await world.apply(campaign(rewards=rewards))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.sleep(days=3)
+    assert vendor.books == {}
+
+    for reward in await world.all(schema.rewards):
+        await world.intake.reward_command("reward_approve", reward.id, "", "operator")
+
+    await world.until_state(answer["referral"], "rewarded")
+    assert sorted(vendor.books.values()) == [50, 100]
+
+
+async def _are(world: World, expected: list[str]) -> bool:
+    return await states(world) == expected
+
+
+async def _called(vendor: Vendor, times: int) -> bool:
+    return vendor.calls >= times
+
+
+async def _settled(world: World) -> bool:
+    return not {"pending", "granting", "granted", "rolling_back"} & set(await states(world))
