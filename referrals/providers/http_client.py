@@ -88,9 +88,7 @@ def segment(customer: str) -> str:
         Permanent: `customer`, where it would be read as another path.
     """
     if customer in {"", ".", ".."}:
-        raise Permanent(
-            "customer", "A customer's id of nothing, or of dots alone, cannot stand in a path."
-        )
+        raise Permanent("customer", "A customer's id of nothing, or of dots alone, cannot stand in a path.")
     return quote(customer, safe="")
 
 
@@ -177,14 +175,15 @@ class Api:
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
         response = await self._client.send(request, auth=self._auth, stream=True)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
         try:
             content = bytearray()
-            async for chunk in response.aiter_raw():
+            async for chunk in response.stream:
                 content += chunk
                 if len(content) > MAX_ANSWER:
                     raise _TooLong
-        finally:
-            await response.aclose()
+        finally:  # a close that is cancelled half-way would keep its place in the pool for ever
+            await asyncio.shield(response.aclose())
         return response, bytes(content)
 
     def _failure(
