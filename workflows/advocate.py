@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from referrals.domain.progress import Progress
     from referrals.domain.temporal import ADVOCATE_WORKFLOW
 
-from workflows.effects import DECIDE, PAUSE, Effects, attention, check_id, settle, until_due
+from workflows.effects import DECIDE, PAUSE, Effects, attention, check_id, until_due
 
 MOST_UPDATES = 1500
 """Of one run; the server takes 2,000."""
@@ -94,7 +94,7 @@ class AdvocateWorkflow:
         if changes := attention(self.progress):
             workflow.upsert_search_attributes(changes)
         for reward in self.progress.rewards:
-            self.effects.begin(reward, settle(reward, self._resume))
+            self.effects.settle(reward, self._resume)
         for message in self.progress.messages:
             self.effects.send(message)
 

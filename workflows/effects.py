@@ -77,26 +77,50 @@ class Effects:
     """Effects in flight, each known by its key and not begun twice while it runs."""
 
     def __init__(self) -> None:
-        self._running: dict[Hashable, asyncio.Task[None]] = {}
+        self._running: set[Hashable] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def done(self) -> bool:
-        return not self._running
+        return not self._tasks
 
-    def begin(self, key: Hashable, effect: Coroutine[Any, Any, None]) -> None:
+    def begin(
+        self,
+        key: Hashable,
+        effect: Coroutine[Any, Any, None],
+        then: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Run the effect, unless it runs already, and `then` see what is next: the same again, it may be."""
         if key in self._running:
             effect.close()
             return
-        task = asyncio.create_task(effect)
-        self._running[key] = task
-        task.add_done_callback(lambda _: self._running.pop(key))
+        self._running.add(key)
+        task = asyncio.create_task(self._run(key, effect, then))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(
+        self,
+        key: Hashable,
+        effect: Coroutine[Any, Any, None],
+        then: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        try:
+            await effect
+        finally:
+            self._running.discard(key)
+        if then:
+            await then()
 
     def send(self, message: str) -> None:
         self.begin(message, _send(message))
 
+    def settle(self, reward: str, then: Callable[[], Awaitable[None]]) -> None:
+        self.begin(reward, _settle(reward), then)
 
-async def settle(reward: str, then: Callable[[], Awaitable[None]]) -> None:
-    """Have the reward granted or taken back by its provider, or parked; `then` sees what is next."""
+
+async def _settle(reward: str) -> None:
+    """Have the reward granted or taken back by its provider, or parked."""
     try:
         await workflow.execute_activity_method(RewardActivities.settle_reward, reward, **SETTLE)
     except ActivityError as error:
@@ -105,7 +129,6 @@ async def settle(reward: str, then: Callable[[], Awaitable[None]]) -> None:
         await workflow.execute_activity_method(
             RewardActivities.park_reward, args=[reward, str(error.cause)], **NOTE
         )
-    await then()
 
 
 async def _send(message: str) -> None:

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from referrals.domain.progress import MilestoneChange, Progress
     from referrals.domain.temporal import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
 
-from workflows.effects import DECIDE, NOTE, PAUSE, Effects, attention, check_id, settle, until_due
+from workflows.effects import DECIDE, NOTE, PAUSE, Effects, attention, check_id, until_due
 
 STATE = SearchAttributeKey.for_keyword(STATE_ATTRIBUTE)
 
@@ -117,7 +117,7 @@ class ReferralWorkflow:
             workflow.upsert_search_attributes(changes)
         self.progress = progress
         for reward in progress.rewards:
-            self.effects.begin(reward, settle(reward, self._pass_time))
+            self.effects.settle(reward, self._pass_time)
         for message in progress.messages:
             self.effects.send(message)
         for change in progress.milestones:

@@ -1,12 +1,13 @@
 """Rewards in somebody else's ledger: never lost, never paid twice, and nothing else waits for them."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from referrals.providers import Ambiguous, Grant, Permanent, Receipt, Retryable
 from referrals.store import schema
-from tests.engine.campaigns import THANKS, campaign
+from tests.engine.campaigns import POINTS_50, THANKS, campaign
 from tests.engine.world import World, open_world
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -24,6 +25,7 @@ class Vendor:
         self.faults: list[tuple[str, Exception]] = []
         self.down: Exception | None = None
         self.calls = 0
+        self.gate: asyncio.Event | None = None
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
         if self.down:
@@ -31,6 +33,9 @@ class Vendor:
         return Receipt("ref") if grant.booking(reversal=reversal) in self.books else None
 
     async def grant(self, grant: Grant) -> Receipt:
+        if self.gate and not self.gate.is_set():
+            self.calls += 1
+            await self.gate.wait()
         return self._book(grant, reversal=False)
 
     async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
@@ -214,3 +219,19 @@ async def _called(vendor: Vendor, times: int) -> bool:
 
 async def _settled(world: World) -> bool:
     return not {"pending", "granting", "granted", "rolling_back"} & set(await states(world))
+
+
+async def test_a_roll_back_that_overtakes_a_grant_takes_it_back_once_it_is_booked(
+    world: World, vendor: Vendor
+):
+    await world.apply(campaign(rewards={"friend": POINTS_50} | ELSEWHERE))
+    vendor.gate = asyncio.Event()
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _called(vendor, 1))
+
+    await world.roll_back(answer["referral"])
+    vendor.gate.set()
+
+    await world.until(lambda: _are(world, ["rolled_back"]))
+    assert sorted(vendor.books.values()) == [-50, 50]
+    await world.until_closed(await world.referral_run("spring", "fay"))
