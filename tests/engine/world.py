@@ -187,6 +187,14 @@ class World:
 
         await self.until(holds)
 
+    async def until_reward(self, state: str) -> None:
+        """Wait until some reward is in this state."""
+
+        async def holds() -> bool:
+            return bool(await self.all(schema.rewards, state=state))
+
+        await self.until(holds)
+
     async def until_closed(self, run: WorkflowHandle[Any, Any]) -> None:
         async def holds() -> bool:
             return (await run.describe()).close_time is not None

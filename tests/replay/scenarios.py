@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from referrals.store import schema
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.engine.world import World
 
@@ -84,6 +85,19 @@ async def campaign_ended(world: World) -> None:
     await world.until_closed(await world.advocate_run("spring", "ada"))
 
 
+async def parked_and_retried(world: World) -> None:
+    """The provider is not set up: its reward is parked, and once more after a retry, until it is voided."""
+    rewards = {"friend": POINTS_50, "provider": "http"}
+    await world.apply(campaign(rewards=rewards))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    for command in ("reward_retry", "reward_void"):
+        await world.until_reward("failed")
+        (reward,) = await world.all(schema.rewards)
+        await world.intake.reward_command(command, reward.id, "By hand", "operator")
+    await world.until_state(answer["referral"], "rewarded")
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
 SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
     play.__name__: play
     for play in (
@@ -97,5 +111,6 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         reviewed,
         milestone_won_and_lost,
         campaign_ended,
+        parked_and_retried,
     )
 }
