@@ -41,6 +41,7 @@ from referrals.store import (
     shares,
     signups,
 )
+from referrals.store.ids import new_id
 from referrals.store.sql import Tx
 from workflows.advocate import AdvocateWorkflow
 from workflows.referral import ReferralWorkflow
@@ -167,7 +168,7 @@ class Intake:
             kind = found.campaign.conversion.event
             event = Event(
                 specversion="1.0",
-                id="check",
+                id=new_id("check"),
                 source="check",
                 type=receiving.REDEMPTION if kind == "redemption" else kind,
                 data=data.model_copy(update={"campaign": campaign_id}),

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
 from referrals.domain.durations import Duration
-from referrals.domain.event_names import INBOUND, OUTBOUND, check_event_name
+from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, check_event_name
 from referrals.domain.fields import (
     Cel,
     Count,
@@ -99,7 +99,7 @@ class Conversion(Model):
     @field_validator("event")
     @classmethod
     def _redemption_or_custom(cls, event: str) -> str:
-        if event in INBOUND | OUTBOUND:
+        if event in INBOUND | OUTBOUND | COMMANDS:
             raise ValueError(f"must not be {event}, which has a meaning of its own")
         return check_event_name(event)
 

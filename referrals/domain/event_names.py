@@ -41,6 +41,20 @@ OUTBOUND: frozenset[str] = frozenset(
 )
 """What is written to the activity log, sent to webhooks and can start a journey."""
 
+COMMANDS: frozenset[str] = frozenset(
+    {
+        "publish",
+        "approve",
+        "reject",
+        "roll_back",
+        "reward_retry",
+        "reward_void",
+        "reward_roll_back",
+        "reward_approve",
+    }
+)
+"""What an operator or a caller asks for by other ways than an event; kept beside the events, under these types."""
+
 
 def check_event_name(name: str) -> str:
     """The name itself.

@@ -48,7 +48,7 @@ class Receipt:
 class Provider(Protocol):
     name: str
     visible_after: timedelta
-    """How long after a call that ended unclearly `look_up` may still not see what that call has booked."""
+    """How long `look_up` may not see what a call books that ended unclearly, or was cancelled."""
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
         """What the vendor's books have of the grant, or of its roll-back; None is nothing.

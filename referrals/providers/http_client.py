@@ -88,7 +88,9 @@ def segment(customer: str) -> str:
         Permanent: `customer`, where it would be read as another path.
     """
     if customer in {"", ".", ".."}:
-        raise Permanent("customer", "A customer's id of nothing, or of dots alone, cannot stand in a path.")
+        raise Permanent(
+            "customer", "A customer's id of nothing, or of dots alone, cannot stand in a path."
+        )
     return quote(customer, safe="")
 
 
@@ -124,6 +126,7 @@ class Api:
         self._auth = auth
         self._later = later
         self._deadline = 2 * (client.timeout.read or 0)
+        self._calls: set[asyncio.Task[tuple[httpx.Response, bytes]]] = set()
 
     async def send(
         self,
@@ -150,11 +153,10 @@ class Api:
             headers={**self._credentials, **(headers or {})},
         )
         try:
-            async with asyncio.timeout(self._deadline):
-                response, content = await self._exchange(request)
+            response, content = await self._exchange(request)
         except _NOT_SENT as error:
             raise Retryable(f"{self.name} is not reached: {type(error).__name__}.") from None
-        except (httpx.TransportError, TimeoutError, _TooLong) as error:
+        except (httpx.TransportError, _TooLong) as error:
             raise unclear(f"{self.name} gave no whole answer: {type(error).__name__}.") from None
         answer = _parse(content)
         if not response.is_success:
@@ -174,16 +176,29 @@ class Api:
         return " ".join(printable.split())[:MAX_WORDS]
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+        """A call goes on to its end when its caller is cancelled: httpx can lose a connection, and in time all, by that."""
+        call = asyncio.create_task(self._call(request), name=f"call of {self.name}")
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
+        return await asyncio.shield(call)
+
+    def _ended(self, call: asyncio.Task[tuple[httpx.Response, bytes]]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # asyncio would log one that a cancelled caller has not fetched
+
+    async def _call(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._deadline
         response = await self._client.send(request, auth=self._auth, stream=True)
-        assert isinstance(response.stream, httpx.AsyncByteStream)
         try:
             content = bytearray()
-            async for chunk in response.stream:
+            async for chunk in response.aiter_raw():
                 content += chunk
-                if len(content) > MAX_ANSWER:
+                if len(content) > MAX_ANSWER or clock() > deadline:
                     raise _TooLong
-        finally:  # a close that is cancelled half-way would keep its place in the pool for ever
-            await asyncio.shield(response.aclose())
+        finally:
+            await response.aclose()
         return response, bytes(content)
 
     def _failure(

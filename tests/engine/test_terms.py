@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from entrypoints.intake import HANDLERS
+from referrals.domain.campaign import Campaign
 from referrals.domain.problems import Problem
 from referrals.store import schema
 from tests.engine.campaigns import EACH, THANKS, campaign
@@ -194,3 +197,21 @@ async def test_gift_credit_is_granted_in_its_currency_beside_points(world: World
     assert await world.balance("ada") == 100
     await world.roll_back(answer["referral"])
     assert await world.balance("ada", unit="JPY") == 0
+
+
+@sqlite
+async def test_a_check_is_not_taken_for_an_event_that_is_called_check(world: World):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    await world.convert(code, "fay", id="check", source="check")
+
+    answer = await world.intake.check("spring", {"code": code, "friend": {"id": "fay"}}, "shop")
+
+    assert answer["reason"]["code"] == "already_referred"
+
+
+def test_a_custom_event_is_not_named_like_a_command():
+    """It would be processed as one."""
+    for name in HANDLERS:
+        with pytest.raises(ValidationError, match="which has a meaning of its own"):
+            Campaign.model_validate(campaign(conversion={"event": name}))

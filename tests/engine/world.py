@@ -33,6 +33,7 @@ from referrals.store import campaigns, schema
 from worker import working
 
 EUR = "EUR"
+PATIENCE = timedelta(minutes=2)
 
 
 class World:
@@ -244,7 +245,8 @@ async def open_world(
     **options: Any,
 ) -> AsyncIterator[World]:
     """An engine on a migrated database; it ends with the block. Without `work` there is no worker."""
-    settings = Settings(database_url=database_url, **options)
+    # Patient: on a busy machine a decision that is slow is still one.
+    settings = Settings(database_url=database_url, **{"answer_timeout": PATIENCE} | options)
     async with open_resources(settings) as resources:
         env = await WorkflowEnvironment.start_time_skipping(
             test_server_existing_path=executable("temporal-test-server"),
