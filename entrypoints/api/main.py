@@ -11,7 +11,16 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 
-from entrypoints.api import campaigns, customers, events, health, problems, referrals, visits
+from entrypoints.api import (
+    campaigns,
+    coupons,
+    customers,
+    events,
+    health,
+    problems,
+    referrals,
+    visits,
+)
 from entrypoints.api.bodies import BodyLimit
 from entrypoints.api.resources import Resources, open_resources
 from referrals.settings import Settings
@@ -34,7 +43,7 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, referrals, customers):
+    for module in (events, campaigns, coupons, referrals, customers):
         v1.include_router(module.router)
     for router in (v1, visits.router, health.router):
         app.include_router(router)

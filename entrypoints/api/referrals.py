@@ -1,5 +1,6 @@
 """What came of a campaign: codes, advocates, referrals, rewards, messages, activity; and what an operator does."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
