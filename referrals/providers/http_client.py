@@ -88,7 +88,9 @@ def segment(customer: str) -> str:
         Permanent: `customer`, where it would be read as another path.
     """
     if customer in {"", ".", ".."}:
-        raise Permanent("customer", "A customer's id of nothing, or of dots alone, cannot stand in a path.")
+        raise Permanent(
+            "customer", "A customer's id of nothing, or of dots alone, cannot stand in a path."
+        )
     return quote(customer, safe="")
 
 
