@@ -147,7 +147,7 @@ def _grant(work: Work) -> Grant:
         amount=reward.amount,
         currency=reward.currency,
         reason=describe(reward),
-        target=reward.target,
+        target=reward.target or {},
     )
 
 

@@ -143,16 +143,8 @@ class Intake:
             reward = await grants.find(tx, reward_id)
             if reward is None:
                 raise not_found(f"There is no reward {reward_id}.")
-            row = await inbox.command(
-                tx,
-                kind,
-                actor,
-                self._clock(),
-                data={"reward": reward_id, "reason": reason, "milestone": reward.milestone_id},
-                campaign_id=reward.campaign_id,
-                # Of a referral's reward the friend's workflow takes care, of a milestone's the advocate's.
-                customer_id=reward.friend_id or reward.customer_id,
-            )
+            asked = grants.about(reward, reason)
+            row = await inbox.command(tx, kind, actor, self._clock(), **asked)
         return await self._answer(row)
 
     async def check(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
@@ -175,6 +167,8 @@ class Intake:
             )
             row = await receiving.receive(tx, event, actor, self._clock())
             answer = await conversions.convert(tx, row.id, self._clock())
+        if "discount" in answer:  # the coupon stays where it was
+            answer["discount"] |= {"code": None}
         return answer | {"event": None, "referral": None}
 
     async def click(self, code: str, actor: str) -> None:
@@ -380,6 +374,7 @@ HANDLERS: dict[str, Callable[[Intake, Row[Any]], Awaitable[None]]] = {
     "reject": Intake.review,
     "roll_back": Intake.roll_back,
     "reward_retry": Intake.reward,
+    "reward_resume": Intake.reward,
     "reward_void": Intake.reward,
     "reward_roll_back": Intake.reward,
     "reward_approve": Intake.reward,

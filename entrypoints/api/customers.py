@@ -64,12 +64,13 @@ async def get_customer(customer: CustomerId, engine: Engine) -> CustomerDetails:
 
 @router.post("/customers/{customer:path}/wallet/redeem")
 async def redeem(customer: CustomerId, body: Redeem, engine: Engine) -> views.Wallet:
-    """Spend points or gift credit, once for each key; answers with what is left."""
-    asset = Asset(body.type, body.currency)
+    """Spend points or gift credit, or use a coupon up, once for each key; answers with what is left."""
+    now = engine.clock()
     async with engine.store.begin() as tx:
-        return await wallets.redeem(
-            tx, customer, asset, body.minor, body.key, body.memo, engine.clock()
-        )
+        if body.coupon is not None:
+            return await wallets.redeem_coupon(tx, customer, body.coupon, body.key, now)
+        asset = Asset(str(body.type), body.currency)
+        return await wallets.redeem(tx, customer, asset, body.minor, body.key, body.memo, now)
 
 
 @router.put("/customers/{customer:path}", openapi_extra=_BODY)

@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 from entrypoints.api import (
     campaigns,
     contract,
+    coupons,
     customers,
     events,
     health,
@@ -43,7 +44,7 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, referrals, customers):
+    for module in (events, campaigns, coupons, referrals, customers):
         v1.include_router(module.router)
     for router in (v1, visits.router, health.router):
         app.include_router(router)

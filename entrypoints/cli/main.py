@@ -7,6 +7,7 @@ import typer
 
 from entrypoints.cli import (
     campaigns,
+    coupons,
     database,
     demo,
     dev,
@@ -34,6 +35,7 @@ app.command("publish")(people.publish)
 app.add_typer(events.app, name="event")
 app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")
+app.add_typer(coupons.app, name="coupon")
 app.add_typer(people.app, name="customer")
 app.add_typer(database.db, name="db")
 app.add_typer(database.key, name="key")

@@ -270,16 +270,23 @@ def parse_event(value: Any) -> Event:
 
 
 class Redeem(Model):
-    """The body of a spending. `key` is the caller's idempotency key: the order that it pays, say."""
+    """The body of a spending, of an amount or of a coupon. `key` is the caller's idempotency key: the order, say."""
 
     key: Text
-    type: Literal["points", "gift_credit"]
+    coupon: Text | None = None
+    type: Literal["points", "gift_credit"] | None = None
     currency: Currency | None = None
-    amount: Amount
+    amount: Amount | None = None
     memo: Text = "Spent"
 
     @model_validator(mode="after")
     def _more_than_nothing(self) -> Self:
+        if self.coupon is not None:
+            if self.type or self.currency or self.amount:
+                raise ValueError("a coupon has no type, currency and amount: it is redeemed whole")
+            return self
+        if self.type is None or self.amount is None:
+            raise ValueError("must have type and amount, or a coupon")
         if (self.type == "gift_credit") != (self.currency is not None):
             raise ValueError("gift credit has a currency, points have none")
         if self.minor <= 0:
@@ -289,9 +296,8 @@ class Redeem(Model):
     @property
     def minor(self) -> int:
         """Points, or minor units of the currency."""
-        return (
-            parse_amount(self.amount, self.currency) if self.currency else parse_points(self.amount)
-        )
+        amount = self.amount or "0"
+        return parse_amount(amount, self.currency) if self.currency else parse_points(amount)
 
 
 class Publish(Model):

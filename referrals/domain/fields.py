@@ -19,6 +19,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from referrals.domain.money import parse_amount
 from referrals.domain.rules import check_condition
 
 _HTTP_URL = TypeAdapter(HttpUrl)
@@ -74,6 +75,19 @@ def not_yet(value: Any, info: ValidationInfo) -> None:
     """
     if value is not None:
         raise ValueError(f"{info.field_name} is not supported yet")
+
+
+def check_money(amount: Any, currency: str) -> str:
+    """The amount itself.
+
+    Raises:
+        ValueError: it is no decimal string, or not more than zero, or has more decimals than its currency.
+    """
+    if type(amount) is not str:
+        raise ValueError('must be a decimal string in quotes, such as "25.00"')
+    if parse_amount(amount, currency) == 0:
+        raise ValueError("must be more than zero")
+    return amount
 
 
 def _slug(text: str) -> str:

@@ -4,7 +4,10 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from referrals.domain.fields import Count, Flag, Model, Slug, unique_names
+from referrals.domain.codes import DEFAULT_CHARSET, check_pattern
+from referrals.domain.discounts import Discount, Terms
+from referrals.domain.durations import Duration
+from referrals.domain.fields import Count, Flag, Model, Slug, check_money, unique_names
 from referrals.domain.money import MAX_POINTS, Currency, parse_amount
 
 Provider = Literal["ledger", "voucherify", "talon_one", "http"]
@@ -22,17 +25,24 @@ class Asset(NamedTuple):
 
 
 class Reward(Model):
-    """Points (a whole number) or gift credit (a decimal string and its currency)."""
+    """Points (a whole number), gift credit (a decimal string and its currency), or one coupon.
 
-    type: Literal["points", "gift_credit"]
+    A coupon gives a discount; its code is one of a pool that was imported, or is made by a pattern.
+    """
+
+    type: Literal["points", "gift_credit", "coupon"]
     currency: Annotated[Currency | None, Field(validate_default=True)] = None
     amount: int | str
+    discount: Discount | None = None
+    pool: Slug | None = None
+    pattern: str | None = None
+    valid_for: Duration | None = None
     provider: Provider | None = None
     target: Target | None = None
 
     @property
     def minor(self) -> int:
-        """The amount as a whole number: points as they are, gift credit in minor units."""
+        """The amount as a whole number: points as they are, gift credit in minor units, a coupon is 1."""
         if self.currency is None:
             return int(self.amount)
         return parse_amount(str(self.amount), self.currency)
@@ -41,12 +51,17 @@ class Reward(Model):
     def asset(self) -> Asset:
         return Asset(self.type, self.currency)
 
-    @field_validator("type", mode="before")
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What a coupon is to be: `discounts.Terms` as JSON."""
+        return self.model_dump(mode="json", include=set(Terms.model_fields), exclude_defaults=True)
+
+    @model_validator(mode="before")
     @classmethod
-    def _no_coupons_yet(cls, value: Any) -> Any:
-        if value == "coupon":
-            raise ValueError("type coupon is not supported yet")
-        return value
+    def _one_coupon(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("type") == "coupon":
+            return {"amount": 1} | data
+        return data
 
     @field_validator("currency")
     @classmethod
@@ -54,6 +69,8 @@ class Reward(Model):
         kind = info.data.get("type")
         if kind == "points" and currency is not None:
             raise ValueError("must be left out: points have no currency")
+        if kind == "coupon" and currency is not None:
+            raise ValueError("must be left out: a coupon has none, its discount may have one")
         if kind == "gift_credit" and currency is None:
             raise ValueError("is required for gift credit, such as EUR")
         return currency
@@ -65,7 +82,27 @@ class Reward(Model):
             return 0
         if info.data["type"] == "points":
             return _points(amount)
-        return _gift_credit(amount, info.data["currency"])
+        if info.data["type"] == "coupon":
+            return _one(amount)
+        return check_money(amount, info.data["currency"])
+
+    @field_validator("pattern")
+    @classmethod
+    def _hard_to_guess(cls, pattern: str | None) -> str | None:
+        return pattern and check_pattern(pattern, DEFAULT_CHARSET)
+
+    @model_validator(mode="after")
+    def _terms_of_a_coupon(self) -> Self:
+        if self.type != "coupon":
+            if self.terms:
+                raise ValueError(
+                    f"must not have {' or '.join(self.terms)}, which only coupons have"
+                )
+        elif self.discount is None:
+            raise ValueError("must have the coupon's discount")
+        elif (self.pool is None) == (self.pattern is None):
+            raise ValueError("must have either the coupon's pool or its pattern")
+        return self
 
 
 def _points(amount: Any) -> int:
@@ -74,11 +111,9 @@ def _points(amount: Any) -> int:
     return amount
 
 
-def _gift_credit(amount: Any, currency: str) -> str:
-    if type(amount) is not str:
-        raise ValueError('must be a decimal string in quotes, such as "25.00"')
-    if parse_amount(amount, currency) == 0:
-        raise ValueError("must be more than zero")
+def _one(amount: Any) -> int:
+    if type(amount) is not int or amount != 1:
+        raise ValueError("must be left out: a coupon is one")
     return amount
 
 
@@ -114,7 +149,9 @@ class Rewards(Model):
     rollback: Rollback = Rollback()
 
     def provider_of(self, reward: Reward) -> tuple[Provider, Target]:
-        """Where this reward is issued: its own provider and target, else the campaign's."""
+        """Where this reward is issued: its own provider and target, else the campaign's; of a coupon its terms."""
+        if reward.type == "coupon":
+            return "ledger", reward.terms
         if reward.provider is None:
             return self.provider, reward.target or self.target
         return reward.provider, reward.target or {}
@@ -123,4 +160,14 @@ class Rewards(Model):
     def _for_somebody(self) -> Self:
         if self.friend is None and not self.tiers:
             raise ValueError("must have a reward for the friend, or tiers for the advocate")
+        return self
+
+    @model_validator(mode="after")
+    def _coupons_of_the_ledger(self) -> Self:
+        rewards = [tier.reward for tier in self.tiers] + ([self.friend] if self.friend else [])
+        for reward in rewards:
+            if reward.type == "coupon" and (reward.provider or self.provider) != "ledger":
+                raise ValueError("must give coupons by the ledger: add provider: ledger to them")
+            if reward.type == "coupon" and reward.target:
+                raise ValueError("must not have a target for coupons")
         return self

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 _TIME = "must be a time with its offset, such as 2026-03-04T10:00:00Z"
 _MAPPING = "must be a mapping of keys to values"
 _WHOLE = "must be a whole number"
+_SLUG = "must be 1 to 63 lower-case letters, digits, - or _, and begin with a letter or digit"
 
 _MESSAGES = {
     "missing": "is required",
@@ -38,7 +39,8 @@ _MESSAGES = {
     "timezone_aware": "must have its offset, such as Z or +01:00",
 }
 _PATTERNS = {
-    "campaign": "must be 1 to 63 lower-case letters, digits, - or _, and begin with a letter or digit",
+    "campaign": _SLUG,
+    "pool": _SLUG,
     "locale": "must be a language tag such as pt-BR",
 }
 """By field: what its regular expression asks for."""

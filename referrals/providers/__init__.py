@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
-RewardType = Literal["points", "gift_credit"]
+RewardType = Literal["points", "gift_credit", "coupon"]
 
 
 @dataclass(frozen=True)

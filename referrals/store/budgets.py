@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 
 from referrals.domain.campaign import Budget
-from referrals.domain.rewards import Reward
+from referrals.domain.rewards import Asset, Reward
 from referrals.domain.states import RewardState
 from referrals.store.schema import campaigns, rewards
 from referrals.store.sql import Tx, locked, one
@@ -20,24 +20,21 @@ async def fits(
     """Whether `more` rewards are within the budget beside those of the period before `at`."""
     wanted = list(more)
     await one(tx, locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
-    for currency in {reward.currency for reward in wanted}:
-        limit = budget.limit_of(currency)
-        amount = sum(reward.minor for reward in wanted if reward.currency == currency)
-        if (
-            limit is not None
-            and await _given(tx, campaign_id, budget, currency, at) + amount > limit
-        ):
+    for asset in {reward.asset for reward in wanted if reward.type != "coupon"}:
+        limit = budget.limit_of(asset.currency)
+        amount = sum(reward.minor for reward in wanted if reward.asset == asset)
+        if limit is not None and await _given(tx, campaign_id, budget, asset, at) + amount > limit:
             return False
     if budget.rewards is None:
         return True
     return await _count(tx, campaign_id, budget, at) + len(wanted) <= budget.rewards
 
 
-async def _given(
-    tx: Tx, campaign_id: str, budget: Budget, currency: str | None, at: datetime
-) -> int:
+async def _given(tx: Tx, campaign_id: str, budget: Budget, asset: Asset, at: datetime) -> int:
     statement = select(func.coalesce(func.sum(rewards.c.amount), 0)).where(
-        *_counted(campaign_id, budget, at), rewards.c.currency.is_not_distinct_from(currency)
+        *_counted(campaign_id, budget, at),
+        rewards.c.type == asset.type,
+        rewards.c.currency.is_not_distinct_from(asset.currency),
     )
     return int((await one(tx, statement))[0])
 

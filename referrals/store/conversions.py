@@ -23,6 +23,7 @@ from referrals.store import (
     budgets,
     campaigns,
     conditions,
+    coupons,
     customers,
     inbox,
     orders,
@@ -76,7 +77,10 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     await customers.became_customer(tx, event.customer_id, attempt.at)
     referral = await scenes.get_referral(tx, str(scene.referral_id))
     decision = answers.decision_for(referral.state)
-    return await answers.give(tx, event, decision, referral_id=referral.id, reason=taken_back)
+    applied = await coupons.applied(tx, referral.id, order)
+    return await answers.give(
+        tx, event, decision, referral_id=referral.id, reason=taken_back, **applied
+    )
 
 
 async def _code(tx: Tx, event: Row[Any], now: datetime) -> Row[Any] | Reason:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 
 from referrals.domain.decisions import Reason
 from referrals.domain.states import COUNTED, Decision, ReferralState, RewardState
-from referrals.store import answers, customers, inbox, records, scenes, settlement
+from referrals.store import answers, customers, inbox, scenes, settlement
+from referrals.store.coupons import POOL_EMPTY
 from referrals.store.records import Scene
 from referrals.store.reversals import NotPossible
 from referrals.store.schema import milestones, referrals, rewards
@@ -72,12 +73,22 @@ async def rolled_back(tx: Tx, reward_id: str, now: datetime, *, was_granted: boo
 
 async def find(tx: Tx, reward_id: str) -> Row[Any] | None:
     """The reward, with the `friend_id` of its referral where it has one."""
-    statement = (
-        select(rewards, referrals.c.friend_id)
-        .join(referrals, referrals.c.id == rewards.c.referral_id, isouter=True)
-        .where(rewards.c.id == reward_id)
-    )
-    return await first(tx, statement)
+    return await first(tx, select_rewards().where(rewards.c.id == reward_id))
+
+
+def select_rewards() -> Select[Any]:
+    friend = referrals.c.id == rewards.c.referral_id
+    return select(rewards, referrals.c.friend_id).join(referrals, friend, isouter=True)
+
+
+def about(reward: Row[Any], reason: str = "") -> dict[str, Any]:
+    """Of a command about one of `select_rewards`: its data, and in which workflow it is done."""
+    return {
+        "data": {"reward": reward.id, "reason": reason, "milestone": reward.milestone_id},
+        "campaign_id": reward.campaign_id,
+        # Of a referral's reward the friend's workflow takes care, of a milestone's the advocate's.
+        "customer_id": reward.friend_id or reward.customer_id,
+    }
 
 
 async def taken(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
@@ -110,11 +121,7 @@ async def park(tx: Tx, reward_id: str, code: str, sentence: str, now: datetime) 
         values = {"attempts": 0, "taken_at": None, "reason": sentence}
         await set_reward(tx, reward, RewardState.ROLLING_BACK, **values)
         return
-    await set_reward(tx, reward, RewardState.FAILED, error_code=code, error=sentence, retry_at=None)
-    reason = Reason(code, sentence)
-    await records.record(
-        tx, scene, "reward_failed", reward=reward, reason=reason, data={"attempts": reward.attempts}
-    )
+    await settlement.park(tx, scene, reward, Reason(code, sentence))
 
 
 async def command(tx: Tx, event_id: str, now: datetime) -> None:
@@ -131,9 +138,19 @@ async def command(tx: Tx, event_id: str, now: datetime) -> None:
 
 async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
     _require(reward, RewardState.FAILED)
+    if reward.provider == "ledger":
+        await set_reward(tx, reward, RewardState.PENDING)
+        await settlement.grant_due(tx, scene)
+        return
     back = await _taken_back(tx, scene) or reward.granted_at is not None
     state = RewardState.ROLLING_BACK if back else RewardState.GRANTING
     await set_reward(tx, reward, state, retry_at=None, taken_at=None)
+
+
+async def _resume(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
+    """Coupons have come: nothing else can be in the way, and somebody may have seen to the reward meanwhile."""
+    if reward.state == RewardState.FAILED and reward.error_code == POOL_EMPTY:
+        await _retry(tx, scene, reward, "")
 
 
 async def _void(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> None:
@@ -160,6 +177,7 @@ async def _approve(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
 
 COMMANDS = {
     "reward_retry": _retry,
+    "reward_resume": _resume,
     "reward_void": _void,
     "reward_roll_back": _roll_back,
     "reward_approve": _approve,

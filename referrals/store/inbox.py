@@ -4,6 +4,7 @@ The caller's event id is unique; the answer to its first processing is the answe
 contact details: those are moved to the customers.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -72,6 +73,28 @@ async def command(
         customer_id=customer_id,
         data=data,
     )
+
+
+async def queue_commands(
+    tx: Tx, kind: str, actor: str, now: datetime, commands: Iterable[dict[str, Any]]
+) -> None:
+    """Commands that nobody waits for: they are drained. Each is what `command` takes."""
+    values = [
+        {
+            "id": new_id("evt"),
+            "external_id": new_id(kind),
+            "source": "api",
+            "type": kind,
+            "received_at": now,
+            "actor": actor,
+            "state": "queued",
+            "retry_at": now,
+            **asked,
+        }
+        for asked in commands
+    ]
+    if values:
+        await tx.execute(events.insert(), values)
 
 
 async def click(tx: Tx, code: str, campaign_id: str | None, actor: str, now: datetime) -> Row[Any]:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, select
 from referrals.domain.problems import Problem
 from referrals.domain.states import RewardState
 from referrals.store import views
+from referrals.store.coupons import POOL_EMPTY
 from referrals.store.pages import Cursor, newest_first
 from referrals.store.schema import (
     activity,
@@ -187,6 +188,8 @@ def of_reward(row: Row[Any]) -> views.Reward:
 
 def _next_step(row: Row[Any]) -> str | None:
     """What happens to an unsettled reward next, for people."""
+    if row.state == RewardState.FAILED and row.error_code == POOL_EMPTY:
+        return f"waits for coupons in the pool {row.target['pool']}"
     if row.state == RewardState.FAILED:
         return "waits for an operator: retry or void it"
     if row.state == RewardState.PENDING:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from referrals.domain.discounts import Discount
 from referrals.domain.links import link
 from referrals.domain.money import format_amount
 from referrals.store import campaigns, customers, publications
@@ -150,7 +151,11 @@ async def _maybe(tx: Tx, table: Any, row_id: str | None) -> Row[Any] | None:
 
 
 def of_reward(reward: Row[Any]) -> dict[str, Any]:
-    """A reward as a template may name it: "100 points", "EUR 25.00"."""
+    """A reward as a template may name it: "100 points", "EUR 25.00", "20% off with the coupon THANKS-7K2M9Q"."""
+    if reward.type == "coupon":
+        discount = Discount.model_validate(reward.target["discount"]).describe()
+        code = f" with the coupon {reward.reference}" if reward.reference else ""
+        return {"type": reward.type, "amount": "1", "currency": None, "text": discount + code}
     if reward.currency is None:
         amount = str(reward.amount)
         return {

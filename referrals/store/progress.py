@@ -116,6 +116,7 @@ async def _unsettled(tx: Tx, referral_id: str) -> list[MilestoneChange]:
         .where(
             (won & (rewards.c.state == RewardState.PENDING))
             | (lost & rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED]))
+            | (lost & (rewards.c.state == RewardState.FAILED) & (rewards.c.provider == "ledger"))
         )
         .order_by(milestones.c.id)
     )

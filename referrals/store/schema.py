@@ -254,7 +254,7 @@ rewards = Table(
     Column("side", Text, _one_of("side", ["friend", "advocate"]), nullable=False),
     Column("tier", Text),
     Column("customer_id", ForeignKey("customers.id"), nullable=False, index=True),
-    Column("type", Text, _one_of("type", ["points", "gift_credit"]), nullable=False),
+    Column("type", Text, _one_of("type", ["points", "gift_credit", "coupon"]), nullable=False),
     Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
     Column("currency", Text),
     Column(
@@ -264,9 +264,9 @@ rewards = Table(
         nullable=False,
     ),
     Column("due_at", Instant),
-    # Where it is issued; what follows is only for providers other than the own ledger.
     Column("provider", Text, nullable=False, server_default="ledger"),
-    Column("target", JSON, nullable=False, server_default="{}"),
+    # Where it is issued: the provider's objects; for a coupon its terms.
+    Column("target", JSON),
     Column("approved_at", Instant),
     # The provider has taken the last call, and books it when it comes to it.
     Column("taken_at", Instant),
@@ -281,6 +281,34 @@ rewards = Table(
     Column("created_at", Instant, nullable=False),
     CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
     Index("ix_rewards_list", "campaign_id", "created_at", "id"),
+)
+
+coupons = Table(
+    "coupons",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    # Empty where the code was made by a pattern.
+    Column("pool", Text),
+    Column(
+        "state",
+        Text,
+        _one_of("state", ["available", "issued", "redeemed", "void"]),
+        nullable=False,
+    ),
+    Column("reward_id", ForeignKey("rewards.id"), unique=True),
+    Column("customer_id", ForeignKey("customers.id")),
+    Column("discount", JSON),
+    Column("expires_at", Instant),
+    # The caller's idempotency key of its redemption.
+    Column("redeem_key", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("issued_at", Instant),
+    Column("redeemed_at", Instant),
+    Column("voided_at", Instant),
+    CheckConstraint("(state = 'available') = (reward_id IS NULL)", name="owner"),
+    UniqueConstraint("customer_id", "redeem_key"),
+    Index("ix_coupons_pool", "campaign_id", "pool", "state", "code"),
 )
 
 accounts = Table(

@@ -12,7 +12,7 @@ from referrals.domain.decisions import Reason
 from referrals.domain.money import format_amount
 from referrals.domain.states import COUNTED, PLACED, ReferralState, RejectReason, RewardState
 from referrals.domain.tiers import each_conversion, won
-from referrals.store import budgets, ledger, records, scenes
+from referrals.store import budgets, coupons, ledger, records, scenes
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, campaigns, codes, milestones, referrals, rewards
@@ -111,9 +111,29 @@ async def grant_due(tx: Tx, scene: Scene) -> None:
     approval = scene.campaign.rewards.approval
     for reward in await rewards_of(tx, scene):
         if reward.provider == "ledger" and is_due(reward, approval, scene.now):
-            await ledger.grant(tx, reward, describe(reward), scene.now)
-            await granted(tx, scene, reward)
+            await _grant(tx, scene, reward)
     await finish(tx, scene)
+
+
+async def _grant(tx: Tx, scene: Scene, reward: Row[Any]) -> None:
+    if reward.type != "coupon":
+        await ledger.grant(tx, reward, describe(reward), scene.now)
+        await granted(tx, scene, reward)
+        return
+    try:
+        code = await coupons.issue(tx, reward, scene.now)
+    except coupons.NoCoupon as error:
+        await park(tx, scene, reward, error.reason)
+    else:
+        await granted(tx, scene, reward, code)
+
+
+async def park(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> None:
+    """Failed: in sight, with why, until it is tried again or voided."""
+    values = {"error_code": reason.code, "error": reason.message, "retry_at": None}
+    await set_reward(tx, reward, RewardState.FAILED, **values)
+    data = {"attempts": reward.attempts}
+    await records.record(tx, scene, "reward_failed", reward=reward, reason=reason, data=data)
 
 
 def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
@@ -123,7 +143,7 @@ def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
 
 
 async def granted(tx: Tx, scene: Scene, reward: Row[Any], reference: str | None = None) -> None:
-    """The provider has confirmed the reward."""
+    """The provider has confirmed the reward; `reference` is its own name for it, for a coupon the code."""
     values = {"granted_at": scene.now, "reference": reference, "error": None, "error_code": None}
     await set_reward(tx, reward, RewardState.GRANTED, **values)
     await records.record(tx, scene, "reward_granted", reward=reward)
@@ -190,17 +210,35 @@ async def take_back(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> N
         values = {"attempts": 0, "taken_at": None, "error": None, "error_code": None}
         await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason.message, **values)
         return
-    memo = f"Rolled back: {reason.message}"
-    allow_negative = scene.campaign.rewards.rollback.allow_negative
-    owed = await ledger.reverse(tx, reward, memo, scene.now, allow_negative=allow_negative)
-    await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, owed=owed)
+    if reward.state == RewardState.FAILED:  # the own ledger had nothing to grant
+        await close(tx, scene, reward, RewardState.VOIDED, reason)
+    elif reward.type == "coupon":
+        await _take_coupon_back(tx, scene, reward, reason)
+    else:
+        memo = f"Rolled back: {reason.message}"
+        allow_negative = scene.campaign.rewards.rollback.allow_negative
+        owed = await ledger.reverse(tx, reward, memo, scene.now, allow_negative=allow_negative)
+        data = {"owed": amount_text(owed, reward.currency)} if owed else {}
+        await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, data)
+
+
+async def _take_coupon_back(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> None:
+    data = {"coupon": "void"}
+    if not await coupons.void(tx, reward.id, scene.now):
+        told = f"{reason.message} Its coupon had been redeemed already."
+        reason, data = replace(reason, message=told), {"coupon": "redeemed"}
+    await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, data)
 
 
 async def close(
-    tx: Tx, scene: Scene, reward: Row[Any], state: RewardState, reason: Reason, owed: int = 0
+    tx: Tx,
+    scene: Scene,
+    reward: Row[Any],
+    state: RewardState,
+    reason: Reason,
+    data: dict[str, str] | None = None,
 ) -> None:
     await set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
-    data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     await records.record(tx, scene, f"reward_{state}", reward=reward, reason=reason, data=data)
 
 

@@ -267,10 +267,46 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Coupon:
+    code: str
+    discount: dict[str, Any]
+    state: str
+    expires_at: datetime | None
+    reward: str
+
+
+@dataclass(frozen=True)
+class CouponPool:
+    """How many of its coupons are in which state."""
+
+    available: int
+    issued: int
+    redeemed: int
+    void: int
+
+
+@dataclass(frozen=True)
+class LineFault:
+    """Why a line of a file cannot be imported."""
+
+    line: int
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """All lines, or none and why."""
+
+    imported: int
+    errors: list[LineFault]
+
+
+@dataclass(frozen=True)
 class Wallet:
     customer: str
     balances: list[Balance]
-    coupons: list[str]
+    coupons: list[Coupon]
 
 
 @dataclass(frozen=True)

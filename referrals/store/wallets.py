@@ -10,12 +10,13 @@ from sqlalchemy import Row, Select, case, func, select
 from referrals.domain.problems import Problem
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
-from referrals.store import customers, ledger, views
+from referrals.store import coupons, customers, ledger, views
 from referrals.store.lists import not_found
 from referrals.store.pages import Cursor, newest_first
 from referrals.store.schema import accounts, entries, rewards
+from referrals.store.schema import customers as customers_table
 from referrals.store.settlement import amount_text
-from referrals.store.sql import Tx, rows
+from referrals.store.sql import Tx, locked, one, rows
 from referrals.store.views import Page
 
 Kind = tuple[str, str]
@@ -43,7 +44,8 @@ async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
     for statement in (_sums(customer_id), _pending(customer_id)):
         for kind, asset_type, currency, amount in map(tuple, await rows(tx, statement)):
             amounts[asset_type, currency or ""][kind] = int(amount)
-    return views.Wallet(customer, list(_balances(sorted(amounts.items()))), [])
+    held = await coupons.of_customer(tx, customer_id)
+    return views.Wallet(customer, list(_balances(sorted(amounts.items()))), held)
 
 
 async def redeem(
@@ -59,6 +61,15 @@ async def redeem(
     except ledger.KeyReused as error:
         detail = f"The key {key} stands for another spending."
         raise Problem("key-reused", "The key was used before", 409, detail) from error
+    return await get_wallet(tx, customer)
+
+
+async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetime) -> views.Wallet:
+    """Use a coupon up, and what is left. Raises Problem."""
+    row = await require_customer(tx, customer)
+    # What one customer redeems is decided one after another: a key stands for one coupon.
+    await one(tx, locked(select(customers_table.c.id).where(customers_table.c.id == row.id)))
+    await coupons.redeem(tx, row.id, code, key, now)
     return await get_wallet(tx, customer)
 
 
@@ -103,7 +114,11 @@ def _pending(customer_id: str) -> Select[Any]:
     asset = (rewards.c.state, rewards.c.type, rewards.c.currency)
     return (
         select(*asset, func.sum(rewards.c.amount))
-        .where(rewards.c.customer_id == customer_id, rewards.c.state == RewardState.PENDING)
+        .where(
+            rewards.c.customer_id == customer_id,
+            rewards.c.state == RewardState.PENDING,
+            rewards.c.type != "coupon",
+        )
         .group_by(*asset)
     )
 

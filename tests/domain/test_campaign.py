@@ -259,8 +259,7 @@ MISTAKES = [
     ("limits.conversions", 0, "must be more than 0"),
     ("limits.budget", {}, "must have points, money or rewards"),
     ("rewards", {}, "must have a reward for the friend, or tiers for the advocate"),
-    ("rewards.friend.type", "coupon", "type coupon is not supported yet"),
-    ("rewards.friend.type", "cash", "must be 'points' or 'gift_credit'"),
+    ("rewards.friend.type", "cash", "must be 'points', 'gift_credit' or 'coupon'"),
     ("rewards.friend.amount", 0, POINTS_AMOUNT),
     ("rewards.friend.amount", -50, POINTS_AMOUNT),
     ("rewards.friend.amount", 10**9 + 1, POINTS_AMOUNT),
@@ -364,6 +363,63 @@ def test_a_key_that_is_missing_is_named(path, key):
     del place[key]
 
     assert problems(campaign) == [(bracketed(f"{path}.{key}".lstrip(".")), "is required")]
+
+
+COUPON = {"type": "coupon", "discount": {"percent": 20}, "pool": "welcome"}
+FRIEND = "rewards.friend"
+ONE_DISCOUNT = "must have one of percent, amount, free_shipping and product"
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"pool": "welcome", "valid_for": "P30D"},
+        {"pattern": "THANKS-######", "discount": {"amount": "10.00", "currency": "EUR"}},
+        {"pattern": "THANKS-######", "discount": {"free_shipping": True}, "provider": "ledger"},
+        {"pool": "welcome", "discount": {"product": "sku-4"}},
+    ],
+)
+def test_a_coupon_is_one_reward_of_a_discount(terms):
+    coupon = {"type": "coupon", "discount": {"percent": 20}} | terms
+    campaign = Campaign.model_validate(with_(FRIEND, coupon))
+    friend = campaign.rewards.friend
+
+    assert (friend.minor, friend.asset) == (1, Asset("coupon", None))
+    assert {key: coupon[key] for key in coupon if key not in ("type", "provider")} == friend.terms
+    assert campaign.rewards.provider_of(friend) == ("ledger", friend.terms)
+    assert Campaign.model_validate(campaign.model_dump(mode="json")) == campaign
+
+
+@pytest.mark.parametrize(
+    ("terms", "field", "message"),
+    [
+        ({"amount": 2}, f"{FRIEND}.amount", "must be left out: a coupon is one"),
+        ({"currency": "EUR"}, f"{FRIEND}.currency", "must be left out: a coupon has none, its discount may have one"),
+        ({"discount": None}, FRIEND, "must have the coupon's discount"),
+        ({"discount": {}}, f"{FRIEND}.discount", ONE_DISCOUNT),
+        ({"discount": {"free_shipping": False}}, f"{FRIEND}.discount", ONE_DISCOUNT),
+        ({"discount": {"percent": 20, "product": "x"}}, f"{FRIEND}.discount", ONE_DISCOUNT),
+        ({"discount": {"percent": 20, "currency": "EUR"}}, f"{FRIEND}.discount", "must have a currency only beside an amount"),
+        ({"discount": {"percent": 0}}, f"{FRIEND}.discount.percent", "must be at least 1"),
+        ({"discount": {"percent": 101}}, f"{FRIEND}.discount.percent", "must be at most 100"),
+        ({"discount": {"percent": 12.5}}, f"{FRIEND}.discount.percent", "must be a whole number"),
+        ({"discount": {"amount": "10.00"}}, f"{FRIEND}.discount.amount", "must have its currency beside it, such as EUR"),
+        ({"discount": {"amount": 10.0, "currency": "EUR"}}, f"{FRIEND}.discount.amount", 'must be a decimal string in quotes, such as "25.00"'),
+        ({"discount": {"amount": "0.00", "currency": "EUR"}}, f"{FRIEND}.discount.amount", "must be more than zero"),
+        ({"discount": {"percnt": 20}}, f"{FRIEND}.discount.percnt", "is not a key here; did you mean percent?"),
+        ({"pool": None}, FRIEND, "must have either the coupon's pool or its pattern"),
+        ({"pattern": "THANKS-######"}, FRIEND, "must have either the coupon's pool or its pattern"),
+        ({"pool": "No Pool"}, f"{FRIEND}.pool", SLUG),
+        ({"pool": None, "pattern": "THANKS"}, f"{FRIEND}.pattern", "allows only 1 codes; at least 10000 are needed so that none can be guessed: add a # or more characters to the charset"),
+        ({"valid_for": 30}, f"{FRIEND}.valid_for", ISO),
+        ({"provider": "http"}, "rewards", "must give coupons by the ledger: add provider: ledger to them"),
+        ({"target": {"card": "x"}}, "rewards", "must not have a target for coupons"),
+        (POINTS | {"pool": "welcome", "discount": None}, FRIEND, "must not have pool, which only coupons have"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)  # fmt: skip
+def test_a_mistake_about_a_coupon_is_named(terms, field, message):
+    assert problems(with_(FRIEND, COUPON | terms)) == [(field, message)]
 
 
 def test_all_mistakes_are_told_at_once():

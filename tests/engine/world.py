@@ -207,10 +207,12 @@ class World:
 
         async def holds() -> bool:
             pending = await self.all(schema.messages, state="pending")
+            lost = {row.id for row in await self.all(schema.milestones, state="lost")}
+            behind = {True: ("pending", "granted"), False: ("pending",)}
             lagging = [
                 reward
                 for reward in await self.all(schema.rewards)
-                if reward.milestone_id and reward.state == "pending"
+                if reward.milestone_id and reward.state in behind[reward.milestone_id in lost]
             ]
             return not pending and not lagging
 

@@ -287,7 +287,7 @@ def _rewards() -> None:
         Column("side", Text, _one_of("side", ["friend", "advocate"]), nullable=False),
         Column("tier", Text),
         Column("customer_id", Text, ForeignKey("customers.id"), nullable=False, index=True),
-        Column("type", Text, _one_of("type", ["points", "gift_credit"]), nullable=False),
+        Column("type", Text, _one_of("type", ["points", "gift_credit", "coupon"]), nullable=False),
         Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
         Column("currency", Text),
         Column(

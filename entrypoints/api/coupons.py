@@ -1,0 +1,102 @@
+"""`/v1/campaigns/{campaign}/coupons`: pools of coupon codes that were made elsewhere."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, ValidationError
+
+from entrypoints.api.bodies import (
+    Route,
+    content_type,
+    decode,
+    is_json,
+    malformed,
+    parse_json,
+    unsupported,
+)
+from entrypoints.api.resources import Caller, CampaignId, Engine
+from referrals.domain.events import Model, Slug
+from referrals.store import coupon_pools, views
+from referrals.store.coupon_pools import Numbered
+
+router = APIRouter(route_class=Route, tags=["coupons"])
+
+MOST = 10_000
+HEADER = "code"
+
+PoolName = Annotated[Slug, Path(description="The pool's name, as rewards have it.")]
+
+
+class Codes(Model):
+    """Coupon codes to be imported, as they are written."""
+
+    codes: Annotated[tuple[str, ...], Field(max_length=MOST)]
+
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": Codes.model_json_schema()},
+            "text/csv": {"schema": {"type": "string", "example": "code\nWELCOME-1\n"}},
+        },
+    }
+}
+
+
+@router.post("/campaigns/{campaign}/coupons/{pool}", openapi_extra=_BODY)
+async def import_coupons(
+    campaign: CampaignId, pool: PoolName, request: Request, engine: Engine, caller: Caller
+) -> views.Imported:
+    """Add up to 10,000 codes to the pool, all of them or none; rewards that wait for it are granted then.
+
+    As CSV the codes stand in the column `code`. An error's line is that of the file, in JSON the place in the list.
+    """
+    codes = await _read(request)
+    async with engine.store.rehearse() as tx:
+        answer = await coupon_pools.add(tx, campaign, pool, codes, caller, engine.clock())
+        if not answer.errors:
+            await tx.commit()
+    return answer
+
+
+@router.get("/campaigns/{campaign}/coupons/{pool}")
+async def count_coupons(campaign: CampaignId, pool: PoolName, engine: Engine) -> views.CouponPool:
+    async with engine.store.read() as tx:
+        return await coupon_pools.count(tx, campaign, pool)
+
+
+async def _read(request: Request) -> Sequence[Numbered]:
+    kind, body = content_type(request), await request.body()
+    if kind == "text/csv":
+        numbered = _lines(decode(body))
+        _checked({"codes": [code for _, code in numbered]})
+        return numbered
+    if not is_json(kind):
+        raise unsupported(request, "application/json or text/csv")
+    return [(place, code.strip()) for place, code in enumerate(_checked(parse_json(body)).codes, 1)]
+
+
+def _lines(text: str) -> list[Numbered]:
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    try:
+        lines = [(reader.line_num, ",".join(cells).strip()) for cells in reader]
+    except csv.Error as error:
+        raise malformed(f"The body is not CSV: line {reader.line_num}: {error}.") from error
+    if not lines or lines[0][1].lower() != HEADER:
+        raise malformed(f"The body's first line must be its header, {HEADER}.")
+    return [(line, code) for line, code in lines[1:] if code]
+
+
+def _checked(told: Any) -> Codes:
+    try:
+        return Codes.model_validate(told)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise RequestValidationError(
+            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+        ) from error

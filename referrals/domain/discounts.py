@@ -1,0 +1,89 @@
+"""What a coupon takes off an order."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from referrals.domain.durations import Duration
+from referrals.domain.events import Order
+from referrals.domain.fields import Flag, Line, Model, Slug, check_money
+from referrals.domain.money import Currency, parse_amount
+
+Kind = Literal["percent", "amount", "free_shipping", "product"]
+Percent = Annotated[int, Field(strict=True, ge=1, le=100)]
+
+
+class Discount(Model):
+    """One of: a percentage of the order, an amount of a currency, its shipping, or one product (by its SKU)."""
+
+    percent: Percent | None = None
+    currency: Currency | None = None
+    amount: str | None = None
+    free_shipping: Flag = False
+    product: Line | None = None
+
+    @field_validator("amount", mode="plain", json_schema_input_type=str)
+    @classmethod
+    def _money(cls, amount: Any, info: ValidationInfo) -> str | None:
+        if amount is None or "currency" not in info.data:
+            return None
+        if info.data["currency"] is None:
+            raise ValueError("must have its currency beside it, such as EUR")
+        return check_money(amount, info.data["currency"])
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        given = [self.percent, self.amount, self.free_shipping or None, self.product]
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("must have one of percent, amount, free_shipping and product")
+        if self.currency and self.amount is None:
+            raise ValueError("must have a currency only beside an amount")
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        if self.percent is not None:
+            return "percent"
+        if self.amount is not None:
+            return "amount"
+        return "product" if self.product is not None else "free_shipping"
+
+    def on(self, order: Order) -> int:
+        """What comes off the order, in minor units of its currency: never more than the order's amount.
+
+        A percentage is rounded half up. An amount of another currency takes nothing off, nor does a product that is
+        not in the order; what shipping costs is not known here.
+        """
+        if self.percent is not None:
+            return (order.minor * self.percent + 50) // 100
+        if self.amount is not None and self.currency == order.currency:
+            return min(parse_amount(self.amount, order.currency), order.minor)
+        if self.product is not None:
+            return min(_price(order, self.product), order.minor)
+        return 0
+
+    def describe(self) -> str:
+        """Such as "20% off"."""
+        match self.kind:
+            case "percent":
+                return f"{self.percent}% off"
+            case "amount":
+                return f"{self.currency} {self.amount} off"
+            case "product":
+                return f"{self.product} for free"
+        return "free shipping"
+
+
+class Terms(Model):
+    """What a coupon is to be: its discount, where its code comes from, and how long it is good once issued."""
+
+    discount: Discount
+    pool: Slug | None = None
+    pattern: str | None = None
+    valid_for: Duration | None = None
+
+
+def _price(order: Order, sku: str) -> int:
+    """The amount of the first item of this SKU that says one."""
+    amounts = (item.amount for item in order.items if item.sku == sku and item.amount)
+    return parse_amount(next(amounts, "0"), order.currency)

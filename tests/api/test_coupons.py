@@ -1,0 +1,89 @@
+"""`/v1/campaigns/{campaign}/coupons`; what becomes of the coupons is in tests/engine."""
+
+import pytest
+
+from tests.api.conftest import Api
+from tests.api.problems import problem
+
+POOL = "/v1/campaigns/spring/coupons/welcome"
+CSV = {"content-type": "text/csv"}
+
+
+async def post(api: Api, text: str, path: str = POOL):
+    return await api.http.post(path, content=text.encode(), headers=CSV)
+
+
+async def available(api: Api) -> int:
+    return (await api.get(POOL)).json()["available"]
+
+
+async def test_codes_come_as_csv_or_json(api: Api):
+    as_csv = await post(api, '\ufeffcode\r\nW-1\r\n\r\n"W-2" \r\n')
+    as_json = await api.http.post(POOL, json={"codes": ["W-3", " w-3 "]})
+
+    assert as_csv.json() == {"imported": 2, "errors": []}
+    assert as_json.json() == {"imported": 2, "errors": []}
+    assert await available(api) == 4
+
+
+async def test_what_is_wrong_is_told_by_line_and_nothing_is_imported(api: Api):
+    await post(api, "code\nW-1")
+    answer = await post(api, "code\nW-2\nW-3\nW-2\na b\nW-4,x")
+    again = await post(api, "code\nW-5\n\nW-1")
+
+    unwritten = "must be 1 to 64 letters and digits, with - _ . between them"
+    assert answer.json() == {
+        "imported": 0,
+        "errors": [
+            {"line": 4, "column": "code", "reason": "W-2 is there twice"},
+            {"line": 5, "column": "code", "reason": unwritten},
+            {"line": 6, "column": "code", "reason": unwritten},
+        ],
+    }
+    reason = "W-1 has been imported or made before"
+    assert again.json()["errors"] == [{"line": 4, "column": "code", "reason": reason}]
+    assert await available(api) == 1
+
+
+async def test_a_call_takes_so_many_codes_and_no_more(api: Api):
+    codes = [f"W-{number}" for number in range(10_001)]
+
+    problem(await api.http.post(POOL, json={"codes": codes}), 422, "invalid-request")
+    problem(await post(api, "\n".join(["code", *codes])), 422, "invalid-request")
+    assert (await api.http.post(POOL, json={"codes": codes[1:]})).json()["imported"] == 10_000
+    assert await available(api) == 10_000
+
+
+@pytest.mark.parametrize("text", ["", "coupon\nW-1", "W-1\nW-2", "code,discount\nW-1,20"])
+async def test_a_file_has_the_header_code(api: Api, text: str):
+    problem(await post(api, text), 400, "malformed-body")
+
+
+@pytest.mark.parametrize("body", [{}, [], {"codes": "W-1"}, {"codes": [1]}, {"codes": [], "x": 1}])
+async def test_a_body_of_another_shape_is_refused(api: Api, body: object):
+    problem(await api.http.post(POOL, json=body), 422, "invalid-request")
+
+
+async def test_pools_are_those_of_campaigns(api: Api):
+    elsewhere = "/v1/campaigns/nowhere/coupons/welcome"
+
+    problem(await post(api, "code\nW-1", elsewhere), 404, "not-found")
+    problem(await api.get(elsewhere), 404, "not-found")
+    problem(await post(api, "code\nW-1", "/v1/campaigns/spring/coupons/No"), 422, "invalid-request")
+    problem(await api.http.post(POOL, content=b"W-1"), 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"key": "1"},
+        {"key": "1", "amount": "5"},
+        {"key": "1", "coupon": "W-1", "type": "points", "amount": "5"},
+        {"coupon": "W-1"},
+    ],
+)
+async def test_a_spending_is_of_an_amount_or_of_a_coupon(api: Api, body: dict[str, str]):
+    await api.books.publish("spring", "ada")
+
+    refused = await api.http.post("/v1/customers/ada/wallet/redeem", json=body)
+    problem(refused, 422, "invalid-request")

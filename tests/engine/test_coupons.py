@@ -1,0 +1,363 @@
+"""Coupons: each is somebody's once, none is lost when the pool runs dry, and what was redeemed stays redeemed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from entrypoints.api.main import create_app
+from entrypoints.api.resources import Resources
+from referrals.channels.rendering import Templates
+from referrals.store import keys, schema
+from tests.api.problems import problem
+from tests.engine.campaigns import EACH, POINTS_50, campaign
+from tests.engine.world import World, open_world
+
+TWENTY = {"type": "coupon", "discount": {"percent": 20}}
+POOLED = TWENTY | {"pool": "welcome"}
+MADE = TWENTY | {"pattern": "THANKS-######"}
+POOL = "/v1/campaigns/spring/coupons/welcome"
+
+
+def giving(friend: dict[str, Any], **parts: Any) -> dict[str, Any]:
+    return campaign(rewards={"friend": friend, "tiers": [EACH]}, **parts)
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """A storm on a busy machine may take its time: what is queued by a time-out is not what these tests ask about."""
+    async with open_world(database_url, answer_timeout=timedelta(minutes=1)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """The API of this world, called with a valid key."""
+    resources = Resources(
+        world.resources.settings,
+        world.store,
+        world.client,
+        world.intake,
+        Templates(),
+        clock=world.now,
+    )
+    headers = {"authorization": f"Bearer {await keys.create(world.store, 'shop')}"}
+    transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://api", headers=headers
+    ) as client:
+        yield client
+
+
+async def fill(http: httpx.AsyncClient, codes: Iterable[str], pool: str = POOL) -> dict[str, Any]:
+    text = "\n".join(["code", *codes])
+    response = await http.post(pool, content=text, headers={"content-type": "text/csv"})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def wallet(http: httpx.AsyncClient, customer: str) -> dict[str, Any]:
+    return (await http.get(f"/v1/customers/{customer}/wallet")).json()
+
+
+async def redeem(http: httpx.AsyncClient, customer: str, coupon: str, key: str) -> httpx.Response:
+    body = {"key": key, "coupon": coupon}
+    return await http.post(f"/v1/customers/{customer}/wallet/redeem", json=body)
+
+
+async def reward_of(world: World, customer: str) -> Any:
+    (row,) = await world.all(schema.rewards, customer_id=await world.customer_id(customer))
+    return row
+
+
+async def test_a_storm_on_a_small_pool_loses_nobody(world: World, http: httpx.AsyncClient):
+    await world.apply(giving(POOLED))
+    await fill(http, [f"W-{n}" for n in range(20)])
+    codes = [await world.publish("spring", f"ada-{n}") for n in range(5)]
+
+    answers = await asyncio.gather(*(world.convert(codes[n % 5], f"fay-{n}") for n in range(50)))
+    assert [answer["decision"] for answer in answers] == ["accepted"] * 50
+    coupons = [row for row in await world.all(schema.rewards) if row.type == "coupon"]
+    assert sum(row.state == "granted" for row in coupons) == 20
+    assert sum(row.error_code == "pool_empty" for row in coupons) == 30
+    assert (await http.get(POOL)).json() == {"available": 0, "issued": 20, "redeemed": 0, "void": 0}
+
+    assert await fill(http, [f"W-{n}" for n in range(20, 50)]) == {"imported": 30, "errors": []}
+    await world.intake.drain()
+
+    assert (await http.get(POOL)).json() == {"available": 0, "issued": 50, "redeemed": 0, "void": 0}
+    given = await world.all(schema.coupons)
+    assert len({row.reward_id for row in given}) == len({row.customer_id for row in given}) == 50
+    for answer in answers:
+        assert await world.state(answer["referral"]) == "rewarded"
+
+
+async def test_an_empty_pool_parks_in_sight_and_an_import_ends_the_waiting(
+    world: World, http: httpx.AsyncClient
+):
+    await world.apply(giving(POOLED))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+
+    run = await world.referral_run("spring", "fay")
+    assert await world.state(answer["referral"]) == "confirmed"
+    assert "discount" not in answer
+    assert await world.balance("ada") == 100
+    assert "reward_failed" in await world.activity()
+    shown = (await run.describe()).search_attributes
+    assert shown["ReferralAttention"] == ["reward_failed"]
+    parked = (await http.get("/v1/campaigns/spring/rewards?state=failed")).json()["data"]
+    assert [row["error"] for row in parked] == ["pool_empty: The coupon pool welcome is empty."]
+    assert [row["next_step"] for row in parked] == ["waits for coupons in the pool welcome"]
+
+    await fill(http, ["W-1"])
+    await fill(http, ["W-2"])
+    await world.intake.drain()
+
+    await world.until_state(answer["referral"], "rewarded")
+    await world.until_closed(run)
+    assert [row["code"] for row in (await wallet(http, "fay"))["coupons"]] == ["W-1"]
+    assert {row.state for row in await world.all(schema.events)} == {"processed"}
+
+
+async def test_codes_that_come_in_the_middle_of_it_leave_nobody_waiting(
+    world: World, http: httpx.AsyncClient
+):
+    """Imports and checks, which hold a coupon for a moment, run beside conversions that want them all."""
+    await world.apply(giving(POOLED))
+    codes = [await world.publish("spring", f"ada-{n}") for n in range(5)]
+    order = {"id": "cart", "amount": "50.00", "currency": "EUR"}
+    cart = {"code": codes[0], "friend": {"id": "zoe"}, "order": order}
+
+    await asyncio.gather(
+        *(world.convert(codes[n % 5], f"fay-{n}") for n in range(20)),
+        *(fill(http, [f"W-{n}-{m}" for m in range(5)]) for n in range(4)),
+        *(http.post("/v1/campaigns/spring/check", json=cart) for _ in range(10)),
+    )
+    await world.intake.drain()
+
+    pool = (await http.get(POOL)).json()
+    assert pool == {"available": 0, "issued": 20, "redeemed": 0, "void": 0}
+    assert {row.state for row in await world.all(schema.rewards)} == {"granted"}
+
+
+async def test_an_import_into_another_pool_or_campaign_wakes_nobody(
+    world: World, http: httpx.AsyncClient
+):
+    await world.apply(giving(POOLED))
+    await world.apply(giving(POOLED) | {"campaign": "autumn"})
+    await world.convert(await world.publish("spring", "ada"), "fay")
+
+    await fill(http, ["A-1"], "/v1/campaigns/spring/coupons/other")
+    await fill(http, ["A-2"], "/v1/campaigns/autumn/coupons/welcome")
+
+    assert await world.intake.drain() == 0
+    assert (await reward_of(world, "fay")).state == "failed"
+
+
+async def test_a_parked_coupon_can_be_retried_and_voided(world: World, http: httpx.AsyncClient):
+    await world.apply(giving(POOLED))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    reward = (await reward_of(world, "fay")).id
+
+    again = (await http.post(f"/v1/rewards/{reward}/retry")).json()
+    assert again["error"].startswith("pool_empty")
+    void = await http.post(f"/v1/rewards/{reward}/void", json={"reason": "They left"})
+
+    assert void.json()["state"] == "voided"
+    assert await world.state(answer["referral"]) == "rewarded"
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_a_roll_back_of_a_parked_coupon_voids_it(world: World, http: httpx.AsyncClient):
+    await world.apply(giving(POOLED))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+
+    await world.roll_back(answer["referral"])
+    await fill(http, ["W-1"])
+
+    assert await world.intake.drain() == 0
+    assert (await reward_of(world, "fay")).state == "voided"
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_a_milestone_s_coupon_waits_for_its_pool(world: World, http: httpx.AsyncClient):
+    tier = {"name": "first", "at": 1, "reward": POOLED}
+    await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [tier]}))
+    await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.settled()
+    assert (await reward_of(world, "ada")).state == "failed"
+
+    await fill(http, ["W-1"])
+    await world.intake.drain()
+
+    assert (await reward_of(world, "ada")).state == "granted"
+
+
+async def test_a_lost_milestone_s_parked_coupon_is_void(world: World, http: httpx.AsyncClient):
+    tier = {"name": "first", "at": 1, "reward": POOLED}
+    await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [tier]}))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.settled()
+
+    await world.roll_back(answer["referral"])
+
+    async def voided() -> bool:
+        return (await reward_of(world, "ada")).state == "voided"
+
+    await world.until(voided)
+
+
+async def test_coupons_are_made_by_pattern(world: World, http: httpx.AsyncClient):
+    await world.apply(giving(MADE | {"valid_for": "P30D"}))
+    code = await world.publish("spring", "ada")
+
+    answers = [await world.convert(code, friend) for friend in ("fay", "gus")]
+
+    made = [answer["discount"]["code"] for answer in answers]
+    assert len(set(made)) == 2
+    assert all(code.startswith("THANKS-") and "#" not in code for code in made)
+    (held,) = (await wallet(http, "fay"))["coupons"]
+    assert (held["code"], held["discount"], held["state"]) == (made[0], {"percent": 20}, "issued")
+    assert held["expires_at"] > (await reward_of(world, "fay")).granted_at.isoformat()
+    assert held["reward"] == (await reward_of(world, "fay")).id
+    assert (await wallet(http, "fay"))["balances"] == []
+
+
+async def test_the_friend_s_coupon_is_applied_in_the_answer_and_by_check(
+    world: World, http: httpx.AsyncClient
+):
+    await world.apply(giving(POOLED))
+    await fill(http, ["W-1"])
+    code = await world.publish("spring", "ada")
+    order = {"id": "cart", "amount": "119.90", "currency": "EUR"}
+    cart = {"code": code, "friend": {"id": "fay"}, "order": order}
+
+    checked = (await http.post("/v1/campaigns/spring/check", json=cart)).json()
+    assert checked["discount"] == {
+        "kind": "percent",
+        "amount": "23.98",
+        "currency": "EUR",
+        "code": None,
+    }
+    assert (await http.get(POOL)).json()["available"] == 1
+
+    answer = await world.convert(code, "fay", amount="119.90", id="event-1")
+    assert answer["discount"] == {
+        "kind": "percent",
+        "amount": "23.98",
+        "currency": "EUR",
+        "code": "W-1",
+    }
+    assert await world.convert(code, "fay", amount="119.90", id="event-1") == answer
+
+
+async def test_a_coupon_that_is_held_is_not_applied(world: World):
+    await world.apply(giving(MADE, conversion={"hold": "P14D"}))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+
+    assert "discount" not in answer
+    assert await world.all(schema.coupons) == []
+    await world.sleep(days=15)
+    await world.until_state(answer["referral"], "rewarded")
+    assert len(await world.all(schema.coupons)) == 1
+
+
+async def test_a_roll_back_voids_a_coupon_that_was_not_redeemed(
+    world: World, http: httpx.AsyncClient
+):
+    await world.apply(giving(MADE))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+
+    await world.roll_back(answer["referral"])
+
+    assert (await reward_of(world, "fay")).state == "rolled_back"
+    (held,) = (await wallet(http, "fay"))["coupons"]
+    assert held["state"] == "void"
+    refused = await redeem(http, "fay", held["code"], "order-1")
+    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == "The coupon was taken back."
+
+
+async def test_a_roll_back_cannot_take_a_redeemed_coupon_and_says_so(
+    world: World, http: httpx.AsyncClient
+):
+    await world.apply(giving(MADE))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await redeem(http, "fay", answer["discount"]["code"], "order-1")
+
+    await world.roll_back(answer["referral"])
+
+    reward = await reward_of(world, "fay")
+    assert reward.state == "rolled_back"
+    assert reward.reason == "By hand Its coupon had been redeemed already."
+    (entry,) = await world.all(schema.activity, type="reward_rolled_back", reward_id=reward.id)
+    assert entry.data == {"coupon": "redeemed"}
+    (held,) = (await wallet(http, "fay"))["coupons"]
+    assert held["state"] == "redeemed"
+
+
+async def test_a_coupon_is_redeemed_once_for_each_key(world: World, http: httpx.AsyncClient):
+    await world.apply(giving(MADE))
+    code = await world.publish("spring", "ada")
+    coupon = (await world.convert(code, "fay"))["discount"]["code"]
+    other = (await world.convert(code, "gus"))["discount"]["code"]
+
+    both = await asyncio.gather(*(redeem(http, "fay", coupon, "order-1") for _ in range(2)))
+    assert [response.status_code for response in both] == [200, 200]
+    assert both[0].json()["coupons"][0]["state"] == "redeemed"
+
+    told = "The coupon has been redeemed already."
+    refused = await redeem(http, "fay", coupon, "order-2")
+    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == told
+    refused = await redeem(http, "fay", other, "order-2")
+    told = "The coupon is another customer's."
+    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == told
+    problem(await redeem(http, "fay", other, "order-1"), 409, "key-reused")
+    problem(await redeem(http, "fay", "NOT-THERE", "order-3"), 404, "not-found")
+    problem(await redeem(http, "nobody", coupon, "order-3"), 404, "not-found")
+
+
+async def test_a_race_for_one_coupon_has_one_winner(world: World, http: httpx.AsyncClient):
+    await world.apply(giving(MADE))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    coupon = answer["discount"]["code"]
+
+    tried = await asyncio.gather(*(redeem(http, "fay", coupon, f"order-{n}") for n in range(8)))
+
+    assert sorted(response.status_code for response in tried) == [200] + [409] * 7
+
+
+async def test_an_expired_coupon_is_not_redeemed(world: World, http: httpx.AsyncClient):
+    await world.apply(giving(MADE | {"valid_for": "P30D"}))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+
+    await world.sleep(days=31)
+
+    refused = await redeem(http, "fay", answer["discount"]["code"], "order-1")
+    assert "expired" in problem(refused, 409, "coupon-not-redeemable")["detail"]
+
+
+async def test_coupons_count_among_the_rewards_of_a_budget_but_not_as_points(world: World):
+    budget = {"points": 200, "rewards": 4}
+    await world.apply(giving(MADE, limits={"budget": budget}))
+    code = await world.publish("spring", "ada")
+
+    decisions = [
+        (await world.convert(code, friend))["decision"] for friend in ("fay", "gus", "hal")
+    ]
+
+    assert decisions == ["accepted", "accepted", "rejected"]
+    assert await world.balance("ada") == 200
+
+
+async def test_the_message_about_a_coupon_has_its_code(world: World):
+    steps = [{"send": {"template": "reward_granted", "to": "friend", "channels": ["log"]}}]
+    journey = {"name": "here", "on": "reward_granted", "steps": steps}
+    await world.apply(giving(MADE, journeys=[journey]))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.settled()
+
+    (message,) = await world.all(schema.messages)
+    assert f"20% off with the coupon {answer['discount']['code']}" in message.text
