@@ -51,6 +51,7 @@ COMMANDS: frozenset[str] = frozenset(
         "reward_void",
         "reward_roll_back",
         "reward_approve",
+        "reward_resume",
     }
 )
 """What an operator or a caller asks for by other ways than an event; kept beside the events, under these types."""
