@@ -34,13 +34,14 @@ NOTE: dict[str, Any] = {
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=5)),
 }
 DECIDE: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=10),
-    "schedule_to_close_timeout": timedelta(seconds=30),
+    "start_to_close_timeout": timedelta(seconds=30),
+    "schedule_to_close_timeout": timedelta(minutes=2),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
     ),
 }
-"""A decision on the own database, awaited by a caller: it fails the caller's update rather than keep it waiting."""
+"""A decision on the own database, awaited by a caller. In a storm it waits its turn; where the database is away, it
+fails the caller's update rather than keep it for ever: the event stays queued."""
 
 ATTENTION = SearchAttributeKey.for_keyword(ATTENTION_ATTRIBUTE)
 
