@@ -32,8 +32,17 @@ from workflows.referral import ReferralWorkflow
 IN_FLIGHT = 8
 """Updates of one workflow at a time; the server refuses more than ten."""
 
-PASSING = {RPCStatusCode.ABORTED, RPCStatusCode.NOT_FOUND, RPCStatusCode.RESOURCE_EXHAUSTED}
-"""What the server answers when a run ends just now, or is busy: the next try starts or finds another."""
+PASSING = {
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.INTERNAL,
+    RPCStatusCode.UNKNOWN,
+}
+"""What the server answers when a run ends just now, or is busy or in trouble: the next try may start or find another.
+
+An update that was taken nevertheless is not taken again: its id is the same.
+"""
 
 PAUSE = 0.1
 """Seconds between such tries."""
