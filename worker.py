@@ -19,6 +19,8 @@ from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 from referrals.settings import Settings
 
 QUEUES = (QUEUE, REWARDS_QUEUE, MESSAGES_QUEUE)
+DECISIONS_AT_ONCE = 20
+"""More would wait for the database, while their time-outs run."""
 GRACE = timedelta(seconds=5)
 """For what runs when the worker is asked to stop; the rest is tried again by the next worker."""
 
@@ -36,6 +38,7 @@ async def working(client: Client) -> AsyncIterator[None]:
                     client,
                     task_queue=queue,
                     graceful_shutdown_timeout=GRACE,
+                    max_concurrent_local_activities=DECISIONS_AT_ONCE,
                     deployment_config=deployment,
                 )
             )

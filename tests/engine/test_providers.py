@@ -124,8 +124,7 @@ async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(world: Wor
     (failed,) = await world.all(schema.rewards, state="failed")
     assert (failed.error_code, failed.error) == ("unknown_member", "There is no such member.")
     assert "reward_failed" in await world.activity()
-    run = await (await world.referral_run("spring", "fay")).describe()
-    assert run.search_attributes["ReferralAttention"] == ["reward_failed"]
+    await world.until(lambda: _asks_for_attention(world))
 
 
 async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vendor: Vendor):
@@ -211,6 +210,11 @@ async def test_a_reward_waits_for_its_approval(world: World, vendor: Vendor):
 
 async def _are(world: World, expected: list[str]) -> bool:
     return await states(world) == expected
+
+
+async def _asks_for_attention(world: World) -> bool:
+    run = await (await world.referral_run("spring", "fay")).describe()
+    return run.search_attributes.get("ReferralAttention") == ["reward_failed"]
 
 
 async def _called(vendor: Vendor, times: int) -> bool:
