@@ -56,9 +56,9 @@ class Provider(Protocol):
         After an unsettled receipt None means "not to be seen yet", and never "grant it again".
 
         Raises:
-            Permanent: `rejected`, where the vendor took it and then refused it. Nothing is booked then, so that a
-                retry by an operator begins with `grant`.
-            Retryable: as every call.
+            Permanent: `rejected`, where the vendor took it and then refused it, so that nothing is booked and an
+                operator's retry begins with `grant`; and as every call.
+            Retryable, RetryAfter: as every call.
         """
 
     async def grant(self, grant: Grant) -> Receipt:

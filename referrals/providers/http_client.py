@@ -61,8 +61,8 @@ class Refusal(Permanent):
         self.status = status
 
 
-class _TooLong(Exception):
-    pass
+class Endless(Exception):
+    """An answer that is longer, or takes longer, than any should."""
 
 
 def open_client(connect: float = 5, read: float = 15) -> httpx.AsyncClient:
@@ -156,7 +156,7 @@ class Api:
             response, content = await self._exchange(request)
         except _NOT_SENT as error:
             raise Retryable(f"{self.name} is not reached: {type(error).__name__}.") from None
-        except (httpx.TransportError, _TooLong) as error:
+        except (httpx.TransportError, Endless) as error:
             raise unclear(f"{self.name} gave no whole answer: {type(error).__name__}.") from None
         answer = _parse(content)
         if not response.is_success:
@@ -165,18 +165,19 @@ class Api:
             return shape.model_validate(answer)
         except ValidationError:
             raise unclear(
-                f"{self.name} answered {response.status_code} with something else than its documents say."
+                f"{self.name} answered {response.status_code}, but not as its documents say."
             ) from None
 
     def clean(self, text: str) -> str:
         """A vendor's words as one short line, without contact details and without our credentials."""
         for secret in {word for value in self._credentials.values() for word in value.split()}:
             text = text.replace(secret, REMOVED)
-        printable = "".join(char if char.isprintable() else " " for char in redact(text))
+        words = redact(text[: 10 * MAX_WORDS])
+        printable = "".join(char if char.isprintable() else " " for char in words)
         return " ".join(printable.split())[:MAX_WORDS]
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
-        """A call goes on to its end when its caller is cancelled: httpx can lose a connection, and in time all, by that."""
+        """The call goes on to its end when its caller is cancelled: httpx may lose its connection for ever by that."""
         call = asyncio.create_task(self._call(request), name=f"call of {self.name}")
         self._calls.add(call)
         call.add_done_callback(self._ended)
@@ -196,7 +197,7 @@ class Api:
             async for chunk in response.aiter_raw():
                 content += chunk
                 if len(content) > MAX_ANSWER or clock() > deadline:
-                    raise _TooLong
+                    raise Endless
         finally:
             await response.aclose()
         return response, bytes(content)

@@ -126,12 +126,10 @@ class MemberCards:
 
     def _card(self, membership: _Membership) -> str:
         """The path of the member's one card of the definition."""
-        cards = [held.card for held in membership.cards]
-        if not all(cards):
+        cards = [held.card for held in membership.cards if held.card]
+        fitting = [card for card in cards if self.definition in {None, card.card_definition_id}]
+        if len(cards) < len(membership.cards) and not fitting:
             raise Retryable("Voucherify has not made the member's card yet.")
-        fitting = [
-            card for card in cards if card and self.definition in {None, card.card_definition_id}
-        ]
         if len(fitting) != 1:
             raise Permanent(
                 "target",

@@ -102,7 +102,7 @@ class _Vouchers(ABC):
                 yield transaction
             if not (page.has_more and page.more_starting_after):
                 return
-            return
+            params["starting_after_id"] = page.more_starting_after
 
 
 class LoyaltyCards(_Vouchers):

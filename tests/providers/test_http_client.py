@@ -1,0 +1,251 @@
+"""`Api`: what each outcome of a call is taken for, and what a vendor cannot make it do."""
+
+import asyncio
+import logging
+import traceback
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from referrals.providers import Ambiguous, Permanent, Retryable, RetryAfter
+from referrals.providers.http_client import (
+    MAX_ANSWER,
+    MAX_WORDS,
+    Api,
+    Nothing,
+    Refusal,
+    open_client,
+    segment,
+)
+from tests.providers.fake_endpoint import FakeEndpoint
+from tests.providers.vendors import LEAK, TOKEN
+
+DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
+SECONDS = 1792567680  # DATE
+CREDENTIALS = {"Authorization": f"Key-v1 {TOKEN}"}
+
+
+def api(answer, timeout=1, **options) -> Api:
+    """One whose vendor answers each request by the function, or with what is given."""
+
+    def handler(request):
+        response = answer(request) if callable(answer) else answer
+        return httpx.Response(
+            response.status_code, headers=response.headers, stream=response.stream
+        )
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(handler), timeout=timeout)
+    return Api(client, "The vendor", "https://vendor.example/base", CREDENTIALS, **options)
+
+
+async def outcome(vendor: Api, *, books: bool) -> Exception:
+    with pytest.raises((Retryable, Permanent, Ambiguous)) as raised:
+        await vendor.send("POST", "/x", Nothing, body={}, books=books)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("response", "booking", "other", "code"),
+    [
+        (httpx.Response(500, json={"message": "x"}), Ambiguous, Retryable, None),
+        (httpx.Response(502, text="<h1>Bad gateway</h1>"), Ambiguous, Retryable, None),
+        (httpx.Response(503), Ambiguous, Retryable, None),
+        (httpx.Response(408), Ambiguous, Retryable, None),
+        (httpx.Response(200, text="<h1>Hello</h1>"), Ambiguous, Retryable, None),
+        (httpx.Response(200, text="[" * 100_000), Ambiguous, Retryable, None),
+        (httpx.Response(200, json=["another", "shape"]), Ambiguous, Retryable, None),
+        (httpx.Response(429), RetryAfter, RetryAfter, None),
+        (httpx.Response(423, json={"key": "non_active_program"}), Retryable, Retryable, None),
+        (httpx.Response(425), Retryable, Retryable, None),
+        (httpx.Response(400, json={"key": "multiple_requests"}), Retryable, Retryable, None),
+        (httpx.Response(401), Permanent, Permanent, "credentials"),
+        (httpx.Response(403, json={"key": "whatever"}), Permanent, Permanent, "credentials"),
+        (httpx.Response(301), Permanent, Permanent, "redirect"),
+        (httpx.Response(404), Refusal, Refusal, "http_404"),
+        (httpx.Response(400, json={"key": "not_published"}), Refusal, Refusal, "not_published"),
+        (httpx.Response(400, json={"key": "fay@example.com"}), Refusal, Refusal, "http_400"),
+        (httpx.Response(400, json={"key": ["?"], "errors": 7}), Refusal, Refusal, "http_400"),
+    ],
+)
+async def test_a_status_is_taken_for_what_it_says_of_the_books(response, booking, other, code):
+    vendor = api(response, later={"multiple_requests"})
+
+    errors = [await outcome(vendor, books=True), await outcome(vendor, books=False)]
+
+    assert [type(error) for error in errors] == [booking, other]
+    assert [getattr(error, "code", None) for error in errors] == [code, code]
+
+
+@pytest.mark.parametrize(
+    ("error", "booking"),
+    [
+        (httpx.ConnectError, Retryable),
+        (httpx.ConnectTimeout, Retryable),
+        (httpx.PoolTimeout, Retryable),
+        (httpx.WriteError, Ambiguous),
+        (httpx.WriteTimeout, Ambiguous),
+        (httpx.ReadError, Ambiguous),
+        (httpx.ReadTimeout, Ambiguous),
+        (httpx.RemoteProtocolError, Ambiguous),
+    ],
+)
+async def test_only_what_was_never_sent_is_surely_not_booked(error, booking):
+    def fail(request):
+        raise error(LEAK)
+
+    errors = [await outcome(api(fail), books=True), await outcome(api(fail), books=False)]
+
+    assert [type(error) for error in errors] == [booking, Retryable]
+    assert "fay" not in str(errors)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0"}, 1),
+        ({"Retry-After": "9999999999"}, 86_400),
+        ({"Retry-After": "99999999999999999999"}, 60),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:29:30 GMT", "Date": DATE}, 90),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 1),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:29:30"}, 60),
+        ({"Retry-After": "soon"}, 60),
+        ({"X-Rate-Limit-Retry": str(SECONDS + 30), "Date": DATE}, 30),
+        ({"X-Rate-Limit-Retry": "later"}, 60),
+        ({}, 60),
+    ],
+)
+async def test_a_limit_says_how_long_to_wait(headers, seconds):
+    error = await outcome(api(httpx.Response(429, headers=headers)), books=True)
+
+    assert error.after == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": 400, "key": "x", "message": LEAK, "details": TOKEN},
+        {"message": LEAK, "errors": [{"title": LEAK, "details": TOKEN}]},
+        {"type": "about:blank", "title": LEAK, "detail": TOKEN},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+async def test_errors_carry_the_vendors_words_without_secrets_and_contact_details(status, body):
+    error = await outcome(api(httpx.Response(status, json=body)), books=True)
+
+    text = "".join(traceback.format_exception(error))
+    assert "no such user" in text
+    assert not any(secret in text for secret in (TOKEN, "fay@", "1234567"))
+
+
+async def test_words_are_one_short_line():
+    words = {"message": "no\n\x1b[31m no " * 10_000}
+
+    error = await outcome(api(httpx.Response(400, json=words)), books=True)
+
+    assert str(error).isprintable()
+    assert len(str(error)) < MAX_WORDS + 50
+
+
+async def test_a_redirect_is_not_followed_and_not_told():
+    seen = []
+
+    def redirect(request):
+        seen.append(request.url.host)
+        return httpx.Response(307, headers={"Location": "https://elsewhere.example/fay@x"})
+
+    error = await outcome(api(redirect), books=True)
+
+    assert seen == ["vendor.example"]
+    assert error.code == "redirect"
+    assert "elsewhere" not in str(error)
+
+
+async def test_a_huge_answer_is_not_read_to_its_end():
+    sent = []
+
+    async def endless():
+        while True:
+            sent.append(2**20)
+            yield b" " * 2**20
+
+    error = await outcome(api(httpx.Response(200, content=endless())), books=True)
+
+    assert type(error) is Ambiguous
+    assert sum(sent) <= MAX_ANSWER + 2**20
+
+
+async def test_an_answer_that_trickles_is_given_up_when_its_time_is_over():
+    """Every part of it comes within the read time-out."""
+
+    async def trickle():
+        while True:
+            await asyncio.sleep(0.001)
+            yield b" "
+
+    async with asyncio.timeout(5):
+        error = await outcome(api(httpx.Response(200, content=trickle()), timeout=0.02), books=True)
+
+    assert type(error) is Ambiguous
+
+
+async def test_the_environment_names_no_proxy_and_an_answer_no_other_host(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+
+    async with open_client() as client:
+        assert client._mounts == {}
+        assert not client.trust_env
+        assert not client.follow_redirects
+
+
+async def test_urls_with_customers_in_them_are_not_logged(client, start, caplog):
+    caplog.set_level(logging.DEBUG)
+    vendor = await start(FakeEndpoint())
+
+    with pytest.raises(Refusal):
+        await Api(client, "It", vendor.url, {}).send("GET", "/fay%40example.com", Nothing)
+
+    assert "fay" not in caplog.text
+
+
+async def test_a_cancelled_call_gives_its_connection_back(start):
+    """Whenever it is cancelled: one that kept it would in time leave none for the others."""
+    vendor = await start(FakeEndpoint())
+
+    async with open_client() as client:
+        it = Api(client, "It", vendor.url, {})
+        for rounds in range(60):
+            call = asyncio.create_task(it.send("GET", "/x", Nothing))
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.wait([call])
+        await vendor.quiet()
+
+        assert all(connection.is_idle() for connection in client._transport._pool.connections)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "vendor.example",
+        "ftp://vendor.example",
+        "https://",
+        "https://u:p@vendor.example",
+        "https://vendor.example/?key=1",
+    ],
+)
+def test_a_base_url_that_is_no_plain_address_is_refused(url):
+    with pytest.raises(ValueError, match="must be like https") as refused:
+        Api(httpx.AsyncClient(), "The vendor", url, {})
+
+    assert "u:p" not in str(refused.value)
+
+
+@pytest.mark.parametrize("customer", ["", ".", ".."])
+def test_a_customer_that_would_be_another_path_is_refused(customer):
+    with pytest.raises(Permanent, match="cannot stand in a path"):
+        segment(customer)

@@ -1,0 +1,156 @@
+"""What holds for every way that a provider books."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from referrals.providers import Ambiguous, Permanent, Retryable, RetryAfter
+from referrals.providers.http import HttpProvider
+from referrals.providers.talon_one import TalonOne
+from referrals.providers.voucherify import Voucherify
+from tests.providers.conftest import WAYS
+from tests.providers.delivering import CUSTOMERS, deliver
+from tests.providers.fake_endpoint import SECRET
+from tests.providers.fake_voucherify import APP_ID
+from tests.providers.vendors import FAULTS, TOKEN, Entry
+
+QUICK = [fault for fault in FAULTS if fault.split("_")[0] not in {"hang", "late", "trickle"}]
+
+
+async def test_a_grant_is_booked_once_and_found_again_and_rolled_back(case):
+    grant = case.grant
+    assert await case.provider.look_up(grant) is None
+
+    given = await deliver(case.provider, grant, case.vendor)
+    assert await case.provider.look_up(grant, reversal=True) is None
+    await deliver(case.provider, grant, case.vendor, reversal=True, reference=given.reference)
+
+    assert (await case.provider.look_up(grant)).settled
+    assert (await case.provider.look_up(grant, reversal=True)).settled
+    assert case.vendor.books == [
+        Entry(grant.key, grant.amount),
+        Entry(f"{grant.key}:roll_back", -grant.amount),
+    ]
+    assert case.vendor.undocumented == []
+
+
+async def test_every_customer_gets_what_is_theirs(case):
+    """Whatever characters are in the id."""
+    grants = [
+        replace(case.grant, key=f"k{number}", customer=customer)
+        for number, customer in enumerate(CUSTOMERS)
+    ]
+    await asyncio.gather(*(deliver(case.provider, grant, case.vendor) for grant in grants))
+
+    found = await asyncio.gather(*(case.provider.look_up(grant) for grant in grants))
+    assert all(found)
+    assert case.vendor.undocumented == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_of_the_booking_call_is_told_for_what_it_is(case, fault):
+    await case.provider.grant(case.grant)
+    before = len(case.vendor.requests)
+    case.vendor.faults.extend([None] * (before - 1) + [fault])
+
+    with pytest.raises((Retryable, Ambiguous)) as raised:
+        await case.hasty.grant(replace(case.grant, key="k2", customer="cus_new"))
+
+    await case.vendor.quiet()
+    assert type(raised.value) is (RetryAfter if fault == "limit" else Ambiguous)
+    assert len(case.vendor.requests) == 2 * before
+    assert ("k2" in {entry.key for entry in case.vendor.books}) == fault.endswith("_done")
+    assert not any(secret in str(raised.value) for secret in (TOKEN, "fay@", "1234567"))
+
+
+@pytest.mark.parametrize("fault", QUICK)
+async def test_a_fault_of_the_first_of_several_calls_books_nothing(case, fault):
+    await case.provider.grant(case.grant)
+    if len(case.vendor.requests) == 1:
+        return
+    case.vendor.faults.append(fault)
+
+    with pytest.raises((Retryable, Ambiguous)):
+        await case.provider.grant(replace(case.grant, key="k2", customer="cus_new"))
+    await deliver(case.provider, replace(case.grant, key="k2", customer="cus_new"), case.vendor)
+
+    assert [entry.key for entry in case.vendor.books].count("k2") == 1
+
+
+@pytest.mark.parametrize("fault", QUICK)
+async def test_a_fault_of_a_look_up_is_never_taken_for_nothing_booked(case, fault):
+    await deliver(case.provider, case.grant, case.vendor)
+    case.vendor.faults.append(fault)
+
+    with pytest.raises(Retryable):
+        await case.provider.look_up(case.grant)
+
+    assert await case.provider.look_up(case.grant)
+
+
+@pytest.mark.parametrize("name", WAYS)
+async def test_wrong_credentials_are_the_operators_affair(name, client, start):
+    way = WAYS[name]
+    vendor = await start(way.vendor())
+    wrong = {
+        "voucherify": lambda: Voucherify(client, vendor.url, APP_ID, SecretStr("wrong-token")),
+        "talon_one": lambda: TalonOne(client, vendor.url, *[SecretStr("wrong-token")] * 2),
+        "http": lambda: HttpProvider(client, f"{vendor.url}/rewards", SecretStr("whsec_d3Jvbmc=")),
+    }
+    provider = wrong[name.split("_points")[0].split("_gift")[0].split("_ev")[0].split("_loy")[0]]()
+
+    with pytest.raises(Permanent) as refused:
+        await provider.grant(way.grants(1)[0])
+
+    assert refused.value.code == "credentials"
+    assert "wrong" not in str(refused.value)
+    assert vendor.books == []
+
+
+async def test_a_vendor_that_is_not_there_can_be_tried_again(case, client):
+    provider = case.way.provider(client, type("Gone", (), {"url": "http://127.0.0.1:1"}))
+
+    with pytest.raises(Retryable, match="is not reached: ConnectError"):
+        await provider.grant(case.grant)
+
+
+async def test_a_description_says_where_and_no_secret(case):
+    description = case.provider.describe()
+
+    assert case.vendor.url.removeprefix("http://") in description
+    assert not any(secret in description for secret in (TOKEN, SECRET, APP_ID))
+
+
+async def test_the_campaigns_target_is_good_for_the_type(case):
+    case.provider.check_target(case.way.target, case.grant.type)
+
+
+@pytest.mark.parametrize(
+    ("provider", "target", "kind", "words"),
+    [
+        ("voucherify", {}, "points", "must have program"),
+        ("voucherify", {"gift_campaign": "Gifts"}, "points", "must have program"),
+        ("voucherify", {"program": "lprg_1"}, "gift_credit", "must have gift_campaign"),
+        ("voucherify", {"program": "camp_1"}, "points", "pattern"),
+        ("voucherify", {"program": "lprg_1", "loyalty_campaign": "x"}, "points", "either"),
+        ("voucherify", {"loyalty_campaign": "x", "card_definition": "lcdef_1"}, "points", "part"),
+        ("voucherify", {"program": "lprg_1", "app_token": "x"}, "points", "not permitted"),
+        ("talon_one", {}, "points", "either event or loyalty"),
+        ("talon_one", {"event": "e", "loyalty": {"program": 1}}, "points", "either"),
+        ("talon_one", {"loyalty": {"program": 1}}, "gift_credit", "points only"),
+        ("talon_one", {"loyalty": {"program": "1"}}, "points", "integer"),
+        ("talon_one", {"event": ""}, "points", "at least 1"),
+    ],
+)
+async def test_a_target_that_cannot_work_is_refused(client, provider, target, kind, words):
+    way = next(way for name, way in WAYS.items() if name.startswith(provider))
+    it = way.provider(client, type("Vendor", (), {"url": "http://127.0.0.1:1"}))
+
+    with pytest.raises(ValidationError, match=words):
+        it.check_target(target, kind)
+    with pytest.raises(Permanent, match="target cannot take rewards") as refused:
+        await it.grant(replace(way.grants(1)[0], type=kind, target=target))
+
+    assert refused.value.code == "target"

@@ -1,0 +1,177 @@
+"""What is Voucherify's own."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from referrals.providers import Permanent, Retryable
+from tests.providers.conftest import WAYS, voucherify
+from tests.providers.delivering import deliver
+from tests.providers.fake_voucherify import DEFINITION, PAGE, FakeVoucherify
+from tests.providers.vendors import Entry
+
+POINTS, LEGACY, GIFT = (WAYS[name].grants(1)[0] for name in list(WAYS)[:3])
+
+
+@pytest.fixture
+async def vendor(start):
+    return await start(FakeVoucherify(seed=1))
+
+
+@pytest.fixture
+def provider(client, vendor):
+    return voucherify(client, vendor)
+
+
+async def test_a_customer_becomes_a_member_once(vendor, provider):
+    await provider.grant(POINTS)
+    await provider.grant(replace(POINTS, key="k2"))
+
+    enrolments = [path for method, path in vendor.requests if path.endswith("/members")]
+    assert len(enrolments) == 1
+    assert vendor.customers == {POINTS.customer}
+
+
+async def test_of_two_first_grants_at_once_one_meets_a_member_who_is_there(vendor, provider):
+    grants = [replace(POINTS, key=f"k{number}") for number in range(5)]
+
+    await asyncio.gather(*map(provider.grant, grants))
+
+    assert len(vendor.members) == 1
+    assert len(vendor.books) == 5
+    assert vendor.undocumented == []
+
+
+async def test_points_are_settled_when_they_are_approved(vendor, provider):
+    receipt = await provider.grant(POINTS)
+    looks = [await provider.look_up(POINTS) for _ in range(3)]
+
+    assert [receipt.settled, *(look.settled for look in looks)] == [False, False, True, True]
+    assert {look.reference for look in looks} == {receipt.reference}
+
+
+async def test_points_that_are_rejected_later_are_told_and_can_be_granted_again(vendor, provider):
+    vendor.rejecting = True
+    await provider.grant(POINTS)
+    await provider.look_up(POINTS)
+
+    for _ in range(2):
+        with pytest.raises(
+            Permanent, match=r"limit_exceeded: Too many points for \[removed\]"
+        ) as no:
+            await provider.look_up(POINTS)
+        assert no.value.code == "rejected"
+
+    vendor.rejecting = False
+    again = await provider.grant(POINTS)
+    assert (await provider.look_up(POINTS)).reference == again.reference
+    assert vendor.books == [Entry(POINTS.key, POINTS.amount)]
+
+
+async def test_a_programme_that_is_not_active_is_waited_for(vendor, provider):
+    vendor.program_status = "INACTIVE"
+
+    with pytest.raises(Retryable, match="non_active_program"):
+        await provider.grant(POINTS)
+
+
+async def test_a_programme_that_is_not_there_is_refused(vendor, provider):
+    with pytest.raises(Permanent) as refused:
+        await provider.grant(replace(POINTS, target={"program": "lprg_0"}))
+
+    assert refused.value.code == "not_found"
+
+
+async def test_of_several_cards_the_campaign_names_one(vendor, provider):
+    vendor.definitions = ["lcdef_0", DEFINITION]
+    named = replace(POINTS, target={**POINTS.target, "card_definition": DEFINITION})
+    wrong = replace(POINTS, target={**POINTS.target, "card_definition": "lcdef_7"})
+
+    await deliver(provider, named, vendor)
+    for grant, count in ((POINTS, 2), (wrong, 0)):
+        with pytest.raises(Permanent, match=f"has {count} cards that fit") as refused:
+            await provider.grant(grant)
+        assert refused.value.code == "target"
+
+    second = vendor.members[POINTS.customer][1]["card"]["id"]
+    assert vendor.books == [Entry(POINTS.key, POINTS.amount)]
+    assert len(vendor.transactions[second]) == 1
+
+
+async def test_a_card_that_is_not_made_yet_is_waited_for(vendor, provider):
+    await provider.grant(POINTS)
+    vendor.members[POINTS.customer][0]["card"] = None
+
+    with pytest.raises(Retryable, match="has not made the member's card yet"):
+        await provider.look_up(POINTS)
+
+
+@pytest.mark.parametrize("grant", [POINTS, LEGACY, GIFT])
+async def test_a_booking_is_found_behind_many_newer_ones(vendor, provider, grant):
+    for number in range(3 * PAGE):
+        await deliver(provider, replace(grant, key=f"k{number}"), vendor)
+
+    assert (await provider.look_up(replace(grant, key="k0"))).settled
+    assert await provider.look_up(replace(grant, key="k")) is None
+
+
+async def test_points_of_the_old_api_are_not_settled_before_they_are_listed(vendor, provider):
+    receipt = await provider.grant(LEGACY)
+    await vendor.quiet()
+    found = await provider.look_up(LEGACY)
+
+    assert (receipt.settled, found.settled) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "hundredths"), [(2550, "EUR", 2550), (500, "JPY", 50000)]
+)
+async def test_credit_is_counted_in_hundredths_of_any_currency(
+    vendor, provider, amount, currency, hundredths
+):
+    grant = replace(GIFT, amount=amount, currency=currency)
+
+    await provider.grant(grant)
+    await provider.roll_back(grant, None)
+
+    assert [entry.amount for entry in vendor.books] == [hundredths, -hundredths]
+
+
+async def test_an_amount_that_hundredths_cannot_tell_is_refused(vendor, provider):
+    with pytest.raises(Permanent, match="KWD in hundredths") as refused:
+        await provider.grant(replace(GIFT, amount=1_234, currency="KWD"))
+
+    assert refused.value.code == "amount"
+    assert vendor.requests == []
+
+
+@pytest.mark.parametrize("target", [{"loyalty_campaign": "Empty"}, {"gift_campaign": "Empty"}])
+async def test_a_campaign_without_cards_left_is_refused_with_the_vendors_key(provider, target):
+    grant = replace(LEGACY if "loyalty_campaign" in target else GIFT, target=target)
+
+    with pytest.raises(Permanent) as refused:
+        await provider.grant(grant)
+
+    assert refused.value.code == "no_voucher_suitable_for_publication"
+
+
+@pytest.mark.parametrize("repeat", ["", "duplicate_source_id", "voucher_already_published"])
+async def test_a_repeated_publication_is_the_same_card_however_it_is_answered(
+    vendor, provider, repeat
+):
+    vendor.repeats = [repeat]
+
+    await provider.grant(GIFT)
+    await provider.roll_back(GIFT, None)
+
+    assert len(vendor.publications) == 1
+    assert len(vendor.books) == 2
+
+
+async def test_a_publication_that_is_not_shown_yet_is_waited_for(vendor, provider):
+    vendor.repeats, vendor.listing = ["duplicate_source_id"], False
+    await provider.grant(GIFT)
+
+    with pytest.raises(Retryable, match="does not show it yet"):
+        await provider.look_up(GIFT)
