@@ -37,7 +37,7 @@ async def deliver(
             pass
         except (Ambiguous, TimeoutError):
             await vendor.quiet()
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.01)
     raise AssertionError(f"not settled after {ATTEMPTS} attempts: {grant}")
 
 
