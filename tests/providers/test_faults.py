@@ -12,7 +12,7 @@ AT_ONCE = 40
 
 async def test_under_every_fault_at_random_nothing_is_doubled_and_nothing_lost(case):
     """Every fourth grant is rolled back; callers die in the middle of it, too."""
-    case.vendor.risk = 0.1
+    case.vendor.risk = 0.15
     case.vendor.slow = case.vendor.parallel = 0.3
     crashes = random.Random(2)
     gate = asyncio.Semaphore(AT_ONCE)
