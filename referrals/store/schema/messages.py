@@ -1,0 +1,39 @@
+"""Messages on their way out."""
+
+from sqlalchemy import JSON, Column, ForeignKey, ForeignKeyConstraint, Index, Integer, Table, Text
+
+from referrals.store.schema.base import Instant, index_where, metadata, one_of
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("campaign_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("journey", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("channels", JSON, nullable=False),
+    Column("customer_id", ForeignKey("customers.id"), nullable=False),
+    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
+    Column("referral_id", ForeignKey("referrals.id")),
+    Column("milestone_id", ForeignKey("milestones.id")),
+    Column("reward_id", ForeignKey("rewards.id")),
+    # The workflow that sends it: a referral's or an advocate's.
+    Column("sender_id", Text, nullable=False),
+    Column("state", Text, one_of("state", ["pending", "sent", "failed"]), nullable=False),
+    Column("channel", Text),
+    Column("reference", Text),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("reason_code", Text),
+    Column("reason", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    ForeignKeyConstraint(
+        ["campaign_id", "version"], ["campaign_versions.campaign_id", "campaign_versions.version"]
+    ),
+    index_where("ix_messages_pending", "sender_id", where="state = 'pending'"),
+    Index("ix_messages_list", "campaign_id", "id"),
+)

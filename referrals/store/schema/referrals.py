@@ -1,0 +1,84 @@
+"""Referrals, the milestones that they add up to, and shares."""
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, ReferralState
+from referrals.store.schema.base import Instant, metadata, one_of, quoted, unique_where
+
+_LIVE = f"state NOT IN ({quoted(CLOSED_WITHOUT_CONVERSION)})"
+
+referrals = Table(
+    "referrals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("campaign_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
+    Column("friend_id", ForeignKey("customers.id"), nullable=False, index=True),
+    Column("code", ForeignKey("codes.code"), nullable=False),
+    Column(
+        "state",
+        Text,
+        one_of("state", ReferralState),
+        nullable=False,
+    ),
+    Column("order_id", ForeignKey("orders.id"), index=True),
+    Column("order", JSON),
+    Column("event_data", JSON),
+    Column("signed_up_at", Instant),
+    Column("window_ends_at", Instant),
+    Column("converted_at", Instant),
+    Column("place_at", Instant),
+    Column("due_at", Instant),
+    Column("confirmed_at", Instant),
+    Column("closed_at", Instant),
+    Column("reason_code", Text),
+    Column("reason", Text),
+    Column("created_at", Instant, nullable=False),
+    ForeignKeyConstraint(
+        ["campaign_id", "version"], ["campaign_versions.campaign_id", "campaign_versions.version"]
+    ),
+    # A friend converts at most once per campaign, for ever; so does an order.
+    unique_where("uq_referrals_friend", "campaign_id", "friend_id", where=_LIVE),
+    unique_where("uq_referrals_order", "campaign_id", "order_id", where=_LIVE),
+    Index("ix_referrals_places", "advocate_id", "place_at"),
+    Index("ix_referrals_list", "campaign_id", "id"),
+)
+
+milestones = Table(
+    "milestones",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+    Column("occurrence", Integer, nullable=False),
+    Column("state", Text, one_of("state", ["reached", "lost"]), nullable=False),
+    Column("reached_at", Instant, nullable=False),
+    Column("reached_by", ForeignKey("referrals.id"), nullable=False, index=True),
+    Column("lost_at", Instant),
+    Column("lost_by", ForeignKey("referrals.id"), index=True),
+    UniqueConstraint("advocate_id", "tier", "occurrence"),
+    unique_where("uq_milestones_reached", "advocate_id", "tier", where="state = 'reached'"),
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("event_id", ForeignKey("events.id"), primary_key=True),
+    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
+    Column("code", ForeignKey("codes.code"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_shares_advocate", "advocate_id", "channel"),
+)

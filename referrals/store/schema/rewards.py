@@ -1,0 +1,85 @@
+"""Rewards and coupons."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from referrals.domain.states import RewardState
+from referrals.store.schema.base import Instant, metadata, one_of
+
+rewards = Table(
+    "rewards",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("referral_id", ForeignKey("referrals.id"), index=True),
+    Column("milestone_id", ForeignKey("milestones.id"), unique=True),
+    Column("side", Text, one_of("side", ["friend", "advocate"]), nullable=False),
+    Column("tier", Text),
+    Column("customer_id", ForeignKey("customers.id"), nullable=False, index=True),
+    Column("type", Text, one_of("type", ["points", "gift_credit", "coupon"]), nullable=False),
+    Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
+    Column("currency", Text),
+    Column(
+        "state",
+        Text,
+        one_of("state", RewardState),
+        nullable=False,
+    ),
+    Column("due_at", Instant),
+    Column("provider", Text, nullable=False, server_default="ledger"),
+    # Where it is issued: the provider's objects; for a coupon its terms.
+    Column("target", JSON),
+    Column("approved_at", Instant),
+    # The provider has taken the last call, and books it when it comes to it.
+    Column("taken_at", Instant),
+    Column("reference", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error_code", Text),
+    Column("error", Text),
+    Column("retry_at", Instant),
+    Column("granted_at", Instant),
+    Column("closed_at", Instant),
+    Column("reason", Text),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
+    Index("ix_rewards_list", "campaign_id", "created_at", "id"),
+)
+
+coupons = Table(
+    "coupons",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    # Empty where the code was made by a pattern.
+    Column("pool", Text),
+    Column(
+        "state",
+        Text,
+        one_of("state", ["available", "issued", "redeemed", "void"]),
+        nullable=False,
+    ),
+    Column("reward_id", ForeignKey("rewards.id"), unique=True),
+    Column("customer_id", ForeignKey("customers.id")),
+    Column("discount", JSON),
+    Column("expires_at", Instant),
+    # The caller's idempotency key of its redemption.
+    Column("redeem_key", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("issued_at", Instant),
+    Column("redeemed_at", Instant),
+    Column("voided_at", Instant),
+    CheckConstraint("(state = 'available') = (reward_id IS NULL)", name="owner"),
+    UniqueConstraint("customer_id", "redeem_key"),
+    Index("ix_coupons_pool", "campaign_id", "pool", "state", "code"),
+)
