@@ -5,9 +5,9 @@ What a channel raises carries no contact details, because it ends in workflow hi
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
-from referrals.channels.rendering import Rendered
+from referrals.channels.rendered import Rendered
 
 
 @dataclass(frozen=True)
@@ -18,31 +18,56 @@ class Outgoing:
     to: str | None
     name: str | None
     rendered: Rendered
+    unsubscribe: str | None = None
+    """Where one click, without a login, ends messages of this purpose by this channel."""
 
 
 class Channel(Protocol):
     name: str
+    reconciles: bool
+    """Whether the vendor tells later, with our key, what it has sent: an answer that was lost is then no mystery."""
 
     async def send(self, message: Outgoing) -> str | None:
         """The vendor's reference, once the vendor has taken the message over.
 
         Raises:
-            Refused: this message will never be taken.
-            Unavailable: it may be taken later.
+            Refused, Unreachable, OptedOut, Unavailable, Blocked, Unclear: see there.
         """
 
 
 class Refused(Exception):
-    """Permanent: sending the same message again would end the same way."""
+    """This channel will never take this message: another channel may."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
 
 
+class Unreachable(Refused):
+    """Nothing will ever reach this address by this channel."""
+
+
+class OptedOut(Refused):
+    """The customer has told the vendor to send no more marketing."""
+
+
 class Unavailable(Exception):
-    """Retryable; `retry_after` is the vendor's own wish, where it has one."""
+    """It has not been sent, and may be later; `retry_after` is the vendor's own wish, where it has one."""
 
     def __init__(self, sentence: str, retry_after: timedelta | None = None) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
+
+
+class Blocked(Exception):
+    """It has not been sent, and will not be until an operator sets something right: nothing is wrong with the message."""
+
+    def __init__(self, code: str, sentence: str, scope: Literal["channel", "template"]) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.scope = scope
+        """What is held with it: all that goes by this channel, or by this template."""
+
+
+class Unclear(Exception):
+    """It may have been sent: the answer was lost."""

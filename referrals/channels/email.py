@@ -46,6 +46,7 @@ class EmailChannel:
     """
 
     name = "email"
+    reconciles = False
 
     def __init__(self, url: str, sender: str) -> None:
         """

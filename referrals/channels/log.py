@@ -7,6 +7,7 @@ class LogChannel:
     """Sends nothing: the message's row, which the console shows, holds its text already."""
 
     name = "log"
+    reconciles = False
 
     async def send(self, message: Outgoing) -> None:
         """Nothing, and no vendor's reference."""

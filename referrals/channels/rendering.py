@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
 from types import FrameType
@@ -13,6 +12,7 @@ from jinja2.exceptions import TemplatesNotFound, TemplateSyntaxError, UndefinedE
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from referrals.channels.context import EXAMPLE_CONTEXT, examples
+from referrals.channels.rendered import Rendered
 
 BUILT_IN = Path(__file__).parents[2] / "templates" / "messages"
 FALLBACK = "en"
@@ -28,15 +28,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 class TemplateError(Exception):
     """A template is missing or wrong; the sentence names the file (`en/milestone.jinja`) and, if known, the line."""
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """A message in words: `subject` is one line, `html` is a whole document."""
-
-    subject: str
-    text: str
-    html: str
 
 
 class Templates:

@@ -13,7 +13,8 @@ from referrals.channels import Outgoing, Refused, Unavailable
 from referrals.channels import email as email_channel
 from referrals.channels.context import EXAMPLE_CONTEXT
 from referrals.channels.email import EmailChannel
-from referrals.channels.rendering import Rendered, Templates
+from referrals.channels.rendered import Rendered
+from referrals.channels.rendering import Templates
 from tests.channels.conftest import CERTIFICATE, server_tls
 
 SENDER = "Shop <hello@shop.example>"
