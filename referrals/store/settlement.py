@@ -145,6 +145,7 @@ def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
 async def granted(tx: Tx, scene: Scene, reward: Row[Any], reference: str | None = None) -> None:
     """The provider has confirmed the reward; `reference` is its own name for it, for a coupon the code."""
     values = {"granted_at": scene.now, "reference": reference, "error": None, "error_code": None}
+    values |= {"taken_at": None, "unclear_until": None}
     await set_reward(tx, reward, RewardState.GRANTED, **values)
     await records.record(tx, scene, "reward_granted", reward=reward)
 
@@ -207,7 +208,7 @@ async def take_back_rewards(tx: Tx, scene: Scene, reason: Reason) -> None:
 async def take_back(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> None:
     """Reverse a reward in the own ledger; another provider's is left `rolling_back` for its workflow to see to."""
     if reward.provider != "ledger":
-        values = {"attempts": 0, "taken_at": None, "error": None, "error_code": None}
+        values = {"attempts": 0, "error": None, "error_code": None}
         await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason.message, **values)
         return
     if reward.state == RewardState.FAILED:  # the own ledger had nothing to grant

@@ -43,6 +43,8 @@ rewards = Table(
     Column("approved_at", Instant),
     # The provider has taken the last call, and books it when it comes to it.
     Column("taken_at", Instant),
+    # A call may have booked what is not known here; from then on the provider's books show it.
+    Column("unclear_until", Instant),
     Column("reference", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("error_code", Text),
