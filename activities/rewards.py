@@ -33,8 +33,8 @@ POLL = timedelta(seconds=30)
 """Between looks at what a provider has taken but not settled."""
 PATIENCE = timedelta(minutes=1)
 """For a look-up and for a booking, whatever requests it is made of."""
-IN_FLIGHT = PATIENCE + timedelta(seconds=40)
-"""How long a booking may be on its way: a request that was sent goes on to its end when nobody waits for it."""
+SENT = timedelta(seconds=40)
+"""How long a request may be on its way when nobody waits for it any more."""
 
 
 Booking = Callable[[], Awaitable[Receipt]]
@@ -164,9 +164,9 @@ class RewardActivities:
 
     async def _make(self, call: Booking, provider: Provider, work: Work) -> Receipt:
         """Make the call, with its end noted as unclear for as long as it is."""
-        seen = provider.visible_after
+        seen = SENT + provider.visible_after
         async with self.store.begin() as tx:
-            await grants.calling(tx, work, self.clock() + IN_FLIGHT + seen)
+            await grants.calling(tx, work, self.clock() + PATIENCE + seen)
         try:
             return await _in_time(call(), Ambiguous)
         except Ambiguous:
@@ -185,7 +185,7 @@ class RewardActivities:
         if isinstance(error, RetryAfter):
             wait = max(wait, error.after)
         if isinstance(error, Ambiguous):
-            wait = max(wait, self.providers[work.reward.provider].visible_after)
+            wait = max(wait, SENT + self.providers[work.reward.provider].visible_after)
         async with self.store.begin() as tx:
             retry_at = self.clock() + wait
             await grants.note_error(tx, work.reward.id, type(error).__name__, str(error), retry_at)

@@ -53,11 +53,6 @@ async def called(world: World, vendor: Vendor, times: int = 1) -> None:
     await world.until(holds)
 
 
-async def pass_time(world: World, minutes: int) -> None:
-    for _ in range(minutes):
-        await world.sleep(minutes=1)
-
-
 async def test_a_worker_that_died_in_the_call_is_followed_when_the_booking_can_be_seen(
     world: World, vendor: Vendor
 ):
@@ -65,11 +60,11 @@ async def test_a_worker_that_died_in_the_call_is_followed_when_the_booking_can_b
     await converted(world)
     await called(world, vendor)
 
-    await pass_time(world, 20)
+    await world.pass_minutes(20)
     assert (await reward(world)).state == "granting"
     assert vendor.calls == 1
 
-    await pass_time(world, 40)
+    await world.pass_minutes(40)
     await until(world, "granted")
     assert list(vendor.books.values()) == [50]
     assert vendor.calls == 1
@@ -83,7 +78,7 @@ async def test_a_roll_back_of_an_unclear_grant_waits_until_it_can_be_seen(
     await called(world, vendor)
     await world.roll_back(referral)
 
-    await pass_time(world, 60)
+    await world.pass_minutes(60)
 
     await until(world, "rolled_back")
     assert sorted(vendor.books.values()) == [-50, 50]
@@ -97,12 +92,12 @@ async def test_a_parked_grant_that_may_be_booked_is_looked_for_before_it_is_void
     await converted(world)
     await called(world, vendor)
     vendor.down = Permanent("credentials", "Our key is no good.")
-    await pass_time(world, 60)
+    await world.pass_minutes(60)
     await until(world, "failed")
     vendor.down = None
 
     await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
-    await pass_time(world, 60)
+    await world.pass_minutes(60)
 
     await until(world, "rolled_back")
     assert sorted(vendor.books.values()) == [-50, 50]
@@ -113,7 +108,7 @@ async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, ven
     await converted(world)
     await called(world, vendor)
     vendor.down = Permanent("credentials", "Our key is no good.")
-    await pass_time(world, 60)
+    await world.pass_minutes(60)
     await until(world, "failed")
 
     await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
@@ -129,14 +124,14 @@ async def test_a_grant_that_is_taken_and_booked_late_is_taken_back_when_it_is_bo
     vendor.prompt = False
     referral = await converted(world)
     await called(world, vendor)
-    await pass_time(world, 5)
+    await world.pass_minutes(5)
     await world.roll_back(referral)
-    await pass_time(world, 60)
+    await world.pass_minutes(60)
     assert (await reward(world)).state == "granting"
 
     vendor.prompt = True
     vendor.settle()
-    await pass_time(world, 60)
+    await world.pass_minutes(60)
 
     await until(world, "rolled_back")
     assert sorted(vendor.books.values()) == [-50, 50]
@@ -150,16 +145,16 @@ async def test_a_parked_grant_that_is_booked_late_is_taken_back_when_it_is_booke
     referral = await converted(world)
     await called(world, vendor)
     vendor.down = Permanent("credentials", "Our key is no good.")
-    await pass_time(world, 5)
+    await world.pass_minutes(5)
     await until(world, "failed")
     vendor.down = None
     await world.roll_back(referral)
-    await pass_time(world, 60)
+    await world.pass_minutes(60)
     assert (await reward(world)).state == "rolling_back"
 
     vendor.prompt = True
     vendor.settle()
-    await pass_time(world, 60)
+    await world.pass_minutes(60)
 
     await until(world, "rolled_back")
     assert sorted(vendor.books.values()) == [-50, 50]
@@ -170,7 +165,7 @@ async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: 
     await converted(world)
     await called(world, vendor)
     vendor.rejected = {(await reward(world)).key}
-    await pass_time(world, 5)
+    await world.pass_minutes(5)
     await until(world, "failed")
     assert (await reward(world)).error_code == "rejected"
 
@@ -189,7 +184,7 @@ async def test_a_grant_that_was_taken_and_rejected_needs_no_taking_back(
     await called(world, vendor)
     await world.roll_back(referral)
     vendor.rejected = {(await reward(world)).key}
-    await pass_time(world, 5)
+    await world.pass_minutes(5)
 
     await until(world, "voided")
     assert vendor.books == {}
@@ -204,7 +199,7 @@ async def test_what_the_customer_has_spent_over_there_is_owed(
     vendor.holds = held
 
     await world.roll_back(referral)
-    await pass_time(world, 5)
+    await world.pass_minutes(5)
 
     await until(world, "rolled_back")
     assert sum(vendor.books.values()) == 50 - held

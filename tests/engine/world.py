@@ -57,6 +57,11 @@ class World:
         self.skipped += step
         await self.env.sleep(step)
 
+    async def pass_minutes(self, minutes: int) -> None:
+        """As `sleep`, a minute at a time: what one brings about is there for the next."""
+        for _ in range(minutes):
+            await self.sleep(minutes=1)
+
     async def apply(self, definition: dict[str, Any]) -> None:
         campaign = Campaign.model_validate(definition)
         async with self.store.begin() as tx:
