@@ -9,9 +9,10 @@ from sqlalchemy import Row, select
 from referrals.domain.campaign import Campaign
 from referrals.domain.clicks import clicked_code
 from referrals.domain.decisions import Reason
-from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, RejectReason
+from referrals.domain.states import RejectReason
 from referrals.store.ids import new_id
 from referrals.store.schema import clicks, referrals
+from referrals.store.schema.referrals import LIVE
 from referrals.store.sql import Tx, first
 
 TOO_OLD = Reason(
@@ -75,6 +76,6 @@ async def _is_taken(tx: Tx, click_id: str, code: str, friend_id: str) -> bool:
         referrals.c.click_id == click_id,
         referrals.c.code == code,
         referrals.c.friend_id != friend_id,
-        referrals.c.state.not_in(CLOSED_WITHOUT_CONVERSION),
+        LIVE,
     )
     return await first(tx, statement) is not None

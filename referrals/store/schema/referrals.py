@@ -10,12 +10,15 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, ReferralState
 from referrals.store.schema.base import Instant, metadata, one_of, quoted, unique_where
 
 _LIVE = f"state NOT IN ({quoted(CLOSED_WITHOUT_CONVERSION)})"
+LIVE = text(_LIVE)
+"""Written as in the keys, so that both databases look the rows up by them."""
 
 referrals = Table(
     "referrals",
