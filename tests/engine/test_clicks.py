@@ -1,14 +1,43 @@
 """Clicks on a running engine: followed links, the sign-ups that bring their ids back, and what time makes of them."""
 
+import httpx
 import pytest
 from temporalio.service import RPCError
 
+from entrypoints.api.main import create_app
+from entrypoints.api.resources import Resources
+from referrals.channels.rendering import Templates
+from referrals.store import keys
 from tests.engine.campaigns import campaign
 from tests.engine.world import World
 
 
 async def sign_up(world: World, friend: str, **data: str) -> dict:
     return await world.event("referral_signed_up", {"friend": {"id": friend}, **data})
+
+
+async def test_who_follows_a_shared_link_and_signs_up_with_what_it_gave_is_seen_to_come_by_it(
+    world: World,
+):
+    await world.apply(campaign())
+    await world.publish("spring", "ada")
+    settings, client = world.resources.settings, world.client
+    api = Resources(settings, world.store, client, world.intake, Templates(), clock=world.now)
+    headers = {"authorization": f"Bearer {await keys.create(world.store, 'shop')}"}
+    transport = httpx.ASGITransport(create_app(api))
+    async with httpx.AsyncClient(transport=transport, headers=headers) as http:
+        ada = (await http.get("http://api/v1/campaigns/spring/advocates/ada")).json()
+        visit = httpx.URL(ada["share"]["link"]).copy_with(host="api")
+        landing = httpx.URL((await http.get(visit)).headers["location"])
+        answer = await sign_up(world, "fay", **landing.params)
+        fay = (await http.get(f"http://api/v1/referrals/{answer['referral']}")).json()
+        ada = (await http.get("http://api/v1/campaigns/spring/advocates/ada")).json()
+
+    assert landing.host == "shop.example"
+    assert fay["attribution"]["by"] == "click"
+    assert fay["attribution"]["click"] == landing.params["click"]
+    assert fay["attribution"]["channel"] == "link"
+    assert ada["counts"]["clicks"] == {"link": 1}
 
 
 async def test_a_friend_who_comes_by_a_click_earns_the_advocate_the_reward(world: World):
