@@ -11,7 +11,7 @@ from referrals.store.schema.events import activity, events, orders
 from referrals.store.schema.keys import api_keys
 from referrals.store.schema.ledger import accounts, entries
 from referrals.store.schema.messages import messages
-from referrals.store.schema.referrals import milestones, referrals, shares
+from referrals.store.schema.referrals import clicks, milestones, referrals, shares
 from referrals.store.schema.rewards import coupons, rewards
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "api_keys",
     "campaign_versions",
     "campaigns",
+    "clicks",
     "codes",
     "coupons",
     "customers",
