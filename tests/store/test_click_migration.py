@@ -32,13 +32,13 @@ def upgrade(connection: Connection, revision: str) -> None:
 async def test_clicks_that_were_only_logged_are_counted_as_of_the_plain_link(
     empty_database_url: str,
 ):
-    clicks = ScriptDirectory.from_config(migrate._config()).get_revision("0007")
+    clicks = ScriptDirectory.from_config(migrate._config()).get_revision("0004")
     engine = create_engine(empty_database_url)
     async with engine.begin() as connection:
         await connection.run_sync(upgrade, clicks.down_revision)
         for statement in filter(str.strip, BEFORE.split(";")):
             await connection.execute(text(statement.replace(":", "\\:")))
-        await connection.run_sync(upgrade, "0007")
+        await connection.run_sync(upgrade, "0004")
         found = (
             await connection.execute(text("SELECT code, advocate_id, channel FROM clicks"))
         ).all()

@@ -3,8 +3,8 @@
 from alembic import op
 from sqlalchemy import Column, DateTime, ForeignKey, Index, Text, text
 
-revision = "0007"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 Instant = DateTime(timezone=True)
 
