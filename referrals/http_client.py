@@ -146,9 +146,7 @@ class Caller:
         """A vendor's words as one short line, without contact details and without our credentials."""
         for secret in {word for value in self._credentials.values() for word in value.split()}:
             text = text.replace(secret, REMOVED)
-        words = redact(text[: 10 * MAX_WORDS])
-        printable = "".join(char if char.isprintable() else " " for char in words)
-        return " ".join(printable.split())[:MAX_WORDS]
+        return clean(text)
 
     def _ended(self, call: asyncio.Task[Answer]) -> None:
         self._calls.discard(call)
@@ -168,6 +166,13 @@ class Caller:
         finally:
             await response.aclose()
         return Answer(response.status_code, response.headers, _parse(bytes(content)))
+
+
+def clean(text: str) -> str:
+    """Somebody else's words as one short line, without contact details."""
+    words = redact(text[: 10 * MAX_WORDS])
+    printable = "".join(char if char.isprintable() else " " for char in words)
+    return " ".join(printable.split())[:MAX_WORDS]
 
 
 def _parse(content: bytes) -> Any:
