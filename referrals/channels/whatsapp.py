@@ -28,7 +28,7 @@ async def open_whatsapp(
     Raises:
         ValueError: One of the settings is missing or malformed.
     """
-    if settings.whatsapp_phone_number_id is None:
+    if not settings.whatsapp_phone_number_id:
         yield {}
         return
     async with open_client() as client:
@@ -85,7 +85,7 @@ class WhatsAppChannel:
         """Raises ValueError where a setting is missing: without its webhooks, what was sent is never known."""
         needed = ("phone_number_id", "token", "app_secret", "verify_token")
         values = [getattr(settings, f"whatsapp_{name}") for name in needed]
-        if missing := [n for n, value in zip(needed, values, strict=True) if value is None]:
+        if missing := [n for n, value in zip(needed, values, strict=True) if not value]:
             names = ", ".join(f"REFERRALS_WHATSAPP_{name.upper()}" for name in missing)
             raise ValueError(f"WhatsApp needs {names}")
         url = f"{settings.whatsapp_url.rstrip('/')}/{settings.whatsapp_version}"
