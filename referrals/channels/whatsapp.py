@@ -12,7 +12,7 @@ from referrals.channels import Channel, Outgoing, Refused, Unavailable, Unclear
 from referrals.channels.whatsapp_errors import meaning_of, read_error
 from referrals.channels.whatsapp_message import compose
 from referrals.clock import Clock, utc_now
-from referrals.http_client import Answer, Caller, NoAnswer, NotSent, open_client
+from referrals.http_client import Answer, VendorApi, NoAnswer, NotSent, open_client
 from referrals.settings import Settings
 
 PAIR_PAUSE = timedelta(seconds=6)
@@ -74,7 +74,7 @@ class WhatsAppChannel:
         if not (phone_number_id.isascii() and phone_number_id.isdecimal()):
             raise ValueError("the id of the WhatsApp number must be digits, as Meta shows it")
         credentials = {"Authorization": f"Bearer {token.get_secret_value()}"}
-        self._api = Caller(client, "WhatsApp", url, credentials)
+        self._api = VendorApi(client, "WhatsApp", url, credentials)
         self._path = f"/{phone_number_id}"
         self._pairs = _Pairs(clock)
 
