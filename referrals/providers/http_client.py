@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from referrals.http_client import Answer, VendorApi, NoAnswer, NotSent
+from referrals.http_client import Answer, NoAnswer, NotSent, VendorApi
 from referrals.providers import Ambiguous, Permanent, Retryable, RetryAfter
 
 _UNCLEAR = HTTPStatus.REQUEST_TIMEOUT
