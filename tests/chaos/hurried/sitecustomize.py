@@ -10,7 +10,7 @@ import activities.circuit
 import activities.rewards
 import referrals.providers.setup
 import workflows.effects
-from referrals.providers.http_client import open_client
+from referrals.http_client import open_client
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
 
