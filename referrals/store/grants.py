@@ -139,6 +139,7 @@ async def never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
 
 
 async def _close_rolled_back(tx: Tx, scene: Scene, reward: Row[Any], sentence: str) -> None:
+    await unclear(tx, reward.id, None)
     owed = await ledger.owed_for(tx, reward)
     data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     reason = Reason("rolled_back", sentence)

@@ -95,10 +95,15 @@ class Shop:
             await asyncio.sleep(0.5)
 
 
-async def disturb(dev: Dev, chance: random.Random, killed: Counter[str]) -> None:
-    """Kill the worker again and again, and Temporal's server once; each time wait until it is back at work."""
+async def disturb(
+    dev: Dev, chance: random.Random, killed: Counter[str], pause: tuple[float, float] = (2, 8)
+) -> None:
+    """Kill the worker again and again, and Temporal's server once; each time wait until it is back at work.
+
+    `pause` is the least and the most time in seconds between two kills.
+    """
     while True:
-        await asyncio.sleep(chance.uniform(2, 8))
+        await asyncio.sleep(chance.uniform(*pause))
         name = "temporal" if killed["worker"] == 2 and not killed["temporal"] else "worker"
         killed[name] += dev.kill(name)
         while not await dev.is_ready():

@@ -126,7 +126,7 @@ async def test_under_every_fault_and_with_workers_killed_nothing_is_doubled_and_
             for vendor in vendors.values():
                 vendor.risk = 0.15
                 vendor.slow = vendor.parallel = 0.3
-            trouble = asyncio.create_task(disturb(dev, random.Random(seed), killed))
+            trouble = asyncio.create_task(disturb(dev, random.Random(seed), killed, (6, 15)))
             await play(shop, codes)
             trouble.cancel()
         async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'referrals.db'}") as store:
