@@ -23,8 +23,8 @@ from referrals.providers import (
     RetryAfter,
     Spent,
 )
-from referrals.store import Store, grants
-from referrals.store.grants import REJECTED, Work
+from referrals.store import Store, grants, paces
+from referrals.store.grants import ATTEMPTS_SPENT, REJECTED, Work
 from referrals.store.settlement import describe
 
 FIRST_PAUSE = timedelta(seconds=2)
@@ -33,6 +33,8 @@ POLL = timedelta(seconds=30)
 """Between looks at what a provider has taken but not settled."""
 PATIENCE = timedelta(minutes=1)
 """For a look-up and for a booking, whatever requests it is made of."""
+LONGEST_TURN = timedelta(seconds=5)
+"""Who has to wait longer for its turn comes again."""
 SENT = timedelta(seconds=40)
 """How long a request may be on its way when nobody waits for it any more."""
 
@@ -44,10 +46,11 @@ Found = TypeVar("Found")
 
 @dataclass
 class RewardActivities:
-    """`providers` are those set up on this deployment, by name."""
+    """`providers` are those set up on this deployment, by name; `paces` the rewards that each takes in a second."""
 
     store: Store
     providers: Mapping[str, Provider]
+    paces: Mapping[str, float]
     clock: Clock
     circuits: dict[str, Circuit] = field(default_factory=dict)
 
@@ -77,7 +80,7 @@ class RewardActivities:
     async def park_reward(self, reward_id: str, error: str) -> None:
         """Its attempts are spent."""
         async with self.store.begin() as tx:
-            await grants.park(tx, reward_id, "attempts_spent", error, self.clock())
+            await grants.park(tx, reward_id, ATTEMPTS_SPENT, error, self.clock())
 
     async def _settle(self, work: Work) -> None:
         provider = self.providers.get(work.reward.provider)
@@ -87,6 +90,7 @@ class RewardActivities:
             )
         circuit = self.circuits.setdefault(provider.name, Circuit())
         circuit.check(self.clock())
+        await self._take_turn(provider.name)
         try:
             await self._call(provider, work)
         except RetryAfter:
@@ -95,6 +99,17 @@ class RewardActivities:
             circuit.failed(self.clock())
             raise
         circuit.succeeded()
+
+    async def _take_turn(self, provider: str) -> None:
+        if provider not in self.paces:
+            return
+        async with self.store.begin() as tx:
+            wait = await paces.take_turn(
+                tx, provider, self.paces[provider], self.clock(), LONGEST_TURN
+            )
+        if wait > LONGEST_TURN:
+            raise RetryAfter("Many rewards wait for this provider.", wait)
+        await asyncio.sleep(wait.total_seconds())
 
     async def _call(self, provider: Provider, work: Work) -> None:
         if work.reward.state == RewardState.ROLLING_BACK:
@@ -166,7 +181,8 @@ class RewardActivities:
         """Make the call, with its end noted as unclear for as long as it is."""
         seen = SENT + provider.visible_after
         async with self.store.begin() as tx:
-            await grants.calling(tx, work, self.clock() + PATIENCE + seen)
+            now = self.clock()
+            await grants.calling(tx, work, now, now + PATIENCE + seen)
         try:
             return await _in_time(call(), Ambiguous)
         except Ambiguous:

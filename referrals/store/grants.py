@@ -17,7 +17,7 @@ from referrals.store.coupons import POOL_EMPTY
 from referrals.store.records import Scene
 from referrals.store.reversals import NotPossible
 from referrals.store.schema import milestones, referrals, rewards
-from referrals.store.settlement import amount_text, close, is_due, set_reward
+from referrals.store.settlement import UNCALLED, amount_text, close, is_due, set_reward
 from referrals.store.sql import Tx, first, one
 
 REJECTED = "rejected"
@@ -35,7 +35,7 @@ class Work:
     customer: str
     """The caller's own id, by which the provider knows the customer too."""
     repeated: bool
-    """It was begun before: the provider may have booked it."""
+    """It was called before: the provider may have booked it."""
     owed: int
     """Of what is to be taken back, what the customer has spent already."""
 
@@ -72,10 +72,11 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> Work | None:
         return None
     customer = await customers.get(tx, reward.customer_id)
     owed = await ledger.owed_for(tx, reward)
-    return Work(await _get(tx, reward_id), customer.external_id, reward.attempts > 0, owed)
+    repeated = reward.called_at is not None
+    return Work(await _get(tx, reward_id), customer.external_id, repeated, owed)
 
 
-async def calling(tx: Tx, work: Work, until: datetime) -> None:
+async def calling(tx: Tx, work: Work, now: datetime, until: datetime) -> None:
     """The provider is about to be called: until then its books may not show what comes of it. Raises Superseded."""
     statement = (
         rewards.update()
@@ -84,7 +85,7 @@ async def calling(tx: Tx, work: Work, until: datetime) -> None:
             rewards.c.state == work.reward.state,
             rewards.c.attempts == work.reward.attempts,
         )
-        .values(unclear_until=until)
+        .values(called_at=now, unclear_until=until)
     )
     if await first(tx, statement.returning(rewards.c.id)) is None:
         raise Superseded
@@ -103,7 +104,7 @@ async def granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) 
     await settlement.granted(tx, scene, reward, reference)
     if await _taken_back(tx, scene):
         reason = "Rolled back while being granted."
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, attempts=0, reason=reason)
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason, **UNCALLED)
     await settlement.finish(tx, scene)
 
 
@@ -197,7 +198,7 @@ async def park(tx: Tx, reward_id: str, code: str, sentence: str, now: datetime) 
         return
     if reward.state == RewardState.GRANTING and await _taken_back(tx, scene):
         # Whether the provider has it after all is seen when it is taken back.
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, attempts=0, reason=sentence)
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=sentence, **UNCALLED)
         return
     await settlement.park(tx, scene, reward, Reason(code, sentence))
 
@@ -226,7 +227,7 @@ async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
     if reward.error_code in (REJECTED, ATTEMPTS_SPENT):
         values["taken_at"] = None  # it will not come any more
     if reward.error_code == REJECTED:
-        values["attempts"] = 0  # nothing is booked: the next call is a first one
+        values |= UNCALLED  # nothing is booked: the next call is a first one
     await set_reward(tx, reward, state, **values)
 
 

@@ -28,6 +28,7 @@ AT_ONCE = 16
 SETTLED_WITHIN = 300
 HURRIED = Path(__file__).with_name("hurried")
 PROVIDERS = {FakeVoucherify: "voucherify", FakeTalonOne: "talon_one", FakeEndpoint: "http"}
+LIMITED = ("VOUCHERIFY", "TALON_ONE", "HTTP_REWARDS")
 SETTLED = {"granted", "rolled_back", "voided"}
 
 pytestmark = pytest.mark.skipif(
@@ -39,7 +40,7 @@ def settings(vendors: dict[type[Vendor], Vendor]) -> dict[str, str]:
     root = Path(__file__).parents[2]
     return {
         "PYTHONPATH": f"{HURRIED}{os.pathsep}{root}",
-        "REFERRALS_REWARDS_PER_SECOND": "1000",
+        **{f"REFERRALS_{name}_PER_SECOND": "1000" for name in LIMITED},
         "REFERRALS_VOUCHERIFY_URL": vendors[FakeVoucherify].url,
         "REFERRALS_VOUCHERIFY_APP_ID": APP_ID,
         "REFERRALS_VOUCHERIFY_APP_TOKEN": TOKEN,

@@ -12,7 +12,7 @@ from referrals.store.schema.keys import api_keys
 from referrals.store.schema.ledger import accounts, entries
 from referrals.store.schema.messages import messages
 from referrals.store.schema.referrals import clicks, milestones, referrals, shares
-from referrals.store.schema.rewards import coupons, rewards
+from referrals.store.schema.rewards import coupons, paces, rewards
 
 __all__ = [
     "accounts",
@@ -31,6 +31,7 @@ __all__ = [
     "metadata",
     "milestones",
     "orders",
+    "paces",
     "referrals",
     "rewards",
     "shares",
