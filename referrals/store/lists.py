@@ -174,6 +174,7 @@ def of_reward(row: Row[Any]) -> views.Reward:
         state=row.state,
         due_at=row.due_at,
         granted_at=row.granted_at,
+        expires_at=row.expires_at,
         closed_at=row.closed_at,
         reason=row.reason,
         key=row.key,

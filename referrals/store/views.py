@@ -122,6 +122,7 @@ class Reward:
     state: str
     due_at: datetime | None
     granted_at: datetime | None
+    expires_at: datetime | None
     closed_at: datetime | None
     reason: str | None
     key: str
