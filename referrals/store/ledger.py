@@ -125,7 +125,7 @@ async def _book_expired(tx: Tx, wallet: Row[Any], now: datetime) -> int:
     )
     statement = rewards.update().where(*_due(now), *mine).values(expired_at=now)
     due = await rows(tx, statement.returning(rewards))
-    held = left(Line(*row) for row in await rows(tx, _lines(wallet.id))) if due else {}
+    held = left(map(Line._make, await rows(tx, _lines(wallet.id)))) if due else {}
     for reward in sorted(due, key=lambda reward: (reward.expires_at, reward.key)):
         if amount := held[reward.id]:
             gone = await _account_of(tx, "expired", reward.campaign_id, _asset(reward))
