@@ -35,8 +35,8 @@ T = TypeVar("T")
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "25"))
 POINTS = Asset("points", None)
 EURO = Asset("gift_credit", "EUR")
-people = st.sampled_from(["ada", "fay"])
-assets = st.sampled_from([POINTS, POINTS, EURO])
+people = st.sampled_from([*["ada"] * 4, "fay"])
+assets = st.sampled_from([*[POINTS] * 4, EURO])
 amounts = st.integers(1, 60)
 
 
@@ -122,6 +122,10 @@ class AnySequence(RuleBasedStateMachine):
             purse.spend(amount)
             self.keys[name, key] = (asset, amount)
             assert self.read()[self.people[name], "wallet", asset.type] >= 0
+
+    @rule(name=people, asset=assets, key=st.sampled_from("stuvwxyz"))
+    def spend_all(self, name: str, asset: Asset, key: str) -> None:
+        self.spend(name, asset, max(self.purse(name, asset).held, 1), key)
 
     @precondition(lambda self: self.keys)
     @rule(number=st.integers(0, 20))
@@ -225,7 +229,7 @@ def test_the_books_are_right_after_any_sequence(database_url: str):
         lambda: AnySequence(database_url),
         settings=settings(
             max_examples=EXAMPLES,
-            stateful_step_count=30,
+            stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
