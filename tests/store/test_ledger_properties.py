@@ -32,12 +32,12 @@ from tests.store.purse import NEVER, Lot, Purse
 
 T = TypeVar("T")
 
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "30"))
 POINTS = Asset("points", None)
 EURO = Asset("gift_credit", "EUR")
-people = st.sampled_from([*["ada"] * 4, "fay"])
-assets = st.sampled_from([*[POINTS] * 4, EURO])
-amounts = st.integers(1, 60)
+people = st.sampled_from([*["ada"] * 7, "fay"])
+assets = st.sampled_from([*[POINTS] * 7, EURO])
+amounts = st.integers(1, 5).map(lambda tens: 10 * tens)
 
 
 class AnySequence(RuleBasedStateMachine):
@@ -77,7 +77,7 @@ class AnySequence(RuleBasedStateMachine):
                 known = Customer(id=f"{name}-{self.campaign}")
                 self.people[name] = await customers.upsert(tx, known, START)
 
-    @rule(name=people, asset=assets, amount=amounts, days=st.sampled_from([None, 1, 2, 3, 5]))
+    @rule(name=people, asset=assets, amount=amounts, days=st.sampled_from([None, 1, 2, 3]))
     def grant(self, name: str, asset: Asset, amount: int, days: int | None) -> None:
         reward = self.run(self._grant(name, asset, amount, days))
         expires_at = self.now + timedelta(days=days) if days else NEVER
@@ -106,32 +106,31 @@ class AnySequence(RuleBasedStateMachine):
                 await ledger.grant(tx, row, "Granted", self.now)
         return reward
 
-    @rule(name=people, asset=assets, amount=amounts, key=st.sampled_from("abcdefgh"))
-    def spend(self, name: str, asset: Asset, amount: int, key: str) -> None:
+    @rule(name=people, asset=assets, amount=amounts)
+    def spend(self, name: str, asset: Asset, amount: int) -> None:
+        key = f"order-{len(self.keys)}"
         purse = self.purse(name, asset)
-        before = self.keys.get((name, key))
-        if before and before != (asset, amount):
-            assert self._spends(name, asset, amount, key) == ledger.KeyReused
-        elif before:
-            assert self._spends(name, asset, amount, key) is None
-            purse.book()
-        elif purse.held < amount:
+        if purse.held < amount:
             assert self._spends(name, asset, amount, key) == ledger.Insufficient
-        else:
-            assert self._spends(name, asset, amount, key) is None
-            purse.spend(amount)
-            self.keys[name, key] = (asset, amount)
-            assert self.read()[self.people[name], "wallet", asset.type] >= 0
+            return
+        assert self._spends(name, asset, amount, key) is None
+        purse.spend(amount)
+        self.keys[name, key] = (asset, amount)
+        assert self.read()[self.people[name], "wallet", asset.type] >= 0
 
-    @rule(name=people, asset=assets, key=st.sampled_from("stuvwxyz"))
-    def spend_all(self, name: str, asset: Asset, key: str) -> None:
-        self.spend(name, asset, max(self.purse(name, asset).held, 1), key)
+    @rule(name=people, asset=assets)
+    def spend_all(self, name: str, asset: Asset) -> None:
+        self.spend(name, asset, max(self.purse(name, asset).held, 1))
 
     @precondition(lambda self: self.keys)
-    @rule(number=st.integers(0, 20))
-    def spend_again(self, number: int) -> None:
+    @rule(number=st.integers(0, 20), more=st.sampled_from([0, 0, 1]))
+    def spend_again(self, number: int, more: int) -> None:
         (name, key), (asset, amount) = sorted(self.keys.items())[number % len(self.keys)]
-        self.spend(name, asset, amount, key)
+        if more:
+            assert self._spends(name, asset, amount + more, key) == ledger.KeyReused
+        else:
+            assert self._spends(name, asset, amount, key) is None
+            self.purse(name, asset).book()
 
     def _spends(self, name: str, asset: Asset, amount: int, key: str) -> type[Exception] | None:
         async def redeem() -> None:
@@ -160,7 +159,7 @@ class AnySequence(RuleBasedStateMachine):
             await tx.execute(rewards.update().where(mine).values(state="rolled_back"))
         return owed
 
-    @rule(hours=st.sampled_from([1, 23, 24, 49]))
+    @rule(hours=st.sampled_from([1, 24, 49]))
     def pass_time(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
         for purse in self.purses.values():
