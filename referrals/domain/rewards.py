@@ -167,12 +167,12 @@ class Rewards(Model):
     def _of_the_ledger(self) -> Self:
         rewards = [tier.reward for tier in self.tiers] + ([self.friend] if self.friend else [])
         for reward in rewards:
-            elsewhere = (reward.provider or self.provider) != "ledger"
-            if reward.type == "coupon" and elsewhere:
+            provider = reward.provider or self.provider
+            if reward.type == "coupon" and provider != "ledger":
                 raise ValueError("must give coupons by the ledger: add provider: ledger to them")
-            if reward.valid_for and elsewhere:
+            if reward.valid_for and provider != "ledger":
                 raise ValueError(
-                    "must not have valid_for but by the ledger: others have rules of their own for what expires"
+                    f"must not have valid_for by {provider}: what it issues expires by its own rules"
                 )
             if reward.type == "coupon" and reward.target:
                 raise ValueError("must not have a target for coupons")
