@@ -7,7 +7,7 @@ from temporalio import activity
 
 from referrals.store import Store, ledger
 
-CHUNK = 100
+CHUNK = 500
 """Grants booked in one transaction: it holds their wallets, and where there is one writer at a time everybody, for so long."""
 
 

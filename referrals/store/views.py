@@ -6,11 +6,14 @@ Customers go by the caller's ids. Times are UTC instants, amounts decimal string
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from referrals.domain.event_names import OUTBOUND
 
 T = TypeVar("T")
+
+OutcomeKind = Literal["done", "queued", "refused"]
+"""Of a command: queued is kept, and done later, once."""
 
 ACTIVITY = OUTBOUND | {"referral_link_clicked"}
 """The types of what is recorded."""
@@ -132,6 +135,18 @@ class Reward:
     error: str | None
     next_step: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a command for one reward, and the state that it is in now; `detail` says why it was refused."""
+
+    id: str
+    key: str
+    customer: str
+    outcome: OutcomeKind
+    state: str
+    detail: str | None
 
 
 @dataclass(frozen=True)
