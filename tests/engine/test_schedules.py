@@ -35,7 +35,7 @@ async def test_expiry_is_scheduled_once_by_however_many_workers_and_runs(databas
         async with working(client):
             await schedule.unpause()
             await schedule.trigger()
-            while not (ran := (await schedule.describe()).info.recent_actions):
-                await asyncio.sleep(0.1)
-            run = client.get_workflow_handle(ran[0].action.workflow_id)
-            await asyncio.wait_for(run.result(), 30)
+            async with asyncio.timeout(30):
+                while not (ran := (await schedule.describe()).info.recent_actions):
+                    await asyncio.sleep(0.1)
+                await client.get_workflow_handle(ran[0].action.workflow_id).result()
