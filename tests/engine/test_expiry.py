@@ -127,6 +127,19 @@ async def test_more_than_a_chunk_is_booked_by_one_run_that_is_in_trouble_at_time
     assert await expired(world) == 500
 
 
+async def test_a_long_run_goes_on_as_a_new_one(world: World, monkeypatch: pytest.MonkeyPatch):
+    await earned(world, *(f"friend-{number}" for number in range(4)))
+    await world.sleep(days=31)
+    monkeypatch.setattr("activities.expiry.CHUNK", 2)
+    monkeypatch.setattr("temporalio.workflow.Info.is_continue_as_new_suggested", lambda _: True)
+    await expire(world)
+
+    assert await expired(world) == 200
+    history = await world.client.get_workflow_handle(EXPIRY_ID).fetch_history()
+    began = history.events[0].workflow_execution_started_event_attributes
+    assert began.continued_execution_run_id
+
+
 async def test_expiry_spending_and_roll_backs_at_once_take_nothing_twice(world: World):
     friends = [f"friend-{number}" for number in range(12)]
     referrals = await earned(world, *friends)
