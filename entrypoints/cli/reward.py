@@ -10,7 +10,6 @@ import typer
 from entrypoints.cli.client import Api, load_settings, path
 from entrypoints.cli.output import Failure, Json, Row, print_json, print_table, say
 from entrypoints.cli.referral import REWARD, Limit, Reason, State
-from referrals.domain.rewards import Provider
 
 app = typer.Typer(no_args_is_help=True, help="Rewards: list, retry, void, approve, roll-back.")
 
@@ -18,7 +17,7 @@ Chosen = Annotated[list[str] | None, typer.Argument(metavar="REWARD…", help="R
 Failed = Annotated[bool, typer.Option("--failed", help="The same as --state failed.")]
 Of = Annotated[str | None, typer.Option(help="Only of this campaign.")]
 Customer = Annotated[str | None, typer.Option(help="Only of this customer.")]
-By = Annotated[Provider | None, typer.Option(help="Only those issued there.")]
+By = Annotated[str | None, typer.Option(help="Only those issued there, such as ledger.")]
 Side = Annotated[Literal["friend", "advocate"] | None, typer.Option(help="Only of this side.")]
 Error = Annotated[str | None, typer.Option(help="Only with this error, such as pool_empty.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, however many they are.")]
