@@ -22,6 +22,7 @@ from entrypoints.api import (
     problems,
     qr,
     referrals,
+    rewards,
     visits,
 )
 from entrypoints.api.bodies import BodyLimit
@@ -46,7 +47,7 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, coupons, referrals, qr, customers):
+    for module in (events, campaigns, coupons, referrals, rewards, qr, customers):
         v1.include_router(module.router)
     for router in (v1, visits.router, hooks.router, health.router):
         app.include_router(router)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from referrals.domain.temporal import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
 from referrals.store import schema
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.engine.world import World
@@ -98,6 +99,13 @@ async def parked_and_retried(world: World) -> None:
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
+async def points_expired(world: World) -> None:
+    await world.apply(campaign(rewards={"friend": POINTS_50 | {"valid_for": "P30D"}}))
+    await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.sleep(days=31)
+    await world.client.execute_workflow(EXPIRY_WORKFLOW, id=EXPIRY_ID, task_queue=QUEUE)
+
+
 SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
     play.__name__: play
     for play in (
@@ -112,5 +120,6 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         milestone_won_and_lost,
         campaign_ended,
         parked_and_retried,
+        points_expired,
     )
 }
