@@ -121,14 +121,13 @@ def _bounded(chunks: Iterable[str]) -> str:
     return "".join(parts)
 
 
-def _explained(
-    template: Template, error: Exception, variables: Mapping[str, Any]
-) -> TemplateError:
+def _explained(template: Template, error: Exception, variables: Mapping[str, Any]) -> TemplateError:
     """In the line of the message's own file, or else of the file that it extends."""
     steps = [
         (frame.f_globals["__jinja_template__"], line)
         for frame, line in walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == getattr(frame.f_globals.get("__jinja_template__"), "filename", "")
+        if frame.f_code.co_filename
+        == getattr(frame.f_globals.get("__jinja_template__"), "filename", "")
     ]
     if not steps:
         return TemplateError(str(error), template.name)

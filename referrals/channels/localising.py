@@ -95,19 +95,30 @@ FILTERS: dict[str, Callable[..., Any]] = {
 def localised(
     context: Mapping[str, Any], words: Callable[[Mapping[str, Any]], Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The context as a template sees it: rewards have `figure` and `text` by `words`, and names are only names."""
+    """The context as a template sees it: rewards have `figure` and `text` by `words`, and names are only names.
+
+    No text in it has control characters.
+    """
 
     def worded(reward: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         return reward and {**reward, **words(reward)}
 
     people = {key: _named(context[key]) for key in _PEOPLE if key in context}
+    context = _clean({**context, **people})
     return {
         **context,
-        **people,
         "reward": worded(context.get("reward")),
         "rewards": [worded(reward) for reward in context.get("rewards", ())],
         "offer": {side: worded(reward) for side, reward in context.get("offer", {}).items()},
     }
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_control(value)
+    if isinstance(value, Mapping):
+        return {key: _clean(inner) for key, inner in value.items()}
+    return [_clean(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _named(person: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -24,7 +24,15 @@ from referrals.channels.localising import closest, cut, localised, one_line
 from referrals.channels.rendered import Parameter, Rendered, WhatsAppMessage
 from referrals.channels.template_files import Front, Loader, Place, WhatsApp, block_of
 
-__all__ = ["BUILT_IN", "FALLBACK", "MAX_PART", "MAX_SUBJECT", "TemplateError", "Templates", "one_line"]
+__all__ = [
+    "BUILT_IN",
+    "FALLBACK",
+    "MAX_PART",
+    "MAX_SUBJECT",
+    "TemplateError",
+    "Templates",
+    "one_line",
+]
 
 BUILT_IN = Path(__file__).parents[2] / "templates" / "messages"
 FALLBACK = "en"
@@ -33,6 +41,7 @@ MAX_SUBJECT = 200
 MAX_PARAMETER = 160
 """Characters of a WhatsApp parameter; a longer one is cut, for Meta refuses a message that grows beyond its limit."""
 
+_BLANK = re.compile(r"\n{3,}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CAMPAIGN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SUBTAG = re.compile(r"[A-Za-z0-9]{1,8}")
@@ -99,6 +108,7 @@ class TemplateSet:
     """The templates of some folders; an earlier folder's file hides that of a later one."""
 
     def __init__(self, folders: list[Path]) -> None:
+        self._folders = folders
         self._loader = Loader(folders)
         self.plain = environment(self._loader, escape=False)
         self._html = environment(self._loader, escape=True)
@@ -144,15 +154,18 @@ class TemplateSet:
         return self._loader.front(load(self.plain, [path]).filename)
 
     def place(self, path: str) -> Path:
-        """Where the file stands."""
-        return Path(str(load(self.plain, [path]).filename))
+        """Where the file stands on disk; the path itself where there is none."""
+        found = (folder / path for folder in self._folders if (folder / path).is_file())
+        return next(found, Path(path))
 
     def _render(self, paths: list[str], context: Mapping[str, Any], wanted: str) -> Rendered:
         plain = load(self.plain, paths)
         path = str(plain.name)
         front = self._loader.front(plain.filename)
         variables = self._localised(path.partition("/")[0], context, wanted)
-        subject = cut(one_line(block(plain, "subject", variables | {"part": "subject"})), MAX_SUBJECT)
+        subject = cut(
+            one_line(block(plain, "subject", variables | {"part": "subject"})), MAX_SUBJECT
+        )
         return Rendered(
             subject=subject,
             text=self._text(plain, variables | {"part": "text"}),
@@ -175,9 +188,10 @@ class TemplateSet:
         return {**localised(context, in_words), "locale": locale}
 
     def _text(self, plain: Template, variables: Mapping[str, Any]) -> str:
+        """In the frame that the file extends, with single blank lines."""
         if "text" not in plain.blocks or "mail" not in plain.blocks:
             return block(plain, "text", variables)
-        return whole(plain, variables)
+        return _BLANK.sub("\n\n", whole(plain, variables))
 
     def _mail(self, html: Template, variables: Mapping[str, Any]) -> str:
         """MJML in the layout that the file extends, or a document that is the file's own from end to end."""
@@ -253,9 +267,7 @@ def _parameters(
     return tuple(parameter(number, place) for number, place in enumerate(places))
 
 
-def _money(
-    amount: str, currency: str, plain: Template, variables: Mapping[str, Any]
-) -> Parameter:
+def _money(amount: str, currency: str, plain: Template, variables: Mapping[str, Any]) -> Parameter:
     try:
         Decimal(amount)
     except InvalidOperation:

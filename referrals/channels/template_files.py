@@ -40,8 +40,10 @@ class Place(Model):
     @model_validator(mode="after")
     def _of_one_kind(self) -> Self:
         if set(self.model_fields_set) not in ({"text"}, {"currency", "amount"}, {"date_time"}):
-            raise ValueError('must be text in quotes, such as "{{ recipient.name }}", or have '
-                             "currency and amount, or date_time")
+            raise ValueError(
+                'must be text in quotes, such as "{{ recipient.name }}", or have '
+                "currency and amount, or date_time"
+            )
         return self
 
     @property
@@ -53,7 +55,9 @@ class WhatsApp(Model):
     """A template that Meta has approved: its name and language over there, its words, and what fills them."""
 
     template: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,512}$")]
-    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Za-z]{2,4})?$")] | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Za-z]{2,4})?$")] | None = (
+        None
+    )
     text: Annotated[str, StringConstraints(max_length=MAX_BODY, strip_whitespace=True)]
     header: Annotated[tuple[Place, ...], Field(max_length=1)] = ()
     body: tuple[Place, ...] = ()
@@ -109,9 +113,7 @@ class Loader(FileSystemLoader):
         super().__init__(folders, followlinks=True)
         self._fronts: dict[str, Front] = {}
 
-    def get_source(
-        self, environment: Any, template: str
-    ) -> tuple[str, str, Callable[[], bool]]:
+    def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:
         source, filename, up_to_date = super().get_source(environment, template)
         found = _FRONT.match(source)
         if found:
@@ -145,30 +147,35 @@ def _as_blocks(front: Front, lines: dict[tuple[int | str, ...], int], height: in
     text = ["{% if false %}", *[""] * (height - 2), "{% endif %}"]
     for path, expression in parameters(front.whatsapp) if front.whatsapp else ():
         line = lines.get(("whatsapp", *path)) or lines["whatsapp", *path[:2]]
-        text[line] += f"{{% block {block_of(path)} %}}{' '.join(expression.split())}{{% endblock %}}"
+        text[line] += (
+            f"{{% block {block_of(path)} %}}{' '.join(expression.split())}{{% endblock %}}"
+        )
     return "\n".join(text) + "\n"
 
 
-def _read(
-    text: str, name: str, filename: str
-) -> tuple[Front, dict[tuple[int | str, ...], int]]:
+def _read(text: str, name: str, filename: str) -> tuple[Front, dict[tuple[int | str, ...], int]]:
     reader = NodeReader()
     try:
         node = YAML(typ="safe", pure=True).compose(text)
         data = reader.read(node) if node else {}
         for path, line, problem in reader.problems:
-            raise TemplateSyntaxError(f"{field_name(path)}: {problem}".lstrip(": "), line + 1, name, filename)
+            raise TemplateSyntaxError(
+                f"{field_name(path)}: {problem}".lstrip(": "), line + 1, name, filename
+            )
         return Front.model_validate(data), reader.lines
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 2 if error.problem_mark else 1
-        raise TemplateSyntaxError(f"this is not YAML: {error.problem}", line, name, filename) from error
+        raise TemplateSyntaxError(
+            f"this is not YAML: {error.problem}", line, name, filename
+        ) from error
     except YAMLError as error:
         raise TemplateSyntaxError(f"this is not YAML: {error}", 1, name, filename) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = first["loc"]
-        line = next((reader.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in reader.lines), 0)
+        line = next(
+            (reader.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in reader.lines),
+            0,
+        )
         problem = f"{field_name(path)}: {message(first)}".lstrip(": ")
         raise TemplateSyntaxError(problem, line + 1, name, filename) from error
-
-
