@@ -68,6 +68,12 @@ def whole(template: Template, variables: Mapping[str, Any]) -> str:
     return _made(template, template.root_render_func, variables)
 
 
+def line_of(template: Template, name: str) -> int:
+    """Where the block begins."""
+    code = getattr(template.blocks[name], "__code__")  # noqa: B009 - its type hides it
+    return template.get_corresponding_lineno(code.co_firstlineno)
+
+
 def check_variables(env: Environment, path: str) -> None:
     """Find unknown variables in the branches that no example reaches, too."""
     tree = env.parse(_source(env, load(env, [path])))

@@ -61,10 +61,17 @@ def _of(context: JinjaContext) -> Locale:
     return _locale(context["locale"])
 
 
+def money(amount: str, currency: str, locale: str) -> str:
+    """An amount in major units as that locale writes it; `InvalidOperation` where it is none."""
+    return format_currency(Decimal(amount), currency, locale=_locale(locale))
+
+
 @pass_context
 def in_words(context: JinjaContext, value: object) -> object:
-    """What an expression prints: a date as it is written out."""
-    return format_date(value, "long", _of(context)) if isinstance(value, date) else value
+    """What an expression prints: a date as it is written out, nothing for None."""
+    if isinstance(value, date):
+        return format_date(value, "long", _of(context))
+    return "" if value is None else value
 
 
 @pass_context
@@ -76,7 +83,7 @@ def date_filter(context: JinjaContext, value: date | None, style: str = "long") 
 @pass_context
 def money_filter(context: JinjaContext, amount: str, currency: str) -> str:
     """`{{ "25.00" | money("EUR") }}`: €25.00, 25,00 €."""
-    return format_currency(Decimal(amount), currency, locale=_of(context))
+    return money(amount, currency, context["locale"])
 
 
 @pass_context

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from referrals.channels.compiled import (
     block,
     check_variables,
     environment,
+    line_of,
     load,
     whole,
 )
 from referrals.channels.context import examples
-from referrals.channels.localising import closest, cut, localised, one_line
+from referrals.channels.localising import closest, cut, localised, money, one_line
 from referrals.channels.rendered import Parameter, Rendered, WhatsAppMessage
-from referrals.channels.template_files import Front, Loader, Place, WhatsApp, block_of
+from referrals.channels.template_files import Front, Loader, Place, block_of
 
 __all__ = [
     "BUILT_IN",
@@ -127,10 +128,7 @@ class TemplateSet:
         """Raises TemplateError as `Templates.check` does, for the one file."""
         check_variables(self.plain, path)
         for context in (context for event in events for context in examples(event)):
-            rendered = self._render([path], context, path.partition("/")[0])
-            whatsapp = self.front(path).whatsapp
-            if whatsapp and rendered.whatsapp is None:
-                raise TemplateError("a parameter of its WhatsApp message can be empty", path)
+            self._render([path], context, path.partition("/")[0], strict=True)
 
     def paths(self, name: str) -> list[str]:
         """The files of that template, one for each locale."""
@@ -158,20 +156,27 @@ class TemplateSet:
         found = (folder / path for folder in self._folders if (folder / path).is_file())
         return next(found, Path(path))
 
-    def _render(self, paths: list[str], context: Mapping[str, Any], wanted: str) -> Rendered:
+    def _render(
+        self, paths: list[str], context: Mapping[str, Any], wanted: str, *, strict: bool = False
+    ) -> Rendered:
         plain = load(self.plain, paths)
         path = str(plain.name)
         front = self._loader.front(plain.filename)
         variables = self._localised(path.partition("/")[0], context, wanted)
-        subject = cut(
-            one_line(block(plain, "subject", variables | {"part": "subject"})), MAX_SUBJECT
-        )
+        try:
+            whatsapp = _whatsapp(plain, front, variables | {"part": "whatsapp"})
+        except EmptyPlace:
+            # Meta refuses a place that stays empty, and another channel may do without.
+            if strict:
+                raise
+            whatsapp = None
+        subject = one_line(block(plain, "subject", variables | {"part": "subject"}))
         return Rendered(
-            subject=subject,
+            subject=cut(subject, MAX_SUBJECT),
             text=self._text(plain, variables | {"part": "text"}),
             html=self._mail(load(self._html, [path]), variables | {"part": "mail"}),
             purpose=front.purpose,
-            whatsapp=_whatsapp(plain, front, variables | {"part": "whatsapp"}),
+            whatsapp=whatsapp,
         )
 
     def _localised(self, found: str, context: Mapping[str, Any], wanted: str) -> dict[str, Any]:
@@ -226,52 +231,44 @@ def _tags(locale: str | None) -> list[str]:
     return [*closest_first, FALLBACK]
 
 
+class EmptyPlace(TemplateError):
+    """A place of a WhatsApp template that nothing fills."""
+
+
 def _whatsapp(
     plain: Template, front: Front, variables: Mapping[str, Any]
 ) -> WhatsAppMessage | None:
-    """None where a place would stay empty: Meta refuses that, and another channel may do without."""
     told = front.whatsapp
     if told is None:
         return None
-    header = _parameters(plain, "header", told, variables)
-    body = _parameters(plain, "body", told, variables)
-    buttons = tuple(
-        block(plain, block_of(("buttons", number)), variables)
-        for number in range(len(told.buttons))
-    )
-    if not all((*(parameter.text for parameter in (*header, *body)), *buttons)):
-        return None
+
+    def value(*path: int | str) -> str:
+        name = block_of(path)
+        text = one_line(block(plain, name, variables))
+        if not text:
+            problem = "this place of the WhatsApp template can be empty"
+            raise EmptyPlace(problem, plain.name, line_of(plain, name))
+        return text
+
+    def parameters(part: str) -> tuple[Parameter, ...]:
+        places: tuple[Place, ...] = getattr(told, part)
+        return tuple(parameter(place, part, number) for number, place in enumerate(places))
+
+    def parameter(place: Place, *path: int | str) -> Parameter:
+        if place.kind == "currency":
+            currency, amount = value(*path, "currency"), value(*path, "amount")
+            try:
+                shown = money(amount, currency, variables["locale"])
+            except InvalidOperation:
+                raise TemplateError(f"{amount!r} is no amount of money", plain.name) from None
+            return Parameter(one_line(shown), "currency", currency, amount)
+        return Parameter(cut(value(*path, place.kind), MAX_PARAMETER), place.kind)
+
     return WhatsAppMessage(
         template=told.template,
         language=told.language or str(plain.name).partition("/")[0].replace("-", "_"),
         category="utility" if front.purpose == "service" else "marketing",
-        header=header,
-        body=body,
-        buttons=buttons,
+        header=parameters("header"),
+        body=parameters("body"),
+        buttons=tuple(value("buttons", number) for number in range(len(told.buttons))),
     )
-
-
-def _parameters(
-    plain: Template, part: str, told: WhatsApp, variables: Mapping[str, Any]
-) -> tuple[Parameter, ...]:
-    def value(number: int, key: str) -> str:
-        return one_line(block(plain, block_of((part, number, key)), variables))
-
-    def parameter(number: int, place: Place) -> Parameter:
-        if place.kind != "currency":
-            text = cut(value(number, place.kind), MAX_PARAMETER)
-            return Parameter(text, "text" if place.kind == "text" else "date_time")
-        return _money(value(number, "amount"), value(number, "currency"), plain, variables)
-
-    places: tuple[Place, ...] = getattr(told, part)
-    return tuple(parameter(number, place) for number, place in enumerate(places))
-
-
-def _money(amount: str, currency: str, plain: Template, variables: Mapping[str, Any]) -> Parameter:
-    try:
-        Decimal(amount)
-    except InvalidOperation:
-        raise TemplateError(f"{amount!r} is no amount of money", plain.name) from None
-    text = plain.environment.from_string("{{ amount | money(currency) }}")
-    shown = text.render(amount=amount, currency=currency, locale=variables["locale"])
-    return Parameter(one_line(shown), "currency", currency, amount)

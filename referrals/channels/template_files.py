@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from jinja2 import FileSystemLoader
 from jinja2.exceptions import TemplateSyntaxError
@@ -47,17 +47,27 @@ class Place(Model):
         return self
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["text", "currency", "date_time"]:
         return "text" if self.text is not None else "currency" if self.currency else "date_time"
+
+
+def _meta_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]{1,512}", name):
+        raise ValueError("must be lower-case letters, digits and _, as Meta names templates")
+    return name
+
+
+def _meta_language(language: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}(_[A-Z]{2,4})?", language):
+        raise ValueError("must be a language as Meta writes it, such as de or en_US")
+    return language
 
 
 class WhatsApp(Model):
     """A template that Meta has approved: its name and language over there, its words, and what fills them."""
 
-    template: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,512}$")]
-    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Za-z]{2,4})?$")] | None = (
-        None
-    )
+    template: Annotated[str, AfterValidator(_meta_name)]
+    language: Annotated[str, AfterValidator(_meta_language)] | None = None
     text: Annotated[str, StringConstraints(max_length=MAX_BODY, strip_whitespace=True)]
     header: Annotated[tuple[Place, ...], Field(max_length=1)] = ()
     body: tuple[Place, ...] = ()
@@ -71,7 +81,8 @@ class WhatsApp(Model):
                 f"has {len(self.body)} parameters in its body, but its text has "
                 f"{' '.join(f'{{{{{place}}}}}' for place in places) or 'no places'}"
             )
-        if _PLACE.match(self.text) or _PLACE.search(self.text, max(0, len(self.text) - 7)):
+        before, *_, after = _PLACE.split(self.text) if places else (self.text, self.text)
+        if not (before and after):
             raise ValueError("must not begin or end its text with a place: Meta refuses that")
         return self
 
@@ -159,8 +170,9 @@ def _read(text: str, name: str, filename: str) -> tuple[Front, dict[tuple[int | 
         node = YAML(typ="safe", pure=True).compose(text)
         data = reader.read(node) if node else {}
         for path, line, problem in reader.problems:
+            hint = "; an expression stands in quotes" if "keys" in problem else ""
             raise TemplateSyntaxError(
-                f"{field_name(path)}: {problem}".lstrip(": "), line + 1, name, filename
+                f"{field_name(path)}: {problem}{hint}".lstrip(": "), line + 1, name, filename
             )
         return Front.model_validate(data), reader.lines
     except MarkedYAMLError as error:
