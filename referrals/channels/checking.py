@@ -1,24 +1,12 @@
 """What is wrong with templates, found before anything is sent."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from referrals.channels.compiled import TemplateError, variables_in
 from referrals.channels.rendering import FALLBACK, Templates, TemplateSet
 from referrals.channels.template_files import Front, WhatsApp, places_in
-
-MJML = re.compile(
-    r"mjml|mj-(all|accordion(-element|-text|-title)?|attributes|body|breakpoint|button|carousel(-image)?|class|column"
-    r"|divider|font|group|head|hero|image|navbar(-link)?|preview|raw|section|social(-element)?|spacer|style|table|text"
-    r"|title|wrapper)"
-)
-"""The elements there are: others would vanish from the mail without a word."""
-
-_TAG = re.compile(r"<(?P<end>/?)(?P<name>mj[a-z-]*)\b(?P<rest>[^<>]*)>")
-_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
 @dataclass(frozen=True, order=True)
@@ -71,7 +59,6 @@ def _check_set(
         yield from _absent(name, locales - there, there)
         yield from _differences(seen)
         for one in seen:
-            yield from _check_mjml(one)
             if approved is not None and one.front.whatsapp:
                 yield from _check_approved(one, one.front.whatsapp, approved)
 
@@ -126,23 +113,6 @@ def _shape(whatsapp: WhatsApp | None) -> str:
     }
     told = "; ".join(f"{part}: {kinds}" for part, kinds in places.items() if kinds)
     return f"{whatsapp.template} ({told})" if told else whatsapp.template
-
-
-def _check_mjml(one: _Seen) -> Iterator[Finding]:
-    """MJML takes a tag that it does not know, or that is never closed, without a word."""
-    source = _JINJA.sub(lambda part: "\n" * part[0].count("\n"), Path(one.file).read_text("utf-8"))
-    opened: list[tuple[str, int]] = []
-    for tag in _TAG.finditer(source):
-        name, line = tag["name"], source.count("\n", 0, tag.start()) + 1
-        if not MJML.fullmatch(name):
-            yield Finding(one.file, line, f"MJML has no element <{name}>")
-        elif not tag["end"] and not tag["rest"].endswith("/"):
-            opened.append((name, line))
-        elif tag["end"] and (not opened or opened.pop()[0] != name):
-            yield Finding(one.file, line, f"</{name}> closes what is not open")
-            return
-    for name, line in opened:
-        yield Finding(one.file, line, f"<{name}> is never closed")
 
 
 def _check_approved(

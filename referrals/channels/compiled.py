@@ -74,9 +74,15 @@ def line_of(template: Template, name: str) -> int:
     return template.get_corresponding_lineno(code.co_firstlineno)
 
 
+def source(env: Environment, path: str) -> str:
+    """The Jinja of a file, line by line as it stands there."""
+    assert env.loader is not None
+    return env.loader.get_source(env, str(load(env, [path]).name))[0]
+
+
 def check_variables(env: Environment, path: str) -> None:
     """Find unknown variables in the branches that no example reaches, too."""
-    tree = env.parse(_source(env, load(env, [path])))
+    tree = env.parse(source(env, path))
     known = EXAMPLE_CONTEXT.keys() | _ADDED | _macros(env, tree)
     unknown = meta.find_undeclared_variables(tree) - known
     for node in tree.find_all(nodes.Name):
@@ -87,7 +93,7 @@ def check_variables(env: Environment, path: str) -> None:
 
 def variables_in(env: Environment, path: str) -> set[str]:
     """What a file says about whom: `advocate.code`, `due_at`, …"""
-    tree = env.parse(_source(env, load(env, [path])))
+    tree = env.parse(source(env, path))
     attributes = {
         f"{node.node.name}.{node.attr}"
         for node in tree.find_all(nodes.Getattr)
@@ -102,7 +108,7 @@ def _macros(env: Environment, tree: nodes.Template) -> set[str]:
     names: set[str] = set()
     for node in tree.find_all(nodes.Extends):
         if isinstance(node.template, nodes.Const):
-            parent = env.parse(_source(env, load(env, [str(node.template.value)])))
+            parent = env.parse(source(env, str(node.template.value)))
             names |= {macro.name for macro in parent.find_all(nodes.Macro)} | _macros(env, parent)
     return names
 
@@ -144,8 +150,3 @@ def _explained(template: Template, error: Exception, variables: Mapping[str, Any
     absent = ", ".join(name for name, value in variables.items() if value is None)
     hint = f"; here is no {absent}" if absent and isinstance(error, UndefinedError) else ""
     return TemplateError(f"{error} in `{code}`{hint}", found.name, line)
-
-
-def _source(env: Environment, template: Template) -> str:
-    assert env.loader is not None
-    return env.loader.get_source(env, str(template.name))[0]

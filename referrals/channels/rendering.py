@@ -8,7 +8,6 @@ from typing import Any
 
 from babel import UnknownLocaleError
 from jinja2 import Template
-from mjml import mjml2html
 
 from referrals.channels.compiled import (
     MAX_PART,
@@ -18,10 +17,12 @@ from referrals.channels.compiled import (
     environment,
     line_of,
     load,
+    source,
     whole,
 )
 from referrals.channels.context import examples
 from referrals.channels.localising import closest, cut, localised, money, one_line
+from referrals.channels.mails import mistakes, to_html
 from referrals.channels.rendered import Parameter, Rendered, WhatsAppMessage
 from referrals.channels.template_files import Front, Loader, Place, block_of
 
@@ -127,6 +128,8 @@ class TemplateSet:
     def check_file(self, path: str, events: tuple[str, ...]) -> None:
         """Raises TemplateError as `Templates.check` does, for the one file."""
         check_variables(self.plain, path)
+        for line, problem in mistakes(source(self.plain, path)):
+            raise TemplateError(problem, path, line)
         for context in (context for event in events for context in examples(event)):
             self._render([path], context, path.partition("/")[0], strict=True)
 
@@ -206,9 +209,9 @@ class TemplateSet:
             raise TemplateError("there is no block 'mail'", html.name)
         mjml = whole(html, variables)
         try:
-            document = str(mjml2html(mjml))
+            document = to_html(mjml)
         except ValueError as error:
-            raise TemplateError(f"its mail is no MJML: {error}", html.name) from error
+            raise TemplateError(str(error), html.name) from error
         if len(document) > MAX_PART:
             raise TemplateError(f"its mail is longer than {MAX_PART} characters", html.name)
         return document

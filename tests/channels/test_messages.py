@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from referrals.channels.context import EXAMPLE_CONTEXT, EXAMPLE_COUPON, EXAMPLE_REWARD, examples
@@ -280,6 +280,7 @@ def hostile_examples(test):
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("template", ["invite", "thank_advocate", "reward_failed"])
 @hostile_examples
+@settings(deadline=None, max_examples=40)
 @given(name=st.text(max_size=60))
 def test_no_name_changes_the_shape_of_a_mail(template, locale, name):
     people = {
