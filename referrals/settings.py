@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`; without it mails go to the log channel."""
     email_from: str = "Referrals <referrals@localhost>"
     templates_dir: Path | None = None
-    """Message templates that take precedence over the built-in ones."""
+    """Message templates that take precedence over the built-in ones; see docs/messages.md."""
     voucherify_url: str = "https://api.voucherify.io"
     voucherify_app_id: str | None = None
     voucherify_app_token: SecretStr | None = None
