@@ -18,7 +18,7 @@ MAX_NAME = 80
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _DIRECTION = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_ADDRESS = re.compile(r"://|\bwww\.|\.[a-z]{2,}/|@\w", re.IGNORECASE)
+_ADDRESS = re.compile(r"://|@\w|\bwww\.|\w{3,}\.[a-z]{2,}|\.[a-z]{2,}/", re.IGNORECASE)
 _PEOPLE = ("recipient", "advocate", "friend")
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ from referrals.channels.compiled import (
     block,
     check_variables,
     environment,
-    line_of,
     load,
     source,
     whole,
 )
-from referrals.channels.context import examples
-from referrals.channels.localising import closest, cut, localised, money, one_line
+from referrals.channels.context import EXAMPLE_CONTEXT, examples
+from referrals.channels.filling import EmptyPlace, Filling
+from referrals.channels.localising import closest, cut, localised, one_line
 from referrals.channels.mails import mistakes, to_html
-from referrals.channels.rendered import Parameter, Rendered, WhatsAppMessage
-from referrals.channels.template_files import Front, Loader, Place, block_of
+from referrals.channels.rendered import Rendered
+from referrals.channels.template_files import Front, Loader
 
 __all__ = [
     "BUILT_IN",
@@ -40,8 +39,6 @@ BUILT_IN = Path(__file__).parents[2] / "templates" / "messages"
 FALLBACK = "en"
 MAX_SUBJECT = 200
 """Characters; a longer subject is cut."""
-MAX_PARAMETER = 160
-"""Characters of a WhatsApp parameter; a longer one is cut, for Meta refuses a message that grows beyond its limit."""
 
 _BLANK = re.compile(r"\n{3,}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -130,7 +127,8 @@ class TemplateSet:
         check_variables(self.plain, path)
         for line, problem in mistakes(source(self.plain, path)):
             raise TemplateError(problem, path, line)
-        for context in (context for event in events for context in examples(event)):
+        known = [context for event in events for context in examples(event)]
+        for context in known or [EXAMPLE_CONTEXT]:
             self._render([path], context, path.partition("/")[0], strict=True)
 
     def paths(self, name: str) -> list[str]:
@@ -167,9 +165,9 @@ class TemplateSet:
         front = self._loader.front(plain.filename)
         variables = self._localised(path.partition("/")[0], context, wanted)
         try:
-            whatsapp = _whatsapp(plain, front, variables | {"part": "whatsapp"})
+            whatsapp = Filling(plain, variables | {"part": "whatsapp"}).message(front)
         except EmptyPlace:
-            # Meta refuses a place that stays empty, and another channel may do without.
+            # Another channel may do without.
             if strict:
                 raise
             whatsapp = None
@@ -232,46 +230,3 @@ def _tags(locale: str | None) -> list[str]:
     tags = [language.lower(), *(tag.upper() if len(tag) == 2 else tag.title() for tag in rest)]  # noqa: PLR2004
     closest_first = ["-".join(tags[:length]) for length in range(len(tags), 0, -1)]
     return [*closest_first, FALLBACK]
-
-
-class EmptyPlace(TemplateError):
-    """A place of a WhatsApp template that nothing fills."""
-
-
-def _whatsapp(
-    plain: Template, front: Front, variables: Mapping[str, Any]
-) -> WhatsAppMessage | None:
-    told = front.whatsapp
-    if told is None:
-        return None
-
-    def value(*path: int | str) -> str:
-        name = block_of(path)
-        text = one_line(block(plain, name, variables))
-        if not text:
-            problem = "this place of the WhatsApp template can be empty"
-            raise EmptyPlace(problem, plain.name, line_of(plain, name))
-        return text
-
-    def parameters(part: str) -> tuple[Parameter, ...]:
-        places: tuple[Place, ...] = getattr(told, part)
-        return tuple(parameter(place, part, number) for number, place in enumerate(places))
-
-    def parameter(place: Place, *path: int | str) -> Parameter:
-        if place.kind == "currency":
-            currency, amount = value(*path, "currency"), value(*path, "amount")
-            try:
-                shown = money(amount, currency, variables["locale"])
-            except InvalidOperation:
-                raise TemplateError(f"{amount!r} is no amount of money", plain.name) from None
-            return Parameter(one_line(shown), "currency", currency, amount)
-        return Parameter(cut(value(*path, place.kind), MAX_PARAMETER), place.kind)
-
-    return WhatsAppMessage(
-        template=told.template,
-        language=told.language or str(plain.name).partition("/")[0].replace("-", "_"),
-        category="utility" if front.purpose == "service" else "marketing",
-        header=parameters("header"),
-        body=parameters("body"),
-        buttons=tuple(value("buttons", number) for number in range(len(told.buttons))),
-    )

@@ -99,6 +99,16 @@ def test_a_variable_that_the_event_does_not_have(found):
     assert finding.startswith("de/hello.jinja, 13: 'None' has no attribute 'at'")
 
 
+def test_a_file_without_events_is_rendered_too(found):
+    source = SOURCE.replace("events: [referral_converted]\n", "").replace(
+        "<mj-text>Hello", "<mj-text>{{ friend.nme }}"
+    )
+
+    (finding, _) = found(both(source))
+
+    assert finding.startswith("de/hello.jinja, 12: 'dict object' has no attribute 'nme'")
+
+
 def test_a_locale_that_lacks_what_others_have(found):
     assert found({"en/hello.jinja": SOURCE}) == [
         "de/hello.jinja, 0: is not there, though other messages are in this locale"

@@ -260,7 +260,7 @@ def test_the_failure_of_a_reward_tells_the_operator_what_to_type():
 HOSTILE = [
     "<mj-raw><script>alert(1)</script></mj-raw>",
     "</mj-text></mj-column></mjml>",
-    "{{ advocate.code }}{% raw %}",
+    "{{ advocate }}{% raw %}",
     "\"'><img src=x onerror=alert(1)>",
     "--><!--[if mso]>",
     "]]>&amp;&#x3c;b&#62;",
@@ -323,6 +323,7 @@ def test_what_a_name_says_is_shown_as_it_is(name):
         "www.evil.example",
         "evil.example/win now",
         "mail me@evil.example",
+        "Buy at EVIL.EXAMPLE",
         "   ",
         "\x00",
     ],
@@ -331,7 +332,12 @@ def test_a_name_that_advertises_is_none(name):
     rendered = render("invite", advocate={**EXAMPLE_CONTEXT["advocate"], "name": name})
 
     assert rendered.subject == "A friend has an invitation for you"
-    assert "evil" not in rendered.html + rendered.text + str(rendered.whatsapp)
+    assert "evil" not in rendered.html.lower() + rendered.text + str(rendered.whatsapp)
+
+
+@pytest.mark.parametrize("name", ["J.R.R. Tolkien", "Dr. Ada Lovelace Jr.", "St.John", "O'Neill"])
+def test_a_name_with_full_stops_is_still_a_name(name):
+    assert render("thank_advocate", friend={"name": name}).subject == f"{name} has used your code"
 
 
 def test_a_long_name_is_cut():

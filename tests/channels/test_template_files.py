@@ -3,8 +3,9 @@
 import pytest
 
 from referrals.channels.context import EXAMPLE_CONTEXT
+from referrals.channels.filling import MAX_PARAMETER
 from referrals.channels.rendered import Parameter, WhatsAppMessage
-from referrals.channels.rendering import MAX_PARAMETER, TemplateError, Templates
+from referrals.channels.rendering import TemplateError, Templates
 
 BLOCKS = (
     "{% block subject %}Hello{% endblock %}{% block text %}Hello{% endblock %}"
@@ -96,7 +97,7 @@ def test_the_category_follows_from_the_purpose(hello):
 
 
 @pytest.mark.parametrize(
-    "name", ['"]\n  template: evil', "{{ advocate.code }}", "%}{% raw", "<b>&", "- x: y #", "𝕱𝖆𝖞"]
+    "name", ['"]\n  template: evil', "{{ advocate }}", "%}{% raw", "<b>&", "- x: y #", "𝕱𝖆𝖞"]
 )
 def test_no_value_changes_what_is_sent_beside_it(hello, name):
     told = render(hello(WHATSAPP), recipient={"name": name}).whatsapp
@@ -188,5 +189,5 @@ def test_what_the_front_must_not_say(hello, front, problem):
 def test_an_amount_that_is_no_number_is_an_error(hello):
     templates = hello(WHATSAPP.replace("{{ reward.amount }}", "{{ campaign.name }}"))
 
-    with pytest.raises(TemplateError, match="'Spring referrals' is no amount of money"):
+    with pytest.raises(TemplateError, match="line 9: 'Spring referrals' is no amount of money"):
         render(templates)
