@@ -47,6 +47,8 @@ def _check_set(
 ) -> Iterator[Finding]:
     files = templates.files()
     locales = {path.partition("/")[0] for path in files}
+    worded = {locale for locale in locales if templates.has(f"{locale}/_reward.jinja")}
+    yield from _absent("_reward", locales - worded, worded)
     for name in sorted({path.partition("/")[2].removesuffix(".jinja") for path in files}):
         seen: list[_Seen] = []
         for path in templates.paths(name):

@@ -1,7 +1,7 @@
 """Messages from templates: one file a message and locale, for every channel at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,13 @@ class TemplateSet:
 
     def place(self, path: str) -> Path:
         """Where the file stands on disk; the path itself where there is none."""
-        found = (folder / path for folder in self._folders if (folder / path).is_file())
-        return next(found, Path(path))
+        return next(self._places(path), Path(path))
+
+    def has(self, path: str) -> bool:
+        return any(self._places(path))
+
+    def _places(self, path: str) -> Iterator[Path]:
+        return (folder / path for folder in self._folders if (folder / path).is_file())
 
     def _render(
         self, paths: list[str], context: Mapping[str, Any], wanted: str, *, strict: bool = False
@@ -185,7 +190,7 @@ class TemplateSet:
             locale = closest(wanted, found)
         except (UnknownLocaleError, ValueError):
             locale = FALLBACK
-        words = load(self.plain, [f"{tag}/_reward.jinja" for tag in (found, FALLBACK)])
+        words = load(self.plain, [f"{tag}/_reward.jinja" for tag in _tags(found)])
 
         def in_words(reward: Mapping[str, Any]) -> dict[str, str]:
             variables = {**reward, "locale": locale}

@@ -125,6 +125,14 @@ def test_a_regions_locale_need_not_have_everything(found):
     assert found(both() | {"de-AT/hello.jinja": SOURCE}) == []
 
 
+def test_a_new_language_lacks_what_it_has_not_and_the_words_for_rewards(found):
+    findings = found(both() | {"fr/hello.jinja": SOURCE})
+
+    assert "fr/_reward.jinja, 0: is not there, though other messages are in this locale" in findings
+    assert "fr/invite.jinja, 0: is not there, though other messages are in this locale" in findings
+    assert len(findings) == 13
+
+
 def test_a_locale_that_says_more_or_less_than_english(found):
     more = SOURCE.replace("<mj-text>Hello", "<mj-text>{{ friend.name }}")
 

@@ -354,6 +354,31 @@ def test_a_hostile_link_stays_in_its_attribute():
     assert link in page(rendered.html).links
 
 
+def test_a_programme_can_call_its_points_otherwise(tmp_path):
+    points = {**EXAMPLE_REWARD, "type": "points", "amount": "1000", "currency": None}
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de" / "_reward.jinja").write_text(
+        "{% block figure %}{{ amount | number }} Sterne{% endblock %}"
+        "{% block text %}{{ self.figure() }}{% endblock %}"
+    )
+
+    rendered = Templates(tmp_path).render(
+        "reward_granted", "de-CH", {**EXAMPLE_CONTEXT, "rewards": [points]}
+    )
+
+    assert "Ihre Prämie: 1’000 Sterne" in rendered.text
+    assert "1’000 Sterne" in rendered.html
+
+
+def test_a_regions_own_message_still_has_its_languages_words(tmp_path):
+    (tmp_path / "de-AT").mkdir()
+    source = (TEMPLATES.of(None).place("de/reward_granted.jinja")).read_text()
+    (tmp_path / "de-AT" / "reward_granted.jinja").write_text(source)
+    coupon = {**EXAMPLE_CONTEXT, "rewards": [EXAMPLE_COUPON]}
+
+    assert "mit dem Gutschein" in Templates(tmp_path).render("reward_granted", "de-AT", coupon).text
+
+
 def test_a_brand_of_ones_own_colours_every_message_and_shows_a_logo(tmp_path):
     (tmp_path / "_brand.jinja").write_text(
         "{% set accent, on_accent, link_in_dark = '#0a7a3c', '#fff', '#7fe0a7' %}"
