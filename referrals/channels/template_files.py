@@ -121,12 +121,15 @@ class Loader(FileSystemLoader):
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        super().__init__(folders, followlinks=True)
+        super().__init__(folders, encoding="utf-8-sig", followlinks=True)
         self._fronts: dict[str, Front] = {}
 
     def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:
         source, filename, up_to_date = super().get_source(environment, template)
         found = _FRONT.match(source)
+        if source.startswith("---") and not found:
+            problem = "there is no second line of --- to end what the first begins"
+            raise TemplateSyntaxError(problem, 1, template, filename)
         if found:
             front, lines = _read(found["yaml"], template, filename)
             source = _as_blocks(front, lines, found[0].count("\n")) + source[found.end() :]

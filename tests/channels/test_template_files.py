@@ -186,6 +186,19 @@ def test_what_the_front_must_not_say(hello, front, problem):
         templates.check("hello", "reward_granted")
 
 
+def test_a_front_without_an_end_is_an_error(hello):
+    with pytest.raises(
+        TemplateError, match=r"en/hello\.jinja, line 1: there is no second line of ---"
+    ):
+        render(hello(None, blocks=f"---\npurpose: service\n{BLOCKS}"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(hello):
+    blocks = f"\ufeff---\npurpose: service\n---\n{BLOCKS}"
+
+    assert render(hello(None, blocks=blocks)).purpose == "service"
+
+
 def test_an_amount_that_is_no_number_is_an_error(hello):
     templates = hello(WHATSAPP.replace("{{ reward.amount }}", "{{ campaign.name }}"))
 
