@@ -22,6 +22,7 @@ from referrals.channels import Channel
 from referrals.channels.email import EmailChannel
 from referrals.channels.log import LogChannel
 from referrals.channels.rendering import Templates
+from referrals.channels.whatsapp import open_whatsapp
 from referrals.clock import Clock, utc_now
 from referrals.domain.temporal import MESSAGES_QUEUE, REWARDS_QUEUE
 from referrals.providers import Provider
@@ -54,8 +55,13 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     if settings.smtp_url:
         url = settings.smtp_url.get_secret_value()
         channels["email"] = EmailChannel(url, settings.email_from)
-    async with open_store(settings.database_url) as store, open_providers(settings) as providers:
-        yield Resources(settings, store, Templates(settings.templates_dir), channels, providers)
+    async with (
+        open_store(settings.database_url) as store,
+        open_providers(settings) as providers,
+        open_whatsapp(settings) as whatsapp,
+    ):
+        templates = Templates(settings.templates_dir)
+        yield Resources(settings, store, templates, channels | whatsapp, providers)
 
 
 class ReferralsPlugin(SimplePlugin):
@@ -80,9 +86,7 @@ class ReferralsPlugin(SimplePlugin):
         config["activities"] = [*config.get("activities", []), *_activities(self._resources, queue)]
         if queue == MESSAGES_QUEUE:
             config["max_task_queue_activities_per_second"] = settings.messages_per_second
-        elif queue == REWARDS_QUEUE:
-            config["max_task_queue_activities_per_second"] = settings.rewards_per_second
-        else:
+        elif queue != REWARDS_QUEUE:
             return super().configure_worker(config)
         return config
 
@@ -116,7 +120,9 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
 
 
 def _reward_activities(resources: Resources) -> RewardActivities:
-    return RewardActivities(resources.store, resources.providers, resources.clock)
+    return RewardActivities(
+        resources.store, resources.providers, resources.settings.paces, resources.clock
+    )
 
 
 def _message_activities(resources: Resources) -> MessageActivities:

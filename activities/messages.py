@@ -62,7 +62,8 @@ class MessageActivities:
             if name != "log" and not _consented(draft, rendered, name):
                 refusal = ("no_consent", f"The customer has not consented to messages by {name}.")
                 continue
-            outgoing = Outgoing(message.key, address, recipient.name, rendered)
+            attempt = activity.info().attempt
+            outgoing = Outgoing(message.key, address, recipient.name, rendered, attempt=attempt)
             try:
                 reference = await self.channels[name].send(outgoing)
             except Refused as error:

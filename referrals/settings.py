@@ -31,6 +31,16 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`; without it mails go to the log channel."""
     email_from: str = "Referrals <referrals@localhost>"
+    whatsapp_url: str = "https://graph.facebook.com"
+    whatsapp_version: str = "v23.0"
+    whatsapp_phone_number_id: str | None = None
+    """Meta's id of the number that messages come from; with it, all of the others are needed."""
+    whatsapp_token: SecretStr | None = None
+    """Of a system user that may send by that number."""
+    whatsapp_app_secret: SecretStr | None = None
+    """What Meta signs webhooks with."""
+    whatsapp_verify_token: SecretStr | None = None
+    """Of your choice: what Meta shows when the webhook is subscribed."""
     templates_dir: Path | None = None
     """Message templates that take precedence over the built-in ones; see docs/messages.md."""
     voucherify_url: str = "https://api.voucherify.io"
@@ -49,9 +59,20 @@ class Settings(BaseSettings):
     """Whether the worker runs workflows in the SDK's sandbox (the tests and replays always do)."""
     messages_per_second: float = Field(50, gt=0)
     """Limit of the queue `referrals-messages` over all workers."""
-    rewards_per_second: float = Field(20, gt=0)
-    """Limit of the queue `referrals-rewards` over all workers."""
+    voucherify_per_second: float = Field(5, gt=0)
+    """Rewards in a second over all workers, each of which takes a few requests."""
+    talon_one_per_second: float = Field(3, gt=0)
+    http_rewards_per_second: float = Field(20, gt=0)
     log_level: str = "INFO"
+
+    @property
+    def paces(self) -> dict[str, float]:
+        """Rewards in a second, by provider."""
+        return {
+            "voucherify": self.voucherify_per_second,
+            "talon_one": self.talon_one_per_second,
+            "http": self.http_rewards_per_second,
+        }
 
     @field_validator("database_url")
     @classmethod

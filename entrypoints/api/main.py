@@ -18,7 +18,9 @@ from entrypoints.api import (
     customers,
     events,
     health,
+    hooks,
     problems,
+    qr,
     referrals,
     visits,
 )
@@ -44,9 +46,9 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, coupons, referrals, customers):
+    for module in (events, campaigns, coupons, referrals, qr, customers):
         v1.include_router(module.router)
-    for router in (v1, visits.router, health.router):
+    for router in (v1, visits.router, hooks.router, health.router):
         app.include_router(router)
     contract.describe(app)
     return app

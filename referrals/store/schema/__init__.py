@@ -11,8 +11,8 @@ from referrals.store.schema.events import activity, events, orders
 from referrals.store.schema.keys import api_keys
 from referrals.store.schema.ledger import accounts, entries
 from referrals.store.schema.messages import messages
-from referrals.store.schema.referrals import milestones, referrals, shares
-from referrals.store.schema.rewards import coupons, rewards
+from referrals.store.schema.referrals import clicks, milestones, referrals, shares
+from referrals.store.schema.rewards import coupons, paces, rewards
 
 __all__ = [
     "accounts",
@@ -21,6 +21,7 @@ __all__ = [
     "api_keys",
     "campaign_versions",
     "campaigns",
+    "clicks",
     "codes",
     "coupons",
     "customers",
@@ -30,6 +31,7 @@ __all__ = [
     "metadata",
     "milestones",
     "orders",
+    "paces",
     "referrals",
     "rewards",
     "shares",

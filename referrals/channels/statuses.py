@@ -1,0 +1,3 @@
+from referrals.domain.statuses import FailureKind, Preference, Status
+
+__all__ = ["FailureKind", "Preference", "Status"]
