@@ -139,7 +139,8 @@ class TestEvery:
             sharing = [url for url in links if url.startswith(("https://wa.me/", "mailto:"))]
             assert set(links) - set(sharing) == in_text
             for url in sharing:
-                assert unquote(url).endswith(context["advocate"]["link"])
+                via = "email" if url.startswith("mailto:") else "whatsapp"
+                assert unquote(url).endswith(f"{context['advocate']['link']}?via={via}")
 
     def test_says_why_it_came_and_how_to_end_it(self, name, locale, event):
         full, least = examples(event)
