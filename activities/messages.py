@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from referrals.channels import Channel, Outgoing, Refused, Unavailable
+from referrals.channels.rendered import Rendered
 from referrals.channels.rendering import TemplateError, Templates
 from referrals.clock import Clock
 from referrals.store import Store, outbox
@@ -58,7 +59,7 @@ class MessageActivities:
             address = getattr(recipient, name, None)
             if name != "log" and not address:
                 continue
-            if name != "log" and not self._consented(draft, name):
+            if name != "log" and not _consented(draft, rendered, name):
                 refusal = ("no_consent", f"The customer has not consented to messages by {name}.")
                 continue
             attempt = activity.info().attempt
@@ -86,14 +87,14 @@ class MessageActivities:
         """Those set up here; `log` where none of them is."""
         return [name for name in wanted if name in self.channels] or ["log"]
 
-    def _consented(self, draft: Draft, channel: str) -> bool:
-        """The built-in templates are service messages; what an operator adds is taken for marketing."""
-        told: list[str] = draft.recipient.consent or []
-        return channel in told or self.templates.is_built_in(draft.message.template)
-
     async def _fail(self, draft: Draft, code: str, sentence: str) -> str:
         async with self.store.begin() as tx:
             await outbox.settle(
                 tx, draft.message, "failed", self.clock(), reason_code=code, reason=sentence
             )
         return "failed"
+
+
+def _consented(draft: Draft, rendered: Rendered, channel: str) -> bool:
+    told: list[str] = draft.recipient.consent or []
+    return channel in told or rendered.purpose == "service"

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     whatsapp_verify_token: SecretStr | None = None
     """Of your choice: what Meta shows when the webhook is subscribed."""
     templates_dir: Path | None = None
-    """Message templates that take precedence over the built-in ones."""
+    """Message templates that take precedence over the built-in ones; see docs/messages.md."""
     voucherify_url: str = "https://api.voucherify.io"
     voucherify_app_id: str | None = None
     voucherify_app_token: SecretStr | None = None

@@ -18,6 +18,7 @@ from entrypoints.cli import (
     qr,
     referral,
     reward,
+    templates,
 )
 from entrypoints.cli.output import Failure
 
@@ -39,6 +40,7 @@ app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")
 app.add_typer(coupons.app, name="coupon")
 app.add_typer(people.app, name="customer")
+app.add_typer(templates.app, name="template")
 app.add_typer(database.db, name="db")
 app.add_typer(database.key, name="key")
 app.command("doctor")(doctor.doctor)
