@@ -14,6 +14,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from entrypoints.connection import connect, missing_search_attributes
+from entrypoints.webhooks import Deliverer
 from plugin import ReferralsPlugin, open_resources
 from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 from referrals.settings import Settings
@@ -54,7 +55,7 @@ async def run(settings: Settings) -> None:
         client = await connect([ReferralsPlugin(resources, sandbox=settings.sandbox)])
         if missing := await missing_search_attributes(client):
             raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
-        async with working(client):
+        async with working(client), Deliverer.of(resources.settings, resources.store).at_work():
             logging.getLogger(__name__).info("Working on %s", ", ".join(QUEUES))
             await stop.wait()
 

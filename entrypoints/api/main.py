@@ -21,6 +21,7 @@ from entrypoints.api import (
     problems,
     referrals,
     visits,
+    webhooks,
 )
 from entrypoints.api.bodies import BodyLimit
 from entrypoints.api.resources import Resources, open_resources
@@ -44,7 +45,7 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, coupons, referrals, customers):
+    for module in (events, campaigns, coupons, referrals, customers, webhooks):
         v1.include_router(module.router)
     for router in (v1, visits.router, health.router):
         app.include_router(router)
