@@ -1,5 +1,6 @@
 """`/v1/webhooks`: where events go out to, and what became of them."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
@@ -64,7 +65,7 @@ class WebhookChange(Model):
 class Rotation(Model):
     """How long deliveries are signed by the old secret too."""
 
-    keep_old: Duration = Field(default="P1D", validate_default=True)  # type: ignore[assignment]
+    keep_old: Duration = timedelta(days=1)
 
 
 class Again(Model):

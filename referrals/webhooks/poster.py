@@ -71,16 +71,21 @@ class Poster:
             async with asyncio.timeout(self._timeout):
                 found = await allowed(url, private=self._private, resolve=self._resolve)
                 return await self._first(found[:MOST_ADDRESSES], url, headers, body)
-        except TimeoutError:
-            return Answer(None, f"no answer within {self._timeout:g} s")
-        except NotAllowed as error:
-            return Answer(None, str(error))
-        except httpx.HTTPError as error:
-            return Answer(None, f"no answer: {type(error).__name__}")
-        except OSError:
-            return Answer(None, "the host's name is not known")
-        except (ValueError, httpx.InvalidURL):
-            return Answer(None, "the address cannot be used")
+        except (OSError, ValueError, NotAllowed, httpx.HTTPError, httpx.InvalidURL) as error:
+            return Answer(None, self._words(error))
+
+    def _words(self, error: Exception) -> str:
+        match error:
+            case NotAllowed():
+                return str(error)
+            case TimeoutError():
+                return f"no answer within {self._timeout:g} s"
+            case httpx.HTTPError():
+                return f"no answer: {type(error).__name__}"
+            case OSError():
+                return "the host's name is not known"
+            case _:
+                return "the address cannot be used"
 
     async def _first(
         self, addresses: Sequence[Address], url: str, headers: Mapping[str, str], body: bytes
