@@ -205,8 +205,8 @@ async def settle(
     if reason is not None:
         # It stays pending, for when the webhook is enabled again.
         await _note(tx, sent, answer, due_at=now)
-        await disable(tx, str(sent.webhook), *reason, now)
-        return f"The webhook {sent.webhook} is disabled. {reason[1]}"
+        disabled = await disable(tx, str(sent.webhook), *reason, now)
+        return f"The webhook {sent.webhook} is disabled. {reason[1]}" if disabled else None
     if gap is None:
         await _note(tx, sent, answer, state="failed", due_at=None, settled_at=now)
         return f"The webhook delivery {sent.id} is given up: {answer.error}."
@@ -214,12 +214,11 @@ async def settle(
     return None
 
 
-async def disable(tx: Tx, webhook_id: str, code: str, reason: str, now: datetime) -> None:
-    """Send nothing more until it is enabled again; what is pending waits."""
+async def disable(tx: Tx, webhook_id: str, code: str, reason: str, now: datetime) -> bool:
+    """Send nothing more until it is enabled again; what is pending waits. False where it is disabled already."""
+    enabled = webhooks.update().where(webhooks.c.id == webhook_id, webhooks.c.enabled)
     values = {"enabled": False, "reason_code": code, "reason": reason, "disabled_at": now}
-    await tx.execute(
-        webhooks.update().where(webhooks.c.id == webhook_id, webhooks.c.enabled).values(values)
-    )
+    return (await tx.execute(enabled.values(values))).rowcount > 0
 
 
 def _why_disabled(

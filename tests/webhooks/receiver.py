@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import socket
+import ssl
 import struct
 from base64 import b64decode, b64encode
 from collections import deque
@@ -44,6 +45,7 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     replies: deque[Reply] = field(default_factory=deque)
     rule: Callable[[Received], Reply] = lambda _: 204
+    tls: ssl.SSLContext | None = None
     url: str = ""
 
     @property
@@ -59,8 +61,9 @@ class Receiver:
         return [received.id for received in self.received]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hooks?of=shop"
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        scheme = "https" if self.tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hooks?of=shop"
         return self
 
     async def __aexit__(self, *_: object) -> None:
