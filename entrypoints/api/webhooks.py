@@ -207,7 +207,11 @@ async def _check(engine: Resources, url: str) -> None:
     except NotAllowed as error:
         fault = FieldError("url", str(error))
         raise Problem(
-            "address-not-allowed", "The address may not be called", 422, f"url: {error}", (fault,)
+            "invalid-request",
+            "The request cannot be understood",
+            422,
+            f"url: {error}",
+            (fault,),
         ) from error
 
 
