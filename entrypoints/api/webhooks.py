@@ -122,7 +122,7 @@ async def get_webhook(webhook: WebhookId, engine: Engine) -> endpoints.Webhook:
 
 @router.patch("/webhooks/{webhook}")
 async def change_webhook(
-    webhook: WebhookId, body: WebhookChange, engine: Engine
+    webhook: WebhookId, body: WebhookChange, engine: Engine, caller: Caller
 ) -> endpoints.Webhook:
     values = body.model_dump(include=body.model_fields_set - {"from_now"})
     values = {key: value for key, value in values.items() if value is not None or key in _CLEARED}
@@ -131,7 +131,9 @@ async def change_webhook(
     if "campaign" in values:
         values["campaign_id"] = values.pop("campaign")
     async with engine.store.begin() as tx:
-        return await endpoints.change(tx, webhook, engine.clock(), values, from_now=body.from_now)
+        return await endpoints.change(
+            tx, webhook, values, caller, engine.clock(), from_now=body.from_now
+        )
 
 
 _CLEARED = ("events", "campaign")

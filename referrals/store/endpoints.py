@@ -95,7 +95,13 @@ async def create(
 
 
 async def change(
-    tx: Tx, webhook_id: str, now: datetime, values: dict[str, Any], *, from_now: bool = False
+    tx: Tx,
+    webhook_id: str,
+    values: dict[str, Any],
+    actor: str,
+    now: datetime,
+    *,
+    from_now: bool = False,
 ) -> Webhook:
     """Set `url`, `events`, `campaign_id` or `enabled`.
 
@@ -108,7 +114,7 @@ async def change(
     if values:
         await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
     if row.enabled and not enabled:
-        await webhooks.disable(tx, webhook_id, "operator", "It was disabled by hand.", now)
+        await webhooks.disable(tx, webhook_id, "operator", f"Disabled by {actor}.", now)
     elif enabled and not row.enabled:
         await _enable(tx, webhook_id, now, from_now=from_now)
     return await get(tx, webhook_id)

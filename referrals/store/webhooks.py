@@ -26,6 +26,14 @@ CHUNK = 2_000
 """Rows of the log that one transaction goes through."""
 
 _PENDING = webhook_deliveries.c.state == "pending"
+_earlier = webhook_deliveries.alias("earlier")
+_BEFORE = (
+    _earlier.c.webhook_id == webhook_deliveries.c.webhook_id,
+    _earlier.c.subject == webhook_deliveries.c.subject,
+    _earlier.c.activity_id < webhook_deliveries.c.activity_id,
+    _earlier.c.state == "pending",
+)
+"""An earlier event of the same subject that is not settled."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +102,17 @@ async def replay(
     events: Sequence[str] | None = None,
     deliveries: Sequence[int] | None = None,
 ) -> int:
-    """Send again, under the same ids, these deliveries or what happened since; returns how many."""
+    """Send again, under the same ids, these deliveries or what happened since; returns how many.
+
+    What waits for its next attempt is tried at once, too.
+    """
+    mine = webhook_deliveries.update().where(webhook_deliveries.c.webhook_id == webhook.id)
     again = {"state": "pending", "attempts": 0, "due_at": now, "settled_at": None}
+    waiting = mine.where(_PENDING, webhook_deliveries.c.due_at > now + CLAIM)
+    await tx.execute(waiting.values(due_at=now))
     if deliveries is not None:
-        chosen = (
-            webhook_deliveries.c.webhook_id == webhook.id,
-            webhook_deliveries.c.id.in_(deliveries),
-        )
-        result = await tx.execute(webhook_deliveries.update().where(*chosen).values(again))
-        return int(result.rowcount)
+        chosen = mine.where(webhook_deliveries.c.id.in_(deliveries))
+        return int((await tx.execute(chosen.values(again))).rowcount)
     which = and_(
         activity.c.id <= webhook.position,
         activity.c.at >= since,
@@ -146,14 +156,8 @@ async def claim(
 
     `source` is that of the CloudEvents, and `secret` signs what goes to no webhook.
     """
-    earlier = webhook_deliveries.alias("earlier")
-    waits = exists().where(
-        earlier.c.webhook_id == webhook_deliveries.c.webhook_id,
-        earlier.c.subject == webhook_deliveries.c.subject,
-        earlier.c.activity_id < webhook_deliveries.c.activity_id,
-        earlier.c.state == "pending",
-    )
-    chosen = _open(now).where(webhook_deliveries.c.lane == which, ~waits)
+    await _postpone(tx, which, now)
+    chosen = _open(now).where(webhook_deliveries.c.lane == which, ~exists().where(*_BEFORE))
     chosen = chosen.with_only_columns(webhook_deliveries.c.id).order_by(
         webhook_deliveries.c.due_at, webhook_deliveries.c.id
     )
@@ -177,6 +181,15 @@ async def claim(
         )
         for row in found
     ]
+
+
+async def _postpone(tx: Tx, which: str, now: datetime) -> None:
+    """What waits for one that is tried again later need not be looked at before that."""
+    later = (*_BEFORE, _earlier.c.due_at > now + CLAIM)
+    until = select(func.max(_earlier.c.due_at)).where(*later).scalar_subquery()
+    due = (webhook_deliveries.c.lane == which, _PENDING, webhook_deliveries.c.due_at <= now)
+    waiting = webhook_deliveries.update().where(*due, exists().where(*later))
+    await tx.execute(waiting.values(due_at=until))
 
 
 def secrets_of(webhook: Row[Any], now: datetime) -> tuple[str, ...]:

@@ -122,7 +122,8 @@ async def test_it_is_disabled_by_hand_and_enabled_again(api: Api):
     disabled = (await api.http.patch(path, json={"enabled": False})).json()
     enabled = (await api.http.patch(path, json={"enabled": True, "from_now": True})).json()
 
-    assert (disabled["enabled"], disabled["reason"]["code"]) == (False, "operator")
+    assert not disabled["enabled"]
+    assert disabled["reason"] == {"code": "operator", "message": "Disabled by shop."}
     assert (enabled["enabled"], enabled["reason"], enabled["disabled_at"]) == (True, None, None)
 
 

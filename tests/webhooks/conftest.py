@@ -52,7 +52,9 @@ class Office:
 
     async def enable(self, webhook: str, **options: Any) -> endpoints.Webhook:
         async with self.store.begin() as tx:
-            return await endpoints.change(tx, webhook, self.books.now, {"enabled": True}, **options)
+            return await endpoints.change(
+                tx, webhook, {"enabled": True}, "operator", self.books.now, **options
+            )
 
     async def webhook(self, webhook: str) -> endpoints.Webhook:
         async with self.store.read() as tx:

@@ -265,7 +265,7 @@ async def test_what_a_process_was_killed_over_arrives_again_under_the_same_id(
         return "hang"
 
     office.receiver.rule = kill
-    assert await process.wait() == -signal.SIGKILL
+    assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
     office.receiver.rule = lambda _: 204
     await office.deliver()
     assert len(office.receiver.received) == 1  # the claim of the dead is respected for a while

@@ -166,6 +166,25 @@ async def test_a_replay_keeps_the_ids_the_types_and_the_order(office: Office):
         assert mine == [message for message in before if message in mine]
 
 
+async def test_what_waits_behind_an_event_goes_when_that_one_is_replayed(office: Office):
+    webhook = await office.subscribe("referral_signed_up", "referral_converted")
+    code = await office.books.publish("spring", "ada")
+    await office.books.sign_up(code, "fay")
+    office.receiver.rule = lambda _: 500
+    await office.deliver()
+    for gap in GAPS[:4]:
+        await office.deliver(gap)
+    await office.books.convert(code, "fay")
+    await office.deliver()
+    first, second = await office.deliveries(webhook.id)
+
+    assert second.due_at == first.due_at == office.books.now + GAPS[4]
+    office.receiver.rule = lambda _: 204
+    assert await office.replay(webhook.id, deliveries=[int(first.id)]) == 1
+    await office.deliver()
+    assert office.receiver.types[-2:] == ["referral_signed_up", "referral_converted"]
+
+
 async def test_a_replay_reaches_what_was_not_subscribed_to_then_and_no_other_webhook(
     office: Office,
 ):
@@ -174,7 +193,9 @@ async def test_a_replay_reaches_what_was_not_subscribed_to_then_and_no_other_web
     await office.books.publish("spring", "ada")
     await office.deliver()
     async with office.store.begin() as tx:
-        await endpoints.change(tx, webhook.id, office.books.now, {"events": ["code_published"]})
+        await endpoints.change(
+            tx, webhook.id, {"events": ["code_published"]}, "operator", office.books.now
+        )
 
     assert await office.replay(webhook.id, since=office.books.now) == 1
     assert await office.replay(webhook.id, deliveries=[1]) == 0
