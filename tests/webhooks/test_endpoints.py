@@ -3,14 +3,17 @@
 import logging
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from referrals.domain.webhooks import GAPS, JITTER, Answer, wait
 from referrals.store import endpoints, schema
-from tests.webhooks.conftest import Office
+from tests.webhooks.conftest import SECRET, Office
 
 DAYS = timedelta(days=1)
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "webhooks.md"
 
 
 async def _fail_for_three_days(office: Office) -> None:
@@ -247,3 +250,23 @@ async def test_a_webhook_that_is_deleted_while_it_is_called_is_gone(office: Offi
     async with office.store.read() as tx:
         assert (await tx.execute(schema.webhooks.select())).all() == []
         assert (await tx.execute(schema.webhook_deliveries.select())).all() == []
+
+
+async def test_the_verification_that_the_documentation_shows_accepts_what_is_sent_and_nothing_else(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    code = DOCUMENTATION.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    await office.deliver()
+    (got,) = office.receiver.received
+    now = office.books.now.timestamp()
+    monkeypatch.setattr("time.time", lambda: now)
+
+    assert names["verified"](webhook.secret, got.headers, got.body)
+    assert not names["verified"](webhook.secret, got.headers, got.body + b" ")
+    assert not names["verified"](SECRET, got.headers, got.body)
+    now += 301
+    assert not names["verified"](webhook.secret, got.headers, got.body)
