@@ -156,7 +156,6 @@ async def claim(
 
     `source` is that of the CloudEvents, and `secret` signs what goes to no webhook.
     """
-    await _postpone(tx, which, now)
     chosen = _open(now).where(webhook_deliveries.c.lane == which, ~exists().where(*_BEFORE))
     chosen = chosen.with_only_columns(webhook_deliveries.c.id).order_by(
         webhook_deliveries.c.due_at, webhook_deliveries.c.id
@@ -164,6 +163,8 @@ async def claim(
     ids = await scalars(
         tx, chosen.limit(most).with_for_update(of=webhook_deliveries, skip_locked=True)
     )
+    if len(ids) < most:
+        await _postpone(tx, which, now)
     mine = webhook_deliveries.c.id.in_(ids)
     await tx.execute(webhook_deliveries.update().where(mine).values(due_at=now + CLAIM))
     found = await rows(tx, _with_webhooks().where(mine).order_by(webhook_deliveries.c.id))

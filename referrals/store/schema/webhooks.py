@@ -69,7 +69,7 @@ webhook_deliveries = Table(
     CheckConstraint("(webhook_id IS NULL) = (activity_id IS NULL)", name="activity"),
     CheckConstraint("(webhook_id IS NULL) = (key IS NOT NULL)", name="key"),
     CheckConstraint("(state = 'pending') = (due_at IS NOT NULL)", name="due"),
-    index_where("ix_webhook_deliveries_due", "lane", "due_at", where="state = 'pending'"),
+    index_where("ix_webhook_deliveries_due", "lane", "due_at", "id", where="state = 'pending'"),
     index_where(
         "ix_webhook_deliveries_order",
         "webhook_id",

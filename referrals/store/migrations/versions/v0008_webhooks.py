@@ -78,7 +78,7 @@ def _deliveries() -> None:
         Index("ix_webhook_deliveries_list", "webhook_id", "id"),
     )
     for name, columns in (
-        ("ix_webhook_deliveries_due", ["lane", "due_at"]),
+        ("ix_webhook_deliveries_due", ["lane", "due_at", "id"]),
         ("ix_webhook_deliveries_order", ["webhook_id", "subject", "activity_id"]),
     ):
         op.create_index(
