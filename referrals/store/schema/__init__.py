@@ -13,6 +13,7 @@ from referrals.store.schema.ledger import accounts, entries
 from referrals.store.schema.messages import messages
 from referrals.store.schema.referrals import clicks, milestones, referrals, shares
 from referrals.store.schema.rewards import coupons, paces, rewards
+from referrals.store.schema.webhooks import webhook_deliveries, webhooks
 
 __all__ = [
     "accounts",
@@ -35,4 +36,6 @@ __all__ = [
     "referrals",
     "rewards",
     "shares",
+    "webhook_deliveries",
+    "webhooks",
 ]
