@@ -14,6 +14,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkerConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.advocates import AdvocateActivities
+from activities.journeys import JourneyActivities
 from activities.messages import MessageActivities
 from activities.milestones import MilestoneActivities
 from activities.referrals import ReferralActivities
@@ -29,10 +30,11 @@ from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
 from workflows.advocate import AdvocateWorkflow
+from workflows.journey import JourneyWorkflow
 from workflows.payloads import DATA_CONVERTER
 from workflows.referral import ReferralWorkflow
 
-WORKFLOWS = [AdvocateWorkflow, ReferralWorkflow]
+WORKFLOWS = [AdvocateWorkflow, JourneyWorkflow, ReferralWorkflow]
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         return [rewards.settle_reward]
     referrals = ReferralActivities(resources.store)
     advocates = AdvocateActivities(resources.store)
+    journeys = JourneyActivities(resources.store, resources.clock)
     return [
         referrals.sign_up,
         referrals.convert,
@@ -110,6 +113,10 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         advocates.milestone_reward,
         advocates.resume_advocate,
         MilestoneActivities().tell_advocate,
+        journeys.next_step,
+        journeys.tell_run,
+        journeys.start_workflow,
+        journeys.give_up_start,
         messages.give_up_message,
         rewards.park_reward,
     ]

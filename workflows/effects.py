@@ -10,6 +10,7 @@ from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributeUp
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.journeys import JourneyActivities
     from activities.messages import MessageActivities
     from activities.rewards import RewardActivities
     from referrals.domain.progress import Progress
@@ -116,6 +117,12 @@ class Effects:
     def send(self, message: str) -> None:
         self.begin(message, _send(message))
 
+    def start(self, start: str) -> None:
+        self.begin(start, _start(start))
+
+    def tell(self, run: str, then: Callable[[], Awaitable[None]]) -> None:
+        self.begin(run, _tell(run), then)
+
     def settle(self, reward: str, then: Callable[[], Awaitable[None]]) -> None:
         self.begin(reward, _settle(reward), then)
 
@@ -141,3 +148,19 @@ async def _send(message: str) -> None:
         await workflow.execute_activity_method(
             MessageActivities.give_up_message, args=[message, str(error.cause)], **NOTE
         )
+
+
+async def _start(start: str) -> None:
+    """Start somebody's workflow; what cannot be started is kept as failed, with why."""
+    try:
+        await workflow.execute_activity_method(JourneyActivities.start_workflow, start, **NOTE)
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        await workflow.execute_activity_method(
+            JourneyActivities.give_up_start, args=[start, str(error.cause)], **NOTE
+        )
+
+
+async def _tell(run: str) -> None:
+    await workflow.execute_activity_method(JourneyActivities.tell_run, run, **NOTE)

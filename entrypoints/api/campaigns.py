@@ -136,11 +136,12 @@ async def _read(request: Request) -> Campaign:
 
 def _check_templates(campaign: Campaign, templates: Templates) -> None:
     for number, journey in enumerate(campaign.journeys):
-        for place, step in enumerate(journey.steps):
+        for place, step in journey.walk():
             try:
-                templates.check(step.send.template, journey.on)
+                if step.send:
+                    templates.check(step.send.template, journey.on)
             except TemplateError as error:
-                field = f"journeys[{number}].steps[{place}].send.template"
+                field = f"journeys[{number}].{place}.send.template"
                 raise _mistake(field, str(error)) from error
 
 
