@@ -50,6 +50,8 @@ def apply(file: InputFile, as_json: Json = False) -> None:
         print_json(campaign)
     else:
         say(f"{slug}: version {campaign['version']} is {campaign['state']}.")
+        if older := campaign.get("journeys_under_older_versions"):
+            say(f"{older} journey{'s go' if older > 1 else ' goes'} on under an older version.")
 
 
 @app.command("list")
@@ -78,19 +80,19 @@ def show(campaign: Campaign, as_json: Json = False) -> None:
 
 @app.command()
 def pause(campaign: Campaign, as_json: Json = False) -> None:
-    """Stop accepting conversions; running referrals go on."""
+    """Stop accepting conversions and hold the journeys that wait; running referrals go on."""
     _change("POST", campaign, "pause", as_json)
 
 
 @app.command()
 def activate(campaign: Campaign, as_json: Json = False) -> None:
-    """Accept conversions again."""
+    """Accept conversions again; held journeys go on, one after another."""
     _change("POST", campaign, "activate", as_json)
 
 
 @app.command()
 def archive(campaign: Campaign, as_json: Json = False) -> None:
-    """End the campaign; what it has recorded stays."""
+    """End the campaign and its journeys; what it has recorded stays."""
     _change("DELETE", campaign, None, as_json)
 
 

@@ -12,7 +12,7 @@ from referrals.domain.event_names import OUTBOUND
 
 T = TypeVar("T")
 
-ACTIVITY = OUTBOUND | {"referral_link_clicked"}
+ACTIVITY = OUTBOUND | {"referral_link_clicked", "journey_condition_failed"}
 """The types of what is recorded."""
 
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", re.ASCII)

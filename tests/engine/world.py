@@ -29,7 +29,7 @@ from referrals.domain.temporal import (
 )
 from referrals.providers import Provider
 from referrals.settings import Settings
-from referrals.store import campaigns, schema
+from referrals.store import campaigns, journey_runs, schema
 from worker import working
 
 EUR = "EUR"
@@ -65,6 +65,7 @@ class World:
     async def set_state(self, campaign: str, state: str) -> None:
         async with self.store.begin() as tx:
             await campaigns.set_state(tx, campaign, state)
+            await journey_runs.campaign_changed(tx, campaign, state, "operator", self.now())
 
     async def publish(self, campaign: str, customer: str, **body: Any) -> str:
         """Publish a code to a customer; returns the code."""
