@@ -50,6 +50,7 @@ async def test_held_runs_are_woken_one_after_another(world: World):
     code = await joined(world, {"wait": "P1D"}, NUDGE)
     for number in range(24):
         await world.sign_up(code, f"friend-{number}")
+    await until_states(world, *["running"] * 25)
     await world.set_state("spring", "paused")
     await world.sleep(days=2)
     await until_states(world, *["held"] * 25)
