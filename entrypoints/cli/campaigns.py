@@ -21,6 +21,7 @@ from entrypoints.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from referrals.domain.campaign import Campaign as Definition
     from referrals.domain.campaign_file import Problem
 
 app = typer.Typer(
@@ -38,7 +39,7 @@ def apply(file: InputFile, as_json: Json = False) -> None:
     With --json, mistakes are JSON on standard error; exit code 1.
     """
     text = read_text(file)
-    slug = _validated_slug(text, file)
+    slug = load_valid(text, file).campaign
     with Api.of(load_settings()) as api:
         campaign = api.call(
             "PUT",
@@ -116,11 +117,12 @@ def _print_yaml(campaign: Row) -> None:
     yaml.dump(campaign["definition"], sys.stdout)
 
 
-def _validated_slug(text: str, file: Path) -> str:
+def load_valid(text: str, file: Path) -> "Definition":
+    """The campaign that the file describes. Raises Failure that names each mistake and its line."""
     from referrals.domain.campaign_file import CampaignError, load_campaign
 
     try:
-        return load_campaign(text).campaign
+        return load_campaign(text)
     except CampaignError as error:
         sentence = f"{name_of(file)} is not a valid campaign."
         particulars = [_at(file, problem) for problem in error.problems]

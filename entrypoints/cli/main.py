@@ -13,6 +13,7 @@ from entrypoints.cli import (
     dev,
     doctor,
     events,
+    journey,
     people,
     processes,
     referral,
@@ -33,6 +34,7 @@ app.command("api")(processes.api)
 app.add_typer(campaigns.app, name="campaign")
 app.command("publish")(people.publish)
 app.add_typer(events.app, name="event")
+app.add_typer(journey.app, name="journey")
 app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")
 app.add_typer(coupons.app, name="coupon")
