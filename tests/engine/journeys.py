@@ -55,6 +55,15 @@ async def until_at(world: World, number: int) -> None:
     await world.until(holds)
 
 
+async def until_started(world: World, number: int) -> None:
+    """Wait until so many workflows of others were started."""
+
+    async def holds() -> bool:
+        return len(await world.all(schema.workflow_starts, state="started")) == number
+
+    await world.until(holds)
+
+
 async def sent(world: World) -> list[str]:
     """Templates of the messages that went out, in order."""
     await world.settled()

@@ -1,4 +1,4 @@
-"""Record the histories that `test_replay.py` replays: `python -m tests.replay.record VERSION`.
+"""Record the histories that `test_replay.py` replays: `python -m tests.replay.record VERSION [SCENARIO …]`.
 
 A recorded history is evidence of what ran in production. It is never written over: a change of the workflows gets
 histories of its own beside the old ones, which must go on replaying as long as such runs may be open.
@@ -10,7 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from referrals.domain.temporal import advocate_workflow_id, referral_workflow_id
+from referrals.domain.temporal import (
+    advocate_workflow_id,
+    journey_workflow_id,
+    referral_workflow_id,
+)
 from referrals.store import migrate, schema
 from tests.engine.world import World, open_world
 from tests.replay.scenarios import SCENARIOS
@@ -37,17 +41,23 @@ async def _keep(world: World, folder: Path) -> None:
         }
         own = await world.all(schema.advocates, customer_id=customer.id)
         kind = "advocate" if own else "referral"
-        run = world.client.get_workflow_handle(workflow_ids[kind])
-        history = (await run.fetch_history()).to_json()
-        # Which machine ran it is nobody's business.
-        history = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history)
-        await asyncio.to_thread((folder / f"{kind}.json").write_text, history)
+        await _write(world, workflow_ids[kind], folder / f"{kind}.json")
+    for run in await world.all(schema.journey_runs):
+        workflow_id = journey_workflow_id(run.journey, run.subject, run.id)
+        await _write(world, workflow_id, folder / "journey.json")
 
 
-async def main(version: str) -> None:
-    for scenario in SCENARIOS:
+async def _write(world: World, workflow_id: str, file: Path) -> None:
+    history = (await world.client.get_workflow_handle(workflow_id).fetch_history()).to_json()
+    # Which machine ran it is nobody's business.
+    history = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history)
+    await asyncio.to_thread(file.write_text, history)
+
+
+async def main(version: str, *scenarios: str) -> None:
+    for scenario in scenarios or SCENARIOS:
         await record(scenario, HISTORIES / version)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))
