@@ -397,8 +397,8 @@ async def _certain_rejection(tx: Tx, row: Row[Any]) -> bool:
     if row.campaign_id is None:
         return True
     found = await campaigns.in_force(tx, row.campaign_id)
-    if found and any(journey.on == "referral_rejected" for journey in found.campaign.journeys):
-        return False  # its messages are sent by the friend's workflow
+    if found and any(journey.hears("referral_rejected") for journey in found.campaign.journeys):
+        return False  # the friend's workflow sends its messages and tells its runs
     code = row.data.get("code")
     if code and await scenes.owner_of(tx, code, row.campaign_id) is None:
         return True

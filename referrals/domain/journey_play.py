@@ -187,11 +187,11 @@ class Play:
 
 def fact_of(event: Mapping[str, Any], now: datetime) -> Fact:
     """A CloudEvent's; its `data` may name any variable of conditions. Raises ValueError that says what is wrong."""
-    data, kind = event.get("data") or {}, event.get("type")
+    data, kind, time = event.get("data", {}), event.get("type"), event.get("time")
     if not isinstance(kind, str) or not isinstance(data, Mapping):
         raise ValueError("must have a type, and data that is an object")  # noqa: TRY004
-    at = datetime.fromisoformat(event["time"]) if event.get("time") else now
-    if at.tzinfo is None:
+    at = datetime.fromisoformat(time) if isinstance(time, str) else now
+    if at.tzinfo is None or not isinstance(time, str | None):
         raise ValueError("must have a time with its offset, such as 2026-03-04T10:00:00Z")
     about: dict[str, Any] = {
         name: data[name] for name in VARIABLES if isinstance(data.get(name), Mapping)

@@ -179,6 +179,11 @@ class Journey(Model):
         """Whether it takes time, and so a workflow of its own."""
         return any(step.wait for _, step in self.walk())
 
+    def hears(self, event: str) -> bool:
+        """Whether it begins, ends or goes on with the event."""
+        awaited = (step.wait.event for _, step in self.walk() if step.wait)
+        return event in (self.on, *(self.exit_on or ()), *awaited)
+
     def walk(self) -> Iterator[tuple[str, Step]]:
         """Every step in reading order, those of branches after their branch, with its place in the file."""
         yield from _walk("steps", self.steps)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
+from referrals.domain.decisions import Reason
 from referrals.domain.journey_run import Plan, Standing, woken
 from referrals.domain.temporal import journey_workflow_id
 from referrals.store import campaigns, inbox, scenes
@@ -12,11 +13,12 @@ from referrals.store.campaigns import CampaignInForce
 from referrals.store.journeys import OPEN, Entrant, end, take_steps
 from referrals.store.records import Scene
 from referrals.store.schema import journey_runs, milestones, rewards, workflow_starts
-from referrals.store.sql import Tx, first, locked, one, rows
+from referrals.store.sql import Tx, first, locked, one, rows, scalars
 
 RESUMED_PER_SECOND = 10
 """Of the runs that a paused campaign holds: nobody's channel is flooded when it is activated."""
 WAKE = "journey_wake"
+ARCHIVED = Reason("campaign_archived", "The campaign was archived.")
 MADE = ("referral_converted", "referral_held", "reward_pending")
 """What is recorded as a conversion is made, before it may be taken back at once."""
 
@@ -37,7 +39,7 @@ async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
     if run.state not in OPEN:
         return
     if found.state == "archived":
-        await end(tx, run_id, *ARCHIVED, now, teller_id=None)
+        await end(tx, journey_runs.c.id == run_id, ARCHIVED, now)
     elif found.state == "paused":
         await _set(tx, run, state="held")
     else:
@@ -101,20 +103,18 @@ async def campaign_changed(tx: Tx, campaign_id: str, state: str, actor: str, now
     The campaign is locked. Their workflows are told by commands that are drained at a bounded rate.
     """
     states = {"running": ("held",), "archived": OPEN}.get(state, ())
-    statement = select(journey_runs).where(
-        journey_runs.c.campaign_id == campaign_id, journey_runs.c.state.in_(states)
-    )
-    found = await rows(tx, statement.order_by(journey_runs.c.id)) if states else []
+    mine = journey_runs.c.campaign_id == campaign_id
+    waiting = select(journey_runs.c.id).where(mine, journey_runs.c.state.in_(states))
+    found = await scalars(tx, waiting.order_by(journey_runs.c.started_at, journey_runs.c.id))
     if state == "archived":
-        for run in found:
-            await end(tx, run.id, *ARCHIVED, now, teller_id=None)
+        await end(tx, mine, ARCHIVED, now)
     wakes = [
         {
             "campaign_id": campaign_id,
-            "data": {"run": run.id},
+            "data": {"run": run_id},
             "retry_at": now + timedelta(seconds=place / RESUMED_PER_SECOND),
         }
-        for place, run in enumerate(found)
+        for place, run_id in enumerate(found)
     ]
     await inbox.queue_commands(tx, WAKE, actor, now, wakes)
 
@@ -139,9 +139,6 @@ async def under_older_versions(tx: Tx, campaign_id: str, version: int) -> int:
         journey_runs.c.version < version,
     )
     return int((await one(tx, statement))[0])
-
-
-ARCHIVED = ("campaign_archived", "The campaign was archived.")
 
 
 def _of(run_id: str) -> Any:

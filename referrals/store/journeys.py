@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 
 from referrals.domain.campaign import Journey, Send
+from referrals.domain.decisions import Reason
 from referrals.domain.journey_run import Plan, Standing, Stop, passed, waiting
 from referrals.domain.journeys import After, Wait
 from referrals.domain.rules import Condition, RuleError
@@ -243,33 +244,41 @@ async def hear(tx: Tx, scene: "Scene", event: str) -> None:
         same = journey_runs.c.friend_id == scene.friend_id
         listening = listening.where(same | journey_runs.c.friend_id.is_(None))
     for run in await rows(tx, listening.order_by(journey_runs.c.id)):
+        this = journey_runs.c.id == run.id
         if event in run.exit_on:
-            sentence = f"The journey ends with {event}."
-            await end(tx, run.id, event, sentence, scene.now, teller_id=scene.sender_id)
+            why = Reason(event, f"The journey ends with {event}.")
+            await end(tx, this, why, scene.now, teller_id=scene.sender_id)
         elif run.awaits == event:
-            waits = (journey_runs.c.id == run.id) & (journey_runs.c.awaits == event)
             told = {"happened": True, "teller_id": scene.sender_id}
-            await tx.execute(journey_runs.update().where(waits).values(told))
+            here = journey_runs.c.awaits == event
+            await tx.execute(journey_runs.update().where(this, here).values(told))
 
 
 async def end(
-    tx: Tx, run_id: str, code: str, reason: str, now: datetime, *, teller_id: str | None
+    tx: Tx, which: ColumnElement[bool], why: Reason, now: datetime, *, teller_id: str | None = None
 ) -> None:
-    """Exit the run, unless it is over; what it has not sent yet is not sent any more."""
-    over = (
+    """Exit those runs that are not over; what they have not sent yet is not sent any more."""
+    await tx.execute(
         journey_runs.update()
-        .where(journey_runs.c.id == run_id, journey_runs.c.state.in_(OPEN))
-        .values(state="exited", reason_code=code, reason=reason, ended_at=now, teller_id=teller_id)
+        .where(which, journey_runs.c.state.in_(OPEN))
+        .values(
+            state="exited",
+            reason_code=why.code,
+            reason=why.message,
+            ended_at=now,
+            teller_id=teller_id,
+        )
     )
-    if (await tx.execute(over.returning(journey_runs.c.id))).first():
-        await _withdraw(tx, run_id, reason, now)
+    # Only now: a step that was being taken has been waited for, and its messages are there to be seen.
+    await _withdraw(tx, which, why, now)
 
 
-async def _withdraw(tx: Tx, run_id: str, reason: str, now: datetime) -> None:
+async def _withdraw(tx: Tx, which: ColumnElement[bool], why: Reason, now: datetime) -> None:
+    ended = select(journey_runs.c.id).where(which, journey_runs.c.state == "exited")
     unsent = (
         messages.update()
-        .where(messages.c.sender_id == run_id, messages.c.state == "pending")
-        .values(state="failed", settled_at=now, reason_code="journey_exited", reason=reason)
+        .where(messages.c.sender_id.in_(ended), messages.c.state == "pending")
+        .values(state="failed", settled_at=now, reason_code="journey_exited", reason=why.message)
     )
     for message in (await tx.execute(unsent.returning(messages))).all():
         await tx.execute(
@@ -284,7 +293,7 @@ async def _withdraw(tx: Tx, run_id: str, reason: str, now: datetime) -> None:
                 reward_id=message.reward_id,
                 customer_id=message.customer_id,
                 reason_code="journey_exited",
-                reason=reason,
+                reason=why.message,
                 data={"message": message.id, "template": message.template, "channel": None},
             )
         )

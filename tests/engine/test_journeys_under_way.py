@@ -99,6 +99,7 @@ async def test_an_exit_during_the_pause_is_not_forgotten(world: World):
 async def test_archiving_ends_the_journeys(world: World):
     await joined(world, NUDGE, {"wait": "P40D"}, THANK)
     await until_at(world, 1)
+    assert await sent(world) == ["nudge_friend"]
 
     await world.set_state("spring", "archived")
 
