@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
+from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.journeys import JourneyActivities
@@ -79,6 +80,19 @@ async def test_a_journey_that_waits_starts_it_when_it_gets_there(world: World):
 
     await until_started(world, "started")
     await until_states(world, "done")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_it_is_started_in_the_namespace_that_the_step_names(world: World):
+    sales = {"start_workflow": VIP["start_workflow"] | {"namespace": "sales"}}
+    await world.apply(campaign(journeys=[journey(sales, on="referral_converted")]))
+    await world.convert(await world.publish("spring", "ada"), "fay")
+
+    (start,) = await until_started(world, "started")
+
+    elsewhere = Client(world.env.client.service_client, namespace="sales")
+    described = await elsewhere.get_workflow_handle(start.key).describe()
+    assert (described.workflow_type, described.task_queue) == ("VipOnboarding", CRM)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
