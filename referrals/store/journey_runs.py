@@ -10,7 +10,8 @@ from referrals.domain.journey_run import Plan, Standing, woken
 from referrals.domain.temporal import journey_workflow_id
 from referrals.store import campaigns, inbox, scenes
 from referrals.store.campaigns import CampaignInForce
-from referrals.store.journeys import OPEN, Entrant, end, take_steps
+from referrals.store.journey_events import OPEN, end
+from referrals.store.journeys import Entrant, take_steps
 from referrals.store.records import Scene
 from referrals.store.schema import journey_runs, milestones, rewards, workflow_starts
 from referrals.store.sql import Tx, first, locked, one, rows, scalars

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import Row, select
 
 from referrals.domain.campaign import Journey, Send
-from referrals.domain.decisions import Reason
 from referrals.domain.journey_run import Plan, Standing, Stop, passed, waiting
 from referrals.domain.journeys import After, Wait
 from referrals.domain.rules import Condition, RuleError
@@ -26,13 +25,12 @@ from referrals.store.schema import (
     journey_runs,
     messages,
 )
-from referrals.store.sql import Tx, first, insert, rows
+from referrals.store.sql import Tx, first, insert
 
 if TYPE_CHECKING:
     from referrals.store.records import Scene
 
 _KEYS = uuid.UUID("3f1c4a52-8a0d-4f0e-9b57-1d2f9c7e60aa")
-OPEN = ("starting", "running", "held")
 
 
 @dataclass(frozen=True)
@@ -230,70 +228,3 @@ async def _send(
         )
         .on_conflict_do_nothing(index_elements=["key"])
     )
-
-
-async def hear(tx: Tx, scene: "Scene", event: str) -> None:
-    """Runs that exit by this event are over from here on; those that await it may go on.
-
-    An event of one friend is none of another friend's journeys; it is one of the advocate's own.
-    """
-    listening = select(journey_runs).where(
-        journey_runs.c.advocate_id == scene.advocate.id, journey_runs.c.state.in_(OPEN)
-    )
-    if scene.friend_id:
-        same = journey_runs.c.friend_id == scene.friend_id
-        listening = listening.where(same | journey_runs.c.friend_id.is_(None))
-    for run in await rows(tx, listening.order_by(journey_runs.c.id)):
-        this = journey_runs.c.id == run.id
-        if event in run.exit_on:
-            why = Reason(event, f"The journey ends with {event}.")
-            await end(tx, this, why, scene.now, teller_id=scene.sender_id)
-        elif run.awaits == event:
-            told = {"happened": True, "teller_id": scene.sender_id}
-            here = journey_runs.c.awaits == event
-            await tx.execute(journey_runs.update().where(this, here).values(told))
-
-
-async def end(
-    tx: Tx, which: ColumnElement[bool], why: Reason, now: datetime, *, teller_id: str | None = None
-) -> None:
-    """Exit those runs that are not over; what they have not sent yet is not sent any more."""
-    await tx.execute(
-        journey_runs.update()
-        .where(which, journey_runs.c.state.in_(OPEN))
-        .values(
-            state="exited",
-            reason_code=why.code,
-            reason=why.message,
-            ended_at=now,
-            teller_id=teller_id,
-        )
-    )
-    # Only now: a step that was being taken has been waited for, and its messages are there to be seen.
-    await _withdraw(tx, which, why, now)
-
-
-async def _withdraw(tx: Tx, which: ColumnElement[bool], why: Reason, now: datetime) -> None:
-    ended = select(journey_runs.c.id).where(which, journey_runs.c.state == "exited")
-    unsent = (
-        messages.update()
-        .where(messages.c.sender_id.in_(ended), messages.c.state == "pending")
-        .values(state="failed", settled_at=now, reason_code="journey_exited", reason=why.message)
-    )
-    for message in (await tx.execute(unsent.returning(messages))).all():
-        await tx.execute(
-            activity.insert().values(
-                type="message_failed",
-                at=now,
-                actor="engine",
-                campaign_id=message.campaign_id,
-                advocate_id=message.advocate_id,
-                referral_id=message.referral_id,
-                milestone_id=message.milestone_id,
-                reward_id=message.reward_id,
-                customer_id=message.customer_id,
-                reason_code="journey_exited",
-                reason=why.message,
-                data={"message": message.id, "template": message.template, "channel": None},
-            )
-        )

@@ -10,7 +10,7 @@ from referrals.domain.campaign import Campaign
 from referrals.domain.progress import MilestoneChange, Progress
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
 from referrals.store import campaigns, scenes
-from referrals.store.journeys import OPEN
+from referrals.store.journey_events import OPEN
 from referrals.store.records import friend_sender
 from referrals.store.schema import advocates, journey_runs, milestones, rewards, workflow_starts
 from referrals.store.schema import messages as messages_table

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.decisions import Reason
-from referrals.store import journeys
+from referrals.store import journey_events, journeys
 from referrals.store.journeys import Entrant
 from referrals.store.schema import activity
 from referrals.store.sql import Tx, one
@@ -78,7 +78,7 @@ async def record(
         .returning(activity.c.id)
     )
     told = _told(scene, event, reward, (await one(tx, logged)).id)
-    await journeys.hear(tx, scene, event)
+    await journey_events.hear(tx, scene, event)
     for journey in scene.campaign.journeys:
         if journey.on == event:
             once = occurrence or (reward.id if reward else "")

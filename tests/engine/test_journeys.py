@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from referrals.store import schema
-from tests.engine.campaigns import THANKS, campaign
+from tests.engine.campaigns import POINTS_50, THANKS, campaign, milestone
 from tests.engine.journeys import (
     NUDGE,
     SHARED,
@@ -149,6 +149,35 @@ async def test_what_an_exited_run_has_not_sent_yet_is_not_sent_any_more(world: W
 
     (message,) = await world.all(schema.messages)
     assert (message.state, message.reason_code) == ("failed", "journey_exited")
+
+
+@sqlite
+async def test_a_rejection_ends_the_run_that_exits_by_it_at_once(world: World):
+    on = "referral_converted"
+    code = await joined(world, {"wait": "P2D"}, NUDGE, on=on, exit_on=["referral_rejected"])
+    await world.convert(code, "fay")
+    await until_at(world, 0)
+
+    assert (await world.convert(code, "fay", order="another"))["decision"] == "rejected"
+
+    await world.until_closed(await workflow(world))
+    assert await states(world) == ["exited"]
+
+
+@sqlite
+async def test_a_milestone_is_news_to_the_advocates_own_journeys_and_to_all_friends(world: World):
+    rewards = {"friend": POINTS_50, "tiers": [milestone(1)]}
+    ends = journey({"wait": "P2D"}, NUDGE, exit_on=["milestone_reached"])
+    shares = ends | {"name": "shares", "on": "referral_link_shared", "steps": [{"wait": "P2D"}]}
+    await world.apply(campaign(rewards=rewards, journeys=[ends, shares]))
+    code = await world.publish("spring", "ada")
+    await world.share(code)
+    await world.sign_up(code, "fay")
+    await until_states(world, "running", "running")
+
+    await world.convert(code, "gus")
+
+    assert await states(world) == ["exited", "exited"]
 
 
 @sqlite
