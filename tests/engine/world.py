@@ -177,7 +177,7 @@ class World:
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait, in real time, for what workers are doing; fails where it does not come."""
-        for _ in range(600):
+        for _ in range(1500):
             if await holds():
                 return
             await asyncio.sleep(0.02)

@@ -132,18 +132,27 @@ async def journey_exited(world: World) -> None:
 
 
 async def journey_of_shares(world: World) -> None:
-    """The advocate's workflow begins the run, a friend's tells it; both, and it, start somebody's workflow."""
+    """The advocate's workflow begins the run, a friend's tells it, and it starts somebody's workflow."""
     came = {"wait": {"event": "referral_converted", "timeout": "P1D"}}
-    vip = journey(VIP, on="referral_link_shared") | {"name": "vip"}
-    fan = journey(VIP, on="referral_converted") | {"name": "fan"}
     waits = journey(came, SHARED, VIP, on="referral_link_shared", reentry="never")
-    await world.apply(campaign(journeys=[waits, vip, fan]))
+    await world.apply(campaign(journeys=[waits]))
     code = await world.publish("spring", "ada")
     await world.share(code)
     await until_at(world, 0)
     await world.convert(code, "fay")
     await world.until_closed(await workflow(world))
-    await until_started(world, 3)
+
+
+async def workflows_started(world: World) -> None:
+    """By the advocate's and by a friend's workflow, with no run."""
+    vip = journey(VIP, on="referral_link_shared") | {"name": "vip"}
+    fan = journey(VIP, on="referral_converted") | {"name": "fan"}
+    await world.apply(campaign(journeys=[vip, fan]))
+    code = await world.publish("spring", "ada")
+    await world.share(code)
+    await until_started(world, 1)
+    await world.convert(code, "fay")
+    await until_started(world, 2)
 
 
 async def journey_held(world: World) -> None:
@@ -175,6 +184,7 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         journey_waited,
         journey_exited,
         journey_of_shares,
+        workflows_started,
         journey_held,
     )
 }
