@@ -98,7 +98,7 @@ class AdvocateWorkflow:
         for message in self.progress.messages:
             self.effects.send(message)
         for run in self.progress.runs:
-            self.effects.tell(run, self._resume)
+            self.effects.tell(run)
         for start in self.progress.starts:
             self.effects.start(start)
 

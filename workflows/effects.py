@@ -80,6 +80,7 @@ class Effects:
 
     def __init__(self) -> None:
         self._running: set[Hashable] = set()
+        self._untold: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -120,8 +121,15 @@ class Effects:
     def start(self, start: str) -> None:
         self.begin(start, _start(start))
 
-    def tell(self, run: str, then: Callable[[], Awaitable[None]]) -> None:
-        self.begin(run, _tell(run), then)
+    def tell(self, run: str) -> None:
+        """Once more where it is being told just now: there may be more to tell."""
+        self._untold.add(run)
+        self.begin(run, self._tell(run))
+
+    async def _tell(self, run: str) -> None:
+        while run in self._untold:
+            self._untold.discard(run)
+            await workflow.execute_activity_method(JourneyActivities.tell_run, run, **NOTE)
 
     def settle(self, reward: str, then: Callable[[], Awaitable[None]]) -> None:
         self.begin(reward, _settle(reward), then)
@@ -160,7 +168,3 @@ async def _start(start: str) -> None:
         await workflow.execute_activity_method(
             JourneyActivities.give_up_start, args=[start, str(error.cause)], **NOTE
         )
-
-
-async def _tell(run: str) -> None:
-    await workflow.execute_activity_method(JourneyActivities.tell_run, run, **NOTE)

@@ -121,7 +121,7 @@ class ReferralWorkflow:
         for message in progress.messages:
             self.effects.send(message)
         for run in progress.runs:
-            self.effects.tell(run, self._pass_time)
+            self.effects.tell(run)
         for start in progress.starts:
             self.effects.start(start)
         for change in progress.milestones:
