@@ -15,6 +15,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.advocates import AdvocateActivities
 from activities.expiry import ExpiryActivities
+from activities.journeys import JourneyActivities
 from activities.messages import MessageActivities
 from activities.milestones import MilestoneActivities
 from activities.referrals import ReferralActivities
@@ -32,10 +33,11 @@ from referrals.settings import Settings
 from referrals.store import Store, open_store
 from workflows.advocate import AdvocateWorkflow
 from workflows.expiry import ExpiryWorkflow
+from workflows.journey import JourneyWorkflow
 from workflows.payloads import DATA_CONVERTER
 from workflows.referral import ReferralWorkflow
 
-WORKFLOWS = [AdvocateWorkflow, ExpiryWorkflow, ReferralWorkflow]
+WORKFLOWS = [AdvocateWorkflow, ExpiryWorkflow, JourneyWorkflow, ReferralWorkflow]
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         return [rewards.settle_reward]
     referrals = ReferralActivities(resources.store)
     advocates = AdvocateActivities(resources.store)
+    journeys = JourneyActivities(resources.store, resources.clock)
     return [
         referrals.sign_up,
         referrals.convert,
@@ -117,6 +120,10 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         advocates.resume_advocate,
         MilestoneActivities().tell_advocate,
         ExpiryActivities(resources.store).expire,
+        journeys.next_step,
+        journeys.tell_run,
+        journeys.start_workflow,
+        journeys.give_up_start,
         messages.give_up_message,
         rewards.park_reward,
     ]

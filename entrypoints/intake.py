@@ -20,6 +20,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCStatusCode
 
+from activities.journeys import tell
 from entrypoints.dispatch import Dispatch, advocate_run, referral_run
 from referrals.clock import Clock
 from referrals.domain.events import Converted, Event, Publish, parse_event
@@ -36,6 +37,7 @@ from referrals.store import (
     customers,
     grants,
     inbox,
+    journey_runs,
     receiving,
     reversals,
     scenes,
@@ -84,6 +86,7 @@ class Intake:
 
     def __init__(self, store: Store, client: Client, settings: Settings, clock: Clock) -> None:
         self._store = store
+        self._client = client
         self._dispatch = Dispatch(client)
         self._settings = settings
         self._clock = clock
@@ -277,6 +280,13 @@ class Intake:
             run = advocate_run(row.campaign_id, row.customer_id)
             await self._dispatch.update(run, AdvocateWorkflow.reward, row)
 
+    async def wake_journey(self, row: Row[Any]) -> None:
+        async with self._store.read() as tx:
+            run = await journey_runs.get(tx, row.data["run"])
+        await tell(self._client, run)
+        async with self._store.begin() as tx:
+            await answers.give(tx, row, Decision.ACCEPTED)
+
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
             advocate = await scenes.advocate_of(
@@ -380,6 +390,7 @@ HANDLERS: dict[str, Callable[[Intake, Row[Any]], Awaitable[None]]] = {
     "reward_void": Intake.reward,
     "reward_roll_back": Intake.reward,
     "reward_approve": Intake.reward,
+    journey_runs.WAKE: Intake.wake_journey,
 }
 """By type of event or command; any other is a conversion."""
 
@@ -388,8 +399,8 @@ async def _certain_rejection(tx: Tx, row: Row[Any]) -> bool:
     if row.campaign_id is None:
         return True
     found = await campaigns.in_force(tx, row.campaign_id)
-    if found and any(journey.on == "referral_rejected" for journey in found.campaign.journeys):
-        return False  # its messages are sent by the friend's workflow
+    if found and any(journey.hears("referral_rejected") for journey in found.campaign.journeys):
+        return False  # the friend's workflow sends its messages and tells its runs
     code = clicks.code_of(row.data)
     if code is None and row.type == "referral_signed_up":
         return True

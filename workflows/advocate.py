@@ -97,6 +97,10 @@ class AdvocateWorkflow:
             self.effects.settle(reward, self._resume)
         for message in self.progress.messages:
             self.effects.send(message)
+        for run in self.progress.runs:
+            self.effects.tell(run)
+        for start in self.progress.starts:
+            self.effects.start(start)
 
     async def _resume(self) -> None:
         try:

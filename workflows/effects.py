@@ -10,6 +10,7 @@ from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributeUp
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.journeys import JourneyActivities
     from activities.messages import MessageActivities
     from activities.rewards import RewardActivities
     from referrals.domain.progress import Progress
@@ -79,6 +80,7 @@ class Effects:
 
     def __init__(self) -> None:
         self._running: set[Hashable] = set()
+        self._untold: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -116,6 +118,19 @@ class Effects:
     def send(self, message: str) -> None:
         self.begin(message, _send(message))
 
+    def start(self, start: str) -> None:
+        self.begin(start, _start(start))
+
+    def tell(self, run: str) -> None:
+        """Once more where it is being told just now: there may be more to tell."""
+        self._untold.add(run)
+        self.begin(run, self._tell(run))
+
+    async def _tell(self, run: str) -> None:
+        while run in self._untold:
+            self._untold.discard(run)
+            await workflow.execute_activity_method(JourneyActivities.tell_run, run, **NOTE)
+
     def settle(self, reward: str, then: Callable[[], Awaitable[None]]) -> None:
         self.begin(reward, _settle(reward), then)
 
@@ -140,4 +155,16 @@ async def _send(message: str) -> None:
             raise
         await workflow.execute_activity_method(
             MessageActivities.give_up_message, args=[message, str(error.cause)], **NOTE
+        )
+
+
+async def _start(start: str) -> None:
+    """Start somebody's workflow; what cannot be started is kept as failed, with why."""
+    try:
+        await workflow.execute_activity_method(JourneyActivities.start_workflow, start, **NOTE)
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        await workflow.execute_activity_method(
+            JourneyActivities.give_up_start, args=[start, str(error.cause)], **NOTE
         )

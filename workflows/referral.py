@@ -120,6 +120,10 @@ class ReferralWorkflow:
             self.effects.settle(reward, self._pass_time)
         for message in progress.messages:
             self.effects.send(message)
+        for run in progress.runs:
+            self.effects.tell(run)
+        for start in progress.starts:
+            self.effects.start(start)
         for change in progress.milestones:
             self.effects.begin(change, self._tell_advocate(change))
 

@@ -27,7 +27,7 @@ from referrals.domain.campaign_file import Problem as Mistake
 from referrals.domain.events import Converted, Publish
 from referrals.domain.problems import Problem
 from referrals.providers import Provider
-from referrals.store import campaigns, lists, views
+from referrals.store import campaigns, journey_runs, lists, views
 from referrals.store.campaigns import CampaignInForce
 from referrals.store.sql import Tx
 from referrals.store.summary import summarise
@@ -52,6 +52,8 @@ class CampaignDetails:
     version: int
     state: str
     definition: dict[str, Any]
+    journeys_under_older_versions: int
+    """Runs of journeys that began under an earlier version, and go on by it."""
 
 
 @router.get("/campaigns", response_model=views.Page[views.Campaign], responses=AS_CSV)
@@ -72,30 +74,32 @@ async def apply_campaign(
     _check_targets(definition, engine.providers)
     async with engine.store.begin() as tx:
         await campaigns.apply(tx, definition, caller, engine.clock())
-        return _details(await _in_force(tx, campaign))
+        return await _details(tx, campaign)
 
 
 @router.get("/campaigns/{campaign}")
 async def get_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
     async with engine.store.read() as tx:
-        return _details(await _in_force(tx, campaign))
+        return await _details(tx, campaign)
 
 
 @router.delete("/campaigns/{campaign}")
-async def archive_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
-    """End the campaign; what it has recorded stays."""
-    return await _set_state(engine, campaign, "archived")
+async def archive_campaign(campaign: CampaignId, engine: Engine, caller: Caller) -> CampaignDetails:
+    """End the campaign and its journeys; what it has recorded stays."""
+    return await _set_state(engine, campaign, "archived", caller)
 
 
 @router.post("/campaigns/{campaign}/pause")
-async def pause_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
-    """Stop accepting conversions; running referrals go on."""
-    return await _set_state(engine, campaign, "paused")
+async def pause_campaign(campaign: CampaignId, engine: Engine, caller: Caller) -> CampaignDetails:
+    """Stop accepting conversions and hold the journeys that wait; running referrals go on."""
+    return await _set_state(engine, campaign, "paused", caller)
 
 
 @router.post("/campaigns/{campaign}/activate")
-async def activate_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
-    return await _set_state(engine, campaign, "running")
+async def activate_campaign(
+    campaign: CampaignId, engine: Engine, caller: Caller
+) -> CampaignDetails:
+    return await _set_state(engine, campaign, "running", caller)
 
 
 @router.get("/campaigns/{campaign}/summary")
@@ -136,11 +140,12 @@ async def _read(request: Request) -> Campaign:
 
 def _check_templates(campaign: Campaign, templates: Templates) -> None:
     for number, journey in enumerate(campaign.journeys):
-        for place, step in enumerate(journey.steps):
+        for place, step in journey.walk():
             try:
-                templates.check(step.send.template, journey.on, campaign.campaign)
+                if step.send:
+                    templates.check(step.send.template, journey.on, campaign.campaign)
             except TemplateError as error:
-                field = f"journeys[{number}].steps[{place}].send.template"
+                field = f"journeys[{number}].{place}.send.template"
                 raise _mistake(field, str(error)) from error
 
 
@@ -180,16 +185,21 @@ async def _in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> Campaign
     return found
 
 
-async def _set_state(engine: Resources, campaign_id: str, state: str) -> CampaignDetails:
+async def _set_state(
+    engine: Resources, campaign_id: str, state: str, caller: str
+) -> CampaignDetails:
     async with engine.store.begin() as tx:
         found = await _in_force(tx, campaign_id, lock=True)
         if found.state == "archived" != state:
             detail = "An archived campaign runs again when it is applied again."
             raise Problem("not-possible", "Not possible", 409, detail)
         await campaigns.set_state(tx, campaign_id, state)
-        return _details(await _in_force(tx, campaign_id))
+        await journey_runs.campaign_changed(tx, campaign_id, state, caller, engine.clock())
+        return await _details(tx, campaign_id)
 
 
-def _details(found: CampaignInForce) -> CampaignDetails:
+async def _details(tx: Tx, campaign_id: str) -> CampaignDetails:
+    found = await _in_force(tx, campaign_id)
     definition = found.campaign.model_dump(mode="json")
-    return CampaignDetails(found.id, found.version, found.state, definition)
+    older = await journey_runs.under_older_versions(tx, found.id, found.version)
+    return CampaignDetails(found.id, found.version, found.state, definition, older)

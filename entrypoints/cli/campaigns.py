@@ -21,6 +21,7 @@ from entrypoints.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from referrals.domain.campaign import Campaign as Definition
     from referrals.domain.campaign_file import Problem
 
 app = typer.Typer(
@@ -38,7 +39,7 @@ def apply(file: InputFile, as_json: Json = False) -> None:
     With --json, mistakes are JSON on standard error; exit code 1.
     """
     text = read_text(file)
-    slug = _validated_slug(text, file)
+    slug = load_valid(text, file).campaign
     with Api.of(load_settings()) as api:
         campaign = api.call(
             "PUT",
@@ -50,6 +51,8 @@ def apply(file: InputFile, as_json: Json = False) -> None:
         print_json(campaign)
     else:
         say(f"{slug}: version {campaign['version']} is {campaign['state']}.")
+        if older := campaign.get("journeys_under_older_versions"):
+            say(f"{older} journey{'s go' if older > 1 else ' goes'} on under an older version.")
 
 
 @app.command("list")
@@ -78,19 +81,19 @@ def show(campaign: Campaign, as_json: Json = False) -> None:
 
 @app.command()
 def pause(campaign: Campaign, as_json: Json = False) -> None:
-    """Stop accepting conversions; running referrals go on."""
+    """Stop accepting conversions and hold the journeys that wait; running referrals go on."""
     _change("POST", campaign, "pause", as_json)
 
 
 @app.command()
 def activate(campaign: Campaign, as_json: Json = False) -> None:
-    """Accept conversions again."""
+    """Accept conversions again; held journeys go on, one after another."""
     _change("POST", campaign, "activate", as_json)
 
 
 @app.command()
 def archive(campaign: Campaign, as_json: Json = False) -> None:
-    """End the campaign; what it has recorded stays."""
+    """End the campaign and its journeys; what it has recorded stays."""
     _change("DELETE", campaign, None, as_json)
 
 
@@ -114,11 +117,12 @@ def _print_yaml(campaign: Row) -> None:
     yaml.dump(campaign["definition"], sys.stdout)
 
 
-def _validated_slug(text: str, file: Path) -> str:
+def load_valid(text: str, file: Path) -> "Definition":
+    """The campaign that the file describes. Raises Failure that names each mistake and its line."""
     from referrals.domain.campaign_file import CampaignError, load_campaign
 
     try:
-        return load_campaign(text).campaign
+        return load_campaign(text)
     except CampaignError as error:
         sentence = f"{name_of(file)} is not a valid campaign."
         particulars = [_at(file, problem) for problem in error.problems]

@@ -13,6 +13,7 @@ from entrypoints.cli import (
     dev,
     doctor,
     events,
+    journey,
     people,
     processes,
     qr,
@@ -37,6 +38,7 @@ app.add_typer(campaigns.app, name="campaign")
 app.command("publish")(people.publish)
 app.command("qr")(qr.qr)
 app.add_typer(events.app, name="event")
+app.add_typer(journey.app, name="journey")
 app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")
 app.add_typer(coupons.app, name="coupon")

@@ -1,11 +1,25 @@
-"""What is sent to whom when something happened: the `journeys` of a campaign."""
+"""What happens when something happened: the `journeys` of a campaign, as its file says them."""
 
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Iterator
+from datetime import time, timedelta
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from referrals.domain.durations import Duration
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.fields import Cel, Model, NotYet, Slug, not_empty
+from referrals.domain.fields import Cel, Flag, Line, Model, NotYet, Slug, not_empty
 from referrals.domain.rules import Condition, compile_condition
 
 Channel = Literal["whatsapp", "email", "log"]
@@ -15,7 +29,40 @@ WITHOUT_FRIEND = frozenset(
 )
 """Events that are about an advocate alone: their journeys have no friend to write to."""
 
-_LATER_STEPS = frozenset({"wait", "branch", "grant", "webhook", "start_workflow", "exit"})
+MOST_STEPS = 50
+"""Of one journey, those of its branches included."""
+LONGEST_RUN = timedelta(days=730)
+"""The most that the waits of one journey may add up to, whichever way it goes."""
+
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
+_STARTABLE = frozenset(name for name in OUTBOUND if not name.startswith("message_"))
+
+
+def _startable(event: str) -> str:
+    if event in OUTBOUND - _STARTABLE:
+        raise ValueError(f"must not be {event}: each message it sends would start it again")
+    if event not in _STARTABLE:
+        raise ValueError(f"must be one of {', '.join(sorted(_STARTABLE))}")
+    return event
+
+
+def _time_of_day(value: Any) -> Any:
+    if isinstance(value, time) or (isinstance(value, str) and _TIME_OF_DAY.fullmatch(value)):
+        return value
+    raise ValueError('must be a time of day in quotes, such as "09:00"')
+
+
+Event = Annotated[str, AfterValidator(_startable)]
+"""A name from the activity log, other than those of messages."""
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+
+
+class Compact(Model):
+    """Written with the keys that it has, without those that it has not."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in write(self).items() if value is not None}
 
 
 class Send(Model):
@@ -26,43 +73,136 @@ class Send(Model):
     channels: Annotated[tuple[Channel, ...], Field(max_length=3), AfterValidator(not_empty)]
 
 
-class Step(Model):
-    """One step of a journey."""
+class Wait(Compact):
+    """For a duration, until a time of day where the customer lives, or until an event or else its time-out.
 
-    send: Send
+    In the file a duration stands by itself: `wait: P2D`.
+    """
+
+    duration: Duration | None = None
+    until: TimeOfDay | None = None
+    event: Event | None = None
+    timeout: Duration | None = None
+
+    @property
+    def longest(self) -> timedelta:
+        return self.duration or self.timeout or timedelta(days=1)
 
     @model_validator(mode="before")
     @classmethod
-    def _only_send_yet(cls, step: Any) -> Any:
-        later = _LATER_STEPS.intersection(step) if isinstance(step, dict) else None
-        if later:
-            raise ValueError(f"the step {min(later)} is not supported yet")
-        return step
+    def _bare_duration(cls, wait: Any) -> Any:
+        return wait if isinstance(wait, dict | Wait) else {"duration": wait}
+
+    @model_validator(mode="after")
+    def _for_one_thing(self) -> Self:
+        if (self.event is None) != (self.timeout is None):
+            raise ValueError("must have both event and timeout")
+        if sum(value is not None for value in (self.duration, self.until, self.event)) != 1:
+            raise ValueError('must be a duration, {until: "09:00"} or {event, timeout}')
+        return self
+
+
+class Branch(Model):
+    """Some steps where the condition holds as the branch is reached, others where it does not."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    when: Cel
+    then: tuple["Step", ...] = ()
+    otherwise: Annotated[tuple["Step", ...], Field(alias="else")] = ()
+
+    @property
+    def condition(self) -> Condition:
+        return compile_condition(self.when, where="condition")
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        if not self.then and not self.otherwise:
+            raise ValueError("must have steps in then or else")
+        return self
+
+
+class StartWorkflow(Compact):
+    """A workflow of anybody's, with the event as its one argument."""
+
+    type: Line
+    task_queue: Line
+    namespace: Line | None = None
+
+
+class Step(Compact):
+    """One step of a journey: exactly one of these."""
+
+    send: Send | None = None
+    wait: Wait | None = None
+    branch: Branch | None = None
+    start_workflow: StartWorkflow | None = None
+    exit: Flag | None = None
+    grant: NotYet = None
+    webhook: NotYet = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_exit(cls, step: Any) -> Any:
+        return {"exit": True} if step == "exit" else step
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if len(self.model_fields_set) != 1 or self.exit is False:
+            raise ValueError(f"must be exactly one of {', '.join(sorted(type(self).model_fields))}")
+        return self
+
+
+class After(Model):
+    """Again, but not before so much time has passed since the last entry."""
+
+    after: Duration
 
 
 class Journey(Model):
     """A sequence of steps that an event starts, if the condition holds."""
 
     name: Slug
-    on: str
+    on: Event
     when: Cel | None = None
-    exit_on: NotYet = None
-    reentry: NotYet = None
-    steps: Annotated[tuple[Step, ...], Field(max_length=20), AfterValidator(not_empty)]
+    exit_on: tuple[Event, ...] | None = None
+    reentry: Literal["never", "always"] | After | None = None
+    """Of the same subject; always, where nothing else is said."""
+    steps: Annotated[tuple[Step, ...], AfterValidator(not_empty)]
 
     @property
     def condition(self) -> Condition | None:
         return compile_condition(self.when, where=self.name) if self.when else None
 
-    @field_validator("on")
+    @property
+    def waits(self) -> bool:
+        """Whether it takes time, and so a workflow of its own."""
+        return any(step.wait for _, step in self.walk())
+
+    def hears(self, event: str) -> bool:
+        """Whether it begins, ends or goes on with the event."""
+        awaited = (step.wait.event for _, step in self.walk() if step.wait)
+        return event in (self.on, *(self.exit_on or ()), *awaited)
+
+    def walk(self) -> Iterator[tuple[str, Step]]:
+        """Every step in reading order, those of branches after their branch, with its place in the file."""
+        yield from _walk("steps", self.steps)
+
+    @field_validator("reentry", mode="before")
     @classmethod
-    def _event_that_can_start_it(cls, event: str) -> str:
-        startable = {name for name in OUTBOUND if not name.startswith("message_")}
-        if event in OUTBOUND - startable:
-            raise ValueError(f"must not be {event}: each message it sends would start it again")
-        if event not in startable:
-            raise ValueError(f"must be one of {', '.join(sorted(startable))}")
-        return event
+    def _known_policy(cls, reentry: Any) -> Any:
+        if reentry in (None, "never", "always") or isinstance(reentry, dict | After):
+            return reentry
+        raise ValueError("must be never, always or {after: DURATION}")
+
+    @field_validator("steps")
+    @classmethod
+    def _within_limits(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if sum(1 for _ in _walk("steps", steps)) > MOST_STEPS:
+            raise ValueError(f"must have at most {MOST_STEPS} steps, those of branches included")
+        if _longest(steps) > LONGEST_RUN:
+            raise ValueError(f"must not wait for more than {LONGEST_RUN.days} days in all")
+        return steps
 
     @field_validator("steps")
     @classmethod
@@ -70,6 +210,23 @@ class Journey(Model):
         cls, steps: tuple[Step, ...], info: ValidationInfo
     ) -> tuple[Step, ...]:
         event = info.data.get("on")
-        if event in WITHOUT_FRIEND and any(step.send.to == "friend" for step in steps):
+        sends = [step.send for _, step in _walk("steps", steps) if step.send]
+        if event in WITHOUT_FRIEND and any(send.to == "friend" for send in sends):
             raise ValueError(f"must not send to the friend: {event} is about the advocate alone")
         return steps
+
+
+def _walk(place: str, steps: tuple[Step, ...]) -> Iterator[tuple[str, Step]]:
+    for number, step in enumerate(steps):
+        here = f"{place}[{number}]"
+        yield here, step
+        if step.branch:
+            yield from _walk(f"{here}.branch.then", step.branch.then)
+            yield from _walk(f"{here}.branch.else", step.branch.otherwise)
+
+
+def _longest(steps: tuple[Step, ...]) -> timedelta:
+    waits = [step.wait.longest for step in steps if step.wait]
+    branches = [step.branch for step in steps if step.branch]
+    detours = [max(_longest(branch.then), _longest(branch.otherwise)) for branch in branches]
+    return sum(waits + detours, timedelta())

@@ -17,11 +17,12 @@ class MilestoneChange(BaseModel):
 
 
 class Progress(BaseModel):
-    """Where a referral or an advocate stands in SQL.
+    """Where a referral, an advocate or a journey stands in SQL.
 
     `open`: there is more to come; `wake_at`: when time alone changes something; `attention`: something
     is parked until an operator sees to it. `messages` wait to be sent, `rewards` to be granted or rolled back by their
-    provider, `milestones` to be settled by the advocate's workflow.
+    provider, `milestones` to be settled by the advocate's workflow; `runs` of journeys wait to be started or told,
+    `starts` to start workflows of others.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,3 +34,5 @@ class Progress(BaseModel):
     messages: tuple[str, ...] = ()
     rewards: tuple[str, ...] = ()
     milestones: tuple[MilestoneChange, ...] = ()
+    runs: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()

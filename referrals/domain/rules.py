@@ -28,6 +28,7 @@ VARIABLES = (
     "milestone",
     "reward",
     "counts",
+    "awaited",
 )
 
 _PERSON = {"id": "cus_42", "name": "Fay", "email": "friend@example.com", "locale": "de"}
@@ -53,6 +54,7 @@ EXAMPLE: dict[str, dict[str, Any]] = {
         "milestone": False,
     },
     "counts": {"confirmed": 10},
+    "awaited": {"happened": True},
 }
 """What each variable can hold, with a value of its kind; `event` holds what the event carries, whatever that is."""
 

@@ -3,6 +3,7 @@
 REFERRAL_WORKFLOW = "ReferralWorkflow"
 ADVOCATE_WORKFLOW = "AdvocateWorkflow"
 EXPIRY_WORKFLOW = "ExpiryWorkflow"
+JOURNEY_WORKFLOW = "JourneyWorkflow"
 
 QUEUE = "referrals"
 """Workflows and decisions."""
@@ -28,3 +29,7 @@ def referral_workflow_id(campaign: str, friend: str) -> str:
 
 def advocate_workflow_id(campaign: str, customer: str) -> str:
     return f"advocate/{campaign}/{customer}"
+
+
+def journey_workflow_id(journey: str, subject: str, run: str) -> str:
+    return f"journey/{journey}/{subject}/{run}"

@@ -27,6 +27,7 @@ from referrals.store import (
     coupons,
     customers,
     inbox,
+    journey_runs,
     orders,
     outbox,
     records,
@@ -77,6 +78,7 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     taken_back = await reassess(tx, scene, order_row) if order_row is not None else None
     if taken_back:
         await outbox.withdraw(tx, str(scene.referral_id))
+        await journey_runs.withdraw(tx, str(scene.referral_id), now)
     await settlement.confirm_if_due(tx, scene)
     await customers.became_customer(tx, event.customer_id, attempt.at)
     referral = await scenes.get_referral(tx, str(scene.referral_id))

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, literal, select, union_all
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.progress import MilestoneChange, Progress
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
 from referrals.store import campaigns, scenes
+from referrals.store.journey_events import OPEN
 from referrals.store.records import friend_sender
-from referrals.store.schema import advocates, milestones, rewards
+from referrals.store.schema import advocates, journey_runs, milestones, rewards, workflow_starts
 from referrals.store.schema import messages as messages_table
 from referrals.store.settlement import is_due
-from referrals.store.sql import Tx, one, rows, scalars
+from referrals.store.sql import Tx, one, rows
 
 UNSETTLED = frozenset(
     {RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK, RewardState.FAILED}
@@ -24,9 +25,9 @@ UNSETTLED = frozenset(
 async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> Progress:
     """The friend's latest referral in the campaign; nothing is open where there is none."""
     referral = await scenes.latest_referral(tx, campaign_id, friend_id)
-    messages = tuple(await _pending(tx, friend_sender(campaign_id, friend_id)))
+    unsent = await _unsent(tx, friend_sender(campaign_id, friend_id))
     if referral is None:
-        return Progress(messages=messages)
+        return Progress(**unsent)
     state = ReferralState(referral.state)
     campaign = await campaigns.at_version(tx, campaign_id, referral.version)
     unsettled = await _unsettled_rewards(tx, rewards.c.referral_id == referral.id)
@@ -41,8 +42,8 @@ async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> 
             ReferralState.HELD: referral.due_at,
             ReferralState.DEFERRED: referral.due_at,
         }.get(state),
-        messages=messages,
         milestones=tuple(await _unsettled(tx, referral.id)),
+        **unsent,
     )
 
 
@@ -70,7 +71,18 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
         attention=_parked(unsettled),
         rewards=_workable(unsettled, found.campaign, now),
         wake_at=None if over else ends_at,
-        messages=tuple(await _pending(tx, advocate.id)),
+        **await _unsent(tx, advocate.id),
+    )
+
+
+async def of_journey(tx: Tx, run_id: str) -> Progress:
+    """A run whose campaign is paused wakes by being told, not by time."""
+    run = await one(tx, select(journey_runs).where(journey_runs.c.id == run_id))
+    return Progress(
+        state=run.state,
+        open=run.state in OPEN,
+        wake_at=run.wake_at if run.state == "running" else None,
+        **await _unsent(tx, run_id),
     )
 
 
@@ -96,13 +108,20 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
     )
 
 
-async def _pending(tx: Tx, sender_id: str) -> list[str]:
-    return await scalars(
-        tx,
-        select(messages_table.c.id)
-        .where(messages_table.c.sender_id == sender_id, messages_table.c.state == "pending")
-        .order_by(messages_table.c.id),
+async def _unsent(tx: Tx, sender_id: str) -> dict[str, tuple[str, ...]]:
+    """What is left to the workflow: messages to send, runs of journeys to tell, workflows to start."""
+    waiting = union_all(
+        select(literal("messages").label("what"), messages_table.c.id).where(
+            messages_table.c.sender_id == sender_id, messages_table.c.state == "pending"
+        ),
+        select(literal("runs"), journey_runs.c.id).where(journey_runs.c.teller_id == sender_id),
+        select(literal("starts"), workflow_starts.c.id).where(
+            workflow_starts.c.sender_id == sender_id, workflow_starts.c.state == "pending"
+        ),
     )
+    found = sorted((row.what, row.id) for row in await rows(tx, waiting))
+    kinds = ("messages", "runs", "starts")
+    return {kind: tuple(row_id for what, row_id in found if what == kind) for kind in kinds}
 
 
 async def _unsettled(tx: Tx, referral_id: str) -> list[MilestoneChange]:

@@ -1,5 +1,5 @@
 """The activity log, and what it sets off: each thing that happened is recorded here once, in the transaction that
-made it so, together with the messages that the campaign's journeys send for it.
+made it so, together with what the campaign's journeys do about it.
 """
 
 from collections.abc import Mapping
@@ -9,13 +9,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from referrals.domain.campaign import Campaign, Journey
+from referrals.domain.campaign import Campaign
 from referrals.domain.decisions import Reason
-from referrals.domain.rules import RuleError
-from referrals.store import conditions
-from referrals.store.ids import new_id
-from referrals.store.schema import activity, messages
-from referrals.store.sql import Tx, insert
+from referrals.store import journey_events, journeys
+from referrals.store.journeys import Entrant
+from referrals.store.schema import activity
+from referrals.store.sql import Tx, one
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,13 @@ async def record(
     data: Mapping[str, Any] | None = None,
     occurrence: str = "",
 ) -> None:
-    """Log `event` and put the messages of its journeys on their way.
+    """Log `event`, tell the journeys that wait for it, and begin those that it starts.
 
     `occurrence` tells apart what can happen more than once to the same subject: a share, a reward.
     """
-    await tx.execute(
-        activity.insert().values(
+    logged = (
+        activity.insert()
+        .values(
             type=event,
             at=scene.now,
             actor=scene.actor,
@@ -75,10 +75,14 @@ async def record(
             reason=reason.message if reason else None,
             data=dict(data or {}) | _about(reason),
         )
+        .returning(activity.c.id)
     )
+    told = _told(scene, event, reward, (await one(tx, logged)).id)
+    await journey_events.hear(tx, scene, event)
     for journey in scene.campaign.journeys:
-        if journey.on == event and await _applies(tx, journey, scene, reward):
-            await _enqueue(tx, journey, scene, reward, occurrence or (reward.id if reward else ""))
+        if journey.on == event:
+            once = occurrence or (reward.id if reward else "")
+            await journeys.enter(tx, Entrant(scene, journey, told, reward, once))
 
 
 def _about(reason: Reason | None) -> dict[str, str]:
@@ -86,46 +90,21 @@ def _about(reason: Reason | None) -> dict[str, str]:
     return {name: text for name, text in told.items() if text}
 
 
-async def _applies(tx: Tx, journey: Journey, scene: Scene, reward: Row[Any] | None) -> bool:
-    if journey.condition is None:
-        return True
-    context = await conditions.of_journey(tx, scene, reward)
-    try:
-        return journey.condition.holds(context)
-    except RuleError:
-        # A journey that cannot tell whether it applies does not start; its referral goes on.
-        return False
-
-
-async def _enqueue(
-    tx: Tx, journey: Journey, scene: Scene, reward: Row[Any] | None, occurrence: str
-) -> None:
-    recipients = {"advocate": scene.advocate.customer_id, "friend": scene.friend_id}
-    for number, step in enumerate(journey.steps):
-        recipient = recipients[step.send.to]
-        if recipient is None or (reward and reward.customer_id != recipient):
-            continue  # a reward is its owner's news
-        subject = scene.milestone.id if scene.milestone else scene.referral_id or scene.advocate.id
-        key = f"{scene.campaign.campaign}/{journey.name}/{number}/{subject}/{journey.on}"
-        await tx.execute(
-            insert(tx, messages)
-            .values(
-                id=new_id("msg"),
-                key=f"{key}/{occurrence}" if occurrence else key,
-                campaign_id=scene.campaign.campaign,
-                version=scene.version,
-                journey=journey.name,
-                event=journey.on,
-                template=step.send.template,
-                channels=list(step.send.channels),
-                customer_id=recipient,
-                advocate_id=scene.advocate.id,
-                referral_id=scene.referral_id,
-                milestone_id=scene.milestone.id if scene.milestone else None,
-                reward_id=reward.id if reward else None,
-                sender_id=scene.sender_id,
-                state="pending",
-                created_at=scene.now,
-            )
-            .on_conflict_do_nothing(index_elements=["key"])
-        )
+def _told(scene: Scene, event: str, reward: Row[Any] | None, number: int) -> dict[str, Any]:
+    """The event as workflows of others are told of it: a CloudEvent of our ids, with no contact details."""
+    about = {
+        "campaign": scene.campaign.campaign,
+        "advocate": scene.advocate.id,
+        "friend": scene.friend_id,
+        "referral": scene.referral_id,
+        "milestone": scene.milestone.id if scene.milestone else None,
+        "reward": reward.id if reward else None,
+    }
+    return {
+        "specversion": "1.0",
+        "id": str(number),
+        "source": "referrals",
+        "type": event,
+        "time": scene.now.isoformat(),
+        "data": {name: row_id for name, row_id in about.items() if row_id},
+    }

@@ -15,7 +15,7 @@ T = TypeVar("T")
 OutcomeKind = Literal["done", "queued", "refused"]
 """Of a command: queued is kept, and done later, once."""
 
-ACTIVITY = OUTBOUND | {"referral_link_clicked"}
+ACTIVITY = OUTBOUND | {"referral_link_clicked", "journey_condition_failed"}
 """The types of what is recorded."""
 
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", re.ASCII)

@@ -130,6 +130,28 @@ async def test_a_campaign_is_paused_activated_and_archived(api: Api):
     assert states == ["paused", "running", "archived", "archived"]
 
 
+async def test_applying_tells_how_many_journeys_go_on_under_an_older_version(api: Api):
+    journey = {"name": "nudge", "on": "referral_signed_up", "steps": [{"wait": "P2D"}]}
+    assert (await api.put_campaign(journeys=[journey])).json()["journeys_under_older_versions"] == 0
+    await api.books.sign_up(await api.books.publish("spring", "ada"), "fay")
+
+    answer = (await api.put_campaign()).json()
+
+    assert answer["journeys_under_older_versions"] == 1
+
+
+@pytest.mark.parametrize("way", ["then", "else"])
+async def test_a_template_that_a_branch_names_must_be_there(api: Api, way: str):
+    send = {"send": {"template": "unheard_of", "to": "friend", "channels": ["log"]}}
+    steps = [{"branch": {"when": "true", way: [send]}}]
+    journey = {"name": "nudge", "on": "referral_signed_up", "steps": steps}
+
+    response = await api.put_campaign(journeys=[journey])
+
+    (error,) = problem(response, 422, "invalid-campaign")["errors"]
+    assert error["field"] == f"journeys[0].steps[0].branch.{way}[0].send.template"
+
+
 async def test_an_archived_campaign_is_not_activated_but_applied_again(api: Api):
     await api.http.delete("/v1/campaigns/spring")
 

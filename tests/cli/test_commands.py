@@ -27,6 +27,24 @@ def test_applying_a_campaign_sends_the_files_own_text_to_its_slug(api, run, tmp_
     assert api.requests[0].headers["content-type"] == "application/yaml"
 
 
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, ""),
+        (1, "1 journey goes on under an older version.\n"),
+        (12, "12 journeys go on under an older version.\n"),
+    ],
+)
+def test_applying_a_campaign_tells_which_journeys_go_on_as_they_began(api, run, number, told):
+    answer = {"campaign": "spring", "version": 2, "state": "running"}
+    counted = answer | {"journeys_under_older_versions": number}
+    api.answer("PUT /v1/campaigns/spring", counted)
+
+    result = run("campaign", "apply", "-", stdin=CAMPAIGN)
+
+    assert result.out == f"spring: version 2 is running.\n{told}"
+
+
 def test_a_campaign_can_come_from_standard_input(api, run):
     api.answer("PUT /v1/campaigns/spring", {"campaign": "spring", "version": 1, "state": "running"})
 

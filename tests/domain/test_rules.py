@@ -117,7 +117,7 @@ def test_what_is_no_condition_is_refused_with_its_place(text, message):
 
 def test_an_unknown_variable_is_answered_with_those_there_are():
     assert refusal("basket.amount > 1").endswith(
-        "there are order, event, friend, advocate, referral, campaign, milestone, reward, counts"
+        "there are order, event, friend, advocate, referral, campaign, milestone, reward, counts, awaited"
     )
 
 

@@ -54,6 +54,36 @@ async def test_the_tenth_conversion_earns_the_milestone_and_its_message(world: W
     assert "1,000 points" in row.text
 
 
+async def test_its_three_journeys_thank_nudge_and_celebrate(world: World):
+    code = await reach(world, limits={})
+    await world.share(code, "whatsapp")
+    await world.sign_up(code, "idle")
+    for number in range(9):
+        await world.convert(code, f"friend-{number}")
+    await world.sign_up(code, "quick")
+    await world.until(lambda: _runs(world, "running", "running"))
+
+    await world.sleep(days=1)
+    await world.convert(code, "quick")
+    await world.sleep(days=2)
+    await world.until(lambda: _runs(world, "done", "exited"))
+    await world.settled()
+
+    sent = Counter(await world.messages())
+    assert sent == {
+        ("thank_sharing", "ada", "sent"): 1,
+        ("thank_advocate", "ada", "sent"): 10,
+        ("nudge_friend", "idle", "sent"): 1,
+        ("milestone", "ada", "sent"): 1,
+    }
+    (nudge,) = await world.all(schema.messages, template="nudge_friend")
+    assert nudge.created_at.strftime("%H:%M") == "10:00"
+
+
+async def _runs(world: World, *states: str) -> bool:
+    return sorted(run.state for run in await world.all(schema.journey_runs)) == list(states)
+
+
 async def test_the_cooldown_lets_the_second_friend_of_a_day_wait_for_the_next(world: World):
     code = await reach(world)
 

@@ -29,7 +29,7 @@ from referrals.domain.temporal import (
 )
 from referrals.providers import Provider
 from referrals.settings import Settings
-from referrals.store import campaigns, clicks, schema
+from referrals.store import campaigns, clicks, journey_runs, schema
 from worker import working
 
 EUR = "EUR"
@@ -70,6 +70,7 @@ class World:
     async def set_state(self, campaign: str, state: str) -> None:
         async with self.store.begin() as tx:
             await campaigns.set_state(tx, campaign, state)
+            await journey_runs.campaign_changed(tx, campaign, state, "operator", self.now())
 
     async def publish(self, campaign: str, customer: str, **body: Any) -> str:
         """Publish a code to a customer; returns the code."""
@@ -187,7 +188,7 @@ class World:
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait, in real time, for what workers are doing; fails where it does not come."""
-        for _ in range(600):
+        for _ in range(1500):
             if await holds():
                 return
             await asyncio.sleep(0.02)

@@ -10,7 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from referrals.domain.temporal import EXPIRY_ID, advocate_workflow_id, referral_workflow_id
+from referrals.domain.temporal import (
+    EXPIRY_ID,
+    advocate_workflow_id,
+    journey_workflow_id,
+    referral_workflow_id,
+)
 from referrals.store import migrate, schema
 from tests.engine.world import World, open_world
 from tests.replay.scenarios import SCENARIOS
@@ -48,6 +53,8 @@ async def _runs(world: World) -> dict[str, str]:
             runs["referral"] = referral_workflow_id("spring", customer.id)
     if any(reward.expired_at for reward in await world.all(schema.rewards)):
         runs["expiry"] = EXPIRY_ID
+    for run in await world.all(schema.journey_runs):
+        runs["journey"] = journey_workflow_id(run.journey, run.subject, run.id)
     return runs
 
 

@@ -6,6 +6,16 @@ from datetime import timedelta
 from referrals.domain.temporal import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
 from referrals.store import schema
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
+from tests.engine.journeys import (
+    NUDGE,
+    SHARED,
+    joined,
+    journey,
+    until_at,
+    until_started,
+    until_states,
+    workflow,
+)
 from tests.engine.world import World
 
 
@@ -106,6 +116,65 @@ async def points_expired(world: World) -> None:
     await world.client.execute_workflow(EXPIRY_WORKFLOW, id=EXPIRY_ID, task_queue=QUEUE)
 
 
+VIP = {"start_workflow": {"type": "VipOnboarding", "task_queue": "crm"}}
+
+
+async def journey_waited(world: World) -> None:
+    """A message, waits for a time and for an event that does not come, a branch."""
+    waits = [{"wait": "P2D"}, {"wait": {"event": "referral_converted", "timeout": "P1D"}}]
+    branch = {"branch": {"when": "awaited.happened", "then": ["exit"], "else": [NUDGE]}}
+    await joined(world, NUDGE, *waits, branch)
+    await until_at(world, 1)
+    await world.sleep(days=2, minutes=1)
+    await until_at(world, 2)
+    await world.sleep(days=1, minutes=1)
+    await until_states(world, "done")
+    await world.until_closed(await workflow(world))
+
+
+async def journey_exited(world: World) -> None:
+    code = await joined(world, {"wait": "P2D"}, NUDGE, exit_on=["referral_converted"])
+    await until_at(world, 0)
+    await world.convert(code, "fay")
+    await world.until_closed(await workflow(world))
+
+
+async def journey_of_shares(world: World) -> None:
+    """The advocate's workflow begins the run, a friend's tells it, and it starts somebody's workflow."""
+    came = {"wait": {"event": "referral_converted", "timeout": "P1D"}}
+    waits = journey(came, SHARED, VIP, on="referral_link_shared", reentry="never")
+    await world.apply(campaign(journeys=[waits]))
+    code = await world.publish("spring", "ada")
+    await world.share(code)
+    await until_at(world, 0)
+    await world.convert(code, "fay")
+    await world.until_closed(await workflow(world))
+
+
+async def workflows_started(world: World) -> None:
+    """By the advocate's and by a friend's workflow, with no run."""
+    vip = journey(VIP, on="referral_link_shared") | {"name": "vip"}
+    fan = journey(VIP, on="referral_converted") | {"name": "fan"}
+    await world.apply(campaign(journeys=[vip, fan]))
+    code = await world.publish("spring", "ada")
+    await world.share(code)
+    await until_started(world, 1)
+    await world.convert(code, "fay")
+    await until_started(world, 2)
+
+
+async def journey_held(world: World) -> None:
+    await joined(world, {"wait": "P2D"}, NUDGE)
+    await until_at(world, 0)
+    await world.set_state("spring", "paused")
+    await world.sleep(days=3)
+    await until_states(world, "held")
+    await world.set_state("spring", "running")
+    await world.intake.drain()
+    await until_states(world, "done")
+    await world.until_closed(await workflow(world))
+
+
 SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
     play.__name__: play
     for play in (
@@ -121,5 +190,10 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         campaign_ended,
         parked_and_retried,
         points_expired,
+        journey_waited,
+        journey_exited,
+        journey_of_shares,
+        workflows_started,
+        journey_held,
     )
 }

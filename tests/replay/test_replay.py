@@ -12,7 +12,12 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from plugin import WORKFLOWS, ReferralsPlugin
-from referrals.domain.temporal import ADVOCATE_WORKFLOW, EXPIRY_WORKFLOW, REFERRAL_WORKFLOW
+from referrals.domain.temporal import (
+    ADVOCATE_WORKFLOW,
+    EXPIRY_WORKFLOW,
+    JOURNEY_WORKFLOW,
+    REFERRAL_WORKFLOW,
+)
 from tests.replay.record import HISTORIES
 from tests.replay.scenarios import SCENARIOS
 
@@ -36,7 +41,7 @@ def test_every_workflow_type_and_every_scenario_is_recorded():
         for file in FILES
     }
 
-    assert started == {REFERRAL_WORKFLOW, ADVOCATE_WORKFLOW, EXPIRY_WORKFLOW}
+    assert started == {REFERRAL_WORKFLOW, ADVOCATE_WORKFLOW, EXPIRY_WORKFLOW, JOURNEY_WORKFLOW}
     assert len(WORKFLOWS) == len(started)
     assert {file.parent.name for file in FILES} >= set(SCENARIOS)
 

@@ -8,6 +8,7 @@ from referrals.store.schema.base import metadata
 from referrals.store.schema.campaigns import advocates, campaign_versions, campaigns, codes
 from referrals.store.schema.customers import customers
 from referrals.store.schema.events import activity, events, orders
+from referrals.store.schema.journeys import journey_entries, journey_runs, workflow_starts
 from referrals.store.schema.keys import api_keys
 from referrals.store.schema.ledger import accounts, entries
 from referrals.store.schema.messages import messages
@@ -28,6 +29,8 @@ __all__ = [
     "customers",
     "entries",
     "events",
+    "journey_entries",
+    "journey_runs",
     "messages",
     "metadata",
     "milestones",
@@ -38,4 +41,5 @@ __all__ = [
     "shares",
     "webhook_deliveries",
     "webhooks",
+    "workflow_starts",
 ]

@@ -1,0 +1,132 @@
+"""Journeys that wait, and workflows of others that journeys start."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Row
+from temporalio import activity
+from temporalio.client import Client, RPCError, WithStartWorkflowOperation
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCStatusCode
+
+from referrals.clock import Clock
+from referrals.domain.progress import Progress
+from referrals.domain.temporal import CAMPAIGN_ATTRIBUTE, JOURNEY_WORKFLOW, QUEUE
+from referrals.store import Store, journey_runs, progress, starts
+
+CAMPAIGN = SearchAttributeKey.for_keyword(CAMPAIGN_ATTRIBUTE)
+HOPELESS = {
+    RPCStatusCode.INVALID_ARGUMENT,
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.PERMISSION_DENIED,
+    RPCStatusCode.UNAUTHENTICATED,
+}
+"""What a server answers to a request that is as wrong the next time."""
+
+
+class JourneyRun(BaseModel):
+    """One run of a journey that waits, by its row's id; the campaign, for fairness."""
+
+    model_config = ConfigDict(frozen=True)
+    campaign: str
+    run: str
+
+
+class JourneyStep(BaseModel):
+    """Whatever is due in a run by `now`."""
+
+    model_config = ConfigDict(frozen=True)
+    run: str
+    now: datetime
+
+
+@dataclass
+class JourneyActivities:
+    store: Store
+    clock: Clock
+
+    @activity.defn
+    async def next_step(self, step: JourneyStep) -> Progress:
+        """Take the steps that are due, in one transaction; taking them again changes nothing."""
+        async with self.store.begin() as tx:
+            await journey_runs.go_on(tx, step.run, step.now)
+            return await progress.of_journey(tx, step.run)
+
+    @activity.defn
+    async def tell_run(self, run_id: str) -> None:
+        """Have the run's workflow look at what happened; it is started if need be."""
+        async with self.store.read() as tx:
+            run = await journey_runs.get(tx, run_id)
+        if run.teller_id:
+            await tell(activity.client(), run)
+
+    @activity.defn
+    async def start_workflow(self, start_id: str) -> None:
+        """Start somebody's workflow with the event. One of this id that there is already is the one that was meant.
+
+        Raises ApplicationError, not to be tried again, where the server refuses it for good.
+        """
+        async with self.store.read() as tx:
+            start = await starts.get(tx, start_id)
+        if start.state != "pending":
+            return
+        try:
+            await _start(_in_namespace(activity.client(), start.namespace), start)
+        except RPCError as error:
+            if error.status not in HOPELESS:
+                raise
+            raise ApplicationError(str(error), type="Refused", non_retryable=True) from error
+        async with self.store.begin() as tx:
+            await starts.settle(tx, start_id, "started", self.clock())
+
+    @activity.defn
+    async def give_up_start(self, start_id: str, error: str) -> None:
+        """Keep it as failed, with the last error."""
+        async with self.store.begin() as tx:
+            await starts.settle(tx, start_id, "failed", self.clock(), error)
+
+
+async def tell(client: Client, run: Row[Any]) -> None:
+    """An update, because a signal can be lost unread; the workflow reads from SQL what there is to know."""
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        JOURNEY_WORKFLOW,
+        JourneyRun(campaign=run.campaign_id, run=run.id),
+        id=journey_runs.workflow_id(run),
+        task_queue=QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=TypedSearchAttributes([SearchAttributePair(CAMPAIGN, run.campaign_id)]),
+        priority=Priority(fairness_key=run.campaign_id),
+    )
+    await client.execute_update_with_start_workflow("wake", start_workflow_operation=start)
+
+
+async def _start(client: Client, start: Row[Any]) -> None:
+    try:
+        await client.start_workflow(
+            start.type,
+            start.event,
+            id=start.key,
+            task_queue=start.task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        )
+    except WorkflowAlreadyStartedError:
+        activity.logger.info("It was started before")
+
+
+def _in_namespace(client: Client, namespace: str | None) -> Client:
+    """The same connection and credentials, for another namespace."""
+    if namespace in (None, client.namespace):
+        return client
+    return Client(
+        client.service_client, namespace=str(namespace), data_converter=client.data_converter
+    )

@@ -1,0 +1,82 @@
+"""What events mean to journeys that are under way: some end by them, some go on."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, select
+
+from referrals.domain.decisions import Reason
+from referrals.store.schema import activity, journey_runs, messages
+from referrals.store.sql import Tx, rows
+
+if TYPE_CHECKING:
+    from referrals.store.records import Scene
+
+OPEN = ("starting", "running", "held")
+
+
+async def hear(tx: Tx, scene: "Scene", event: str) -> None:
+    """Runs that exit by this event are over from here on; those that await it may go on.
+
+    An event of one friend is none of another friend's journeys; it is one of the advocate's own.
+    """
+    listening = select(journey_runs).where(
+        journey_runs.c.advocate_id == scene.advocate.id, journey_runs.c.state.in_(OPEN)
+    )
+    if scene.friend_id:
+        same = journey_runs.c.friend_id == scene.friend_id
+        listening = listening.where(same | journey_runs.c.friend_id.is_(None))
+    for run in await rows(tx, listening.order_by(journey_runs.c.id)):
+        this = journey_runs.c.id == run.id
+        if event in run.exit_on:
+            why = Reason(event, f"The journey ends with {event}.")
+            await end(tx, this, why, scene.now, teller_id=scene.sender_id)
+        elif run.awaits == event:
+            told = {"happened": True, "teller_id": scene.sender_id}
+            here = journey_runs.c.awaits == event
+            await tx.execute(journey_runs.update().where(this, here).values(told))
+
+
+async def end(
+    tx: Tx, which: ColumnElement[bool], why: Reason, now: datetime, *, teller_id: str | None = None
+) -> None:
+    """Exit those runs that are not over; what they have not sent yet is not sent any more."""
+    await tx.execute(
+        journey_runs.update()
+        .where(which, journey_runs.c.state.in_(OPEN))
+        .values(
+            state="exited",
+            reason_code=why.code,
+            reason=why.message,
+            ended_at=now,
+            teller_id=teller_id,
+        )
+    )
+    # Only now: a step that was being taken has been waited for, and its messages are there to be seen.
+    await _withdraw(tx, which, why, now)
+
+
+async def _withdraw(tx: Tx, which: ColumnElement[bool], why: Reason, now: datetime) -> None:
+    ended = select(journey_runs.c.id).where(which, journey_runs.c.state == "exited")
+    unsent = (
+        messages.update()
+        .where(messages.c.sender_id.in_(ended), messages.c.state == "pending")
+        .values(state="failed", settled_at=now, reason_code="journey_exited", reason=why.message)
+    )
+    for message in (await tx.execute(unsent.returning(messages))).all():
+        await tx.execute(
+            activity.insert().values(
+                type="message_failed",
+                at=now,
+                actor="engine",
+                campaign_id=message.campaign_id,
+                advocate_id=message.advocate_id,
+                referral_id=message.referral_id,
+                milestone_id=message.milestone_id,
+                reward_id=message.reward_id,
+                customer_id=message.customer_id,
+                reason_code="journey_exited",
+                reason=why.message,
+                data={"message": message.id, "template": message.template, "channel": None},
+            )
+        )

@@ -1,0 +1,154 @@
+"""Runs of journeys that wait: each wake-up is one transaction, and what it leads to is read from SQL alone."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from referrals.domain.decisions import Reason
+from referrals.domain.journey_run import Plan, Standing, woken
+from referrals.domain.temporal import journey_workflow_id
+from referrals.store import campaigns, inbox, scenes
+from referrals.store.campaigns import CampaignInForce
+from referrals.store.journey_events import OPEN, end
+from referrals.store.journeys import Entrant, take_steps
+from referrals.store.records import Scene
+from referrals.store.schema import journey_runs, milestones, rewards, workflow_starts
+from referrals.store.sql import Tx, first, locked, one, rows, scalars
+
+RESUMED_PER_SECOND = 10
+"""Of the runs that a paused campaign holds: nobody's channel is flooded when it is activated."""
+WAKE = "journey_wake"
+ARCHIVED = Reason("campaign_archived", "The campaign was archived.")
+MADE = ("referral_converted", "referral_held", "reward_pending")
+"""What is recorded as a conversion is made, before it may be taken back at once."""
+
+
+async def get(tx: Tx, run_id: str) -> Row[Any]:
+    return await one(tx, _of(run_id))
+
+
+def workflow_id(run: Row[Any]) -> str:
+    return journey_workflow_id(run.journey, run.subject, run.id)
+
+
+async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
+    """Take the steps that are due by `now`: none while the campaign is paused, none after an exit."""
+    found = await _campaign(tx, (await get(tx, run_id)).campaign_id)
+    run = await one(tx, locked(_of(run_id)))
+    await _set(tx, run, teller_id=None)
+    if run.state not in OPEN:
+        return
+    if found.state == "archived":
+        await end(tx, journey_runs.c.id == run_id, ARCHIVED, now)
+    elif found.state == "paused":
+        await _set(tx, run, state="held")
+    else:
+        await _advance(tx, run, now)
+
+
+async def _advance(tx: Tx, run: Row[Any], now: datetime) -> None:
+    entrant = await _entrant(tx, run, now)
+    standing = Standing(run.number, run.wake_at, run.awaits, run.happened)
+    plan = Plan(entrant.journey)
+    if standing.wake_at and (stop := plan.at(standing)):
+        standing = woken(standing, stop, now)
+    if standing.wake_at is None:
+        standing = await take_steps(tx, entrant, standing, sender_id=run.id, now=now)
+    over = plan.at(standing) is None
+    await _set(
+        tx,
+        run,
+        state="done" if over else "running",
+        number=standing.number,
+        wake_at=standing.wake_at,
+        awaits=standing.awaits,
+        happened=standing.happened,
+        ended_at=now if over else None,
+    )
+
+
+async def _campaign(tx: Tx, campaign_id: str) -> CampaignInForce:
+    """As it is now; where it is paused it stays so until this transaction ends.
+
+    Otherwise an activation could come between, and leave behind a run that nobody wakes.
+    """
+    found = await campaigns.in_force(tx, campaign_id)
+    if found and found.state == "paused":
+        found = await campaigns.in_force(tx, campaign_id, lock=True)
+    assert found is not None
+    return found
+
+
+async def _entrant(tx: Tx, run: Row[Any], now: datetime) -> Entrant:
+    """As it entered, under the definition that was in force then; people and counts as they are now."""
+    campaign = await campaigns.at_version(tx, run.campaign_id, run.version)
+    scene = Scene(
+        campaign,
+        run.version,
+        await scenes.get_advocate(tx, run.advocate_id),
+        "engine",
+        now,
+        referral_id=run.referral_id,
+        friend_id=run.friend_id,
+        milestone=await _row(tx, milestones, run.milestone_id),
+    )
+    journey = next(journey for journey in campaign.journeys if journey.name == run.journey)
+    reward = await _row(tx, rewards, run.reward_id)
+    return Entrant(scene, journey, run.event, reward, run.occurrence)
+
+
+async def campaign_changed(tx: Tx, campaign_id: str, state: str, actor: str, now: datetime) -> None:
+    """An activated campaign's held runs go on, one after another; an archived campaign's are over.
+
+    The campaign is locked. Their workflows are told by commands that are drained at a bounded rate.
+    """
+    states = {"running": ("held",), "archived": OPEN}.get(state, ())
+    mine = journey_runs.c.campaign_id == campaign_id
+    waiting = select(journey_runs.c.id).where(mine, journey_runs.c.state.in_(states))
+    found = await scalars(tx, waiting.order_by(journey_runs.c.started_at, journey_runs.c.id))
+    if state == "archived":
+        await end(tx, mine, ARCHIVED, now)
+    wakes = [
+        {
+            "campaign_id": campaign_id,
+            "data": {"run": run_id},
+            "retry_at": now + timedelta(seconds=place / RESUMED_PER_SECOND),
+        }
+        for place, run_id in enumerate(found)
+    ]
+    await inbox.queue_commands(tx, WAKE, actor, now, wakes)
+
+
+async def withdraw(tx: Tx, referral_id: str, now: datetime) -> None:
+    """No journey is begun, and no workflow started, for a conversion that is taken back as it is made.
+
+    Those for its roll-back are recorded in the same decision, and stay.
+    """
+    for table, begun in ((journey_runs, "starting"), (workflow_starts, "pending")):
+        mine = (table.c.referral_id == referral_id) & (table.c.state == begun)
+        for row in await rows(tx, select(table.c.id, table.c.event).where(mine)):
+            if row.event["type"] in MADE and row.event["time"] == now.isoformat():
+                await tx.execute(table.delete().where(table.c.id == row.id))
+
+
+async def under_older_versions(tx: Tx, campaign_id: str, version: int) -> int:
+    """How many runs go on by a definition that is not in force any more."""
+    statement = select(func.count()).where(
+        journey_runs.c.campaign_id == campaign_id,
+        journey_runs.c.state.in_(OPEN),
+        journey_runs.c.version < version,
+    )
+    return int((await one(tx, statement))[0])
+
+
+def _of(run_id: str) -> Any:
+    return select(journey_runs).where(journey_runs.c.id == run_id)
+
+
+async def _set(tx: Tx, run: Row[Any], **values: Any) -> None:
+    await tx.execute(journey_runs.update().where(journey_runs.c.id == run.id).values(values))
+
+
+async def _row(tx: Tx, table: Any, row_id: str | None) -> Row[Any] | None:
+    return await first(tx, select(table).where(table.c.id == row_id)) if row_id else None

@@ -1,0 +1,170 @@
+"""`referrals journey test`: journeys played with no server, from a file of events."""
+
+import json
+
+import pytest
+
+CAMPAIGN = """\
+campaign: spring
+name: Spring
+timezone: Europe/Berlin
+rewards:
+  friend: {type: points, amount: 50}
+journeys:
+  - name: nudge
+    on: referral_signed_up
+    exit_on: [referral_expired]
+    steps:
+      - wait: P2D
+      - wait: {until: "09:00"}
+      - send: {template: nudge_friend, to: friend, channels: [whatsapp, email]}
+      - wait: {event: referral_converted, timeout: P5D}
+      - branch:
+          when: awaited.happened && order.amount >= 80.0
+          then:
+            - start_workflow: {type: VipOnboarding, task_queue: crm}
+            - exit
+          else:
+            - send: {template: last_call, to: friend, channels: [email]}
+      - send: {template: good_bye, to: friend, channels: [email]}
+  - name: share
+    on: referral_link_shared
+    when: counts.confirmed > 0
+    reentry: {after: P7D}
+    steps:
+      - send: {template: thank_sharing, to: advocate, channels: [log]}
+  - name: paid
+    on: reward_granted
+    steps:
+      - send: {template: reward_granted, to: advocate, channels: [log]}
+      - send: {template: reward_granted, to: friend, channels: [log]}
+"""
+
+
+def event(kind, time, **data):
+    return {"type": kind, "time": f"2026-03-{time}Z", "data": data}
+
+
+FAY, GUS = {"id": "fay"}, {"id": "gus", "timezone": "Asia/Tokyo"}
+SIGN_UP = event("referral_signed_up", "04T10:00:00", friend=FAY)
+
+
+@pytest.fixture
+def play(run, tmp_path):
+    """What is printed of a file of events, as `time journey friend does`."""
+
+    def play(*events, arguments=()):
+        campaign, file = tmp_path / "spring.yaml", tmp_path / "events.ndjson"
+        campaign.write_text(CAMPAIGN)
+        file.write_text("\n".join(map(json.dumps, events)))
+        result = run("journey", "test", str(campaign), "--event", str(file), "--json", *arguments)
+        assert result.code == 0, result.err
+        rows = result.json
+        return [f"{row['at'][8:16]} {row['friend']}: {row['does']}" for row in rows]
+
+    return play
+
+
+def test_a_journey_is_played_to_its_end_in_skipped_time(play):
+    assert play(SIGN_UP) == [
+        "04T10:00 fay: begins with referral_signed_up",
+        "04T10:00 fay: waits until 2026-03-06 10:00 UTC",
+        "06T10:00 fay: waits until 2026-03-07 08:00 UTC",
+        "07T08:00 fay: sends nudge_friend",
+        "07T08:00 fay: waits for referral_converted, at most until 2026-03-12 08:00 UTC",
+        "12T08:00 fay: referral_converted did not come",
+        "12T08:00 fay: takes else: awaited.happened && order.amount >= 80.0",
+        "12T08:00 fay: sends last_call",
+        "12T08:00 fay: sends good_bye",
+        "12T08:00 fay: is done",
+    ]
+
+
+def test_later_events_let_it_go_on_with_what_they_tell(play):
+    order = {"id": "1", "amount": "119.90", "currency": "EUR"}
+    bought = event("referral_converted", "08T12:00:00", friend=FAY, order=order)
+
+    assert play(bought, SIGN_UP)[-5:] == [
+        "08T12:00 fay: referral_converted came",
+        "08T12:00 fay: takes then: awaited.happened && order.amount >= 80.0",
+        "08T12:00 fay: starts VipOnboarding on crm",
+        "08T12:00 fay: exits",
+        "08T12:00 fay: is done",
+    ]
+
+
+def test_an_exit_event_ends_the_run_of_its_own_friend(play):
+    other = event("referral_signed_up", "04T10:00:00", friend=GUS)
+    expired = event("referral_expired", "05T10:00:00", friend=FAY)
+
+    lines = play(SIGN_UP, other, expired)
+
+    assert [line for line in lines if "fay" in line][
+        -1
+    ] == "05T10:00 fay: exits by referral_expired"
+    assert "07T00:00 gus: sends nudge_friend" in lines  # 09:00 in Tokyo
+
+
+def test_conditions_and_the_reentry_policy_are_told(play):
+    shares = [
+        event("referral_link_shared", f"{day}T10:00:00", counts={"confirmed": count})
+        for day, count in (("01", 0), ("02", 1), ("03", 1), ("09", 1))
+    ]
+    blind = event("referral_link_shared", "01T09:00:00")
+
+    lines = play(blind, *shares)
+
+    assert lines[0].startswith(
+        "01T09:00 : does not begin: counts.confirmed > 0 (cannot be answered: "
+    )
+    assert lines[1] == "01T10:00 : does not begin: counts.confirmed > 0"
+    assert [line for line in lines if "again" in line] == [
+        "03T10:00 : does not begin: it may not be entered again yet"
+    ]
+    assert sum("sends" in line for line in lines) == 2
+
+
+def test_a_reward_is_its_owners_news(play):
+    granted = event("reward_granted", "01T10:00:00", friend=FAY, reward={"side": "friend"})
+
+    assert sum("sends" in line for line in play(granted)) == 1
+
+
+def test_one_journey_can_be_chosen_and_people_see_a_table(run, tmp_path):
+    (tmp_path / "spring.yaml").write_text(CAMPAIGN)
+    (tmp_path / "event.json").write_text(json.dumps(SIGN_UP))
+    files = (str(tmp_path / "spring.yaml"), "--event", str(tmp_path / "event.json"))
+
+    shown = run("journey", "test", *files, "--journey", "nudge")
+
+    assert shown.code == 0
+    assert "sends nudge_friend" in shown.out
+    assert "whatsapp, email" in shown.out
+    none = run("journey", "test", *files, "--journey", "paid")
+    assert (none.code, none.out) == (1, "")
+    assert "they begin with reward_granted" in none.err
+    unknown = run("journey", "test", *files, "--journey", "nugde")
+    assert "there are nudge, share, paid" in unknown.err
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ({}, "must have a type"),
+        ({"type": "referral_signed_up", "data": []}, "must have a type"),
+        ({"type": "referral_signed_up", "time": "noon"}, "Invalid isoformat string"),
+        ({"type": "referral_signed_up", "time": "2026-03-04T10:00:00"}, "with its offset"),
+        ({"type": "referral_signed_up", "time": 7}, "must have a time"),
+        ({"type": "referral_converted", "data": {"order": {"amount": "x"}}}, "event 1: "),
+    ],
+)
+def test_an_event_that_cannot_be_played_is_named(run, tmp_path, event, told):
+    (tmp_path / "spring.yaml").write_text(CAMPAIGN)
+    (tmp_path / "event.json").write_text(json.dumps([event]))
+
+    result = run(
+        "journey", "test", str(tmp_path / "spring.yaml"), "--event", str(tmp_path / "event.json")
+    )
+
+    assert (result.code, result.out) == (1, "")
+    assert told in result.err

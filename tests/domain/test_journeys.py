@@ -1,0 +1,228 @@
+"""Journeys: what their file says, and the interpreter that plays them."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from referrals.domain.campaign_file import problems_of
+from referrals.domain.journey_run import Plan, Standing, passed, waiting, woken
+from referrals.domain.journeys import MOST_STEPS, Journey, Wait
+
+SEND = {"send": {"template": "nudge_friend", "to": "friend", "channels": ["log"]}}
+DURATION = "must be an ISO 8601 duration, such as P14D or PT12H"
+TIME = 'must be a time of day in quotes, such as "09:00"'
+ONE = "must be exactly one of branch, exit, grant, send, start_workflow, wait, webhook"
+NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
+
+
+def journey(*steps, **keys):
+    return {"name": "nudge", "on": "referral_signed_up", "steps": list(steps)} | keys
+
+
+def of(*steps, **keys):
+    return Journey.model_validate(journey(*steps, **keys))
+
+
+@pytest.mark.parametrize(
+    ("step", "field", "message"),
+    [
+        ({"wait": {}}, "wait", 'must be a duration, {until: "09:00"} or {event, timeout}'),
+        ({"wait": {"event": "referral_expired"}}, "wait", "must have both event and timeout"),
+        ({"wait": 7}, "wait.duration", DURATION),
+        ({"wait": "two days"}, "wait.duration", DURATION),
+        ({"wait": {"until": 540}}, "wait.until", TIME),
+        ({"wait": {"until": "24:00"}}, "wait.until", TIME),
+        ({"wait": {"event": "birthday", "timeout": "P1D"}}, "wait.event", None),
+        ({"branch": {"when": "true"}}, "branch", "must have steps in then or else"),
+        ({"branch": {"when": "counts.x > 1", "then": [SEND]}}, "branch.when", None),
+        ({"branch": {"when": "true", "else": [{"wait": 1}]}}, "branch.else[0].wait.duration", DURATION),
+        ({"start_workflow": {"type": "X"}}, "start_workflow.task_queue", "is required"),
+        ({"grant": {}}, "grant", "grant is not supported yet"),
+        ({"webhook": {}}, "webhook", "webhook is not supported yet"),
+        ({"exit": False}, "", ONE),
+        (SEND | {"wait": "P2D"}, "", ONE),
+        ({}, "", ONE),
+        ("go", "", "must be a mapping of keys to values"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_step_that_cannot_be_is_refused_with_its_place(step, field, message):
+    with pytest.raises(ValidationError) as refused:
+        of(SEND, step)
+
+    (problem,) = problems_of(refused.value)
+    assert problem.field == f"steps[1].{field}".rstrip(".")
+    assert message is None or problem.message == message
+
+
+@pytest.mark.parametrize(
+    ("keys", "field", "message"),
+    [
+        ({"exit_on": "referral_expired"}, "exit_on", "must be a list"),
+        ({"exit_on": ["message_sent"]}, "exit_on[0]", "must not be message_sent: each message it sends would start it again"),
+        ({"reentry": "sometimes"}, "reentry", "must be never, always or {after: DURATION}"),
+        ({"steps": [SEND] * 51}, "steps", "must have at most 50 steps, those of branches included"),
+        ({"steps": [{"branch": {"when": "true", "then": [SEND] * 50}}]}, "steps", "must have at most 50 steps, those of branches included"),
+        ({"steps": [{"wait": "P1Y"}, {"branch": {"when": "true", "else": [{"wait": "P366D"}]}}]}, "steps", "must not wait for more than 730 days in all"),
+    ],
+)  # fmt: skip
+def test_a_journey_that_cannot_be_is_refused_with_its_place(keys, field, message):
+    with pytest.raises(ValidationError) as refused:
+        of(SEND, **keys)
+
+    assert [(p.field, p.message) for p in problems_of(refused.value)] == [(field, message)]
+
+
+def test_a_branch_that_writes_to_the_friend_has_one():
+    branch = {"branch": {"when": "true", "else": [SEND]}}
+
+    with pytest.raises(ValidationError, match="milestone_lost is about the advocate alone"):
+        of(branch, on="milestone_lost")
+
+
+STEPS = st.deferred(lambda: st.lists(STEP, min_size=1, max_size=3))
+STEP = st.one_of(
+    st.sampled_from([
+        SEND,
+        {"wait": "P2D"},
+        {"wait": {"until": "09:00"}},
+        {"wait": {"event": "referral_converted", "timeout": "P1D"}},
+        {"start_workflow": {"type": "Vip", "task_queue": "crm", "namespace": "sales"}},
+        "exit",
+    ]),
+    st.builds(
+        lambda then, other: {"branch": {"when": "true", "then": then, "else": other}},
+        st.lists(st.just(SEND), min_size=1, max_size=2) | STEPS,
+        st.just([]) | STEPS,
+    ),
+)  # fmt: skip
+
+
+def size(steps):
+    branches = [step["branch"] for step in steps if "branch" in step]
+    return len(steps) + sum(size(branch["then"]) + size(branch["else"]) for branch in branches)
+
+
+@given(STEPS.filter(lambda steps: size(steps) <= MOST_STEPS))
+def test_a_journey_survives_json(steps):
+    valid = of(*steps, reentry={"after": "P2D"}, exit_on=["referral_expired"])
+
+    assert Journey.model_validate_json(valid.model_dump_json()) == valid
+    assert Journey.model_validate(valid.model_dump(mode="json")) == valid
+
+
+@given(STEPS.filter(lambda steps: size(steps) <= MOST_STEPS), st.data())
+def test_whatever_the_branches_say_a_run_goes_forward_by_what_is_written_to_its_end(steps, data):
+    expected = []
+
+    def read(steps):
+        """The same journey, played by hand; true where it came to an `exit`."""
+        for step in steps:
+            expected.append("exit" if step == "exit" else next(iter(step)))
+            if step == "exit":
+                return True
+            if "branch" in step:
+                answers.append(data.draw(st.booleans()))
+                if read(step["branch"]["then" if answers[-1] else "else"]):
+                    return True
+        return False
+
+    answers = []
+    read(steps)
+    plan, standing, taken = Plan(of(*steps)), Standing(), []
+    while stop := plan.at(standing):
+        taken.append(next(iter(stop.step.model_fields_set)))
+        holds = answers.pop(0) if stop.step.branch else True
+        after = passed(standing, stop, holds=holds)
+        assert after.number > standing.number
+        standing = after
+
+    assert taken == expected
+
+
+def wait(**keys):
+    return Wait.model_validate(keys)
+
+
+@pytest.mark.parametrize(
+    ("now", "until", "zone", "local"),
+    [
+        ("2026-03-04T07:59:00", "09:00", "Europe/Berlin", "2026-03-04T09:00:00+01:00"),
+        ("2026-03-04T08:00:00", "09:00", "Europe/Berlin", "2026-03-04T09:00:00+01:00"),
+        ("2026-03-04T08:00:01", "09:00", "Europe/Berlin", "2026-03-05T09:00:00+01:00"),
+        # Where it is tomorrow already, and where it is still yesterday.
+        ("2026-03-04T23:00:00", "09:00", "Asia/Tokyo", "2026-03-05T09:00:00+09:00"),
+        ("2026-03-04T03:00:00", "23:00", "America/New_York", "2026-03-03T23:00:00-05:00"),
+        # Clocks go forward: a day of 23 hours; 02:30 is skipped, and comes as 03:30.
+        ("2026-03-28T08:00:01", "09:00", "Europe/Berlin", "2026-03-29T09:00:00+02:00"),
+        ("2026-03-29T00:00:00", "02:30", "Europe/Berlin", "2026-03-29T03:30:00+02:00"),
+        # Clocks go back: a day of 25 hours; 02:30 comes twice, and the first is taken.
+        ("2026-10-24T07:00:01", "09:00", "Europe/Berlin", "2026-10-25T09:00:00+01:00"),
+        ("2026-10-25T00:00:00", "02:30", "Europe/Berlin", "2026-10-25T02:30:00+02:00"),
+        ("2026-10-25T00:45:00", "02:30", "Europe/Berlin", "2026-10-26T02:30:00+01:00"),
+    ],
+)
+def test_a_time_of_day_is_the_next_that_local_clocks_show(now, until, zone, local):
+    now = datetime.fromisoformat(now).replace(tzinfo=UTC)
+
+    standing = waiting(Standing(), wait(until=until), now, zone)
+
+    assert standing.wake_at.astimezone(ZoneInfo(zone)).isoformat() == local
+
+
+MOMENTS = st.timedeltas(timedelta(0), timedelta(days=2000)).map(lambda passed: NOW + passed)
+
+
+@given(
+    MOMENTS,
+    st.times().map(lambda time: f"{time:%H:%M}"),
+    st.sampled_from(["Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Asia/Kathmandu"]),
+)
+def test_a_time_of_day_is_never_more_than_a_day_and_an_hour_away(now, until, zone):
+    standing = waiting(Standing(), wait(until=until), now, zone)
+
+    assert now <= standing.wake_at <= now + timedelta(hours=26)
+
+
+AWAIT = {"event": "referral_converted", "timeout": "P3D"}
+
+
+def test_a_wait_is_over_when_its_time_has_come_and_not_before():
+    plan = Plan(of({"wait": "P2D"}, SEND))
+    stop = plan.at(Standing())
+    standing = waiting(Standing(), stop.step.wait, NOW, "UTC")
+
+    assert woken(standing, stop, NOW + timedelta(days=1)) is standing
+    assert woken(standing, stop, NOW + timedelta(days=2)) == Standing(1)
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_an_awaited_event_or_its_time_out_ends_the_wait_and_says_which(happened):
+    plan = Plan(of({"wait": AWAIT}, {"wait": "P1D"}, SEND))
+    stop = plan.at(Standing())
+    standing = waiting(Standing(happened=True), stop.step.wait, NOW, "UTC")
+    assert not standing.happened
+    if happened:
+        standing = Standing(0, standing.wake_at, standing.awaits, happened=True)
+
+    after = woken(standing, stop, NOW + timedelta(days=0 if happened else 3))
+    assert after == Standing(1, happened=happened)
+
+    # A wait for a time afterwards takes its time, and does not forget it.
+    second = plan.at(after)
+    later = waiting(after, second.step.wait, NOW, "UTC")
+    assert woken(later, second, NOW) is later
+    assert woken(later, second, NOW + timedelta(days=1)) == Standing(2, happened=happened)
+
+
+def test_the_day_that_counts_is_that_of_whom_the_next_message_goes_to():
+    to_advocate = {"send": SEND["send"] | {"to": "advocate"}}
+    plan = Plan(of({"wait": "P1D"}, {"branch": {"when": "true", "then": [to_advocate]}}, SEND))
+
+    assert [plan.recipient_after(number) for number in range(5)] == [
+        "advocate", "advocate", "advocate", "friend", None
+    ]  # fmt: skip
