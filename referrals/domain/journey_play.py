@@ -156,6 +156,8 @@ class Play:
             return holds
         if step.send:
             self._send(run, stop, step.send, at)
+        if step.webhook:
+            self._note(run, at, stop.number, f"posts to {step.webhook.url}")
         if step.start_workflow:
             start = step.start_workflow
             self._note(run, at, stop.number, f"starts {start.type} on {start.task_queue}")

@@ -21,6 +21,7 @@ from referrals.domain.durations import Duration
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.fields import Cel, Flag, Line, Model, NotYet, Slug, not_empty
 from referrals.domain.rules import Condition, compile_condition
+from referrals.domain.webhooks import check_url
 
 Channel = Literal["whatsapp", "email", "log"]
 
@@ -130,6 +131,12 @@ class StartWorkflow(Compact):
     namespace: Line | None = None
 
 
+class Webhook(Model):
+    """The event, sent to an address: signed, and tried again for three days. Nothing waits for it."""
+
+    url: Annotated[str, AfterValidator(check_url)]
+
+
 class Step(Compact):
     """One step of a journey: exactly one of these."""
 
@@ -138,8 +145,8 @@ class Step(Compact):
     branch: Branch | None = None
     start_workflow: StartWorkflow | None = None
     exit: Flag | None = None
+    webhook: Webhook | None = None
     grant: NotYet = None
-    webhook: NotYet = None
 
     @model_validator(mode="before")
     @classmethod

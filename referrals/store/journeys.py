@@ -16,7 +16,7 @@ from referrals.domain.journey_run import Plan, Standing, Stop, passed, waiting
 from referrals.domain.journeys import After, Wait
 from referrals.domain.rules import Condition, RuleError
 from referrals.domain.temporal import journey_workflow_id
-from referrals.store import conditions, starts
+from referrals.store import conditions, posts, starts
 from referrals.store.ids import new_id
 from referrals.store.schema import (
     activity,
@@ -106,9 +106,10 @@ async def _take(
         return await _holds(tx, entrant, step.branch.condition, happened=standing.happened)
     if step.send:
         await _send(tx, entrant, stop.number, step.send, sender_id, now)
+    key, event = f"{entrant.workflow_id}/{stop.number}", entrant.event
+    if step.webhook:
+        await posts.add(tx, url=step.webhook.url, key=key, event=event, now=now)
     if step.start_workflow:
-        key = f"{entrant.workflow_id}/{stop.number}"
-        event = entrant.event
         await starts.add(
             tx, step.start_workflow, key=key, sender_id=sender_id, event=event, now=now
         )

@@ -6,7 +6,7 @@ afterwards, in a transaction of their own. What makes something happen writes no
 A delivery is claimed by moving its `due_at` to when the claim ends. A process that dies leaves it to the next one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select, true
 
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.webhooks import PERSISTENT, Answer, cloud_event, lane, wait
+from referrals.domain.webhooks import PERSISTENT, Answer, cloud_event, wait
 from referrals.store import lists, views
 from referrals.store.schema import activity, webhook_deliveries, webhooks
 from referrals.store.schema.base import Instant
@@ -48,28 +48,6 @@ class Outgoing:
     secrets: tuple[str, ...]
     message: str
     event: dict[str, Any]
-
-
-async def enqueue(tx: Tx, *, url: str, key: str, event: Mapping[str, Any], now: datetime) -> None:
-    """Send the CloudEvent to an address that is no webhook, once for the key, signed by REFERRALS_WEBHOOK_SECRET.
-
-    The key is the `webhook-id`; it is of printable ASCII. Its order among others is not kept.
-    """
-    await tx.execute(
-        insert(tx, webhook_deliveries)
-        .values(
-            key=key,
-            url=url,
-            event=dict(event),
-            type=event["type"],
-            lane=lane(url),
-            state="pending",
-            attempts=0,
-            due_at=now,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
-    )
 
 
 async def fan_out(tx: Tx, complete: int, now: datetime) -> bool:

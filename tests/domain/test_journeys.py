@@ -42,7 +42,7 @@ def of(*steps, **keys):
         ({"branch": {"when": "true", "else": [{"wait": 1}]}}, "branch.else[0].wait.duration", DURATION),
         ({"start_workflow": {"type": "X"}}, "start_workflow.task_queue", "is required"),
         ({"grant": {}}, "grant", "grant is not supported yet"),
-        ({"webhook": {}}, "webhook", "webhook is not supported yet"),
+        ({"webhook": {"url": "ftp://crm"}}, "webhook.url", "must be an address such as https://shop.example/hooks"),
         ({"exit": False}, "", ONE),
         (SEND | {"wait": "P2D"}, "", ONE),
         ({}, "", ONE),

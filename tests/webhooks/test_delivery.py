@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from referrals.domain.webhooks import GAPS
-from referrals.store import schema, webhooks
+from referrals.store import posts, schema, webhooks
 from tests.engine.campaigns import campaign
 from tests.webhooks.conftest import SECRET, SOURCE, Office
 
@@ -298,7 +298,7 @@ async def test_what_is_enqueued_for_a_plain_address_is_sent_once_for_its_key(off
     event = {"specversion": "1.0", "id": "1", "type": "milestone_reached", "data": {"at": 10}}
     for _ in range(2):
         async with office.store.begin() as tx:
-            await webhooks.enqueue(
+            await posts.add(
                 tx,
                 url=office.receiver.url,
                 key="spring/vip/0/ref_1",
@@ -316,7 +316,7 @@ async def test_what_is_enqueued_for_a_plain_address_is_sent_once_for_its_key(off
 
 async def test_without_a_secret_nothing_goes_out_unsigned(office: Office):
     async with office.store.begin() as tx:
-        await webhooks.enqueue(
+        await posts.add(
             tx, url=office.receiver.url, key="k", event={"type": "t"}, now=office.books.now
         )
     await office.deliverer_of(secret=None).drain()
