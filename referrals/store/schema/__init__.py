@@ -13,17 +13,21 @@ from referrals.store.schema.ledger import accounts, entries
 from referrals.store.schema.messages import messages
 from referrals.store.schema.referrals import milestones, referrals, shares
 from referrals.store.schema.rewards import coupons, rewards
+from referrals.store.schema.sending import blocks, consents, deliveries, suppressions
 
 __all__ = [
     "accounts",
     "activity",
     "advocates",
     "api_keys",
+    "blocks",
     "campaign_versions",
     "campaigns",
     "codes",
+    "consents",
     "coupons",
     "customers",
+    "deliveries",
     "entries",
     "events",
     "messages",
@@ -33,4 +37,5 @@ __all__ = [
     "referrals",
     "rewards",
     "shares",
+    "suppressions",
 ]
