@@ -33,6 +33,7 @@ from referrals.store import (
     campaigns,
     conversions,
     customers,
+    deliveries,
     grants,
     inbox,
     receiving,
@@ -275,6 +276,15 @@ class Intake:
             run = advocate_run(row.campaign_id, row.customer_id)
             await self._dispatch.update(run, AdvocateWorkflow.reward, row)
 
+    async def send_again(self, row: Row[Any]) -> None:
+        message = row.data["message"]
+        async with self._store.read() as tx:
+            customer_id = await deliveries.resumed_by(tx, message)
+        run = advocate_run(row.campaign_id, customer_id)
+        await self._dispatch.update(run, AdvocateWorkflow.resume, row, message)
+        async with self._store.begin() as tx:
+            await answers.give(tx, row, Decision.ACCEPTED)
+
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
             advocate = await scenes.advocate_of(
@@ -378,6 +388,7 @@ HANDLERS: dict[str, Callable[[Intake, Row[Any]], Awaitable[None]]] = {
     "reward_void": Intake.reward,
     "reward_roll_back": Intake.reward,
     "reward_approve": Intake.reward,
+    deliveries.RESUME: Intake.send_again,
 }
 """By type of event or command; any other is a conversion."""
 

@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from referrals.domain.sending import CapText, QuietHoursText
+
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 ASYNC_DRIVERS["postgres"] = ASYNC_DRIVERS["postgresql"]
 
@@ -31,6 +33,10 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`; without it mails go to the log channel."""
     email_from: str = "Referrals <referrals@localhost>"
+    quiet_hours: QuietHoursText | None = None
+    """Such as `21:00-08:00`, in the customer's time zone: messages wait until they are over."""
+    message_cap: CapText | None = None
+    """Such as `3/P1D`: no customer gets more messages within any such period, over all campaigns."""
     templates_dir: Path | None = None
     """Message templates that take precedence over the built-in ones."""
     voucherify_url: str = "https://api.voucherify.io"

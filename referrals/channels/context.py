@@ -27,6 +27,7 @@ EXAMPLE_CONTEXT: Context = {
     "due_at": "18 March 2026",
     "milestone": {"name": "ten_friends", "at": 10},
     "reason": "The order was refunded.",
+    "unsubscribe": "https://shop.example/u/7K2M9QXD",
 }
 """Every variable of a template, with a value as it may be. All of them are always defined:
 
@@ -42,6 +43,7 @@ EXAMPLE_CONTEXT: Context = {
 `due_at`       when the rewards come, as text for the reader; None if that is now or not known
 `milestone`    `name`, `at`; None on all but milestone events
 `reason`       why it happened, as a sentence; may be None
+`unsubscribe`  where one click ends messages like this one; may be None
 =============  =====================================================================================================
 
 Names may be None or empty, and so may `amount`, `currency` and `text` of a reward. `render` adds `locale`, that of
@@ -68,5 +70,6 @@ def examples(event: str) -> tuple[Context, Context]:
         "rewards": [],
         "due_at": None,
         "reason": None,
+        "unsubscribe": None,
     }
     return full, least

@@ -59,7 +59,7 @@ class Templates:
         return self._render(_paths(name, locale), context)
 
     def is_built_in(self, name: str) -> bool:
-        """Whether the engine brings a template of this name."""
+        """Whether the engine brings a template of this name: then it is a service message."""
         return (BUILT_IN / FALLBACK / f"{name}.jinja").is_file()
 
     def check(self, name: str, event: str) -> None:
@@ -87,6 +87,7 @@ class Templates:
             subject=subject if len(subject) <= MAX_SUBJECT else f"{subject[: MAX_SUBJECT - 1]}…",
             text=_block(plain, "text", variables),
             html=_block(html, "html", variables),
+            purpose="service" if self.is_built_in(Path(path).stem) else "marketing",
         )
 
     def _check_variables(self, path: str) -> None:

@@ -52,6 +52,7 @@ COMMANDS: frozenset[str] = frozenset(
         "reward_roll_back",
         "reward_approve",
         "reward_resume",
+        "message_resume",
     }
 )
 """What an operator or a caller asks for by other ways than an event; kept beside the events, under these types."""

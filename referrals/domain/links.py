@@ -1,10 +1,14 @@
-"""The referral link of a code, and the links that share it."""
+"""The referral link of a code, the links that share it, and the link that ends messages."""
 
 from urllib.parse import quote
 
 
 def link(public_url: str, code: str) -> str:
     return f"{public_url.rstrip('/')}/r/{quote(code)}"
+
+
+def unsubscribe_link(public_url: str, token: str) -> str:
+    return f"{public_url.rstrip('/')}/u/{quote(token)}"
 
 
 def share_links(public_url: str, code: str, campaign_name: str) -> dict[str, str]:

@@ -27,13 +27,15 @@ consents = Table(
 suppressions = Table(
     "suppressions",
     metadata,
-    Column("customer_id", ForeignKey("customers.id"), primary_key=True),
-    Column("channel", Text, primary_key=True),
+    Column("id", Serial, primary_key=True),
+    Column("customer_id", ForeignKey("customers.id"), nullable=False),
+    Column("channel", Text, nullable=False),
     # Of the address: another one is a new chance.
-    Column("digest", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
     Column("reason_code", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("since", Instant, nullable=False),
+    UniqueConstraint("customer_id", "channel", "digest"),
 )
 
 deliveries = Table(
@@ -51,6 +53,8 @@ deliveries = Table(
     # Counts the claims: what an earlier one finds out too late does not count.
     Column("attempt", Integer, nullable=False),
     Column("claimed_at", Instant, nullable=False),
+    # Of the address, as in `suppressions`.
+    Column("digest", Text),
     Column("reference", Text),
     Column("reason_code", Text),
     Column("reason", Text),

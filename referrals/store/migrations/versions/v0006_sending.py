@@ -51,6 +51,7 @@ def _messages() -> None:
         batch.create_check_constraint("state", STATES)
         batch.create_unique_constraint("uq_messages_token", ["token"])
     op.create_index("ix_messages_customer", "messages", ["customer_id"])
+    op.create_index("ix_customers_phone", "customers", ["phone"])
 
 
 def _deliveries() -> None:
@@ -67,6 +68,7 @@ def _deliveries() -> None:
         ),
         Column("attempt", Integer, nullable=False),
         Column("claimed_at", Instant, nullable=False),
+        Column("digest", Text),
         Column("reference", Text),
         Column("reason_code", Text),
         Column("reason", Text),
@@ -78,12 +80,14 @@ def _deliveries() -> None:
 def _what_is_held() -> None:
     op.create_table(
         "suppressions",
-        Column("customer_id", Text, ForeignKey("customers.id"), primary_key=True),
-        Column("channel", Text, primary_key=True),
-        Column("digest", Text, primary_key=True),
+        Column("id", Serial, primary_key=True),
+        Column("customer_id", Text, ForeignKey("customers.id"), nullable=False),
+        Column("channel", Text, nullable=False),
+        Column("digest", Text, nullable=False),
         Column("reason_code", Text, nullable=False),
         Column("reason", Text, nullable=False),
         Column("since", Instant, nullable=False),
+        UniqueConstraint("customer_id", "channel", "digest"),
     )
     op.create_table(
         "blocks",
