@@ -22,6 +22,7 @@ from referrals.channels import Channel
 from referrals.channels.email import EmailChannel
 from referrals.channels.log import LogChannel
 from referrals.channels.rendering import Templates
+from referrals.channels.whatsapp import open_whatsapp
 from referrals.clock import Clock, utc_now
 from referrals.domain.sending import Cap, QuietHours
 from referrals.domain.temporal import MESSAGES_QUEUE, REWARDS_QUEUE
@@ -56,8 +57,13 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     if settings.smtp_url:
         url = settings.smtp_url.get_secret_value()
         channels["email"] = EmailChannel(url, settings.email_from)
-    async with open_store(settings.database_url) as store, open_providers(settings) as providers:
-        yield Resources(settings, store, Templates(settings.templates_dir), channels, providers)
+    async with (
+        open_store(settings.database_url) as store,
+        open_providers(settings) as providers,
+        open_whatsapp(settings) as whatsapp,
+    ):
+        templates = Templates(settings.templates_dir)
+        yield Resources(settings, store, templates, channels | whatsapp, providers)
 
 
 class ReferralsPlugin(SimplePlugin):

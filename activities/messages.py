@@ -92,6 +92,7 @@ class MessageActivities:
             draft.recipient.name,
             rendered,
             draft.context["unsubscribe"],
+            claim.attempt,
         )
         try:
             async with asyncio.timeout(LONGEST_CALL.total_seconds()):

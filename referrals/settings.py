@@ -33,6 +33,16 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`; without it mails go to the log channel."""
     email_from: str = "Referrals <referrals@localhost>"
+    whatsapp_url: str = "https://graph.facebook.com"
+    whatsapp_version: str = "v23.0"
+    whatsapp_phone_number_id: str | None = None
+    """Meta's id of the number that messages come from; with it, all of the others are needed."""
+    whatsapp_token: SecretStr | None = None
+    """Of a system user that may send by that number."""
+    whatsapp_app_secret: SecretStr | None = None
+    """What Meta signs webhooks with."""
+    whatsapp_verify_token: SecretStr | None = None
+    """Of your choice: what Meta shows when the webhook is subscribed."""
     quiet_hours: QuietHoursText | None = None
     """Such as `21:00-08:00`, in the customer's time zone: messages wait until they are over."""
     message_cap: CapText | None = None

@@ -18,6 +18,7 @@ from entrypoints.api import (
     customers,
     events,
     health,
+    hooks,
     problems,
     referrals,
     visits,
@@ -46,7 +47,7 @@ def create_app(resources: Resources) -> FastAPI:
     v1 = APIRouter(prefix="/v1", dependencies=[key])
     for module in (events, campaigns, coupons, referrals, customers):
         v1.include_router(module.router)
-    for router in (v1, visits.router, health.router):
+    for router in (v1, visits.router, hooks.router, health.router):
         app.include_router(router)
     contract.describe(app)
     return app

@@ -37,7 +37,7 @@ class Check:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check Python, database, Temporal, workers, API and SMTP. Exit code 1 if one of them fails."""
+    """Check Python, database, Temporal, workers, API, SMTP and WhatsApp. Exit code 1 if one of them fails."""
     settings = load_settings()
     checks = asyncio.run(examine(settings))
     if as_json:
@@ -67,6 +67,11 @@ async def examine(settings: "Settings") -> list[Check]:
     checks.append(await _check("API", lambda: _api(settings), remedy))
     if settings.smtp_url:
         checks.append(await _check("SMTP", lambda: _smtp(settings), "Check REFERRALS_SMTP_URL."))
+    if settings.whatsapp_phone_number_id:
+        remedy = (
+            "Check the REFERRALS_WHATSAPP_… settings; docs/messages.md tells where they come from."
+        )
+        checks.append(await _check("WhatsApp", lambda: _whatsapp(settings), remedy))
     return checks
 
 
@@ -174,3 +179,11 @@ async def _smtp(settings: "Settings") -> str:
     async with server:
         await server.noop()
     return f"{url.hostname}:{server.port} answers"
+
+
+async def _whatsapp(settings: "Settings") -> str:
+    from referrals.channels.whatsapp import WhatsAppChannel
+    from referrals.http_client import open_client
+
+    async with open_client() as client:
+        return await WhatsAppChannel.of(settings, client).describe()

@@ -20,6 +20,8 @@ class Outgoing:
     rendered: Rendered
     unsubscribe: str | None = None
     """Where one click, without a login, ends messages of this purpose by this channel."""
+    attempt: int = 1
+    """How often it is tried, this time included: a channel's waits grow with it."""
 
 
 class Channel(Protocol):

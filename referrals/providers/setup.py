@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from referrals.clock import Clock, utc_now
+from referrals.http_client import open_client
 from referrals.providers import Provider
 from referrals.providers.http import HttpProvider
-from referrals.providers.http_client import open_client
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
 from referrals.settings import Settings

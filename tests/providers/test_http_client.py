@@ -8,16 +8,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from referrals.http_client import MAX_ANSWER, MAX_WORDS, open_client
 from referrals.providers import Ambiguous, Permanent, Retryable, RetryAfter
-from referrals.providers.http_client import (
-    MAX_ANSWER,
-    MAX_WORDS,
-    Api,
-    Nothing,
-    Refusal,
-    open_client,
-    segment,
-)
+from referrals.providers.http_client import Api, Nothing, Refusal, segment
 from tests.providers.fake_endpoint import FakeEndpoint
 from tests.providers.vendors import LEAK, TOKEN
 

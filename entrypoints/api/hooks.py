@@ -1,0 +1,62 @@
+"""`/hooks`: what vendors tell. They have no key; what they send is signed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from entrypoints.api.resources import Engine
+from referrals.channels.whatsapp_hooks import answer_challenge, is_signed, read_hook
+from referrals.domain.problems import Problem
+from referrals.domain.statuses import Preference, Status
+from referrals.store import Store, deliveries
+
+MOST_CHALLENGE = 255
+"""Characters."""
+
+router = APIRouter(prefix="/hooks", tags=["hooks"])
+
+
+@router.get("/whatsapp", response_class=PlainTextResponse)
+async def subscribe_whatsapp(request: Request, engine: Engine) -> Response:
+    """Answer Meta's challenge, where it shows the verify token of the settings."""
+    token = engine.settings.whatsapp_verify_token
+    challenge = answer_challenge(request.query_params, token) if token else None
+    if challenge is None or len(challenge) > MOST_CHALLENGE:
+        raise _forbidden("The verify token is not that of REFERRALS_WHATSAPP_VERIFY_TOKEN.")
+    return PlainTextResponse(challenge, headers={"x-content-type-options": "nosniff"})
+
+
+@router.post("/whatsapp", status_code=200, response_class=Response)
+async def hear_whatsapp(request: Request, engine: Engine) -> Response:
+    """Take in statuses and preferences, signed over the raw body; 200 says that they are kept.
+
+    Whatever else a signed body holds is passed over. Anything but 200 makes Meta send it again, for up to seven days.
+    """
+    body, secret = await request.body(), engine.settings.whatsapp_app_secret
+    signature = request.headers.get("x-hub-signature-256", "")
+    if not secret or not is_signed(body, signature, secret):
+        raise _forbidden("The signature is not one by REFERRALS_WHATSAPP_APP_SECRET.")
+    statuses, preferences = read_hook(body)
+    await note_statuses(engine.store, statuses, preferences, engine.clock())
+    return Response()
+
+
+async def note_statuses(
+    store: Store,
+    statuses: Sequence[Status],
+    preferences: Sequence[Preference],
+    now: datetime,
+) -> None:
+    """Keep what a vendor told, before it hears that we have: wishes first, since sending goes by them."""
+    for preference in preferences:
+        async with store.begin() as tx:
+            await deliveries.prefer(tx, preference, now)
+    for status in statuses:
+        async with store.begin() as tx:
+            await deliveries.note(tx, "whatsapp", status, now)
+
+
+def _forbidden(detail: str) -> Problem:
+    return Problem("not-from-whatsapp", "Not from WhatsApp", 403, detail)

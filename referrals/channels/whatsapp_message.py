@@ -1,0 +1,100 @@
+"""What is sent to Meta: one template message, to one number."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import phonenumbers
+
+from referrals.channels import Refused
+from referrals.channels.rendered import Parameter, WhatsAppMessage
+from referrals.channels.rendering import one_line
+
+MAX_CALLBACK_DATA = 512
+"""Bytes that Meta gives back with every status."""
+
+_THOUSAND = Decimal(1000)
+
+
+def compose(key: str, to: str | None, content: WhatsAppMessage) -> dict[str, Any]:
+    """The body of the request.
+
+    Raises:
+        Refused: `no_address`, `invalid_address` or, because Meta delivers no marketing there, `marketing_us`.
+    """
+    return {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": _recipient(to, content),
+        "type": "template",
+        "template": {
+            "name": content.template,
+            "language": {"policy": "deterministic", "code": content.language},
+            "components": _components(content),
+        },
+        "biz_opaque_callback_data": callback_data(key),
+    }
+
+
+def callback_data(key: str) -> str:
+    """What Meta gives back with each status: the key or, where that is too long, its hash."""
+    if len(key.encode()) <= MAX_CALLBACK_DATA:
+        return key
+    return f"sha256:{sha256(key.encode()).hexdigest()}"
+
+
+def _recipient(to: str | None, content: WhatsAppMessage) -> str:
+    """In E.164. A number of +1 that no region has is not known to be of the United States, and Meta decides."""
+    if not to:
+        raise Refused("no_address", "There is no phone number.")
+    number = _parse(to)
+    if number is None:
+        raise Refused("invalid_address", "The phone number is not one that can be written to.")
+    if content.category == "marketing" and phonenumbers.region_code_for_number(number) == "US":
+        raise Refused("marketing_us", "WhatsApp delivers no marketing to numbers of the US.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _parse(text: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_possible_number(number) else None
+
+
+def _components(content: WhatsAppMessage) -> list[dict[str, Any]]:
+    texts = [*_text("header", content.header), *_text("body", content.body)]
+    return texts + [
+        {
+            "type": "button",
+            "sub_type": "url",
+            "index": str(index),
+            "parameters": [{"type": "text", "text": suffix}],
+        }
+        for index, suffix in enumerate(content.buttons)
+    ]
+
+
+def _text(kind: str, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+    return [{"type": kind, "parameters": list(map(_parameter, parameters))}] if parameters else []
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    text = one_line(parameter.text)  # Meta refuses line breaks, tabs and runs of spaces
+    if parameter.type == "date_time":
+        return {"type": "date_time", "date_time": {"fallback_value": text}}
+    if parameter.type == "currency" and (currency := _currency(parameter)):
+        return {"type": "currency", "currency": {"fallback_value": text, **currency}}
+    return {"type": "text", "text": text}
+
+
+def _currency(parameter: Parameter) -> dict[str, Any] | None:
+    """None where there is no amount, or one finer than the thousandths that Meta knows."""
+    if not parameter.currency or not parameter.amount:
+        return None
+    thousandths = Decimal(parameter.amount) * _THOUSAND
+    if thousandths != int(thousandths):
+        return None
+    return {"code": parameter.currency, "amount_1000": int(thousandths)}

@@ -1,0 +1,319 @@
+"""`/hooks/whatsapp`: what Meta is answered, and what is handed on of what it tells."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from entrypoints.api import hooks
+from entrypoints.api.bodies import MOST_BYTES
+from entrypoints.api.main import create_app
+from entrypoints.api.resources import Resources
+from referrals.domain.statuses import Preference, Status
+from referrals.settings import Settings
+from tests.api.problems import problem
+from tests.channels.fake_graph import Sent, Template
+from tests.channels.graph_hooks import (
+    APP_SECRET,
+    VERIFY_TOKEN,
+    Hook,
+    disorder,
+    hook,
+    preference,
+    sign,
+    status,
+    story,
+)
+
+NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
+URL = "/hooks/whatsapp"
+TEMPLATE = Template.model_construct(name="invite")
+
+
+def sent(number: int = 1) -> Sent:
+    return Sent(f"wamid.{number}", f"msg-{number}", "+4915112345678", "utility", TEMPLATE, NOW)
+
+
+@dataclass
+class Api:
+    http: httpx.AsyncClient
+    statuses: list[Status] = field(default_factory=list)
+    preferences: list[Preference] = field(default_factory=list)
+    broken: bool = False
+
+    async def note(self, _: Any, statuses: Any, preferences: Any, now: datetime) -> None:
+        if self.broken:
+            raise RuntimeError("the database is away")
+        self.statuses += statuses
+        self.preferences += preferences
+
+    async def hear(self, hook: Hook) -> httpx.Response:
+        return await self.http.post(URL, content=hook.body, headers=hook.headers)
+
+    async def hear_signed(self, body: bytes) -> httpx.Response:
+        return await self.hear(Hook(body, sign(body)))
+
+
+def open_http(**settings: Any) -> httpx.AsyncClient:
+    resources: Any = Resources(Settings(**settings), *[None] * 4)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://api")
+
+
+@pytest.fixture(scope="module")
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    secrets = {"app_secret": SecretStr(APP_SECRET), "verify_token": SecretStr(VERIFY_TOKEN)}
+    async with open_http(
+        **{f"whatsapp_{name}": value for name, value in secrets.items()}
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def api(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> Api:
+    api = Api(http)
+    monkeypatch.setattr(hooks, "note_statuses", api.note)
+    return api
+
+
+def challenge(**changes: str) -> dict[str, str]:
+    shown = {"mode": "subscribe", "challenge": "1158201444", "verify_token": VERIFY_TOKEN}
+    return {f"hub.{name}": value for name, value in (shown | changes).items()}
+
+
+async def test_meta_subscribes_with_the_verify_token(api: Api):
+    response = await api.http.get(URL, params=challenge())
+
+    assert (response.status_code, response.text) == (200, "1158201444")
+    assert response.headers["content-type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"verify_token": "another"},
+        {"verify_token": ""},
+        {"verify_token": "v\u00e9rify\ud83d".encode("utf-8", "replace").decode()},
+        {"mode": "unsubscribe"},
+        {"challenge": "1" * 256},
+    ],
+)
+async def test_nobody_else_subscribes(api: Api, changes: dict[str, str]):
+    problem(await api.http.get(URL, params=challenge(**changes)), 403, "not-from-whatsapp")
+    problem(await api.http.get(URL), 403, "not-from-whatsapp")
+
+
+@pytest.mark.parametrize("secret", [None, SecretStr("")])
+async def test_without_secrets_nobody_is_heard(secret: SecretStr | None):
+    """An empty one is none: everybody could sign with it."""
+    settings = {"whatsapp_app_secret": secret, "whatsapp_verify_token": secret}
+    told = hook(status(sent(), "read", NOW))
+    async with open_http(**settings) as http:
+        asked = await http.get(URL, params=challenge(verify_token=""))
+        signature = {"X-Hub-Signature-256": sign(told.body, "")}
+        heard = await http.post(URL, content=told.body, headers=signature)
+
+    assert (asked.status_code, heard.status_code) == (403, 403)
+
+
+async def test_each_status_is_handed_on_with_our_key(api: Api):
+    states = ["sent", "delivered", "read"]
+    response = await api.hear(hook(*(status(sent(), state, NOW) for state in states)))
+
+    assert (response.status_code, response.content) == (200, b"")
+    assert api.statuses == [Status("msg-1", "wamid.1", state, NOW) for state in states]
+
+
+# By the table of Meta's codes.
+KINDS = {
+    "unreachable": [131026, 130472],
+    "opted_out": [131050],
+    "unavailable": [1, 2, 4, 80007, 130429, 131000, 131016, 131056, 131057, 132015, 135000],
+    "blocked": [0, 3, 10, 190, 200, 299, 131005, 131048, 131064],
+    "refused": [100, 131008, 131009, 131021, 131030, 131047, 131049, 131051, 130497],
+}
+KINDS["blocked"] += [368, 131031, 131037, 131042, 131045]
+KINDS["blocked"] += [132000, 132001, 132005, 132007, 132008, 132012]
+KINDS["refused"] += [131063, 132016, 4711]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(code, kind) for kind, codes in KINDS.items() for code in codes]
+)
+async def test_a_failure_that_is_told_later_means_what_it_would_have_meant_at_once(
+    api: Api, code: int, kind: str
+):
+    await api.hear(hook(status(sent(), "failed", NOW, code)))
+
+    (found,) = api.statuses
+    assert (found.key, found.state, found.kind, found.at) == ("msg-1", "failed", kind, NOW)
+    assert found.code
+    assert str(found.sentence).startswith(f"WhatsApp reported {code}: ")
+    assert "4915112345678" not in str(found)
+
+
+async def test_a_preference_is_handed_on_with_the_address_and_the_time(api: Api):
+    stop = preference("+4915112345678", "stop", NOW)
+    resume = preference("+4915112345678", "resume", NOW + timedelta(days=1))
+    await api.hear(hook(preferences=[stop, resume | {"timestamp": str(resume["timestamp"])}]))
+
+    assert api.preferences == [
+        Preference("whatsapp", "+4915112345678", "stop", NOW),
+        Preference("whatsapp", "+4915112345678", "resume", NOW + timedelta(days=1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("551187654321", "+5511987654321"),
+        ("5511987654321", "+5511987654321"),
+        ("5215512345678", "+525512345678"),
+        ("525512345678", "+525512345678"),
+        ("541112345678", "+5491112345678"),
+        ("5491112345678", "+5491112345678"),
+        ("16505551234", "+16505551234"),
+    ],
+)
+async def test_who_stops_is_found_by_the_number_as_it_is_known_here(
+    api: Api, told: str, known: str
+):
+    """Meta's ids of Brazilian, Mexican and Argentine numbers are not always their E.164 form."""
+    await api.hear(hook(preferences=[preference(told, "stop", NOW)]))
+
+    addresses = [preference.address for preference in api.preferences]
+    assert known in addresses
+    assert f"+{told}" in addresses
+    assert len(addresses) == len(set(addresses)) <= 2
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_in_all_disorder_what_is_signed_is_heard_and_nothing_else(api: Api, seed: int):
+    random = Random(seed)
+    told = [one for n in range(20) for one in story(sent(n), random, random.choice([None, 131026]))]
+
+    for one in disorder(told, random):
+        response = await api.hear(one)
+        assert response.status_code == (200 if one.genuine else 403)
+
+    assert {(found.key, found.state) for found in api.statuses} == {
+        (one["biz_opaque_callback_data"], one["status"]) for one in told
+    }
+
+
+async def test_the_signature_is_of_the_raw_bytes(api: Api):
+    """Meta escapes what others would not; the same JSON in other bytes is not what was signed."""
+    body = json.dumps(
+        {"entry": [{"changes": [{"value": {"statuses": [status(sent(), "read", NOW)]}}]}]}
+        | {"note": "ä/ö\u2028"},
+        indent=3,
+    ).replace("/", r"\/")
+    signature = sign(body.encode())
+
+    assert (await api.hear(Hook(body.encode(), signature))).status_code == 200
+    again = json.dumps(json.loads(body)).encode()
+    problem(await api.hear(Hook(again, signature)), 403, "not-from-whatsapp")
+    assert len(api.statuses) == 1
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        "sha256=",
+        sign(b"{}", "another"),
+        sign(b"{}").removeprefix("sha256="),
+        sign(b"{}").replace("sha256", "sha1"),
+        sign(b"{}").upper(),
+        sign(b"{}") + "0",
+        "sha256=\u00e9",
+    ],
+)
+async def test_what_is_not_signed_is_refused(api: Api, signature: str):
+    headers = {"X-Hub-Signature-256": signature.encode("latin-1")}
+    response = await api.http.post(URL, content=b"{}", headers=headers)
+
+    problem(response, 403, "not-from-whatsapp")
+    problem(await api.http.post(URL, content=b"{}"), 403, "not-from-whatsapp")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b"nonsense",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"9" * 10_000,
+        b"null",
+        b"[]",
+        b'{"entry": null}',
+        b'{"entry": {"changes": []}}',
+        b'{"entry": [null, 1, [], {"changes": 7}, {"changes": [null, {"value": "x"}]}]}',
+        b'{"entry": [{"changes": [{"value": {"statuses": [null, 1, {}, []]}}]}]}',
+        b'{"entry": [{"changes": [{"value": {"user_preferences": {"wa_id": "1"}}}]}]}',
+        b'{"entry": [{"changes": [{"value": {"messages": [{"from": "49151", "type": "text"}]}}]}]}',
+    ],
+)
+async def test_whatever_is_signed_is_answered_200(api: Api, body: bytes):
+    assert (await api.hear_signed(body)).status_code == 200
+    assert (api.statuses, api.preferences) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "deleted"},
+        {"status": None},
+        {"timestamp": "soon"},
+        {"timestamp": "9" * 400},
+        {"timestamp": None},
+        {"timestamp": "2026-03-04T10:00:00"},
+        {"id": None},
+        {"id": "w" * 256},
+        {"id": "w\x00"},
+        {"id": "w\ud800"},
+        {"biz_opaque_callback_data": 7},
+        {"biz_opaque_callback_data": "k" * 513},
+        {"biz_opaque_callback_data": "k\x00"},
+    ],
+)
+async def test_a_status_that_cannot_be_understood_takes_no_other_with_it(
+    api: Api, changes: dict[str, Any]
+):
+    read = status(sent(), "read", NOW)
+    response = await api.hear(hook(read | changes, read))
+
+    assert response.status_code == 200
+    assert [found.key for found in api.statuses] == ["msg-1"]
+
+
+@pytest.mark.parametrize("errors", [None, [], {}, "x", [None], [{"code": "x"}], [{"code": True}]])
+async def test_a_failure_without_its_reason_is_still_one(api: Api, errors: Any):
+    failed = status(sent(), "failed", NOW) | {"errors": errors}
+    await api.hear(hook(failed | {"biz_opaque_callback_data": None}))
+
+    (found,) = api.statuses
+    assert (found.key, found.reference, found.state) == (None, "wamid.1", "failed")
+    assert (found.kind, found.code) == ("refused", "unknown_error")
+
+
+async def test_a_body_that_is_too_large_is_not_read(api: Api):
+    problem(await api.hear_signed(b" " * (MOST_BYTES + 1)), 413, "body-too-large")
+
+
+async def test_what_could_not_be_kept_is_told_again(api: Api):
+    """Meta sends it for seven days."""
+    told, api.broken = hook(status(sent(), "read", NOW)), True
+    assert (await api.hear(told)).status_code == 500
+
+    api.broken = False
+    assert (await api.hear(told)).status_code == 200
+    assert len(api.statuses) == 1
