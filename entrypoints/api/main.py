@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 
 from entrypoints.api import (
     campaigns,
+    consents,
     contract,
     coupons,
     customers,
@@ -21,6 +22,7 @@ from entrypoints.api import (
     hooks,
     problems,
     referrals,
+    unsubscribe,
     visits,
 )
 from entrypoints.api.bodies import BodyLimit
@@ -45,9 +47,9 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, coupons, referrals, customers):
+    for module in (events, campaigns, coupons, referrals, consents, customers):
         v1.include_router(module.router)
-    for router in (v1, visits.router, hooks.router, health.router):
+    for router in (v1, visits.router, unsubscribe.router, hooks.router, health.router):
         app.include_router(router)
     contract.describe(app)
     return app

@@ -13,6 +13,7 @@ from entrypoints.cli import (
     dev,
     doctor,
     events,
+    messages,
     people,
     processes,
     referral,
@@ -37,6 +38,7 @@ app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")
 app.add_typer(coupons.app, name="coupon")
 app.add_typer(people.app, name="customer")
+app.add_typer(messages.app, name="message")
 app.add_typer(database.db, name="db")
 app.add_typer(database.key, name="key")
 app.command("doctor")(doctor.doctor)

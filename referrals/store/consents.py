@@ -10,8 +10,10 @@ from typing import Any, Literal
 from sqlalchemy import Row, select
 
 from referrals.store import views
+from referrals.store.pages import Cursor, newest_first
 from referrals.store.schema import consents, customers, deliveries, messages
 from referrals.store.sql import Tx, first, insert, locked, rows
+from referrals.store.views import Page
 
 Purpose = Literal["service", "marketing"]
 State = Literal["given", "withdrawn"]
@@ -126,18 +128,19 @@ async def marketing_channels(tx: Tx, customer_id: str) -> list[str]:
     return [channel for channel in CHANNELS if allows(found, channel, "marketing")]
 
 
-async def describe(tx: Tx, customer_id: str) -> list[views.Consent]:
-    """The history as it is shown, oldest first; what is in force says so."""
-    entries = await history(tx, customer_id)
-    latest = {(entry.channel, entry.purpose): entry.id for entry in entries}
-    return [
-        views.Consent(
-            channel=entry.channel,
-            purpose=entry.purpose,
-            state=entry.state,
-            source=entry.source,
-            at=entry.at,
-            in_force=entry.id in latest.values(),
+async def describe(tx: Tx, customer_id: str, cursor: Cursor) -> Page[views.Consent]:
+    """The history as it is shown, newest first."""
+    latest = {entry.id for entry in (await in_force(tx, customer_id)).values()}
+
+    def view(row: Row[Any]) -> views.Consent:
+        return views.Consent(
+            channel=row.channel,
+            purpose=row.purpose,
+            state=row.state,
+            source=row.source,
+            at=row.at,
+            in_force=row.id in latest,
         )
-        for entry in entries
-    ]
+
+    statement = select(consents).where(consents.c.customer_id == customer_id)
+    return await newest_first(tx, statement, (consents.c.at, consents.c.id), cursor, view)
