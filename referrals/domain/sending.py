@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -53,7 +53,7 @@ class QuietHours:
         if self.start > self.end and local.time() >= self.start:
             day += timedelta(days=1)
         ends = (datetime.combine(day, self.end, zone).replace(fold=fold) for fold in (0, 1))
-        moments = (end.astimezone(now.tzinfo) for end in ends)
+        moments = (end.astimezone(UTC) for end in ends)
         return next(moment for moment in moments if moment > now)
 
 

@@ -99,7 +99,7 @@ class _Turn:
             if isinstance(found, Wait):
                 return await self._wait(found)
             refusal = refusal if found is NO_ADDRESS else found
-            if found.code == UNCLEAR.code:
+            if found.code == UNCLEAR.code and self.purpose == "marketing":
                 break  # the next channel would send it a second time
         return await self._fail(refusal)
 
@@ -315,7 +315,7 @@ async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> Sen
     if lost and message.purpose == "marketing":
         reason = UNCLEAR
     if used is not None:
-        await deliveries.settle(tx, used, "failed", reason)
+        await deliveries.settle(tx, used, "failed", UNCLEAR if lost else reason)
     left = [name for name in message.channels if name not in tried]
     if used is not None and left and reason is not UNCLEAR:
         return Sending(state="pending", again_at=now)
