@@ -79,7 +79,7 @@ def open_client(connect: float = 5, read: float = 15) -> httpx.AsyncClient:
     )
 
 
-class Caller:
+class VendorApi:
     """Calls one vendor.
 
     Args:

@@ -1,5 +1,6 @@
 """WhatsApp by Meta's Cloud API: templates that Meta has approved, to E.164 numbers."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -12,11 +13,13 @@ from referrals.channels import Channel, Outgoing, Refused, Unavailable, Unclear
 from referrals.channels.whatsapp_errors import meaning_of, read_error
 from referrals.channels.whatsapp_message import compose
 from referrals.clock import Clock, utc_now
-from referrals.http_client import Answer, Caller, NoAnswer, NotSent, open_client
+from referrals.http_client import Answer, NoAnswer, NotSent, VendorApi, open_client
 from referrals.settings import Settings
 
 PAIR_PAUSE = timedelta(seconds=6)
 """Between two messages of one number to one recipient."""
+
+_TOKEN = re.compile(r"[!-~]+")
 
 
 @asynccontextmanager
@@ -69,12 +72,14 @@ class WhatsAppChannel:
             clock: What pauses between messages to one recipient are measured by.
 
         Raises:
-            ValueError: The URL or the id is malformed.
+            ValueError: The URL, the id or the token is malformed.
         """
         if not (phone_number_id.isascii() and phone_number_id.isdecimal()):
             raise ValueError("the id of the WhatsApp number must be digits, as Meta shows it")
+        if not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ValueError("the WhatsApp token must be one word, as Meta shows it")
         credentials = {"Authorization": f"Bearer {token.get_secret_value()}"}
-        self._api = Caller(client, "WhatsApp", url, credentials)
+        self._api = VendorApi(client, "WhatsApp", url, credentials)
         self._path = f"/{phone_number_id}"
         self._pairs = _Pairs(clock)
 

@@ -45,7 +45,13 @@ class _Status(BaseModel):
         meaning = UNKNOWN if code is None else MEANINGS.get(code, UNKNOWN)
         what = "a failure" if code is None else str(code)
         sentence = f"WhatsApp reported {what}: {clean(words) or 'no words'}"
-        return replace(status, kind=meaning.kind, code=meaning.code, sentence=sentence)
+        return replace(
+            status,
+            kind=meaning.kind,
+            code=meaning.code,
+            sentence=sentence,
+            scope=meaning.scope,
+        )
 
 
 class _Preference(BaseModel):

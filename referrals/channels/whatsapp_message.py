@@ -71,7 +71,7 @@ def _components(content: WhatsAppMessage) -> list[dict[str, Any]]:
             "type": "button",
             "sub_type": "url",
             "index": str(index),
-            "parameters": [{"type": "text", "text": suffix}],
+            "parameters": [{"type": "text", "text": one_line(suffix)}],
         }
         for index, suffix in enumerate(content.buttons)
     ]

@@ -23,6 +23,8 @@ class Status:
     code: str | None = None
     sentence: str | None = None
     """Why it failed, without contact details."""
+    scope: Literal["channel", "template"] = "channel"
+    """Of `blocked`: what is held with it."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from referrals.http_client import Answer, Caller, NoAnswer, NotSent
+from referrals.http_client import Answer, NoAnswer, NotSent, VendorApi
 from referrals.providers import Ambiguous, Permanent, Retryable, RetryAfter
 
 _UNCLEAR = HTTPStatus.REQUEST_TIMEOUT
@@ -58,7 +58,7 @@ def segment(customer: str) -> str:
     return quote(customer, safe="")
 
 
-class Api(Caller):
+class Api(VendorApi):
     """One vendor's HTTP API.
 
     Args:

@@ -24,7 +24,7 @@ from referrals.channels.whatsapp import WhatsAppChannel, open_whatsapp
 from referrals.channels.whatsapp_message import callback_data, compose
 from referrals.http_client import open_client
 from referrals.settings import Settings
-from tests.channels.fake_graph import NUMBER_ID, FakeGraph, Request_
+from tests.channels.fake_graph import NUMBER_ID, FakeGraph, NewMessage
 from tests.providers.vendors import TOKEN, serve
 
 TO = "+4915112345678"
@@ -161,7 +161,7 @@ parameters = st.builds(
 def test_whatever_a_template_says_has_metas_shape(header, body, buttons, key):
     content = WhatsAppMessage("any", "de", "utility", header, body, buttons)
 
-    request = Request_.model_validate(compose(key, TO, content))
+    request = NewMessage.model_validate(compose(key, TO, content))
 
     assert request.template.counts() == (len(header), len(body), len(buttons))
 
@@ -421,8 +421,13 @@ async def test_a_number_without_its_webhook_is_not_set_up(missing, value):
             pass
 
 
-@pytest.mark.parametrize("changes", [{"phone_number_id": "1/../2"}, {"url": "graph.facebook.com"}])
-async def test_what_is_malformed_is_an_error(changes):
-    with pytest.raises(ValueError, match="must be"):
+@pytest.mark.parametrize(
+    "changes",
+    [{"phone_number_id": "1/../2"}, {"url": "graph.facebook.com"}, {"token": f"{TOKEN}\n"}],
+)
+async def test_what_is_malformed_is_an_error_that_keeps_the_token(changes):
+    with pytest.raises(ValueError, match="must be") as error:
         async with open_whatsapp(set_up(**changes)):
             pass
+
+    assert TOKEN not in str(error.value)

@@ -18,6 +18,8 @@ def doctor(tmp_path):
             "REFERRALS_DATA_DIR": str(tmp_path),
             "REFERRALS_API_URL": "http://127.0.0.1:1",
             "REFERRALS_SMTP_URL": "smtp://127.0.0.1:1",
+            "REFERRALS_WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
+            "REFERRALS_WHATSAPP_TOKEN": "t0k3n",
             "TEMPORAL_ADDRESS": "127.0.0.1:1",
         }
         command = [sys.executable, "-m", "entrypoints.cli.main", "doctor", *arguments]
@@ -37,6 +39,9 @@ def test_what_fails_is_told_apart_from_what_works(doctor, tmp_path):
     assert [name for name, check in checks.items() if check["ok"]] == ["Python"]
     assert "none.db" in checks["database"]["found"]
     assert "Nothing answers at http://127.0.0.1:1" in checks["API"]["found"]
+    assert checks["WhatsApp"]["found"] == (
+        "WhatsApp needs REFERRALS_WHATSAPP_APP_SECRET, REFERRALS_WHATSAPP_VERIFY_TOKEN"
+    )
     assert not (tmp_path / "none.db").exists()
 
 
