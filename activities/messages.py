@@ -23,7 +23,7 @@ from referrals.channels.rendering import TemplateError, Templates
 from referrals.clock import Clock
 from referrals.domain.decisions import Reason
 from referrals.domain.progress import Sending
-from referrals.domain.statuses import FailureKind
+from referrals.domain.statuses import FailureKind, Scope
 from referrals.store import Store, deliveries, outbox, sending
 from referrals.store.outbox import Draft
 from referrals.store.sending import Claim, Rules
@@ -102,9 +102,8 @@ class MessageActivities:
             await self._not_sent(claim, "failed", reason, _kind(error))
             return None
         except Blocked as error:
-            async with self.store.begin() as tx:
-                reason = Reason(error.code, str(error))
-                await sending.blocked(tx, claim, error.scope, reason, self.clock())
+            reason = Reason(error.code, str(error))
+            await self._not_sent(claim, "open", reason, "blocked", error.scope)
             return None
         except Unavailable as error:
             await self._not_sent(claim, "open", Reason("unavailable", str(error)))
@@ -119,10 +118,15 @@ class MessageActivities:
             return await sending.sent(tx, claim, reference, rendered.subject, text, self.clock())
 
     async def _not_sent(
-        self, claim: Claim, state: str, reason: Reason, kind: FailureKind | None = None
+        self,
+        claim: Claim,
+        state: str,
+        reason: Reason,
+        kind: FailureKind | None = None,
+        scope: Scope = "channel",
     ) -> None:
         async with self.store.begin() as tx:
-            await sending.not_sent(tx, claim, state, reason, self.clock(), kind)
+            await sending.not_sent(tx, claim, state, reason, self.clock(), kind, scope)
 
 
 def _kind(error: Refused) -> FailureKind:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from referrals.domain.decisions import Reason
-from referrals.domain.statuses import FailureKind, Preference, Status
+from referrals.domain.statuses import FailureKind, Preference, Scope, Status
 from referrals.store import blocks, consents, inbox, outbox, suppressions
 from referrals.store.schema import advocates, customers, deliveries, messages
 from referrals.store.sql import Tx, first, locked, one, rows
@@ -135,7 +135,8 @@ async def _note_failure(
     passes = status.kind in ("unavailable", "blocked") and now < message.created_at + TRIED_FOR
     state = "open" if passes else "failed"
     await settle(tx, delivery, state, reason)
-    await follow(tx, message, delivery, status.kind, reason, min(status.at, now), now)
+    at = min(status.at, now)
+    await follow(tx, message, delivery, reason, at, now, status.kind, status.scope)
     if message.state == "sent" and message.channel == delivery.channel:
         await _send_again(tx, message, reason, now, now + PASSES if passes else now)
 
@@ -152,10 +153,11 @@ async def follow(
     tx: Tx,
     message: Row[Any],
     delivery: Row[Any],
-    kind: FailureKind | None,
     reason: Reason,
     at: datetime,
     now: datetime,
+    kind: FailureKind | None,
+    scope: Scope,
 ) -> None:
     """What a failure means beyond this message: for the address, the customer, or all that goes this way."""
     customer_id, channel = message.customer_id, delivery.channel
@@ -166,7 +168,8 @@ async def follow(
     elif kind == "opted_out":
         await consents.note(tx, customer_id, channel, "marketing", "withdrawn", "whatsapp", at)
     elif kind == "blocked":
-        await blocks.hold(tx, channel, "", reason.code, reason.message, now)
+        template = message.template if scope == "template" else ""
+        await blocks.hold(tx, channel, template, reason.code, reason.message, now)
 
 
 async def _send_again(

@@ -7,7 +7,7 @@ before are seen, and the places under the cap are handed out one after another.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, select
@@ -15,7 +15,7 @@ from sqlalchemy import Row, select
 from referrals.domain.decisions import Reason
 from referrals.domain.progress import Sending
 from referrals.domain.sending import Cap, QuietHours
-from referrals.domain.statuses import FailureKind
+from referrals.domain.statuses import FailureKind, Scope
 from referrals.store import blocks, campaigns, consents, deliveries, outbox, suppressions
 from referrals.store.consents import Purpose
 from referrals.store.deliveries import UNCLEAR
@@ -273,6 +273,7 @@ async def not_sent(
     reason: Reason,
     now: datetime,
     kind: FailureKind | None = None,
+    scope: Scope = "channel",
 ) -> None:
     """The call has ended otherwise: `open` for another one, `unclear`, or `failed` for this channel.
 
@@ -282,26 +283,12 @@ async def not_sent(
     delivery = (await deliveries.of_message(tx, message.id))[claim.channel]
     if (delivery.attempt, delivery.state) == (claim.attempt, "trying"):
         await deliveries.settle(tx, delivery, state, reason)
-        await deliveries.follow(tx, message, delivery, kind, reason, now, now)
+        await deliveries.follow(tx, message, delivery, reason, now, now, kind, scope)
         await tx.execute(
             messages.update()
             .where(messages.c.id == message.id, messages.c.state == "pending")
             .values(reason_code=reason.code, reason=reason.message)
         )
-
-
-async def blocked(
-    tx: Tx,
-    claim: Claim,
-    scope: Literal["channel", "template"],
-    reason: Reason,
-    now: datetime,
-) -> None:
-    """It is held, with all that goes the same way."""
-    await not_sent(tx, claim, "open", reason, now)
-    message = await deliveries.lock(tx, claim.message_id)
-    template = message.template if scope == "template" else ""
-    await blocks.hold(tx, claim.channel, template, reason.code, reason.message, now)
 
 
 async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> Sending:
