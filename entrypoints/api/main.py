@@ -58,6 +58,7 @@ def create_app(resources: Resources) -> FastAPI:
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # it tells what is in every row
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the schema
     asyncio.run(_serve(settings, host, port))
 
