@@ -88,9 +88,7 @@ class ReferralsPlugin(SimplePlugin):
         config["activities"] = [*config.get("activities", []), *_activities(self._resources, queue)]
         if queue == MESSAGES_QUEUE:
             config["max_task_queue_activities_per_second"] = settings.messages_per_second
-        elif queue == REWARDS_QUEUE:
-            config["max_task_queue_activities_per_second"] = settings.rewards_per_second
-        else:
+        elif queue != REWARDS_QUEUE:
             return super().configure_worker(config)
         return config
 
@@ -124,7 +122,9 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
 
 
 def _reward_activities(resources: Resources) -> RewardActivities:
-    return RewardActivities(resources.store, resources.providers, resources.clock)
+    return RewardActivities(
+        resources.store, resources.providers, resources.settings.paces, resources.clock
+    )
 
 
 def _message_activities(resources: Resources) -> MessageActivities:

@@ -31,6 +31,7 @@ from referrals.store import (
     Store,
     answers,
     campaigns,
+    clicks,
     conversions,
     customers,
     deliveries,
@@ -172,12 +173,13 @@ class Intake:
             answer["discount"] |= {"code": None}
         return answer | {"event": None, "referral": None}
 
-    async def click(self, code: str, actor: str) -> None:
+    async def click(self, click_id: str, code: str, channel: str) -> None:
         """Count a visit of the referral link."""
         now = self._clock()
         async with self._store.begin() as tx:
             found = await scenes.find_code(tx, code)
-            row = await inbox.click(tx, code, found and found.campaign_id, actor, now)
+            campaign_id = found.campaign_id if found else None
+            row = await inbox.click(tx, click_id, code, channel, campaign_id, now)
             await shares.share(tx, row.id, now)
 
     async def drain_forever(self) -> None:
@@ -288,7 +290,7 @@ class Intake:
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
             advocate = await scenes.advocate_of(
-                tx, row.campaign_id, row.customer_id, row.data.get("code")
+                tx, row.campaign_id, row.customer_id, clicks.code_of(row.data)
             )
         state = ReferralState.SIGNED_UP if row.type == "referral_signed_up" else ""
         run = referral_run(row.campaign_id, row.customer_id, advocate, state)
@@ -399,7 +401,9 @@ async def _certain_rejection(tx: Tx, row: Row[Any]) -> bool:
     found = await campaigns.in_force(tx, row.campaign_id)
     if found and any(journey.on == "referral_rejected" for journey in found.campaign.journeys):
         return False  # its messages are sent by the friend's workflow
-    code = row.data.get("code")
+    code = clicks.code_of(row.data)
+    if code is None and row.type == "referral_signed_up":
+        return True
     if code and await scenes.owner_of(tx, code, row.campaign_id) is None:
         return True
     live = await scenes.live_referral(tx, row.campaign_id, row.customer_id)

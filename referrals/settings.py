@@ -65,9 +65,20 @@ class Settings(BaseSettings):
     """Whether the worker runs workflows in the SDK's sandbox (the tests and replays always do)."""
     messages_per_second: float = Field(50, gt=0)
     """Limit of the queue `referrals-messages` over all workers."""
-    rewards_per_second: float = Field(20, gt=0)
-    """Limit of the queue `referrals-rewards` over all workers."""
+    voucherify_per_second: float = Field(5, gt=0)
+    """Rewards in a second over all workers, each of which takes a few requests."""
+    talon_one_per_second: float = Field(3, gt=0)
+    http_rewards_per_second: float = Field(20, gt=0)
     log_level: str = "INFO"
+
+    @property
+    def paces(self) -> dict[str, float]:
+        """Rewards in a second, by provider."""
+        return {
+            "voucherify": self.voucherify_per_second,
+            "talon_one": self.talon_one_per_second,
+            "http": self.http_rewards_per_second,
+        }
 
     @field_validator("database_url")
     @classmethod

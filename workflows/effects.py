@@ -24,7 +24,7 @@ SEND: dict[str, Any] = {
 }
 SETTLE: dict[str, Any] = {
     "task_queue": REWARDS_QUEUE,
-    "start_to_close_timeout": timedelta(minutes=2),
+    "start_to_close_timeout": timedelta(minutes=4),
     "schedule_to_close_timeout": timedelta(days=3),
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=10)),
 }

@@ -30,7 +30,7 @@ class PromisedReward(Model):
 
 
 class Publication(Model):
-    """A code, its link, and a link for each channel to share it by."""
+    """A code, its link, and a link for each channel to share it by, whose clicks are counted for that channel."""
 
     campaign: str
     customer: str
@@ -111,7 +111,7 @@ EXAMPLES = {
     for example in (
         _event("customer_registered", "registered-ada", {"customer": _FAY | {"id": "ada"}}),
         _event("referral_link_shared", "share-1", _CODE | {"channel": "whatsapp"}),
-        _event("referral_link_clicked", "click-1", _CODE),
+        _event("referral_link_clicked", "click-1", _CODE | {"channel": "link"}),
         _event("referral_signed_up", "sign-up-fay", _CODE | {"friend": _FAY}),
         _event("referral_converted", "order-7781", _CODE | {"friend": _FAY, "order": _ORDER}),
         _event("order_refunded", "refund-7781", {"order": {"id": "7781", "amount": "40.00"}}),

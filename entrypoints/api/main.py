@@ -21,6 +21,7 @@ from entrypoints.api import (
     health,
     hooks,
     problems,
+    qr,
     referrals,
     unsubscribe,
     visits,
@@ -47,7 +48,7 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, coupons, referrals, consents, customers):
+    for module in (events, campaigns, coupons, referrals, qr, consents, customers):
         v1.include_router(module.router)
     for router in (v1, visits.router, unsubscribe.router, hooks.router, health.router):
         app.include_router(router)

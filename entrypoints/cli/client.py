@@ -112,8 +112,16 @@ class Api:
     def post(self, path: str, body: object = None) -> Any:
         return self.call("POST", path, json=body)
 
+    def content(self, path: str, **params: str | int) -> bytes:
+        """An answer that is no JSON. Raises Failure for everything but a 2xx."""
+        return self._send("GET", path, params=params).content
+
     def call(self, method: str, path: str, **request: Any) -> Any:
         """The decoded answer, None where it is empty. Raises Failure for everything but a 2xx."""
+        response = self._send(method, path, **request)
+        return response.json() if response.content else None
+
+    def _send(self, method: str, path: str, **request: Any) -> "httpx.Response":
         import httpx
 
         try:
@@ -123,7 +131,7 @@ class Api:
         except httpx.HTTPError as error:
             raise Failure(f"{self.url} gave no answer: {error or type(error).__name__}") from error
         if response.is_success:
-            return response.json() if response.content else None
+            return response
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise self._not_let_in(response)
         raise refusal(response)

@@ -16,6 +16,7 @@ from entrypoints.cli import (
     messages,
     people,
     processes,
+    qr,
     referral,
     reward,
 )
@@ -33,6 +34,7 @@ app.command("worker")(processes.worker)
 app.command("api")(processes.api)
 app.add_typer(campaigns.app, name="campaign")
 app.command("publish")(people.publish)
+app.command("qr")(qr.qr)
 app.add_typer(events.app, name="event")
 app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")

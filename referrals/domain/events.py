@@ -24,7 +24,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from referrals.domain.clicks import Channel, carried_click
 from referrals.domain.codes import is_code, normalise
 from referrals.domain.event_names import check_event_name
 from referrals.domain.money import Currency, parse_amount, parse_points
@@ -101,6 +103,7 @@ def _time(value: Any) -> Any:
 
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(clean_text)]
 Code = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_code)]
+Click = Annotated[str | None, BeforeValidator(carried_click)]
 Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 Phone = Annotated[str, Field(max_length=32), AfterValidator(_phone)]
 Amount = Annotated[str, BeforeValidator(_amount)]
@@ -186,20 +189,31 @@ class Registered(Model):
 
 class Shared(Model):
     code: Code
-    channel: Literal["whatsapp", "email", "link", "social"]
+    channel: Channel
     campaign: Slug | None = None
     friend: Customer | None = None
 
 
 class Clicked(Model):
     code: Code
+    channel: Channel = "link"
     campaign: Slug | None = None
 
 
 class SignedUp(Model):
-    code: Code
+    """`click` is the id that the referral link gave the visitor; it tells the code where none is named."""
+
+    click: Click = None
+    code: Annotated[Code | None, Field(validate_default=True)] = None
     campaign: Slug | None = None
     friend: Customer
+
+    @field_validator("code")
+    @classmethod
+    def _code_or_click(cls, code: str | None, info: ValidationInfo) -> str | None:
+        if code is None and info.data.get("click") is None:
+            raise PydanticCustomError("missing", "is required, or a click")
+        return code
 
 
 class Converted(Model):
@@ -210,6 +224,7 @@ class Converted(Model):
 
     friend: Customer
     code: Code | None = None
+    click: Click = None
     campaign: Slug | None = None
     order: Order | None = None
 

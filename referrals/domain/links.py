@@ -2,9 +2,13 @@
 
 from urllib.parse import quote
 
+from referrals.domain.clicks import Channel
 
-def link(public_url: str, code: str) -> str:
-    return f"{public_url.rstrip('/')}/r/{quote(code)}"
+
+def link(public_url: str, code: str, via: Channel | None = None) -> str:
+    """With `via`, clicks of it are counted for that channel."""
+    url = f"{public_url.rstrip('/')}/r/{quote(code)}"
+    return f"{url}?via={via}" if via else url
 
 
 def unsubscribe_link(public_url: str, token: str) -> str:
@@ -12,11 +16,21 @@ def unsubscribe_link(public_url: str, token: str) -> str:
 
 
 def share_links(public_url: str, code: str, campaign_name: str) -> dict[str, str]:
-    """A link for each channel that opens it with the referral link filled in; `link` is the link itself."""
-    url = link(public_url, code)
-    text = quote(f"{campaign_name}: {url}", safe="")
+    """For each channel a link that opens it with the referral link filled in; `link` is that itself, to be copied.
+
+    Sources: docs.x.com, "Web intent"; faq.whatsapp.com, "click to chat"; core.telegram.org/widgets/share; RFC 6068.
+    """
+
+    def url(channel: Channel) -> str:
+        return quote(link(public_url, code, channel), safe="")
+
+    name = quote(campaign_name, safe="")
+    between = quote(": ", safe="")
     return {
-        "whatsapp": f"https://wa.me/?text={text}",
-        "email": f"mailto:?subject={quote(campaign_name, safe='')}&body={text}",
-        "link": url,
+        "whatsapp": f"https://wa.me/?text={name}{between}{url('whatsapp')}",
+        "email": f"mailto:?subject={name}&body={name}{between}{url('email')}",
+        "x": f"https://x.com/intent/tweet?text={name}&url={url('x')}",
+        "facebook": f"https://www.facebook.com/sharer/sharer.php?u={url('facebook')}",
+        "telegram": f"https://t.me/share/url?url={url('telegram')}&text={name}",
+        "link": link(public_url, code, "link"),
     }

@@ -69,7 +69,11 @@ class Provider(Protocol):
         """
 
     async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
-        """Book the opposite of a grant that was given the reference. Raises as `grant` does."""
+        """Book the opposite of a grant that was given the reference, or of a part of it.
+
+        Raises:
+            Spent: the customer does not hold so much any more; and as `grant` does.
+        """
 
     def check_target(self, target: Mapping[str, Any], kind: RewardType) -> None:
         """Whether a campaign may name this target for rewards of this kind.
@@ -104,6 +108,16 @@ class Permanent(Exception):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+class Spent(Permanent):
+    """This call has booked nothing: the customer holds only `held` of it any more, in the grant's units."""
+
+    CODE = "insufficient"
+
+    def __init__(self, sentence: str, held: int = 0) -> None:
+        super().__init__(self.CODE, sentence)
+        self.held = held
 
 
 class Ambiguous(Exception):

@@ -12,7 +12,8 @@
 `roll_back`, a key of its own, the amount that was granted, and the `reference` that the grant was answered with.
 
 The answer is 200 or 201 with `{"reference"?: "…", "settled"?: true}`; `"settled": false` says that it is taken but not
-yet booked. A repeat is answered the same, or 409. A refusal is any other 4xx, with `{"key", "message"}`.
+yet booked. A repeat is answered the same, or 409. A refusal is any other 4xx, with `{"key", "message"}`; the key
+`insufficient` refuses a roll-back of more than the customer has left, with `"held": "10.00"`, which is rolled back then.
 `GET {url}?key=…`, signed with an empty body and the key as `webhook-id`, answers 200 with the same, or 404.
 The endpoint must book a key at most once, however often and however parallel it is sent.
 """
@@ -28,8 +29,8 @@ import httpx
 from pydantic import BaseModel, JsonValue, RootModel, SecretStr
 
 from referrals.clock import Clock, utc_now
-from referrals.domain.money import format_amount
-from referrals.providers import Grant, Receipt, RewardType
+from referrals.domain.money import format_amount, parse_amount
+from referrals.providers import Grant, Receipt, RewardType, Spent
 from referrals.providers.http_client import Api, Refusal
 
 
@@ -95,7 +96,12 @@ class HttpProvider:
         return await self._book(grant, "grant", grant.booking(reversal=False), None)
 
     async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
-        return await self._book(grant, "roll_back", grant.booking(reversal=True), reference)
+        try:
+            return await self._book(grant, "roll_back", grant.booking(reversal=True), reference)
+        except Refusal as refusal:
+            if refusal.code == Spent.CODE:
+                raise Spent(str(refusal), _held(refusal.answer, grant.currency)) from None
+            raise
 
     def check_target(self, target: Mapping[str, Any], kind: RewardType) -> None:  # noqa: ARG002 - the endpoint's affair
         HttpTarget.model_validate(target)
@@ -137,6 +143,15 @@ class HttpProvider:
                 return None
             raise
         return found.receipt
+
+
+def _held(answer: Any, currency: str | None) -> int:
+    """What the customer has left; nothing, where the endpoint does not say."""
+    held = answer.get("held") if isinstance(answer, dict) else None
+    try:
+        return parse_amount(str(held), currency) if currency else int(str(held))
+    except (ValueError, TypeError):
+        return 0
 
 
 def _decimal(grant: Grant) -> str:

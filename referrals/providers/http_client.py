@@ -38,11 +38,12 @@ class Nothing(BaseModel):
 
 
 class Refusal(Permanent):
-    """A 4xx with its status, which an adapter may know to mean something else."""
+    """A 4xx with its status and JSON, which an adapter may know to mean something else."""
 
-    def __init__(self, status: int, code: str, sentence: str) -> None:
+    def __init__(self, status: int, code: str, sentence: str, answer: Any = None) -> None:
         super().__init__(code, sentence)
         self.status = status
+        self.answer = answer
 
 
 def segment(customer: str) -> str:
@@ -126,7 +127,7 @@ class Api(VendorApi):
             return Permanent("redirect", f"{self.name} answered {status}, and is not followed.")
         if status in _LATER or code in self._later:
             return Retryable(words)
-        return Refusal(status, code, words)
+        return Refusal(status, code, words, answer)
 
 
 def _key_of(answer: Any) -> str | None:

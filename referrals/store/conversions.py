@@ -22,6 +22,7 @@ from referrals.store import (
     answers,
     budgets,
     campaigns,
+    clicks,
     conditions,
     coupons,
     customers,
@@ -34,6 +35,7 @@ from referrals.store import (
     signups,
 )
 from referrals.store.campaigns import CampaignInForce
+from referrals.store.clicks import Attribution
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.reversals import reassess
@@ -53,6 +55,8 @@ class Attempt:
     referral: Row[Any] | None
     """The friend's live referral in the campaign, if any."""
     at: datetime
+    attribution: Attribution | None
+    """None where the friend's sign-up has settled it."""
 
 
 async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
@@ -84,17 +88,28 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
 
 
 async def _code(tx: Tx, event: Row[Any], now: datetime) -> Row[Any] | Reason:
-    """The conversion's code, or the sign-up's where it names none; or why there is none."""
+    """The code that the conversion names, else the sign-up's, else its click's; or why there is none."""
     if event.data.get("code"):
         return await scenes.published_code(tx, event.data["code"], event.campaign_id)
     latest = await scenes.latest_referral(tx, event.campaign_id, event.customer_id)
+    if latest is None or latest.state != ReferralState.SIGNED_UP or _is_over(latest, event, now):
+        clicked = clicks.code_of(event.data) or ""
+        code = await scenes.published_code(tx, clicked, event.campaign_id)
+        if not isinstance(code, Reason):
+            return code
     if latest is None or (latest.state == ReferralState.REJECTED and not latest.window_ends_at):
         message = "The event carries no code, and the friend has not signed up with one."
         return Reason(RejectReason.UNKNOWN_CODE, message)
     unconverted = CLOSED_WITHOUT_CONVERSION | {ReferralState.SIGNED_UP}
-    if latest.state in unconverted and latest.window_ends_at <= inbox.happened(event, now):
+    if latest.state in unconverted and _is_over(latest, event, now):
         return signups.EXPIRED
     return await scenes.published_code(tx, latest.code, latest.campaign_id)
+
+
+def _is_over(referral: Row[Any], event: Row[Any], now: datetime) -> bool:
+    """The window of its sign-up had closed when the event happened."""
+    ends_at: datetime = referral.window_ends_at
+    return ends_at <= inbox.happened(event, now)
 
 
 async def _reject_without_code(
@@ -119,11 +134,12 @@ async def _attempt(
     live = await signups.open_referral(tx, scene, at)
     # Read again: under the lock of its advocate nobody uses the code meanwhile.
     code = await one(tx, select(codes).where(codes.c.code == code.code))
-    attempt = Attempt(event, order, code, found, live, at)
     if live and signups.has_signed_up(live, code.code):
         campaign = await campaigns.at_version(tx, live.campaign_id, live.version)
         scene = replace(scene, campaign=campaign, version=live.version, referral_id=live.id)
-    return scene, attempt
+        return scene, Attempt(event, order, code, found, live, at, None)
+    attribution = await clicks.attribute(tx, event, code.code, at)
+    return scene, Attempt(event, order, code, found, live, at, attribution)
 
 
 async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
@@ -139,9 +155,12 @@ async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
         await conditions.of_conversion(tx, scene, order, about(attempt.event)),
         attempt.at,
     )
-    if isinstance(place_at, datetime) and await _over_budget(tx, scene):
-        return settlement.BUDGET_SPENT
-    return place_at
+    if isinstance(place_at, Reason):
+        return place_at
+    by = attempt.attribution
+    if by and by.window_ends_at(scene.campaign) <= attempt.at:
+        return clicks.TOO_OLD
+    return settlement.BUDGET_SPENT if await _over_budget(tx, scene) else place_at
 
 
 async def _over_budget(tx: Tx, scene: Scene) -> bool:
@@ -202,7 +221,8 @@ async def _accept(tx: Tx, scene: Scene, attempt: Attempt, place_at: datetime) ->
     )
     scene = replace(scene, referral_id=referral.id)
     await _take_place(tx, referral)
-    await records.record(tx, scene, "referral_converted")
+    by = attempt.attribution
+    await records.record(tx, scene, "referral_converted", data=by.told() if by else None)
     if due > scene.now and state != ReferralState.IN_REVIEW:
         await records.record(tx, scene, "referral_held", data={"until": due.isoformat()})
     await settlement.promise(tx, scene, due)
@@ -245,6 +265,7 @@ async def _write(tx: Tx, scene: Scene, attempt: Attempt, **values: Any) -> Row[A
         advocate_id=scene.advocate.id,
         friend_id=scene.friend_id,
         code=scene.code,
+        click_id=attempt.attribution.click_id if attempt.attribution else None,
         created_at=scene.now,
         **values,
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, Table, func, select
 
 from referrals.domain import tiers
 from referrals.domain.campaign import Campaign
@@ -26,6 +26,7 @@ from referrals.store.pages import Cursor, newest_first
 from referrals.store.schema import (
     activity,
     advocates,
+    clicks,
     codes,
     customers,
     milestones,
@@ -91,9 +92,17 @@ async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
     return views.ReferralDetails(
         **of_referral(row),
         version=row.version,
+        attribution=await _attribution(tx, row),
         rewards=[of_reward(reward) for reward in await rows(tx, given)],
         timeline=[of_activity(entry) for entry in await rows(tx, log)],
     )
+
+
+async def _attribution(tx: Tx, referral: Row[Any]) -> views.Attribution:
+    click = await first(tx, select(clicks).where(clicks.c.id == referral.click_id))
+    if click is None:
+        return views.Attribution("code")
+    return views.Attribution("click", click.id, click.at, click.channel)
 
 
 def _select_advocates() -> Select[Any]:
@@ -135,10 +144,12 @@ async def _counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts
     for row in await rows(tx, statement):
         by_state[row.advocate_id][row.state] = row.number
         signed_up[row.advocate_id] += row.signed_up
-    by_channel = await _shares(tx, advocate_ids)
+    shared = await _by_channel(tx, shares, advocate_ids)
+    clicked = await _by_channel(tx, clicks, advocate_ids)
     return {
         advocate_id: views.Counts(
-            shares=by_channel[advocate_id],
+            shares=shared[advocate_id],
+            clicks=clicked[advocate_id],
             signed_up=signed_up[advocate_id],
             converted=sum(by_state[advocate_id].get(state, 0) for state in PLACED),
             confirmed=sum(by_state[advocate_id].get(state, 0) for state in COUNTED),
@@ -148,12 +159,14 @@ async def _counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts
     }
 
 
-async def _shares(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+async def _by_channel(
+    tx: Tx, table: Table, advocate_ids: Sequence[str]
+) -> dict[str, dict[str, int]]:
     counted = (
-        select(shares.c.advocate_id, shares.c.channel, func.count())
-        .where(shares.c.advocate_id.in_(advocate_ids))
-        .group_by(shares.c.advocate_id, shares.c.channel)
-        .order_by(shares.c.channel)
+        select(table.c.advocate_id, table.c.channel, func.count())
+        .where(table.c.advocate_id.in_(advocate_ids))
+        .group_by(table.c.advocate_id, table.c.channel)
+        .order_by(table.c.channel)
     )
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for advocate_id, channel, count in map(tuple, await rows(tx, counted)):

@@ -5,20 +5,24 @@ call, so that whoever comes after a crash knows that the provider may have booke
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
 from referrals.domain.decisions import Reason
 from referrals.domain.states import COUNTED, Decision, ReferralState, RewardState
-from referrals.store import answers, customers, inbox, scenes, settlement
+from referrals.store import answers, customers, inbox, ledger, scenes, settlement
 from referrals.store.coupons import POOL_EMPTY
 from referrals.store.records import Scene
 from referrals.store.reversals import NotPossible
 from referrals.store.schema import milestones, referrals, rewards
-from referrals.store.settlement import close, is_due, set_reward
+from referrals.store.settlement import UNCALLED, amount_text, close, is_due, set_reward
 from referrals.store.sql import Tx, first, one
+
+REJECTED = "rejected"
+"""The code of a refusal that came after the provider had taken the call: it has booked nothing."""
+ATTEMPTS_SPENT = "attempts_spent"
 
 WORKED_ON = frozenset({RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK})
 
@@ -31,12 +35,33 @@ class Work:
     customer: str
     """The caller's own id, by which the provider knows the customer too."""
     repeated: bool
-    """It was begun before: the provider may have booked it."""
+    """It was called before: the provider may have booked it."""
+    owed: int
+    """Of what is to be taken back, what the customer has spent already."""
+
+    @property
+    def taken(self) -> bool:
+        """The provider has taken the last call of the present state, and has yet to book it."""
+        return self.reward.taken_at is not None
+
+
+class NotYet(Exception):
+    """An earlier call may have booked the reward, which the provider's books do not show yet."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__()
+        self.wait = wait
+
+
+class Superseded(Exception):
+    """A later attempt has taken the reward up."""
 
 
 async def begin(tx: Tx, reward_id: str, now: datetime) -> Work | None:
-    """Take the next step up, and count the attempt; None where there is nothing to do (any more)."""
+    """Take the next step up, and count the attempt; None where there is nothing to do (any more). Raises NotYet."""
     scene, reward = await _locked(tx, reward_id, now)
+    if reward.state in WORKED_ON and reward.unclear_until and reward.unclear_until > now:
+        raise NotYet(reward.unclear_until - now)
     if reward.state == RewardState.PENDING:
         if not is_due(reward, scene.campaign.rewards.approval, now):
             return None
@@ -46,7 +71,29 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> Work | None:
     else:
         return None
     customer = await customers.get(tx, reward.customer_id)
-    return Work(await _get(tx, reward_id), customer.external_id, repeated=reward.attempts > 0)
+    owed = await ledger.owed_for(tx, reward)
+    repeated = reward.called_at is not None
+    return Work(await _get(tx, reward_id), customer.external_id, repeated, owed)
+
+
+async def calling(tx: Tx, work: Work, now: datetime, until: datetime) -> None:
+    """The provider is about to be called: until then its books may not show what comes of it. Raises Superseded."""
+    statement = (
+        rewards.update()
+        .where(
+            rewards.c.id == work.reward.id,
+            rewards.c.state == work.reward.state,
+            rewards.c.attempts == work.reward.attempts,
+        )
+        .values(called_at=now, unclear_until=until)
+    )
+    if await first(tx, statement.returning(rewards.c.id)) is None:
+        raise Superseded
+
+
+async def unclear(tx: Tx, reward_id: str, until: datetime | None) -> None:
+    """How the last call ended: it has booked nothing (None), or what it has booked is seen by then."""
+    await tx.execute(rewards.update().where(rewards.c.id == reward_id).values(unclear_until=until))
 
 
 async def granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
@@ -56,19 +103,48 @@ async def granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) 
         return
     await settlement.granted(tx, scene, reward, reference)
     if await _taken_back(tx, scene):
-        values = {"attempts": 0, "taken_at": None, "reason": "Rolled back while being granted."}
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, **values)
+        reason = "Rolled back while being granted."
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason, **UNCALLED)
     await settlement.finish(tx, scene)
 
 
-async def rolled_back(tx: Tx, reward_id: str, now: datetime, *, was_granted: bool) -> None:
-    """The provider has taken it back; or never had it, and it is void."""
+async def found(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
+    """The grant that is to be taken back was booked."""
+    values = {"granted_at": now, "reference": reference, "taken_at": None, "unclear_until": None}
+    await tx.execute(
+        rewards.update()
+        .where(rewards.c.id == reward_id, rewards.c.granted_at.is_(None))
+        .values(**values)
+    )
+
+
+async def owe(tx: Tx, reward_id: str, amount: int, now: datetime) -> None:
+    """So much more of the reward is spent, and cannot be taken back."""
+    _, reward = await _locked(tx, reward_id, now)
+    await ledger.owe(tx, reward, amount, f"Spent at {reward.provider}: {reward.reason}", now)
+
+
+async def rolled_back(tx: Tx, reward_id: str, now: datetime) -> None:
+    """The provider has taken back what the customer had left."""
     scene, reward = await _locked(tx, reward_id, now)
-    if reward.state != RewardState.ROLLING_BACK:
-        return
-    reason = Reason("rolled_back", reward.reason or "Rolled back.")
-    state = RewardState.ROLLED_BACK if was_granted else RewardState.VOIDED
-    await close(tx, scene, reward, state, reason)
+    if reward.state == RewardState.ROLLING_BACK:
+        await _close_rolled_back(tx, scene, reward, reward.reason or "Rolled back.")
+
+
+async def never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
+    """The provider's books have nothing to take back."""
+    scene, reward = await _locked(tx, reward_id, now)
+    if reward.state == RewardState.ROLLING_BACK:
+        reason = Reason("rolled_back", reward.reason or "Rolled back.")
+        await close(tx, scene, reward, RewardState.VOIDED, reason)
+
+
+async def _close_rolled_back(tx: Tx, scene: Scene, reward: Row[Any], sentence: str) -> None:
+    await unclear(tx, reward.id, None)
+    owed = await ledger.owed_for(tx, reward)
+    data = {"owed": amount_text(owed, reward.currency)} if owed else {}
+    reason = Reason("rolled_back", sentence)
+    await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, data)
 
 
 async def find(tx: Tx, reward_id: str) -> Row[Any] | None:
@@ -96,7 +172,11 @@ async def taken(tx: Tx, reward_id: str, reference: str | None, now: datetime) ->
     await tx.execute(
         rewards.update()
         .where(rewards.c.id == reward_id)
-        .values(taken_at=now, reference=func.coalesce(reference, rewards.c.reference))
+        .values(
+            taken_at=now,
+            unclear_until=None,
+            reference=func.coalesce(reference, rewards.c.reference),
+        )
     )
 
 
@@ -118,8 +198,7 @@ async def park(tx: Tx, reward_id: str, code: str, sentence: str, now: datetime) 
         return
     if reward.state == RewardState.GRANTING and await _taken_back(tx, scene):
         # Whether the provider has it after all is seen when it is taken back.
-        values = {"attempts": 0, "taken_at": None, "reason": sentence}
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, **values)
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=sentence, **UNCALLED)
         return
     await settlement.park(tx, scene, reward, Reason(code, sentence))
 
@@ -144,7 +223,12 @@ async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
         return
     back = await _taken_back(tx, scene) or reward.granted_at is not None
     state = RewardState.ROLLING_BACK if back else RewardState.GRANTING
-    await set_reward(tx, reward, state, retry_at=None, taken_at=None)
+    values: dict[str, Any] = {"retry_at": None}
+    if reward.error_code in (REJECTED, ATTEMPTS_SPENT):
+        values["taken_at"] = None  # it will not come any more
+    if reward.error_code == REJECTED:
+        values |= UNCALLED  # nothing is booked: the next call is a first one
+    await set_reward(tx, reward, state, **values)
 
 
 async def _resume(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
@@ -157,7 +241,14 @@ async def _void(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> None:
     if reward.state == RewardState.VOIDED:
         return
     _require(reward, RewardState.PENDING, RewardState.FAILED)
-    await close(tx, scene, reward, RewardState.VOIDED, Reason("voided_by_operator", reason))
+    told = Reason("voided_by_operator", reason)
+    if reward.granted_at:  # its roll-back is given up: the customer keeps it, and owes it
+        await ledger.owe(tx, reward, reward.amount, f"Not taken back: {reason}", scene.now)
+        await _close_rolled_back(tx, scene, reward, reason)
+    elif reward.unclear_until and reward.reason is None:
+        await settlement.take_back(tx, scene, reward, told)  # it may be booked after all
+    else:
+        await close(tx, scene, reward, RewardState.VOIDED, told)
 
 
 async def _roll_back(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> None:

@@ -97,17 +97,19 @@ async def queue_commands(
         await tx.execute(events.insert(), values)
 
 
-async def click(tx: Tx, code: str, campaign_id: str | None, actor: str, now: datetime) -> Row[Any]:
+async def click(
+    tx: Tx, click_id: str, code: str, channel: str, campaign_id: str | None, now: datetime
+) -> Row[Any]:
     """A visit of a referral link; each is one event."""
     return await _insert(
         tx,
-        external_id=new_id("click"),
+        external_id=click_id,
         source="link",
         type="referral_link_clicked",
         received_at=now,
-        actor=actor,
+        actor="visitor",
         campaign_id=campaign_id,
-        data={"code": code},
+        data={"code": code, "channel": channel, "click": click_id},
     )
 
 

@@ -42,6 +42,29 @@ async def reverse(
     return owed
 
 
+async def owe(tx: Tx, reward: Row[Any], amount: int, memo: str, now: datetime) -> None:
+    """Of a reward that another provider issued, so much is spent over there and owed here; never more than all."""
+    debt = await _account(tx, "owed", reward.customer_id, reward)
+    spent = await _account(tx, "spent", reward.customer_id, reward)
+    await _lock(tx, debt)
+    already = await owed_for(tx, reward)
+    more = min(amount, reward.amount - already)
+    if more > 0:
+        key = f"owe:{reward.key}:{already + more}"
+        await _enter(tx, key, debt, spent, more, reward, None, memo, now)
+
+
+async def owed_for(tx: Tx, reward: Row[Any]) -> int:
+    """What the customer owes for the reward."""
+    owed = accounts.c.id == entries.c.debit_id
+    statement = (
+        select(func.coalesce(func.sum(entries.c.amount), 0))
+        .join(accounts, owed)
+        .where(entries.c.reward_id == reward.id, accounts.c.kind == "owed")
+    )
+    return int((await one(tx, statement))[0])
+
+
 async def redeem(
     tx: Tx, customer_id: str, asset: Asset, amount: int, key: str, memo: str, now: datetime
 ) -> Row[Any]:

@@ -116,7 +116,8 @@ async def _unsettled(tx: Tx, referral_id: str) -> list[MilestoneChange]:
         .where(
             (won & (rewards.c.state == RewardState.PENDING))
             | (lost & rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED]))
-            | (lost & (rewards.c.state == RewardState.FAILED) & (rewards.c.provider == "ledger"))
+            # What failed to be granted; a roll-back that failed has its reason, and waits for an operator.
+            | (lost & (rewards.c.state == RewardState.FAILED) & rewards.c.reason.is_(None))
         )
         .order_by(milestones.c.id)
     )

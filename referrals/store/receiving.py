@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from referrals.domain.clicks import clicked_code
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import (
     Clicked,
@@ -75,17 +76,19 @@ async def _check_refund(tx: Tx, data: OrderReversed) -> None:
 
 
 async def _campaign(tx: Tx, event: Event, customer_id: str | None) -> str | None:
-    """The campaign that the event is about: the one it names, else the code's, else the friend's sign-up's."""
+    """The campaign that the event is about: the one it names, else the code's, the friend's sign-up's, the click's."""
     data = event.data
     if data.campaign and await campaigns.in_force(tx, data.campaign) is None:
         raise _unknown("data.campaign", f"there is no campaign {data.campaign}")
     if isinstance(data, Registered | OrderReversed):
         return data.campaign
-    code = await scenes.find_code(tx, data.code) if data.code else None
-    campaign_id = data.campaign or (code.campaign_id if code else None)
+    code = data.code
+    if isinstance(data, SignedUp):
+        code = code or clicked_code(data.click)
+    campaign_id = data.campaign or await scenes.campaign_of(tx, code)
     if isinstance(data, Shared | Clicked | SignedUp):
         return campaign_id
-    return await _converting(tx, event, campaign_id, customer_id)
+    return await _converting(tx, event.type, data.click, campaign_id, customer_id)
 
 
 async def check_type(tx: Tx, raw: Any) -> None:
@@ -100,14 +103,14 @@ async def check_type(tx: Tx, raw: Any) -> None:
 
 
 async def _converting(
-    tx: Tx, event: Event, campaign_id: str | None, customer_id: str | None
+    tx: Tx, kind: str, click: str | None, campaign_id: str | None, customer_id: str | None
 ) -> str | None:
     """The same for a conversion, whose type must be the one that the campaign converts on."""
-    wanted = "redemption" if event.type == REDEMPTION else event.type
+    wanted = "redemption" if kind == REDEMPTION else kind
     converting = await campaigns.converting_on(tx, wanted)
-    await check_type(tx, {"type": event.type})
+    await check_type(tx, {"type": kind})
     if campaign_id is None:
-        return await _signed_up(tx, converting, customer_id)
+        return await _without_code(tx, converting, click, customer_id)
     if campaign_id not in converting:
         row = await first(
             tx,
@@ -119,16 +122,21 @@ async def _converting(
     return campaign_id
 
 
-async def _signed_up(tx: Tx, converting: list[str], customer_id: str | None) -> str | None:
-    """Where the friend has signed up, the last of several; or else was referred before."""
+async def _without_code(
+    tx: Tx, converting: list[str], click: str | None, customer_id: str | None
+) -> str | None:
+    """Where the friend has signed up, the last of several; else the click's; or else where they were referred before."""
     statement = (
-        select(referrals.c.campaign_id)
+        select(referrals.c.campaign_id, referrals.c.state)
         .where(referrals.c.friend_id == customer_id, referrals.c.campaign_id.in_(converting))
         .order_by((referrals.c.state == ReferralState.SIGNED_UP).desc(), referrals.c.id.desc())
         .limit(1)
     )
-    row = await first(tx, statement)
-    return str(row.campaign_id) if row else None
+    referral = await first(tx, statement)
+    clicked = await scenes.campaign_of(tx, clicked_code(click))
+    if clicked in converting and not (referral and referral.state == ReferralState.SIGNED_UP):
+        return clicked
+    return str(referral.campaign_id) if referral else None
 
 
 def _unknown(field: str, message: str) -> Problem:

@@ -18,6 +18,11 @@ async def find_code(tx: Tx, code: str) -> Row[Any] | None:
     return await first(tx, select(codes).where(codes.c.code == code))
 
 
+async def campaign_of(tx: Tx, code: str | None) -> str | None:
+    row = await find_code(tx, code) if code else None
+    return str(row.campaign_id) if row else None
+
+
 async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any] | Reason:
     """The campaign's code, or why it brings nobody: there is no such code, or it belongs to no advocate yet."""
     row = await find_code(tx, code)

@@ -21,6 +21,9 @@ from referrals.store.sql import Tx, insert, one, rows
 _KEYS = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
 
 
+UNCALLED: dict[str, Any] = {"attempts": 0, "called_at": None}
+"""Of a reward whose next call is the first of its kind."""
+
 BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budget is spent.")
 
 
@@ -145,6 +148,7 @@ def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
 async def granted(tx: Tx, scene: Scene, reward: Row[Any], reference: str | None = None) -> None:
     """The provider has confirmed the reward; `reference` is its own name for it, for a coupon the code."""
     values = {"granted_at": scene.now, "reference": reference, "error": None, "error_code": None}
+    values |= {"taken_at": None, "unclear_until": None}
     await set_reward(tx, reward, RewardState.GRANTED, **values)
     await records.record(tx, scene, "reward_granted", reward=reward)
 
@@ -207,7 +211,7 @@ async def take_back_rewards(tx: Tx, scene: Scene, reason: Reason) -> None:
 async def take_back(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> None:
     """Reverse a reward in the own ledger; another provider's is left `rolling_back` for its workflow to see to."""
     if reward.provider != "ledger":
-        values = {"attempts": 0, "taken_at": None, "error": None, "error_code": None}
+        values = UNCALLED | {"error": None, "error_code": None}
         await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason.message, **values)
         return
     if reward.state == RewardState.FAILED:  # the own ledger had nothing to grant

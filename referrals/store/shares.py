@@ -3,15 +3,18 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Row
+
 from referrals.domain.decisions import Reason, campaign_rejection, code_rejection
 from referrals.domain.states import Decision
 from referrals.store import answers, inbox, records, scenes, signups
-from referrals.store.schema import shares
+from referrals.store.clicks import new_click
+from referrals.store.schema import clicks, shares
 from referrals.store.sql import Tx
 
 
 async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
-    """Count a `referral_link_shared` by its channel, unless the code is of no use any more."""
+    """Count a share or click of the link by its channel, unless the code is of no use any more."""
     event = await inbox.claim(tx, event_id)
     if event.answer:
         return dict(event.answer)
@@ -25,22 +28,24 @@ async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     )
     if reason:
         return await answers.give(tx, event, Decision.REJECTED, reason=reason)
-    if event.type == "referral_link_shared":
-        await tx.execute(
-            shares.insert().values(
-                event_id=event.id,
-                advocate_id=scene.advocate.id,
-                code=code.code,
-                channel=event.data["channel"],
-                at=at,
-            )
-        )
     await records.record(
         tx,
         scene,
         event.type,
         customer_id=scene.advocate.customer_id,
-        data={"channel": event.data["channel"]} if "channel" in event.data else {},
+        data=await _count(tx, event, code, at),
         occurrence=event.id,
     )
     return await answers.give(tx, event, Decision.ACCEPTED)
+
+
+async def _count(tx: Tx, event: Row[Any], code: Row[Any], at: datetime) -> dict[str, str]:
+    """Returns what is told of it."""
+    channel = event.data.get("channel", "link")
+    values = {"advocate_id": code.advocate_id, "code": code.code, "channel": channel, "at": at}
+    if event.type == "referral_link_shared":
+        await tx.execute(shares.insert().values(event_id=event.id, **values))
+        return {"channel": channel}
+    click = event.data.get("click") or new_click(code.code)
+    await tx.execute(clicks.insert().values(id=click, campaign_id=code.campaign_id, **values))
+    return {"channel": channel, "click": click}

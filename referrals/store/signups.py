@@ -15,7 +15,8 @@ from referrals.domain.decisions import (
     friend_rejection,
 )
 from referrals.domain.states import Decision, ReferralState, RejectReason
-from referrals.store import answers, customers, inbox, records, scenes
+from referrals.store import answers, clicks, customers, inbox, records, scenes
+from referrals.store.clicks import Attribution
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import referrals
@@ -32,7 +33,7 @@ async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     event = await inbox.claim(tx, event_id)
     if event.answer:
         return dict(event.answer)
-    code = await scenes.published_code(tx, event.data["code"], event.campaign_id)
+    code = await scenes.published_code(tx, clicks.code_of(event.data) or "", event.campaign_id)
     if isinstance(code, Reason):
         return await answers.give(tx, event, Decision.REJECTED, reason=code)
     scene, found = await scenes.of_event(tx, event, code, now)
@@ -42,16 +43,20 @@ async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     if live and has_signed_up(live, code.code):
         return await answers.give(tx, event, Decision.ACCEPTED, referral_id=live.id)
     friend = await friend_facts(tx, scene, at, live)
+    attribution = await clicks.attribute(tx, event, code.code, at)
+    ends_at = attribution.window_ends_at(found.campaign)
     reason = (
         code_rejection(code_facts(code), signed_up=False, at=at)
         or campaign_rejection(found.campaign, found.state, at)
         or friend_rejection(found.campaign, friend)
-        or (EXPIRED if at + found.campaign.conversion.attribution_window <= now else None)
+        or (clicks.TOO_OLD if ends_at <= at else None)
+        or (EXPIRED if ends_at <= now else None)
     )
     if reason:
         return await reject(tx, scene, event, reason, live)
-    referral_id = await _open(tx, scene, at)
-    await records.record(tx, replace(scene, referral_id=referral_id), "referral_signed_up")
+    referral_id = await _open(tx, scene, at, attribution)
+    scene = replace(scene, referral_id=referral_id)
+    await records.record(tx, scene, "referral_signed_up", data=attribution.told())
     return await answers.give(tx, event, Decision.ACCEPTED, referral_id=referral_id)
 
 
@@ -119,7 +124,7 @@ def has_signed_up(live: Row[Any] | None, code: str | None) -> bool:
     return live is not None and (live.state, live.code) == (ReferralState.SIGNED_UP, code)
 
 
-async def _open(tx: Tx, scene: Scene, at: datetime) -> str:
+async def _open(tx: Tx, scene: Scene, at: datetime, attribution: Attribution) -> str:
     referral_id = new_id("ref")
     await tx.execute(
         referrals.insert().values(
@@ -131,7 +136,8 @@ async def _open(tx: Tx, scene: Scene, at: datetime) -> str:
             code=scene.code,
             state=ReferralState.SIGNED_UP,
             signed_up_at=at,
-            window_ends_at=at + scene.campaign.conversion.attribution_window,
+            window_ends_at=attribution.window_ends_at(scene.campaign),
+            click_id=attribution.click_id,
             created_at=scene.now,
         )
     )

@@ -10,8 +10,8 @@ from referrals.domain.states import PLACED
 from referrals.store import views
 from referrals.store.lists import require_campaign
 from referrals.store.schema import (
-    activity,
     advocates,
+    clicks,
     codes,
     customers,
     messages,
@@ -30,6 +30,7 @@ async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
     campaign = await require_campaign(tx, campaign_id)
     by_state = await _by(tx, referrals, referrals.c.state, campaign_id)
     friends = await _friends(tx, campaign_id)
+    by_channel = await _by(tx, clicks, clicks.c.channel, campaign_id)
     converted = sum(by_state.get(state, 0) for state in PLACED)
     return views.Summary(
         campaign=campaign.id,
@@ -39,7 +40,8 @@ async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
         advocates=await _count(tx, advocates, campaign_id),
         codes=await _count(tx, codes, campaign_id),
         shares=await _shares(tx, campaign_id),
-        clicks=await _count(tx, activity, campaign_id, activity.c.type == "referral_link_clicked"),
+        clicks=sum(by_channel.values()),
+        clicks_by_channel=by_channel,
         sign_ups=await _count(tx, referrals, campaign_id, referrals.c.signed_up_at.is_not(None)),
         conversions=by_state,
         conversion_rate=round(converted / friends, 4) if friends else None,

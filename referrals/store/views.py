@@ -6,7 +6,7 @@ Customers go by the caller's ids. Times are UTC instants, amounts decimal string
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from referrals.domain.event_names import OUTBOUND
 
@@ -69,9 +69,12 @@ class Code:
 
 @dataclass(frozen=True)
 class Counts:
-    """Of an advocate: friends who signed up, whose conversion stands, is confirmed, is rewarded."""
+    """Of an advocate: shares and clicks by channel; friends who signed up, whose conversion stands, is confirmed, is
+    rewarded.
+    """
 
     shares: dict[str, int]
+    clicks: dict[str, int]
     signed_up: int
     converted: int
     confirmed: int
@@ -182,10 +185,21 @@ class Referral:
 
 
 @dataclass(frozen=True)
+class Attribution:
+    """What the friend was attributed by: the last click before the sign-up or conversion, or else the code alone."""
+
+    by: Literal["code", "click"]
+    click: str | None = None
+    clicked_at: datetime | None = None
+    channel: str | None = None
+
+
+@dataclass(frozen=True)
 class ReferralDetails(Referral):
     """With its rewards, and all that happened to it, oldest first."""
 
     version: int
+    attribution: Attribution
     rewards: list[Reward]
     timeline: list[Activity]
 
@@ -286,6 +300,7 @@ class Summary:
     codes: int
     shares: dict[str, int]
     clicks: int
+    clicks_by_channel: dict[str, int]
     sign_ups: int
     conversions: dict[str, int]
     conversion_rate: float | None

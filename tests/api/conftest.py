@@ -39,8 +39,8 @@ class FakeIntake:
     async def check(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
         return self._answer("check", {"decision": "accepted"}, campaign_id, raw, actor).body
 
-    async def click(self, code: str, actor: str) -> None:
-        self._answer("click", {}, code, actor)
+    async def click(self, click: str, code: str, channel: str) -> None:
+        self._answer("click", {}, click, code, channel)
 
     def _answer(self, kind: str, body: dict[str, Any], *asked: Any) -> Answered:
         self.asked.append((kind, *asked))

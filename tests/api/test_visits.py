@@ -2,6 +2,7 @@
 
 import pytest
 
+from referrals.domain.clicks import CHANNELS
 from tests.api.conftest import Api
 from tests.api.problems import problem
 from tests.engine.campaigns import campaign
@@ -14,18 +15,82 @@ async def test_a_referral_link_leads_to_the_landing_page_with_the_code(api: Api)
     response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
 
     assert response.status_code == 302
-    assert response.headers["location"] == f"https://shop.example/welcome?code={code}"
+    ((_, click, *asked),) = api.intake.asked
+    assert asked == [code, "link"]
+    location = f"https://shop.example/welcome?code={code}&click={click}"
+    assert response.headers["location"] == location
     assert response.headers["cache-control"] == "no-store"
-    assert api.intake.asked == [("click", code, "visitor")]
+    assert "set-cookie" not in response.headers
 
 
 async def test_the_landing_page_keeps_its_own_parameters(api: Api):
-    url = "https://shop.example/welcome?utm_source=friend&code=old#top"
+    url = "https://shop.example/welcome?utm_source=friend&code=old&click=old#top"
     await api.put_campaign(landing_url=url)
     code = await api.books.publish("spring", "ada")
     location = (await api.get(f"/r/{code}")).headers["location"]
 
-    assert location == f"https://shop.example/welcome?utm_source=friend&code={code}#top"
+    ((_, click, *_),) = api.intake.asked
+    kept = "https://shop.example/welcome?utm_source=friend"
+    assert location == f"{kept}&code={code}&click={click}#top"
+
+
+async def test_every_click_has_an_id_of_its_own(api: Api):
+    code = await api.books.publish("spring", "ada")
+    for _ in range(3):
+        await api.get(f"/r/{code}")
+    clicks = {click for _, click, *_ in api.intake.asked}
+
+    assert len(clicks) == 3
+    assert all(click.startswith("clk_") and click.endswith(code) for click in clicks)
+
+
+@pytest.mark.parametrize(
+    ("via", "channel"),
+    [
+        *((channel, channel) for channel in CHANNELS),
+        ("", "link"),
+        ("fax", "link"),
+        ("%F0%9F%98%80%00", "link"),
+        ("qr&via=x", "x"),
+    ],
+)
+async def test_a_click_is_counted_for_the_channel_that_the_link_names(
+    api: Api, via: str, channel: str
+):
+    code = await api.books.publish("spring", "ada")
+    await api.get(f"/r/{code}?via={via}")
+
+    assert [asked[-1] for asked in api.intake.asked] == [channel]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"user-agent": "WhatsApp/2.23.20.0 A"},
+        {"user-agent": "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)"},
+        {"user-agent": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"},
+        {"user-agent": "Twitterbot/1.0"},
+        {"user-agent": "TelegramBot (like TwitterBot)"},
+        {"purpose": "prefetch"},
+        {"sec-purpose": "prefetch;prerender"},
+    ],
+)
+async def test_who_only_previews_the_link_is_sent_on_and_not_counted(
+    api: Api, headers: dict[str, str]
+):
+    code = await api.books.publish("spring", "ada")
+    response = await api.get(f"/r/{code}", headers=headers)
+
+    assert response.headers["location"] == f"https://shop.example/welcome?code={code}"
+    assert api.intake.asked == []
+
+
+async def test_a_browser_inside_of_an_app_is_a_visitor(api: Api):
+    code = await api.books.publish("spring", "ada")
+    agent = "Mozilla/5.0 (iPhone) AppleWebKit/605.1 Mobile/15E148 [FBAN/FBIOS;FBAV/450.0] Twitter"
+    await api.get(f"/r/{code}", headers={"user-agent": agent})
+
+    assert len(api.intake.asked) == 1
 
 
 async def test_a_click_that_cannot_be_counted_stops_no_visitor(api: Api):
@@ -47,7 +112,7 @@ async def test_without_a_landing_page_the_code_is_shown_for_the_checkout(api: Ap
     assert code in response.text
     assert "checkout" in response.text
     assert "Spring &lt;b&gt;&amp; friends&lt;/b&gt;" in response.text
-    assert api.intake.asked == [("click", code, "visitor")]
+    assert [asked[2:] for asked in api.intake.asked] == [(code, "link")]
 
 
 @pytest.mark.parametrize("landing_url", [None, "https://shop.example/welcome"])
@@ -57,8 +122,8 @@ async def test_a_look_at_the_head_of_a_link_is_no_click(api: Api, landing_url: s
     head = await api.http.head(f"/r/{code}")
 
     assert api.intake.asked == []
-    full = await api.get(f"/r/{code}")
-    assert (head.status_code, head.headers) == (full.status_code, full.headers)
+    seen = await api.get(f"/r/{code}", headers={"purpose": "prefetch"})
+    assert (head.status_code, head.headers) == (seen.status_code, seen.headers)
     assert (await api.http.head("/r/UNKNOWN-1")).status_code == 404
 
 

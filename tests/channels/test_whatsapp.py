@@ -341,6 +341,33 @@ async def test_what_may_have_been_sent_is_told_from_what_was_not(graph, hasty, f
     assert not any(secret in text for secret in (TOKEN, "fay@", "1234567", TO[1:]))
 
 
+async def test_of_many_under_all_faults_what_is_said_not_to_be_sent_was_not(graph, hasty):
+    graph.risk = 0.5
+    codes = [code for group in EXPECTED for code in group]
+    graph.codes.extend(graph.random.choice([None, *codes]) for _ in range(100))
+    messages = [message(key=f"msg-{n}", to=f"+4915112345{n:03}") for n in range(200)]
+
+    gate = asyncio.Semaphore(5)
+
+    async def send(outgoing):
+        async with gate:
+            return await hasty.send(outgoing)
+
+    ends = await asyncio.gather(*map(send, messages), return_exceptions=True)
+    await graph.quiet()
+
+    sent = {found.key: found.wamid for found in graph.sent}
+    assert len(sent) == len(graph.sent)
+    for outgoing, end in zip(messages, ends, strict=True):
+        if isinstance(end, str):
+            assert sent[outgoing.key] == end
+        elif not isinstance(end, Unclear):
+            assert isinstance(end, Refused | Unavailable | Blocked), end
+            assert outgoing.key not in sent
+    assert sent
+    assert any(isinstance(end, Unclear) for end in ends)
+
+
 async def test_where_nobody_listens_nothing_was_sent(graph, clock):
     graph.url = "http://127.0.0.1:1"
     async with open_client() as client:

@@ -6,12 +6,8 @@ The long form is `make chaos`: more lifecycles, by `CHAOS_LIFECYCLES`.
 import asyncio
 import os
 import random
-import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,91 +16,13 @@ import pytest
 from sqlalchemy import Row, select
 
 from referrals.store import Store, open_store, schema
+from tests.chaos.dev import HEADERS, Shop, disturb, running_dev
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 
 LIFECYCLES = int(os.environ.get("CHAOS_LIFECYCLES", "300"))
 ADVOCATES = 10
 AT_ONCE = 16
 SETTLED_WITHIN = 180
-HEADERS = {"Authorization": "Bearer chaos-key"}
-
-
-@dataclass
-class Dev:
-    """A running `referrals dev`."""
-
-    process: asyncio.subprocess.Process
-    url: str
-    data_dir: Path
-
-    async def is_ready(self) -> bool:
-        async with httpx.AsyncClient(base_url=self.url) as http:
-            try:
-                return (await http.get("/health/ready")).is_success
-            except httpx.TransportError:
-                return False
-
-    def kill(self, name: str) -> bool:
-        """`kill -9` the worker, the API or Temporal; false where it is not running just now."""
-        marks = {"worker": "worker.py", "api": "entrypoints.cli.main", "temporal": "start-dev"}
-        for child in (
-            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        ):
-            try:
-                command = Path(f"/proc/{child}/cmdline").read_text()
-                if marks[name] in command:
-                    os.kill(int(child), signal.SIGKILL)
-                    return True
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-        return False
-
-
-@asynccontextmanager
-async def running_dev(data_dir: Path) -> AsyncIterator[Dev]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith("REFERRALS_")}
-    command = (
-        *(sys.executable, "-m", "entrypoints.cli.main", "dev", "--data-dir", str(data_dir)),
-        *("--port", "0", "--temporal-port", "0", "--ui-port", "0"),
-    )
-    with (data_dir / "dev.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-            env=env | {"REFERRALS_API_KEY": "chaos-key"},
-        )
-    assert process.stdout
-    ready = (await asyncio.wait_for(process.stdout.readline(), 120)).decode()
-    assert ready.startswith("ready http://"), (data_dir / "dev.log").read_text()
-    try:
-        yield Dev(process, ready.split()[1], data_dir)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 15) == 0
-
-
-class Shop:
-    """Sends events as a careful shop does: again and again, with the same id, until there is an answer."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def send(self, event_id: str, kind: str, data: dict[str, Any]) -> dict[str, Any]:
-        event = {"specversion": "1.0", "id": event_id, "source": "shop", "type": kind}
-        return await self.post("/v1/events", event | {"data": data})
-
-    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        while True:
-            try:
-                answer = await self._http.post(path, json=body)
-            except httpx.TransportError:
-                await asyncio.sleep(0.5)
-                continue
-            if answer.status_code == httpx.codes.OK:
-                return answer.json()
-            assert answer.status_code in (202, 503), answer.text
-            await asyncio.sleep(0.5)
 
 
 async def lifecycle(shop: Shop, code: str, number: int) -> dict[str, Any]:
@@ -127,16 +45,6 @@ async def play(shop: Shop, codes: list[str]) -> list[dict[str, Any]]:
             return await lifecycle(shop, codes[number % len(codes)], number)
 
     return await asyncio.gather(*(one(number) for number in range(LIFECYCLES)))
-
-
-async def disturb(dev: Dev, chance: random.Random, killed: Counter[str]) -> None:
-    """Kill the worker again and again, and Temporal's server once; each time wait until it is back at work."""
-    while True:
-        await asyncio.sleep(chance.uniform(2, 8))
-        name = "temporal" if killed["worker"] == 2 and not killed["temporal"] else "worker"
-        killed[name] += dev.kill(name)
-        while not await dev.is_ready():
-            await asyncio.sleep(0.2)
 
 
 async def everything_settled(store: Store) -> bool:

@@ -1,64 +1,17 @@
 """Rewards in somebody else's ledger: never lost, never paid twice, and nothing else waits for them."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
-from referrals.providers import Ambiguous, Grant, Permanent, Receipt, Retryable
+from referrals.providers import Ambiguous, Permanent, Retryable
 from referrals.store import schema
-from tests.engine.campaigns import POINTS_50, THANKS, campaign
+from tests.engine.campaigns import POINTS_50, THANKS, campaign, milestone
+from tests.engine.vendor import Vendor
 from tests.engine.world import World, open_world
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ELSEWHERE = {"provider": "http", "target": {}}
-
-
-class Vendor:
-    """A provider with a ledger; `faults` are raised one after another, before or after it books."""
-
-    name = "http"
-    visible_after = timedelta(0)
-
-    def __init__(self) -> None:
-        self.books: dict[str, int] = {}
-        self.faults: list[tuple[str, Exception]] = []
-        self.down: Exception | None = None
-        self.calls = 0
-        self.gate: asyncio.Event | None = None
-
-    async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
-        if self.down:
-            raise self.down
-        return Receipt("ref") if grant.booking(reversal=reversal) in self.books else None
-
-    async def grant(self, grant: Grant) -> Receipt:
-        if self.gate and not self.gate.is_set():
-            self.calls += 1
-            await self.gate.wait()
-        return self._book(grant, reversal=False)
-
-    async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
-        return self._book(grant, reversal=True)
-
-    def _book(self, grant: Grant, *, reversal: bool) -> Receipt:
-        self.calls += 1
-        if self.down:
-            raise self.down
-        when, fault = self.faults.pop(0) if self.faults else ("", None)
-        if fault and when == "before":
-            raise fault
-        key = grant.booking(reversal=reversal)
-        assert key not in self.books, "paid twice"
-        self.books[key] = grant.change(reversal=reversal)
-        if fault:
-            raise fault
-        return Receipt("ref")
-
-    def check_target(self, target, type) -> None: ...
-
-    def describe(self) -> str:
-        return "a vendor of the tests"
 
 
 @pytest.fixture
@@ -93,7 +46,7 @@ async def test_rewards_are_granted_by_their_provider(world: World, vendor: Vendo
 async def test_an_answer_that_was_lost_after_booking_pays_once(world: World, vendor: Vendor):
     vendor.faults = [("after", Ambiguous("lost")), ("before", Retryable("busy"))]
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.sleep(hours=1)
+    await world.pass_minutes(10)
     await world.until_state(answer["referral"], "rewarded")
 
     assert sorted(vendor.books.values()) == [50, 100]
@@ -108,7 +61,7 @@ async def test_a_provider_that_is_down_for_six_hours_loses_nothing(world: World,
     assert max(row.attempts for row in await world.all(schema.rewards)) < 100
     assert [state for *_, state in await world.messages()] == ["sent", "sent"]
     vendor.down = None
-    await world.sleep(hours=1)
+    await world.pass_minutes(60)
     await world.until_state(answer["referral"], "rewarded")
 
     assert sorted(vendor.books.values()) == [50, 100]
@@ -174,7 +127,7 @@ async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
     assert await states(world) == ["rolling_back", "rolling_back"]
 
     vendor.down = None
-    await world.sleep(hours=1)
+    await world.pass_minutes(60)
     await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
 
     assert sum(vendor.books.values()) == 0
@@ -188,7 +141,7 @@ async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until(lambda: _called(vendor, 2))
     await world.roll_back(answer["referral"])
-    await world.sleep(hours=1)
+    await world.pass_minutes(10)
 
     await world.until(lambda: _settled(world))
     assert sum(vendor.books.values()) == 0
@@ -239,3 +192,36 @@ async def test_a_roll_back_that_overtakes_a_grant_takes_it_back_once_it_is_booke
     await world.until(lambda: _are(world, ["rolled_back"]))
     assert sorted(vendor.books.values()) == [-50, 50]
     await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_the_parked_reward_of_a_milestone_that_is_lost_is_never_paid(
+    world: World, vendor: Vendor
+):
+    vendor.faults = [("before", Permanent("unknown_member", "There is no such member."))]
+    referral = await _reach_milestone(world)
+    await world.until(lambda: _are(world, ["failed"]))
+
+    await world.roll_back(referral)
+
+    await world.until(lambda: _are(world, ["voided"]))
+    assert vendor.books == {}
+
+
+async def test_a_lost_milestone_whose_roll_back_is_refused_for_good_is_asked_back_once(
+    world: World, vendor: Vendor
+):
+    referral = await _reach_milestone(world)
+    await world.until(lambda: _are(world, ["granted"]))
+    vendor.faults = [("before", Permanent("card_blocked", "The card is blocked."))]
+
+    await world.roll_back(referral)
+    await world.until(lambda: _are(world, ["failed"]))
+    await world.sleep(days=1)
+
+    assert (await states(world), vendor.calls) == (["failed"], 2)
+
+
+async def _reach_milestone(world: World) -> str:
+    await world.apply(campaign(rewards={"tiers": [milestone(1)]} | ELSEWHERE))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    return str(answer["referral"])

@@ -29,7 +29,7 @@ from referrals.domain.temporal import (
 )
 from referrals.providers import Provider
 from referrals.settings import Settings
-from referrals.store import campaigns, schema
+from referrals.store import campaigns, clicks, schema
 from worker import working
 
 EUR = "EUR"
@@ -56,6 +56,11 @@ class World:
         step = timedelta(**duration)
         self.skipped += step
         await self.env.sleep(step)
+
+    async def pass_minutes(self, minutes: int) -> None:
+        """As `sleep`, a minute at a time: what one brings about is there for the next."""
+        for _ in range(minutes):
+            await self.sleep(minutes=1)
 
     async def apply(self, definition: dict[str, Any]) -> None:
         campaign = Campaign.model_validate(definition)
@@ -85,6 +90,12 @@ class World:
     async def sign_up(self, code: str, friend: str, **envelope: Any) -> dict[str, Any]:
         data = {"code": code, "friend": {"id": friend}}
         return await self.event("referral_signed_up", data, **envelope)
+
+    async def click(self, code: str, channel: str = "link") -> str:
+        """Follow the referral link; returns the click's id."""
+        click = clicks.new_click(code)
+        await self.intake.click(click, code, channel)
+        return click
 
     async def convert(
         self,

@@ -39,6 +39,8 @@ class FakeEndpoint(Vendor):
         self.confused = False
         self.receipts: dict[str, dict[str, Any]] = {}
         self.bodies: list[Booking] = []
+        self.held: str | None = None
+        """What a customer has left, as the endpoint tells it."""
 
     def routes(self) -> list[Route]:
         return [
@@ -62,9 +64,12 @@ class FakeEndpoint(Vendor):
         if booking.key in self.receipts or self.confused:
             status = 409 if self.confused else self.random.choice([200, 409])
             return JSONResponse(self.receipts[booking.key] if status == 200 else {}, status)
-        self.bodies.append(booking)
         sign = 1 if booking.action == "grant" else -1
         scale = 100 if booking.currency else 1
+        if sign < 0 and self.held and Decimal(booking.amount) > Decimal(self.held):
+            body = self.error(422, "insufficient", "Too little is left.")
+            raise Refused(422, body | {"held": self.held})
+        self.bodies.append(booking)
         self.book(booking.key, sign * int(Decimal(booking.amount) * scale))
         receipt = {
             "reference": f"r{next(self.numbers)}",

@@ -1,6 +1,5 @@
 """Voucherify's protocol, v1 and v2, as its OpenAPI documents have it."""
 
-import asyncio
 from itertools import count
 from typing import Annotated, Any, Literal
 
@@ -83,7 +82,6 @@ class FakeVoucherify(Vendor):
         self.members: dict[str, list[dict[str, Any]]] = {}
         self.publications: dict[str, dict[str, Any]] = {}
         self.transactions: dict[str, list[dict[str, Any]]] = {}
-        self.later: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[Route]:
         program = "/v2/loyalties/programs/{program}"
@@ -170,13 +168,12 @@ class FakeVoucherify(Vendor):
         body = await self.read(request, LegacyPoints)
         card = self.voucher(request)
 
-        async def book() -> None:
-            await self.book_soon(str(body.source_id), body.points)
+        def enter() -> None:
             card.append({"id": f"vtx_{next(self.numbers)}", "source_id": body.source_id})
 
         if (body.expiration_type is not None) != (body.points > 0):
             raise self.refuse(400, "invalid_payload", undocumented=True)
-        self.later.add(asyncio.create_task(book()))
+        self.book_soon(str(body.source_id), body.points, enter)
         return JSONResponse(self.balance(body.points, "loyalty_card"))
 
     async def list_transactions(self, request: Request) -> JSONResponse:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from referrals.providers import Permanent, Receipt
-from referrals.providers.http import HttpProvider, _Signature
+from referrals.providers import Permanent, Receipt, Spent
+from referrals.providers.http import HttpProvider, _held, _Signature
 from tests.providers.conftest import WAYS, endpoint
 from tests.providers.fake_endpoint import FakeEndpoint
 
@@ -110,3 +110,20 @@ def test_a_secret_that_is_not_base64_is_refused_without_being_told(client):
         HttpProvider(client, "https://shop.example", SecretStr("whsec_not base64!"))
 
     assert "not base64!" not in str(refused.value)
+
+
+async def test_a_roll_back_of_more_than_is_left_tells_what_is_left(vendor, provider):
+    await provider.grant(GRANT)
+    vendor.held = "10.00"
+
+    with pytest.raises(Spent) as refused:
+        await provider.roll_back(GRANT, "r1")
+    await provider.roll_back(replace(GRANT, amount=refused.value.held), "r1")
+
+    assert refused.value.held == 1000
+    assert sum(entry.amount for entry in vendor.books) == 1550
+
+
+@pytest.mark.parametrize("told", [{}, {"held": None}, {"held": "1e3"}, {"held": [1]}])
+async def test_an_endpoint_that_does_not_say_what_is_left_has_nothing_left(vendor, provider, told):
+    assert _held(told, "EUR") == _held(told, None) == 0

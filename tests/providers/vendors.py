@@ -9,7 +9,7 @@ import socket
 import struct
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import uvicorn
@@ -76,6 +76,7 @@ class Vendor:
         self.requests: list[tuple[str, str]] = []
         self.undocumented: list[str] = []
         self._working: set[object] = set()
+        self.later: set[asyncio.Task[None]] = set()
         self.url = ""
 
     def routes(self) -> list[Route]:
@@ -88,11 +89,19 @@ class Vendor:
     def book(self, key: str, amount: int) -> None:
         self.books.append(Entry(key, amount))
 
-    async def book_soon(self, key: str, amount: int) -> None:
-        """In a moment, as vendors do who answer first."""
-        with self.working():
-            await asyncio.sleep(self.random.uniform(0, 0.005))
-            self.book(key, amount)
+    def book_soon(self, key: str, amount: int, then: Callable[[], None]) -> None:
+        """In a moment, as vendors do who answer first; what is on its way is known from now on."""
+        working = self.working()
+        working.__enter__()
+
+        async def book() -> None:
+            with ExitStack() as stack:
+                stack.push(working)
+                await asyncio.sleep(self.random.uniform(0, 0.005))
+                self.book(key, amount)
+                then()
+
+        self.later.add(asyncio.create_task(book()))
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -112,9 +121,10 @@ class Vendor:
             20
         ):  # what the kernel still has becomes a request in a few rounds of the loop
             await asyncio.sleep(0)
-        before = set(self._working)
-        while before & self._working:
-            await asyncio.sleep(0.01)
+        for _ in ("requests", "what they have begun"):
+            before = set(self._working)
+            while before & self._working:
+                await asyncio.sleep(0.01)
 
     def fault(self) -> str | None:
         fault = None

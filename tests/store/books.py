@@ -9,12 +9,14 @@ from referrals.domain.events import Customer, parse_event
 from referrals.store import (
     Store,
     campaigns,
+    clicks,
     conversions,
     customers,
     inbox,
     publications,
     receiving,
     reversals,
+    scenes,
     schema,
     settlement,
     shares,
@@ -53,6 +55,15 @@ class Books:
             row = await receiving.receive(tx, event, "shop", self.now)
         async with self.store.begin() as tx:
             return await DECIDE[kind](tx, row.id, self.now)
+
+    async def click(self, code: str, channel: str = "link") -> str:
+        """A visit of the referral link; returns the click's id."""
+        click = clicks.new_click(code)
+        async with self.store.begin() as tx:
+            campaign = await scenes.campaign_of(tx, code)
+            row = await inbox.click(tx, click, code, channel, campaign, self.now)
+            await shares.share(tx, row.id, self.now)
+        return click
 
     async def convert(self, code: str, friend: str, amount: str = "100.00") -> str:
         """The id of the referral, whatever becomes of it."""

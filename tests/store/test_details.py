@@ -22,13 +22,14 @@ async def test_an_advocate_has_a_code_with_its_links(books: Books):
 
     assert ada.code == code
     assert ada.link == f"{URL}/r/{code}"
-    assert set(ada.share) == {"whatsapp", "email", "link"}
+    assert set(ada.share) == {"whatsapp", "email", "x", "facebook", "telegram", "link"}
 
 
 async def test_an_advocate_s_friends_are_counted_by_how_far_they_came(books: Books):
     code = await books.publish("spring", "ada")
     for channel in ("email", "whatsapp", "email"):
         await books.event("referral_link_shared", code=code, channel=channel)
+        await books.click(code, channel)
     for friend in ("fay", "gil", "hal"):
         await books.sign_up(code, friend)
     await books.convert(code, "fay")
@@ -39,7 +40,9 @@ async def test_an_advocate_s_friends_are_counted_by_how_far_they_came(books: Boo
         (listed,) = (await details.list_advocates(tx, "spring", Cursor(), URL)).data
 
     shares = {"email": 2, "whatsapp": 1}
-    assert ada.counts == Counts(shares, signed_up=3, converted=1, confirmed=1, rewarded=1)
+    assert ada.counts == Counts(
+        shares, clicks=shares, signed_up=3, converted=1, confirmed=1, rewarded=1
+    )
     assert listed.counts == ada.counts
 
 
@@ -114,6 +117,8 @@ async def test_the_summary_counts_what_happened(books: Books):
     ben = await books.publish("spring", "ben")
     await books.event("referral_link_shared", code=ada, channel="email")
     await books.event("referral_link_clicked", code=ada)
+    await books.click(ada, "qr")
+    await books.click(ben)
     await books.sign_up(ada, "fay")
     await books.convert(ada, "fay", "80.00")
     await books.convert(ada, "gil", "80.00")
@@ -123,7 +128,8 @@ async def test_the_summary_counts_what_happened(books: Books):
     async with books.store.read() as tx:
         summary = await summarise(tx, "spring")
 
-    assert (summary.advocates, summary.codes, summary.clicks, summary.sign_ups) == (2, 2, 1, 1)
+    assert (summary.advocates, summary.codes, summary.clicks, summary.sign_ups) == (2, 2, 3, 1)
+    assert summary.clicks_by_channel == {"link": 2, "qr": 1}
     assert summary.shares == {"email": 1}
     assert summary.conversions == {"rewarded": 3, "rolled_back": 1}
     assert summary.conversion_rate == 0.75

@@ -11,8 +11,8 @@ from referrals.store.schema.events import activity, events, orders
 from referrals.store.schema.keys import api_keys
 from referrals.store.schema.ledger import accounts, entries
 from referrals.store.schema.messages import messages
-from referrals.store.schema.referrals import milestones, referrals, shares
-from referrals.store.schema.rewards import coupons, rewards
+from referrals.store.schema.referrals import clicks, milestones, referrals, shares
+from referrals.store.schema.rewards import coupons, paces, rewards
 from referrals.store.schema.sending import blocks, consents, deliveries, suppressions
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "blocks",
     "campaign_versions",
     "campaigns",
+    "clicks",
     "codes",
     "consents",
     "coupons",
@@ -34,6 +35,7 @@ __all__ = [
     "metadata",
     "milestones",
     "orders",
+    "paces",
     "referrals",
     "rewards",
     "shares",

@@ -1,4 +1,4 @@
-"""Referrals, the milestones that they add up to, and shares."""
+"""Referrals, the milestones that they add up to, shares and clicks."""
 
 from sqlalchemy import (
     JSON,
@@ -10,12 +10,15 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, ReferralState
 from referrals.store.schema.base import Instant, metadata, one_of, quoted, unique_where
 
 _LIVE = f"state NOT IN ({quoted(CLOSED_WITHOUT_CONVERSION)})"
+LIVE = text(_LIVE)
+"""Written as in the keys, so that both databases look the rows up by them."""
 
 referrals = Table(
     "referrals",
@@ -45,12 +48,16 @@ referrals = Table(
     Column("reason_code", Text),
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
+    # No foreign key: the friend may be quicker than the counting of the click.
+    Column("click_id", Text),
     ForeignKeyConstraint(
         ["campaign_id", "version"], ["campaign_versions.campaign_id", "campaign_versions.version"]
     ),
     # A friend converts at most once per campaign, for ever; so does an order.
     unique_where("uq_referrals_friend", "campaign_id", "friend_id", where=_LIVE),
     unique_where("uq_referrals_order", "campaign_id", "order_id", where=_LIVE),
+    # A click brings one friend.
+    unique_where("uq_referrals_click", "click_id", "code", where=_LIVE),
     Index("ix_referrals_places", "advocate_id", "place_at"),
     Index("ix_referrals_list", "campaign_id", "id"),
 )
@@ -81,4 +88,18 @@ shares = Table(
     Column("channel", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Index("ix_shares_advocate", "advocate_id", "channel"),
+)
+
+clicks = Table(
+    "clicks",
+    metadata,
+    # It travels with the visitor; nothing else is known of them.
+    Column("id", Text, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
+    Column("code", ForeignKey("codes.code"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_clicks_advocate", "advocate_id", "channel"),
+    Index("ix_clicks_campaign", "campaign_id", "channel"),
 )

@@ -43,6 +43,10 @@ rewards = Table(
     Column("approved_at", Instant),
     # The provider has taken the last call, and books it when it comes to it.
     Column("taken_at", Instant),
+    # When it was called last; empty before the first call of a grant, and of a roll-back.
+    Column("called_at", Instant),
+    # A call may have booked what is not known here; from then on the provider's books show it.
+    Column("unclear_until", Instant),
     Column("reference", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("error_code", Text),
@@ -54,6 +58,14 @@ rewards = Table(
     Column("created_at", Instant, nullable=False),
     CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
     Index("ix_rewards_list", "campaign_id", "created_at", "id"),
+)
+
+paces = Table(
+    "paces",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    # When the next call may begin.
+    Column("free_at", Instant, nullable=False),
 )
 
 coupons = Table(

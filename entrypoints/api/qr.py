@@ -1,0 +1,66 @@
+"""`/v1/codes/{code}/qr.svg` and `qr.png`: the referral link to be printed or shown, and scanned."""
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+
+from entrypoints.api.bodies import Route
+from entrypoints.api.resources import Engine, Resources
+from referrals.domain import qr
+from referrals.domain.codes import normalise
+from referrals.domain.events import Text
+from referrals.domain.links import link
+from referrals.store import lists, scenes
+
+router = APIRouter(route_class=Route, tags=["codes"])
+
+SVG, PNG = "image/svg+xml", "image/png"
+NOT_MODIFIED = 304
+CACHE = "private, max-age=86400"
+"""A code's link hardly ever changes; the image needs a key, so nobody may keep it for others."""
+
+CodeName = Annotated[Text, Path(description="The referral code.")]
+Size = Annotated[
+    int,
+    Query(
+        ge=qr.LEAST_SIZE,
+        le=qr.MOST_SIZE,
+        description="The most pixels in width; modules are whole pixels, so it can be a few less.",
+    ),
+]
+
+
+def _image(kind: str) -> dict[int | str, dict[str, Any]]:
+    schema = {"type": "string", "format": "binary"}
+    return {200: {"content": {kind: {"schema": schema}}}, 304: {"description": "As it was."}}
+
+
+@router.get("/codes/{code}/qr.svg", response_class=Response, responses=_image(SVG))
+async def get_svg(code: CodeName, request: Request, engine: Engine) -> Response:
+    """The referral link as a QR code that can be scaled. Clicks of it are counted by the channel `qr`."""
+    return await _draw(code, request, engine, SVG, qr.svg)
+
+
+@router.get("/codes/{code}/qr.png", response_class=Response, responses=_image(PNG))
+async def get_png(code: CodeName, request: Request, engine: Engine, size: Size = 512) -> Response:
+    """The same in pixels."""
+    return await _draw(code, request, engine, PNG, lambda url: qr.png(url, size))
+
+
+async def _draw(
+    name: str, request: Request, engine: Resources, kind: str, draw: Callable[[str], bytes]
+) -> Response:
+    async with engine.store.read() as tx:
+        code = await scenes.find_code(tx, normalise(name))
+    if code is None:
+        raise lists.not_found(f"There is no code {name}.")
+    image = await asyncio.to_thread(draw, link(engine.settings.public_url, code.code, "qr"))
+    tag = f'"{sha256(image).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": CACHE}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=NOT_MODIFIED, headers=headers)
+    return Response(image, media_type=kind, headers=headers)

@@ -1,0 +1,147 @@
+"""Grants at vendors that misbehave in every way, by workers that are killed: the vendors' books and ours agree.
+
+More of them by `CHAOS_GRANTS`.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from referrals.store import Store, open_store, schema
+from tests.chaos.dev import HEADERS, Shop, disturb, running_dev
+from tests.engine.campaigns import campaign
+from tests.providers.conftest import WAYS
+from tests.providers.fake_endpoint import SECRET, FakeEndpoint
+from tests.providers.fake_talon_one import MANAGEMENT_TOKEN, FakeTalonOne
+from tests.providers.fake_voucherify import APP_ID, FakeVoucherify
+from tests.providers.vendors import FAULTS, TOKEN, Entry, Vendor, serve
+
+GRANTS = int(os.environ.get("CHAOS_GRANTS", "500"))
+AT_ONCE = 16
+SETTLED_WITHIN = 300
+HURRIED = Path(__file__).with_name("hurried")
+PROVIDERS = {FakeVoucherify: "voucherify", FakeTalonOne: "talon_one", FakeEndpoint: "http"}
+LIMITED = ("VOUCHERIFY", "TALON_ONE", "HTTP_REWARDS")
+SETTLED = {"granted", "rolled_back", "voided"}
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="finds the processes to kill in Linux's /proc"
+)
+
+
+def settings(vendors: dict[type[Vendor], Vendor]) -> dict[str, str]:
+    root = Path(__file__).parents[2]
+    return {
+        "PYTHONPATH": f"{HURRIED}{os.pathsep}{root}",
+        **{f"REFERRALS_{name}_PER_SECOND": "1000" for name in LIMITED},
+        "REFERRALS_VOUCHERIFY_URL": vendors[FakeVoucherify].url,
+        "REFERRALS_VOUCHERIFY_APP_ID": APP_ID,
+        "REFERRALS_VOUCHERIFY_APP_TOKEN": TOKEN,
+        "REFERRALS_TALON_ONE_URL": vendors[FakeTalonOne].url,
+        "REFERRALS_TALON_ONE_API_KEY": TOKEN,
+        "REFERRALS_TALON_ONE_MANAGEMENT_KEY": MANAGEMENT_TOKEN,
+        "REFERRALS_HTTP_REWARDS_URL": f"{vendors[FakeEndpoint].url}/rewards",
+        "REFERRALS_HTTP_REWARDS_SECRET": SECRET,
+    }
+
+
+async def open_campaigns(http: httpx.AsyncClient, shop: Shop) -> list[str]:
+    """A campaign for each way of booking, and an advocate's code in each."""
+    codes = []
+    for name, way in WAYS.items():
+        amount = {"type": "points", "amount": 70}
+        if way.currency:
+            amount = {"type": "gift_credit", "amount": "12.30", "currency": way.currency}
+        rewards = {"friend": amount, "provider": PROVIDERS[way.vendor], "target": way.target}
+        slug = name.replace("_", "-")
+        definition = campaign(slug, rewards=rewards)
+        assert (await http.put(f"/v1/campaigns/{slug}", json=definition)).is_success
+        body = {"customer": {"id": "ada"}}
+        codes.append((await shop.post(f"/v1/campaigns/{slug}/publications", body))["code"])
+    return codes
+
+
+async def lifecycle(shop: Shop, code: str, number: int) -> None:
+    """A friend orders, and in every fourth case sends the order back."""
+    order = {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"}
+    friend = {"id": f"a friend/{number} ü%"}
+    bought = {"code": code, "friend": friend, "order": order}
+    await shop.send(f"buy-{number}", "referral_converted", bought)
+    if number % 4 == 0:
+        await shop.send(f"back-{number}", "order_refunded", {"order": {"id": order["id"]}})
+
+
+async def play(shop: Shop, codes: list[str]) -> None:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> None:
+        async with turns:
+            await lifecycle(shop, codes[number % len(codes)], number)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(GRANTS):
+            tasks.create_task(one(number))
+
+
+async def states(store: Store) -> Counter[str]:
+    async with store.read() as tx:
+        return Counter((await tx.execute(select(schema.rewards.c.state))).scalars())
+
+
+async def until_settled(store: Store) -> None:
+    async with asyncio.timeout(SETTLED_WITHIN):
+        while not set(await states(store)) <= SETTLED:
+            await asyncio.sleep(0.5)
+
+
+async def our_books(store: Store) -> list[Entry]:
+    """What we believe that the vendors have booked."""
+    async with store.read() as tx:
+        rewards = (await tx.execute(select(schema.rewards))).all()
+    granted = [Entry(row.key, row.amount) for row in rewards if row.state != "voided"]
+    back = [
+        Entry(f"{row.key}:roll_back", -row.amount) for row in rewards if row.state == "rolled_back"
+    ]
+    return granted + back
+
+
+async def test_under_every_fault_and_with_workers_killed_nothing_is_doubled_and_nothing_lost(
+    tmp_path: Path,
+):
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    vendors = {kind: kind(seed) for kind in PROVIDERS}
+    stops = [await serve(vendor) for vendor in vendors.values()]
+    killed: Counter[str] = Counter()
+    async with running_dev(tmp_path, **settings(vendors)) as dev:
+        async with httpx.AsyncClient(base_url=dev.url, headers=HEADERS, timeout=30) as http:
+            shop = Shop(http)
+            codes = await open_campaigns(http, shop)
+            for vendor in vendors.values():
+                vendor.risk = 0.15
+                vendor.slow = vendor.parallel = 0.3
+            trouble = asyncio.create_task(disturb(dev, random.Random(seed), killed, (6, 15)))
+            await play(shop, codes)
+            trouble.cancel()
+        async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'referrals.db'}") as store:
+            await until_settled(store)
+            ours, reached = await our_books(store), await states(store)
+    for vendor in vendors.values():
+        await vendor.quiet()
+    for stop in stops:
+        await stop()
+    met = sum((vendor.met for vendor in vendors.values()), Counter())
+    print(killed, reached, met)
+    assert sorted(ours) == sorted(entry for vendor in vendors.values() for entry in vendor.books)
+    assert reached.total() == GRANTS
+    assert reached["rolled_back"] + reached["voided"] == len(range(0, GRANTS, 4))
+    assert [vendor.undocumented for vendor in vendors.values()] == [[], [], []]
+    assert set(FAULTS) <= set(met)
+    assert killed["worker"] >= 1
