@@ -25,8 +25,8 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
     update = {name: statement.excluded[name] for name in (*told, "external_id")}
     statement = statement.on_conflict_do_update(index_elements=["external_id"], set_=update)
     customer_id = str((await one(tx, statement.returning(customers.c.id))).id)
-    if customer.consent is not None:
-        await consents.told(tx, customer_id, customer.consent, now)
+    if "consent" in told:
+        await consents.told(tx, customer_id, customer.consent or (), now)
     return customer_id
 
 

@@ -15,7 +15,7 @@ from referrals.domain.temporal import ATTENTION_ATTRIBUTE
 from referrals.store import deliveries, schema
 from tests.engine.campaigns import campaign
 from tests.engine.world import World, open_world
-from tests.sending.office import Post
+from tests.sending.office import Post, until_message
 from workflows import advocate
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -53,22 +53,6 @@ async def converted(
         yield world
 
 
-async def message(world: World) -> Any:
-    (row,) = await world.all(schema.messages)
-    return row
-
-
-async def until(world: World, **is_: Any) -> Any:
-    """The message, once it is like that."""
-
-    async def holds() -> bool:
-        row = await message(world)
-        return all(getattr(row, name) == value for name, value in is_.items())
-
-    await world.until(holds)
-    return await message(world)
-
-
 async def attention(world: World) -> str | None:
     run = await world.referral_run("spring", "fay")
     return (await run.describe()).typed_search_attributes.get(ATTENTION)
@@ -81,12 +65,12 @@ async def test_in_quiet_hours_the_reward_is_there_and_its_message_waits_for_thei
     async with converted(
         database_url, email, by=("email",), quiet_hours=around_now(hours=3)
     ) as world:
-        await until(world, state="pending", reason_code="quiet_hours")
+        await until_message(world, state="pending", reason_code="quiet_hours")
         await world.sleep(hours=2)
         assert email.taken == []
         await world.sleep(hours=1, minutes=1)
 
-        row = await until(world, state="sent")
+        row = await until_message(world, state="sent")
 
         assert row.reason_code is None
         assert len(email.taken) == 1
@@ -98,7 +82,7 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
 ):
     email, whatsapp = Post("email"), Post("whatsapp", reconciles=True)
     async with converted(database_url, whatsapp, email) as world:
-        row = await until(world, state="sent", channel="whatsapp")
+        row = await until_message(world, state="sent", channel="whatsapp")
         await world.until_closed(await world.referral_run("spring", "fay"))
         await world.sleep(days=6)
 
@@ -107,7 +91,9 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
             await deliveries.note(tx, "whatsapp", failed, world.now())
         assert await world.intake.drain() == 1
 
-        assert (await until(world, state="sent", channel="email")).sender_id == row.advocate_id
+        assert (
+            await until_message(world, state="sent", channel="email")
+        ).sender_id == row.advocate_id
         assert await world.intake.drain() == 0
         assert (len(whatsapp.taken), len(email.taken)) == (1, 1)
 
@@ -115,13 +101,13 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
 async def test_what_an_operator_must_set_right_is_shown_and_goes_out_when_it_is(database_url: str):
     email = Post("email", answers=[NO_TOKEN, NO_TOKEN, "ref"])
     async with converted(database_url, email, by=("email",)) as world:
-        await until(world, reason_code="token")
+        await until_message(world, reason_code="token")
         assert await attention(world) == "message_held"
         await world.sleep(minutes=31)
         assert len(email.taken) == 2
         await world.sleep(minutes=31)
 
-        await until(world, state="sent")
+        await until_message(world, state="sent")
 
         await world.until_closed(await world.referral_run("spring", "fay"))
         assert not await attention(world)
@@ -135,7 +121,7 @@ async def test_attempts_by_a_channel_that_is_down_for_a_day_are_followed_by_the_
     async with converted(database_url, whatsapp, email) as world:
         await world.sleep(days=1, hours=1)
 
-        await until(world, state="sent", channel="email")
+        await until_message(world, state="sent", channel="email")
 
         assert len(email.taken) == 1
 
@@ -153,7 +139,7 @@ async def test_an_advocates_workflow_continues_as_new_while_a_message_waits(
         await world.apply(campaign(journeys=[published]))
         await world.event("customer_registered", {"customer": ADA})
         code = await world.publish("spring", "ada")
-        await until(world, reason_code="quiet_hours")
+        await until_message(world, reason_code="quiet_hours")
         run = await world.advocate_run("spring", "ada")
         before = (await run.describe()).run_id
 
@@ -162,7 +148,7 @@ async def test_an_advocates_workflow_continues_as_new_while_a_message_waits(
         assert (await run.describe()).run_id != before
         await world.sleep(hours=4)
 
-        await until(world, state="sent")
+        await until_message(world, state="sent")
         assert len(email.taken) == 1
 
 

@@ -3,9 +3,12 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from referrals.store import schema
+from referrals.channels import Blocked, Channel
+from referrals.domain.statuses import Status
+from referrals.store import deliveries, schema
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.engine.world import World
+from tests.sending.office import Post, until_message
 
 
 async def accepted(world: World) -> None:
@@ -98,6 +101,25 @@ async def parked_and_retried(world: World) -> None:
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
+async def message_held_and_sent_again(world: World) -> None:
+    """An operator sets something right; days later the vendor tells that it has not arrived."""
+    send = {"template": "thank_advocate", "to": "advocate", "channels": ["whatsapp", "email"]}
+    thanks = {"name": "thanks", "on": "referral_converted", "steps": [{"send": send}]}
+    await world.apply(campaign(journeys=[thanks]))
+    ada = {"id": "ada", "email": "ada@example.com", "phone": "+4915112345678"}
+    await world.event("customer_registered", {"customer": ada})
+    await world.convert(await world.publish("spring", "ada"), "fay")
+    await until_message(world, reason_code="token")
+    await world.sleep(minutes=31)
+    sent = await until_message(world, state="sent", channel="whatsapp")
+    await world.until_closed(await world.referral_run("spring", "fay"))
+    failed = Status(None, sent.reference, "failed", world.now(), "refused", "c", "s.")
+    async with world.store.begin() as tx:
+        await deliveries.note(tx, "whatsapp", failed, world.now())
+    await world.intake.drain()
+    await until_message(world, state="sent", channel="email")
+
+
 SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
     play.__name__: play
     for play in (
@@ -112,5 +134,15 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         milestone_won_and_lost,
         campaign_ended,
         parked_and_retried,
+        message_held_and_sent_again,
     )
 }
+
+
+def channels_of(scenario: str) -> dict[str, Channel]:
+    """Those that are set up for it."""
+    if scenario != message_held_and_sent_again.__name__:
+        return {}
+    held = Blocked("token", "The token has expired.", "channel")
+    whatsapp = Post("whatsapp", reconciles=True, answers=[held, "ref"])
+    return {"email": Post("email"), "whatsapp": whatsapp}

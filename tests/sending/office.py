@@ -22,6 +22,7 @@ from referrals.store import Store, campaigns, consents, customers, deliveries, p
 from referrals.store.ids import new_id
 from referrals.store.sending import Rules
 from tests.engine.campaigns import campaign
+from tests.engine.world import World
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 REWARD, PROMOTION = "reward_granted", "promotion"
@@ -178,3 +179,15 @@ class Office:
 
     def pass_time(self, **duration: float) -> None:
         self.now += timedelta(**duration)
+
+
+async def until_message(world: World, **is_: Any) -> Any:
+    """The one message of this world, once it is like that."""
+
+    async def holds() -> bool:
+        (row,) = await world.all(schema.messages)
+        return all(getattr(row, name) == value for name, value in is_.items())
+
+    await world.until(holds)
+    (row,) = await world.all(schema.messages)
+    return row

@@ -43,6 +43,14 @@ async def test_a_list_gives_what_it_names_and_withdraws_what_it_leaves_out(offic
     ]
 
 
+async def test_no_list_is_an_empty_one(office: Office):
+    ada = await office.customer(consent=["email"])
+
+    await office.customer(consent=None)
+
+    assert await office.allowed(ada) == []
+
+
 async def test_a_list_that_is_repeated_or_left_out_changes_nothing(office: Office):
     ada = await office.customer(consent=["email"])
     for _ in range(3):
