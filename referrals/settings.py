@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     message_cap: CapText | None = None
     """Such as `3/P1D`: no customer gets more messages within any such period, over all campaigns."""
     templates_dir: Path | None = None
-    """Message templates that take precedence over the built-in ones."""
+    """Message templates that take precedence over the built-in ones; see docs/messages.md."""
     voucherify_url: str = "https://api.voucherify.io"
     voucherify_app_id: str | None = None
     voucherify_app_token: SecretStr | None = None

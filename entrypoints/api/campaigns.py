@@ -138,7 +138,7 @@ def _check_templates(campaign: Campaign, templates: Templates) -> None:
     for number, journey in enumerate(campaign.journeys):
         for place, step in enumerate(journey.steps):
             try:
-                templates.check(step.send.template, journey.on)
+                templates.check(step.send.template, journey.on, campaign.campaign)
             except TemplateError as error:
                 field = f"journeys[{number}].steps[{place}].send.template"
                 raise _mistake(field, str(error)) from error

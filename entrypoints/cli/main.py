@@ -19,6 +19,7 @@ from entrypoints.cli import (
     qr,
     referral,
     reward,
+    templates,
 )
 from entrypoints.cli.output import Failure
 
@@ -41,6 +42,7 @@ app.add_typer(reward.app, name="reward")
 app.add_typer(coupons.app, name="coupon")
 app.add_typer(people.app, name="customer")
 app.add_typer(messages.app, name="message")
+app.add_typer(templates.app, name="template")
 app.add_typer(database.db, name="db")
 app.add_typer(database.key, name="key")
 app.command("doctor")(doctor.doctor)

@@ -1,48 +1,67 @@
-"""Messages from Jinja2 templates: one file a message and locale, with a block for each part of it."""
+"""Messages from templates: one file a message and locale, for every channel at once."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from traceback import walk_tb
-from types import FrameType
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, meta, nodes
-from jinja2.exceptions import TemplatesNotFound, TemplateSyntaxError, UndefinedError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from babel import UnknownLocaleError
+from jinja2 import Template
 
+from referrals.channels.compiled import (
+    MAX_PART,
+    TemplateError,
+    block,
+    check_variables,
+    environment,
+    load,
+    source,
+    whole,
+)
 from referrals.channels.context import EXAMPLE_CONTEXT, examples
+from referrals.channels.filling import EmptyPlace, Filling
+from referrals.channels.localising import closest, cut, localised, one_line
+from referrals.channels.mails import mistakes, to_html
 from referrals.channels.rendered import Rendered
+from referrals.channels.template_files import Front, Loader
+
+__all__ = [
+    "BUILT_IN",
+    "FALLBACK",
+    "MAX_PART",
+    "MAX_SUBJECT",
+    "TemplateError",
+    "Templates",
+    "one_line",
+]
 
 BUILT_IN = Path(__file__).parents[2] / "templates" / "messages"
 FALLBACK = "en"
 MAX_SUBJECT = 200
 """Characters; a longer subject is cut."""
-MAX_PART = 100_000
-"""Characters of a text or html part; a longer one is an error (mail clients cut a message near 100 kB)."""
 
+_BLANK = re.compile(r"\n{3,}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_CAMPAIGN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SUBTAG = re.compile(r"[A-Za-z0-9]{1,8}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-class TemplateError(Exception):
-    """A template is missing or wrong; the sentence names the file (`en/milestone.jinja`) and, if known, the line."""
+_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 
 class Templates:
     """The built-in templates, and an operator's own folder whose files take precedence.
 
-    Both are laid out as `{locale}/{name}.jinja`. The locale decides first: own English files do not replace a
-    built-in German one. Templates are sandboxed, but written by operators: nothing limits the work that one does.
+    Own files are `{locale}/{name}.jinja` and, for one campaign alone, `{campaign}/{locale}/{name}.jinja`. The locale
+    decides first: own English files do not replace a built-in German one. In one locale the campaign's file comes first,
+    then the own, then the built-in. Templates are sandboxed, but written by operators: nothing limits the work that
+    one does.
     """
 
     def __init__(self, own: Path | None = None) -> None:
         if own and not own.is_dir():
             raise NotADirectoryError(f"the folder of own templates is not there: {own}")
-        self._loader = FileSystemLoader([own, BUILT_IN] if own else [BUILT_IN], followlinks=True)
-        self._plain = _environment(self._loader, escape=False)
-        self._html = _environment(self._loader, escape=True)
+        self._own = own
+        self._shared = TemplateSet([own, BUILT_IN] if own else [BUILT_IN])
+        self._of_campaigns: dict[str, TemplateSet] = {}
 
     def render(self, name: str, locale: str | None, context: Mapping[str, Any]) -> Rendered:
         """The message in the closest locale there is: `de-AT`, else `de`, else `en`.
@@ -55,69 +74,154 @@ class Templates:
         Raises:
             TemplateError: There is no such template, or it cannot be rendered with this context.
         """
-        _check_name(name)
-        return self._render(_paths(name, locale), context)
+        return self.of(context["campaign"]["id"]).render(name, locale, context)
 
-    def is_built_in(self, name: str) -> bool:
-        """Whether the engine brings a template of this name: then it is a service message."""
-        return (BUILT_IN / FALLBACK / f"{name}.jinja").is_file()
-
-    def check(self, name: str, event: str) -> None:
+    def check(self, name: str, event: str, campaign: str | None = None) -> None:
         """Render every locale of the template with all, and with as little as, that event can tell.
 
         Raises:
             TemplateError: The template is missing (in English, which all other locales fall back to), lacks a block,
-                is no valid template, or uses a variable that does not exist or that this event does not have.
+                is no valid template, uses a variable that does not exist or that this event does not have, or leaves
+                a WhatsApp parameter empty.
         """
-        _check_name(name)
-        a_locale = re.compile(rf"[^/]+/{name}\.jinja")
-        found = filter(a_locale.fullmatch, self._loader.list_templates())
-        for path in dict.fromkeys([f"{FALLBACK}/{name}.jinja", *found]):
-            self._check_variables(path)
-            for context in examples(event):
-                self._render([path], context)
+        self.of(campaign).check(name, event)
 
-    def _render(self, paths: list[str], context: Mapping[str, Any]) -> Rendered:
-        plain = _load(self._plain, paths)
+    def of(self, campaign: str | None) -> "TemplateSet":
+        """The templates as the campaign sees them."""
+        if not (self._own and campaign and _CAMPAIGN.fullmatch(campaign)):
+            return self._shared
+        if campaign not in self._of_campaigns:
+            if not (self._own / campaign).is_dir():
+                return self._shared
+            folders = [self._own / campaign, self._own, BUILT_IN]
+            self._of_campaigns[campaign] = TemplateSet(folders)
+        return self._of_campaigns[campaign]
+
+    def campaigns(self) -> list[str]:
+        """Those that have templates of their own."""
+        found = self._own.glob("*/*/*.jinja") if self._own else ()
+        return sorted({path.parents[1].name for path in found})
+
+
+class TemplateSet:
+    """The templates of some folders; an earlier folder's file hides that of a later one."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self._folders = folders
+        self._loader = Loader(folders)
+        self.plain = environment(self._loader, escape=False)
+        self._html = environment(self._loader, escape=True)
+
+    def render(self, name: str, locale: str | None, context: Mapping[str, Any]) -> Rendered:
+        check_name(name)
+        tags = _tags(locale)
+        return self._render([f"{tag}/{name}.jinja" for tag in tags], context, tags[0])
+
+    def check(self, name: str, event: str) -> None:
+        check_name(name)
+        for path in dict.fromkeys([f"{FALLBACK}/{name}.jinja", *self.paths(name)]):
+            self.check_file(path, (event,))
+
+    def check_file(self, path: str, events: tuple[str, ...]) -> None:
+        """Raises TemplateError as `Templates.check` does, for the one file."""
+        check_variables(self.plain, path)
+        for line, problem in mistakes(source(self.plain, path)):
+            raise TemplateError(problem, path, line)
+        known = [context for event in events for context in examples(event)]
+        for context in known or [EXAMPLE_CONTEXT]:
+            self._render([path], context, path.partition("/")[0], strict=True)
+
+    def paths(self, name: str) -> list[str]:
+        """The files of that template, one for each locale."""
+        return [path for path in self.files() if path.partition("/")[2] == f"{name}.jinja"]
+
+    def files(self) -> list[str]:
+        """`{locale}/{name}.jinja`, of every message."""
+        return [
+            f"{locale}/{name}"
+            for locale, _, name in (p.partition("/") for p in self._loader.list_templates())
+            if _LOCALE.fullmatch(locale) and _NAME.fullmatch(name.removesuffix(".jinja"))
+        ]
+
+    def find(self, name: str, locale: str | None) -> str:
+        """The path of the file that would be rendered."""
+        check_name(name)
+        paths = [f"{tag}/{name}.jinja" for tag in _tags(locale)]
+        return str(load(self.plain, paths).name)
+
+    def front(self, path: str) -> Front:
+        return self._loader.front(load(self.plain, [path]).filename)
+
+    def place(self, path: str) -> Path:
+        """Where the file stands on disk; the path itself where there is none."""
+        return next(self._places(path), Path(path))
+
+    def has(self, path: str) -> bool:
+        return any(self._places(path))
+
+    def _places(self, path: str) -> Iterator[Path]:
+        return (folder / path for folder in self._folders if (folder / path).is_file())
+
+    def _render(
+        self, paths: list[str], context: Mapping[str, Any], wanted: str, *, strict: bool = False
+    ) -> Rendered:
+        plain = load(self.plain, paths)
         path = str(plain.name)
-        html = _load(self._html, [path])
-        variables = {**context, "locale": path.partition("/")[0]}
-        subject = one_line(_block(plain, "subject", variables))
+        front = self._loader.front(plain.filename)
+        variables = self._localised(path.partition("/")[0], context, wanted)
+        try:
+            whatsapp = Filling(plain, variables | {"part": "whatsapp"}).message(front)
+        except EmptyPlace:
+            # Another channel may do without.
+            if strict:
+                raise
+            whatsapp = None
+        subject = one_line(block(plain, "subject", variables | {"part": "subject"}))
         return Rendered(
-            subject=subject if len(subject) <= MAX_SUBJECT else f"{subject[: MAX_SUBJECT - 1]}…",
-            text=_block(plain, "text", variables),
-            html=_block(html, "html", variables),
-            purpose="service" if self.is_built_in(Path(path).stem) else "marketing",
+            subject=cut(subject, MAX_SUBJECT),
+            text=self._text(plain, variables | {"part": "text"}),
+            html=self._mail(load(self._html, [path]), variables | {"part": "mail"}),
+            purpose=front.purpose,
+            whatsapp=whatsapp,
         )
 
-    def _check_variables(self, path: str) -> None:
-        """Find unknown variables in the branches that no example reaches, too."""
-        tree = self._plain.parse(_source(_load(self._plain, [path])))
-        unknown = meta.find_undeclared_variables(tree) - EXAMPLE_CONTEXT.keys() - {"locale"}
-        for node in tree.find_all(nodes.Name):
-            if node.name in unknown:
-                raise TemplateError(
-                    f"{path}, line {node.lineno}: there is no variable {node.name!r}, "
-                    f"only {', '.join(EXAMPLE_CONTEXT)}"
-                )
+    def _localised(self, found: str, context: Mapping[str, Any], wanted: str) -> dict[str, Any]:
+        try:
+            locale = closest(wanted, found)
+        except (UnknownLocaleError, ValueError):
+            locale = FALLBACK
+        words = load(self.plain, [f"{tag}/_reward.jinja" for tag in _tags(found)])
+
+        def in_words(reward: Mapping[str, Any]) -> dict[str, str]:
+            variables = {**reward, "locale": locale}
+            return {part: block(words, part, variables) for part in ("figure", "text")}
+
+        return {**localised(context, in_words), "locale": locale}
+
+    def _text(self, plain: Template, variables: Mapping[str, Any]) -> str:
+        """In the frame that the file extends, with single blank lines."""
+        if "text" not in plain.blocks or "mail" not in plain.blocks:
+            return block(plain, "text", variables)
+        return _BLANK.sub("\n\n", whole(plain, variables))
+
+    def _mail(self, html: Template, variables: Mapping[str, Any]) -> str:
+        """MJML in the layout that the file extends, or a document that is the file's own from end to end."""
+        if "html" in html.blocks:
+            return block(html, "html", variables)
+        if "mail" not in html.blocks:
+            raise TemplateError("there is no block 'mail'", html.name)
+        mjml = whole(html, variables)
+        try:
+            document = to_html(mjml)
+        except ValueError as error:
+            raise TemplateError(str(error), html.name) from error
+        if len(document) > MAX_PART:
+            raise TemplateError(f"its mail is longer than {MAX_PART} characters", html.name)
+        return document
 
 
-def one_line(text: str) -> str:
-    """The text without control characters, and with single spaces for all runs of white space."""
-    return " ".join(_CONTROL.sub(" ", text).split())
-
-
-def _environment(loader: FileSystemLoader, *, escape: bool) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
-        loader=loader,
-        autoescape=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raises TemplateError where the name could be a path."""
     if not _NAME.fullmatch(name):
         raise TemplateError(
             f"the template name {name[:80]!r} must be 1 to 63 lower-case letters, digits and _, "
@@ -125,60 +229,9 @@ def _check_name(name: str) -> None:
         )
 
 
-def _paths(name: str, locale: str | None) -> list[str]:
+def _tags(locale: str | None) -> list[str]:
+    """The locale's folders, the closest first."""
     language, *rest = _SUBTAG.findall(locale or "")[:3] or [FALLBACK]
     tags = [language.lower(), *(tag.upper() if len(tag) == 2 else tag.title() for tag in rest)]  # noqa: PLR2004
     closest_first = ["-".join(tags[:length]) for length in range(len(tags), 0, -1)]
-    return [f"{tag}/{name}.jinja" for tag in (*closest_first, FALLBACK)]
-
-
-def _load(environment: ImmutableSandboxedEnvironment, paths: list[str]) -> Template:
-    try:
-        return environment.select_template(paths)
-    except TemplatesNotFound as error:
-        raise TemplateError(f"there is no template {paths[-1]}") from error
-    except TemplateSyntaxError as error:
-        raise TemplateError(f"{error.name}, line {error.lineno}: {error.message}") from error
-    except UnicodeDecodeError as error:
-        raise TemplateError(f"{' or '.join(paths)}: the file is not UTF-8 text") from error
-
-
-def _block(template: Template, name: str, variables: Mapping[str, Any]) -> str:
-    if name not in template.blocks:
-        raise TemplateError(f"{template.name}: there is no block {name!r}")
-    try:
-        text = _bounded(template.blocks[name](template.new_context(dict(variables))))
-    except Exception as error:
-        raise TemplateError(_explain(template, error, variables)) from error
-    return _CONTROL.sub("", text).strip()
-
-
-def _bounded(chunks: Iterable[str]) -> str:
-    parts, length = [], 0
-    for chunk in chunks:
-        parts.append(chunk)
-        length += len(chunk)
-        if length > MAX_PART:
-            raise ValueError(f"it makes a text longer than {MAX_PART} characters")
-    return "".join(parts)
-
-
-def _explain(template: Template, error: Exception, variables: Mapping[str, Any]) -> str:
-    lines = [
-        line for frame, line in walk_tb(error.__traceback__) if _is_compiled_from(frame, template)
-    ]
-    if not lines:
-        return f"{template.name}: {error}"
-    line = template.get_corresponding_lineno(lines[-1])
-    code = _source(template).splitlines()[line - 1].strip()
-    absent = ", ".join(name for name, value in variables.items() if value is None)
-    hint = f"; here is no {absent}" if absent and isinstance(error, UndefinedError) else ""
-    return f"{template.name}, line {line}: {error} in `{code}`{hint}"
-
-
-def _is_compiled_from(frame: FrameType, template: Template) -> bool:
-    return frame.f_code.co_filename == template.filename
-
-
-def _source(template: Template) -> str:
-    return Path(str(template.filename)).read_text("utf-8")
+    return [*closest_first, FALLBACK]

@@ -1,8 +1,9 @@
 """Messages on their way out: what each one says, to whom, and what became of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, exists, select
 
@@ -10,6 +11,7 @@ from referrals.domain.decisions import Reason
 from referrals.domain.discounts import Discount
 from referrals.domain.links import link, unsubscribe_link
 from referrals.domain.money import format_amount
+from referrals.domain.rewards import Reward
 from referrals.store import campaigns, customers, publications
 from referrals.store.schema import (
     activity,
@@ -106,16 +108,26 @@ async def _context(
     referral = await _maybe(tx, referrals, message.referral_id)
     milestone = await _maybe(tx, milestones, message.milestone_id)
     reward = await _reward(tx, message)
+    offer = campaign.rewards
+    each = next((tier.reward for tier in offer.tiers if tier.each), None)
     return {
-        "campaign": {"id": campaign.campaign, "name": campaign.name},
+        "campaign": {
+            "id": campaign.campaign,
+            "name": campaign.name,
+            "url": campaign.landing_url,
+        },
         "recipient": {"name": recipient.name},
         "advocate": await _advocate(tx, advocate, referral, public_url),
         "friend": await _friend(tx, referral) if milestone is None else None,
         "reward": of_reward(reward) if reward else None,
         "rewards": [of_reward(row) for row in await _own_rewards(tx, message, reward)],
-        "due_at": _due_text(referral),
+        "offer": {
+            "friend": _offered(offer.friend) if offer.friend else None,
+            "advocate": _offered(each) if each else None,
+        },
+        "due_at": _due_on(referral, recipient.timezone or campaign.timezone),
         "milestone": {"name": milestone.tier, "at": milestone.at} if milestone else None,
-        "reason": referral.reason if referral and milestone is None else None,
+        **_reason(message, referral if milestone is None else None, reward),
         "unsubscribe": unsubscribe_link(public_url, message.token) if message.token else None,
     }
 
@@ -161,29 +173,47 @@ async def _maybe(tx: Tx, table: Any, row_id: str | None) -> Row[Any] | None:
 
 
 def of_reward(reward: Row[Any]) -> dict[str, Any]:
-    """A reward as a template may name it: "100 points", "EUR 25.00", "20% off with the coupon THANKS-7K2M9Q"."""
-    if reward.type == "coupon":
-        discount = Discount.model_validate(reward.target["discount"]).describe()
-        code = f" with the coupon {reward.reference}" if reward.reference else ""
-        return {"type": reward.type, "amount": "1", "currency": None, "text": discount + code}
-    if reward.currency is None:
-        amount = str(reward.amount)
-        return {
-            "type": reward.type,
-            "amount": amount,
-            "currency": None,
-            "text": f"{amount} {'point' if reward.amount == 1 else 'points'}",
-        }
-    amount = format_amount(reward.amount, reward.currency)
+    """A reward in values; `channels.localising` puts them into words."""
+    amount = format_amount(reward.amount, reward.currency) if reward.currency else reward.amount
+    coupon = reward.type == "coupon"
     return {
+        "id": reward.id,
         "type": reward.type,
-        "amount": amount,
+        "amount": str(amount),
         "currency": reward.currency,
-        "text": f"{reward.currency} {amount}",
+        "discount": _discount(reward.target["discount"]) if coupon else None,
+        "coupon": reward.reference if coupon else None,
     }
 
 
-def _due_text(referral: Row[Any] | None) -> str | None:
+def _offered(reward: Reward) -> dict[str, Any]:
+    return {
+        "id": None,
+        "type": reward.type,
+        "amount": str(reward.amount),
+        "currency": reward.currency,
+        "discount": _discount(reward.terms["discount"]) if reward.discount else None,
+        "coupon": None,
+    }
+
+
+def _discount(terms: dict[str, Any]) -> dict[str, Any]:
+    discount = Discount.model_validate(terms)
+    return {"kind": discount.kind, **discount.model_dump(exclude={"free_shipping"})}
+
+
+def _due_on(referral: Row[Any] | None, timezone: str) -> date | None:
     if referral is None or referral.due_at is None or referral.confirmed_at is not None:
         return None
-    return f"{referral.due_at.day} {referral.due_at:%B %Y}"
+    due: datetime = referral.due_at.astimezone(ZoneInfo(timezone))
+    return due.date()
+
+
+def _reason(
+    message: Row[Any], referral: Row[Any] | None, reward: Row[Any] | None
+) -> dict[str, Any]:
+    if message.event == "reward_failed" and reward is not None:
+        return {"reason": reward.error, "reason_code": reward.error_code}
+    if referral is None:
+        return {"reason": None, "reason_code": None}
+    return {"reason": referral.reason, "reason_code": referral.reason_code}

@@ -93,7 +93,7 @@ def database_url(migrated_sqlite: Any, tmp_path: Any) -> str:
 
 
 @pytest.fixture
-async def api(store: Store) -> AsyncIterator[Api]:
+async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
     books, intake, temporal = Books(store), FakeIntake(), FakeTemporal()
     settings = Settings(public_url="https://go.example")
     resources: Any = Resources(
@@ -101,7 +101,7 @@ async def api(store: Store) -> AsyncIterator[Api]:
         store,
         temporal,  # type: ignore[arg-type]
         intake,  # type: ignore[arg-type]
-        Templates(),
+        Templates(tmp_path),
         lambda: books.now,
     )
     await books.apply(campaign())

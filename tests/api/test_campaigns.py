@@ -1,6 +1,7 @@
 """`/v1/campaigns`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,19 @@ async def test_a_template_that_is_not_there_is_named(api: Api, template: str):
     errors = problem(response, 422, "invalid-campaign")["errors"]
     assert [error["field"] for error in errors] == ["journeys[0].steps[1].send.template"]
     assert (await api.get("/v1/campaigns/spring")).json()["version"] == 1
+
+
+async def test_a_campaign_is_checked_with_the_templates_of_its_own(api: Api, tmp_path: Path):
+    (tmp_path / "spring" / "en").mkdir(parents=True)
+    (tmp_path / "spring" / "en" / "thank_friend.jinja").write_text(
+        "{% block subject %}{{ frend }}{% endblock %}"
+    )
+
+    (error,) = problem(await api.put_campaign(journeys=THANKS), 422, "invalid-campaign")["errors"]
+    other = campaign("autumn", journeys=THANKS)
+
+    assert error["message"].startswith("en/thank_friend.jinja, line 1: there is no variable")
+    assert (await api.http.put("/v1/campaigns/autumn", json=other)).status_code == 200
 
 
 async def test_yaml_that_is_not_utf8_is_malformed(api: Api):

@@ -50,6 +50,24 @@ async def test_a_mail_arrives_with_a_text_and_an_html_part(mailbox):
     assert f'href="{link}"' in html.get_content()
 
 
+@pytest.mark.parametrize("locale", ["en", "de"])
+async def test_every_message_arrives_as_it_was_written(serve, locale):
+    names = {path.split("/")[1].removesuffix(".jinja") for path in Templates().of(None).files()}
+    for name in sorted(names):
+        rendered = Templates().render(name, locale, EXAMPLE_CONTEXT)
+        mailbox = await serve()
+
+        await channel(mailbox).send(message(rendered))
+
+        mail = mailbox.only_mail()
+        text, html = mail.iter_parts()
+        assert mail["Subject"] == rendered.subject
+        assert text.get_content().splitlines() == rendered.text.splitlines()
+        assert html.get_content().splitlines() == rendered.html.splitlines()
+        assert len(bytes(mail)) < 100_000
+        assert not mail.defects
+
+
 async def test_the_headers_say_who_to_whom_what_and_when(mailbox):
     await channel(mailbox).send(message())
 

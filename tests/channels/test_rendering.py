@@ -1,21 +1,7 @@
-import re
-
 import pytest
 
-from referrals.channels.context import EXAMPLE_CONTEXT, examples
+from referrals.channels.context import EXAMPLE_CONTEXT, EXAMPLE_REWARD
 from referrals.channels.rendering import MAX_PART, MAX_SUBJECT, TemplateError, Templates
-
-EVENTS = {
-    "code_published": ["code_published"],
-    "thank_sharing": ["referral_link_shared"],
-    "thank_advocate": ["referral_converted"],
-    "thank_friend": ["referral_converted", "referral_signed_up"],
-    "reward_pending": ["reward_pending", "referral_held"],
-    "reward_granted": ["reward_granted"],
-    "milestone": ["milestone_reached"],
-    "rolled_back": ["referral_rolled_back", "reward_rolled_back", "milestone_lost"],
-}
-BUILT_IN = [(name, event) for name, events in EVENTS.items() for event in events]
 
 
 def template(subject="Hello", text="Hello", html="<p>Hello</p>"):
@@ -40,35 +26,18 @@ def own(tmp_path):
     return write
 
 
-@pytest.mark.parametrize(("name", "event"), BUILT_IN)
-def test_the_built_in_templates_pass_the_check_of_their_events(name, event):
-    Templates().check(name, event)
-
-
-@pytest.mark.parametrize(("name", "event"), BUILT_IN)
-def test_the_built_in_templates_read_well_with_and_without_what_may_be_missing(name, event):
-    for context in examples(event):
-        rendered = Templates().render(name, "en", context)
-
-        for part in (rendered.subject, rendered.text):
-            assert "None" not in part
-            assert not re.search(r" [,.!?]|,,|  |\n\n\n|&\w+;", part)
-        assert "\n" not in rendered.subject
-        assert rendered.html.startswith("<!doctype html>")
-        assert rendered.html.endswith("</html>")
-        assert ">None<" not in rendered.html
-
-
 def test_a_message_speaks_to_its_recipient_of_what_happened():
-    context = {**EXAMPLE_CONTEXT, "rewards": [{"text": "100 points"}, {"text": "EUR 25.00"}]}
+    points = {**EXAMPLE_REWARD, "type": "points", "amount": "1000", "currency": None}
+    context = {**EXAMPLE_CONTEXT, "rewards": [points, EXAMPLE_REWARD]}
 
     rendered = Templates().render("thank_advocate", "en", context)
 
     assert rendered.subject == "Fay has used your code"
     for part in (rendered.text, rendered.html):
         assert "Hello Ada" in part
-        assert "100 points, EUR 25.00" in part
-        assert "18 March 2026" in part
+        assert "1,000 points" in part
+        assert "€25.00" in part
+        assert "March 18, 2026" in part
         assert "https://shop.example/r/SPRING-7K2M-9QXD" in part
 
 
@@ -130,18 +99,83 @@ def test_a_template_knows_the_locale_it_was_found_in(own):
 def test_own_templates_take_precedence_and_the_others_stay(own):
     templates = own(en_milestone=template("Mine"))
 
-    assert templates.render("milestone", "de", EXAMPLE_CONTEXT).subject == "Mine"
-    assert "SPRING-7K2M-9QXD" in templates.render("code_published", "de", EXAMPLE_CONTEXT).subject
+    assert templates.render("milestone", "fr", EXAMPLE_CONTEXT).subject == "Mine"
+    assert "SPRING-7K2M-9QXD" in templates.render("code_published", "fr", EXAMPLE_CONTEXT).subject
+
+
+def test_own_english_files_do_not_replace_built_in_german_ones(own):
+    templates = own(en_milestone=template("Mine"))
+
+    assert "Empfehlungen" in templates.render("milestone", "de", EXAMPLE_CONTEXT).subject
+
+
+class TestOfACampaign:
+    """`{campaign}/{locale}/{name}.jinja` in the own folder."""
+
+    @pytest.fixture
+    def templates(self, tmp_path):
+        for folder in ("spring/en", "spring/de-AT", "en", "de"):
+            (tmp_path / folder).mkdir(parents=True)
+            (tmp_path / folder / "hello.jinja").write_text(template(folder))
+        return Templates(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("campaign", "locale", "found"),
+        [
+            ("spring", "en", "spring/en"),
+            ("spring", "fr", "spring/en"),
+            ("spring", "de-AT", "spring/de-AT"),
+            ("spring", "de", "de"),
+            ("autumn", "en", "en"),
+            ("autumn", "de-AT", "de"),
+            ("../spring", "en", "en"),
+            ("..", "en", "en"),
+        ],
+    )
+    def test_the_locale_decides_first_and_then_the_campaign(
+        self, templates, campaign, locale, found
+    ):
+        context = {**EXAMPLE_CONTEXT, "campaign": {**EXAMPLE_CONTEXT["campaign"], "id": campaign}}
+
+        assert templates.render("hello", locale, context).subject == found
+
+    def test_its_own_layout_dresses_all_of_its_messages_and_no_others(self, templates, tmp_path):
+        layout = "{% if part == 'mail' %}<mjml><mj-body><mj-raw>Mine</mj-raw></mj-body></mjml>"
+        layout += "{% else %}{% block text %}{% endblock %}{% endif %}{% macro figures(label, rewards, coupon) %}{% endmacro %}"
+        (tmp_path / "spring" / "_layout.jinja").write_text(layout)
+        autumn = {**EXAMPLE_CONTEXT, "campaign": {**EXAMPLE_CONTEXT["campaign"], "id": "autumn"}}
+
+        assert "Mine" in templates.render("reward_granted", "de", EXAMPLE_CONTEXT).html
+        assert "Mine" not in templates.render("reward_granted", "de", autumn).html
+
+    def test_a_campaign_that_gets_its_first_file_later_has_it(self, templates, tmp_path):
+        context = {**EXAMPLE_CONTEXT, "campaign": {**EXAMPLE_CONTEXT["campaign"], "id": "autumn"}}
+        assert templates.render("hello", "en", context).subject == "en"
+        (tmp_path / "autumn" / "en").mkdir(parents=True)
+        (tmp_path / "autumn" / "en" / "hello.jinja").write_text(template("Autumn"))
+
+        assert templates.render("hello", "en", context).subject == "Autumn"
+
+    def test_it_is_checked_as_the_campaign_sees_it(self, templates, tmp_path):
+        (tmp_path / "spring" / "en" / "hello.jinja").write_text(template("{{ frend }}"))
+
+        templates.check("hello", "code_published")
+        templates.check("hello", "code_published", "autumn")
+        with pytest.raises(TemplateError, match="'frend'"):
+            templates.check("hello", "code_published", "spring")
 
 
 def test_an_own_layout_dresses_the_built_in_messages(tmp_path):
+    body = "<mj-raw><main>{% block mail %}{% endblock %}</main></mj-raw>"
     (tmp_path / "_layout.jinja").write_text(
-        "{% macro page() %}<main>{{ caller() }}</main>{% endmacro %}{% macro share(label) %}{% endmacro %}"
+        "{% macro figures(label, rewards, coupon) %}{% endmacro %}"
+        f"{{% if part == 'mail' %}}<mjml><mj-body>{body}</mj-body></mjml>{{% else %}}Mine{{% endif %}}"
     )
 
-    rendered = Templates(tmp_path).render("code_published", "en", EXAMPLE_CONTEXT)
+    rendered = Templates(tmp_path).render("reward_granted", "en", EXAMPLE_CONTEXT)
 
-    assert rendered.html.startswith("<main>")
+    assert "<main>" in rendered.html
+    assert rendered.text == "Mine"
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
@@ -210,9 +244,9 @@ def test_what_cannot_be_rendered_is_an_error_with_its_place(own, part, expressio
 
 
 def test_a_subject_is_one_line_of_bounded_length(own):
-    context = {**EXAMPLE_CONTEXT, "friend": {"name": "Fay\r\nBcc: eve@example.com\x07\u2028" * 100}}
+    context = {**EXAMPLE_CONTEXT, "reason": "Fay\r\nBcc: eve@example.com\x07\u2028" * 100}
 
-    rendered = own(en_hello=template("\n  {{ friend.name }}\n")).render("hello", "en", context)
+    rendered = own(en_hello=template("\n  {{ reason }}\n")).render("hello", "en", context)
 
     assert rendered.subject.startswith("Fay Bcc: eve@example.com Fay")
     assert rendered.subject.isprintable()
@@ -228,8 +262,8 @@ def test_a_part_of_unreasonable_length_is_an_error(own, part):
 
 
 def test_control_characters_and_lone_surrogates_do_not_get_through(own):
-    context = {**EXAMPLE_CONTEXT, "friend": {"name": "F\x00a\x1b\ud800y"}}
-    name = "{{ friend.name }}"
+    context = {**EXAMPLE_CONTEXT, "reason": "F\x00a\x1b\ud800y"}
+    name = "{{ reason }}"
 
     rendered = own(en_hello=template(name, name, name)).render("hello", "en", context)
 
@@ -240,8 +274,8 @@ class TestCheck:
     """What `campaign apply` refuses."""
 
     def test_a_template_that_is_not_there(self):
-        with pytest.raises(TemplateError, match=r"there is no template en/nudge\.jinja"):
-            Templates().check("nudge", "referral_signed_up")
+        with pytest.raises(TemplateError, match=r"there is no template en/missing\.jinja"):
+            Templates().check("missing", "referral_signed_up")
 
     def test_a_template_without_the_locale_that_all_others_fall_back_to(self, own):
         with pytest.raises(TemplateError, match=r"there is no template en/hello\.jinja"):
@@ -251,7 +285,8 @@ class TestCheck:
     def test_a_missing_block(self, own, block):
         source = template().replace(f"block {block} ", "block other ")
 
-        with pytest.raises(TemplateError, match=f"en/hello.jinja: there is no block '{block}'"):
+        absent = "mail" if block == "html" else block
+        with pytest.raises(TemplateError, match=f"en/hello.jinja: there is no block '{absent}'"):
             own(en_hello=source).check("hello", "code_published")
 
     @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ async def test_the_tenth_conversion_earns_the_milestone_and_its_message(world: W
     assert await world.balance("ada") == 2000
     (row,) = await world.all(schema.messages, template="milestone")
     assert (row.state, row.subject) == ("sent", "You have reached 10 friends")
-    assert "1000 points" in row.text
+    assert "1,000 points" in row.text
 
 
 async def test_the_cooldown_lets_the_second_friend_of_a_day_wait_for_the_next(world: World):

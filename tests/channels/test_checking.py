@@ -1,0 +1,276 @@
+"""`check`: what is wrong with templates, before anything is sent."""
+
+import pytest
+
+from referrals.channels.checking import check
+from referrals.channels.rendering import Templates
+
+SOURCE = """\
+---
+purpose: service
+events: [referral_converted]
+whatsapp:
+  template: hello
+  text: "Hello {{1}}, you have {{2}} friends."
+  body: ["{{ advocate.code }}", "{{ advocate.count }}"]
+  buttons: ["{{ advocate.code }}"]
+---
+{% extends "en/_layout.jinja" %}
+{% block subject %}Hello{% endblock %}
+{% block mail %}
+<mj-text>Hello</mj-text>
+{% endblock %}
+{% block text %}Hello{% endblock %}
+"""
+APPROVED = {
+    "name": "hello",
+    "language": "en",
+    "status": "APPROVED",
+    "category": "UTILITY",
+    "components": [
+        {"type": "BODY", "text": "Hello {{1}}, you have {{2}} friends."},
+        {"type": "BUTTONS", "buttons": [{"type": "URL", "url": "https://shop.example/r/{{1}}"}]},
+    ],
+}
+
+
+@pytest.fixture
+def found(tmp_path):
+    """What is wrong with these files, as `file, line: problem`; the built-in ones are all right."""
+
+    def find(files, approved=None):
+        for name, source in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(source)
+        listed = approved and [*built_in(), *approved]
+        return [
+            f"{finding.file.removeprefix(f'{tmp_path}/')}, {finding.line}: {finding.problem}"
+            for finding in check(Templates(tmp_path), listed)
+        ]
+
+    return find
+
+
+def built_in():
+    """What Meta says once the built-in templates have been approved as they are."""
+    templates = Templates().of(None)
+    for path in templates.files():
+        front = templates.front(path)
+        if front.whatsapp:
+            url = {"type": "URL", "url": "https://shop.example/r/{{1}}"}
+            buttons = [{"type": "BUTTONS", "buttons": [url]}] if front.whatsapp.buttons else []
+            yield {
+                "name": front.whatsapp.template,
+                "language": path.partition("/")[0],
+                "status": "APPROVED",
+                "category": {"service": "UTILITY", "marketing": "MARKETING"}[front.purpose],
+                "components": [{"type": "BODY", "text": front.whatsapp.text}, *buttons],
+            }
+
+
+def both(source=SOURCE, german=None):
+    return {"en/hello.jinja": source, "de/hello.jinja": german or source}
+
+
+def test_the_built_in_templates_are_all_right():
+    assert check(Templates()) == []
+    assert check(Templates(), list(built_in())) == []
+
+
+def test_nothing_is_found_where_nothing_is_wrong(found):
+    german = APPROVED | {"language": "de"}
+
+    assert found(both(), [APPROVED, german]) == []
+
+
+def test_a_missing_variable_with_its_file_and_line(found):
+    source = SOURCE.replace("<mj-text>Hello", "<mj-text>{{ frend.name }}")
+
+    (finding,) = found({"de/hello.jinja": source, "en/hello.jinja": SOURCE})
+
+    assert finding.startswith("de/hello.jinja, 13: there is no variable 'frend'")
+
+
+def test_a_variable_that_the_event_does_not_have(found):
+    source = SOURCE.replace("<mj-text>Hello", "<mj-text>{{ milestone.at }}")
+
+    (finding, _) = found(both(source))
+
+    assert finding.startswith("de/hello.jinja, 13: 'None' has no attribute 'at'")
+
+
+def test_a_file_without_events_is_rendered_too(found):
+    source = SOURCE.replace("events: [referral_converted]\n", "").replace(
+        "<mj-text>Hello", "<mj-text>{{ friend.nme }}"
+    )
+
+    (finding, _) = found(both(source))
+
+    assert finding.startswith("de/hello.jinja, 12: 'dict object' has no attribute 'nme'")
+
+
+def test_a_locale_that_lacks_what_others_have(found):
+    assert found({"en/hello.jinja": SOURCE}) == [
+        "de/hello.jinja, 0: is not there, though other messages are in this locale"
+    ]
+
+
+def test_a_message_without_english(found):
+    assert found({"de/hello.jinja": SOURCE}) == [
+        "en/hello.jinja, 0: is not there, and all other locales fall back to it"
+    ]
+
+
+def test_a_regions_locale_need_not_have_everything(found):
+    assert found(both() | {"de-AT/hello.jinja": SOURCE}) == []
+
+
+def test_a_new_language_lacks_what_it_has_not_and_the_words_for_rewards(found):
+    findings = found(both() | {"fr/hello.jinja": SOURCE})
+
+    assert "fr/_reward.jinja, 0: is not there, though other messages are in this locale" in findings
+    assert "fr/invite.jinja, 0: is not there, though other messages are in this locale" in findings
+    assert len(findings) == 13
+
+
+def test_a_locale_that_says_more_or_less_than_english(found):
+    more = SOURCE.replace("<mj-text>Hello", "<mj-text>{{ friend.name }}")
+
+    assert found(both(german=more)) == [
+        "de/hello.jinja, 0: uses friend, friend.name, unlike en/hello.jinja"
+    ]
+    assert found(both(source=more, german=SOURCE)) == [
+        "de/hello.jinja, 0: does not use friend, friend.name, unlike en/hello.jinja"
+    ]
+
+
+def test_a_locale_of_another_purpose(found):
+    marketing = SOURCE.replace("purpose: service", "purpose: marketing")
+
+    assert found(both(german=marketing)) == [
+        "de/hello.jinja, 0: is a marketing message, unlike en/hello.jinja"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "has"),
+    [
+        (
+            ' friends."\n  body: ["{{ advocate.code }}", "{{ advocate.count }}"]',
+            ' of {{3}}."\n  body: ["{{ advocate.code }}", "{{ advocate.count }}", "{{ advocate.count }}"]',
+            "hello (body: text, text, text; buttons: 1)",
+        ),
+        (
+            '"{{ advocate.count }}"]',
+            'date_time: "{{ advocate.count }}"]',
+            "hello (body: text, date_time; buttons: 1)",
+        ),
+        ('  buttons: ["{{ advocate.code }}"]\n', "", "hello (body: text, text)"),
+        ("template: hello", "template: hallo", "hallo (body: text, text; buttons: 1)"),
+    ],
+)
+def test_whatsapp_parameters_that_differ_between_locales(found, old, new, has):
+    (finding,) = found(both(german=SOURCE.replace(old, new)))
+
+    expected = "hello (body: text, text; buttons: 1)"
+    assert finding == (
+        f"de/hello.jinja, 0: has the WhatsApp template {has}, not {expected} as en/hello.jinja"
+    )
+
+
+def test_parameters_that_do_not_fit_the_text(found):
+    (finding, _) = found(both(SOURCE.replace("{{2}} friends", "friends")))
+
+    assert finding.startswith(
+        "de/hello.jinja, 4: whatsapp: has 2 parameters in its body, but its text has {{1}}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("<mj-text>Hello", "<mj-txt>Hello", "13: MJML has no element <mj-txt>"),
+        ("Hello</mj-text>", "Hello", "13: <mj-text> is never closed"),
+        ("<mj-text>Hello", "Hello", "13: </mj-text> closes what is not open"),
+    ],
+)
+def test_mjml_that_would_vanish_without_a_word(found, old, new, finding):
+    assert f"en/hello.jinja, {finding}" in found(both(SOURCE.replace(old, new)))
+
+
+def test_what_is_no_mjml_at_all(found):
+    (finding, _) = found(both(SOURCE.replace("<mj-text>Hello</mj-text>", "<mj-text")))
+
+    assert finding.startswith("de/hello.jinja, 0: its mail is no MJML: ")
+
+
+def test_a_place_that_can_be_empty(found):
+    (finding, _) = found(
+        both(SOURCE.replace('["{{ advocate.code }}", ', '["{{ advocate.name }}", '))
+    )
+
+    assert finding.startswith("de/hello.jinja, 7: this place of the WhatsApp template can be empty")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"name": "other"}, "Meta has it in de only"),
+        ({"language": "en_US"}, "Meta has it in de, en_US only"),
+        ({"status": "PAUSED"}, "its status is PAUSED"),
+        (
+            {"category": "MARKETING"},
+            "Meta's category is MARKETING, but a service message needs UTILITY",
+        ),
+        (
+            {
+                "components": [
+                    {"type": "BODY", "text": "Hello {{1}}, you have 2 friends."},
+                    APPROVED["components"][1],
+                ]
+            },
+            "body has 2 parameters here, 1 at Meta",
+        ),
+        ({"components": APPROVED["components"][:1]}, "buttons has 1 parameters here, 0 at Meta"),
+        (
+            {"components": [*APPROVED["components"], {"type": "HEADER", "text": "Hi {{1}}"}]},
+            "header has 0 parameters here, 1 at Meta",
+        ),
+        (
+            {
+                "components": [
+                    {"type": "BODY", "text": "Hi {{1}}, you have {{2}} friends."},
+                    APPROVED["components"][1],
+                ]
+            },
+            "its text reads otherwise at Meta",
+        ),
+    ],
+)
+def test_what_meta_has_not_approved_so(found, change, problem):
+    german = APPROVED | {"language": "de"}
+
+    findings = found(both(), [APPROVED | change, german])
+
+    assert f"en/hello.jinja, 0: the WhatsApp template hello in en: {problem}" in findings
+
+
+def test_a_campaigns_own_files_are_checked_as_it_sees_them(found):
+    broken = SOURCE.replace("<mj-text>Hello", "<mj-text>{{ frend }}")
+
+    (finding,) = found(both() | {"spring/en/hello.jinja": broken})
+
+    assert finding.startswith("spring/en/hello.jinja, 13: there is no variable 'frend'")
+
+
+def test_a_template_that_meta_does_not_know(found):
+    first, second = found(both(), [{"name": "other"}])
+
+    assert first.endswith("the WhatsApp template hello in de: Meta has none of this name")
+    assert second.endswith("the WhatsApp template hello in en: Meta has none of this name")
+
+
+def test_words_for_rewards_that_cannot_be_read(found):
+    findings = found({"en/_reward.jinja": "{% block figure %}{{ nothing }}{% endblock %}"})
+
+    assert any(one.startswith("en/_reward.jinja, 1: 'nothing' is undefined") for one in findings)

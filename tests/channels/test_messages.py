@@ -1,0 +1,451 @@
+"""The messages that the engine brings: every moment, in every language, with all and with as little as is known."""
+
+import re
+from datetime import date
+from functools import cache
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from referrals.channels.context import EXAMPLE_CONTEXT, EXAMPLE_COUPON, EXAMPLE_REWARD, examples
+from referrals.channels.rendering import MAX_SUBJECT, Templates
+
+TEMPLATES = Templates()
+NAMES = {
+    "code_published": "service",
+    "invite": "marketing",
+    "thank_sharing": "service",
+    "nudge_friend": "marketing",
+    "last_call": "marketing",
+    "reward_pending": "service",
+    "reward_granted": "service",
+    "reward_failed": "service",
+    "milestone": "service",
+    "rolled_back": "service",
+    "thank_advocate": "service",
+    "thank_friend": "service",
+}
+LOCALES = ["en", "de"]
+EVERY = [
+    (name, locale, event)
+    for name in NAMES
+    for locale in LOCALES
+    for event in TEMPLATES.of(None).front(f"{locale}/{name}.jinja").events
+]
+VOID = {"meta", "link", "br", "img", "hr", "o:allowpng"}
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+class Page(HTMLParser):
+    """What a mail client makes of a mail: `text`, `links`, `tags` with their attributes, what is left open."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.text, self.links, self.tags, self.opened, self.wrong = [], [], [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "a":
+            self.links.append(dict(attrs)["href"])
+        if tag not in VOID:
+            self.opened.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.opened or self.opened.pop() != tag:
+            self.wrong.append(tag)
+
+    def handle_data(self, data):
+        if "style" not in self.opened:
+            self.text.append(data)
+
+
+@cache
+def page(html):
+    return Page(html)
+
+
+def render(name, locale="en", **changed):
+    return TEMPLATES.render(name, locale, {**EXAMPLE_CONTEXT, **changed})
+
+
+def test_there_is_one_for_every_moment_in_every_language():
+    files = {f"{locale}/{name}.jinja" for locale in LOCALES for name in NAMES}
+
+    assert set(TEMPLATES.of(None).files()) == files
+
+
+@pytest.mark.parametrize(("name", "locale", "event"), EVERY)
+class TestEvery:
+    def test_passes_the_check_of_its_events(self, name, locale, event):
+        TEMPLATES.check(name, event)
+
+    def test_reads_well_with_and_without_what_may_be_missing(self, name, locale, event):
+        for context in examples(event):
+            rendered = TEMPLATES.render(name, locale, context)
+
+            shown = " ".join("".join(page(rendered.html).text).split())
+            for part in (rendered.subject, rendered.text, shown):
+                assert "None" not in part
+                assert not re.search(r" [,.!?:]|,,|\.\.|&\w+;|[{}]", part), part
+            assert not re.search(r"  |\n\n\n|[ \t]\n(?<!-- \n)", rendered.text)
+            assert rendered.subject
+            assert "\n" not in rendered.subject
+            assert len(rendered.subject) < 78
+
+    def test_is_a_whole_document_that_clients_do_not_clip(self, name, locale, event):
+        for context in examples(event):
+            rendered = TEMPLATES.render(name, locale, context)
+
+            html, seen = rendered.html, page(rendered.html)
+            assert html.startswith("<!doctype html>")
+            assert html.endswith("</html>")
+            assert len(html.encode()) < 50_000
+            assert not seen.opened
+            assert not seen.wrong
+            assert dict(seen.tags)["html"]["lang"] == locale
+            assert "<title></title>" not in html
+            assert ("meta", {"name": "color-scheme", "content": "light dark"}) in seen.tags
+            assert "@media (prefers-color-scheme: dark)" in html
+            tables = [attributes for tag, attributes in seen.tags if tag == "table"]
+            assert all(attributes.get("role") == "presentation" for attributes in tables)
+
+    def test_has_a_preheader_that_is_not_the_subject(self, name, locale, event):
+        for context in examples(event):
+            rendered = TEMPLATES.render(name, locale, context)
+
+            hidden = re.search(r'<div style="display:none[^>]*>(.*?)</div>', rendered.html)[1]
+            assert 10 < len(hidden) < 140
+            assert hidden != rendered.subject
+
+    def test_asks_no_other_server_for_anything(self, name, locale, event):
+        rendered = render(name, locale, friend={"name": "Fay"})
+
+        assert not re.search(r"<(img|script|iframe|link|object)|@import|url\(", rendered.html)
+
+    def test_has_the_same_links_in_html_and_text(self, name, locale, event):
+        for context in examples(event):
+            rendered = TEMPLATES.render(name, locale, context)
+
+            in_text = set(re.findall(r"https?://\S+", rendered.text))
+            links = page(rendered.html).links
+            sharing = [url for url in links if url.startswith(("https://wa.me/", "mailto:"))]
+            assert set(links) - set(sharing) == in_text
+            for url in sharing:
+                via = "email" if url.startswith("mailto:") else "whatsapp"
+                assert unquote(url).endswith(f"{context['advocate']['link']}?via={via}")
+
+    def test_says_why_it_came_and_how_to_end_it(self, name, locale, event):
+        full, least = examples(event)
+        label = {"en": "Unsubscribe", "de": "Abmelden"}[locale]
+        words = {"en": "You are receiving this", "de": "Sie erhalten diese Nachricht"}[locale]
+
+        for part in ("text", "html"):
+            told = getattr(TEMPLATES.render(name, locale, full), part)
+            assert label in told
+            assert words in told
+            assert full["unsubscribe"] in told
+            assert label not in getattr(TEMPLATES.render(name, locale, least), part)
+
+    def test_goes_by_whatsapp_too(self, name, locale, event):
+        for context in examples(event):
+            rendered = TEMPLATES.render(name, locale, context)
+
+            assert rendered.purpose == NAMES[name]
+            if name == "reward_failed":
+                assert rendered.whatsapp is None
+                continue
+            message = rendered.whatsapp
+            assert message.template == f"referral_{name}"
+            assert message.language == locale
+            assert message.category == ("utility" if NAMES[name] == "service" else "marketing")
+            assert all(parameter.text for parameter in message.body)
+
+
+class TestGerman:
+    def test_money_dates_and_numbers_are_written_the_german_way(self):
+        points = {**EXAMPLE_REWARD, "type": "points", "amount": "1000", "currency": None}
+
+        rendered = render("thank_advocate", "de", rewards=[EXAMPLE_REWARD, points])
+
+        for part in (rendered.text, rendered.html):
+            assert f"25,00{NBSP}€" in part
+            assert "1.000 Punkte" in part
+            assert "18. März 2026" in part
+
+    def test_austria_writes_money_its_own_way_in_german_words(self):
+        rendered = render("thank_advocate", "de-AT")
+
+        assert rendered.subject == "Fay hat Ihren Code eingelöst"
+        assert f"€{NBSP}25,00" in rendered.text
+        assert '<html lang="de-AT"' in rendered.html
+
+    def test_one_point_is_one_point(self):
+        one = {**EXAMPLE_REWARD, "type": "points", "amount": "1", "currency": None}
+
+        assert "1 Punkt\n" in render("reward_granted", "de", rewards=[one]).text
+        assert "1 point\n" in render("reward_granted", "en", rewards=[one]).text
+
+    def test_known_reasons_are_told_in_german_and_the_operators_own_as_they_are(self):
+        refunded = render("rolled_back", "de")
+        by_hand = render(
+            "rolled_back", "de", reason="Doppelt.", reason_code="rolled_back_by_operator"
+        )
+
+        assert "Die Bestellung wurde erstattet." in refunded.text
+        assert "Der Grund: Doppelt." in by_hand.text
+
+
+@pytest.mark.parametrize(
+    ("locale", "day"),
+    [
+        ("en", "March 18, 2026"),
+        ("en-GB", "18 March 2026"),
+        ("en-US", "March 18, 2026"),
+        ("de-CH", "18. März 2026"),
+        ("de-XX", "18. März 2026"),
+        ("fr", "March 18, 2026"),
+    ],
+)
+def test_a_date_is_written_as_the_reader_does_in_the_language_of_the_message(locale, day):
+    assert day in render("reward_pending", locale).subject
+
+
+@pytest.mark.parametrize(
+    ("discount", "english", "german"),
+    [
+        ({"kind": "percent", "percent": 20}, "20% off", f"20{NBSP}% Rabatt"),
+        (
+            {"kind": "amount", "amount": "5.00", "currency": "EUR"},
+            "€5.00 off",
+            f"5,00{NBSP}€ Rabatt",
+        ),
+        ({"kind": "product", "product": "Mug"}, "Mug for free", "Mug gratis"),
+        ({"kind": "free_shipping"}, "Free shipping", "Kostenloser Versand"),
+    ],
+)
+def test_a_coupon_says_what_it_takes_off_and_has_its_code_in_a_box(discount, english, german):
+    coupon = {**EXAMPLE_COUPON, "discount": discount}
+    for locale, words in (
+        ("en", f"{english} with the coupon"),
+        ("de", f"{german} mit dem Gutschein"),
+    ):
+        rendered = render("reward_granted", locale, rewards=[coupon])
+
+        assert f"{words} THANKS-7K2M9Q" in rendered.text
+        assert re.search(r"monospace[^>]*>THANKS-7K2M9Q<", rendered.html)
+
+
+def test_an_invitation_says_what_the_campaign_offers():
+    nothing = {"friend": None, "advocate": None}
+
+    assert "Your welcome gift: 20% off" in render("invite").text
+    assert "welcome gift" not in render("invite", offer=nothing).text
+
+
+def test_the_failure_of_a_reward_tells_the_operator_what_to_type():
+    rendered = render("reward_failed", reason="The voucher API answers 401.")
+
+    for part in (rendered.text, rendered.html):
+        assert "referrals reward retry rew_8w2k4n6p" in part
+        assert "The voucher API answers 401." in part
+
+
+HOSTILE = [
+    "<mj-raw><script>alert(1)</script></mj-raw>",
+    "</mj-text></mj-column></mjml>",
+    "{{ advocate }}{% raw %}",
+    "\"'><img src=x onerror=alert(1)>",
+    "--><!--[if mso]>",
+    "]]>&amp;&#x3c;b&#62;",
+    "𝕱𝖆𝖞 👩‍👩‍👧 \U0010ffff",
+    "\u202eyaF\u2066",
+    "שלום عليكم",
+    "Fay\n\nDear customer,\x00\x1b[31m\ud800",
+]
+
+
+def hostile_examples(test):
+    for name in HOSTILE:
+        test = example(name)(test)
+    return test
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("template", ["invite", "thank_advocate", "reward_failed"])
+@hostile_examples
+@settings(deadline=None, max_examples=40)
+@given(name=st.text(max_size=60))
+def test_no_name_changes_the_shape_of_a_mail(template, locale, name):
+    people = {
+        "recipient": {"name": name},
+        "friend": {"name": name},
+        "advocate": {**EXAMPLE_CONTEXT["advocate"], "name": name},
+        "campaign": {**EXAMPLE_CONTEXT["campaign"], "name": f"C {name}"},
+        "reason": f"R {name}",
+    }
+    plain, rendered = render(template, locale), render(template, locale, **people)
+
+    def tags(html):
+        return [tag for tag, _ in page(html).tags]
+
+    nameless = render(template, locale, **{**people, "recipient": {"name": None}})
+    assert tags(rendered.html) == tags(nameless.html) == tags(plain.html)
+    assert not page(rendered.html).wrong
+    assert len(page(rendered.html).links) == len(page(plain.html).links)
+    assert "<script" not in rendered.html
+    assert "onerror=alert(1)>" not in rendered.html
+    assert len(rendered.subject) <= MAX_SUBJECT
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e]", rendered.subject)
+    for part in (rendered.text, rendered.html):
+        part.encode()
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if "\n" not in name])
+def test_what_a_name_says_is_shown_as_it_is(name):
+    rendered = render("thank_advocate", friend={"name": name})
+
+    shown = re.sub(r"[\u202e\u2066]", "", name)
+    assert f"{shown} has used your code" in "".join(page(rendered.html).text)
+    assert rendered.subject == f"{shown} has used your code"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Win at https://evil.example",
+        "www.evil.example",
+        "evil.example/win now",
+        "mail me@evil.example",
+        "Buy at EVIL.EXAMPLE",
+        "   ",
+        "\x00",
+    ],
+)
+def test_a_name_that_advertises_is_none(name):
+    rendered = render("invite", advocate={**EXAMPLE_CONTEXT["advocate"], "name": name})
+
+    assert rendered.subject == "A friend has an invitation for you"
+    assert "evil" not in rendered.html.lower() + rendered.text + str(rendered.whatsapp)
+
+
+@pytest.mark.parametrize("name", ["J.R.R. Tolkien", "Dr. Ada Lovelace Jr.", "St.John", "O'Neill"])
+def test_a_name_with_full_stops_is_still_a_name(name):
+    assert render("thank_advocate", friend={"name": name}).subject == f"{name} has used your code"
+
+
+def test_a_long_name_is_cut():
+    rendered = render("thank_advocate", friend={"name": "F" * 500})
+
+    assert rendered.subject == f"{'F' * 79}… has used your code"
+
+
+def test_a_hostile_link_stays_in_its_attribute():
+    link = 'https://x.example/"><script>&x={{ y }}'
+    rendered = render("code_published", advocate={**EXAMPLE_CONTEXT["advocate"], "link": link})
+
+    assert "<script" not in rendered.html
+    assert link in page(rendered.html).links
+
+
+def test_a_programme_can_call_its_points_otherwise(tmp_path):
+    points = {**EXAMPLE_REWARD, "type": "points", "amount": "1000", "currency": None}
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de" / "_reward.jinja").write_text(
+        "{% block figure %}{{ amount | number }} Sterne{% endblock %}"
+        "{% block text %}{{ self.figure() }}{% endblock %}"
+    )
+
+    rendered = Templates(tmp_path).render(
+        "reward_granted", "de-CH", {**EXAMPLE_CONTEXT, "rewards": [points]}
+    )
+
+    assert "Ihre Prämie: 1’000 Sterne" in rendered.text
+    assert "1’000 Sterne" in rendered.html
+
+
+def test_a_regions_own_message_still_has_its_languages_words(tmp_path):
+    (tmp_path / "de-AT").mkdir()
+    source = (TEMPLATES.of(None).place("de/reward_granted.jinja")).read_text()
+    (tmp_path / "de-AT" / "reward_granted.jinja").write_text(source)
+    coupon = {**EXAMPLE_CONTEXT, "rewards": [EXAMPLE_COUPON]}
+
+    assert "mit dem Gutschein" in Templates(tmp_path).render("reward_granted", "de-AT", coupon).text
+
+
+def test_a_brand_of_ones_own_colours_every_message_and_shows_a_logo(tmp_path):
+    (tmp_path / "_brand.jinja").write_text(
+        "{% set accent, on_accent, link_in_dark = '#0a7a3c', '#fff', '#7fe0a7' %}"
+        "{% set tint, tint_edge, strong = '#eee', '#ddd', '#111' %}"
+        "{% set logo, logo_width = 'https://shop.example/logo.png', 120 %}"
+    )
+
+    html = Templates(tmp_path).render("invite", "de", EXAMPLE_CONTEXT).html
+
+    assert "background:#0a7a3c" in html
+    (image,) = [attributes for tag, attributes in page(html).tags if tag == "img"]
+    assert image["src"] == "https://shop.example/logo.png"
+    assert image["alt"] == "Spring referrals"
+
+
+def test_a_date_of_the_context_prints_as_it_is_written_out(tmp_path):
+    (tmp_path / "de").mkdir()
+    source = "{% block subject %}{{ due_at }}{% endblock %}"
+    source += (
+        "{% block text %}{{ due_at | date('EEEE, d. MMMM') }}, {{ 1000 | number }}{% endblock %}"
+    )
+    source += "{% block html %}{{ '3' | money('JPY') }}{% endblock %}"
+    (tmp_path / "de" / "hello.jinja").write_text(source)
+
+    rendered = Templates(tmp_path).render(
+        "hello", "de", {**EXAMPLE_CONTEXT, "due_at": date(2026, 12, 24)}
+    )
+
+    assert (rendered.subject, rendered.text) == (
+        "24. Dezember 2026",
+        "Donnerstag, 24. Dezember, 1.000",
+    )
+    assert rendered.html == f"3{NBSP}¥"
+
+
+def luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "ground"),
+    [
+        ("#1f2933", "#ffffff"),
+        ("#1a56c4", "#ffffff"),
+        ("#52606d", "#f2f4f7"),
+        ("#102a56", "#f2f4f7"),
+        ("#52606d", "#eef3fd"),
+        ("#102a56", "#eef3fd"),
+        ("#e4e8ee", "#1d232c"),
+        ("#8fb6ff", "#1d232c"),
+        ("#a9b4c2", "#12161c"),
+        ("#e4e8ee", "#12161c"),
+        ("#a9b4c2", "#263040"),
+        ("#ffffff", "#263040"),
+    ],
+)
+def test_words_stand_out_from_their_ground_in_light_and_dark(text, ground):
+    html = render("code_published").html
+
+    assert text in html
+    assert ground in html
+    assert contrast(text, ground) >= 4.5

@@ -1,0 +1,206 @@
+"""What stands above a message's blocks: its purpose, and what fills its WhatsApp template."""
+
+import pytest
+
+from referrals.channels.context import EXAMPLE_CONTEXT
+from referrals.channels.filling import MAX_PARAMETER
+from referrals.channels.rendered import Parameter, WhatsAppMessage
+from referrals.channels.rendering import TemplateError, Templates
+
+BLOCKS = (
+    "{% block subject %}Hello{% endblock %}{% block text %}Hello{% endblock %}"
+    "{% block html %}<p>Hello</p>{% endblock %}"
+)
+WHATSAPP = """\
+purpose: service
+whatsapp:
+  template: hello
+  text: "Hello {{1}}, you get {{2}} on {{3}}. See you!"
+  header: ["{{ campaign.name }}"]
+  body:
+    - "{{ recipient.name }}"
+    - {currency: "{{ reward.currency }}", amount: "{{ reward.amount }}"}
+    - date_time: "{{ due_at | date('short') }}"
+  buttons: ["{{ advocate.code | urlencode }}"]
+"""
+
+
+@pytest.fixture
+def hello(tmp_path):
+    """Write the message `hello` with that front; returns the templates that know it."""
+
+    def write(front, locale="en", blocks=BLOCKS):
+        (tmp_path / locale).mkdir(exist_ok=True)
+        text = f"---\n{front}---\n{blocks}" if front is not None else blocks
+        (tmp_path / locale / "hello.jinja").write_text(text)
+        return Templates(tmp_path)
+
+    return write
+
+
+def render(templates, locale="en", **changed):
+    return templates.render("hello", locale, {**EXAMPLE_CONTEXT, **changed})
+
+
+def test_a_whatsapp_message_is_filled_in_order_with_typed_parameters(hello):
+    assert render(hello(WHATSAPP)).whatsapp == WhatsAppMessage(
+        template="hello",
+        language="en",
+        category="utility",
+        header=(Parameter("Spring referrals"),),
+        body=(
+            Parameter("Ada"),
+            Parameter("€25.00", "currency", "EUR", "25.00"),
+            Parameter("3/18/26", "date_time"),
+        ),
+        buttons=("SPRING-7K2M-9QXD",),
+    )
+
+
+def test_money_and_dates_are_shown_as_the_reader_writes_them(hello):
+    templates = hello(WHATSAPP, "de")
+
+    _, money, day = render(templates, "de").whatsapp.body
+
+    assert (money.text, day.text) == ("25,00 €", "18.03.26")
+
+
+@pytest.mark.parametrize(
+    ("locale", "told", "language"),
+    [("en", "", "en"), ("pt-BR", "", "pt_BR"), ("en", "  language: en_US\n", "en_US")],
+)
+def test_the_language_is_that_of_the_folder_unless_it_is_told(hello, locale, told, language):
+    assert render(hello(WHATSAPP + told, locale), locale).whatsapp.language == language
+
+
+@pytest.mark.parametrize(
+    ("front", "purpose"),
+    [
+        (None, "marketing"),
+        ("", "marketing"),
+        ("purpose: service\n", "service"),
+        ("purpose: marketing\n", "marketing"),
+    ],
+)
+def test_what_does_not_say_that_it_is_a_service_message_is_none(hello, front, purpose):
+    rendered = render(hello(front))
+
+    assert rendered.purpose == purpose
+    assert rendered.whatsapp is None
+    assert (rendered.subject, rendered.text, rendered.html) == ("Hello", "Hello", "<p>Hello</p>")
+
+
+def test_the_category_follows_from_the_purpose(hello):
+    marketing = WHATSAPP.replace("service", "marketing")
+
+    assert render(hello(marketing)).whatsapp.category == "marketing"
+
+
+@pytest.mark.parametrize(
+    "name", ['"]\n  template: evil', "{{ advocate }}", "%}{% raw", "<b>&", "- x: y #", "𝕱𝖆𝖞"]
+)
+def test_no_value_changes_what_is_sent_beside_it(hello, name):
+    told = render(hello(WHATSAPP), recipient={"name": name}).whatsapp
+
+    assert told.template == "hello"
+    assert told.body[0] == Parameter(" ".join(name.split()))
+    assert told.body[1:] == render(hello(WHATSAPP)).whatsapp.body[1:]
+
+
+def test_a_parameter_is_one_line_of_bounded_length(hello):
+    front = WHATSAPP.replace("{{ recipient.name }}", "{{ reason }}")
+
+    told = render(hello(front), reason="a\n\n\tb     c" * 100).whatsapp.body[0].text
+
+    assert told.startswith("a b c")
+    assert MAX_PARAMETER - 1 <= len(told) <= MAX_PARAMETER
+
+
+def test_a_message_with_an_empty_place_goes_by_other_channels(hello):
+    rendered = render(hello(WHATSAPP), recipient={"name": None})
+
+    assert rendered.whatsapp is None
+    assert rendered.text == "Hello"
+
+
+def test_the_check_finds_a_place_that_can_be_empty(hello):
+    with pytest.raises(TemplateError, match=r"en/hello.jinja, line 8: this place .* can be empty"):
+        hello(WHATSAPP).check("hello", "reward_granted")
+
+
+def test_a_value_that_is_not_there_prints_nothing(hello):
+    blocks = BLOCKS.replace("Hello", "[{{ recipient.name }}]")
+
+    assert render(hello(None, blocks=blocks), recipient={"name": None}).subject == "[]"
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("{{ frend.name }}", "line 8: there is no variable 'frend'"),
+        ("{{ recipient.nme }}", "line 8: .* no attribute 'nme'"),
+        ("{{ recipient.name", "line 8: expected token"),
+        ("{{ recipient.name | shout }}", "line 8: No filter named 'shout'"),
+    ],
+)
+def test_a_mistake_in_a_parameter_is_told_with_its_line(hello, expression, problem):
+    templates = hello(WHATSAPP.replace("{{ recipient.name }}", expression))
+
+    with pytest.raises(TemplateError, match=f"en/hello.jinja, {problem}"):
+        templates.check("hello", "reward_granted")
+
+
+def test_lines_below_the_front_are_counted_from_the_top_of_the_file(hello):
+    templates = hello(WHATSAPP, blocks=BLOCKS + "\n\n{% if %}")
+
+    with pytest.raises(TemplateError, match=r"en/hello\.jinja, line 15: Expected"):
+        templates.check("hello", "reward_granted")
+
+
+@pytest.mark.parametrize(
+    ("front", "problem"),
+    [
+        ("purpose: spam\n", "line 2: purpose: must be 'service' or 'marketing'"),
+        ("a: b\n", "line 2: a: is not a key here"),
+        ("purpose: [\n", "line 3: this is not YAML"),
+        ("purpose: service\npurpose: service\n", "line 3: purpose: is there twice"),
+        ("events: [tuesday]\n", "line 2: events: has tuesday, which is no event"),
+        (
+            WHATSAPP.replace('"{{ recipient.name }}"', "{{ recipient.name }}"),
+            "line 8: .*an expression stands in quotes",
+        ),
+        (WHATSAPP.replace("{{3}}", "{{4}}"), "line 3: whatsapp: has 3 parameters in its body"),
+        (WHATSAPP.replace("Hello {{1}}", "{{1}}"), "line 3: whatsapp: must not begin or end"),
+        (WHATSAPP.replace(" See you!", ""), "line 8: this place"),
+        (WHATSAPP.replace(". See you!", ""), "line 3: whatsapp: must not begin or end its text"),
+        (WHATSAPP.replace("hello\n", "Hello World\n"), "line 4: whatsapp.template: "),
+        (WHATSAPP.replace("date_time", "datetime"), r"line 10: whatsapp.body\[2\]"),
+        (WHATSAPP.replace('currency: "{{ reward.currency }}", ', ""), "line 9: .*must be text"),
+        (WHATSAPP.replace("text: ", "txt: "), "line 3: whatsapp.text: is required"),
+    ],
+)
+def test_what_the_front_must_not_say(hello, front, problem):
+    templates = hello(front)
+
+    with pytest.raises(TemplateError, match=f"en/hello.jinja, {problem}"):
+        templates.check("hello", "reward_granted")
+
+
+def test_a_front_without_an_end_is_an_error(hello):
+    with pytest.raises(
+        TemplateError, match=r"en/hello\.jinja, line 1: there is no second line of ---"
+    ):
+        render(hello(None, blocks=f"---\npurpose: service\n{BLOCKS}"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(hello):
+    blocks = f"\ufeff---\npurpose: service\n---\n{BLOCKS}"
+
+    assert render(hello(None, blocks=blocks)).purpose == "service"
+
+
+def test_an_amount_that_is_no_number_is_an_error(hello):
+    templates = hello(WHATSAPP.replace("{{ reward.amount }}", "{{ campaign.name }}"))
+
+    with pytest.raises(TemplateError, match="line 9: 'Spring referrals' is no amount of money"):
+        render(templates)
