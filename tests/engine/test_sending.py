@@ -7,22 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.common import SearchAttributeKey
 
 from referrals.channels import Blocked, Unavailable, Unclear, Unreachable
 from referrals.domain.statuses import Status
-from referrals.domain.temporal import ATTENTION_ATTRIBUTE
 from referrals.store import deliveries, schema
 from tests.engine.campaigns import campaign
 from tests.engine.world import World, open_world
-from tests.sending.office import Post, until_message
+from tests.sending.office import Post, attention, until_held, until_message
 from workflows import advocate
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 ADA = {"id": "ada", "email": "ada@example.com", "phone": "+4915112345678", "timezone": "UTC"}
 DETAILS = ("ada@example.com", "4915112345678", "fay@example.org", "4915187654321")
-ATTENTION = SearchAttributeKey.for_keyword(ATTENTION_ATTRIBUTE)
 NO_TOKEN = Blocked("token", "The token has expired.", "channel")
 
 
@@ -51,11 +48,6 @@ async def converted(
         await world.convert(code, "fay")
         assert await world.balance("ada") == 100
         yield world
-
-
-async def attention(world: World) -> str | None:
-    run = await world.referral_run("spring", "fay")
-    return (await run.describe()).typed_search_attributes.get(ATTENTION)
 
 
 async def test_in_quiet_hours_the_reward_is_there_and_its_message_waits_for_their_end(
@@ -101,16 +93,14 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
 async def test_what_an_operator_must_set_right_is_shown_and_goes_out_when_it_is(database_url: str):
     email = Post("email", answers=[NO_TOKEN, NO_TOKEN, "ref"])
     async with converted(database_url, email, by=("email",)) as world:
-        await until_message(world, reason_code="token")
-        assert await attention(world) == "message_held"
-        await world.sleep(minutes=31)
-        assert len(email.taken) == 2
-        await world.sleep(minutes=31)
+        for probes in (1, 2):
+            await until_held(world, email, probes)
+            await world.sleep(minutes=31)
 
         await until_message(world, state="sent")
 
         await world.until_closed(await world.referral_run("spring", "fay"))
-        assert not await attention(world)
+        assert await attention(world) is None
 
 
 async def test_attempts_by_a_channel_that_is_down_for_a_day_are_followed_by_the_next(

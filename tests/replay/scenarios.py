@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 from referrals.channels import Blocked, Channel
 from referrals.domain.statuses import Status
 from referrals.store import deliveries, schema
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.engine.world import World
-from tests.sending.office import Post, until_message
+from tests.sending.office import Post, until_held, until_message
 
 
 async def accepted(world: World) -> None:
@@ -109,7 +110,8 @@ async def message_held_and_sent_again(world: World) -> None:
     ada = {"id": "ada", "email": "ada@example.com", "phone": "+4915112345678"}
     await world.event("customer_registered", {"customer": ada})
     await world.convert(await world.publish("spring", "ada"), "fay")
-    await until_message(world, reason_code="token")
+    whatsapp: Any = world.resources.channels["whatsapp"]
+    await until_held(world, whatsapp, 1)
     await world.sleep(minutes=31)
     sent = await until_message(world, state="sent", channel="whatsapp")
     await world.until_closed(await world.referral_run("spring", "fay"))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import select
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from activities.messages import MessageActivities
@@ -18,12 +19,14 @@ from referrals.domain.events import Customer
 from referrals.domain.progress import Sending
 from referrals.domain.sending import Cap, QuietHours
 from referrals.domain.statuses import Status
+from referrals.domain.temporal import ATTENTION_ATTRIBUTE
 from referrals.store import Store, campaigns, consents, customers, deliveries, publications, schema
 from referrals.store.ids import new_id
 from referrals.store.sending import Rules
 from tests.engine.campaigns import campaign
 from tests.engine.world import World
 
+ATTENTION = SearchAttributeKey.for_keyword(ATTENTION_ATTRIBUTE)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 REWARD, PROMOTION = "reward_granted", "promotion"
 """A service message and a marketing message."""
@@ -191,3 +194,20 @@ async def until_message(world: World, **is_: Any) -> Any:
     await world.until(holds)
     (row,) = await world.all(schema.messages)
     return row
+
+
+async def attention(world: World) -> str | None:
+    """What Temporal's list shows operators of fay's workflow."""
+    run = await world.referral_run("spring", "fay")
+    return (await run.describe()).typed_search_attributes.get(ATTENTION)
+
+
+async def until_held(world: World, channel: Post, probes: int) -> None:
+    """The message was tried so often, and its workflow waits for the next time."""
+
+    async def holds() -> bool:
+        (row,) = await world.all(schema.messages)
+        waits = row.not_before is not None and row.not_before > world.now()
+        return waits and len(channel.taken) == probes and await attention(world) == "message_held"
+
+    await world.until(holds)
