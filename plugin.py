@@ -14,6 +14,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkerConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.advocates import AdvocateActivities
+from activities.expiry import ExpiryActivities
 from activities.messages import MessageActivities
 from activities.milestones import MilestoneActivities
 from activities.referrals import ReferralActivities
@@ -32,10 +33,11 @@ from referrals.settings import Settings
 from referrals.store import Store, open_store
 from referrals.store.sending import Rules
 from workflows.advocate import AdvocateWorkflow
+from workflows.expiry import ExpiryWorkflow
 from workflows.payloads import DATA_CONVERTER
 from workflows.referral import ReferralWorkflow
 
-WORKFLOWS = [AdvocateWorkflow, ReferralWorkflow]
+WORKFLOWS = [AdvocateWorkflow, ExpiryWorkflow, ReferralWorkflow]
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         advocates.milestone_reward,
         advocates.resume_advocate,
         MilestoneActivities().tell_advocate,
+        ExpiryActivities(resources.store).expire,
         messages.give_up_message,
         rewards.park_reward,
     ]

@@ -14,6 +14,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from entrypoints.connection import connect, missing_search_attributes
+from entrypoints.schedules import ensure_schedules
 from plugin import ReferralsPlugin, open_resources
 from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 from referrals.settings import Settings
@@ -54,6 +55,7 @@ async def run(settings: Settings) -> None:
         client = await connect([ReferralsPlugin(resources, sandbox=settings.sandbox)])
         if missing := await missing_search_attributes(client):
             raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
+        await ensure_schedules(client)
         async with working(client):
             logging.getLogger(__name__).info("Working on %s", ", ".join(QUEUES))
             await stop.wait()

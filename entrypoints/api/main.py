@@ -23,6 +23,7 @@ from entrypoints.api import (
     problems,
     qr,
     referrals,
+    rewards,
     unsubscribe,
     visits,
 )
@@ -48,7 +49,7 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, coupons, referrals, qr, consents, customers):
+    for module in (events, campaigns, coupons, referrals, rewards, qr, consents, customers):
         v1.include_router(module.router)
     for router in (v1, visits.router, unsubscribe.router, hooks.router, health.router):
         app.include_router(router)

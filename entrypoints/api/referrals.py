@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from entrypoints.api.bodies import Route
@@ -19,6 +19,7 @@ from entrypoints.api.resources import (
     RewardId,
 )
 from referrals.domain.events import Model, Text, clean_text
+from referrals.domain.rewards import Provider
 from referrals.domain.states import ReferralState, RewardState
 from referrals.store import details, lists, views
 
@@ -36,6 +37,19 @@ def _recorded(kind: str) -> str:
 ActivityType = Annotated[
     str, AfterValidator(_recorded), Field(json_schema_extra={"enum": sorted(views.ACTIVITY)})
 ]
+
+
+class Narrowed:
+    """Which rewards, besides their state; `error` is the code before the colon in a reward's `error`."""
+
+    def __init__(
+        self,
+        customer: Wanted = None,
+        provider: Provider | None = None,
+        side: Literal["friend", "advocate"] | None = None,
+        error: Wanted = None,
+    ) -> None:
+        self.asked = {"customer": customer, "provider": provider, "side": side, "error": error}
 
 
 class Because(Model):
@@ -146,11 +160,11 @@ async def list_rewards(
     campaign: CampaignId,
     engine: Engine,
     asked: List,
+    narrowed: Annotated[Narrowed, Depends()],
     state: RewardState | None = None,
-    customer: Wanted = None,
 ) -> Any:
     async with engine.store.read() as tx:
-        page = await lists.list_rewards(tx, campaign, asked.cursor, state=state, customer=customer)
+        page = await lists.list_rewards(tx, campaign, asked.cursor, state=state, **narrowed.asked)
     return asked.answer(page, views.Reward)
 
 

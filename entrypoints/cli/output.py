@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -82,13 +83,18 @@ def print_json(answer: Any) -> None:
     print(json.dumps(answer, indent=2))
 
 
-def print_table(rows: Iterable[Row], columns: Mapping[str, str]) -> None:
-    """One line a row; `columns` maps each key of the rows to its heading."""
+def print_table(rows: Iterable[Row], columns: Mapping[str, str], *, lines: bool = False) -> None:
+    """One line a row; `columns` maps each key of the rows to its heading.
+
+    Rows of more than one line are told apart by `lines`; a tuple has a line for each of its values.
+    """
     table = Table()
+    if lines:
+        table = Table(show_lines=True, box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in columns.values():
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_text(row.get(key))) for key in columns))
+        table.add_row(*(_cell(row.get(key)) for key in columns))
     console().print(table)
 
 
@@ -140,6 +146,11 @@ def _flattened(answer: Row, prefix: str = "") -> tuple[dict[str, Any], dict[str,
         elif value not in (None, []):
             values[prefix + key] = value
     return values, tables
+
+
+def _cell(value: object) -> Text:
+    values = value if isinstance(value, tuple) else (value,)
+    return Text("\n").join(Text(_text(each)) for each in values)
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter
 
 MAX_DURATION = timedelta(days=3650)
 """P10Y."""
@@ -31,3 +31,10 @@ Duration = Annotated[timedelta, BeforeValidator(_only_iso), AfterValidator(_with
 
 A year is 365 days and a month 30: a campaign's windows are lengths, not calendar dates.
 """
+
+_DURATION = TypeAdapter(Duration)
+
+
+def duration_of(text: str) -> timedelta:
+    """A duration that was written as JSON."""
+    return _DURATION.validate_python(text)

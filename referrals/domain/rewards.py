@@ -28,6 +28,7 @@ class Reward(Model):
     """Points (a whole number), gift credit (a decimal string and its currency), or one coupon.
 
     A coupon gives a discount; its code is one of a pool that was imported, or is made by a pattern.
+    What the own ledger issues may be good for so long only (`valid_for`).
     """
 
     type: Literal["points", "gift_credit", "coupon"]
@@ -53,7 +54,7 @@ class Reward(Model):
 
     @property
     def terms(self) -> dict[str, Any]:
-        """What a coupon is to be: `discounts.Terms` as JSON."""
+        """What the own ledger is to keep with it, as JSON: how long it is good; for a coupon `discounts.Terms`."""
         return self.model_dump(mode="json", include=set(Terms.model_fields), exclude_defaults=True)
 
     @model_validator(mode="before")
@@ -94,9 +95,9 @@ class Reward(Model):
     @model_validator(mode="after")
     def _terms_of_a_coupon(self) -> Self:
         if self.type != "coupon":
-            if self.terms:
+            if of_coupons := self.terms.keys() - {"valid_for"}:
                 raise ValueError(
-                    f"must not have {' or '.join(self.terms)}, which only coupons have"
+                    f"must not have {' or '.join(sorted(of_coupons))}, which only coupons have"
                 )
         elif self.discount is None:
             raise ValueError("must have the coupon's discount")
@@ -149,8 +150,8 @@ class Rewards(Model):
     rollback: Rollback = Rollback()
 
     def provider_of(self, reward: Reward) -> tuple[Provider, Target]:
-        """Where this reward is issued: its own provider and target, else the campaign's; of a coupon its terms."""
-        if reward.type == "coupon":
+        """Where this reward is issued: its own provider and target, else the campaign's; by the ledger, its terms."""
+        if (reward.provider or self.provider) == "ledger":
             return "ledger", reward.terms
         if reward.provider is None:
             return self.provider, reward.target or self.target
@@ -163,11 +164,16 @@ class Rewards(Model):
         return self
 
     @model_validator(mode="after")
-    def _coupons_of_the_ledger(self) -> Self:
+    def _of_the_ledger(self) -> Self:
         rewards = [tier.reward for tier in self.tiers] + ([self.friend] if self.friend else [])
         for reward in rewards:
-            if reward.type == "coupon" and (reward.provider or self.provider) != "ledger":
+            provider = reward.provider or self.provider
+            if reward.type == "coupon" and provider != "ledger":
                 raise ValueError("must give coupons by the ledger: add provider: ledger to them")
+            if reward.valid_for and provider != "ledger":
+                raise ValueError(
+                    f"must not have valid_for by {provider}: what it issues expires by its own rules"
+                )
             if reward.type == "coupon" and reward.target:
                 raise ValueError("must not have a target for coupons")
         return self

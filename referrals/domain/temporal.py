@@ -2,6 +2,7 @@
 
 REFERRAL_WORKFLOW = "ReferralWorkflow"
 ADVOCATE_WORKFLOW = "AdvocateWorkflow"
+EXPIRY_WORKFLOW = "ExpiryWorkflow"
 
 QUEUE = "referrals"
 """Workflows and decisions."""
@@ -16,6 +17,9 @@ STATE_ATTRIBUTE = "ReferralState"
 ATTENTION_ATTRIBUTE = "ReferralAttention"
 SEARCH_ATTRIBUTES = (CAMPAIGN_ATTRIBUTE, ADVOCATE_ATTRIBUTE, STATE_ATTRIBUTE, ATTENTION_ATTRIBUTE)
 """Keywords, to be registered in the namespace."""
+
+EXPIRY_ID = "expiry"
+"""Of the Schedule, and with the time behind it of the runs that it starts."""
 
 
 def referral_workflow_id(campaign: str, friend: str) -> str:

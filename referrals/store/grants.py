@@ -261,7 +261,8 @@ async def _roll_back(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> Non
 
 async def _approve(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
     _require(reward, RewardState.PENDING)
-    await set_reward(tx, reward, RewardState.PENDING, approved_at=scene.now)
+    approved_at = reward.approved_at or scene.now
+    await set_reward(tx, reward, RewardState.PENDING, approved_at=approved_at)
     if scene.milestone or await _confirmed(tx, scene):
         await settlement.grant_due(tx, scene)
 

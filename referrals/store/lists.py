@@ -174,6 +174,7 @@ def of_reward(row: Row[Any]) -> views.Reward:
         state=row.state,
         due_at=row.due_at,
         granted_at=row.granted_at,
+        expires_at=row.expires_at,
         closed_at=row.closed_at,
         reason=row.reason,
         key=row.key,
@@ -213,12 +214,20 @@ async def list_rewards(
     *,
     state: str | None = None,
     customer: str | None = None,
+    provider: str | None = None,
+    side: str | None = None,
+    error: str | None = None,
 ) -> Page[views.Reward]:
+    """`error` is the code before the colon in a reward's `error`."""
     await require_campaign(tx, campaign_id)
-    statement = select_rewards().where(
-        rewards.c.campaign_id == campaign_id,
-        *equal({rewards.c.state: state, customers.c.external_id: customer}),
-    )
+    wanted: dict[ColumnElement[Any], str | None] = {
+        rewards.c.state: state,
+        customers.c.external_id: customer,
+        rewards.c.provider: provider,
+        rewards.c.side: side,
+        rewards.c.error_code: error,
+    }
+    statement = select_rewards().where(rewards.c.campaign_id == campaign_id, *equal(wanted))
     order = (rewards.c.created_at, rewards.c.id)
     return await newest_first(tx, statement, order, cursor, of_reward)
 

@@ -12,6 +12,9 @@ from referrals.domain.event_names import OUTBOUND
 
 T = TypeVar("T")
 
+OutcomeKind = Literal["done", "queued", "refused"]
+"""Of a command: queued is kept, and done later, once."""
+
 ACTIVITY = OUTBOUND | {"referral_link_clicked"}
 """The types of what is recorded."""
 
@@ -125,6 +128,7 @@ class Reward:
     state: str
     due_at: datetime | None
     granted_at: datetime | None
+    expires_at: datetime | None
     closed_at: datetime | None
     reason: str | None
     key: str
@@ -134,6 +138,18 @@ class Reward:
     error: str | None
     next_step: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a command for one reward, and the state that it is in now; `detail` says why it was refused."""
+
+    id: str
+    key: str
+    customer: str
+    outcome: OutcomeKind
+    state: str
+    detail: str | None
 
 
 @dataclass(frozen=True)

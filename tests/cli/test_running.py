@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.world import executable
+
 REFERRALS = (sys.executable, "-m", "entrypoints.cli.main")
 FREE_PORTS = ("--port=0", "--temporal-port=0", "--ui-port=0")
 ROOT = Path(__file__).parents[2]
@@ -52,6 +54,12 @@ class Site:
     def run(self, *arguments: str, stdin: str = "") -> str:
         command = (*REFERRALS, *arguments)
         return subprocess.check_output(command, cwd=ROOT, env=self.env, input=stdin, text=True)
+
+    def is_scheduled(self, schedule: str) -> bool:
+        address = (self.data_dir / "temporal-address").read_text()
+        command = (executable("temporal"), "schedule", "describe", "--schedule-id", schedule)
+        asked = subprocess.run((*command, "--address", address), capture_output=True, check=False)
+        return asked.returncode == 0
 
     def points(self, customer: str) -> str:
         wallet = json.loads(self.run("customer", "show", customer, "--json"))["wallet"]
@@ -96,6 +104,7 @@ def test_dev_goes_on_where_it_was_killed_and_stops_cleanly(site, tmp_path):
     assert site.start().startswith("ready http://127.0.0.1:")
 
     assert key_file.read_text() == key
+    assert site.is_scheduled("expiry")
     assert site.points("fay") == "50"
     assert site.send(1, code=code, friend={"id": "fay"}, order=order) == first
     asked = time.monotonic()

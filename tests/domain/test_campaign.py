@@ -426,6 +426,22 @@ def test_a_mistake_about_a_coupon_is_named(terms, field, message):
     assert problems(with_(FRIEND, COUPON | terms)) == [(field, message)]
 
 
+@pytest.mark.parametrize(
+    "reward", [POINTS, {"type": "gift_credit", "amount": "5.00", "currency": "EUR"}]
+)
+def test_points_and_gift_credit_of_the_ledger_may_expire(reward):
+    rewards = Campaign.model_validate(with_(FRIEND, reward | {"valid_for": "P1Y"})).rewards
+
+    assert rewards.provider_of(rewards.friend) == ("ledger", {"valid_for": "P1Y"})
+
+
+def test_what_others_issue_does_not_expire_here():
+    told = "must not have valid_for by voucherify: what it issues expires by its own rules"
+    reward = POINTS | {"valid_for": "P1Y", "provider": "voucherify"}
+
+    assert problems(with_(FRIEND, reward)) == [("rewards", told)]
+
+
 def test_all_mistakes_are_told_at_once():
     campaign = with_("code.uses", 0) | {"name": "", "landing_url": "x"}
 

@@ -1,4 +1,4 @@
-"""Record the histories that `test_replay.py` replays: `python -m tests.replay.record VERSION`.
+"""Record the histories that `test_replay.py` replays: `python -m tests.replay.record VERSION [SCENARIO…]`.
 
 A recorded history is evidence of what ran in production. It is never written over: a change of the workflows gets
 histories of its own beside the old ones, which must go on replaying as long as such runs may be open.
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from referrals.domain.temporal import advocate_workflow_id, referral_workflow_id
+from referrals.domain.temporal import EXPIRY_ID, advocate_workflow_id, referral_workflow_id
 from referrals.store import migrate, schema
 from tests.engine.world import World, open_world
 from tests.replay.scenarios import SCENARIOS, channels_of
@@ -30,24 +30,31 @@ async def record(scenario: str, folder: Path) -> None:
 
 async def _keep(world: World, folder: Path) -> None:
     await asyncio.to_thread(folder.mkdir, parents=True)
-    for customer in await world.all(schema.customers):
-        workflow_ids = {
-            "advocate": advocate_workflow_id("spring", customer.id),
-            "referral": referral_workflow_id("spring", customer.id),
-        }
-        own = await world.all(schema.advocates, customer_id=customer.id)
-        kind = "advocate" if own else "referral"
-        run = world.client.get_workflow_handle(workflow_ids[kind])
+    for kind, workflow_id in (await _runs(world)).items():
+        run = world.client.get_workflow_handle(workflow_id)
         history = (await run.fetch_history()).to_json()
         # Which machine ran it is nobody's business.
         history = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history)
         await asyncio.to_thread((folder / f"{kind}.json").write_text, history)
 
 
-async def main(version: str) -> None:
-    for scenario in SCENARIOS:
+async def _runs(world: World) -> dict[str, str]:
+    """The workflow of each kind that the scenario has had."""
+    runs = {}
+    for customer in await world.all(schema.customers):
+        if await world.all(schema.advocates, customer_id=customer.id):
+            runs["advocate"] = advocate_workflow_id("spring", customer.id)
+        else:
+            runs["referral"] = referral_workflow_id("spring", customer.id)
+    if any(reward.expired_at for reward in await world.all(schema.rewards)):
+        runs["expiry"] = EXPIRY_ID
+    return runs
+
+
+async def main(version: str, *scenarios: str) -> None:
+    for scenario in scenarios or SCENARIOS:
         await record(scenario, HISTORIES / version)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from referrals.channels import Blocked, Channel
 from referrals.domain.statuses import Status
+from referrals.domain.temporal import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
 from referrals.store import deliveries, schema
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.engine.world import World
@@ -122,6 +123,13 @@ async def message_held_and_sent_again(world: World) -> None:
     await until_message(world, state="sent", channel="email")
 
 
+async def points_expired(world: World) -> None:
+    await world.apply(campaign(rewards={"friend": POINTS_50 | {"valid_for": "P30D"}}))
+    await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.sleep(days=31)
+    await world.client.execute_workflow(EXPIRY_WORKFLOW, id=EXPIRY_ID, task_queue=QUEUE)
+
+
 SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
     play.__name__: play
     for play in (
@@ -137,6 +145,7 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         campaign_ended,
         parked_and_retried,
         message_held_and_sent_again,
+        points_expired,
     )
 }
 

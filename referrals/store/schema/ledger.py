@@ -17,8 +17,13 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", Serial, primary_key=True),
-    Column("kind", Text, one_of("kind", ["wallet", "owed", "issued", "spent"]), nullable=False),
-    # Whose account: a customer's wallet, debt or spending, or what a campaign has issued.
+    Column(
+        "kind",
+        Text,
+        one_of("kind", ["wallet", "owed", "issued", "spent", "expired"]),
+        nullable=False,
+    ),
+    # Whose account: a customer's wallet, debt or spending, or what a campaign has issued and what of it has expired.
     Column("owner", Text, nullable=False),
     Column("type", Text, nullable=False),
     # Empty for points: NULLs would not be unique.

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from referrals.domain.states import RewardState
-from referrals.store.schema.base import Instant, metadata, one_of
+from referrals.store.schema.base import Instant, index_where, metadata, one_of
 
 rewards = Table(
     "rewards",
@@ -38,7 +38,7 @@ rewards = Table(
     ),
     Column("due_at", Instant),
     Column("provider", Text, nullable=False, server_default="ledger"),
-    # Where it is issued: the provider's objects; for a coupon its terms.
+    # Where it is issued: the provider's objects; in the own ledger the reward's terms.
     Column("target", JSON),
     Column("approved_at", Instant),
     # The provider has taken the last call, and books it when it comes to it.
@@ -53,11 +53,19 @@ rewards = Table(
     Column("error", Text),
     Column("retry_at", Instant),
     Column("granted_at", Instant),
+    Column("expires_at", Instant),
+    # When what was left of it then was booked: at `expires_at` or after it.
+    Column("expired_at", Instant),
     Column("closed_at", Instant),
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
     CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
     Index("ix_rewards_list", "campaign_id", "created_at", "id"),
+    index_where(
+        "ix_rewards_expiring",
+        "expires_at",
+        where="expired_at IS NULL AND state = 'granted' AND expires_at IS NOT NULL",
+    ),
 )
 
 paces = Table(

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 Instant = DateTime(timezone=True)
 Serial = BigInteger().with_variant(Integer, "sqlite")

@@ -1,0 +1,41 @@
+"""What Temporal starts by itself, time and again."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+
+from referrals.domain.temporal import EXPIRY_ID, QUEUE
+from workflows.expiry import ExpiryWorkflow
+
+HOURLY = Schedule(
+    action=ScheduleActionStartWorkflow(ExpiryWorkflow.run, id=EXPIRY_ID, task_queue=QUEUE),
+    spec=ScheduleSpec(
+        intervals=[ScheduleIntervalSpec(every=timedelta(hours=1))], jitter=timedelta(minutes=10)
+    ),
+    # A run does all that is due: of those that were missed, one is enough.
+    policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(hours=1)),
+)
+
+
+async def ensure_schedules(client: Client) -> None:
+    """Create or update the Schedule; workers may do so at once, and what an operator has paused stays paused."""
+    try:
+        await client.create_schedule(EXPIRY_ID, HOURLY)
+    except ScheduleAlreadyRunningError:
+        await client.get_schedule_handle(EXPIRY_ID).update(_as_it_should_be)
+
+
+def _as_it_should_be(found: ScheduleUpdateInput) -> ScheduleUpdate:
+    return ScheduleUpdate(replace(HOURLY, state=found.description.schedule.state))

@@ -1,0 +1,89 @@
+"""What a wallet still holds of its grants, as its entries tell it, against a model that keeps every grant apart."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from referrals.domain.lots import Line, left
+from tests.store.purse import NEVER, Lot, Purse
+
+START = datetime(2026, 3, 4, 10, tzinfo=UTC)
+amounts = st.integers(1, 9)
+operations = st.one_of(
+    st.tuples(st.just("grant"), amounts, st.sampled_from([None, 1, 2, 3])),
+    st.tuples(st.just("spend"), amounts, st.none()),
+    st.tuples(st.just("roll back"), st.integers(0, 20), st.booleans()),
+    st.tuples(st.just("pass time"), st.integers(1, 2), st.none()),
+)
+
+
+class Wallet:
+    """A purse, and the entries that the ledger would make of what happens to it."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.purse = Purse()
+        self.standing: list[Lot] = []
+        self.lines: list[Line] = []
+
+    def name(self, lot: Lot) -> str:
+        return str(next(n for n, mine in enumerate(self.purse.lots) if mine is lot))
+
+    def enter(self, amount: int, lot: Lot | None = None) -> None:
+        if amount:
+            expires_at = lot.expires_at if lot and lot.expires_at < NEVER else None
+            self.lines.append(Line(amount, self.name(lot) if lot else None, expires_at))
+
+    def grant(self, amount: int, days: int | None) -> None:
+        expires_at = self.now + timedelta(days=days) if days else NEVER
+        lot = self.purse.grant(amount, expires_at)
+        self.standing.append(lot)
+        self.enter(amount, lot)
+
+    def spend(self, amount: int, _: None) -> None:
+        if amount <= self.purse.held:
+            self.purse.spend(amount)
+            self.enter(-amount)
+
+    def roll_back(self, number: int, allow_negative: bool) -> None:
+        if self.standing:
+            lot = self.standing.pop(number % len(self.standing))
+            owed = self.purse.roll_back(lot, allow_negative=allow_negative)
+            self.enter(owed + lot.expired - lot.amount, lot)
+
+    def pass_time(self, days: int, _: None) -> None:
+        self.now += timedelta(days=days)
+        before = [lot.over for lot in self.purse.lots]
+        self.purse.pass_time(self.now)
+        for lot, was_over in zip(self.purse.lots, before, strict=True):
+            if not was_over:
+                self.enter(-lot.expired, lot)
+        self.purse.book()
+
+
+@settings(max_examples=500)
+@given(st.lists(operations, max_size=25))
+def test_the_entries_tell_what_is_left_of_every_grant(sequence: list[tuple[str, int, object]]):
+    wallet = Wallet()
+    for kind, *arguments in sequence:
+        getattr(wallet, kind.replace(" ", "_"))(*arguments)
+
+        lots = {wallet.name(lot): lot.left for lot in wallet.purse.lots}
+        assert left(wallet.lines) == lots
+
+
+def test_a_spending_leaves_alone_what_is_granted_after_it():
+    """Else points granted for a week would turn into points for ever."""
+    soon = START + timedelta(days=7)
+    lines = [Line(100, "for ever", None), Line(-60, None, None), Line(100, "a week", soon)]
+
+    assert left(lines) == {"for ever": 40, "a week": 100}
+
+
+def test_a_wallet_of_years_is_read_at_once():
+    days = [START + timedelta(days=n) for n in range(100_000)]
+    grants = [Line(10, str(n), day) for n, day in enumerate(days)]
+    spendings = [Line(-9, None, None)] * 100_000
+
+    assert sum(left(grants + spendings).values()) == 100_000

@@ -1,0 +1,169 @@
+"""Points that expire: once, however late, and whatever else happens to the wallet."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from referrals.domain.problems import Problem
+from referrals.domain.rewards import Asset
+from referrals.domain.temporal import EXPIRY_ID, QUEUE
+from referrals.store import ledger, schema, wallets
+from referrals.store.pages import Cursor
+from tests.engine.campaigns import EACH, POINTS_50, campaign
+from tests.engine.world import World
+from workflows.expiry import ExpiryWorkflow
+
+POINTS = Asset("points", None)
+FOR_A_MONTH = POINTS_50 | {"valid_for": "P30D"}
+
+
+async def expire(world: World) -> None:
+    """What the Schedule starts."""
+    await world.client.execute_workflow(ExpiryWorkflow.run, id=EXPIRY_ID, task_queue=QUEUE)
+
+
+async def earned(world: World, *friends: str, **rewards) -> list[str]:
+    """Each friend has 50 points for a month."""
+    await world.apply(campaign(rewards={"friend": FOR_A_MONTH, "tiers": [EACH]} | rewards))
+    code = await world.publish("spring", "ada")
+    return [(await world.convert(code, friend))["referral"] for friend in friends]
+
+
+async def spend(world: World, amount: int, key: str = "order-1", customer: str = "fay"):
+    async with world.store.begin() as tx:
+        return await wallets.redeem(tx, customer, POINTS, amount, key, "Spent", world.now())
+
+
+async def expired(world: World) -> int:
+    (account,) = await world.all(schema.accounts, kind="expired") or [None]
+    async with world.store.read() as tx:
+        return await ledger.balance_of(tx, account.id) if account else 0
+
+
+async def test_what_is_not_spent_in_time_expires_once(world: World):
+    await earned(world, "fay")
+    await spend(world, 20)
+    await world.sleep(days=29)
+    await expire(world)
+    assert await world.balance("fay") == 30
+
+    await world.sleep(days=2)
+    for _ in range(2):
+        await expire(world)
+
+    assert (await world.balance("fay"), await expired(world)) == (0, 30)
+    assert await world.balance("ada") == 100
+    async with world.store.read() as tx:
+        (entry, *_) = (await wallets.list_entries(tx, "fay", Cursor())).data
+        assert (await wallets.get_wallet(tx, "fay")).balances[0].balance == "0"
+    assert (entry.amount, entry.account) == ("-30", "wallet")
+    assert entry.memo.startswith("Expired at 20")
+
+
+async def test_what_has_expired_cannot_be_spent_though_nobody_came_by(world: World):
+    await earned(world, "fay")
+    await world.sleep(days=40)
+
+    with pytest.raises(Problem, match="holds less"):
+        await spend(world, 1)
+
+
+async def test_points_without_a_term_are_spent_last_and_stay(world: World):
+    await earned(world, "fay")
+    await world.apply(campaign("summer"))
+    await world.convert(await world.publish("summer", "ada"), "fay", order="another")
+    await spend(world, 60)
+
+    await world.sleep(days=31)
+    await expire(world)
+
+    assert (await world.balance("fay"), await expired(world)) == (40, 0)
+
+
+@pytest.mark.parametrize(("allow_negative", "wallet", "owed"), [(True, -20, 0), (False, 0, -20)])
+async def test_of_an_expired_grant_that_is_rolled_back_only_what_was_spent_is_taken(
+    world: World, allow_negative: bool, wallet: int, owed: int
+):
+    rollback = {"rollback": {"allow_negative": allow_negative}}
+    (referral,) = await earned(world, "fay", **rollback)
+    await spend(world, 20)
+    await world.sleep(days=31)
+
+    await world.roll_back(referral)
+    await expire(world)
+
+    assert (await world.balance("fay"), await world.balance("fay", "owed")) == (wallet, owed)
+    assert await expired(world) == 30
+
+
+async def test_a_grant_that_is_rolled_back_does_not_expire(world: World):
+    (referral,) = await earned(world, "fay")
+    await world.roll_back(referral)
+    await world.sleep(days=31)
+    await expire(world)
+
+    assert (await world.balance("fay"), await expired(world)) == (0, 0)
+
+
+async def test_more_than_a_chunk_is_booked_by_one_run_that_is_in_trouble_at_times(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await earned(world, *(f"friend-{number}" for number in range(10)))
+    await world.sleep(days=31)
+    monkeypatch.setattr("activities.expiry.CHUNK", 3)
+    book, calls = ledger.expire, []
+
+    async def in_trouble(*args) -> int:
+        calls.append(await book(*args))
+        if len(calls) == 2:
+            raise RuntimeError("the database went away")
+        return calls[-1]
+
+    monkeypatch.setattr(ledger, "expire", in_trouble)
+    await expire(world)
+
+    assert calls == [3, 3, 3, 3, 1, 0]
+    assert await expired(world) == 500
+
+
+async def test_a_long_run_goes_on_as_a_new_one(world: World, monkeypatch: pytest.MonkeyPatch):
+    await earned(world, *(f"friend-{number}" for number in range(4)))
+    await world.sleep(days=31)
+    monkeypatch.setattr("activities.expiry.CHUNK", 2)
+    monkeypatch.setattr("temporalio.workflow.Info.is_continue_as_new_suggested", lambda _: True)
+    await expire(world)
+
+    assert await expired(world) == 200
+    history = await world.client.get_workflow_handle(EXPIRY_ID).fetch_history()
+    began = history.events[0].workflow_execution_started_event_attributes
+    assert began.continued_execution_run_id
+
+
+async def test_expiry_spending_and_roll_backs_at_once_take_nothing_twice(world: World):
+    friends = [f"friend-{number}" for number in range(12)]
+    referrals = await earned(world, *friends)
+    for friend in friends[:4]:
+        await spend(world, 20, customer=friend)
+    world.skipped += timedelta(days=31)  # the workflows of the friends have no part in it
+
+    async def book() -> None:
+        async with world.store.begin() as tx:
+            await ledger.expire(tx, world.now(), 5)
+
+    await asyncio.gather(
+        *(book() for _ in range(4)),
+        *(spend(world, 1, "late", friend) for friend in friends),
+        *(world.roll_back(referral) for referral in referrals[::2]),
+        return_exceptions=True,
+    )
+    await book()
+    await book()
+    await book()
+
+    taken_back = {friends[number] for number in range(0, 12, 2)}
+    for friend in friends:
+        spent = 20 if friend in friends[:4] else 0
+        owed = spent if friend in taken_back else 0
+        balance = (await world.balance(friend), await world.balance(friend, "owed"))
+        assert balance == (0, -owed), friend
