@@ -71,7 +71,7 @@ class MessageActivities:
         """Its attempts are spent, with this as the last error: by the next channel, or parked in sight."""
         reason = Reason("attempts_spent", error)
         async with self.store.begin() as tx:
-            return await sending.give_up(tx, message_id, reason, self.clock())
+            return await deliveries.give_up(tx, message_id, reason, self.clock())
 
     async def _deliver(self, draft: Draft, rendered: Rendered) -> Sending:
         while True:

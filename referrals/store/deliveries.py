@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from referrals.domain.decisions import Reason
+from referrals.domain.progress import Sending
 from referrals.domain.statuses import FailureKind, Preference, Scope, Status
 from referrals.store import blocks, consents, inbox, outbox, suppressions
 from referrals.store.schema import advocates, customers, deliveries, messages
@@ -199,6 +200,25 @@ async def _send_again(
         "retry_at": again_at,
     }
     await inbox.queue_commands(tx, RESUME, "engine", now, [command])
+
+
+async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> Sending:
+    """The attempts by the channel in use are spent: the next one's turn, or the message is parked in sight."""
+    message = await lock(tx, message_id)
+    if message.state != "pending":
+        return Sending(state=message.state)
+    tried = await of_message(tx, message_id)
+    used = next((row for row in tried.values() if row.state != "failed"), None)
+    lost = used is not None and used.state in ("trying", "unclear")
+    if lost and message.purpose == "marketing":
+        reason = UNCLEAR
+    if used is not None:
+        await settle(tx, used, "failed", UNCLEAR if lost else reason)
+    left = [name for name in message.channels if name not in tried]
+    if used is not None and left and reason is not UNCLEAR:
+        return Sending(state="pending", again_at=now)
+    await outbox.fail(tx, message, reason, now)
+    return Sending(state="failed")
 
 
 async def resumed_by(tx: Tx, message_id: str) -> str:

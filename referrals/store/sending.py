@@ -289,22 +289,3 @@ async def not_sent(
             .where(messages.c.id == message.id, messages.c.state == "pending")
             .values(reason_code=reason.code, reason=reason.message)
         )
-
-
-async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> Sending:
-    """The attempts by the channel in use are spent: the next one's turn, or the message is parked in sight."""
-    message = await deliveries.lock(tx, message_id)
-    if message.state != "pending":
-        return Sending(state=message.state)
-    tried = await deliveries.of_message(tx, message_id)
-    used = next((row for row in tried.values() if row.state != "failed"), None)
-    lost = used is not None and used.state in ("trying", "unclear")
-    if lost and message.purpose == "marketing":
-        reason = UNCLEAR
-    if used is not None:
-        await deliveries.settle(tx, used, "failed", UNCLEAR if lost else reason)
-    left = [name for name in message.channels if name not in tried]
-    if used is not None and left and reason is not UNCLEAR:
-        return Sending(state="pending", again_at=now)
-    await outbox.fail(tx, message, reason, now)
-    return Sending(state="failed")
