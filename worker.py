@@ -15,6 +15,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from entrypoints.connection import connect, missing_search_attributes
 from entrypoints.schedules import ensure_schedules
+from entrypoints.webhooks import Deliverer
 from plugin import ReferralsPlugin, open_resources
 from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 from referrals.settings import Settings
@@ -56,7 +57,7 @@ async def run(settings: Settings) -> None:
         if missing := await missing_search_attributes(client):
             raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
         await ensure_schedules(client)
-        async with working(client):
+        async with working(client), Deliverer.of(resources.settings, resources.store).at_work():
             logging.getLogger(__name__).info("Working on %s", ", ".join(QUEUES))
             await stop.wait()
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from referrals.domain.sending import CapText, QuietHoursText
+from referrals.domain.signatures import key_of
 
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 ASYNC_DRIVERS["postgres"] = ASYNC_DRIVERS["postgresql"]
@@ -59,6 +60,10 @@ class Settings(BaseSettings):
     http_rewards_url: str | None = None
     """An endpoint of your own that issues rewards; see docs/providers.md."""
     http_rewards_secret: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+    """What the `webhook` steps of journeys are signed by; webhooks have secrets of their own."""
+    webhooks_allow_private: bool = False
+    """Whether events may go out by http, and to this machine and private networks."""
     answer_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
     """How long an event waits for Temporal's answer before it is queued."""
     sandbox: bool = False
@@ -79,6 +84,13 @@ class Settings(BaseSettings):
             "talon_one": self.talon_one_per_second,
             "http": self.http_rewards_per_second,
         }
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret:
+            key_of(secret.get_secret_value())
+        return secret
 
     @field_validator("database_url")
     @classmethod

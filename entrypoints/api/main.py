@@ -26,6 +26,7 @@ from entrypoints.api import (
     rewards,
     unsubscribe,
     visits,
+    webhooks,
 )
 from entrypoints.api.bodies import BodyLimit
 from entrypoints.api.resources import Resources, open_resources
@@ -49,7 +50,17 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, coupons, referrals, rewards, qr, consents, customers):
+    for module in (
+        events,
+        campaigns,
+        coupons,
+        referrals,
+        rewards,
+        qr,
+        consents,
+        customers,
+        webhooks,
+    ):
         v1.include_router(module.router)
     for router in (v1, visits.router, unsubscribe.router, hooks.router, health.router):
         app.include_router(router)

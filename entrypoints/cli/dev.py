@@ -170,6 +170,7 @@ def _environment(site: Site) -> dict[str, str]:
     """What the children see: this site, and nothing of the shell's own Temporal profile."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
     env.setdefault("REFERRALS_PUBLIC_URL", site.url)
+    env.setdefault("REFERRALS_WEBHOOKS_ALLOW_PRIVATE", "true")
     return env | {
         "REFERRALS_DATABASE_URL": site.database_url,
         "TEMPORAL_ADDRESS": site.temporal_address,

@@ -59,7 +59,10 @@ async def examine(settings: "Settings") -> list[Check]:
             "Temporal", _temporal, "Start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE."
         ),
     ]
-    if checks[-1].ok:
+    if checks[1].ok:
+        remedy = "Look with `referrals webhook show`, then `referrals webhook enable`."
+        checks.append(await _check("webhooks", lambda: _webhooks(settings), remedy))
+    if checks[2].ok:
         create = "Run `temporal operator search-attribute create --type Keyword --name …` for each."
         checks.append(await _check("search attributes", _search_attributes, create))
         checks.append(await _check("workers", _workers, "Start `referrals worker`."))
@@ -103,6 +106,15 @@ async def _database(settings: "Settings") -> str:
         if not await migrate.is_current(store):
             raise RuntimeError(f"{url!r} is not at {migrate.head()}")
     return f"{url!r} at {migrate.head()}"
+
+
+async def _webhooks(settings: "Settings") -> str:
+    from referrals.store import endpoints, open_store
+
+    async with open_store(database_url(settings)) as store, store.read() as tx:
+        if alerts := await endpoints.alerts(tx):
+            raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
+    return "none was disabled for failing"
 
 
 def _find_temporal(settings: "Settings") -> None:

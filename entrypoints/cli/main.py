@@ -20,6 +20,7 @@ from entrypoints.cli import (
     referral,
     reward,
     templates,
+    webhooks,
 )
 from entrypoints.cli.output import Failure
 
@@ -43,6 +44,7 @@ app.add_typer(coupons.app, name="coupon")
 app.add_typer(people.app, name="customer")
 app.add_typer(messages.app, name="message")
 app.add_typer(templates.app, name="template")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(database.db, name="db")
 app.add_typer(database.key, name="key")
 app.command("doctor")(doctor.doctor)

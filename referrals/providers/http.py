@@ -18,8 +18,6 @@ yet booked. A repeat is answered the same, or 409. A refusal is any other 4xx, w
 The endpoint must book a key at most once, however often and however parallel it is sent.
 """
 
-import hmac
-from base64 import b64decode, b64encode
 from collections.abc import Generator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -30,6 +28,7 @@ from pydantic import BaseModel, JsonValue, RootModel, SecretStr
 
 from referrals.clock import Clock, utc_now
 from referrals.domain.money import format_amount, parse_amount
+from referrals.domain.signatures import key_of, signature_headers
 from referrals.providers import Grant, Receipt, RewardType, Spent
 from referrals.providers.http_client import Api, Refusal
 
@@ -48,23 +47,19 @@ class _Receipt(BaseModel):
 
 
 class _Signature(httpx.Auth):
-    """Standard Webhooks: HMAC-SHA256 over id, timestamp and body, for the request that has a `webhook-id`."""
+    """Signs the request by the `webhook-id` that it has."""
 
     requires_request_body = True
 
     def __init__(self, secret: SecretStr, clock: Clock) -> None:
-        try:
-            self._key = b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
-        except ValueError:
-            raise ValueError("the signing secret must be base64, with whsec_ before it") from None
+        self._key = key_of(secret.get_secret_value())
         self._clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        timestamp = str(int(self._clock().timestamp()))
-        signed = f"{request.headers['webhook-id']}.{timestamp}.".encode() + request.content
-        signature = b64encode(hmac.digest(self._key, signed, "sha256")).decode()
-        request.headers["webhook-timestamp"] = timestamp
-        request.headers["webhook-signature"] = f"v1,{signature}"
+        message = request.headers["webhook-id"]
+        request.headers.update(
+            signature_headers([self._key], message, self._clock(), request.content)
+        )
         yield request
 
 

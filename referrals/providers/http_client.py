@@ -127,7 +127,7 @@ class Api(VendorApi):
             return Permanent("redirect", f"{self.name} answered {status}, and is not followed.")
         if status in _LATER or code in self._later:
             return Retryable(words)
-        return Refusal(status, code, words, answer)
+        return Refusal(status, code, words, answer.body)
 
 
 def _key_of(answer: Any) -> str | None:

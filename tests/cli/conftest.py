@@ -56,7 +56,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815 - the base class calls them so
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class calls them so
 
         def log_message(self, *_: object) -> None:
             pass

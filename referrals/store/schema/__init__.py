@@ -14,6 +14,7 @@ from referrals.store.schema.messages import messages
 from referrals.store.schema.referrals import clicks, milestones, referrals, shares
 from referrals.store.schema.rewards import coupons, paces, rewards
 from referrals.store.schema.sending import blocks, consents, deliveries, suppressions
+from referrals.store.schema.webhooks import webhook_deliveries, webhooks
 
 __all__ = [
     "accounts",
@@ -40,4 +41,6 @@ __all__ = [
     "rewards",
     "shares",
     "suppressions",
+    "webhook_deliveries",
+    "webhooks",
 ]

@@ -19,8 +19,8 @@ from sqlalchemy import (
     select,
 )
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 Instant = DateTime(timezone=True)
 Serial = BigInteger().with_variant(Integer, "sqlite")

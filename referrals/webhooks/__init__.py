@@ -1,0 +1,1 @@
+"""How an event is posted to an address that somebody else has named."""

@@ -1,0 +1,94 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from entrypoints.webhooks import Deliverer
+from referrals.store import Store, endpoints, schema, webhooks
+from referrals.store.pages import Cursor
+from referrals.webhooks.poster import Poster
+from tests.engine.campaigns import EACH, campaign, milestone
+from tests.store.books import Books
+from tests.webhooks.receiver import Receiver
+
+SOURCE = "https://go.example"
+SECRET = "whsec_plJ3nmyCDGBKInavdOK15jsl"
+ALL = Cursor(200)
+
+
+@dataclass
+class Office:
+    """A programme, an endpoint, and what delivers to it; time is `books.now`."""
+
+    books: Books
+    receiver: Receiver
+    deliverer: Deliverer
+
+    @property
+    def store(self) -> Store:
+        return self.books.store
+
+    def deliverer_of(self, patience: float = 15, **options: Any) -> Deliverer:
+        """One more process; `patience` is how many seconds it waits for an answer."""
+        clock = lambda: self.books.now  # noqa: E731
+        poster = Poster(allow_private=True, clock=clock, timeout=timedelta(seconds=patience))
+        told = {"source": SOURCE, "secret": SECRET, "clock": clock, "chance": lambda: 0.0}
+        return Deliverer(self.store, **{"poster": poster, **told, **options})
+
+    async def subscribe(
+        self, *events: str, campaign: str | None = None, url: str | None = None
+    ) -> endpoints.NewSecret:
+        async with self.store.begin() as tx:
+            return await endpoints.create(
+                tx, url or self.receiver.url, events, campaign, "operator", self.books.now
+            )
+
+    async def deliver(self, after: timedelta | None = None) -> None:
+        """All that is due, or will be after a while."""
+        self.books.now += after or timedelta(0)
+        await self.deliverer.drain()
+
+    async def enable(self, webhook: str, **options: Any) -> endpoints.Webhook:
+        async with self.store.begin() as tx:
+            return await endpoints.change(
+                tx, webhook, {"enabled": True}, "operator", self.books.now, **options
+            )
+
+    async def webhook(self, webhook: str) -> endpoints.Webhook:
+        async with self.store.read() as tx:
+            return await endpoints.get(tx, webhook)
+
+    async def deliveries(self, webhook: str) -> list[endpoints.Delivery]:
+        """Oldest first."""
+        async with self.store.read() as tx:
+            page = await endpoints.list_deliveries(tx, webhook, ALL)
+        return page.data[::-1]
+
+    async def replay(self, webhook: str, **which: Any) -> int:
+        async with self.store.begin() as tx:
+            row = await endpoints.require(tx, webhook)
+            return await webhooks.replay(tx, row, self.books.now, **which)
+
+    async def log(self) -> list[Any]:
+        async with self.store.read() as tx:
+            statement = schema.activity.select().order_by(schema.activity.c.id)
+            return list((await tx.execute(statement)).all())
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def office(store: Store, receiver: Receiver) -> Office:
+    """With the campaign `spring`: 50 and 100 points, and 1,000 for two conversions."""
+    books = Books(store)
+    rewards = campaign()["rewards"] | {"tiers": [EACH, milestone(2)]}
+    await books.apply(campaign(rewards=rewards))
+    office = Office(books, receiver, None)  # type: ignore[arg-type]
+    office.deliverer = office.deliverer_of()
+    return office

@@ -1,0 +1,22 @@
+"""A process that delivers webhooks, for a test to kill: `python -m tests.webhooks.process DATABASE_URL`."""
+
+import asyncio
+import sys
+from datetime import timedelta
+
+from entrypoints.webhooks import Deliverer
+from referrals.store import open_store
+from referrals.webhooks.poster import Poster
+from tests.store.books import START
+
+
+async def main(url: str) -> None:
+    async with open_store(url) as store:
+        poster = Poster(allow_private=True, timeout=timedelta(minutes=1))
+        deliverer = Deliverer(store, poster, source="", clock=lambda: START)
+        async with deliverer.at_work():
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

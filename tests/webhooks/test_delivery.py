@@ -1,0 +1,328 @@
+"""What arrives at an endpoint, and in which order, whatever it answers."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from referrals.domain.webhooks import GAPS
+from referrals.store import schema, webhooks
+from tests.engine.campaigns import campaign
+from tests.webhooks.conftest import SECRET, SOURCE, Office
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_an_event_arrives_as_the_activity_list_has_it(office: Office):
+    webhook = await office.subscribe("reward_granted")
+    code = await office.books.publish("spring", "ada")
+    referral = await office.books.convert(code, "fay")
+    await office.deliver()
+
+    first, second = office.receiver.events
+    log = {f"act_{row.id}": row for row in await office.log()}
+    row = log[first["id"]]
+    assert {first["data"]["customer"], second["data"]["customer"]} == {"ada", "fay"}
+    assert first == {
+        "specversion": "1.0",
+        "id": office.receiver.ids[0],
+        "source": SOURCE,
+        "type": "reward_granted",
+        "time": "2026-03-04T10:00:00Z",
+        "subject": referral,
+        "datacontenttype": "application/json",
+        "data": {
+            "actor": "shop",
+            "campaign": "spring",
+            "code": code,
+            "advocate": "ada",
+            "customer": first["data"]["customer"],
+            "referral": referral,
+            "milestone": None,
+            "reward": row.reward_id,
+            "reason": None,
+            "data": first["data"]["data"],
+        },
+    }
+    received = office.receiver.received[0]
+    assert received.headers["content-type"] == "application/cloudevents+json"
+    assert office.receiver.url.startswith(f"http://{received.headers['host']}/")
+    assert received.signed_by(webhook.secret)
+    assert not received.signed_by(SECRET)
+
+
+async def test_a_webhook_gets_the_types_and_the_campaign_it_is_subscribed_to_and_no_others(
+    office: Office,
+):
+    await office.books.apply(campaign("summer"))
+    await office.books.publish("spring", "early")
+    await office.subscribe("referral_converted", "referral_rejected", campaign="spring")
+    spring = await office.books.publish("spring", "ada")
+    summer = await office.books.publish("summer", "ben")
+    await office.books.convert(spring, "fay")
+    await office.books.convert(spring, "ada")
+    await office.books.convert(summer, "gil")
+    await office.deliver()
+
+    assert sorted(office.receiver.types) == ["referral_converted", "referral_rejected"]
+    assert {event["data"]["campaign"] for event in office.receiver.events} == {"spring"}
+
+
+async def test_a_webhook_without_types_gets_all_that_happens_from_then_on(office: Office):
+    code = await office.books.publish("spring", "ada")
+    before = len(await office.log())
+    await office.subscribe()
+    await office.books.convert(code, "fay")
+    await office.books.event("referral_link_clicked", code=code)
+    await office.deliver()
+
+    happened = [row.type for row in (await office.log())[before:]]
+    assert "referral_link_clicked" in happened
+    happened.remove("referral_link_clicked")
+    assert sorted(office.receiver.types) == sorted(happened)
+
+
+async def test_a_decision_writes_nothing_for_webhooks(office: Office):
+    webhook = await office.subscribe()
+    await office.books.convert(await office.books.publish("spring", "ada"), "fay")
+
+    assert await office.deliveries(webhook.id) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (500, "answered 500"),
+        (400, "answered 400"),
+        ("302 Location: http://127.0.0.1:9/", "answered 302: redirects are not followed"),
+        ("reset", "no answer: ReadError"),
+        ("hang", "no answer within 0.3 s"),
+        ("429 Retry-After: 2", "answered 429"),
+        ("429 Retry-After: soon", "answered 429"),
+    ],
+)
+async def test_what_is_not_accepted_is_tried_again_after_growing_gaps(
+    office: Office, reply: int | str, told: str
+):
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    office.receiver.replies.extend([reply] * 3)
+    if reply == "hang":
+        office.deliverer = office.deliverer_of(patience=0.3)
+    await office.deliver()
+    (delivery,) = await office.deliveries(webhook.id)
+
+    assert (delivery.state, delivery.attempts, delivery.error) == ("pending", 1, told)
+    for gap in GAPS[:3]:
+        seen = len(office.receiver.received)
+        await office.deliver(gap - timedelta(seconds=1))
+        assert len(office.receiver.received) == seen
+        await office.deliver(timedelta(seconds=1))
+        assert len(office.receiver.received) == seen + 1
+    (delivery,) = await office.deliveries(webhook.id)
+    assert (delivery.state, delivery.attempts, delivery.error) == ("delivered", 4, None)
+    assert len(set(office.receiver.ids)) == 1
+
+
+@pytest.mark.parametrize("wish", ["3600", "Wed, 04 Mar 2026 11:00:00 GMT"])
+async def test_an_endpoint_that_says_when_to_come_again_is_left_alone_until_then(
+    office: Office, wish: str
+):
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    office.receiver.replies.append(f"429 Retry-After: {wish}")
+    await office.deliver()
+    (delivery,) = await office.deliveries(webhook.id)
+
+    assert delivery.due_at == office.books.now + timedelta(hours=1)
+    await office.deliver(timedelta(minutes=59))
+    assert len(office.receiver.received) == 1
+    await office.deliver(timedelta(minutes=1))
+    assert len(office.receiver.received) == 2
+
+
+async def test_an_answer_without_end_is_not_read(office: Office):
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    office.receiver.replies.append("endless")
+    await office.deliver()
+
+    assert [d.state for d in await office.deliveries(webhook.id)] == ["delivered"]
+
+
+async def test_the_next_event_of_a_subject_waits_for_the_one_before_and_others_go_on(
+    office: Office,
+):
+    await office.subscribe("referral_signed_up", "referral_converted", "reward_granted")
+    code = await office.books.publish("spring", "ada")
+    stuck = await office.books.sign_up(code, "fay")
+    office.receiver.rule = lambda received: 503 if received.event["subject"] == stuck else 204
+    await office.books.convert(code, "fay")
+    await office.books.convert(code, "gil")
+    await office.deliver()
+
+    seen = defaultdict(list)
+    for event in office.receiver.events:
+        seen[event["subject"]].append(event["type"])
+    others = [types for subject, types in seen.items() if subject != stuck]
+    assert seen[stuck] == ["referral_signed_up"]
+    assert ["referral_converted", "reward_granted", "reward_granted"] in others
+
+    office.receiver.rule = lambda _: 204
+    office.receiver.received.clear()
+    await office.deliver(timedelta(seconds=5))
+    mine = [event for event in office.receiver.events if event["subject"] == stuck]
+    assert [event["type"] for event in mine] == [
+        "referral_signed_up",
+        "referral_converted",
+        "reward_granted",
+        "reward_granted",
+    ]
+    assert [event["id"] for event in mine] == [
+        f"act_{row.id}"
+        for row in await office.log()
+        if row.referral_id == stuck and row.type != "milestone_reached"
+    ]
+
+
+async def test_every_subject_s_events_arrive_once_accepted_in_their_order_under_any_faults(
+    office: Office,
+):
+    webhook = await office.subscribe()
+    code = await office.books.publish("spring", "ada")
+    for number in range(6):
+        await office.books.convert(code, f"fay-{number}")
+    faults = [500, "reset", 204, "429 Retry-After: 1", "hang", 204, 302]
+    office.receiver.replies.extend(faults * 4)
+    office.deliverer = office.deliverer_of(patience=0.3)
+    accepted = defaultdict(list)
+    while any(d.state == "pending" for d in await office.deliveries(webhook.id)) or not accepted:
+        await office.deliver(timedelta(hours=5))
+        for delivery in await office.deliveries(webhook.id):
+            if delivery.state == "delivered" and delivery.event not in accepted["all"]:
+                accepted["all"].append(delivery.event)
+
+    first_seen: dict[str, list[int]] = defaultdict(list)
+    for event in office.receiver.events:
+        number = int(event["id"].removeprefix("act_"))
+        if number not in first_seen[event["subject"]]:
+            first_seen[event["subject"]].append(number)
+    wanted = [f"act_{row.id}" for row in (await office.log())[1:]]
+    assert sorted(accepted["all"]) == sorted({*office.receiver.ids}) == sorted({*wanted, "act_1"})
+    assert all(numbers == sorted(numbers) for numbers in first_seen.values())
+
+
+async def test_a_slow_endpoint_holds_up_no_other_and_is_called_by_few_at_a_time(
+    office: Office,
+):
+    slow = await office.subscribe("code_published")
+    for number in range(20):
+        await office.books.publish("spring", f"ada-{number}")
+    office.receiver.rule = lambda _: "hang"
+    office.deliverer = office.deliverer_of(patience=1)
+    async with type(office.receiver)() as quick:
+        await office.subscribe("referral_converted", url=quick.url)
+        await office.books.convert(await office.books.publish("spring", "ben"), "fay")
+        await office.deliverer.look()
+        await office.deliverer.look()
+        while not quick.received:
+            await asyncio.sleep(0)
+        waiting = await office.deliveries(slow.id)
+        assert all(delivery.attempts == 0 for delivery in waiting)
+        assert len([d for d in waiting if d.due_at > office.books.now]) == 8  # under way
+        await office.deliverer.drain()
+
+
+async def test_several_processes_share_the_work_and_send_nothing_twice(office: Office):
+    await office.subscribe()
+    code = await office.books.publish("spring", "ada")
+    for number in range(5):
+        await office.books.convert(code, f"fay-{number}")
+    others = [office.deliverer_of() for _ in range(3)]
+    await asyncio.gather(*(one.drain() for one in [office.deliverer, *others]))
+    await office.deliver()
+
+    wanted = [f"act_{row.id}" for row in await office.log()]
+    assert sorted(office.receiver.ids) == sorted(wanted)
+
+
+async def test_what_a_process_was_killed_over_arrives_again_under_the_same_id(
+    office: Office, database_url: str
+):
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    command = [sys.executable, "-m", "tests.webhooks.process", database_url]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+
+    def kill(_: object) -> str:
+        os.kill(process.pid, signal.SIGKILL)
+        return "hang"
+
+    office.receiver.rule = kill
+    assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+    office.receiver.rule = lambda _: 204
+    await office.deliver()
+    assert len(office.receiver.received) == 1  # the claim of the dead is respected for a while
+    await office.deliver(webhooks.CLAIM)
+
+    assert len(office.receiver.received) == 2
+    assert len(set(office.receiver.ids)) == 1
+    assert [d.state for d in await office.deliveries(webhook.id)] == ["delivered"]
+
+
+async def test_no_contact_detail_goes_out(office: Office):
+    await office.subscribe()
+    person = {"email": "fay@example.com", "phone": "+4915112345678", "name": "Fay Doe"}
+    code = await office.books.publish("spring", "ada")
+    await office.books.event(
+        "referral_converted",
+        code=code,
+        friend={"id": "cus_42", **person},
+        order={"id": "1", "amount": "10.00", "currency": "EUR"},
+    )
+    await office.books.event("referral_converted", code="NONE-1", friend={"id": "cus_43", **person})
+    await office.deliver()
+
+    sent = b"".join(received.body for received in office.receiver.received).decode()
+    assert "cus_42" in sent
+    assert not re.search(r"@|\+49|Doe", sent)
+
+
+async def test_what_is_enqueued_for_a_plain_address_is_sent_once_for_its_key(office: Office):
+    event = {"specversion": "1.0", "id": "1", "type": "milestone_reached", "data": {"at": 10}}
+    for _ in range(2):
+        async with office.store.begin() as tx:
+            await webhooks.enqueue(
+                tx,
+                url=office.receiver.url,
+                key="spring/vip/0/ref_1",
+                event=event,
+                now=office.books.now,
+            )
+        office.receiver.replies.append(500)
+        await office.deliver(timedelta(minutes=10))
+
+    (first, second) = office.receiver.received
+    assert first.id == second.id == "spring/vip/0/ref_1"
+    assert first.event == event
+    assert first.signed_by(SECRET)
+
+
+async def test_without_a_secret_nothing_goes_out_unsigned(office: Office):
+    async with office.store.begin() as tx:
+        await webhooks.enqueue(
+            tx, url=office.receiver.url, key="k", event={"type": "t"}, now=office.books.now
+        )
+    await office.deliverer_of(secret=None).drain()
+    async with office.store.read() as tx:
+        (row,) = (await tx.execute(schema.webhook_deliveries.select())).all()
+
+    assert office.receiver.received == []
+    assert row.state == "pending"
+    assert "REFERRALS_WEBHOOK_SECRET" in row.error

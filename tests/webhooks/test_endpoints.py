@@ -1,0 +1,272 @@
+"""What an operator does about a webhook, and what happens to one that accepts nothing."""
+
+import logging
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from referrals.domain.webhooks import GAPS, JITTER, Answer, wait
+from referrals.store import endpoints, schema
+from tests.webhooks.conftest import SECRET, Office
+
+DAYS = timedelta(days=1)
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "webhooks.md"
+
+
+async def _fail_for_three_days(office: Office) -> None:
+    office.receiver.rule = lambda _: 500
+    await office.deliver()
+    for gap in GAPS:
+        await office.deliver(gap)
+
+
+def test_gaps_grow_and_last_three_days_and_an_endpoint_s_wish_is_kept():
+    refused = Answer(500)
+
+    assert all(earlier < later for earlier, later in pairwise(GAPS))
+    assert sum(GAPS, timedelta(0)) > 3 * DAYS
+    assert [wait(n, refused, 0.0) for n in range(1, 10)] == list(GAPS)
+    assert wait(9, refused, 1.0) == GAPS[8] * (1 + JITTER)
+    assert wait(10, refused, 0.5) is None
+    assert wait(1, Answer(429, retry_after=DAYS), 1.0) == DAYS
+
+
+async def test_a_webhook_that_accepts_nothing_for_three_days_is_disabled_in_sight(
+    office: Office, caplog: pytest.LogCaptureFixture
+):
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    await office.books.publish("spring", "ben")
+    began = office.books.now
+    with caplog.at_level(logging.WARNING):
+        await _fail_for_three_days(office)
+    calls = len(office.receiver.received)
+    await office.books.publish("spring", "cleo")
+    await office.deliver(DAYS)
+
+    found = await office.webhook(webhook.id)
+    assert (found.enabled, found.failing_since) == (False, began)
+    assert found.reason.code == "failing"
+    assert "since 2026-03-04 10:00 UTC; at last: answered 500" in found.reason.message
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert f"The webhook {webhook.id} is disabled" in caplog.text
+    assert office.receiver.url not in caplog.text
+    assert len(office.receiver.received) == calls
+    async with office.store.read() as tx:
+        assert [row.id for row in await endpoints.alerts(tx)] == [webhook.id]
+
+
+async def test_enabled_again_it_goes_on_where_it_stopped(office: Office):
+    webhook = await office.subscribe("code_published")
+    for customer in ("ada", "ben"):
+        await office.books.publish("spring", customer)
+    await _fail_for_three_days(office)
+    await office.books.publish("spring", "cleo")
+    office.receiver.received.clear()
+    office.receiver.rule = lambda _: 204
+    found = await office.enable(webhook.id)
+    await office.deliver()
+
+    assert (found.enabled, found.reason, found.failing_since) == (True, None, None)
+    told = [event["data"]["customer"] for event in office.receiver.events]
+    assert sorted(told) == ["ada", "ben", "cleo"]
+
+
+async def test_enabled_from_now_it_leaves_out_what_it_has_missed_and_can_replay_it(
+    office: Office,
+):
+    webhook = await office.subscribe("code_published")
+    began = office.books.now
+    await office.books.publish("spring", "ada")
+    await _fail_for_three_days(office)
+    await office.books.publish("spring", "ben")
+    office.receiver.received.clear()
+    office.receiver.rule = lambda _: 204
+    await office.enable(webhook.id, from_now=True)
+    await office.books.publish("spring", "cleo")
+    await office.deliver()
+
+    assert [event["data"]["customer"] for event in office.receiver.events] == ["cleo"]
+    assert await office.replay(webhook.id, since=began) == 3
+    await office.deliver()
+    told = [event["data"]["customer"] for event in office.receiver.events]
+    assert sorted(told) == ["ada", "ben", "cleo", "cleo"]
+
+
+async def test_an_event_that_alone_is_refused_is_given_up_and_the_webhook_lives(
+    office: Office, caplog: pytest.LogCaptureFixture
+):
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "bad")
+    office.receiver.rule = lambda got: 400 if got.event["data"]["customer"] == "bad" else 204
+    await office.deliver()
+    for number, gap in enumerate(GAPS):
+        await office.books.publish("spring", f"ada-{number}")
+        await office.deliver(gap)
+
+    refused, *others = await office.deliveries(webhook.id)
+    assert (refused.state, refused.attempts, refused.status) == ("failed", 10, 400)
+    assert {delivery.state for delivery in others} == {"delivered"}
+    assert (await office.webhook(webhook.id)).enabled
+    assert f"delivery {refused.id} is given up: answered 400" in caplog.text
+
+    office.receiver.rule = lambda _: 204
+    assert await office.replay(webhook.id, deliveries=[int(refused.id)]) == 1
+    await office.deliver()
+    assert office.receiver.ids[-1] == refused.event
+
+
+async def test_an_endpoint_that_is_gone_is_called_no_more(office: Office):
+    webhook = await office.subscribe("code_published")
+    office.receiver.rule = lambda _: 410
+    await office.books.publish("spring", "ada")
+    await office.deliver()
+    await office.books.publish("spring", "ben")
+    await office.deliver(3 * DAYS)
+
+    found = await office.webhook(webhook.id)
+    assert (found.enabled, found.reason.code, found.pending) == (False, "gone", 1)
+    assert len(office.receiver.received) == 1
+
+
+async def test_one_success_ends_a_failure(office: Office):
+    webhook = await office.subscribe("code_published")
+    office.receiver.replies.extend([500, 204])
+    await office.books.publish("spring", "ada")
+    await office.deliver()
+
+    assert (await office.webhook(webhook.id)).failing_since == office.books.now
+    await office.deliver(timedelta(seconds=5))
+    assert (await office.webhook(webhook.id)).failing_since is None
+
+
+async def test_a_replay_keeps_the_ids_the_types_and_the_order(office: Office):
+    webhook = await office.subscribe("referral_converted", "reward_granted")
+    code = await office.books.publish("spring", "ada")
+    await office.books.convert(code, "fay")
+    await office.deliver()
+    office.books.now += DAYS
+    await office.books.convert(code, "gil")
+    await office.deliver()
+    before = office.receiver.ids[:]
+    office.receiver.received.clear()
+
+    count = await office.replay(
+        webhook.id, since=office.books.now, events=["referral_converted", "code_published"]
+    )
+    await office.deliver()
+    assert (count, office.receiver.ids) == (1, [before[3]])
+
+    office.receiver.received.clear()
+    assert await office.replay(webhook.id, since=office.books.now - DAYS) == len(before)
+    await office.deliver()
+    assert sorted(office.receiver.ids) == sorted(before)
+    for referral in {event["subject"] for event in office.receiver.events}:
+        mine = [event["id"] for event in office.receiver.events if event["subject"] == referral]
+        assert mine == [message for message in before if message in mine]
+
+
+async def test_what_waits_behind_an_event_goes_when_that_one_is_replayed(office: Office):
+    webhook = await office.subscribe("referral_signed_up", "referral_converted")
+    code = await office.books.publish("spring", "ada")
+    await office.books.sign_up(code, "fay")
+    office.receiver.rule = lambda _: 500
+    await office.deliver()
+    for gap in GAPS[:4]:
+        await office.deliver(gap)
+    await office.books.convert(code, "fay")
+    await office.deliver()
+    first, second = await office.deliveries(webhook.id)
+
+    assert second.due_at == first.due_at == office.books.now + GAPS[4]
+    office.receiver.rule = lambda _: 204
+    assert await office.replay(webhook.id, deliveries=[int(first.id)]) == 1
+    await office.deliver()
+    assert office.receiver.types[-2:] == ["referral_signed_up", "referral_converted"]
+
+
+async def test_a_replay_reaches_what_was_not_subscribed_to_then_and_no_other_webhook(
+    office: Office,
+):
+    webhook = await office.subscribe("referral_converted")
+    other = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    await office.deliver()
+    async with office.store.begin() as tx:
+        await endpoints.change(
+            tx, webhook.id, {"events": ["code_published"]}, "operator", office.books.now
+        )
+
+    assert await office.replay(webhook.id, since=office.books.now) == 1
+    assert await office.replay(webhook.id, deliveries=[1]) == 0
+    await office.deliver()
+    assert len(office.receiver.received) == 2
+    assert len(await office.deliveries(other.id)) == 1
+
+
+async def test_while_a_secret_is_rotated_deliveries_are_signed_by_both(office: Office):
+    first = await office.subscribe("code_published")
+    async with office.store.begin() as tx:
+        second = await endpoints.rotate(tx, first.id, DAYS, office.books.now)
+    await office.books.publish("spring", "ada")
+    await office.deliver()
+    await office.books.publish("spring", "ben")
+    await office.deliver(DAYS)
+
+    during, after = office.receiver.received
+    assert during.signed_by(first.secret)
+    assert during.signed_by(second.secret)
+    assert not after.signed_by(first.secret)
+    assert after.signed_by(second.secret)
+
+
+async def test_secrets_are_told_once_and_in_no_log(
+    office: Office, caplog: pytest.LogCaptureFixture
+):
+    with caplog.at_level(logging.DEBUG):
+        webhook = await office.subscribe()
+        await office.books.publish("spring", "ada")
+        office.receiver.replies.append(500)
+        await office.deliver()
+
+    assert webhook.secret not in repr(await office.webhook(webhook.id))
+    logged = [r.getMessage() for r in caplog.records if not r.name.startswith("aiosqlite")]
+    assert not any(webhook.secret in message for message in logged)
+
+
+async def test_a_webhook_that_is_deleted_while_it_is_called_is_gone(office: Office):
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    office.receiver.rule = lambda _: 410
+    await office.deliverer.look()
+    await office.deliverer.look()
+    async with office.store.begin() as tx:
+        await endpoints.delete(tx, webhook.id)
+    await office.deliver()
+
+    async with office.store.read() as tx:
+        assert (await tx.execute(schema.webhooks.select())).all() == []
+        assert (await tx.execute(schema.webhook_deliveries.select())).all() == []
+
+
+async def test_the_verification_that_the_documentation_shows_accepts_what_is_sent_and_nothing_else(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    code = DOCUMENTATION.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    webhook = await office.subscribe("code_published")
+    await office.books.publish("spring", "ada")
+    await office.deliver()
+    (got,) = office.receiver.received
+    now = office.books.now.timestamp()
+    monkeypatch.setattr("time.time", lambda: now)
+
+    assert names["verified"](webhook.secret, got.headers, got.body)
+    assert not names["verified"](webhook.secret, got.headers, got.body + b" ")
+    assert not names["verified"](SECRET, got.headers, got.body)
+    now += 301
+    assert not names["verified"](webhook.secret, got.headers, got.body)

@@ -1,0 +1,56 @@
+"""A webhook as it is used: real processes, a real endpoint."""
+
+import json
+import signal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from threading import Thread
+
+import pytest
+
+from tests.cli.test_running import CAMPAIGN, site  # noqa: F401 - a fixture
+from tests.webhooks.receiver import Received
+
+
+@pytest.fixture
+def endpoint():
+    """Its address, and what arrives there."""
+    received: Queue[Received] = Queue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            received.put(Received({k.lower(): v for k, v in self.headers.items()}, body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hooks", received
+        server.shutdown()
+
+
+def test_the_worker_delivers_what_happens(site, endpoint, tmp_path):  # noqa: F811 - the fixture
+    url, received = endpoint
+    assert site.start().startswith("ready http://127.0.0.1:")
+    file = tmp_path / "spring.yaml"
+    file.write_text(CAMPAIGN)
+    site.run("campaign", "apply", str(file))
+    webhook = json.loads(site.run("webhook", "create", url, "--event", "reward_granted", "--json"))
+    site.run("webhook", "test", webhook["id"])
+    code = json.loads(site.run("publish", "spring", "ada", "--json"))["code"]
+    order = {"id": "1", "amount": "10.00", "currency": "EUR"}
+    answer = site.send(1, code=code, friend={"id": "fay"}, order=order)
+
+    test, granted = (received.get(timeout=30) for _ in range(2))
+    assert test.event["type"] == "webhook_test"
+    assert granted.event["data"]["customer"] == "fay"
+    assert granted.event["subject"] == answer["referral"]
+    assert granted.event["source"].startswith("http://127.0.0.1:")
+    assert all(got.signed_by(webhook["secret"]) for got in (test, granted))
+    checks = {check["name"]: check for check in json.loads(site.run("doctor", "--json"))}
+    assert checks["webhooks"]["ok"]
+    assert site.end(signal.SIGINT) == (0, "")
