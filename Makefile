@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test chaos lint types imports check lock
+.PHONY: install demo dev test chaos messages lint types imports check lock
 
 install: .venv/installed
 
@@ -25,6 +25,10 @@ test: install
 # The crash test in its long form.
 chaos: install
 	CHAOS_LIFECYCLES=3000 $(BIN)/pytest tests/chaos -s
+
+# The storm of messages in its long form.
+messages: install
+	REFERRALS_TEST_MESSAGES=10000 $(BIN)/pytest tests/sending/test_storm.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -26,11 +26,13 @@ from referrals.channels.log import LogChannel
 from referrals.channels.rendering import Templates
 from referrals.channels.whatsapp import open_whatsapp
 from referrals.clock import Clock, utc_now
+from referrals.domain.sending import Cap, QuietHours
 from referrals.domain.temporal import MESSAGES_QUEUE, REWARDS_QUEUE
 from referrals.providers import Provider
 from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
+from referrals.store.sending import Rules
 from workflows.advocate import AdvocateWorkflow
 from workflows.expiry import ExpiryWorkflow
 from workflows.journey import JourneyWorkflow
@@ -136,10 +138,17 @@ def _reward_activities(resources: Resources) -> RewardActivities:
 
 
 def _message_activities(resources: Resources) -> MessageActivities:
+    settings, channels = resources.settings, resources.channels
+    rules = Rules(
+        {name: channel.reconciles for name, channel in channels.items()},
+        QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
+        Cap.parse(settings.message_cap) if settings.message_cap else None,
+    )
     return MessageActivities(
         resources.store,
         resources.templates,
-        resources.channels,
-        resources.settings.public_url,
+        channels,
+        rules,
+        settings.public_url,
         resources.clock,
     )

@@ -65,6 +65,7 @@ async def run(settings: Settings) -> None:
 def main() -> None:
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # it tells what is in every row
     code = 0
     try:
         asyncio.run(run(settings))

@@ -1,17 +1,34 @@
 """Messages: one activity sends one message, by the first of its channels that reaches the customer."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from referrals.channels import Channel, Outgoing, Refused, Unavailable
+from referrals.channels import (
+    Blocked,
+    Channel,
+    OptedOut,
+    Outgoing,
+    Refused,
+    Unavailable,
+    Unclear,
+    Unreachable,
+)
 from referrals.channels.rendered import Rendered
 from referrals.channels.rendering import TemplateError, Templates
 from referrals.clock import Clock
-from referrals.store import Store, outbox
+from referrals.domain.decisions import Reason
+from referrals.domain.progress import Sending
+from referrals.domain.statuses import FailureKind, Scope
+from referrals.store import Store, deliveries, outbox, sending
 from referrals.store.outbox import Draft
+from referrals.store.sending import Claim, Rules
+
+LONGEST_CALL = sending.LEASE - timedelta(seconds=15)
 
 
 @dataclass
@@ -21,80 +38,98 @@ class MessageActivities:
     store: Store
     templates: Templates
     channels: Mapping[str, Channel]
+    rules: Rules
     public_url: str
     clock: Clock
 
     @activity.defn
-    async def send_message(self, message_id: str) -> str:
-        """Send a pending message and note what became of it. Returns its state.
+    async def send_message(self, message_id: str) -> Sending:
+        """Send a pending message, if it is time, and note what became of it.
 
-        Its key, the same on every attempt, goes with it. An answer that is lost leads to another attempt: at
-        least once, and a mail client sees the same Message-ID.
+        Each call to a channel is claimed before, and its end noted after it; the message's key goes with it, the same
+        on every attempt. One that waits says until when it is to be sent again.
         """
         async with self.store.read() as tx:
             draft = await outbox.draft(tx, message_id, self.public_url)
+        if draft is None:
+            return Sending(state="withdrawn")
         if draft.message.state != "pending":
-            return str(draft.message.state)
+            return Sending(state=draft.message.state)
         try:
-            return await self._deliver(draft)
+            rendered = self.templates.render(
+                draft.message.template, draft.recipient.locale, draft.context
+            )
         except TemplateError as error:
-            return await self._fail(draft, "template_error", str(error))
+            reason = Reason("template_error", str(error))
+            async with self.store.begin() as tx:
+                await outbox.fail(tx, draft.message, reason, self.clock())
+            return Sending(state="failed")
+        return await self._deliver(draft, rendered)
+
+    @activity.defn
+    async def give_up_message(self, message_id: str, error: str) -> Sending:
+        """Its attempts are spent, with this as the last error: by the next channel, or parked in sight."""
+        reason = Reason("attempts_spent", error)
+        async with self.store.begin() as tx:
+            return await deliveries.give_up(tx, message_id, reason, self.clock())
+
+    async def _deliver(self, draft: Draft, rendered: Rendered) -> Sending:
+        while True:
+            async with self.store.begin() as tx:
+                turn = await sending.claim(
+                    tx, draft.message.id, rendered.purpose, self.rules, self.clock()
+                )
+            if isinstance(turn, Sending):
+                return turn
+            if done := await self._call(draft, rendered, turn):
+                return done
+
+    async def _call(self, draft: Draft, rendered: Rendered, claim: Claim) -> Sending | None:
+        """None where it is the next channel's turn, or this one's at another time."""
+        outgoing = Outgoing(
+            draft.message.key,
+            claim.address,
+            draft.recipient.name,
+            rendered,
+            draft.context["unsubscribe"],
+            claim.attempt,
+        )
+        try:
+            async with asyncio.timeout(LONGEST_CALL.total_seconds()):
+                reference = await self.channels[claim.channel].send(outgoing)
+        except Refused as error:
+            reason = Reason(error.code, str(error))
+            await self._not_sent(claim, "failed", reason, _kind(error))
+            return None
+        except Blocked as error:
+            reason = Reason(error.code, str(error))
+            await self._not_sent(claim, "open", reason, "blocked", error.scope)
+            return None
         except Unavailable as error:
+            await self._not_sent(claim, "open", Reason("unavailable", str(error)))
             raise ApplicationError(
                 str(error), type="Unavailable", next_retry_delay=error.retry_after
             ) from error
-
-    @activity.defn
-    async def give_up_message(self, message_id: str, error: str) -> str:
-        """Its attempts are spent: park it in sight, with the last error."""
-        async with self.store.read() as tx:
-            draft = await outbox.draft(tx, message_id, self.public_url)
-        return await self._fail(draft, "attempts_spent", error)
-
-    async def _deliver(self, draft: Draft) -> str:
-        message, recipient = draft.message, draft.recipient
-        rendered = self.templates.render(message.template, recipient.locale, draft.context)
-        refusal = ("no_address", "The customer has no address on the message's channels.")
-        for name in self._channels_for(message.channels):
-            address = getattr(recipient, name, None)
-            if name != "log" and not address:
-                continue
-            if name != "log" and not _consented(draft, rendered, name):
-                refusal = ("no_consent", f"The customer has not consented to messages by {name}.")
-                continue
-            attempt = activity.info().attempt
-            outgoing = Outgoing(message.key, address, recipient.name, rendered, attempt=attempt)
-            try:
-                reference = await self.channels[name].send(outgoing)
-            except Refused as error:
-                refusal = (error.code, str(error))
-                continue
-            async with self.store.begin() as tx:
-                await outbox.settle(
-                    tx,
-                    message,
-                    "sent",
-                    self.clock(),
-                    channel=name,
-                    reference=reference,
-                    subject=rendered.subject,
-                    text=rendered.text if name == "log" else None,
-                )
-            return "sent"
-        return await self._fail(draft, *refusal)
-
-    def _channels_for(self, wanted: list[str]) -> list[str]:
-        """Those set up here; `log` where none of them is."""
-        return [name for name in wanted if name in self.channels] or ["log"]
-
-    async def _fail(self, draft: Draft, code: str, sentence: str) -> str:
+        except (Unclear, TimeoutError) as error:
+            await self._not_sent(claim, "unclear", deliveries.UNCLEAR)
+            raise ApplicationError(str(error), type="Unclear") from error
         async with self.store.begin() as tx:
-            await outbox.settle(
-                tx, draft.message, "failed", self.clock(), reason_code=code, reason=sentence
-            )
-        return "failed"
+            text = rendered.text if claim.channel == "log" else None
+            return await sending.sent(tx, claim, reference, rendered.subject, text, self.clock())
+
+    async def _not_sent(
+        self,
+        claim: Claim,
+        state: str,
+        reason: Reason,
+        kind: FailureKind | None = None,
+        scope: Scope = "channel",
+    ) -> None:
+        async with self.store.begin() as tx:
+            await sending.not_sent(tx, claim, state, reason, self.clock(), kind, scope)
 
 
-def _consented(draft: Draft, rendered: Rendered, channel: str) -> bool:
-    told: list[str] = draft.recipient.consent or []
-    return channel in told or rendered.purpose == "service"
+def _kind(error: Refused) -> FailureKind:
+    if isinstance(error, Unreachable):
+        return "unreachable"
+    return "opted_out" if isinstance(error, OptedOut) else "refused"

@@ -35,6 +35,7 @@ from referrals.store import (
     clicks,
     conversions,
     customers,
+    deliveries,
     grants,
     inbox,
     journey_runs,
@@ -287,6 +288,15 @@ class Intake:
         async with self._store.begin() as tx:
             await answers.give(tx, row, Decision.ACCEPTED)
 
+    async def send_again(self, row: Row[Any]) -> None:
+        message = row.data["message"]
+        async with self._store.read() as tx:
+            customer_id = await deliveries.resumed_by(tx, message)
+        run = advocate_run(row.campaign_id, customer_id)
+        await self._dispatch.update(run, AdvocateWorkflow.resume, row, message)
+        async with self._store.begin() as tx:
+            await answers.give(tx, row, Decision.ACCEPTED)
+
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
             advocate = await scenes.advocate_of(
@@ -391,6 +401,7 @@ HANDLERS: dict[str, Callable[[Intake, Row[Any]], Awaitable[None]]] = {
     "reward_roll_back": Intake.reward,
     "reward_approve": Intake.reward,
     journey_runs.WAKE: Intake.wake_journey,
+    deliveries.RESUME: Intake.send_again,
 }
 """By type of event or command; any other is a conversion."""
 

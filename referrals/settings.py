@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from referrals.domain.sending import CapText, QuietHoursText
 from referrals.domain.signatures import key_of
 
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -43,6 +44,10 @@ class Settings(BaseSettings):
     """What Meta signs webhooks with."""
     whatsapp_verify_token: SecretStr | None = None
     """Of your choice: what Meta shows when the webhook is subscribed."""
+    quiet_hours: QuietHoursText | None = None
+    """Such as `21:00-08:00`, in the customer's time zone: messages wait until they are over."""
+    message_cap: CapText | None = None
+    """Such as `3/P1D`: no customer gets more messages within any such period, over all campaigns."""
     templates_dir: Path | None = None
     """Message templates that take precedence over the built-in ones; see docs/messages.md."""
     voucherify_url: str = "https://api.voucherify.io"

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from referrals.domain.progress import Progress
     from referrals.domain.temporal import ADVOCATE_WORKFLOW
 
-from workflows.effects import DECIDE, PAUSE, Effects, attention, check_id, until_due
+from workflows.effects import DECIDE, PAUSE, Effects, check_id, until_due
 
 MOST_UPDATES = 1500
 """Of one run; the server takes 2,000."""
@@ -40,7 +40,7 @@ class AdvocateWorkflow:
             await self._resume()
         await workflow.wait_condition(lambda: self.begun)
         while not self._is_over():
-            if self._is_full() and self._is_settled():
+            if self._may_continue_as_new():
                 workflow.continue_as_new(self.advocate)
             if await until_due(lambda: self.progress, self._may_leave):
                 await self._resume()
@@ -64,6 +64,12 @@ class AdvocateWorkflow:
         """Retry, void, roll back or approve a milestone's reward."""
         await self._decide(AdvocateActivities.milestone_reward, event)
 
+    @workflow.update
+    async def resume(self, event: str, message: str) -> None:  # noqa: ARG002
+        """Send a message again, by its next channel, after its vendor told that it has not arrived."""
+        self.effects.send_again(message)
+        await self._decide(AdvocateActivities.resume_advocate, "")
+
     @reward.validator
     def _check_reward(self, event: str) -> None:
         check_id("evt_", event)
@@ -80,6 +86,11 @@ class AdvocateWorkflow:
     def _check_milestone(self, milestone: str) -> None:
         check_id("mil_", milestone)
 
+    @resume.validator
+    def _check_resume(self, event: str, message: str) -> None:
+        check_id("evt_", event)
+        check_id("msg_", message)
+
     async def _decide(self, activity: Callable[..., Any], subject: str) -> None:
         self.updates += 1
         try:
@@ -91,7 +102,7 @@ class AdvocateWorkflow:
     async def _step(self, activity: Callable[..., Any], subject: str = "") -> None:
         step = AdvocateStep(advocate=self.advocate, now=workflow.now(), subject=subject)
         self.progress = await workflow.execute_local_activity_method(activity, step, **DECIDE)
-        if changes := attention(self.progress):
+        if changes := self.effects.attention(self.progress):
             workflow.upsert_search_attributes(changes)
         for reward in self.progress.rewards:
             self.effects.settle(reward, self._resume)
@@ -114,11 +125,12 @@ class AdvocateWorkflow:
     def _is_full(self) -> bool:
         return workflow.info().is_continue_as_new_suggested() or self.updates >= MOST_UPDATES
 
-    def _is_settled(self) -> bool:
-        return self.effects.done and workflow.all_handlers_finished()
+    def _may_continue_as_new(self) -> bool:
+        at_rest = self.effects.at_rest and workflow.all_handlers_finished()
+        return self._is_full() and at_rest
 
     def _is_over(self) -> bool:
-        return not self.progress.open and self._is_settled()
+        return not self.progress.open and self.effects.done and workflow.all_handlers_finished()
 
     def _may_leave(self) -> bool:
-        return self._is_over() or (self._is_full() and self._is_settled())
+        return self._is_over() or self._may_continue_as_new()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.journeys import JourneyActivities
     from activities.messages import MessageActivities
     from activities.rewards import RewardActivities
-    from referrals.domain.progress import Progress
+    from referrals.domain.progress import Progress, Sending
     from referrals.domain.temporal import ATTENTION_ATTRIBUTE, MESSAGES_QUEUE, REWARDS_QUEUE
 
 SEND: dict[str, Any] = {
@@ -46,6 +47,9 @@ fails the caller's update rather than keep it for ever: the event stays queued."
 
 ATTENTION = SearchAttributeKey.for_keyword(ATTENTION_ATTRIBUTE)
 
+SHORTEST_WAIT = timedelta(seconds=1)
+"""Of a message: clocks differ a little."""
+
 PAUSE = timedelta(minutes=1)
 """Between tries of what nobody waits for, while the database is away."""
 
@@ -67,14 +71,6 @@ def check_id(prefix: str, text: str) -> None:
         raise ApplicationError(f"not an id {prefix}…: {text!r}", type="InvalidArgument")
 
 
-def attention(progress: Progress) -> list[SearchAttributeUpdate[Any]]:
-    """What has to change in Temporal's list for operators, if anything."""
-    shown = workflow.info().typed_search_attributes.get(ATTENTION)
-    if progress.attention and not shown:
-        return [ATTENTION.value_set("reward_failed")]
-    return [ATTENTION.value_unset()] if shown and not progress.attention else []
-
-
 class Effects:
     """Effects in flight, each known by its key and not begun twice while it runs."""
 
@@ -82,10 +78,31 @@ class Effects:
         self._running: set[Hashable] = set()
         self._untold: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._again: set[str] = set()
+        self._asleep: set[str] = set()
+        self._held: set[str] = set()
+        self._parked = False
 
     @property
     def done(self) -> bool:
         return not self._tasks
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is going on but messages that wait: another run would take them up from SQL."""
+        return len(self._tasks) == len(self._asleep)
+
+    def attention(self, progress: Progress) -> list[SearchAttributeUpdate[Any]]:
+        """What has to change in Temporal's list for operators, if anything."""
+        self._parked = progress.attention
+        return self._changes()
+
+    def _changes(self) -> list[SearchAttributeUpdate[Any]]:
+        shown = workflow.info().typed_search_attributes.get(ATTENTION)
+        wanted = "reward_failed" if self._parked else "message_held" if self._held else None
+        if wanted == shown:
+            return []
+        return [ATTENTION.value_set(wanted) if wanted else ATTENTION.value_unset()]
 
     def begin(
         self,
@@ -116,7 +133,42 @@ class Effects:
             await then()
 
     def send(self, message: str) -> None:
-        self.begin(message, _send(message))
+        self.begin(message, self._send(message))
+
+    def send_again(self, message: str) -> None:
+        """Even where it is being sent just now; one that waits is looked at at once."""
+        if message in self._running:
+            self._again.add(message)
+        else:
+            self.send(message)
+
+    async def _send(self, message: str) -> None:
+        self._again.discard(message)
+        sending = await _attempt(message)
+        while sending.again_at or message in self._again:
+            await self._wait(message, sending)
+            self._again.discard(message)
+            sending = await _attempt(message)
+        self._hold(message, held=False)
+
+    async def _wait(self, message: str, sending: Sending) -> None:
+        """Nothing is wrong: it is not time yet, or an operator has to see to what holds it."""
+        self._hold(message, held=sending.held)
+        left = (sending.again_at or workflow.now()) - workflow.now()
+        self._asleep.add(message)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: message in self._again, timeout=max(left, SHORTEST_WAIT)
+            )
+        self._asleep.discard(message)
+
+    def _hold(self, message: str, *, held: bool) -> None:
+        if held:
+            self._held.add(message)
+        else:
+            self._held.discard(message)
+        if changes := self._changes():
+            workflow.upsert_search_attributes(changes)
 
     def start(self, start: str) -> None:
         self.begin(start, _start(start))
@@ -147,13 +199,15 @@ async def _settle(reward: str) -> None:
         )
 
 
-async def _send(message: str) -> None:
+async def _attempt(message: str) -> Sending:
     try:
-        await workflow.execute_activity_method(MessageActivities.send_message, message, **SEND)
+        return await workflow.execute_activity_method(
+            MessageActivities.send_message, message, **SEND
+        )
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        await workflow.execute_activity_method(
+        return await workflow.execute_activity_method(
             MessageActivities.give_up_message, args=[message, str(error.cause)], **NOTE
         )
 

@@ -35,7 +35,7 @@ class JourneyWorkflow:
             await self._pass_time()
         await workflow.wait_condition(lambda: self.begun)
         while not self._is_over():
-            if self._is_full() and self._is_settled():
+            if self._may_continue_as_new():
                 workflow.continue_as_new(run)
             if await until_due(lambda: self.progress, self._may_leave):
                 await self._pass_time()
@@ -78,5 +78,9 @@ class JourneyWorkflow:
     def _is_over(self) -> bool:
         return not self.progress.open and self._is_settled()
 
+    def _may_continue_as_new(self) -> bool:
+        at_rest = self.effects.at_rest and workflow.all_handlers_finished()
+        return self._is_full() and at_rest
+
     def _may_leave(self) -> bool:
-        return self._is_over() or (self._is_full() and self._is_settled())
+        return self._is_over() or self._may_continue_as_new()

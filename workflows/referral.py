@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from referrals.domain.progress import MilestoneChange, Progress
     from referrals.domain.temporal import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
 
-from workflows.effects import DECIDE, NOTE, PAUSE, Effects, attention, check_id, until_due
+from workflows.effects import DECIDE, NOTE, PAUSE, Effects, check_id, until_due
 
 STATE = SearchAttributeKey.for_keyword(STATE_ATTRIBUTE)
 
@@ -112,7 +112,7 @@ class ReferralWorkflow:
     def _follow(self, progress: Progress) -> None:
         shown = workflow.info().typed_search_attributes.get(STATE)
         changes = [STATE.value_set(progress.state)] if progress.state != shown else []
-        changes += attention(progress)
+        changes += self.effects.attention(progress)
         if changes:
             workflow.upsert_search_attributes(changes)
         self.progress = progress

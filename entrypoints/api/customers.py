@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy import Row
 
 from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
@@ -15,7 +14,8 @@ from entrypoints.api.resources import CustomerId, Engine
 from referrals.domain.events import Customer, Redeem
 from referrals.domain.problems import FieldError, Problem
 from referrals.domain.rewards import Asset
-from referrals.store import customers, views, wallets
+from referrals.store import consents, customers, views, wallets
+from referrals.store.sql import Tx
 
 router = APIRouter(route_class=Route, tags=["customers"])
 
@@ -34,6 +34,7 @@ class CustomerDetails:
     locale: str | None
     timezone: str | None
     consent: list[str]
+    """The channels by which marketing is allowed now."""
     customer_since: datetime | None
     created_at: datetime
 
@@ -59,7 +60,7 @@ async def list_entries(customer: CustomerId, engine: Engine, asked: List) -> Any
 @router.get("/customers/{customer:path}")
 async def get_customer(customer: CustomerId, engine: Engine) -> CustomerDetails:
     async with engine.store.read() as tx:
-        return _details(await wallets.require_customer(tx, customer))
+        return await _details(tx, customer)
 
 
 @router.post("/customers/{customer:path}/wallet/redeem")
@@ -77,11 +78,14 @@ async def redeem(customer: CustomerId, body: Redeem, engine: Engine) -> views.Wa
 async def put_customer(
     customer: CustomerId, body: dict[str, Any], engine: Engine
 ) -> CustomerDetails:
-    """Tell who a customer is and how to reach them; what is left out stays as it was."""
+    """Tell who a customer is and how to reach them; what is left out stays as it was.
+
+    `consent` lists the channels by which marketing is allowed; it does not undo what the customer has said since.
+    """
     contact = _contact(customer, body)
     async with engine.store.begin() as tx:
         await customers.upsert(tx, contact, engine.clock())
-        return _details(await wallets.require_customer(tx, customer))
+        return await _details(tx, customer)
 
 
 def _contact(customer: str, told: dict[str, Any]) -> Customer:
@@ -103,7 +107,8 @@ def _contact(customer: str, told: dict[str, Any]) -> Customer:
         ) from error
 
 
-def _details(row: Row[Any]) -> CustomerDetails:
+async def _details(tx: Tx, customer: str) -> CustomerDetails:
+    row = await wallets.require_customer(tx, customer)
     return CustomerDetails(
         id=row.external_id,
         name=row.name,
@@ -111,7 +116,7 @@ def _details(row: Row[Any]) -> CustomerDetails:
         phone=row.phone,
         locale=row.locale,
         timezone=row.timezone,
-        consent=row.consent or [],
+        consent=await consents.marketing_channels(tx, row.id),
         customer_since=row.customer_since,
         created_at=row.created_at,
     )

@@ -1,6 +1,5 @@
 """`/hooks`: what vendors tell. They have no key; what they send is signed."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,12 +10,11 @@ from entrypoints.api.resources import Engine
 from referrals.channels.whatsapp_hooks import answer_challenge, is_signed, read_hook
 from referrals.domain.problems import Problem
 from referrals.domain.statuses import Preference, Status
-from referrals.store import Store
+from referrals.store import Store, deliveries
 
 MOST_CHALLENGE = 255
 """Characters."""
 
-log = logging.getLogger(__name__)
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 
 
@@ -46,13 +44,18 @@ async def hear_whatsapp(request: Request, engine: Engine) -> Response:
 
 
 async def note_statuses(
-    store: Store,  # noqa: ARG001
+    store: Store,
     statuses: Sequence[Status],
     preferences: Sequence[Preference],
-    now: datetime,  # noqa: ARG001
+    now: datetime,
 ) -> None:
     """Keep what a vendor told, before it hears that we have: wishes first, since sending goes by them."""
-    log.info("WhatsApp told of %d preferences, %d statuses", len(preferences), len(statuses))
+    for preference in preferences:
+        async with store.begin() as tx:
+            await deliveries.prefer(tx, preference, now)
+    for status in statuses:
+        async with store.begin() as tx:
+            await deliveries.note(tx, "whatsapp", status, now)
 
 
 def _forbidden(detail: str) -> Problem:

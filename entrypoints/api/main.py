@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 
 from entrypoints.api import (
     campaigns,
+    consents,
     contract,
     coupons,
     customers,
@@ -23,6 +24,7 @@ from entrypoints.api import (
     qr,
     referrals,
     rewards,
+    unsubscribe,
     visits,
     webhooks,
 )
@@ -48,9 +50,19 @@ def create_app(resources: Resources) -> FastAPI:
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
     v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (events, campaigns, coupons, referrals, rewards, qr, customers, webhooks):
+    for module in (
+        events,
+        campaigns,
+        coupons,
+        referrals,
+        rewards,
+        qr,
+        consents,
+        customers,
+        webhooks,
+    ):
         v1.include_router(module.router)
-    for router in (v1, visits.router, hooks.router, health.router):
+    for router in (v1, visits.router, unsubscribe.router, hooks.router, health.router):
         app.include_router(router)
     contract.describe(app)
     return app
@@ -59,6 +71,7 @@ def create_app(resources: Resources) -> FastAPI:
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # it tells what is in every row
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the schema
     asyncio.run(_serve(settings, host, port))
 

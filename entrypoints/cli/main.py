@@ -14,6 +14,7 @@ from entrypoints.cli import (
     doctor,
     events,
     journey,
+    messages,
     people,
     processes,
     qr,
@@ -43,6 +44,7 @@ app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")
 app.add_typer(coupons.app, name="coupon")
 app.add_typer(people.app, name="customer")
+app.add_typer(messages.app, name="message")
 app.add_typer(templates.app, name="template")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(database.db, name="db")

@@ -8,8 +8,9 @@ import typer
 from entrypoints.cli.client import QUEUED, Api, load_settings, path
 from entrypoints.cli.output import Failure, Json, print_details, print_json
 
-app = typer.Typer(no_args_is_help=True, help="Customers: show.")
+app = typer.Typer(no_args_is_help=True, help="Customers: show, consent.")
 
+EVERY = 1_000_000
 AGAIN = (
     "Send the same command again later for the code. "
     "In a campaign with `join_once: false`, that would publish a second one."
@@ -47,14 +48,35 @@ def show(
     customer: Annotated[str, typer.Argument(help="Your own id of the customer.")],
     as_json: Json = False,
 ) -> None:
-    """Contact, consent, balances and coupons of one customer."""
+    """Contact, consents, balances and coupons of one customer."""
     with Api.of(load_settings()) as api:
         contact = api.get(path("customers", customer))
         wallet = api.get(path("customers", customer, "wallet"))
+        consents = api.rows(path("customers", customer, "consents"), EVERY)
     if as_json:
-        print_json({**contact, "wallet": wallet})
+        print_json({**contact, "wallet": wallet, "consents": consents})
     else:
-        print_details({**contact, "balances": wallet["balances"], "coupons": wallet["coupons"]})
+        held = {"balances": wallet["balances"], "coupons": wallet["coupons"]}
+        print_details({**contact, **held, "consents": consents})
+
+
+@app.command()
+def consent(
+    customer: Annotated[str, typer.Argument(help="Your own id of the customer.")],
+    state: Annotated[str, typer.Argument(help="given or withdrawn.")],
+    *,
+    channel: Annotated[str, typer.Option(help="email or whatsapp.")],
+    purpose: Annotated[str, typer.Option(help="marketing or service.")] = "marketing",
+    as_json: Json = False,
+) -> None:
+    """Note that a customer has given or withdrawn their consent to messages of a kind."""
+    wish = {"channel": channel, "purpose": purpose, "state": state, "source": "operator"}
+    with Api.of(load_settings()) as api:
+        consents = api.post(path("customers", customer, "consents"), wish)["data"]
+    if as_json:
+        print_json(consents)
+    else:
+        print_details({"customer": customer, "consents": consents})
 
 
 def _given(values: Mapping[str, object]) -> dict[str, object]:

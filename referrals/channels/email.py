@@ -1,9 +1,11 @@
 """E-mail by SMTP."""
 
+import re
 import ssl
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
 from email.utils import parseaddr
 from hashlib import sha256
 from typing import Any
@@ -15,12 +17,12 @@ from aiosmtplib import (
     SMTPDataError,
     SMTPException,
     SMTPRecipientRefused,
-    SMTPRecipientsRefused,
+    SMTPResponseException,
     SMTPSenderRefused,
 )
 from email_validator import EmailNotValidError, validate_email
 
-from referrals.channels import Outgoing, Refused, Unavailable
+from referrals.channels import Blocked, Outgoing, Refused, Unavailable, Unclear, Unreachable
 from referrals.channels.rendering import one_line
 from referrals.domain.redaction import redact
 
@@ -31,6 +33,7 @@ MAX_REPLY = 300
 _MALFORMED_URL = "the SMTP URL must be like smtp://user:password@host:port, or smtps://…"
 _PERMANENT = 500
 _CREDENTIALS_WANTED = {530, 534, 535, 538}  # RFC 4954
+_NO_MAILBOX = re.compile(r"5\d\d 5\.1\.(1|2|3|6|10)\b", re.ASCII)  # RFC 3463; 5.1.10: RFC 7505
 _REFUSALS: dict[type[Exception], tuple[str, str]] = {
     SMTPRecipientRefused: ("recipient_refused", "the recipient"),
     SMTPSenderRefused: ("sender_refused", "the sender"),
@@ -41,8 +44,8 @@ _REFUSALS: dict[type[Exception], tuple[str, str]] = {
 class EmailChannel:
     """Hands each message to the operator's SMTP server, over a connection of its own.
 
-    A message that the server took just before the connection broke is sent again by the next attempt; both carry the
-    same `Message-ID`, by which mail systems can tell.
+    Where a message is sent again after an answer was lost, both carry the same `Message-ID`, by which mail systems can
+    tell.
     """
 
     name = "email"
@@ -65,16 +68,32 @@ class EmailChannel:
         """The `Message-ID`, once the server has accepted the message.
 
         Raises:
-            Refused: `no_address`, `invalid_address`, `recipient_refused`, `sender_refused` or `message_refused`.
-            Unavailable: The server is not reached, answers 4xx, or does not accept our credentials.
+            Refused: `no_address`, `recipient_refused`, `sender_refused` or `message_refused`.
+            Unreachable: `invalid_address` or `no_mailbox`.
+            Blocked: `credentials_refused`.
+            Unavailable: The server is not reached, or answers 4xx.
+            Unclear: The connection broke when the server had the message, before its answer.
         """
         mail = _compose(message, self._sender)
         try:
             async with SMTP(**self._server, local_hostname=self._sender.domain) as server:
-                await server.send_message(mail)
+                await server.mail(self._sender.addr_spec)
+                await server.rcpt(mail["To"].addresses[0].addr_spec)
+                await _hand_over(server, mail)
         except (SMTPException, OSError) as error:
             raise _failure(error) from None
         return str(mail["Message-ID"])
+
+
+async def _hand_over(server: SMTP, mail: EmailMessage) -> None:
+    try:
+        await server.data(mail.as_bytes(policy=SMTP_POLICY))
+    except SMTPResponseException:
+        raise
+    except (SMTPException, OSError):
+        raise Unclear(
+            "The connection to the SMTP server broke before it answered for the message."
+        ) from None
 
 
 def _server(url: str) -> dict[str, Any]:
@@ -113,7 +132,7 @@ def _recipient(message: Outgoing) -> Address:
             message.to, check_deliverability=False, test_environment=True, allow_smtputf8=False
         )
     except EmailNotValidError:
-        raise Refused(
+        raise Unreachable(
             "invalid_address", "The e-mail address is not one that mail can be sent to."
         ) from None
     return Address(one_line(message.name or ""), found.ascii_local_part or "", found.ascii_domain)
@@ -127,22 +146,24 @@ def _compose(message: Outgoing, sender: Address) -> EmailMessage:
     mail["Date"] = datetime.now(UTC)
     mail["Message-ID"] = f"<{sha256(message.key.encode()).hexdigest()[:32]}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
+    if message.unsubscribe:  # RFC 8058
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(message.rendered.text, cte="quoted-printable")
     mail.add_alternative(message.rendered.html, subtype="html", cte="quoted-printable")
     return mail
 
 
-def _failure(error: Exception) -> Refused | Unavailable:
+def _failure(error: Exception) -> Exception:
     """What the server's answer means. Whatever is not clearly about this message can be tried again."""
-    if isinstance(error, SMTPRecipientsRefused):
-        error = error.recipients[0]
     code = getattr(error, "code", 0)
     reply = one_line(redact(str(getattr(error, "message", error))))[:MAX_REPLY]
     answer = f"{code} {reply}" if code else reply
     if isinstance(error, SMTPAuthenticationError) or code in _CREDENTIALS_WANTED:
-        return Unavailable(
-            f"The SMTP server does not accept our credentials, which the operator must set right: {answer}"
-        )
+        sentence = f"The SMTP server does not accept our credentials, which the operator must set right: {answer}"
+        return Blocked("credentials_refused", sentence, "channel")
+    if isinstance(error, SMTPRecipientRefused) and _NO_MAILBOX.match(answer):
+        return Unreachable("no_mailbox", f"The SMTP server knows no such mailbox: {answer}")
     if type(error) in _REFUSALS and code >= _PERMANENT:
         reason, what = _REFUSALS[type(error)]
         return Refused(reason, f"The SMTP server refused {what}: {answer}")

@@ -29,6 +29,7 @@ from referrals.domain.journeys import Journey, Send, Step
 from referrals.domain.money import Currency, parse_amount
 from referrals.domain.rewards import Asset, Reward, Rewards, Rollback, Tier
 from referrals.domain.rules import Condition, compile_condition
+from referrals.domain.sending import QuietHoursText
 
 __all__ = [
     "Asset",
@@ -39,6 +40,7 @@ __all__ = [
     "Cooldown",
     "Journey",
     "Limits",
+    "Messages",
     "PerAdvocate",
     "Pool",
     "Reward",
@@ -163,6 +165,13 @@ class Limits(Model):
     budget: Budget | None = None
 
 
+class Messages(Model):
+    """How the campaign's messages go out; what is left out is as the deployment has it."""
+
+    quiet_hours: QuietHoursText | None = None
+    """In the customer's time zone, or the campaign's where that is not known."""
+
+
 class Campaign(Model):
     """A referral programme with its rules."""
 
@@ -177,6 +186,7 @@ class Campaign(Model):
     conversion: Conversion = Conversion()
     limits: Limits = Limits()
     rewards: Rewards
+    messages: Messages = Messages()
     journeys: Annotated[
         tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_names)
     ] = ()

@@ -53,6 +53,7 @@ COMMANDS: frozenset[str] = frozenset(
         "reward_approve",
         "reward_resume",
         "journey_wake",
+        "message_resume",
     }
 )
 """What an operator or a caller asks for by other ways than an event; kept beside the events, under these types."""

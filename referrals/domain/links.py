@@ -1,4 +1,4 @@
-"""The referral link of a code, and the links that share it."""
+"""The referral link of a code, the links that share it, and the link that ends messages."""
 
 from urllib.parse import quote
 
@@ -9,6 +9,10 @@ def link(public_url: str, code: str, via: Channel | None = None) -> str:
     """With `via`, clicks of it are counted for that channel."""
     url = f"{public_url.rstrip('/')}/r/{quote(code)}"
     return f"{url}?via={via}" if via else url
+
+
+def unsubscribe_link(public_url: str, token: str) -> str:
+    return f"{public_url.rstrip('/')}/u/{quote(token)}"
 
 
 def share_links(public_url: str, code: str, campaign_name: str) -> dict[str, str]:

@@ -1,8 +1,15 @@
 """What a workflow needs to know to go on; ids and times only, for it stands in workflow histories."""
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 
 class MilestoneChange(BaseModel):
@@ -36,3 +43,25 @@ class Progress(BaseModel):
     milestones: tuple[MilestoneChange, ...] = ()
     runs: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
+
+
+class Sending(BaseModel):
+    """What became of a message, for now: with `again_at` it waits until then, `held` until an operator sees to it.
+
+    Where it waits for nothing it travels as its state alone, as it always has.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    state: str
+    again_at: datetime | None = None
+    held: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _state_alone(cls, told: Any) -> Any:
+        return {"state": told} if isinstance(told, str) else told
+
+    @model_serializer(mode="wrap")
+    def _shortest(self, write: SerializerFunctionWrapHandler) -> Any:
+        return write(self) if self.again_at else self.state

@@ -7,6 +7,9 @@ from typing import Literal
 FailureKind = Literal["unreachable", "opted_out", "refused", "unavailable", "blocked"]
 """What a failure means for what comes next: as the errors of `referrals.channels` do."""
 
+Scope = Literal["channel", "template"]
+"""What is held with a message that is blocked: all that goes by this channel, or by this template."""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -23,8 +26,8 @@ class Status:
     code: str | None = None
     sentence: str | None = None
     """Why it failed, without contact details."""
-    scope: Literal["channel", "template"] = "channel"
-    """Of `blocked`: what is held with it."""
+    scope: Scope = "channel"
+    """Of `blocked`."""
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,17 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from referrals.domain.events import Customer
+from referrals.store import consents
 from referrals.store.ids import new_id
 from referrals.store.schema import customers
 from referrals.store.sql import Tx, first, insert, one
 
 
 async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
-    """The customer's own id here; what the caller tells of them replaces what was known."""
+    """The customer's own id here; what the caller tells of them replaces what was known.
+
+    A list of consents is history too (see `consents.told`).
+    """
     told = customer.model_dump(exclude_unset=True, exclude={"id"})
     statement = insert(tx, customers).values(
         id=new_id("cus"), external_id=customer.id, created_at=now, **told
@@ -20,7 +24,10 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
     # Updating the key with itself makes RETURNING answer for a row that was there, and locks it.
     update = {name: statement.excluded[name] for name in (*told, "external_id")}
     statement = statement.on_conflict_do_update(index_elements=["external_id"], set_=update)
-    return str((await one(tx, statement.returning(customers.c.id))).id)
+    customer_id = str((await one(tx, statement.returning(customers.c.id))).id)
+    if "consent" in told:
+        await consents.told(tx, customer_id, customer.consent or (), now)
+    return customer_id
 
 
 async def find(tx: Tx, external_id: str) -> Row[Any] | None:

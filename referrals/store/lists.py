@@ -259,15 +259,19 @@ def _of_message(row: Row[Any]) -> views.Message:
         journey=row.journey,
         event=row.event,
         template=row.template,
+        purpose=row.purpose,
         channel=row.channel,
         state=row.state,
         reason=of_reason(row),
+        not_before=row.not_before,
         referral=row.referral_id,
         milestone=row.milestone_id,
         subject=row.subject,
         text=row.text,
         created_at=row.created_at,
         settled_at=row.settled_at,
+        delivered_at=row.delivered_at,
+        read_at=row.read_at,
     )
 
 

@@ -5,14 +5,23 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, exists, select
 
+from referrals.domain.decisions import Reason
 from referrals.domain.discounts import Discount
-from referrals.domain.links import link
+from referrals.domain.links import link, unsubscribe_link
 from referrals.domain.money import format_amount
 from referrals.domain.rewards import Reward
 from referrals.store import campaigns, customers, publications
-from referrals.store.schema import activity, advocates, messages, milestones, referrals, rewards
+from referrals.store.schema import (
+    activity,
+    advocates,
+    deliveries,
+    messages,
+    milestones,
+    referrals,
+    rewards,
+)
 from referrals.store.sql import Tx, first, one, rows
 
 
@@ -25,56 +34,57 @@ class Draft:
     context: dict[str, Any]
 
 
-async def draft(tx: Tx, message_id: str, public_url: str) -> Draft:
-    message = await one(tx, select(messages).where(messages.c.id == message_id))
+async def draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
+    """None where the message was withdrawn meanwhile."""
+    message = await first(tx, select(messages).where(messages.c.id == message_id))
+    if message is None:
+        return None
     recipient = await customers.get(tx, message.customer_id)
     return Draft(message, recipient, await _context(tx, message, recipient, public_url))
 
 
 async def withdraw(tx: Tx, referral_id: str) -> None:
-    """Nobody is thanked for a conversion that was taken back in the decision that made it."""
+    """Nobody is thanked for a conversion that was taken back before the thanks went out."""
     news = messages.c.event.in_(["referral_rolled_back", "reward_rolled_back", "reward_voided"])
+    tried = exists().where(deliveries.c.message_id == messages.c.id)
     await tx.execute(
         messages.delete().where(
-            messages.c.referral_id == referral_id, messages.c.state == "pending", ~news
+            messages.c.referral_id == referral_id, messages.c.state == "pending", ~news, ~tried
         )
     )
 
 
-async def settle(
-    tx: Tx,
-    message: Row[Any],
-    state: str,
-    now: datetime,
-    *,
-    channel: str | None = None,
-    reference: str | None = None,
-    subject: str | None = None,
-    text: str | None = None,
-    reason_code: str | None = None,
-    reason: str | None = None,
-) -> bool:
-    """`sent` or `failed`, once, and logged; false where it was settled before."""
+async def fail(tx: Tx, message: Row[Any], reason: Reason, now: datetime) -> None:
+    """In sight, with the reason; nothing where the message's state is another one by now."""
     result = await tx.execute(
         messages.update()
-        .where(messages.c.id == message.id, messages.c.state == "pending")
+        .where(messages.c.id == message.id, messages.c.state == message.state)
         .values(
-            state=state,
+            state="failed",
             settled_at=now,
-            channel=channel,
-            reference=reference,
-            subject=subject,
-            text=text,
-            reason_code=reason_code,
-            reason=reason,
+            not_before=None,
+            reason_code=reason.code,
+            reason=reason.message,
         )
         .returning(messages.c.id)
     )
-    if result.first() is None:
-        return False
+    if result.first():
+        await log(tx, message, "message_failed", now, reason=reason)
+
+
+async def log(
+    tx: Tx,
+    message: Row[Any],
+    event: str,
+    now: datetime,
+    *,
+    channel: str | None = None,
+    reason: Reason | None = None,
+) -> None:
+    """What became of the message, for the activity log."""
     await tx.execute(
         activity.insert().values(
-            type=f"message_{state}",
+            type=event,
             at=now,
             actor="engine",
             campaign_id=message.campaign_id,
@@ -83,12 +93,11 @@ async def settle(
             milestone_id=message.milestone_id,
             reward_id=message.reward_id,
             customer_id=message.customer_id,
-            reason_code=reason_code,
-            reason=reason,
+            reason_code=reason.code if reason else None,
+            reason=reason.message if reason else None,
             data={"message": message.id, "template": message.template, "channel": channel},
         )
     )
-    return True
 
 
 async def _context(
@@ -119,7 +128,7 @@ async def _context(
         "due_at": _due_on(referral, recipient.timezone or campaign.timezone),
         "milestone": {"name": milestone.tier, "at": milestone.at} if milestone else None,
         **_reason(message, referral if milestone is None else None, reward),
-        "unsubscribe": None,
+        "unsubscribe": unsubscribe_link(public_url, message.token) if message.token else None,
     }
 
 

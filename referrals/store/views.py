@@ -222,20 +222,60 @@ class ReferralDetails(Referral):
 
 @dataclass(frozen=True)
 class Message:
+    """A pending one waits until `not_before`; the reason says for what, or why it failed."""
+
     id: str
     customer: str
     journey: str
     event: str
     template: str
+    purpose: str | None
     channel: str | None
     state: str
     reason: Reason | None
+    not_before: datetime | None
     referral: str | None
     milestone: str | None
     subject: str | None
     text: str | None
     created_at: datetime
     settled_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a customer has said, or a list of theirs. The latest of a channel and purpose is in force."""
+
+    channel: str
+    purpose: str
+    state: str
+    source: str
+    at: datetime
+    in_force: bool
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """An address of the customer that nothing reaches by this channel."""
+
+    customer: str
+    channel: str
+    reason: Reason
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Block:
+    """All that goes by the channel, or by its template, is held; one message tries at `probe_at`."""
+
+    id: str
+    channel: str
+    template: str | None
+    reason: Reason
+    since: datetime
+    probe_at: datetime
 
 
 @dataclass(frozen=True)

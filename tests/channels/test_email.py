@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 from email.headerregistry import Address
 from html import unescape
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from referrals.channels import Outgoing, Refused, Unavailable
+from referrals.channels import Blocked, Outgoing, Refused, Unavailable, Unclear, Unreachable
 from referrals.channels import email as email_channel
 from referrals.channels.context import EXAMPLE_CONTEXT
 from referrals.channels.email import EmailChannel
@@ -166,7 +167,7 @@ async def test_what_is_no_address_is_refused_before_the_server_is_asked(address,
 
 @pytest.mark.parametrize(
     ("command", "code"),
-    [("RCPT", "recipient_refused"), ("MAIL", "sender_refused"), ("DATA", "message_refused")],
+    [("RCPT", "no_mailbox"), ("MAIL", "sender_refused"), ("DATA", "message_refused")],
 )
 async def test_a_5xx_answer_is_a_refusal_without_the_address(mailbox, command, code):
     mailbox.answers[command] = f"550 5.1.1 <{ADDRESS}>: no such user, call +49 151 1234567"
@@ -178,6 +179,47 @@ async def test_a_5xx_answer_is_a_refusal_without_the_address(mailbox, command, c
     assert mailbox.envelopes == []
     assert "1234567" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("550 5.1.1 no such user", Unreachable),
+        ("550 5.1.10 null MX", Unreachable),
+        ("550 5.7.1 blocked by policy", Refused),
+        ("552 5.2.2 mailbox full", Refused),
+        ("550 no", Refused),
+    ],
+)
+async def test_only_a_mailbox_that_is_not_there_is_unreachable_for_good(mailbox, answer, kind):
+    mailbox.answers["RCPT"] = answer
+
+    with pytest.raises(Refused) as refused:
+        await channel(mailbox).send(message())
+
+    assert type(refused.value) is kind
+
+
+async def test_a_mail_whose_answer_is_lost_may_have_been_sent(mailbox, monkeypatch):
+    async def take_it_and_hang_up(server, session, envelope):
+        server.transport.close()
+        return "250 OK"
+
+    monkeypatch.setattr(mailbox, "handle_DATA", take_it_and_hang_up)
+
+    with pytest.raises(Unclear) as unclear:
+        await channel(mailbox).send(message())
+
+    assert unclear.value.__cause__ is None
+
+
+async def test_one_click_ends_such_mails(mailbox):
+    link = "https://go.example/u/7K2M9QXD"
+    await channel(mailbox).send(replace(message(), unsubscribe=link))
+
+    mail = mailbox.only_mail()
+    assert mail["List-Unsubscribe"] == f"<{link}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 @pytest.mark.parametrize("command", ["RCPT", "MAIL", "DATA"])
@@ -274,7 +316,7 @@ async def test_a_wrong_password_does_not_burn_the_message(serve):
     """It is the operator's mistake: the message waits until it is put right."""
     mailbox = await serve(tls_context=server_tls())
 
-    with pytest.raises(Unavailable, match="credentials, which the operator must set right: 535"):
+    with pytest.raises(Blocked, match="credentials, which the operator must set right: 535"):
         await channel(mailbox, "shop:secret@").send(message())
 
 
@@ -282,7 +324,7 @@ async def test_a_wrong_password_does_not_burn_the_message(serve):
 async def test_a_server_that_wants_a_login_does_not_burn_the_message(serve):
     mailbox = await serve(auth_required=True, auth_require_tls=False)
 
-    with pytest.raises(Unavailable, match="credentials, which the operator must set right: 530"):
+    with pytest.raises(Blocked, match="credentials, which the operator must set right: 530"):
         await channel(mailbox).send(message())
 
 

@@ -221,13 +221,56 @@ def test_a_customer_is_shown_with_wallet(api, run):
     wallet = {"balances": [{"type": "points", "balance": "150"}], "coupons": []}
     api.answer("GET /v1/customers/cus_1", {"id": "cus_1", "email": "a@example.com"})
     api.answer("GET /v1/customers/cus_1/wallet", wallet)
+    consents = [{"channel": "email", "state": "given"}]
+    api.answer("GET /v1/customers/cus_1/consents", {"data": consents, "next": None})
 
     people = run("customer", "show", "cus_1")
     machine = run("customer", "show", "cus_1", "--json")
 
     assert "a@example.com" in people.out
     assert "150" in people.out
-    assert {"id": "cus_1", "email": "a@example.com", "wallet": wallet} == machine.json
+    assert "given" in people.out
+    shown = {"id": "cus_1", "email": "a@example.com", "wallet": wallet, "consents": consents}
+    assert shown == machine.json
+
+
+def test_an_operator_notes_what_a_customer_has_said(api, run):
+    consents = [{"channel": "email", "state": "withdrawn"}]
+    api.answer("POST /v1/customers/cus_1/consents", {"data": consents, "next": None})
+
+    result = run("customer", "consent", "cus_1", "withdrawn", "--channel", "email")
+
+    assert api.requests[0].json == {
+        "channel": "email",
+        "purpose": "marketing",
+        "state": "withdrawn",
+        "source": "operator",
+    }
+    assert "withdrawn" in result.out
+
+
+def test_messages_are_listed_with_why_they_were_not_sent(api, run):
+    reason = {"code": "no_consent", "message": "Not consented."}
+    rows = [{"id": "msg_1", "state": "failed", "reason": reason}]
+    api.answer("GET /v1/campaigns/spring/messages", {"data": rows, "next": None})
+
+    result = run("message", "list", "spring", "--state", "failed")
+
+    assert api.requests[0].path == "/v1/campaigns/spring/messages?state=failed&limit=100"
+    assert "no_consent" in result.out
+
+
+def test_what_is_not_written_to_is_listed_and_lifted(api, run):
+    block = {"id": "7", "channel": "whatsapp", "template": None}
+    api.answer("GET /v1/blocks", {"data": [block], "next": None})
+    api.answer("GET /v1/suppressions", {"data": [{"customer": "cus_1"}], "next": None})
+    api.answer("DELETE /v1/blocks/7", b"", 204)
+    api.answer("DELETE /v1/customers/cus_1/suppressions/email", b"", 204)
+
+    assert "whatsapp" in run("message", "blocks").out
+    assert run("message", "unblock", "7").code == 0
+    assert run("message", "suppressions", "--json").json == [{"customer": "cus_1"}]
+    assert run("message", "lift", "cus_1", "email").code == 0
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ FULL = SMALLEST | {
     "starts_at": "2026-03-01T00:00:00+01:00",
     "ends_at": "2026-06-01T00:00:00+02:00",
     "publish_on": "customer_registered",
+    "messages": {"quiet_hours": "21:00-08:00"},
     "code": {"pattern": "SPRING-####-####", "uses": 100, "valid_for": "P1Y", "join_once": False},
     "conversion": {
         "event": "subscription_started",
@@ -214,6 +215,9 @@ MISTAKES = [
     ("landing_url", "ftp://shop.example", "must be a URL that begins with http:// or https://"),
     ("landing_url", "javascript:alert(1)", "must be a URL that begins with http:// or https://"),
     ("landing_url", "https://", "must be a URL that begins with http:// or https://"),
+    ("messages.quiet_hours", "21-8", "must be two times of day, such as 21:00-08:00"),
+    ("messages.quiet_hours", "08:00-08:00", "must be two different times of day"),
+    ("messages.quiet_hours", ["21:00", "08:00"], "must be text"),
     ("publish_on", "order_placed", "must be 'customer_registered'"),
     ("code.pattern", "SPRING", "allows only 1 codes; at least 10000 are needed so that none can be guessed: add a # or more characters to the charset"),
     ("code.pattern", "a b########", "must be 1 to 64 characters: # for a random one, letters and digits, and - _ . between them"),

@@ -23,6 +23,7 @@ class Post:
     """An email channel that answers with these, one after another, and for ever with the last."""
 
     name = "email"
+    reconciles = False
 
     def __init__(self, *answers: Exception | None) -> None:
         self.answers = list(answers)

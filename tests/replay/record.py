@@ -18,7 +18,7 @@ from referrals.domain.temporal import (
 )
 from referrals.store import migrate, schema
 from tests.engine.world import World, open_world
-from tests.replay.scenarios import SCENARIOS
+from tests.replay.scenarios import SCENARIOS, channels_of
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -27,7 +27,7 @@ async def record(scenario: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as data:
         url = f"sqlite+aiosqlite:///{data}/referrals.db"
         await asyncio.to_thread(migrate.upgrade, url)
-        async with open_world(url) as world:
+        async with open_world(url, channels_of(scenario)) as world:
             await SCENARIOS[scenario](world)
             await world.settled()
             await _keep(world, folder / scenario)

@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
+from referrals.channels import Blocked, Channel
+from referrals.domain.statuses import Status
 from referrals.domain.temporal import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
-from referrals.store import schema
+from referrals.store import deliveries, schema
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.engine.journeys import (
     NUDGE,
@@ -17,6 +20,7 @@ from tests.engine.journeys import (
     workflow,
 )
 from tests.engine.world import World
+from tests.sending.office import Post, until_held, until_message
 
 
 async def accepted(world: World) -> None:
@@ -109,6 +113,26 @@ async def parked_and_retried(world: World) -> None:
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
+async def message_held_and_sent_again(world: World) -> None:
+    """An operator sets something right; days later the vendor tells that it has not arrived."""
+    send = {"template": "thank_advocate", "to": "advocate", "channels": ["whatsapp", "email"]}
+    thanks = {"name": "thanks", "on": "referral_converted", "steps": [{"send": send}]}
+    await world.apply(campaign(journeys=[thanks]))
+    ada = {"id": "ada", "email": "ada@example.com", "phone": "+4915112345678"}
+    await world.event("customer_registered", {"customer": ada})
+    await world.convert(await world.publish("spring", "ada"), "fay")
+    whatsapp: Any = world.resources.channels["whatsapp"]
+    await until_held(world, whatsapp, 1)
+    await world.sleep(minutes=31)
+    sent = await until_message(world, state="sent", channel="whatsapp")
+    await world.until_closed(await world.referral_run("spring", "fay"))
+    failed = Status(None, sent.reference, "failed", world.now(), "refused", "c", "s.")
+    async with world.store.begin() as tx:
+        await deliveries.note(tx, "whatsapp", failed, world.now())
+    await world.intake.drain()
+    await until_message(world, state="sent", channel="email")
+
+
 async def points_expired(world: World) -> None:
     await world.apply(campaign(rewards={"friend": POINTS_50 | {"valid_for": "P30D"}}))
     await world.convert(await world.publish("spring", "ada"), "fay")
@@ -189,6 +213,7 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         milestone_won_and_lost,
         campaign_ended,
         parked_and_retried,
+        message_held_and_sent_again,
         points_expired,
         journey_waited,
         journey_exited,
@@ -197,3 +222,12 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         journey_held,
     )
 }
+
+
+def channels_of(scenario: str) -> dict[str, Channel]:
+    """Those that are set up for it."""
+    if scenario != message_held_and_sent_again.__name__:
+        return {}
+    held = Blocked("token", "The token has expired.", "channel")
+    whatsapp = Post("whatsapp", reconciles=True, answers=[held, "ref"])
+    return {"email": Post("email"), "whatsapp": whatsapp}

@@ -6,7 +6,7 @@ import pytest
 from temporalio.worker import Worker
 
 from tests.engine.world import open_world
-from tests.replay.scenarios import SCENARIOS
+from tests.replay.scenarios import SCENARIOS, channels_of
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -15,6 +15,6 @@ async def test_a_scenario_plays_when_every_task_replays(
     scenario: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("worker.Worker", partial(Worker, max_cached_workflows=0))
-    async with open_world(database_url) as world:
+    async with open_world(database_url, channels_of(scenario)) as world:
         await SCENARIOS[scenario](world)
         await world.settled()

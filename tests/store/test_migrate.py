@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from referrals.store import Store, migrate
+from referrals.store import Store, consents, migrate
 from referrals.store.database import create_engine
 from referrals.store.schema import metadata
 
@@ -61,6 +63,30 @@ def _constraints(connection: Connection) -> set[tuple[object, ...]]:
     }
     indexes = text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
     return checks | {tuple(row) for row in connection.execute(indexes)}
+
+
+async def test_what_customers_had_consented_to_stays_in_force(engine: AsyncEngine):
+    customer = "INSERT INTO customers (id, external_id, consent, created_at) VALUES "
+    told = [("cus_1", '["email", "whatsapp"]'), ("cus_2", "[]"), ("cus_3", None)]
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: _upgrade_to(sync, "0002"))
+        for name, consent in told:
+            values = {"name": name, "consent": consent}
+            moment = "'2026-03-04 10:00:00+00:00'"
+            await connection.execute(text(f"{customer} (:name, :name, :consent, {moment})"), values)
+
+    await migrate.migrate(engine)
+
+    async with Store(engine).read() as tx:
+        allowed = [await consents.marketing_channels(tx, name) for name, _ in told]
+    assert allowed == [["email", "whatsapp"], [], []]
+
+
+def _upgrade_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 async def test_a_database_is_current_when_migrated(engine: AsyncEngine):

@@ -14,6 +14,7 @@ from referrals.store.schema.ledger import accounts, entries
 from referrals.store.schema.messages import messages
 from referrals.store.schema.referrals import clicks, milestones, referrals, shares
 from referrals.store.schema.rewards import coupons, paces, rewards
+from referrals.store.schema.sending import blocks, consents, deliveries, suppressions
 from referrals.store.schema.webhooks import webhook_deliveries, webhooks
 
 __all__ = [
@@ -21,12 +22,15 @@ __all__ = [
     "activity",
     "advocates",
     "api_keys",
+    "blocks",
     "campaign_versions",
     "campaigns",
     "clicks",
     "codes",
+    "consents",
     "coupons",
     "customers",
+    "deliveries",
     "entries",
     "events",
     "journey_entries",
@@ -39,6 +43,7 @@ __all__ = [
     "referrals",
     "rewards",
     "shares",
+    "suppressions",
     "webhook_deliveries",
     "webhooks",
     "workflow_starts",

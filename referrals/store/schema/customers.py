@@ -11,9 +11,10 @@ customers = Table(
     Column("external_id", Text, nullable=False, unique=True),
     Column("name", Text),
     Column("email", Text),
-    Column("phone", Text),
+    Column("phone", Text, index=True),
     Column("locale", Text),
     Column("timezone", Text),
+    # The list as it was told last; what is in force stands in `consents`.
     Column("consent", JSON),
     Column("customer_since", Instant),
     Column("created_at", Instant, nullable=False),

@@ -1,5 +1,7 @@
 """Messages on their way out."""
 
+from secrets import token_urlsafe
+
 from sqlalchemy import JSON, Column, ForeignKey, ForeignKeyConstraint, Index, Integer, Table, Text
 
 from referrals.store.schema.base import Instant, index_where, metadata, one_of
@@ -22,7 +24,17 @@ messages = Table(
     Column("reward_id", ForeignKey("rewards.id")),
     # The workflow that sends it: a referral's or an advocate's.
     Column("sender_id", Text, nullable=False),
-    Column("state", Text, one_of("state", ["pending", "sent", "failed"]), nullable=False),
+    Column(
+        "state",
+        Text,
+        one_of("state", ["pending", "sent", "delivered", "read", "failed"]),
+        nullable=False,
+    ),
+    Column("purpose", Text),
+    # Of the link that ends such messages; who has it was sent it.
+    Column("token", Text, unique=True, default=lambda: token_urlsafe(24)),
+    # A pending message waits until then; the reason says for what.
+    Column("not_before", Instant),
     Column("channel", Text),
     Column("reference", Text),
     Column("subject", Text),
@@ -31,9 +43,12 @@ messages = Table(
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
     Column("settled_at", Instant),
+    Column("delivered_at", Instant),
+    Column("read_at", Instant),
     ForeignKeyConstraint(
         ["campaign_id", "version"], ["campaign_versions.campaign_id", "campaign_versions.version"]
     ),
     index_where("ix_messages_pending", "sender_id", where="state = 'pending'"),
     Index("ix_messages_list", "campaign_id", "id"),
+    Index("ix_messages_customer", "customer_id"),
 )

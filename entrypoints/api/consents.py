@@ -1,0 +1,105 @@
+"""What customers allow, `/v1/customers/{customer}/consents`; and what is not written to: suppressed addresses, blocks."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path
+
+from entrypoints.api.bodies import Route
+from entrypoints.api.listing import AS_CSV, List
+from entrypoints.api.resources import CustomerId, Engine
+from referrals.domain.events import Model, Text, Time
+from referrals.domain.problems import FieldError, Problem
+from referrals.store import blocks, consents, suppressions, views, wallets
+from referrals.store.lists import not_found
+from referrals.store.pages import Cursor
+from referrals.store.receiving import CLOCK_SKEW
+
+router = APIRouter(route_class=Route, tags=["customers"])
+
+Channel = Literal["email", "whatsapp"]
+
+
+class Wish(Model):
+    """What a customer has said about one kind of messages; `at`, if it was not just now, is when."""
+
+    channel: Channel
+    purpose: Literal["service", "marketing"] = "marketing"
+    state: Literal["given", "withdrawn"]
+    source: Literal["api", "operator"] = "api"
+    at: Time | None = None
+
+
+@router.get(
+    "/customers/{customer:path}/consents",
+    response_model=views.Page[views.Consent],
+    responses=AS_CSV,
+)
+async def list_consents(customer: CustomerId, engine: Engine, asked: List) -> Any:
+    """All that was given and withdrawn; of each channel and purpose the latest is in force."""
+    async with engine.store.read() as tx:
+        row = await wallets.require_customer(tx, customer)
+        page = await consents.describe(tx, row.id, asked.cursor)
+    return asked.answer(page, views.Consent)
+
+
+@router.post("/customers/{customer:path}/consents")
+async def note_consent(
+    customer: CustomerId, body: Wish, engine: Engine
+) -> views.Page[views.Consent]:
+    """Note what the customer has said. The latest counts, by when it was said; a list never overrules it."""
+    now = engine.clock()
+    at = _checked(body.at or now, now)
+    async with engine.store.begin() as tx:
+        row = await wallets.require_customer(tx, customer)
+        await consents.note(
+            tx, row.id, body.channel, body.purpose, body.state, body.source, min(at, now)
+        )
+        return await consents.describe(tx, row.id, Cursor())
+
+
+@router.delete("/customers/{customer:path}/suppressions/{channel}", status_code=204)
+async def lift_suppression(customer: CustomerId, channel: Channel, engine: Engine) -> None:
+    """Write to the customer by this channel again: what kept mails from arriving was set right."""
+    async with engine.store.begin() as tx:
+        row = await wallets.require_customer(tx, customer)
+        if not await suppressions.lift(tx, row.id, channel):
+            raise not_found(f"No address of {customer} is suppressed for {channel}.")
+
+
+@router.get("/suppressions", response_model=views.Page[views.Suppression], responses=AS_CSV)
+async def list_suppressions(engine: Engine, asked: List, customer: Text | None = None) -> Any:
+    async with engine.store.read() as tx:
+        page = await suppressions.list_suppressions(tx, asked.cursor, customer=customer)
+    return asked.answer(page, views.Suppression)
+
+
+@router.get("/blocks", response_model=views.Page[views.Block], responses=AS_CSV)
+async def list_blocks(engine: Engine, asked: List) -> Any:
+    """What is held until an operator sets something right at the vendor's, or in a template."""
+    async with engine.store.read() as tx:
+        page = await blocks.list_blocks(tx, asked.cursor)
+    return asked.answer(page, views.Block)
+
+
+@router.delete("/blocks/{block}", status_code=204)
+async def lift_block(
+    block: Annotated[int, Path(description="The block's id.", ge=1, lt=2**63)], engine: Engine
+) -> None:
+    """It was set right: what is held goes out when it tries next, without waiting for one message to get through."""
+    async with engine.store.begin() as tx:
+        if not await blocks.lift(tx, block):
+            raise not_found(f"There is no block {block}.")
+
+
+def _checked(at: datetime, now: datetime) -> datetime:
+    if at > now + CLOCK_SKEW:
+        message = "must not be in the future"
+        raise Problem(
+            "invalid-request",
+            "The request cannot be understood",
+            422,
+            f"at: {message}",
+            (FieldError("at", message),),
+        )
+    return at

@@ -1,3 +1,0 @@
-from referrals.domain.statuses import FailureKind, Preference, Status
-
-__all__ = ["FailureKind", "Preference", "Status"]

@@ -1,0 +1,175 @@
+"""Consents, suppressed addresses, blocks, and the page behind the link that ends messages."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from referrals.store import blocks, schema, suppressions
+from tests.api.conftest import Api
+from tests.api.problems import problem
+from tests.sending.office import PROMOTION, Office
+
+CONSENTS = "/v1/customers/ada/consents"
+NOBODY: dict[str, Any] = {"headers": {"authorization": ""}}
+
+
+async def sent(api: Api) -> tuple[Office, str]:
+    """A promotion that ada has had by e-mail, and the path of its link."""
+    office = Office(api.books.store)
+    office.now = api.books.now
+    message = await office.write(await office.customer(consent=["email"]), PROMOTION)
+    await office.send(message)
+    (taken,) = office.email.taken
+    return office, str(taken.unsubscribe).removeprefix("https://go.example")
+
+
+async def told(api: Api) -> list[tuple[str, str, str, bool]]:
+    page = (await api.get(CONSENTS)).json()
+    return [
+        (entry["channel"], entry["state"], entry["source"], entry["in_force"])
+        for entry in page["data"]
+    ]
+
+
+async def test_what_a_customer_allows_is_a_history(api: Api):
+    await api.http.put("/v1/customers/ada", json={"consent": ["email"]})
+    api.books.now += timedelta(hours=1)
+    wish = {"channel": "email", "state": "withdrawn", "source": "operator"}
+    answer = await api.http.post(CONSENTS, json=wish)
+
+    assert answer.status_code == 200
+    assert answer.json() == (await api.get(CONSENTS)).json()
+    assert await told(api) == [
+        ("email", "withdrawn", "operator", True),
+        ("email", "given", "list", False),
+    ]
+    assert (await api.get("/v1/customers/ada")).json()["consent"] == []
+    csv = await api.get(CONSENTS, headers={"accept": "text/csv"})
+    assert csv.text.splitlines()[0] == "channel,purpose,state,source,at,in_force"
+
+
+async def test_a_consent_that_was_given_before_the_opt_out_does_not_undo_it(api: Api):
+    await api.http.put("/v1/customers/ada", json={})
+    await api.http.post(CONSENTS, json={"channel": "email", "state": "withdrawn"})
+    before = (api.books.now - timedelta(days=1)).isoformat()
+    await api.http.post(CONSENTS, json={"channel": "email", "state": "given", "at": before})
+    assert (await api.get("/v1/customers/ada")).json()["consent"] == []
+
+    api.books.now += timedelta(days=1)
+    await api.http.post(CONSENTS, json={"channel": "email", "state": "given"})
+    assert (await api.get("/v1/customers/ada")).json()["consent"] == ["email"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"channel": "log", "state": "given"}, "channel"),
+        ({"channel": "email", "state": "maybe"}, "state"),
+        ({"channel": "email", "state": "given", "source": "link"}, "source"),
+        ({"channel": "email", "state": "given", "at": "2027-01-01T00:00:00Z"}, "at"),
+    ],
+)
+async def test_what_is_no_wish_is_named(api: Api, wish: dict[str, str], field: str):
+    await api.http.put("/v1/customers/ada", json={})
+
+    errors = problem(await api.http.post(CONSENTS, json=wish), 422, "invalid-request")["errors"]
+
+    assert [error["field"] for error in errors] == [field]
+
+
+async def test_nobody_known_has_consents(api: Api):
+    wish = {"channel": "email", "state": "given"}
+    problem(await api.http.post("/v1/customers/nobody/consents", json=wish), 404, "not-found")
+    problem(await api.get("/v1/customers/nobody/consents"), 404, "not-found")
+    problem(await api.get(CONSENTS, **NOBODY), 401, "unauthorised")
+
+
+async def test_following_the_link_changes_nothing_and_the_button_ends_such_messages(api: Api):
+    _, link = await sent(api)
+
+    for method in ("GET", "HEAD"):
+        page = await api.http.request(method, link, **NOBODY)
+        assert page.status_code in (200, 405)
+    page = await api.get(link, **NOBODY)
+    assert '<form method="post">' in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert await told(api) == [("email", "given", "list", True)]
+
+    for _ in range(2):
+        done = await api.http.post(link, data={"List-Unsubscribe": "One-Click"}, **NOBODY)
+        assert done.status_code == 200
+        assert "ada" not in done.text
+    assert await told(api) == [
+        ("email", "withdrawn", "link", True),
+        ("email", "given", "list", False),
+    ]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("token", ["guess", "msg_1", "%00", "a" * 65, "'or'1"])
+async def test_a_guessed_link_is_not_known(api: Api, method: str, token: str):
+    await sent(api)
+
+    answer = await api.http.request(method, f"/u/{token}", **NOBODY)
+
+    assert answer.status_code in (404, 422)
+    assert await told(api) == [("email", "given", "list", True)]
+
+
+async def test_a_message_without_a_link_cannot_be_ended_by_an_empty_one(api: Api):
+    office, _ = await sent(api)
+    async with office.store.begin() as tx:
+        await tx.execute(schema.messages.update().values(token=None))
+
+    for token in ("", "None", "null"):
+        answer: httpx.Response = await api.http.post(f"/u/{token}", **NOBODY)
+        assert answer.status_code == 404
+
+
+async def test_a_suppressed_address_is_shown_without_it_and_lifted(api: Api):
+    office, _ = await sent(api)
+    (ada,) = await office.all(schema.customers, external_id="ada")
+    async with office.store.begin() as tx:
+        digest = suppressions.digest_of(ada.email)
+        await suppressions.add(tx, ada.id, "email", digest, "no_mailbox", "No.", office.now)
+
+    (shown,) = (await api.get("/v1/suppressions?customer=ada")).json()["data"]
+    assert shown.keys() == {"customer", "channel", "reason", "since"}
+    assert (shown["customer"], shown["reason"]["code"]) == ("ada", "no_mailbox")
+    lift = "/v1/customers/ada/suppressions/email"
+    assert (await api.http.delete(lift)).status_code == 204
+    problem(await api.http.delete(lift), 404, "not-found")
+    assert (await api.get("/v1/suppressions")).json() == {"data": [], "next": None}
+
+
+async def test_a_block_is_shown_and_lifted(api: Api):
+    async with api.books.store.begin() as tx:
+        await blocks.hold(tx, "whatsapp", "invite", "token", "Expired.", api.books.now)
+
+    (shown,) = (await api.get("/v1/blocks")).json()["data"]
+    assert (shown["channel"], shown["template"]) == ("whatsapp", "invite")
+    assert shown["reason"] == {"code": "token", "message": "Expired."}
+    assert (await api.http.delete(f"/v1/blocks/{shown['id']}")).status_code == 204
+    problem(await api.http.delete(f"/v1/blocks/{shown['id']}"), 404, "not-found")
+
+
+async def test_a_message_tells_when_it_was_delivered_and_what_for_it_waits(api: Api):
+    office, _ = await sent(api)
+    (row,) = await office.all(schema.messages)
+    await office.hear("delivered", channel="email", reference=row.reference)
+
+    (message,) = (await api.get("/v1/campaigns/spring/messages")).json()["data"]
+
+    told = {name: message[name] for name in ("state", "channel", "purpose", "reason")}
+    assert told == {
+        "state": "delivered",
+        "channel": "email",
+        "purpose": "marketing",
+        "reason": None,
+    }
+    assert message["delivered_at"] is not None
+    assert message["not_before"] is None
+    assert "token" not in message

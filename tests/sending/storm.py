@@ -1,0 +1,245 @@
+"""A world in which every fault happens at random: vendors, customers, and the workflows that send."""
+
+import asyncio
+import heapq
+import itertools
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from temporalio.exceptions import ApplicationError
+
+from referrals.channels import (
+    Blocked,
+    OptedOut,
+    Outgoing,
+    Refused,
+    Unavailable,
+    Unclear,
+    Unreachable,
+)
+from referrals.domain.progress import Sending
+from referrals.domain.sending import QuietHours
+from referrals.domain.statuses import Preference, Status
+from referrals.store import deliveries, inbox, schema
+from tests.sending.office import PROMOTION, REWARD, Office
+
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")
+QUIET, CAP, PERIOD = "21:00-08:00", 4, timedelta(days=1)
+DOWN_FOR_A_DAY = 20
+"""Attempts, before a workflow gives one up."""
+
+
+class Crash(BaseException):
+    """The worker dies here."""
+
+
+@dataclass
+class Arrived:
+    message: Outgoing
+    channel: str
+    at: datetime
+
+
+@dataclass
+class Vendor:
+    """A channel with a mind of its own; it knows what has really arrived, and when it must not have been called."""
+
+    storm: "Storm"
+    name: str
+    reconciles: bool
+
+    async def send(self, message: Outgoing) -> str:
+        storm, random = self.storm, self.storm.random
+        storm.check(message, self.name)
+        if random.random() < 0.1:
+            # Meanwhile another worker is given the same message.
+            await storm.one_attempt(storm.ids[message.key])
+        fate = random.choices(list(FATES), list(FATES.values()))[0]
+        if fate in ("taken", "answer lost", "crash after", "time-out"):
+            reference = self._taken(message)
+        if fate == "taken":
+            return reference
+        if fate == "opted out":
+            storm.told_the_vendor.append((message.to, self.name, "marketing"))
+        raise self._error(fate)
+
+    def _error(self, fate: str) -> BaseException:
+        random = self.storm.random
+        wait = random.choice([None, timedelta(minutes=random.randint(1, 300))])
+        scope: Any = random.choice(["channel", "template"])
+        return {
+            "answer lost": Unclear("The answer was lost."),
+            "call lost": Unclear("The answer was lost."),
+            "crash after": Crash(),
+            "crash before": Crash(),
+            "time-out": TimeoutError(),
+            "down": Unavailable("It does not answer.", wait),
+            "refused": Refused("refused", "No."),
+            "unreachable": Unreachable("unreachable", "There is nobody there."),
+            "opted out": OptedOut("marketing_stopped", "The customer wants no more."),
+            "blocked": Blocked("token", "The token has expired.", scope),
+        }[fate]
+
+    def _taken(self, message: Outgoing) -> str:
+        storm, reference = self.storm, f"{self.name}-{next(self.storm.numbers)}"
+        if not self.reconciles:
+            storm.arrived.append(Arrived(message, self.name, storm.office.now))
+            return reference
+        arrives = storm.random.random() < 0.85
+        if arrives:
+            storm.arrived.append(Arrived(message, self.name, storm.office.now))
+        storm.tell_later(message, reference, arrives=arrives)
+        return reference
+
+
+FATES = {
+    "taken": 60,
+    "answer lost": 5,
+    "call lost": 3,
+    "crash after": 3,
+    "crash before": 2,
+    "time-out": 3,
+    "down": 12,
+    "refused": 5,
+    "unreachable": 1,
+    "opted out": 1,
+    "blocked": 1,
+}
+
+
+@dataclass
+class Storm:
+    """Plays what is due, in order of its time; several things at once where they are due together."""
+
+    office: Office
+    random: Random
+    ids: dict[str, str] = field(default_factory=dict)
+    zones: dict[str, ZoneInfo] = field(default_factory=dict)
+    opted_out: dict[tuple[str | None, str, str], bool] = field(default_factory=dict)
+    told_the_vendor: list[tuple[str | None, str, str]] = field(default_factory=list)
+    arrived: list[Arrived] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    numbers: Any = field(default_factory=itertools.count)
+    due: list[tuple[datetime, int, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        vendors = [Vendor(self, "email", False), Vendor(self, "whatsapp", True)]
+        self.office.use({"log": None} | {vendor.name: vendor for vendor in vendors})
+        self.night = QuietHours.parse(QUIET)
+
+    def check(self, message: Outgoing, channel: str) -> None:
+        """What must hold whenever a vendor is called."""
+        purpose = message.rendered.purpose
+        if self.opted_out.get((message.to, channel, purpose)):
+            self.broken.append(f"{message.key} by {channel} after the opt-out")
+        if self.night.hold(self.office.now.astimezone(self.zones[message.to or ""])):
+            self.broken.append(f"{message.key} in the night")
+
+    def at(self, when: datetime, what: Any) -> None:
+        heapq.heappush(self.due, (max(when, self.office.now), next(self.numbers), what))
+
+    async def populate(self, messages: int) -> None:
+        """Customers who have allowed everything, with messages over a week; some of them change their minds."""
+        start = self.office.now
+        for number in range(messages // 10 or 1):
+            name, zone = f"customer{number}", self.random.choice(ZONES)
+            known = {"email": f"{name}@example.com", "phone": f"+49151{number:08d}"}
+            customer = await self.office.customer(
+                name, **known, timezone=zone, consent=["email", "whatsapp"]
+            )
+            self.zones |= dict.fromkeys(known.values(), ZoneInfo(zone))
+            for _ in range(10):
+                self._write(customer, start)
+            if self.random.random() < 0.3:
+                # At a moment of its own: what is on its way just then may still arrive.
+                at = start + timedelta(minutes=self.random.randint(0, 10_000), seconds=30)
+                self.at(at, self._opt_out(customer, known))
+
+    def _write(self, customer: str, start: datetime) -> None:
+        template = self.random.choice([REWARD, PROMOTION])
+        channels = self.random.choice(
+            [("email",), ("whatsapp",), ("whatsapp", "email"), ("email", "whatsapp")]
+        )
+
+        async def write() -> None:
+            message = await self.office.write(customer, template, *channels)
+            self.ids[(await self.office.message(message)).key] = message
+            self.at(self.office.now, self.attempt(message))
+
+        self.at(start + timedelta(minutes=self.random.randint(0, 10_000)), write())
+
+    async def _opt_out(self, customer: str, known: dict[str, str]) -> None:
+        """By the API, or where they are told to the vendor; a list that still says yes comes after it."""
+        channel, purpose = self.random.choice([("email", "service"), ("email", "marketing")])
+        to = known["email"]
+        if self.random.random() < 0.5:
+            channel, purpose, to = "whatsapp", "marketing", known["phone"]
+            async with self.office.store.begin() as tx:
+                wish = Preference(channel, to, "stop", self.office.now)
+                await deliveries.prefer(tx, wish, self.office.now)
+        else:
+            await self.office.wish(customer, "withdrawn", purpose, channel)
+        self.opted_out[to, channel, purpose] = True
+        await self.office.tell(customer, "email", "whatsapp")
+
+    def tell_later(self, message: Outgoing, reference: str, *, arrives: bool) -> None:
+        """Statuses: some never, some twice, in any order, up to seven days late."""
+        states = ["sent", "delivered", "read"] if arrives else ["sent", "failed"]
+        for state in (*states, self.random.choice(states)):
+            if self.random.random() < 0.2 and state != "failed":
+                continue
+            at = self.office.now + timedelta(minutes=self.random.choice([0, 1, 5, 600, 10_000]))
+            kind: Any = self.random.choice(["refused", "unavailable", "unreachable"])
+            about = {"kind": kind, "code": kind, "sentence": "s."} if state == "failed" else {}
+            key = message.key if self.random.random() < 0.8 else None
+            status: Any = {"key": key, "reference": reference, "state": state, "at": at}
+            self.at(at, self._hear(Status(**status, **about)))
+
+    async def _hear(self, status: Status) -> None:
+        async with self.office.store.begin() as tx:
+            await deliveries.note(tx, "whatsapp", status, self.office.now)
+
+    async def attempt(self, message: str) -> None:
+        """What the workflow does: try, again where the activity fails, give up, and wait as it is told."""
+        self.attempts[message] += 1
+        sending = await self.one_attempt(message)
+        if sending is None and self.attempts[message] % DOWN_FOR_A_DAY:
+            minutes = self.random.choice([0, 1, 30])
+            self.at(self.office.now + timedelta(minutes=minutes), self.attempt(message))
+        elif sending is None:
+            sending = await self.office.activities.give_up_message(message, "It does not answer.")
+        if sending and sending.again_at:
+            self.at(sending.again_at, self.attempt(message))
+
+    async def one_attempt(self, message: str) -> Sending | None:
+        try:
+            return await self.office.send(message)
+        except ApplicationError as error:
+            self.said.append(f"{error} {error.__cause__!r}")
+        except Crash:
+            pass
+        return None
+
+    async def play(self) -> None:
+        while self.due:
+            now, _, _ = self.due[0]
+            self.office.now = now
+            together = []
+            while self.due and self.due[0][0] == now and len(together) < 8:
+                together.append(heapq.heappop(self.due)[2])
+            await asyncio.gather(*together)
+            self.opted_out |= dict.fromkeys(self.told_the_vendor, True)
+            await self._resume()
+
+    async def _resume(self) -> None:
+        """The commands of failures that came later."""
+        for row in await self.office.all(schema.events, state="queued"):
+            async with self.office.store.begin() as tx:
+                await inbox.answer(tx, row.id, {})
+            self.at(row.retry_at, self.attempt(row.data["message"]))
