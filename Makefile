@@ -22,9 +22,9 @@ dev: install
 test: install
 	$(BIN)/pytest -n auto --maxprocesses 4
 
-# The crash test in its long form.
+# The crash tests in their long form.
 chaos: install
-	CHAOS_LIFECYCLES=3000 $(BIN)/pytest tests/chaos -s
+	CHAOS_LIFECYCLES=3000 CHAOS_GRANTS=3000 $(BIN)/pytest tests/chaos -s
 
 # The storm of messages in its long form.
 messages: install
