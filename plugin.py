@@ -143,6 +143,7 @@ def _message_activities(resources: Resources) -> MessageActivities:
         {name: channel.reconciles for name, channel in channels.items()},
         QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
         Cap.parse(settings.message_cap) if settings.message_cap else None,
+        settings.operator_email,
     )
     return MessageActivities(
         resources.store,

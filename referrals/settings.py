@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from referrals.domain.events import Email
 from referrals.domain.sending import CapText, QuietHoursText
 from referrals.domain.signatures import key_of
 
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`; without it mails go to the log channel."""
     email_from: str = "Referrals <referrals@localhost>"
+    operator_email: Email | None = None
+    """Where journeys send what is for the operator; without it, or without SMTP, that goes to the log channel."""
     whatsapp_url: str = "https://graph.facebook.com"
     whatsapp_version: str = "v23.0"
     whatsapp_phone_number_id: str | None = None

@@ -167,7 +167,7 @@ class Play:
 
     def _send(self, run: _Run, stop: Stop, send: Send, at: datetime) -> None:
         owner = run.began_by.about.get("reward", {}).get("side", send.to)
-        if owner == send.to:  # a reward is its owner's news
+        if send.to in (owner, "operator"):  # a reward is its owner's news, and the operator's
             does = f"sends {send.template}"
             self._note(run, at, stop.number, does, to=send.to, channels=send.channels)
 

@@ -70,8 +70,14 @@ class Send(Model):
     """One message, by the first of the channels that can reach the customer."""
 
     template: Slug
-    to: Literal["advocate", "friend"]
+    to: Literal["advocate", "friend", "operator"]
     channels: Annotated[tuple[Channel, ...], Field(max_length=3), AfterValidator(not_empty)]
+
+    @model_validator(mode="after")
+    def _operator_reads_mail(self) -> Self:
+        if self.to == "operator" and "whatsapp" in self.channels:
+            raise ValueError("must not go to the operator by whatsapp: it has email and log")
+        return self
 
 
 class Wait(Compact):

@@ -162,7 +162,7 @@ async def follow(
 ) -> None:
     """What a failure means beyond this message: for the address, the customer, or all that goes this way."""
     customer_id, channel = message.customer_id, delivery.channel
-    if kind == "unreachable" and delivery.digest:
+    if kind == "unreachable" and delivery.digest and customer_id:
         await suppressions.add(
             tx, customer_id, channel, delivery.digest, reason.code, reason.message, now
         )

@@ -67,9 +67,9 @@ class Entrant:
         return f"{key}/{self.occurrence}" if self.occurrence else key
 
     def customer_of(self, side: str | None) -> str | None:
-        """The customer's id here."""
+        """The customer's id here; the operator is none."""
         sides = {"advocate": self.scene.advocate.customer_id, "friend": self.scene.friend_id}
-        return sides[side] if side else None
+        return sides.get(side) if side else None
 
 
 async def enter(tx: Tx, entrant: Entrant) -> None:
@@ -205,7 +205,8 @@ async def _send(
 ) -> None:
     scene, reward = entrant.scene, entrant.reward
     recipient = entrant.customer_of(send.to)
-    if recipient is None or (reward and reward.customer_id != recipient):
+    news = recipient and (reward is None or reward.customer_id == recipient)
+    if not news and send.to != "operator":
         return  # a reward is its owner's news
     await tx.execute(
         insert(tx, messages)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from referrals.domain.problems import Problem
 from referrals.domain.states import RewardState
@@ -242,8 +242,8 @@ async def list_messages(
 ) -> Page[views.Message]:
     await require_campaign(tx, campaign_id)
     statement = (
-        select(messages, customers.c.external_id.label("customer"))
-        .join(customers, customers.c.id == messages.c.customer_id)
+        select(messages, func.coalesce(customers.c.external_id, "operator").label("customer"))
+        .outerjoin(customers, customers.c.id == messages.c.customer_id)
         .where(
             messages.c.campaign_id == campaign_id,
             *equal({messages.c.state: state, customers.c.external_id: customer}),

@@ -26,11 +26,20 @@ from referrals.store.sql import Tx, first, one, rows
 
 
 @dataclass(frozen=True)
+class Operator:
+    """The recipient of a message that is no customer's."""
+
+    name: str | None = None
+    locale: str = "en"
+    timezone: str | None = None
+
+
+@dataclass(frozen=True)
 class Draft:
     """A message with the recipient and what its template may say (see `channels.context`)."""
 
     message: Row[Any]
-    recipient: Row[Any]
+    recipient: Row[Any] | Operator
     context: dict[str, Any]
 
 
@@ -39,7 +48,8 @@ async def draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
     message = await first(tx, select(messages).where(messages.c.id == message_id))
     if message is None:
         return None
-    recipient = await customers.get(tx, message.customer_id)
+    customer = message.customer_id
+    recipient = await customers.get(tx, customer) if customer else Operator()
     return Draft(message, recipient, await _context(tx, message, recipient, public_url))
 
 
@@ -101,7 +111,7 @@ async def log(
 
 
 async def _context(
-    tx: Tx, message: Row[Any], recipient: Row[Any], public_url: str
+    tx: Tx, message: Row[Any], recipient: Row[Any] | Operator, public_url: str
 ) -> dict[str, Any]:
     campaign = await campaigns.at_version(tx, message.campaign_id, message.version)
     advocate = await one(tx, select(advocates).where(advocates.c.id == message.advocate_id))

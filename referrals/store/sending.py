@@ -42,6 +42,8 @@ class Rules:
     channels: Mapping[str, bool]
     quiet_hours: QuietHours | None = None
     cap: Cap | None = None
+    operator: str | None = None
+    """The address of the operator's mails, who has none of a customer's rules."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,12 @@ async def claim(
     message = await deliveries.lock(tx, message_id)
     if message.state != "pending":
         return Sending(state=message.state)
+    tried = await deliveries.of_message(tx, message_id)
+    if message.customer_id is None:
+        return await _OperatorsTurn(tx, message, None, tried, "service", rules, now).take()
     recipient = await one(
         tx, locked(select(customers).where(customers.c.id == message.customer_id))
     )
-    tried = await deliveries.of_message(tx, message_id)
     return await _Turn(tx, message, recipient, tried, purpose, rules, now).take()
 
 
@@ -82,7 +86,7 @@ async def claim(
 class _Turn:
     tx: Tx
     message: Row[Any]
-    recipient: Row[Any]
+    recipient: Any
     tried: Mapping[str, Row[Any]]
     purpose: Purpose
     rules: Rules
@@ -115,12 +119,15 @@ class _Turn:
             return unclear
         if channel == "log":
             return await self._claim(channel, None)
-        address = getattr(self.recipient, _ADDRESSES[channel])
+        address = self._address(channel)
         if not address:
             return NO_ADDRESS
         if refused := await self._refused(channel, address) or await self._held_up(channel):
             return refused
         return await self._claim(channel, address)
+
+    def _address(self, channel: str) -> str | None:
+        return getattr(self.recipient, _ADDRESSES[channel], None)
 
     async def _unclear(self, delivery: Row[Any]) -> Wait | Reason | None:
         """A call without an end: its vendor may tell; else marketing goes out at most once, service at least once."""
@@ -235,6 +242,23 @@ class _Turn:
     async def _fail(self, reason: Reason) -> Sending:
         await outbox.fail(self.tx, self.message, reason, self.now)
         return Sending(state="failed")
+
+
+class _OperatorsTurn(_Turn):
+    """The operator has neither consent, quiet hours nor a cap; what is held for all others is held here too."""
+
+    def _channels(self) -> list[str]:
+        """The log, where mails have nowhere to go."""
+        return super()._channels() if self.rules.operator else ["log"]
+
+    def _address(self, channel: str) -> str | None:  # noqa: ARG002
+        return self.rules.operator
+
+    async def _refused(self, channel: str, address: str) -> None:
+        pass
+
+    async def _held_up(self, channel: str) -> Wait | Reason | None:
+        return await self._blocked(channel)
 
 
 async def sent(

@@ -222,7 +222,10 @@ class ReferralDetails(Referral):
 
 @dataclass(frozen=True)
 class Message:
-    """A pending one waits until `not_before`; the reason says for what, or why it failed."""
+    """A pending one waits until `not_before`; the reason says for what, or why it failed.
+
+    `customer` is `operator` where it is the operator's.
+    """
 
     id: str
     customer: str

@@ -38,6 +38,10 @@ journeys:
     steps:
       - send: {template: reward_granted, to: advocate, channels: [log]}
       - send: {template: reward_granted, to: friend, channels: [log]}
+  - name: alert
+    on: reward_failed
+    steps:
+      - send: {template: reward_failed, to: operator, channels: [email]}
 """
 
 
@@ -130,6 +134,16 @@ def test_a_reward_is_its_owners_news(play):
     assert sum("sends" in line for line in play(granted)) == 1
 
 
+def test_a_parked_reward_is_the_operators_news_whoever_owns_it(play):
+    failed = event("reward_failed", "01T10:00:00", friend=FAY, reward={"side": "friend"})
+
+    assert play(failed) == [
+        "01T10:00 fay: begins with reward_failed",
+        "01T10:00 fay: sends reward_failed",
+        "01T10:00 fay: is done",
+    ]
+
+
 def test_one_journey_can_be_chosen_and_people_see_a_table(run, tmp_path):
     (tmp_path / "spring.yaml").write_text(CAMPAIGN)
     (tmp_path / "event.json").write_text(json.dumps(SIGN_UP))
@@ -144,7 +158,7 @@ def test_one_journey_can_be_chosen_and_people_see_a_table(run, tmp_path):
     assert (none.code, none.out) == (1, "")
     assert "they begin with reward_granted" in none.err
     unknown = run("journey", "test", *files, "--journey", "nugde")
-    assert "there are nudge, share, paid" in unknown.err
+    assert "there are nudge, share, paid, alert" in unknown.err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ SMALLEST = {
     "rewards": {"friend": POINTS},
 }
 SEND = {"template": "thank_advocate", "to": "advocate", "channels": ["email", "log"]}
+OPERATOR = {"template": "reward_failed", "to": "operator", "channels": ["whatsapp", "email"]}
 FULL = SMALLEST | {
     "timezone": "Europe/Berlin",
     "starts_at": "2026-03-01T00:00:00+01:00",
@@ -290,7 +291,7 @@ MISTAKES = [
     ("journeys.0.when", "milestone.at = 10", "ten: line 1, column 14: Syntax error: token recognition error at: '= '"),
     ("journeys.0.steps", [], "must not be empty"),
     ("journeys.0.steps.0.send.template", "../secret", SLUG),
-    ("journeys.0.steps.0.send.to", "everyone", "must be 'advocate' or 'friend'"),
+    ("journeys.0.steps.0.send.to", "everyone", "must be 'advocate', 'friend' or 'operator'"),
     ("journeys.0.steps.0.send.channels", [], "must not be empty"),
     ("journeys.0.steps.0.send.channels", "email", "must be a list"),
     ("journeys", [FULL["journeys"][0]] * 2, "has two entries named ten"),
@@ -319,6 +320,7 @@ def test_a_mistake_is_named_with_its_field(path, value, message):
         ("rewards.tiers.0.each", False, "rewards.tiers[0]", "must have either each: true, or at: a number of conversions"),
         ("rewards.tiers.1.name", "each_friend", "rewards.tiers", "has two entries named each_friend"),
         ("journeys.0.steps.0.send.to", "friend", "journeys[0].steps", "must not send to the friend: milestone_reached is about the advocate alone"),
+        ("journeys.0.steps.0.send", OPERATOR, "journeys[0].steps[0].send", "must not go to the operator by whatsapp: it has email and log"),
         ("journeys.0.steps.0.send.channels", ["email", "sms"], "journeys[0].steps[0].send.channels[1]", "must be 'whatsapp', 'email' or 'log'"),
         ("journeys.0.steps.0", {"sned": SEND}, "journeys[0].steps[0].sned", "is not a key here; did you mean send?"),
         ("colour", "red", "colour", "is not a key here"),

@@ -184,7 +184,7 @@ class World:
         """(template, recipient, state) of every message, in order."""
         rows = await self.all(schema.messages)
         names = {row.id: row.external_id for row in await self.all(schema.customers)}
-        return [(row.template, names[row.customer_id], row.state) for row in rows]
+        return [(row.template, names.get(row.customer_id, "operator"), row.state) for row in rows]
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait, in real time, for what workers are doing; fails where it does not come."""

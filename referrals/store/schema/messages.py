@@ -1,10 +1,26 @@
 """Messages on their way out."""
 
 from secrets import token_urlsafe
+from typing import Any
 
-from sqlalchemy import JSON, Column, ForeignKey, ForeignKeyConstraint, Index, Integer, Table, Text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+)
 
 from referrals.store.schema.base import Instant, index_where, metadata, one_of
+
+
+def _token(context: Any) -> str | None:
+    return token_urlsafe(24) if context.get_current_parameters()["customer_id"] else None
+
 
 messages = Table(
     "messages",
@@ -17,7 +33,8 @@ messages = Table(
     Column("event", Text, nullable=False),
     Column("template", Text, nullable=False),
     Column("channels", JSON, nullable=False),
-    Column("customer_id", ForeignKey("customers.id"), nullable=False),
+    # Null where it is the operator's.
+    Column("customer_id", ForeignKey("customers.id")),
     Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
     Column("referral_id", ForeignKey("referrals.id")),
     Column("milestone_id", ForeignKey("milestones.id")),
@@ -32,7 +49,7 @@ messages = Table(
     ),
     Column("purpose", Text),
     # Of the link that ends such messages; who has it was sent it.
-    Column("token", Text, unique=True, default=lambda: token_urlsafe(24)),
+    Column("token", Text, unique=True, default=_token),
     # A pending message waits until then; the reason says for what.
     Column("not_before", Instant),
     Column("channel", Text),
@@ -48,6 +65,8 @@ messages = Table(
     ForeignKeyConstraint(
         ["campaign_id", "version"], ["campaign_versions.campaign_id", "campaign_versions.version"]
     ),
+    # The operator has no consent to withdraw.
+    CheckConstraint("customer_id IS NOT NULL OR token IS NULL", name="operator"),
     index_where("ix_messages_pending", "sender_id", where="state = 'pending'"),
     Index("ix_messages_list", "campaign_id", "id"),
     Index("ix_messages_customer", "customer_id"),
