@@ -27,9 +27,10 @@ SETTLE: dict[str, Any] = {
     "task_queue": REWARDS_QUEUE,
     "start_to_close_timeout": timedelta(minutes=4),
     "schedule_to_close_timeout": timedelta(days=3),
-    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=10)),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=1)),
 }
-"""A provider may be down for days before its rewards are parked; the activity says when to come again."""
+"""A provider may be down for days before its rewards are parked. The activity says when to come again; where its worker
+has died, the policy does."""
 NOTE: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
     "schedule_to_close_timeout": timedelta(days=30),

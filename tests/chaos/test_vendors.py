@@ -8,6 +8,7 @@ import os
 import random
 import sys
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -118,9 +119,11 @@ async def test_under_every_fault_and_with_workers_killed_nothing_is_doubled_and_
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     vendors = {kind: kind(seed) for kind in PROVIDERS}
-    stops = [await serve(vendor) for vendor in vendors.values()]
     killed: Counter[str] = Counter()
-    async with running_dev(tmp_path, **settings(vendors)) as dev:
+    async with AsyncExitStack() as stack:
+        for vendor in vendors.values():
+            stack.push_async_callback(await serve(vendor))
+        dev = await stack.enter_async_context(running_dev(tmp_path, **settings(vendors)))
         async with httpx.AsyncClient(base_url=dev.url, headers=HEADERS, timeout=30) as http:
             shop = Shop(http)
             codes = await open_campaigns(http, shop)
@@ -133,10 +136,8 @@ async def test_under_every_fault_and_with_workers_killed_nothing_is_doubled_and_
         async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'referrals.db'}") as store:
             await until_settled(store)
             ours, reached = await our_books(store), await states(store)
-    for vendor in vendors.values():
-        await vendor.quiet()
-    for stop in stops:
-        await stop()
+        for vendor in vendors.values():
+            await vendor.quiet()
     met = sum((vendor.met for vendor in vendors.values()), Counter())
     print(killed, reached, met)
     assert sorted(ours) == sorted(entry for vendor in vendors.values() for entry in vendor.books)

@@ -6,6 +6,8 @@ The order of things is that of the product: a look-up comes when a booking must 
 from datetime import timedelta
 from functools import partial
 
+from temporalio.common import RetryPolicy
+
 import activities.circuit
 import activities.rewards
 import referrals.providers.setup
@@ -14,13 +16,14 @@ from referrals.http_client import open_client
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
 
-referrals.providers.setup.open_client = partial(open_client, connect=1, read=0.3)
+referrals.providers.setup.open_client = partial(open_client, connect=1, read=0.7)
 Voucherify.visible_after = timedelta(seconds=3)
 TalonOne.visible_after = timedelta(seconds=1)
 activities.rewards.FIRST_PAUSE = timedelta(seconds=0.2)
 activities.rewards.LONGEST_PAUSE = timedelta(seconds=2)
 activities.rewards.POLL = timedelta(seconds=1)
-activities.rewards.PATIENCE = timedelta(seconds=5)
+activities.rewards.PATIENCE = timedelta(seconds=8)
 activities.rewards.SENT = timedelta(seconds=3)
 activities.circuit.REST = timedelta(seconds=1)
 workflows.effects.SETTLE["start_to_close_timeout"] = timedelta(seconds=20)
+workflows.effects.SETTLE["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=2))
