@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable, Coroutine
+from difflib import get_close_matches
 from math import isfinite
 from typing import Any, NoReturn
 
 from fastapi import Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from referrals.domain.problems import Problem
+from referrals.domain.problems import FieldError, Problem
 from referrals.store import keys
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -50,16 +53,36 @@ class BodyLimit:
 
 
 class Route(APIRoute):
-    """A route that asks for a key first, and then reads its body, if it has one, as strict JSON."""
+    """A route that asks for a key first, knows its parameters, and reads its body, if it has one, as strict JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = [field.alias for field in fields if isinstance(field.field_info, Query)]
 
         async def handler(request: Request) -> Response:
             request.state.caller = await _authorised(request)
+            _check_parameters(request, known)
             return await handle(await _strict(request) if self.body_field else request)
 
         return handler
+
+
+def _check_parameters(request: Request, known: list[str]) -> None:
+    """A misspelt filter, if it were left out, would let a command do to all what it is to do to a few."""
+    errors = tuple(
+        FieldError(name, f"is not a parameter here{_instead(name, known)}")
+        for name in request.query_params
+        if name not in known
+    )
+    if errors:
+        told = "; ".join(f"{error.field}: {error.message}" for error in errors)
+        raise Problem("invalid-request", "The request cannot be understood", 422, told, errors)
+
+
+def _instead(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 class StrictRequest(Request):

@@ -209,7 +209,7 @@ async def list_messages(
     campaign: CampaignId,
     engine: Engine,
     asked: List,
-    state: Literal["pending", "sent", "failed"] | None = None,
+    state: views.MessageState | None = None,
     customer: Wanted = None,
 ) -> Any:
     async with engine.store.read() as tx:

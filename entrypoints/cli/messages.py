@@ -1,14 +1,19 @@
 """`referrals message …`: what was sent, and what an operator does about what is not."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from entrypoints.cli.client import Api, load_settings, path
 from entrypoints.cli.output import Json, print_json, print_table, say
-from entrypoints.cli.referral import Limit, State
+from entrypoints.cli.referral import Limit
 
 app = typer.Typer(no_args_is_help=True, help="Messages: list, blocks, unblock, suppressions, lift.")
+
+State = Annotated[
+    Literal["pending", "sent", "delivered", "read", "failed"] | None,
+    typer.Option(help="Only those in this state."),
+]
 
 MESSAGE = {
     "id": "Message",

@@ -12,6 +12,7 @@ from referrals.domain.event_names import OUTBOUND
 
 T = TypeVar("T")
 
+MessageState = Literal["pending", "sent", "delivered", "read", "failed"]
 OutcomeKind = Literal["done", "queued", "refused"]
 """Of a command: queued is kept, and done later, once."""
 

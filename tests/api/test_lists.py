@@ -191,3 +191,21 @@ async def _fill(api: Api) -> None:
     code = await api.books.publish("spring", "ada")
     await api.books.convert(code, "fay")
     await api.books.convert(code, "gil")
+
+
+async def test_a_misspelt_filter_is_refused_and_does_nothing_to_all(api: Api):
+    listed = await api.get("/v1/campaigns/spring/referrals?stat=held")
+    void = "/v1/campaigns/spring/rewards/void?state=failed&custmer=fay"
+    voided = await api.http.post(void, json={"reason": "Gone"})
+
+    assert problem(listed, 422, "invalid-request")["errors"] == [
+        {"field": "stat", "message": "is not a parameter here; did you mean state?"}
+    ]
+    assert problem(voided, 422, "invalid-request")["errors"][0]["field"] == "custmer"
+
+
+@pytest.mark.parametrize("state", ["pending", "sent", "delivered", "read", "failed"])
+async def test_messages_can_be_asked_for_by_each_of_their_states(api: Api, state: str):
+    answer = await api.get(f"/v1/campaigns/spring/messages?state={state}")
+
+    assert answer.json()["data"] == []
