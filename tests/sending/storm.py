@@ -94,6 +94,8 @@ class Vendor:
         arrives = storm.random.random() < 0.85
         if arrives:
             storm.arrived.append(Arrived(message, self.name, storm.office.now))
+        else:
+            storm.lost.add(reference)
         storm.tell_later(message, reference, arrives=arrives)
         return reference
 
@@ -123,6 +125,7 @@ class Storm:
     opted_out: dict[tuple[str | None, str, str], bool] = field(default_factory=dict)
     told_the_vendor: list[tuple[str | None, str, str]] = field(default_factory=list)
     arrived: list[Arrived] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
