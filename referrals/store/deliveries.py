@@ -136,14 +136,20 @@ async def _note_failure(
     tx: Tx, message: Row[Any], delivery: Row[Any], status: Status, now: datetime
 ) -> None:
     """The message goes by its next channel, or again by this one where the failure passes; or it has failed."""
-    if delivery.state not in ("trying", "unclear", "sent"):
+    given_up = delivery.state == "failed"
+    if _rank(delivery) > _RANKS["unclear"] and delivery.state != "sent":
         return
     reason = Reason(status.code or "failed", status.sentence or "It was not delivered.")
-    passes = status.kind in ("unavailable", "blocked") and now < message.created_at + TRIED_FOR
+    in_time = now < message.created_at + TRIED_FOR and not given_up
+    passes = in_time and status.kind in ("unavailable", "blocked")
     state = "open" if passes else "failed"
     await settle(tx, delivery, state, reason)
     at = min(status.at, now)
     await follow(tx, message, delivery, reason, at, now, status.kind, status.scope)
+    if given_up:
+        unclear = messages.c.reason_code == UNCLEAR.code
+        statement = messages.update().where(messages.c.id == message.id, unclear)
+        await tx.execute(statement.values(reason_code=reason.code, reason=reason.message))
     if message.state == "sent" and message.channel == delivery.channel:
         await _send_again(tx, message, reason, now, now + PASSES if passes else now)
 

@@ -94,8 +94,6 @@ class Vendor:
         arrives = storm.random.random() < 0.85
         if arrives:
             storm.arrived.append(Arrived(message, self.name, storm.office.now))
-        else:
-            storm.lost.add(reference)
         storm.tell_later(message, reference, arrives=arrives)
         return reference
 
@@ -206,8 +204,9 @@ class Storm:
 
     async def _hear(self, status: Status) -> None:
         async with self.office.store.begin() as tx:
-            await deliveries.note(tx, "whatsapp", status, self.office.now)
-            if status.state == "failed":
+            ours = await deliveries.note(tx, "whatsapp", status, self.office.now)
+            if ours and status.state == "failed":
+                self.lost.add(status.reference or "")
                 await self._resume(tx)
 
     async def _resume(self, tx: Tx) -> None:

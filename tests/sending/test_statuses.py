@@ -214,6 +214,24 @@ async def test_a_failure_is_not_undone_by_what_came_before_it_and_is_told_after_
     assert (await office.message(message)).reference == "ref-2"
 
 
+@pytest.mark.parametrize("kind", ["refused", "unavailable"])
+async def test_what_was_given_up_as_unclear_has_failed_once_that_is_told(office: Office, kind: Any):
+    office.whatsapp.answers = [LOST]
+    customer = await office.customer(consent=["whatsapp"])
+    message = await office.write(customer, PROMOTION, "whatsapp")
+    await office.try_to_send(message)
+    office.pass_time(minutes=10)
+    await office.send(message)
+    assert await office.outcome(message) == ("failed", None, "unclear")
+    about = {"key": (await office.message(message)).key, "reference": "wamid-1"}
+
+    await office.hear("failed", **about, kind=kind, code="c", sentence="s.")
+    await office.hear("sent", **about)
+
+    assert await office.outcome(message) == ("failed", None, "c")
+    assert await resumes(office) == []
+
+
 @pytest.mark.parametrize("again", [1, 2])
 async def test_whoever_stops_marketing_over_there_has_stopped_it_here(office: Office, again: int):
     ada = await office.customer(consent=["whatsapp", "email"])
