@@ -136,8 +136,8 @@ async def _note_failure(
     tx: Tx, message: Row[Any], delivery: Row[Any], status: Status, now: datetime
 ) -> None:
     """The message goes by its next channel, or again by this one where the failure passes; or it has failed."""
-    given_up = delivery.state == "failed"
-    if _rank(delivery) > _RANKS["unclear"] and delivery.state != "sent":
+    given_up = delivery.state == "failed" and delivery.reason_code == UNCLEAR.code
+    if not given_up and delivery.state not in ("trying", "unclear", "sent"):
         return
     reason = Reason(status.code or "failed", status.sentence or "It was not delivered.")
     in_time = now < message.created_at + TRIED_FOR and not given_up

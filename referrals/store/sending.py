@@ -159,7 +159,7 @@ class _Turn:
         return Wait(over, reason) if over else None
 
     async def _over_the_cap(self) -> Wait | None:
-        """Every message counts that has reached the customer or may yet have."""
+        """Every message counts that has reached the customer or may have, by its latest attempt or one before."""
         if self.rules.cap is None:
             return None
         table = deliveries_table
