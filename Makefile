@@ -28,7 +28,7 @@ chaos: install
 
 # The storm of messages in its long form.
 messages: install
-	REFERRALS_TEST_MESSAGES=10000 $(BIN)/pytest tests/sending/test_storm.py
+	REFERRALS_TEST_MESSAGES=10000 $(BIN)/pytest -n 2 tests/sending/test_storm.py
 
 lint: install
 	$(BIN)/ruff check .

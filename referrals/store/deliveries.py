@@ -1,7 +1,7 @@
 """What became of each message by each channel: what vendors tell of it, in any order, twice and days late.
 
-A delivery only goes forward: open, trying or unclear, sent, delivered, read. What failed after it was sent goes by the
-next channel. Whatever is decided about one message is decided with its row locked.
+A delivery only goes forward: trying or unclear, sent, delivered, read. What failed after it was sent goes by the next
+channel, or is open for another attempt. Whatever is decided about one message is decided with its row locked.
 """
 
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ UNCLEAR = Reason(
     "unclear", "It may have been sent: the answer was lost, and it must not be sent twice."
 )
 
-_RANKS = {"pending": 0, "open": 0, "trying": 1, "unclear": 1, "sent": 2, "delivered": 3, "read": 4}
+_RANKS = {"pending": 0, "trying": 1, "unclear": 1, "open": 2, "sent": 2, "delivered": 3, "read": 4}
 
 
 async def of_message(tx: Tx, message_id: str) -> dict[str, Row[Any]]:
@@ -48,12 +48,21 @@ async def note(tx: Tx, channel: str, status: Status, now: datetime) -> bool:
     delivery = (await of_message(tx, message_id)).get(channel)
     if delivery is None:
         return False
+    if status.state in ("sent", "failed") and _of_another(delivery, status):
+        return True
     if status.state == "failed":
         await _note_failure(tx, message, delivery, status, now)
     else:
         at = min(status.at, now)
         await advance(tx, message, delivery, status.state, at, now, reference=status.reference)
     return True
+
+
+def _of_another(delivery: Row[Any], status: Status) -> bool:
+    """It is about an attempt that another followed, or may be: only what has reached the customer counts for all."""
+    if delivery.reference is None:
+        return bool(delivery.attempt > 1)
+    return status.reference not in (None, delivery.reference)
 
 
 async def prefer(tx: Tx, preference: Preference, now: datetime) -> None:
@@ -96,7 +105,7 @@ async def advance(
 
 
 def _rank(row: Row[Any]) -> int:
-    """What failed for good was known to the vendor; of what is unclear nothing is known."""
+    """What failed, for good or for now, was known to the vendor; of what is unclear nothing is known."""
     if row.state == "failed":
         return _RANKS["unclear" if row.reason_code == UNCLEAR.code else "sent"]
     return _RANKS[row.state]
@@ -127,17 +136,20 @@ async def _note_failure(
     tx: Tx, message: Row[Any], delivery: Row[Any], status: Status, now: datetime
 ) -> None:
     """The message goes by its next channel, or again by this one where the failure passes; or it has failed."""
-    another = None not in (delivery.reference, status.reference)
-    if another and delivery.reference != status.reference:
-        return  # an attempt that was followed by another
-    if delivery.state not in ("trying", "unclear", "sent"):
+    given_up = delivery.state == "failed" and delivery.reason_code == UNCLEAR.code
+    if not given_up and delivery.state not in ("trying", "unclear", "sent"):
         return
     reason = Reason(status.code or "failed", status.sentence or "It was not delivered.")
-    passes = status.kind in ("unavailable", "blocked") and now < message.created_at + TRIED_FOR
+    in_time = now < message.created_at + TRIED_FOR and not given_up
+    passes = in_time and status.kind in ("unavailable", "blocked")
     state = "open" if passes else "failed"
     await settle(tx, delivery, state, reason)
     at = min(status.at, now)
     await follow(tx, message, delivery, reason, at, now, status.kind, status.scope)
+    if given_up:
+        unclear = messages.c.reason_code == UNCLEAR.code
+        statement = messages.update().where(messages.c.id == message.id, unclear)
+        await tx.execute(statement.values(reason_code=reason.code, reason=reason.message))
     if message.state == "sent" and message.channel == delivery.channel:
         await _send_again(tx, message, reason, now, now + PASSES if passes else now)
 

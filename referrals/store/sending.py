@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, case, select
 
 from referrals.domain.decisions import Reason
 from referrals.domain.progress import Sending
@@ -166,22 +166,22 @@ class _Turn:
         return Wait(over, reason) if over else None
 
     async def _over_the_cap(self) -> Wait | None:
-        """Every message counts that has reached the customer or may yet have."""
+        """Every message counts that has reached the customer or may have, by its latest attempt or one before."""
         if self.rules.cap is None:
             return None
         table = deliveries_table
         reached = (table.c.state.not_in(["open", "failed"])) | (table.c.reason_code == UNCLEAR.code)
+        at = case((reached, table.c.claimed_at), else_=table.c.unclear_at)
         statement = (
-            select(table.c.claimed_at)
+            select(at)
             .join(messages, messages.c.id == table.c.message_id)
             .where(
                 messages.c.customer_id == self.recipient.id,
                 messages.c.id != self.message.id,
                 table.c.channel != "log",
-                table.c.claimed_at > self.now - self.rules.cap.period,
-                reached,
+                at > self.now - self.rules.cap.period,
             )
-            .order_by(table.c.claimed_at)
+            .order_by(at)
         )
         free_at = self.rules.cap.free_at(await scalars(self.tx, statement), self.now)
         reason = Reason("message_cap", "The customer has had as many messages as they may get.")
@@ -207,11 +207,14 @@ class _Turn:
             digest=suppressions.digest_of(address) if address else None,
         )
         again = {name: statement.excluded[name] for name in ("state", "claimed_at", "digest")}
+        before = deliveries_table.c
+        lost = before.state.in_(["trying", "unclear"])
         statement = statement.on_conflict_do_update(
             index_elements=["message_id", "channel"],
             set_={
                 **again,
-                "attempt": deliveries_table.c.attempt + 1,
+                "attempt": before.attempt + 1,
+                "unclear_at": case((lost, before.claimed_at), else_=before.unclear_at),
                 "reference": None,
                 "reason_code": None,
                 "reason": None,

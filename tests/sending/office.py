@@ -1,6 +1,5 @@
 """Messages on a real database, sent by the real activities through channels that answer as they are told."""
 
-import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -67,6 +66,11 @@ class Post:
         return [message.key for message in self.taken]
 
 
+def message_of(outgoing: Outgoing) -> str:
+    """The id of the message that a channel is given."""
+    return outgoing.key.removeprefix("spring/")
+
+
 class Office:
     def __init__(
         self, store: Store, *, quiet_hours: str | None = None, cap: str | None = None
@@ -83,7 +87,6 @@ class Office:
         channels: dict[str, Any] = {"log": LogChannel()}
         channels |= {"email": self.email, "whatsapp": self.whatsapp}
         self.use(channels)
-        self._numbers = itertools.count(1)
 
     def use(self, channels: dict[str, Any]) -> None:
         templates: Any = Templates()
@@ -110,14 +113,13 @@ class Office:
 
     async def write(self, customer_id: str, template: str = REWARD, *channels: str) -> str:
         """A message on its way, as a journey makes it."""
-        number = next(self._numbers)
         async with self.store.begin() as tx:
             advocate = await publications.join(tx, "spring", customer_id, self.now)
             message_id = new_id("msg")
             await tx.execute(
                 schema.messages.insert().values(
                     id=message_id,
-                    key=f"spring/journey/{number}",
+                    key=f"spring/{message_id}",
                     campaign_id="spring",
                     version=1,
                     journey="journey",

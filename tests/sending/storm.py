@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
 
 from referrals.channels import (
@@ -25,7 +26,8 @@ from referrals.domain.progress import Sending
 from referrals.domain.sending import QuietHours
 from referrals.domain.statuses import Preference, Status
 from referrals.store import deliveries, inbox, schema
-from tests.sending.office import PROMOTION, REWARD, Office
+from referrals.store.sql import Tx, rows
+from tests.sending.office import PROMOTION, REWARD, Office, message_of
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")
 QUIET, CAP, PERIOD = "21:00-08:00", 4, timedelta(days=1)
@@ -57,7 +59,7 @@ class Vendor:
         storm.check(message, self.name)
         if random.random() < 0.1:
             # Meanwhile another worker is given the same message.
-            await storm.one_attempt(storm.ids[message.key])
+            await storm.one_attempt(message_of(message))
         fate = random.choices(list(FATES), list(FATES.values()))[0]
         if fate in ("taken", "answer lost", "crash after", "time-out"):
             reference = self._taken(message)
@@ -117,11 +119,11 @@ class Storm:
 
     office: Office
     random: Random
-    ids: dict[str, str] = field(default_factory=dict)
     zones: dict[str, ZoneInfo] = field(default_factory=dict)
     opted_out: dict[tuple[str | None, str, str], bool] = field(default_factory=dict)
     told_the_vendor: list[tuple[str | None, str, str]] = field(default_factory=list)
     arrived: list[Arrived] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -169,7 +171,6 @@ class Storm:
 
         async def write() -> None:
             message = await self.office.write(customer, template, *channels)
-            self.ids[(await self.office.message(message)).key] = message
             self.at(self.office.now, self.attempt(message))
 
         self.at(start + timedelta(minutes=self.random.randint(0, 10_000)), write())
@@ -203,7 +204,16 @@ class Storm:
 
     async def _hear(self, status: Status) -> None:
         async with self.office.store.begin() as tx:
-            await deliveries.note(tx, "whatsapp", status, self.office.now)
+            ours = await deliveries.note(tx, "whatsapp", status, self.office.now)
+            if ours and status.state == "failed":
+                self.lost.add(status.reference or "")
+                await self._resume(tx)
+
+    async def _resume(self, tx: Tx) -> None:
+        """The command of a failure that came later."""
+        for row in await rows(tx, select(schema.events).filter_by(state="queued")):
+            await inbox.answer(tx, row.id, {})
+            self.at(row.retry_at, self.attempt(row.data["message"]))
 
     async def attempt(self, message: str) -> None:
         """What the workflow does: try, again where the activity fails, give up, and wait as it is told."""
@@ -235,11 +245,4 @@ class Storm:
                 together.append(heapq.heappop(self.due)[2])
             await asyncio.gather(*together)
             self.opted_out |= dict.fromkeys(self.told_the_vendor, True)
-            await self._resume()
-
-    async def _resume(self) -> None:
-        """The commands of failures that came later."""
-        for row in await self.office.all(schema.events, state="queued"):
-            async with self.office.store.begin() as tx:
-                await inbox.answer(tx, row.id, {})
-            self.at(row.retry_at, self.attempt(row.data["message"]))
+            self.told_the_vendor.clear()

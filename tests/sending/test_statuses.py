@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from referrals.channels import Unclear
 from referrals.domain.statuses import Preference
 from referrals.store import deliveries, schema
 from tests.sending.office import NOON, PROMOTION, REWARD, Office
@@ -168,6 +169,67 @@ async def test_a_failure_of_an_attempt_that_another_followed_is_passed_over(offi
     await office.hear("failed", key=message.key, reference="wamid-of-before", kind="refused")
 
     assert (await office.message(message.id)).state == "sent"
+
+
+LOST = Unclear("The answer was lost.")
+
+
+@pytest.mark.parametrize("state", ["sent", "failed"])
+@pytest.mark.parametrize("answer", ["ref", LOST])
+async def test_what_is_told_again_of_an_attempt_says_nothing_of_the_one_that_followed(
+    office: Office, answer: Any, state: Any
+):
+    office.whatsapp.answers = ["ref", answer]
+    message = await sent(office, PROMOTION)
+    about = {"key": message.key, "reference": message.reference}
+    await office.hear("failed", **about, kind="unavailable", code="c", sentence="s.")
+    office.pass_time(minutes=30)
+    await office.try_to_send(message.id)
+    before = await office.message(message.id), await office.all(schema.deliveries)
+
+    await office.hear(state, **about, kind="unavailable", code="c", sentence="s.")
+    await office.hear("failed", **about, kind="unavailable", code="c", sentence="s.")
+
+    assert (await office.message(message.id), await office.all(schema.deliveries)) == before
+    await office.hear("delivered", key=message.key, reference="wamid-2")
+    assert (await office.message(message.id)).state == "delivered"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_failure_is_not_undone_by_what_came_before_it_and_is_told_after_it(
+    office: Office, lost: bool
+):
+    office.whatsapp.answers = [LOST if lost else "wamid", "ref"]
+    customer = await office.customer(consent=["whatsapp"])
+    message = await office.write(customer, PROMOTION, "whatsapp")
+    await office.try_to_send(message)
+    about = {"key": (await office.message(message)).key, "reference": "wamid-1"}
+
+    await office.hear("failed", **about, kind="unavailable", code="c", sentence="s.")
+    await office.hear("sent", **about)
+
+    assert (await office.message(message)).state == "pending"
+    office.pass_time(minutes=30)
+    assert (await office.send(message)).state == "sent"
+    assert (await office.message(message)).reference == "ref-2"
+
+
+@pytest.mark.parametrize("kind", ["refused", "unavailable"])
+async def test_what_was_given_up_as_unclear_has_failed_once_that_is_told(office: Office, kind: Any):
+    office.whatsapp.answers = [LOST]
+    customer = await office.customer(consent=["whatsapp"])
+    message = await office.write(customer, PROMOTION, "whatsapp")
+    await office.try_to_send(message)
+    office.pass_time(minutes=10)
+    await office.send(message)
+    assert await office.outcome(message) == ("failed", None, "unclear")
+    about = {"key": (await office.message(message)).key, "reference": "wamid-1"}
+
+    await office.hear("failed", **about, kind=kind, code="c", sentence="s.")
+    await office.hear("sent", **about)
+
+    assert await office.outcome(message) == ("failed", None, "c")
+    assert await resumes(office) == []
 
 
 @pytest.mark.parametrize("again", [1, 2])

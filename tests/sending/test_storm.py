@@ -31,7 +31,7 @@ async def test_a_storm_breaks_no_promise(storm: Storm, caplog: pytest.LogCapture
     assert len(messages) == MESSAGES
 
     assert storm.broken == []
-    check_each_message(messages, arrived)
+    check_each_message(messages, arrived, storm.lost)
     check_the_cap(storm, messages)
     activity = await storm.office.all(schema.activity)
     delivered = Counter(row.data["message"] for row in activity if row.type == "message_delivered")
@@ -41,7 +41,7 @@ async def test_a_storm_breaks_no_promise(storm: Storm, caplog: pytest.LogCapture
         assert "+49151" not in text
 
 
-def check_each_message(messages: list[Any], arrived: Counter[str]) -> None:
+def check_each_message(messages: list[Any], arrived: Counter[str], lost: set[str]) -> None:
     """Its state is final, says why, and is true."""
     states = Counter(message.state for message in messages)
     assert set(states) <= {*ARRIVED, "failed"}
@@ -53,6 +53,8 @@ def check_each_message(messages: list[Any], arrived: Counter[str]) -> None:
             assert message.reason
         if message.state in ("delivered", "read"):
             assert times
+        if message.state == "sent":
+            assert message.reference not in lost, message
         if message.purpose == "marketing":
             assert times <= 1, message
             if message.state == "failed" and message.reason_code != "unclear":

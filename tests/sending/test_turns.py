@@ -238,6 +238,27 @@ async def test_what_was_not_sent_takes_no_place_under_the_cap(store: Store):
     assert (await office.send(later)).state == "pending"
 
 
+@pytest.mark.parametrize("later", [[DOWN], [Refused("message_refused", "No.")], [LOST, DOWN]])
+async def test_what_may_have_been_sent_keeps_its_place_whatever_comes_of_it_later(
+    store: Store, later: list[Exception]
+):
+    office = await Office(store, cap="1/P1D").open()
+    customer = await office.customer()
+    office.email.answers = [LOST, *later, "ref"]
+    unclear, other = [await office.write(customer) for _ in range(2)]
+    for _ in range(len(later)):
+        assert await office.try_to_send(unclear) == "Unclear"
+        lost = office.now
+        office.pass_time(minutes=2)
+    await office.try_to_send(unclear)
+    assert len(office.email.taken) == len(later) + 1
+
+    waits = await office.send(other)
+
+    assert (waits.state, waits.again_at) == ("pending", lost + timedelta(days=1))
+    assert (await office.message(other)).reason_code == "message_cap"
+
+
 async def test_fifty_at_once_do_not_break_the_cap(store: Store):
     office = await Office(store, cap="3/P1D").open()
     customer = await office.customer()

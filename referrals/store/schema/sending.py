@@ -53,6 +53,8 @@ deliveries = Table(
     # Counts the claims: what an earlier one finds out too late does not count.
     Column("attempt", Integer, nullable=False),
     Column("claimed_at", Instant, nullable=False),
+    # When the latest of the attempts was claimed whose end was unclear when another took over.
+    Column("unclear_at", Instant),
     # Of the address, as in `suppressions`.
     Column("digest", Text),
     Column("reference", Text),

@@ -68,6 +68,7 @@ def _deliveries() -> None:
         ),
         Column("attempt", Integer, nullable=False),
         Column("claimed_at", Instant, nullable=False),
+        Column("unclear_at", Instant),
         Column("digest", Text),
         Column("reference", Text),
         Column("reason_code", Text),
