@@ -8,11 +8,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 PAUSE = 0.01
 PATIENCE = 120.0
+
+Step = Callable[[int, int], Awaitable[None]]
 
 
 class Engine(Protocol):
@@ -51,24 +53,30 @@ async def run(
     advocates: int,
     steps: Sequence[str] = ("sign_up", "convert"),
 ) -> dict[str, Any]:
-    """So many callers take lifecycle after lifecycle; it is over when the last message is sent."""
-    numbers = iter(range(first, first + count))
-    answers: list[float] = []
+    """All lifecycles take the first step, then all the next, so many at a time; over when the last message is sent.
+
+    The answers are those of the last step, in milliseconds.
+    """
     begun = time.perf_counter()
-
-    async def caller() -> None:
-        for number in numbers:
-            for step in steps:
-                called = time.perf_counter()
-                await getattr(engine, step)(number, number % advocates)
-            answers.append((time.perf_counter() - called) * 1000)
-
-    await asyncio.gather(*(caller() for _ in range(callers)))
+    for step in steps:
+        answers: list[float] = []
+        numbers = iter(range(first, first + count))
+        take = getattr(engine, step)
+        await asyncio.gather(*(_call(take, numbers, advocates, answers) for _ in range(callers)))
     while await engine.pending():
         if time.perf_counter() - begun > PATIENCE + count:
             raise TimeoutError("messages stay behind")
         await asyncio.sleep(PAUSE)
     return {"seconds": time.perf_counter() - begun, "answers": answers}
+
+
+async def _call(
+    take: Step, numbers: Iterator[int], advocates: int, answers: list[float]
+) -> None:
+    for number in numbers:
+        called = time.perf_counter()
+        await take(number, number % advocates)
+        answers.append((time.perf_counter() - called) * 1000)
 
 
 def leave() -> None:

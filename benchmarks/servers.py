@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,20 +24,26 @@ from referrals.store import migrate
 
 WITHIN = 30.0
 ROOT = Path(__file__).parents[1]
-ACTION = re.compile(r'^action\{.*namespace="default".*\} (\S+)$', re.MULTILINE)
+ACTION = re.compile(
+    r'^action\{action_type="(?:\w+?_)?(\w+)",namespace="default".*\} (\S+)$', re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
 class Temporal:
-    """A dev server, and the counter of what Temporal Cloud would bill."""
+    """A dev server."""
 
     process: Process
     address: str
     metrics: str
 
-    def actions(self) -> float:
+    def actions(self) -> Counter[str]:
+        """By kind, since the start; it counts what Temporal Cloud would bill."""
         text = httpx.get(self.metrics, timeout=10, trust_env=False).text
-        return sum(float(count) for count in ACTION.findall(text))
+        found: Counter[str] = Counter()
+        for kind, count in ACTION.findall(text):
+            found[kind] += int(float(count))
+        return found
 
 
 @dataclass
@@ -77,11 +84,12 @@ class Site:
         soon("Temporal", lambda: subprocess.run(health, capture_output=True, check=False).returncode == 0)  # noqa: S603
         return Temporal(process, address, f"http://{HOST}:{metrics}/metrics")
 
-    def database(self, kind: str, name: str) -> str:
-        """A database at head; its URL names the asynchronous driver."""
+    def database(self, kind: str, name: str, *, migrated: bool = True) -> str:
+        """A database at head, or an empty one; its URL names the asynchronous driver."""
         self._made += 1
-        url = self._empty(kind, f"{name}_{self._made}")
-        migrate.upgrade(url)
+        url = self._empty(kind, f"{name.replace('-', '_')}_{self._made}")
+        if migrated:
+            migrate.upgrade(url)
         return url
 
     def _empty(self, kind: str, name: str) -> str:

@@ -1,5 +1,6 @@
 """How each engine is brought up: its processes by what they are, and the client that steers them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,8 +35,8 @@ class System:
     def _spent(self) -> dict[str, float]:
         return {role: cpu_seconds(pid) for role, pid in self.processes.items()}
 
-    def _actions(self) -> float:
-        return self.temporal.actions() if self.temporal else 0.0
+    def _actions(self) -> Counter[str]:
+        return self.temporal.actions() if self.temporal else Counter()
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Sample:
     seconds: float
     answers: list[float]
     cpu: Mapping[str, float]
-    actions: float
+    actions: Counter[str]
+    """What Temporal bills, by kind."""
 
     @property
     def throughput(self) -> float:
@@ -58,7 +60,7 @@ class Sample:
 
     @property
     def actions_each(self) -> float:
-        return self.actions / self.count
+        return self.actions.total() / self.count
 
 
 def ours(site: Site, database: str, temporal: Temporal, name: str = "ours", *milestones: int) -> System:
