@@ -77,13 +77,27 @@ def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]
     code, adv = f"CODE-{advocate}", f"adv_{advocate}"
     owner = {"friend": friend, "advocate": referrer}
     place = {"campaign_id": CAMPAIGN, "referral_id": ref}
-    yield customers.insert(), {"id": friend, "external_id": f"friend-{number}", "created_at": now, "customer_since": now}
-    yield events_table.insert(), [_event(number, kind, friend, now) for kind in ("signed_up", "converted")]
+    yield (
+        customers.insert(),
+        {"id": friend, "external_id": f"friend-{number}", "created_at": now, "customer_since": now},
+    )
+    yield (
+        events_table.insert(),
+        [_event(number, kind, friend, now) for kind in ("signed_up", "converted")],
+    )
     yield orders.insert(), {"id": f"order-{number}", "refunds": [], "cancelled": False}
     yield referrals.insert(), _referral(number, adv, friend, code, now)
     yield codes.update().where(codes.c.code == code).values(uses=codes.c.uses + 1), {}
-    yield campaigns.update().where(campaigns.c.id == CAMPAIGN).values(accepted=campaigns.c.accepted + 1), {}
-    yield advocates.update().where(advocates.c.id == adv).values(confirmed=advocates.c.confirmed + 1), {}
+    yield (
+        campaigns.update()
+        .where(campaigns.c.id == CAMPAIGN)
+        .values(accepted=campaigns.c.accepted + 1),
+        {},
+    )
+    yield (
+        advocates.update().where(advocates.c.id == adv).values(confirmed=advocates.c.confirmed + 1),
+        {},
+    )
     yield rewards.insert(), [_reward(ref, side, owner[side], now) for side in SIDES]
     yield (
         insert(accounts).on_conflict_do_nothing(),
@@ -91,7 +105,13 @@ def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]
     )
     yield _ENTER, [_entry(ref, side, owner[side], now) for side in SIDES]
     logged = ("referral_signed_up", "referral_converted", "reward_granted", "reward_granted")
-    yield activity.insert(), [_logged(kind, now, advocate_id=adv, customer_id=friend, code=code, **place) for kind in logged]
+    yield (
+        activity.insert(),
+        [
+            _logged(kind, now, advocate_id=adv, customer_id=friend, code=code, **place)
+            for kind in logged
+        ],
+    )
     yield messages.insert(), [_message(number, side, owner[side], adv, now) for side in SIDES]
 
 
@@ -108,7 +128,10 @@ def send(message: Any) -> Iterator[tuple[Any, Any]]:
         .values(state="sent", channel="log", settled_at=now, subject="Thank you", text=text),
         {},
     )
-    about = {name: getattr(message, name) for name in ("campaign_id", "advocate_id", "referral_id", "customer_id")}
+    about = {
+        name: getattr(message, name)
+        for name in ("campaign_id", "advocate_id", "referral_id", "customer_id")
+    }
     yield activity.insert(), _logged("message_sent", now, **about)
 
 
@@ -159,11 +182,14 @@ def send_sync(engine: Engine, message_id: str) -> None:
                 tx.execute(statement, rows)
 
 
-def counts(engine: Engine) -> dict[str, int]:
+async def counts(url: str) -> dict[str, int]:
     """Rows by table: what all engines must agree on after the same lifecycles."""
-    with engine.connect() as tx:
-        tables = metadata.sorted_tables
-        return {t.name: tx.execute(select(func.count()).select_from(t)).scalar_one() for t in tables}
+    engine, found = open_async(url), {}
+    async with engine.connect() as tx:
+        for table in metadata.sorted_tables:
+            found[table.name] = await tx.scalar(select(func.count()).select_from(table)) or 0
+    await engine.dispose()
+    return found
 
 
 def _event(number: int, kind: str, friend: str, now: datetime) -> dict[str, Any]:

@@ -50,19 +50,20 @@ async def run(
     first: int,
     count: int,
     callers: int,
+    advocate: int,
     advocates: int,
     steps: Sequence[str] = ("sign_up", "convert"),
 ) -> dict[str, Any]:
     """All lifecycles take the first step, then all the next, so many at a time; over when the last message is sent.
 
-    The answers are those of the last step, in milliseconds.
+    They are shared out among so many advocates, from `advocate` on. The answers are those of the last step, in milliseconds.
     """
     begun = time.perf_counter()
     for step in steps:
         answers: list[float] = []
-        numbers = iter(range(first, first + count))
+        subjects = ((n, advocate + n % advocates) for n in range(first, first + count))
         take = getattr(engine, step)
-        await asyncio.gather(*(_call(take, numbers, advocates, answers) for _ in range(callers)))
+        await asyncio.gather(*(_call(take, subjects, answers) for _ in range(callers)))
     while await engine.pending():
         if time.perf_counter() - begun > PATIENCE + count:
             raise TimeoutError("messages stay behind")
@@ -70,12 +71,10 @@ async def run(
     return {"seconds": time.perf_counter() - begun, "answers": answers}
 
 
-async def _call(
-    take: Step, numbers: Iterator[int], advocates: int, answers: list[float]
-) -> None:
-    for number in numbers:
+async def _call(take: Step, subjects: Iterator[tuple[int, int]], answers: list[float]) -> None:
+    for subject in subjects:
         called = time.perf_counter()
-        await take(number, number % advocates)
+        await take(*subject)
         answers.append((time.perf_counter() - called) * 1000)
 
 

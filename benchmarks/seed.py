@@ -1,6 +1,7 @@
 """What is in the tables before a run: the campaign and its advocates, each with a code."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ ADVOCATES = 50
 """Enough that they do not wait for each other's locks."""
 
 
-def campaign(milestones: tuple[int, ...] = ()) -> Campaign:
+def campaign(milestones: Sequence[int] = ()) -> Campaign:
     """Points for both sides, a thank-you to both by the log."""
     thanks = [
         {"send": {"template": f"thank_{side}", "to": side, "channels": ["log"]}}
@@ -40,7 +41,7 @@ def campaign(milestones: tuple[int, ...] = ()) -> Campaign:
     )
 
 
-def seed(url: str, *milestones: int) -> str:
+def seed(url: str, milestones: Sequence[int] = ()) -> str:
     """Apply the campaign and publish the codes `CODE-0` … to the advocates `advocate-0` …; returns the URL."""
 
     async def run() -> None:

