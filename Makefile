@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test chaos lint types imports check lock
+.PHONY: install demo dev test chaos bench lint types imports check lock
 
 install: .venv/installed
 
@@ -25,6 +25,10 @@ test: install
 # The crash test in its long form.
 chaos: install
 	CHAOS_LIFECYCLES=3000 $(BIN)/pytest tests/chaos -s
+
+# CASE is one of benchmarks/cases, SIZE small, medium or full, SCALE a number of its own.
+bench: install
+	$(BIN)/python -m benchmarks $(CASE) $(if $(SIZE),--size $(SIZE)) $(if $(SCALE),--scale $(SCALE))
 
 lint: install
 	$(BIN)/ruff check .

@@ -18,6 +18,9 @@ from entrypoints.cli.dev import TEMPORAL_OPTIONS
 LATEST = ROOT / "benchmarks" / "out" / "latest.json"
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+FLAGS = "Temporal's dev server with " + " ".join(
+    option for option in TEMPORAL_OPTIONS if not option.startswith("--search-attribute")
+)
 T = TypeVar("T")
 
 
@@ -79,9 +82,8 @@ def load(file: Path = LATEST) -> list[Figure]:
 
 
 def show(figures: Iterable[Figure]) -> None:
-    table = Table(
-        title=_where(), caption=f"Temporal's dev server with {' '.join(TEMPORAL_OPTIONS)}"
-    )
+    table = Table(title=_where(), caption=FLAGS)
+
     for name in COLUMNS:
         table.add_column(name, justify="right" if name in NUMBERS else "left")
     for figure in figures:
@@ -95,7 +97,7 @@ def document(figures: Sequence[Figure], page: Path = PAGE) -> None:
     after = rest.partition(END)[2]
     rule = ["---:" if name in NUMBERS else "---" for name in COLUMNS]
     rows = [COLUMNS, rule, *map(_cells, figures)]
-    lines = [_where(), "", *("| " + " | ".join(row) + " |" for row in rows)]
+    lines = [f"{_where()}. {FLAGS}.", "", *("| " + " | ".join(row) + " |" for row in rows)]
     page.write_text(f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{after}", "utf-8")
 
 
@@ -121,7 +123,7 @@ def _cells(figure: Figure) -> list[str]:
 
 def _number(value: float | None) -> str:
     if value is None:
-        return "–"
+        return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import httpx
 from sqlalchemy import make_url
@@ -23,6 +24,8 @@ from entrypoints.cli.dev import HOST, TEMPORAL_OPTIONS
 from referrals.store import migrate
 
 WITHIN = 30.0
+METRICS_LAG = 1.5
+"""Seconds until the dev server's counters show what has happened."""
 ROOT = Path(__file__).parents[1]
 ACTION = re.compile(
     r'^action\{action_type="(?:\w+?_)?(\w+)",namespace="default".*\} (\S+)$', re.MULTILINE
@@ -39,6 +42,7 @@ class Temporal:
 
     def actions(self) -> Counter[str]:
         """By kind, since the start; it counts what Temporal Cloud would bill."""
+        time.sleep(METRICS_LAG)
         text = httpx.get(self.metrics, timeout=10, trust_env=False).text
         found: Counter[str] = Counter()
         for kind, count in ACTION.findall(text):
@@ -55,7 +59,7 @@ class Site:
     _postgres: "Postgres | None" = None
     _made: int = 0
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> Self:
         self._ends.callback(shutil.rmtree, self.folder, ignore_errors=True)
         return self
 
@@ -81,10 +85,7 @@ class Site:
         process = self.start(name, binary, "server", "start-dev", *where, kept, *TEMPORAL_OPTIONS)
         address = f"{HOST}:{port}"
         health = [binary, "operator", "cluster", "health", f"--address={address}"]
-        soon(
-            "Temporal",
-            lambda: subprocess.run(health, capture_output=True, check=False).returncode == 0,
-        )  # noqa: S603
+        soon("Temporal", lambda: _succeeds(health))
         return Temporal(process, address, f"http://{HOST}:{metrics}/metrics")
 
     def database(self, kind: str, name: str, *, migrated: bool = True) -> str:
@@ -132,6 +133,10 @@ class Postgres:
 
     def stop(self) -> None:
         self._server.cleanup()
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def free_ports(count: int) -> list[int]:

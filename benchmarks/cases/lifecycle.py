@@ -63,7 +63,7 @@ def _on(database: str, asked: Asked, site: Site) -> Iterator[Figure]:
         note = peers.LACKS.get(reference, "")
         yield from _figures(mine, theirs, reference=reference, database=database, note=note)
     if "bare" in rounds:
-        yield from _temporal_figures(systems, mine, rounds["bare"], database)
+        yield from _temporal_figures(systems, mine, rounds["bare"], size, database)
     for reference, why in missing.items():
         for metric, unit in METRICS.items():
             yield Figure(CASE, metric, reference, None, unit=unit, database=database, note=why)
@@ -111,12 +111,8 @@ def _cpu_of(role: str) -> Callable[[Round], float]:
     return lambda r: r.crowd.cpu_ms(role)
 
 
-def _actions_of(*kinds: str) -> Callable[[Round], float]:
-    return lambda r: r.crowd.actions_each(*kinds)
-
-
 def _temporal_figures(
-    systems: list[System], mine: list[Round], theirs: list[Round], database: str
+    systems: list[System], mine: list[Round], theirs: list[Round], size: Size, database: str
 ) -> Iterator[Figure]:
     """What only an engine on Temporal has: CPU by process, billed actions by kind, history events."""
     about = {"case": CASE, "reference": "bare", "database": database}
@@ -124,8 +120,12 @@ def _temporal_figures(
         if role in mine[0].crowd.cpu:
             metric = f"cpu_{role}"
             yield compare(mine, theirs, _cpu_of(role), metric=metric, unit="ms", **about)
-    yield compare(mine, theirs, _actions_of(), metric="actions", **about)
-    for kind in sorted(mine[0].crowd.actions):
-        yield compare(mine, theirs, _actions_of(kind), metric=f"actions_{kind}", **about)
+    billed = {s.name: s.billed(size.alone) for s in systems if s.temporal}
+    for kind in ("", *sorted(billed["ours"])):
+        each = [
+            sum(n for k, n in billed[name].items() if kind in ("", k)) for name in ("ours", "bare")
+        ]
+        metric = f"actions_{kind}" if kind else "actions"
+        yield compare(each[:1], each[1:], float, metric=metric, **about)
     events = {s.name: s.client.ask(events=s.started - 1)["events"] for s in systems if s.temporal}
     yield compare([events["ours"]], [events["bare"]], float, metric="events", **about)

@@ -1,12 +1,13 @@
 """Lifecycles while others wait in their windows, in turn with an engine where nobody waits; and what waiting costs."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.cases.asked import Asked
 from benchmarks.engines.systems import Sample, System, bare, ours
 from benchmarks.figures import Figure, compare, in_turn
-from benchmarks.machine import memory
+from benchmarks.machine import cpu_seconds, memory
 from benchmarks.servers import Site
 
 CASE = "standing_crowd"
@@ -17,6 +18,8 @@ CACHED = 800
 """Referrals that a worker surely keeps in its cache, which holds 1,000."""
 CALLERS = 16
 KIB = 1024
+CALM = 0.05
+"""CPU seconds in a second, of a worker that only waits."""
 
 
 def run(asked: Asked, site: Site) -> Iterator[Figure]:
@@ -84,6 +87,16 @@ def _twin(database: str) -> Iterator[System]:
 def _growth(system: System, count: int) -> dict[str, float]:
     before = {role: memory(pid) for role, pid in system.processes.items()}
     sign_up(system, count)
+    _calm(system)
     return {
         role: (memory(pid) - before[role]) / KIB / count for role, pid in system.processes.items()
     }
+
+
+def _calm(system: System) -> None:
+    """Wait until the worker has nothing left to do."""
+    worker = system.processes["worker"]
+    before = -1.0
+    while (spent := cpu_seconds(worker)) > before + CALM:
+        before = spent
+        time.sleep(1)

@@ -4,10 +4,10 @@ import asyncio
 from datetime import timedelta
 
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity, workflow
 
 from benchmarks import book
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 class Lifecycle(BaseModel):

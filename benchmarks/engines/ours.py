@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+from sqlalchemy import func, select
+from temporalio.client import Client
+
 from benchmarks import driver
 from benchmarks.book import CAMPAIGN
 from entrypoints.connection import connect
@@ -12,8 +15,6 @@ from referrals.domain.temporal import referral_workflow_id
 from referrals.settings import Settings
 from referrals.store import Store, customers, open_store
 from referrals.store.schema import messages
-from sqlalchemy import func, select
-from temporalio.client import Client
 
 PENDING = select(func.count()).where(messages.c.state == "pending")
 

@@ -1,6 +1,5 @@
 """How each engine is brought up: its processes by what they are, and the client that steers them."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,18 +26,21 @@ class System:
     ) -> "Sample":
         """So many lifecycles more; see `driver.run`."""
         first, self.started = self.started, self.started + count
-        before, billed = self._spent(), self._actions()
+        before = self._spent()
         order = {"first": first, "count": count, "callers": callers}
         answer = self.client.ask(**order, advocate=advocate, advocates=advocates, **more)
         spent = {role: end - before[role] for role, end in self._spent().items()}
-        actions = self._actions() - billed
-        return Sample(count, answer["seconds"], answer["answers"], spent, actions)
+        return Sample(count, answer["seconds"], answer["answers"], spent)
+
+    def billed(self, count: int) -> dict[str, float]:
+        """Actions that Temporal bills for each of so many lifecycles more, by kind."""
+        assert self.temporal is not None
+        before = self.temporal.actions()
+        self.run(count, callers=2)
+        return {kind: n / count for kind, n in (self.temporal.actions() - before).items()}
 
     def _spent(self) -> dict[str, float]:
         return {role: cpu_seconds(pid) for role, pid in self.processes.items()}
-
-    def _actions(self) -> Counter[str]:
-        return self.temporal.actions() if self.temporal else Counter()
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,6 @@ class Sample:
     seconds: float
     answers: list[float]
     cpu: Mapping[str, float]
-    actions: Counter[str]
-    """What Temporal bills, by kind."""
 
     def quantile(self, percent: int) -> float:
         """Milliseconds within which so many of the answers came."""
@@ -64,10 +64,6 @@ class Sample:
     def cpu_ms(self, *roles: str) -> float:
         """CPU milliseconds for each lifecycle, of these roles or of all."""
         return sum(self.cpu.get(role, 0.0) for role in roles or self.cpu) / self.count * 1000
-
-    def actions_each(self, *kinds: str) -> float:
-        """Actions that Temporal bills for each lifecycle, of these kinds or of all."""
-        return sum(self.actions[kind] for kind in kinds or self.actions) / self.count
 
 
 def ours(site: Site, database: str, temporal: Temporal, milestones: Sequence[int] = ()) -> System:
