@@ -3,10 +3,11 @@
 import argparse
 import logging
 import signal
+from pathlib import Path
 
 from benchmarks.cases import hot_advocate, ingest, lifecycle, messages, standing_crowd
 from benchmarks.cases.asked import DATABASES, REFERENCES, SIZES, Asked
-from benchmarks.figures import Figure, document, load, save, show
+from benchmarks.figures import LATEST, Figure, document, load, save, show
 from benchmarks.servers import Site
 
 CASES = {
@@ -21,7 +22,7 @@ CASES = {
 def main() -> None:
     asked = _parser().parse_args()
     if asked.case == "report":
-        document(load())
+        document(load(asked.out))
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers end with their blocks
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -30,7 +31,7 @@ def main() -> None:
     for case in [asked.case] if asked.case else CASES:
         with Site() as site:
             figures += CASES[case](wanted, site)
-        save(figures)
+        save(figures, asked.out)
     show(figures)
 
 
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=int, help="conversions, referrals waiting, or rows")
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)
     parser.add_argument("--references", nargs="+", choices=REFERENCES, default=REFERENCES)
+    parser.add_argument("--out", type=Path, default=LATEST, help="where the figures are kept")
     return parser
 
 

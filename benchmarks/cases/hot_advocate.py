@@ -3,6 +3,8 @@ advocate who has none yet. Both are measured in turn on the same servers.
 """
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import repeat
 
 from benchmarks.cases.asked import Asked
 from benchmarks.engines.systems import Sample, System, ours
@@ -24,20 +26,19 @@ def run(asked: Asked, site: Site) -> Iterator[Figure]:
     for database in asked.databases:
         milestones = (storm // 4, storm // 2, storm)
         system = ours(site, database, site.temporal(f"temporal-{database}"), milestones)
-        _convert(system, storm, advocate=0)
+        _convert(system, storm, repeat(0))
         fresh = iter(range(1, ADVOCATES))
         takes = {
-            "hot": lambda system=system: _convert(system, window, advocate=0),
-            "fresh": lambda system=system, fresh=fresh: _convert(
-                system, window, advocate=next(fresh)
-            ),
+            "hot": partial(_convert, system, window, repeat(0)),
+            "fresh": partial(_convert, system, window, fresh),
         }
         found = in_turn(ROUNDS[asked.size], takes)
         yield from _figures(found["hot"], found["fresh"], storm, window, database)
 
 
-def _convert(system: System, count: int, advocate: int) -> Sample:
-    return system.run(count, CALLERS, advocate, advocates=1, steps=["convert"])
+def _convert(system: System, count: int, advocates: Iterator[int]) -> Sample:
+    """Conversions of the next of these advocates."""
+    return system.run(count, CALLERS, next(advocates), advocates=1, steps=["convert"])
 
 
 def _figures(

@@ -12,7 +12,7 @@ import httpx
 
 from benchmarks.book import CAMPAIGN
 from benchmarks.cases.asked import Asked
-from benchmarks.engines.systems import System, ours
+from benchmarks.engines.systems import System, ours, settings
 from benchmarks.figures import Figure, compare, in_turn
 from benchmarks.filling import fill
 from benchmarks.seed import ADVOCATES
@@ -122,10 +122,7 @@ def _open(site: Site, database: str) -> Api:
     site.python(
         "api",
         *("-P", "-m", "entrypoints.cli.main", "api", "--host", HOST, "--port", str(port)),
-        REFERRALS_DATABASE_URL=system.database_url,
-        TEMPORAL_ADDRESS=system.temporal.address,
-        REFERRALS_ANSWER_TIMEOUT="PT2M",
-        REFERRALS_LOG_LEVEL="WARNING",
+        env=settings(system.database_url, system.temporal),
     )
     http = httpx.Client(
         base_url=f"http://{HOST}:{port}",

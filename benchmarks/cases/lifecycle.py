@@ -54,7 +54,7 @@ def _on(database: str, asked: Asked, site: Site) -> Iterator[Figure]:
     size = SIZES[asked.size]
     systems, missing = _start(database, asked, site)
     for system in systems:
-        system.run(WARM, size.callers)
+        system.run(min(WARM, size.count), size.callers)
     takes = {system.name: partial(_round, system, size) for system in systems}
     rounds = in_turn(size.rounds, takes)
     check_books(systems)

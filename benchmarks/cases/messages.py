@@ -33,7 +33,7 @@ def run(asked: Asked, site: Site) -> Iterator[Figure]:
     yield _rendering(count, rounds)
     for database in asked.databases:
         urls = [seed(site.database(database, name)) for name in ("ours", "bare")]
-        yield asyncio.run(_sending(*urls, count, rounds, database))
+        yield asyncio.run(_sending(urls[0], urls[1], count, rounds, database))
 
 
 def _rendering(count: int, rounds: int) -> Figure:

@@ -85,9 +85,11 @@ def _celery(site: Site, python: str, database: str) -> System:
     soon("Redis", socket.exists)
     env = {"BENCH_REDIS": f"redis+socket://{socket}", "BENCH_DATABASE": url}
     app = ("-m", "celery", "-A", "benchmarks.engines.celery_app", "worker")
-    worker = site.start("celery-worker", python, *app, "--concurrency=2", "--loglevel=ERROR", **env)
+    worker = site.start(
+        "celery-worker", python, *app, "--concurrency=2", "--loglevel=ERROR", env=env
+    )
     client = site.start(
-        "celery-client", python, "-m", "benchmarks.engines.celery_app", answers=True, **env
+        "celery-client", python, "-m", "benchmarks.engines.celery_app", answers=True, env=env
     )
     return _system("celery", site, url, client, server=redis, worker=worker)
 
@@ -100,14 +102,16 @@ def _restate(site: Site, python: str, database: str) -> System:
         _restate_server(),
         "--base-dir",
         str(site.folder / "restate"),
-        RESTATE_DISABLE_TELEMETRY="true",
-        RESTATE_INGRESS__BIND_ADDRESS=f"{HOST}:{ingress}",
-        RESTATE_ADMIN__BIND_ADDRESS=f"{HOST}:{admin}",
-        RESTATE_BIND_ADDRESS=f"{HOST}:{fabric}",
+        env={
+            "RESTATE_DISABLE_TELEMETRY": "true",
+            "RESTATE_INGRESS__BIND_ADDRESS": f"{HOST}:{ingress}",
+            "RESTATE_ADMIN__BIND_ADDRESS": f"{HOST}:{admin}",
+            "RESTATE_BIND_ADDRESS": f"{HOST}:{fabric}",
+        },
     )
     env = {"BENCH_DATABASE": url}
     serve = ("-m", "hypercorn", f"--bind={HOST}:{port}", "benchmarks.engines.restate_app:app")
-    worker = site.start("restate-worker", python, *serve, **env)
+    worker = site.start("restate-worker", python, *serve, env=env)
     soon("Restate", lambda: _registered(admin, port))
     client = site.start(
         "restate-client",
@@ -116,7 +120,7 @@ def _restate(site: Site, python: str, database: str) -> System:
         "benchmarks.engines.restate_app",
         f"http://{HOST}:{ingress}",
         answers=True,
-        **env,
+        env=env,
     )
     return _system("restate", site, url, client, server=server, worker=worker)
 

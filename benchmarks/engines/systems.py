@@ -68,16 +68,21 @@ class Sample:
 
 def ours(site: Site, database: str, temporal: Temporal, milestones: Sequence[int] = ()) -> System:
     url = seed(site.database(database, "ours"), milestones)
-    env = {
+    env = settings(url, temporal)
+    worker = site.python("ours-worker", str(worker_file), env=env)
+    client = site.python("ours-client", "-m", "benchmarks.engines.ours", answers=True, env=env)
+    return _on_temporal(site, "ours", url, temporal, worker, client)
+
+
+def settings(url: str, temporal: Temporal) -> dict[str, str]:
+    """Of our processes: patient, and without a limit on messages."""
+    return {
         "REFERRALS_DATABASE_URL": url,
         "TEMPORAL_ADDRESS": temporal.address,
         "REFERRALS_MESSAGES_PER_SECOND": "100000",
         "REFERRALS_ANSWER_TIMEOUT": "PT2M",
         "REFERRALS_LOG_LEVEL": "WARNING",
     }
-    worker = site.python("ours-worker", str(worker_file), **env)
-    client = site.python("ours-client", "-m", "benchmarks.engines.ours", answers=True, **env)
-    return _on_temporal(site, "ours", url, temporal, worker, client)
 
 
 def bare(site: Site, database: str, temporal: Temporal) -> System:
