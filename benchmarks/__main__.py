@@ -3,20 +3,14 @@
 import argparse
 import logging
 import signal
+from importlib import import_module
 from pathlib import Path
 
-from benchmarks.cases import hot_advocate, ingest, lifecycle, messages, standing_crowd
 from benchmarks.cases.asked import DATABASES, REFERENCES, SIZES, Asked
 from benchmarks.figures import LATEST, Figure, document, load, save, show
 from benchmarks.servers import Site
 
-CASES = {
-    "lifecycle": lifecycle.run,
-    "hot_advocate": hot_advocate.run,
-    "standing_crowd": standing_crowd.run,
-    "ingest": ingest.run,
-    "messages": messages.run,
-}
+CASES = ("lifecycle", "hot_advocate", "standing_crowd", "ingest", "messages")
 
 
 def main() -> None:
@@ -30,7 +24,7 @@ def main() -> None:
     figures: list[Figure] = []
     for case in [asked.case] if asked.case else CASES:
         with Site() as site:
-            figures += CASES[case](wanted, site)
+            figures += import_module(f"benchmarks.cases.{case}").run(wanted, site)
         save(figures, asked.out)
     show(figures)
 

@@ -26,12 +26,12 @@ class Process:
         self, command: Sequence[str], env: Mapping[str, str], log: Path, *, answers: bool = False
     ) -> None:
         self.log = log
+        self._ready = False
         with log.open("ab") as file:
             if answers:
                 self._process = subprocess.Popen(  # noqa: S603 - our own command
                     command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file
                 )
-                self._line()  # it is ready
             else:
                 self._process = spawn(command, env=env, stdout=file, stderr=file)
 
@@ -39,7 +39,14 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
+    def ready(self) -> None:
+        """Wait for its first line, which says so."""
+        if not self._ready:
+            self._line()
+            self._ready = True
+
     def ask(self, **order: Any) -> dict[str, Any]:
+        self.ready()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()

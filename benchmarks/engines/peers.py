@@ -148,6 +148,7 @@ def _registered(admin: int, port: int) -> bool:
 
 
 def _system(name: str, site: Site, url: str, client: Process, **others: Process) -> System:
+    client.ready()
     processes = {role: process.pid for role, process in others.items()} | {"client": client.pid}
     if pid := site.database_pid(url):
         processes["database"] = pid

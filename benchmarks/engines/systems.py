@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.machine import Process, cpu_seconds
 from benchmarks.seed import ADVOCATES, seed
 from benchmarks.servers import Site, Temporal
-from worker import __file__ as worker_file
+from entrypoints.cli.processes import worker_file
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Sample:
 def ours(site: Site, database: str, temporal: Temporal, milestones: Sequence[int] = ()) -> System:
     url = seed(site.database(database, "ours"), milestones)
     env = settings(url, temporal)
-    worker = site.python("ours-worker", str(worker_file), env=env)
+    worker = site.python("ours-worker", str(worker_file()), env=env)
     client = site.python("ours-client", "-m", "benchmarks.engines.ours", answers=True, env=env)
     return _on_temporal(site, "ours", url, temporal, worker, client)
 

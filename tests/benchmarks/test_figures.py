@@ -41,5 +41,7 @@ def test_a_reference_that_is_missing_is_named_in_the_page_with_why(tmp_path: Pat
     document([Figure("x", "cpu", "celery", None, note="not installable")], page)
 
     text = page.read_text()
-    assert text.startswith("Before\n") and text.endswith("After\n") and "old" not in text
+    assert text.startswith("Before\n")
+    assert text.endswith("After\n")
+    assert "old" not in text
     assert "| x |  | cpu | celery | - | - | - |  | not installable |" in text
