@@ -38,7 +38,7 @@ SYNCHRONOUS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
 def open_async(url: str) -> AsyncEngine:
-    engine = create_async_engine(url)
+    engine = create_async_engine(url, **_pool(url))
     _prepare(engine.sync_engine)
     return engine
 
@@ -46,9 +46,16 @@ def open_async(url: str) -> AsyncEngine:
 def open_sync(url: str) -> Engine:
     """The same database by a driver that blocks."""
     parsed = make_url(url)
-    engine = create_engine(parsed.set(drivername=SYNCHRONOUS[parsed.get_backend_name()]))
+    driver = SYNCHRONOUS[parsed.get_backend_name()]
+    engine = create_engine(parsed.set(drivername=driver), **_pool(url))
     _prepare(engine)
     return engine
+
+
+def _pool(url: str) -> dict[str, int]:
+    """SQLite has one writer at a time, and waits better in line for a connection than for its lock."""
+    lone = make_url(url).get_backend_name() == "sqlite"
+    return {"pool_size": 1, "max_overflow": 0} if lone else {"pool_size": 10, "max_overflow": 20}
 
 
 def _prepare(engine: Engine) -> None:
@@ -63,7 +70,8 @@ def _prepare(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
 def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]]:
@@ -159,7 +167,8 @@ async def send_async(engine: AsyncEngine, message_id: str) -> None:
 
 
 async def pending_async(engine: AsyncEngine) -> int:
-    async with engine.connect() as tx:
+    async with engine.connect() as connection:
+        tx = await connection.execution_options(read_only=True)
         return int((await tx.execute(PENDING)).scalar_one())
 
 

@@ -5,7 +5,7 @@ Throughput and CPU are those of a crowd of callers, answers those of one caller 
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmarks import book
@@ -31,7 +31,7 @@ class Size:
 
 SIZES = {
     "tiny": Size(1, 6, 3, 3),
-    "small": Size(3, 40, 16, 20),
+    "small": Size(3, 30, 16, 10),
     "medium": Size(5, 200, 16, 100),
     "full": Size(9, 500, 16, 200),
 }
@@ -65,8 +65,8 @@ def _on(database: str, asked: Asked, site: Site) -> Iterator[Figure]:
     if "bare" in rounds:
         yield from _temporal_figures(systems, mine, rounds["bare"], size, database)
     for reference, why in missing.items():
-        for metric, unit in METRICS.items():
-            yield Figure(CASE, metric, reference, None, unit=unit, database=database, note=why)
+        for figure in _figures(mine, mine, reference=reference, database=database, note=why):
+            yield replace(figure, theirs=None, ratio=None, spread=None)
 
 
 def _start(database: str, asked: Asked, site: Site) -> tuple[list[System], dict[str, str]]:

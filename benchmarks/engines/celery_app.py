@@ -44,7 +44,7 @@ class Peer:
         await asyncio.to_thread(lambda: convert.delay(number, advocate).get())
 
     async def pending(self) -> int:
-        with engine.connect() as tx:
+        with engine.connect().execution_options(read_only=True) as tx:
             return int(tx.execute(book.PENDING).scalar_one())
 
     async def events(self, number: int) -> int:

