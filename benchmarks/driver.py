@@ -53,7 +53,6 @@ async def run(
     advocate: int,
     advocates: int,
     steps: Sequence[str] = ("sign_up", "convert"),
-    pause: float = 0.0,
 ) -> dict[str, Any]:
     """All lifecycles take the first step, then all the next, so many at a time; over when the last message is sent.
 
@@ -65,7 +64,6 @@ async def run(
         subjects = ((n, advocate + n % advocates) for n in range(first, first + count))
         take = getattr(engine, step)
         await asyncio.gather(*(_call(take, subjects, answers) for _ in range(callers)))
-        await asyncio.sleep(pause)
     while await engine.pending():
         if time.perf_counter() - begun > PATIENCE + count:
             raise TimeoutError("messages stay behind")

@@ -4,6 +4,7 @@ Throughput and CPU are those of a crowd of callers, answers those of one caller 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +12,7 @@ from functools import partial
 from benchmarks import book
 from benchmarks.cases.asked import Asked
 from benchmarks.engines import peers
-from benchmarks.engines.systems import Sample, System, bare, ours
+from benchmarks.engines.systems import STEPS, Sample, System, bare, ours
 from benchmarks.figures import Figure, compare, in_turn
 from benchmarks.servers import Site
 
@@ -120,12 +121,19 @@ def _temporal_figures(
         if role in mine[0].crowd.cpu:
             metric = f"cpu_{role}"
             yield compare(mine, theirs, _cpu_of(role), metric=metric, unit="ms", **about)
-    billed = {s.name: s.billed(size.alone) for s in systems if s.temporal}
-    for kind in ("", *sorted(billed["ours"])):
-        each = [
-            sum(n for k, n in billed[name].items() if kind in ("", k)) for name in ("ours", "bare")
-        ]
-        metric = f"actions_{kind}" if kind else "actions"
-        yield compare(each[:1], each[1:], float, metric=metric, **about)
+    billed = [system.billed(size.alone) for system in systems if system.temporal]
+    for step in ("", *STEPS):
+        yield _actions(billed, step, size.alone, about)
     events = {s.name: s.client.ask(events=s.started - 1)["events"] for s in systems if s.temporal}
     yield compare([events["ours"]], [events["bare"]], float, metric="events", **about)
+
+
+def _actions(
+    billed: list[dict[str, Counter[str]]], step: str, count: int, about: dict[str, str]
+) -> Figure:
+    """Of one step, or of all; the note tells ours by kind."""
+    mine, theirs = (sum((by[s] for s in by if step in ("", s)), Counter[str]()) for by in billed)
+    note = ", ".join(f"{n / count:g} {kind}" for kind, n in sorted(mine.items())) if step else ""
+    metric = f"actions_{step}" if step else "actions"
+    each = [mine.total() / count], [theirs.total() / count]
+    return compare(each[0], each[1], float, metric=metric, note=note, **about)

@@ -1,5 +1,6 @@
 """How each engine is brought up: its processes by what they are, and the client that steers them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,7 @@ from benchmarks.seed import ADVOCATES, seed
 from benchmarks.servers import Site, Temporal
 from entrypoints.cli.processes import worker_file
 
-COMES_TO_REST = 0.5
-"""Seconds after which a sign-up has surely begun to wait."""
+STEPS = ("sign_up", "convert")
 
 
 @dataclass
@@ -35,12 +35,16 @@ class System:
         spent = {role: end - before[role] for role, end in self._spent().items()}
         return Sample(count, answer["seconds"], answer["answers"], spent)
 
-    def billed(self, count: int) -> dict[str, float]:
-        """Actions that Temporal bills for each of so many lifecycles more, by kind."""
+    def billed(self, count: int) -> dict[str, Counter[str]]:
+        """Actions that Temporal bills for so many lifecycles more, by step and kind."""
         assert self.temporal is not None
-        before = self.temporal.actions()
-        self.run(count, callers=2, pause=COMES_TO_REST)
-        return {kind: n / count for kind, n in (self.temporal.actions() - before).items()}
+        first, billed, before = self.started, {}, self.temporal.actions()
+        for step in STEPS:
+            self.started = first
+            self.run(count, callers=2, steps=[step])
+            after = self.temporal.actions()
+            billed[step], before = after - before, after
+        return billed
 
     def _spent(self) -> dict[str, float]:
         return {role: cpu_seconds(pid) for role, pid in self.processes.items()}
