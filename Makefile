@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test chaos messages lint types imports check lock
+.PHONY: install demo dev test chaos messages bench lint types imports check lock
 
 install: .venv/installed
 
@@ -29,6 +29,10 @@ chaos: install
 # The storm of messages in its long form.
 messages: install
 	REFERRALS_TEST_MESSAGES=10000 $(BIN)/pytest -n 2 tests/sending/test_storm.py
+
+# CASE is one of benchmarks/cases, SIZE small, medium or full, SCALE a number of its own.
+bench: install
+	$(BIN)/python -m benchmarks $(CASE) $(if $(SIZE),--size $(SIZE)) $(if $(SCALE),--scale $(SCALE))
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,0 +1,305 @@
+"""The rows of a lifecycle, written the plain way by the references: the same ones in the same tables as the engine's.
+
+Of the product it takes the tables alone, and of libraries SQLAlchemy: peers run it in environments of their own.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, create_engine, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from referrals.store.schema import (
+    accounts,
+    activity,
+    advocates,
+    campaigns,
+    codes,
+    customers,
+    entries,
+    messages,
+    metadata,
+    orders,
+    referrals,
+    rewards,
+)
+from referrals.store.schema import events as events_table
+
+CAMPAIGN = "bench"
+WINDOW = timedelta(days=30)
+SIDES = ("friend", "advocate")
+AMOUNTS = {"friend": 50, "advocate": 100}
+PENDING = select(func.count()).where(messages.c.state == "pending")
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=20000")
+SYNCHRONOUS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+
+
+def open_async(url: str) -> AsyncEngine:
+    engine = create_async_engine(url, **_pool(url))
+    _prepare(engine.sync_engine)
+    return engine
+
+
+def open_sync(url: str) -> Engine:
+    """The same database by a driver that blocks."""
+    parsed = make_url(url)
+    driver = SYNCHRONOUS[parsed.get_backend_name()]
+    engine = create_engine(parsed.set(drivername=driver), **_pool(url))
+    _prepare(engine)
+    return engine
+
+
+def _pool(url: str) -> dict[str, int]:
+    """SQLite has one writer at a time, and waits better in line for a connection than for its lock."""
+    lone = make_url(url).get_backend_name() == "sqlite"
+    return {"pool_size": 1, "max_overflow": 0} if lone else {"pool_size": 10, "max_overflow": 20}
+
+
+def _prepare(engine: Engine) -> None:
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]]:
+    """Statements with their rows: sign-up, order, referral, places, rewards, ledger, log and messages.
+
+    Doing them again changes nothing but the counters, so look first whether `is_settled`.
+    """
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    now = datetime.now(UTC)
+    ref, friend, referrer = f"ref_{number}", f"cus_{number}", f"cus_adv_{advocate}"
+    code, adv = f"CODE-{advocate}", f"adv_{advocate}"
+    owner = {"friend": friend, "advocate": referrer}
+    place = {"campaign_id": CAMPAIGN, "referral_id": ref}
+    yield (
+        customers.insert(),
+        {"id": friend, "external_id": f"friend-{number}", "created_at": now, "customer_since": now},
+    )
+    yield (
+        events_table.insert(),
+        [_event(number, kind, friend, now) for kind in ("signed_up", "converted")],
+    )
+    yield orders.insert(), {"id": f"order-{number}", "refunds": [], "cancelled": False}
+    yield referrals.insert(), _referral(number, adv, friend, code, now)
+    yield codes.update().where(codes.c.code == code).values(uses=codes.c.uses + 1), {}
+    yield (
+        campaigns.update()
+        .where(campaigns.c.id == CAMPAIGN)
+        .values(accepted=campaigns.c.accepted + 1),
+        {},
+    )
+    yield (
+        advocates.update().where(advocates.c.id == adv).values(confirmed=advocates.c.confirmed + 1),
+        {},
+    )
+    yield rewards.insert(), [_reward(ref, side, owner[side], now) for side in SIDES]
+    yield (
+        insert(accounts).on_conflict_do_nothing(),
+        [_account("issued", CAMPAIGN), *(_account("wallet", owner[side]) for side in SIDES)],
+    )
+    yield _ENTER, [_entry(ref, side, owner[side], now) for side in SIDES]
+    logged = ("referral_signed_up", "referral_converted", "reward_granted", "reward_granted")
+    yield (
+        activity.insert(),
+        [
+            _logged(kind, now, advocate_id=adv, customer_id=friend, code=code, **place)
+            for kind in logged
+        ],
+    )
+    yield messages.insert(), [_message(number, side, owner[side], adv, now) for side in SIDES]
+
+
+IS_SETTLED = select(referrals.c.id).where(referrals.c.id == bindparam("referral"))
+
+
+def send(message: Any) -> Iterator[tuple[Any, Any]]:
+    """Render the message (one of `DRAFT`) and note it as sent."""
+    now = datetime.now(UTC)
+    text = f"Hello {message.name or 'there'}, thank you! Your reward is here. Referral {message.referral_id}"
+    yield (
+        messages.update()
+        .where(messages.c.id == message.id, messages.c.state == "pending")
+        .values(state="sent", channel="log", settled_at=now, subject="Thank you", text=text),
+        {},
+    )
+    about = {
+        name: getattr(message, name)
+        for name in ("campaign_id", "advocate_id", "referral_id", "customer_id")
+    }
+    yield activity.insert(), _logged("message_sent", now, **about)
+
+
+DRAFT = (
+    select(messages, customers.c.name)
+    .join(customers, customers.c.id == messages.c.customer_id)
+    .where(messages.c.id == bindparam("message"), messages.c.state == "pending")
+)
+
+
+def message_ids(number: int) -> list[str]:
+    return [f"msg_{number}_{side}" for side in SIDES]
+
+
+async def settle_async(engine: AsyncEngine, number: int, advocate: int) -> None:
+    async with engine.begin() as tx:
+        if not (await tx.execute(IS_SETTLED, {"referral": f"ref_{number}"})).first():
+            await _execute(tx, settle(number, advocate, engine.dialect.name))
+
+
+async def send_async(engine: AsyncEngine, message_id: str) -> None:
+    async with engine.begin() as tx:
+        if message := (await tx.execute(DRAFT, {"message": message_id})).first():
+            await _execute(tx, send(message))
+
+
+async def pending_async(engine: AsyncEngine) -> int:
+    async with engine.connect() as connection:
+        tx = await connection.execution_options(read_only=True)
+        return int((await tx.execute(PENDING)).scalar_one())
+
+
+async def _execute(tx: AsyncConnection, writes: Iterator[tuple[Any, Any]]) -> None:
+    for statement, rows in writes:
+        await tx.execute(statement, rows)
+
+
+def settle_sync(engine: Engine, number: int, advocate: int) -> None:
+    with engine.begin() as tx:
+        if not tx.execute(IS_SETTLED, {"referral": f"ref_{number}"}).first():
+            for statement, rows in settle(number, advocate, engine.dialect.name):
+                tx.execute(statement, rows)
+
+
+def send_sync(engine: Engine, message_id: str) -> None:
+    with engine.begin() as tx:
+        if message := tx.execute(DRAFT, {"message": message_id}).first():
+            for statement, rows in send(message):
+                tx.execute(statement, rows)
+
+
+async def counts(url: str) -> dict[str, int]:
+    """Rows by table: what all engines must agree on after the same lifecycles."""
+    engine, found = open_async(url), {}
+    async with engine.connect() as tx:
+        for table in metadata.sorted_tables:
+            found[table.name] = await tx.scalar(select(func.count()).select_from(table)) or 0
+    await engine.dispose()
+    return found
+
+
+def _event(number: int, kind: str, friend: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": f"evt_{number}_{kind}",
+        "external_id": f"{kind}-{number}",
+        "source": "bench",
+        "type": f"referral_{kind}",
+        "received_at": now,
+        "actor": "bench",
+        "campaign_id": CAMPAIGN,
+        "customer_id": friend,
+        "data": {"order": {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"}},
+        "state": "processed",
+        "answer": {"referral": f"ref_{number}", "decision": "accepted"},
+    }
+
+
+def _referral(number: int, adv: str, friend: str, code: str, now: datetime) -> dict[str, Any]:
+    times = ("signed_up_at", "converted_at", "place_at", "due_at", "confirmed_at", "created_at")
+    return {
+        "id": f"ref_{number}",
+        "campaign_id": CAMPAIGN,
+        "version": 1,
+        "advocate_id": adv,
+        "friend_id": friend,
+        "code": code,
+        "state": "rewarded",
+        "order_id": f"order-{number}",
+        "order": {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"},
+        "window_ends_at": now + WINDOW,
+        **dict.fromkeys(times, now),
+    }
+
+
+def _reward(ref: str, side: str, owner: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": f"rew_{ref}_{side}",
+        "key": f"{ref}/{side}",
+        "campaign_id": CAMPAIGN,
+        "referral_id": ref,
+        "side": side,
+        "customer_id": owner,
+        "type": "points",
+        "amount": AMOUNTS[side],
+        "state": "granted",
+        "due_at": now,
+        "granted_at": now,
+        "created_at": now,
+    }
+
+
+def _account(kind: str, owner: str) -> dict[str, Any]:
+    return {"kind": kind, "owner": owner, "type": "points", "currency": ""}
+
+
+def _account_id(kind: str, owner: str) -> Any:
+    found = select(accounts.c.id).where(
+        accounts.c.kind == kind,
+        accounts.c.owner == bindparam(owner),
+        accounts.c.type == "points",
+        accounts.c.currency == "",
+    )
+    return found.scalar_subquery()
+
+
+_ENTER = entries.insert().values(
+    debit_id=_account_id("issued", "issuer"), credit_id=_account_id("wallet", "holder")
+)
+
+
+def _entry(ref: str, side: str, owner: str, now: datetime) -> dict[str, Any]:
+    return {
+        "issuer": CAMPAIGN,
+        "holder": owner,
+        "key": f"grant:{ref}/{side}",
+        "amount": AMOUNTS[side],
+        "reward_id": f"rew_{ref}_{side}",
+        "at": now,
+        "memo": f"Referral reward: {AMOUNTS[side]} points",
+    }
+
+
+def _logged(kind: str, now: datetime, **about: Any) -> dict[str, Any]:
+    return {"type": kind, "at": now, "actor": "bench", "data": {}, **about}
+
+
+def _message(number: int, side: str, owner: str, adv: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": f"msg_{number}_{side}",
+        "key": f"{CAMPAIGN}/{number}/{side}",
+        "campaign_id": CAMPAIGN,
+        "version": 1,
+        "journey": "thanks",
+        "event": "referral_converted",
+        "template": f"thank_{side}",
+        "channels": ["log"],
+        "customer_id": owner,
+        "advocate_id": adv,
+        "referral_id": f"ref_{number}",
+        "sender_id": f"{CAMPAIGN}/{number}",
+        "state": "pending",
+        "created_at": now,
+    }

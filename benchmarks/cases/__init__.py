@@ -1,0 +1,1 @@
+"""One module for each case, with a function `run(asked, site)` that returns its figures."""

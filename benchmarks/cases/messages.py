@@ -1,0 +1,98 @@
+"""Rendering a message, beside plain Jinja; sending one by the log, beside the twin's two statements."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from jinja2 import Environment, FileSystemLoader
+from temporalio.testing import ActivityEnvironment
+
+from activities.messages import MessageActivities
+from benchmarks import book
+from benchmarks.cases.asked import Asked
+from benchmarks.figures import Figure, compare, in_turn
+from benchmarks.seed import seed
+from benchmarks.servers import Site
+from referrals.channels.context import examples
+from referrals.channels.log import LogChannel
+from referrals.channels.rendering import BUILT_IN, Templates
+from referrals.clock import utc_now
+from referrals.store import open_store
+from referrals.store.sending import Rules
+
+CASE = "messages"
+COUNT = {"tiny": 4, "small": 100, "medium": 500, "full": 2000}
+ROUNDS = {"tiny": 1, "small": 3, "medium": 5, "full": 9}
+TEMPLATE = "thank_friend"
+
+Send = Callable[[str], Awaitable[object]]
+
+
+def run(asked: Asked, site: Site) -> Iterator[Figure]:
+    count, rounds = asked.scale or COUNT[asked.size], ROUNDS[asked.size]
+    yield _rendering(count, rounds)
+    for database in asked.databases:
+        urls = [seed(site.database(database, name)) for name in ("ours", "bare")]
+        yield asyncio.run(_sending(urls[0], urls[1], count, rounds, database))
+
+
+def _rendering(count: int, rounds: int) -> Figure:
+    templates = Templates()
+    plain = Environment(loader=FileSystemLoader(BUILT_IN), autoescape=True)
+    context = {**next(iter(examples("referral_converted"))), "locale": "en"}
+
+    def theirs() -> None:
+        plain.get_template(f"en/{TEMPLATE}.jinja").render(context)
+
+    takes = {
+        "ours": lambda: _time(count, lambda: templates.render(TEMPLATE, "en", context)),
+        "jinja": lambda: _time(count, theirs),
+    }
+    found = in_turn(rounds, takes)
+    about = {"metric": "render", "reference": "jinja", "unit": "ms"}
+    note = "theirs: the html part alone, unlimited"
+    return compare(found["ours"], found["jinja"], float, case=CASE, note=note, **about)
+
+
+def _time(count: int, work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    for _ in range(count):
+        work()
+    return (time.perf_counter() - begun) / count * 1000
+
+
+async def _sending(ours: str, bare: str, count: int, rounds: int, database: str) -> Figure:
+    async with AsyncExitStack() as stack:
+        send = await stack.enter_async_context(_our_send(ours))
+        twin = book.open_async(bare)
+        stack.push_async_callback(twin.dispose)
+        mine, theirs = [], []
+        for number in range(rounds):
+            chosen = range(number * count, (number + 1) * count)
+            mine.append(await _send_all(ours, chosen, send))
+            theirs.append(await _send_all(bare, chosen, lambda m: book.send_async(twin, m)))
+    about = {"metric": "send", "reference": "bare", "unit": "ms", "database": database}
+    return compare(mine, theirs, float, case=CASE, **about)
+
+
+@asynccontextmanager
+async def _our_send(url: str) -> AsyncIterator[Send]:
+    async with open_store(url) as store:
+        channels, rules = {"log": LogChannel()}, Rules({"log": False})
+        public_url = "http://127.0.0.1:8080"
+        activities = MessageActivities(store, Templates(), channels, rules, public_url, utc_now)
+        yield lambda message: ActivityEnvironment().run(activities.send_message, message)
+
+
+async def _send_all(url: str, numbers: range, send: Send) -> float:
+    """Milliseconds for a message of these lifecycles, whose rows are written first."""
+    engine = book.open_async(url)
+    for number in numbers:
+        await book.settle_async(engine, number, 0)
+    await engine.dispose()
+    begun = time.perf_counter()
+    for number in numbers:
+        for message in book.message_ids(number):
+            await send(message)
+    return (time.perf_counter() - begun) / len(numbers) / 2 * 1000

@@ -1,0 +1,102 @@
+"""Lifecycles while others wait in their windows, in turn with an engine where nobody waits; and what waiting costs."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.cases.asked import Asked
+from benchmarks.engines.systems import Sample, System, bare, ours
+from benchmarks.figures import Figure, compare, in_turn
+from benchmarks.machine import cpu_seconds, memory
+from benchmarks.servers import Site
+
+CASE = "standing_crowd"
+WAITING = {"tiny": 10, "small": 1000, "medium": 1000, "full": 100_000}
+COUNT = {"tiny": 4, "small": 60, "medium": 200, "full": 400}
+ROUNDS = {"tiny": 1, "small": 3, "medium": 5, "full": 7}
+CACHED = 800
+"""Referrals that a worker surely keeps in its cache, which holds 1,000."""
+CALLERS = 16
+KIB = 1024
+CALM = 0.05
+"""CPU seconds in a second, of a worker that only waits."""
+
+
+def run(asked: Asked, site: Site) -> Iterator[Figure]:
+    """Sizes grow tenfold from 1,000 up to the scale."""
+    most = asked.scale or WAITING[asked.size]
+    database, count = asked.databases[0], COUNT[asked.size]
+    empty = ours(site, database, site.temporal("temporal-empty"))
+    crowded = ours(site, database, site.temporal("temporal-crowd"))
+    for system in (empty, crowded):
+        system.run(count, CALLERS)
+    yield from _memory(crowded, min(most, CACHED), database)
+    waiting = min(most, CACHED)
+    for size in (*(s for s in (1000, 10_000) if s < most), most):
+        sign_up(crowded, size - waiting)
+        waiting = size
+        takes = {
+            "crowd": lambda: crowded.run(count, CALLERS),
+            "empty": lambda: empty.run(count, CALLERS),
+        }
+        found = in_turn(ROUNDS[asked.size], takes)
+        yield from _figures(found["crowd"], found["empty"], size, database)
+
+
+def sign_up(system: System, count: int) -> Sample:
+    """So many more who wait."""
+    return system.run(count, CALLERS, steps=["sign_up"])
+
+
+def _figures(
+    crowd: list[Sample], empty: list[Sample], size: int, database: str
+) -> Iterator[Figure]:
+    note = f"{size:,} waiting"
+    about = {"case": CASE, "reference": "none_waiting", "database": database, "note": note}
+    metric = f"throughput_{size}"
+    yield compare(crowd, empty, lambda s: s.throughput, metric=metric, unit="/s", **about)
+    yield compare(crowd, empty, lambda s: s.cpu_ms(), metric=f"cpu_{size}", unit="ms", **about)
+
+
+def _memory(system: System, count: int, database: str) -> Iterator[Figure]:
+    """KiB for each cached waiting referral, on worker and server, beside the bare twin's."""
+    with _twin(database) as twin:
+        mine, theirs = _growth(system, count), _growth(twin, count)
+    for role in ("worker", "server"):
+        yield compare(
+            [mine[role]],
+            [theirs[role]],
+            float,
+            case=CASE,
+            metric=f"memory_{role}",
+            reference="bare",
+            unit="KiB",
+            database=database,
+            note=f"of {count:,} cached",
+        )
+
+
+@contextmanager
+def _twin(database: str) -> Iterator[System]:
+    with Site() as site:
+        twin = bare(site, database, site.temporal())
+        twin.run(CALLERS, CALLERS)
+        yield twin
+
+
+def _growth(system: System, count: int) -> dict[str, float]:
+    before = {role: memory(pid) for role, pid in system.processes.items()}
+    sign_up(system, count)
+    _calm(system)
+    return {
+        role: (memory(pid) - before[role]) / KIB / count for role, pid in system.processes.items()
+    }
+
+
+def _calm(system: System) -> None:
+    """Wait until the worker has nothing left to do."""
+    worker = system.processes["worker"]
+    before = -1.0
+    while (spent := cpu_seconds(worker)) > before + CALM:
+        before = spent
+        time.sleep(1)

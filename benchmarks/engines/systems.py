@@ -1,0 +1,109 @@
+"""How each engine is brought up: its processes by what they are, and the client that steers them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.machine import Process, cpu_seconds
+from benchmarks.seed import ADVOCATES, seed
+from benchmarks.servers import Site, Temporal
+from entrypoints.cli.processes import worker_file
+
+STEPS = ("sign_up", "convert")
+
+
+@dataclass
+class System:
+    """One engine at work. `processes` holds a pid for each role: server, worker, client, database."""
+
+    name: str
+    client: Process
+    processes: Mapping[str, int]
+    database_url: str
+    temporal: Temporal | None = None
+    started: int = 0
+
+    def run(
+        self, count: int, callers: int, advocate: int = 0, advocates: int = ADVOCATES, **more: Any
+    ) -> "Sample":
+        """So many lifecycles more; see `driver.run`."""
+        first, self.started = self.started, self.started + count
+        before = self._spent()
+        order = {"first": first, "count": count, "callers": callers}
+        answer = self.client.ask(**order, advocate=advocate, advocates=advocates, **more)
+        spent = {role: end - before[role] for role, end in self._spent().items()}
+        return Sample(count, answer["seconds"], answer["answers"], spent)
+
+    def billed(self, count: int) -> dict[str, Counter[str]]:
+        """Actions that Temporal bills for so many lifecycles more, by step and kind."""
+        assert self.temporal is not None
+        first, billed, before = self.started, {}, self.temporal.actions()
+        for step in STEPS:
+            self.started = first
+            self.run(count, callers=2, steps=[step])
+            after = self.temporal.actions()
+            billed[step], before = after - before, after
+        return billed
+
+    def _spent(self) -> dict[str, float]:
+        return {role: cpu_seconds(pid) for role, pid in self.processes.items()}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What some lifecycles cost: CPU seconds by role, and the milliseconds of each answer."""
+
+    count: int
+    seconds: float
+    answers: list[float]
+    cpu: Mapping[str, float]
+
+    def quantile(self, percent: int) -> float:
+        """Milliseconds within which so many of the answers came."""
+        answers = sorted(self.answers)
+        return answers[min(len(answers) * percent // 100, len(answers) - 1)]
+
+    @property
+    def throughput(self) -> float:
+        return self.count / self.seconds
+
+    def cpu_ms(self, *roles: str) -> float:
+        """CPU milliseconds for each lifecycle, of these roles or of all."""
+        return sum(self.cpu.get(role, 0.0) for role in roles or self.cpu) / self.count * 1000
+
+
+def ours(site: Site, database: str, temporal: Temporal, milestones: Sequence[int] = ()) -> System:
+    url = seed(site.database(database, "ours"), milestones)
+    env = settings(url, temporal)
+    worker = site.python("ours-worker", str(worker_file()), env=env)
+    client = site.python("ours-client", "-m", "benchmarks.engines.ours", answers=True, env=env)
+    return _on_temporal(site, "ours", url, temporal, worker, client)
+
+
+def settings(url: str, temporal: Temporal) -> dict[str, str]:
+    """Of our processes: patient, and without a limit on messages."""
+    return {
+        "REFERRALS_DATABASE_URL": url,
+        "TEMPORAL_ADDRESS": temporal.address,
+        "REFERRALS_MESSAGES_PER_SECOND": "100000",
+        "REFERRALS_ANSWER_TIMEOUT": "PT2M",
+        "REFERRALS_LOG_LEVEL": "WARNING",
+    }
+
+
+def bare(site: Site, database: str, temporal: Temporal) -> System:
+    url = seed(site.database(database, "bare"))
+    module, where = ("-m", "benchmarks.engines.bare"), (temporal.address, url)
+    worker = site.python("bare-worker", *module, "worker", *where)
+    client = site.python("bare-client", *module, "client", *where, answers=True)
+    return _on_temporal(site, "bare", url, temporal, worker, client)
+
+
+def _on_temporal(
+    site: Site, name: str, url: str, temporal: Temporal, worker: Process, client: Process
+) -> System:
+    processes = {"server": temporal.process.pid, "worker": worker.pid, "client": client.pid}
+    if pid := site.database_pid(url):
+        processes["database"] = pid
+    return System(name, client, processes, url, temporal)

@@ -1,0 +1,72 @@
+"""Tables as they are after years: rows by the hundred thousand, written in bulk."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from benchmarks.book import CAMPAIGN, WINDOW
+from benchmarks.seed import ADVOCATES, publish
+from referrals.store import open_store
+from referrals.store.schema import codes, customers, referrals
+from referrals.store.sql import Tx
+
+CHUNK = 5000
+OWNED = 10
+"""One code in so many belongs to an advocate; the others wait to be published."""
+T = TypeVar("T")
+
+
+def fill(url: str, referrals_wanted: int, codes_wanted: int) -> None:
+    """So many sign-ups that expired, over the advocates there are then, and so many codes."""
+
+    async def run() -> None:
+        now = datetime.now(UTC)
+        owned = ADVOCATES + codes_wanted // OWNED
+        async with open_store(url) as store:
+            for numbers in _chunks(iter(range(ADVOCATES, owned))):
+                async with store.begin() as tx:
+                    await publish(tx, numbers[0], len(numbers), now)
+            for numbers in _chunks(iter(range(codes_wanted - owned))):
+                async with store.begin() as tx:
+                    await tx.execute(codes.insert(), [_code(n, now) for n in numbers])
+            for numbers in _chunks(iter(range(referrals_wanted))):
+                async with store.begin() as tx:
+                    await _refer(tx, numbers, owned, now)
+
+    asyncio.run(run())
+
+
+def _chunks(items: Iterator[T]) -> Iterator[list[T]]:
+    while chunk := list(islice(items, CHUNK)):
+        yield chunk
+
+
+async def _refer(tx: Tx, numbers: list[int], advocates: int, now: datetime) -> None:
+    friends = [
+        {"id": f"cus_old_{n}", "external_id": f"old-{n}", "created_at": now} for n in numbers
+    ]
+    await tx.execute(customers.insert(), friends)
+    await tx.execute(referrals.insert(), [_expired(n, n % advocates, now) for n in numbers])
+
+
+def _code(n: int, now: datetime) -> dict[str, Any]:
+    kept = {"campaign_id": CAMPAIGN, "state": "active", "uses": 0, "created_at": now}
+    return kept | {"code": f"FREE-{n}"}
+
+
+def _expired(n: int, advocate: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": f"ref_old_{n}",
+        "campaign_id": CAMPAIGN,
+        "version": 1,
+        "advocate_id": f"adv_{advocate}",
+        "friend_id": f"cus_old_{n}",
+        "code": f"CODE-{advocate}",
+        "state": "expired",
+        "signed_up_at": now - WINDOW,
+        "window_ends_at": now,
+        "closed_at": now,
+        "created_at": now - WINDOW,
+    }
