@@ -19,6 +19,7 @@ from referrals.store.schema import (
     campaigns,
     codes,
     customers,
+    deliveries,
     entries,
     messages,
     metadata,
@@ -136,6 +137,8 @@ def send(message: Any) -> Iterator[tuple[Any, Any]]:
         .values(state="sent", channel="log", settled_at=now, subject="Thank you", text=text),
         {},
     )
+    sent = {"message_id": message.id, "channel": "log", "state": "sent"}
+    yield deliveries.insert(), sent | {"attempt": 1, "claimed_at": now}
     about = {
         name: getattr(message, name)
         for name in ("campaign_id", "advocate_id", "referral_id", "customer_id")

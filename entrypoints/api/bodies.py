@@ -1,5 +1,6 @@
 """Reading what is sent: so much and no more, of a kind that is known, and JSON without ambiguities."""
 
+import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from difflib import get_close_matches
@@ -63,7 +64,12 @@ class Route(APIRoute):
         async def handler(request: Request) -> Response:
             request.state.caller = await _authorised(request)
             _check_parameters(request, known)
-            return await handle(await _strict(request) if self.body_field else request)
+            try:
+                return await handle(await _strict(request) if self.body_field else request)
+            except (
+                asyncio.CancelledError
+            ):  # the server has been asked to stop, and can wait no longer
+                raise Problem("stopping", "Stopping", 503, "Send the request again.") from None
 
         return handler
 

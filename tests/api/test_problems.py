@@ -1,5 +1,6 @@
 """Refusals, and who may ask at all."""
 
+import asyncio
 import json
 
 import pytest
@@ -207,3 +208,21 @@ async def test_many_errors_are_cut_short(api: Api):
     response = await api.http.post("/v1/events", json=EVENT | {"data": data})
 
     assert len(problem(response, 422, "invalid-event")["errors"]) == 50
+
+
+async def test_a_request_that_a_stopping_server_cuts_off_is_to_be_sent_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+):
+    reached = asyncio.Event()
+
+    async def slow(*_: object) -> Answered:
+        reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(api.intake, "event", slow)
+    request = asyncio.create_task(api.http.post("/v1/events", json=EVENT))
+    await reached.wait()
+    request.cancel()
+
+    problem(await request, 503, "stopping")
