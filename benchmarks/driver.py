@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 PAUSE = 0.01
 PATIENCE = 120.0
@@ -28,6 +28,11 @@ class Engine(Protocol):
         """Messages that are still to be sent: none, and all lifecycles are over."""
         ...
 
+
+@runtime_checkable
+class WithHistory(Engine, Protocol):
+    """An engine on Temporal."""
+
     async def events(self, number: int) -> int:
         """Of the lifecycle's history."""
         ...
@@ -39,7 +44,7 @@ async def serve(engine: Engine) -> None:
     _say({"ready": True})
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         order = json.loads(line)
-        if "events" in order:
+        if "events" in order and isinstance(engine, WithHistory):
             _say({"events": await engine.events(order["events"])})
         else:
             _say(await run(engine, **order))

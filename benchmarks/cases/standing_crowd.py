@@ -18,6 +18,8 @@ CACHED = 800
 """Referrals that a worker surely keeps in its cache, which holds 1,000."""
 CALLERS = 16
 KIB = 1024
+CALM_WITHIN = 600
+"""Seconds."""
 CALM = 0.05
 """CPU seconds in a second, of a worker that only waits."""
 
@@ -94,9 +96,12 @@ def _growth(system: System, count: int) -> dict[str, float]:
 
 
 def _calm(system: System) -> None:
-    """Wait until the worker has nothing left to do."""
+    """Wait until the worker has nothing left to do; one that never rests ends the case."""
     worker = system.processes["worker"]
     before = -1.0
-    while (spent := cpu_seconds(worker)) > before + CALM:
+    for _ in range(CALM_WITHIN):
+        if (spent := cpu_seconds(worker)) <= before + CALM:
+            return
         before = spent
         time.sleep(1)
+    raise TimeoutError(f"the worker was busy for {CALM_WITHIN} s after the last sign-up")

@@ -47,9 +47,6 @@ class Peer:
         with engine.connect().execution_options(read_only=True) as tx:
             return int(tx.execute(book.PENDING).scalar_one())
 
-    async def events(self, number: int) -> int:
-        raise NotImplementedError(number)
-
 
 if __name__ == "__main__":
     asyncio.run(driver.serve(Peer()))

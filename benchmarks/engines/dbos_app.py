@@ -51,9 +51,6 @@ class Peer:
     async def pending(self) -> int:
         return await book.pending_async(engine)
 
-    async def events(self, number: int) -> int:
-        return len(await DBOS.list_workflow_steps_async(f"lifecycle-{number}"))
-
 
 async def main(database: str, system: str) -> None:
     global engine  # noqa: PLW0603 - steps are functions

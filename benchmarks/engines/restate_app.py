@@ -62,9 +62,6 @@ class Peer:
     async def pending(self) -> int:
         return await book.pending_async(engine)
 
-    async def events(self, number: int) -> int:
-        raise NotImplementedError(number)
-
     async def _post(self, path: str, body: Any) -> None:
         answer = await self._ingress.post(f"/Lifecycle/{path}", **({"json": body} if body else {}))
         answer.raise_for_status()

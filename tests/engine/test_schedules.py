@@ -29,10 +29,10 @@ async def test_expiry_is_scheduled_once_by_however_many_workers_and_runs(databas
         await asyncio.gather(*(ensure_schedules(client) for _ in range(3)))
         schedule = client.get_schedule_handle(EXPIRY_ID)
         await schedule.pause(note="By hand")
+        await ensure_schedules(client)
         async with asyncio.timeout(30):  # the server notes it in its own time
             while not (await schedule.describe()).schedule.state.paused:
                 await asyncio.sleep(0.1)
-        await ensure_schedules(client)
         assert (await schedule.describe()).schedule.state.note == "By hand"
 
         async with working(client):
