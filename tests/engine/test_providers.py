@@ -1,6 +1,7 @@
 """Rewards in somebody else's ledger: never lost, never paid twice, and nothing else waits for them."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -225,3 +226,14 @@ async def _reach_milestone(world: World) -> str:
     await world.apply(campaign(rewards={"tiers": [milestone(1)]} | ELSEWHERE))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     return str(answer["referral"])
+
+
+async def test_every_reward_takes_a_turn_in_its_provider_s_pace(world: World, vendor: Vendor):
+    began = world.now()
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+
+    (pace,) = await world.all(schema.paces)
+    per_second = world.resources.settings.paces["http"]
+    assert pace.provider == "http"
+    assert pace.free_at >= began + 2 * timedelta(seconds=1 / per_second)
