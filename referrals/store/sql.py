@@ -1,14 +1,25 @@
 """The few things that SQL leaves to its dialects."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from sqlalchemy import Row, Select, Table
+from sqlalchemy import CursorResult, Dialect, Row, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-Tx = AsyncConnection
-"""A connection inside a transaction: what is done through it is done together or not at all."""
+
+class Tx(Protocol):
+    """A connection inside a transaction: what is done through it is done together or not at all."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]: ...
+
+    async def scalar(self, statement: Any, parameters: Any = None) -> Any: ...
+
+    async def run_sync(self, function: Callable[..., Any], /, *args: Any) -> Any: ...
+
+    async def commit(self) -> None: ...
 
 
 def insert(tx: Tx, table: Table) -> Any:
