@@ -46,6 +46,13 @@ class Rules:
     """The address of the operator's mails, who has none of a customer's rules."""
 
 
+def channels_of(message: Row[Any], rules: Rules) -> list[str]:
+    """Those set up here; `log` where none of them is, or the operator's mails have nowhere to go."""
+    if message.customer_id is None and not rules.operator:
+        return ["log"]
+    return [name for name in message.channels if name in rules.channels] or ["log"]
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to make one call, to `address`, by `channel`."""
@@ -96,7 +103,7 @@ class _Turn:
     async def take(self) -> Claim | Sending:
         """By the first of its channels that can take it. What one of them holds up does not go by the next."""
         refusal = NO_ADDRESS
-        for channel in self._channels():
+        for channel in channels_of(self.message, self.rules):
             found = await self._by(channel)
             if isinstance(found, Claim):
                 return found
@@ -106,10 +113,6 @@ class _Turn:
             if found.code == UNCLEAR.code and self.purpose == "marketing":
                 break  # the next channel would send it a second time
         return await self._fail(refusal)
-
-    def _channels(self) -> list[str]:
-        """Those set up here; `log` where none of them is."""
-        return [name for name in self.message.channels if name in self.rules.channels] or ["log"]
 
     async def _by(self, channel: str) -> Claim | Wait | Reason:
         delivery = self.tried.get(channel)
@@ -249,10 +252,6 @@ class _Turn:
 
 class _OperatorsTurn(_Turn):
     """The operator has neither consent, quiet hours nor a cap; what is held for all others is held here too."""
-
-    def _channels(self) -> list[str]:
-        """The log, where mails have nowhere to go."""
-        return super()._channels() if self.rules.operator else ["log"]
 
     def _address(self, channel: str) -> str | None:  # noqa: ARG002
         return self.rules.operator

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import CursorResult, Dialect, Row, Select, Table
+from sqlalchemy import CursorResult, Dialect, Row, Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -49,3 +49,20 @@ async def rows(tx: Tx, statement: Any) -> Sequence[Row[Any]]:
 
 async def scalars(tx: Tx, statement: Any) -> list[Any]:
     return list((await tx.execute(statement)).scalars())
+
+
+class Known:
+    """Rows by their ids, each read once."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self._found: dict[tuple[str, str], Row[Any]] = {}
+
+    async def get(self, table: Table, row_id: str) -> Row[Any]:
+        key = (table.name, row_id)
+        if key not in self._found:
+            self._found[key] = await one(self.tx, select(table).where(table.c.id == row_id))
+        return self._found[key]
+
+    async def maybe(self, table: Table, row_id: str | None) -> Row[Any] | None:
+        return await self.get(table, row_id) if row_id else None
