@@ -31,7 +31,7 @@ class LogMessages:
         try:
             async with self.store.begin() as tx:
                 settled = await self._settle(tx, progress.messages)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the decision was made
             activity.logger.exception("Messages of the log were not sent at once")
             return progress
         left = tuple(message for message in progress.messages if message not in settled)
