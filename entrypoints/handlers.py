@@ -69,7 +69,7 @@ class Handlers:
         async with self._store.begin() as tx:
             await signups.sign_up(tx, row.id, now)
             standing = await progress.of_friend(tx, row.campaign_id, row.customer_id, now)
-            advocate = await scenes.advocate_of(tx, row.campaign_id, row.customer_id)
+            advocate = await _advocate(tx, row)
         if standing.over:
             return
         run = referral_run(row.campaign_id, row.customer_id, advocate, standing.state)
@@ -77,8 +77,12 @@ class Handlers:
             await self._dispatch.update(run, ReferralWorkflow.sign_up, row)
 
     async def convert(self, row: Row[Any]) -> None:
-        if not await self._rejected_here(row):
-            await self._to_friend(ReferralWorkflow.convert, row)
+        async with self._store.read() as tx:
+            advocate = await _advocate(tx, row)
+            certain = await _is_certain_rejection(tx, row, advocate)
+        if not (certain and await self._rejected_here(row)):
+            run = referral_run(row.campaign_id, row.customer_id, advocate, "")
+            await self._dispatch.update(run, ReferralWorkflow.convert, row)
 
     async def review(self, row: Row[Any]) -> None:
         await self._to_friend(ReferralWorkflow.review, row)
@@ -111,8 +115,7 @@ class Handlers:
 
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
-            code = clicks.code_of(row.data)
-            advocate = await scenes.advocate_of(tx, row.campaign_id, row.customer_id, code)
+            advocate = await _advocate(tx, row)
         run = referral_run(row.campaign_id, row.customer_id, advocate, "")
         await self._dispatch.update(run, update, row)
 
@@ -182,10 +185,7 @@ class Handlers:
         }
 
     async def _rejected_here(self, row: Row[Any]) -> bool:
-        """A rejection that is certain to come is decided without a workflow: a guessed code starts nothing."""
-        async with self._store.read() as tx:
-            if not await _certain_rejection(tx, row):
-                return False
+        """Decide without a workflow: a guessed code starts nothing. Not, where it is no rejection after all."""
         async with self._store.rehearse() as tx:
             answer = await conversions.convert(tx, row.id, self._clock())
             if answer["decision"] != Decision.REJECTED:
@@ -216,17 +216,24 @@ HANDLERS: dict[str, Callable[[Handlers, Row[Any]], Awaitable[None]]] = {
 """By type of event or command; any other is a conversion."""
 
 
-async def _certain_rejection(tx: Tx, row: Row[Any]) -> bool:
+async def _advocate(tx: Tx, row: Row[Any]) -> str | None:
+    """The customer who refers the friend that the event is about."""
+    code = clicks.code_of(row.data)
+    return await scenes.advocate_of(tx, row.campaign_id, row.customer_id, code)
+
+
+async def _is_certain_rejection(tx: Tx, row: Row[Any], advocate: str | None) -> bool:
+    """The code is nobody's, or the friend has converted; and the friend's workflow has nothing to send or tell of it."""
     if row.campaign_id is None:
         return True
+    if advocate is not None or clicks.code_of(row.data) is None:
+        live = await scenes.live_referral(tx, row.campaign_id, row.customer_id)
+        if live is None or live.state == ReferralState.SIGNED_UP:
+            return False
     found = await campaigns.in_force(tx, row.campaign_id)
-    if found and any(journey.hears("referral_rejected") for journey in found.campaign.journeys):
-        return False  # the friend's workflow sends its messages and tells its runs
-    code = clicks.code_of(row.data)
-    if code and await scenes.owner_of(tx, code, row.campaign_id) is None:
-        return True
-    live = await scenes.live_referral(tx, row.campaign_id, row.customer_id)
-    return live is not None and live.state != ReferralState.SIGNED_UP
+    return not (
+        found and any(journey.hears("referral_rejected") for journey in found.campaign.journeys)
+    )
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> Refused | None:

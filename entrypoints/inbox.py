@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -75,12 +76,14 @@ class Inbox:
                 done += 1
         return done
 
-    async def answer(self, row: Row[Any]) -> Answered:
+    async def answer(self, row: Row[Any], earlier: Sequence[Row[Any]] | None = None) -> Answered:
+        """Have the event handled, after the `earlier` ones of its customer that still wait."""
         if row.state == "processed":
             return Answered(200, row.answer)
         until = asyncio.get_running_loop().time() + self._patience
-        async with self._store.read() as tx:
-            earlier = await inbox.queued_before(tx, row)
+        if earlier is None:
+            async with self._store.read() as tx:
+                earlier = await inbox.queued_before(tx, row)
         try:
             for event in earlier:
                 with suppress(Refused):

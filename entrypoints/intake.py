@@ -50,7 +50,8 @@ class Intake:
             raise
         async with self._store.begin() as tx:
             row = await receiving.receive(tx, event, actor, self._clock())
-        return await self._inbox.answer(row)
+            earlier = await inbox.queued_before(tx, row)
+        return await self._inbox.answer(row, earlier)
 
     async def publish(self, campaign_id: str, body: Publish, actor: str) -> Answered:
         """Assign a code to a customer; answers with the publication."""

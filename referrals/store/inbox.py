@@ -114,12 +114,10 @@ async def click(
 
 
 async def _insert(tx: Tx, **values: Any) -> Row[Any]:
-    await tx.execute(
-        insert(tx, events)
-        .values(id=new_id("evt"), state="received", **values)
-        .on_conflict_do_nothing(index_elements=["external_id"])
-    )
-    return await one(tx, select(events).where(events.c.external_id == values["external_id"]))
+    new = insert(tx, events).values(id=new_id("evt"), state="received", **values)
+    new = new.on_conflict_do_nothing(index_elements=["external_id"])
+    stands = select(events).where(events.c.external_id == values["external_id"])
+    return await first(tx, new.returning(events)) or await one(tx, stands)
 
 
 async def known(tx: Tx, event: Event) -> Row[Any] | None:

@@ -1,5 +1,6 @@
 """Messages on their way out: what each one says, to whom, and what became of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -125,8 +126,10 @@ def logged(
 async def _context(
     known: Known, message: Row[Any], recipient: Row[Any] | Operator, public_url: str
 ) -> dict[str, Any]:
-    tx = known.tx
-    campaign = await campaigns.at_version(tx, message.campaign_id, message.version)
+    campaign = await known.once(
+        ("campaign", message.campaign_id, message.version),
+        lambda tx: campaigns.at_version(tx, message.campaign_id, message.version),
+    )
     advocate = await known.get(advocates, message.advocate_id)
     referral = await known.maybe(referrals, message.referral_id)
     milestone = await known.maybe(milestones, message.milestone_id)
@@ -143,7 +146,7 @@ async def _context(
         "advocate": await _advocate(known, advocate, referral, public_url),
         "friend": await _friend(known, referral) if milestone is None else None,
         "reward": of_reward(reward) if reward else None,
-        "rewards": [of_reward(row) for row in await _own_rewards(tx, message, reward)],
+        "rewards": [of_reward(row) for row in await _own_rewards(known, message, reward)],
         "offer": {
             "friend": _offered(offer.friend) if offer.friend else None,
             "advocate": _offered(each) if each else None,
@@ -179,14 +182,16 @@ async def _reward(known: Known, message: Row[Any]) -> Row[Any] | None:
     return await known.maybe(rewards, message.reward_id)
 
 
-async def _own_rewards(tx: Tx, message: Row[Any], reward: Row[Any] | None) -> list[Row[Any]]:
-    if reward is not None:
-        return [reward] if reward.customer_id == message.customer_id else []
-    statement = select(rewards).where(
-        rewards.c.referral_id == message.referral_id,
-        rewards.c.customer_id == message.customer_id,
-    )
-    return list(await rows(tx, statement.order_by(rewards.c.key)))
+async def _own_rewards(known: Known, message: Row[Any], reward: Row[Any] | None) -> list[Row[Any]]:
+    found = [reward] if reward else await _rewards_of(known, message.referral_id)
+    return [row for row in found if row.customer_id == message.customer_id]
+
+
+async def _rewards_of(known: Known, referral_id: str | None) -> Sequence[Row[Any]]:
+    if referral_id is None:
+        return ()
+    mine = select(rewards).where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
+    return await known.once(("rewards", referral_id), lambda tx: rows(tx, mine))
 
 
 def of_reward(reward: Row[Any]) -> dict[str, Any]:

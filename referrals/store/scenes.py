@@ -86,9 +86,7 @@ async def owner_of(tx: Tx, code: str, campaign_id: str | None) -> str | None:
     return str(row.customer_id) if row else None
 
 
-async def advocate_of(
-    tx: Tx, campaign_id: str, friend_id: str, code: str | None = None
-) -> str | None:
+async def advocate_of(tx: Tx, campaign_id: str, friend_id: str, code: str | None) -> str | None:
     """The customer who refers the friend: by the code, else by the referral there is."""
     if code:
         return await owner_of(tx, code, campaign_id)

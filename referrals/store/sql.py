@@ -1,10 +1,12 @@
 """The few things that SQL leaves to its dialects."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import CursorResult, Dialect, Row, Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
+
+T = TypeVar("T")
 
 
 class Tx(Protocol):
@@ -52,17 +54,20 @@ async def scalars(tx: Tx, statement: Any) -> list[Any]:
 
 
 class Known:
-    """Rows by their ids, each read once."""
+    """What several ask for is read once."""
 
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
-        self._found: dict[tuple[str, str], Row[Any]] = {}
+        self._found: dict[tuple[Any, ...], Any] = {}
+
+    async def once(self, key: tuple[Any, ...], read: Callable[[Tx], Awaitable[T]]) -> T:
+        if key not in self._found:
+            self._found[key] = await read(self.tx)
+        return cast(T, self._found[key])
 
     async def get(self, table: Table, row_id: str) -> Row[Any]:
-        key = (table.name, row_id)
-        if key not in self._found:
-            self._found[key] = await one(self.tx, select(table).where(table.c.id == row_id))
-        return self._found[key]
+        row = select(table).where(table.c.id == row_id)
+        return await self.once((table.name, row_id), lambda tx: one(tx, row))
 
     async def maybe(self, table: Table, row_id: str | None) -> Row[Any] | None:
         return await self.get(table, row_id) if row_id else None
