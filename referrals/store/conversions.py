@@ -80,11 +80,10 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     if taken_back:
         await outbox.withdraw(tx, referral.id)
         await journey_runs.withdraw(tx, referral.id, now)
-    else:
-        await settlement.confirm_if_due(tx, scene, referral)
+    confirmed = not taken_back and await settlement.confirm_if_due(tx, scene, referral)
     await customers.became_customer(tx, event.customer_id, attempt.at)
-    referral = await scenes.get_referral(tx, referral.id)
-    decision = answers.decision_for(referral.state)
+    over = taken_back or confirmed
+    decision = Decision.ACCEPTED if over else answers.decision_for(referral.state)
     friends = scene.campaign.rewards.friend
     coupon = friends is not None and friends.type == "coupon"
     applied = await coupons.applied(tx, referral.id, order) if coupon else {}

@@ -8,16 +8,21 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from itertools import chain, repeat
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Dialect, Engine, event, make_url
 from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.engine import Connection, CursorResult
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from referrals.store.sql import Tx
 
+IDLE = 5.0
+"""Seconds after which a connection to PostgreSQL is asked whether it is still there."""
+STATEMENTS = 500
+"""That a connection to PostgreSQL keeps prepared: all that are asked often."""
 BUSY_TIMEOUT = 20.0
 """Seconds that a SQLite writer waits for another process."""
 PAUSES = (0.0005, 0.001, 0.002, 0.005)
@@ -62,6 +67,10 @@ class Store:
     @asynccontextmanager
     async def scan(self) -> AsyncIterator[Tx]:
         """A look that may take a while: nothing else of this process waits for it."""
+        if self._inline is None:
+            async with self.read() as tx:
+                yield tx
+            return
         async with self.engine.connect() as connection:
             yield await connection.execution_options(read_only=True)
 
@@ -74,7 +83,11 @@ class Store:
     async def _connect(self, *, read_only: bool = False) -> AsyncIterator[Tx]:
         if self._inline is None:
             async with self.engine.connect() as connection:
-                yield await connection.execution_options(read_only=read_only)
+                if (
+                    read_only
+                ):  # each statement sees what is committed, in a transaction as without one
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                yield connection
             return
         with self._inline.connect() as inline:
             await _open(inline.execution_options(read_only=read_only))
@@ -117,12 +130,34 @@ async def open_store(url: str) -> AsyncIterator[Store]:
 def create_engine(url: str) -> AsyncEngine:
     """Errors name no parameters: they end in logs and workflow histories, parameters can be contact details."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_async_engine(
-            url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True
+        engine = create_async_engine(
+            url,
+            pool_size=10,
+            max_overflow=20,
+            pool_use_lifo=True,
+            hide_parameters=True,
+            connect_args={"prepared_statement_cache_size": STATEMENTS},
         )
+        _ping_if_idle(engine.sync_engine)
+        return engine
     engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
     _prepare(engine.sync_engine)
     return engine
+
+
+def _ping_if_idle(engine: Engine) -> None:
+    """A connection that was used just now is there; asking it each time would cost every transaction a round trip."""
+
+    def checkin(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = monotonic()
+
+    def checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        idle = monotonic() - record.info.get("used_at", monotonic())
+        if idle > IDLE and not engine.dialect.do_ping(connection):
+            raise DisconnectionError
+
+    event.listen(engine, "checkin", checkin)
+    event.listen(engine, "checkout", checkout)
 
 
 def _inline_engine(engine: AsyncEngine) -> Engine:

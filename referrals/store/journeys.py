@@ -89,12 +89,16 @@ async def take_steps(
     tx: Tx, entrant: Entrant, standing: Standing, *, sender_id: str, now: datetime
 ) -> Standing:
     """Go on to the next wait or the end. What is to be sent is left to the workflow `sender_id`."""
-    plan = Plan(entrant.journey)
+    plan, sent = Plan(entrant.journey), []
     while stop := plan.at(standing):
         if stop.step.wait:
-            return await _wait(tx, entrant, plan, standing, stop.step.wait, now)
+            standing = await _wait(tx, entrant, plan, standing, stop.step.wait, now)
+            break
+        if send := stop.step.send:
+            sent += _messages(entrant, stop.number, send, sender_id, now)
         holds = await _take(tx, entrant, stop, standing, sender_id, now)
         standing = passed(standing, stop, holds=holds)
+    await add(tx, messages, *sent, once=("key",))
     return standing
 
 
@@ -104,8 +108,6 @@ async def _take(
     step = stop.step
     if step.branch:
         return await _holds(tx, entrant, step.branch.condition, happened=standing.happened)
-    if step.send:
-        await _send(tx, entrant, stop.number, step.send, sender_id, now)
     key, event = f"{entrant.workflow_id}/{stop.number}", entrant.event
     if step.webhook:
         await posts.add(tx, url=step.webhook.url, key=key, event=event, now=now)
@@ -200,14 +202,15 @@ async def _start(tx: Tx, entrant: Entrant) -> None:
     )
 
 
-async def _send(
-    tx: Tx, entrant: Entrant, number: int, send: Send, sender_id: str, now: datetime
-) -> None:
+def _messages(
+    entrant: Entrant, number: int, send: Send, sender_id: str, now: datetime
+) -> list[dict[str, Any]]:
+    """The row of a message; none, where it would be news of somebody else's reward."""
     scene, reward = entrant.scene, entrant.reward
     recipient = entrant.customer_of(send.to)
     news = recipient and (reward is None or reward.customer_id == recipient)
     if not news and send.to != "operator":
-        return  # a reward is its owner's news
+        return []
     row = {
         "id": new_id("msg"),
         "key": entrant.key(number),
@@ -226,4 +229,4 @@ async def _send(
         "state": "pending",
         "created_at": now,
     }
-    await add(tx, messages, row, once=("key",))
+    return [row]

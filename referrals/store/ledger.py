@@ -21,7 +21,7 @@ from referrals.domain.lots import Line, left
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
 from referrals.store.schema import accounts, entries, rewards
-from referrals.store.sql import Tx, add, first, locked, one, rows
+from referrals.store.sql import Tx, add, adding, first, locked, one, rows
 
 _OWNER = (rewards.c.customer_id, rewards.c.type, func.coalesce(rewards.c.currency, ""))
 """Whose wallet a reward is in, of which type and currency."""
@@ -248,13 +248,18 @@ async def _accounts(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
     found = await _find(tx, wanted)
     if missing := sorted(wanted - found.keys()):
         new = [dict(zip(_ACCOUNT.keys(), key, strict=True)) for key in missing]
-        await add(tx, accounts, *new, once=())
-        found |= await _find(tx, set(missing))
+        made = await tx.execute(adding(tx, accounts, ()).returning(accounts), new)
+        found |= _ids(made.all())
+    if late := wanted - found.keys():  # somebody else has made them meanwhile
+        found |= await _find(tx, late)
     return found
 
 
 async def _find(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
-    found = await rows(tx, _FIND, wanted=sorted(wanted))
+    return _ids(await rows(tx, _FIND, wanted=sorted(wanted)))
+
+
+def _ids(found: Sequence[Row[Any]]) -> dict[AccountKey, int]:
     return {(row.kind, row.owner, row.type, row.currency): row.id for row in found}
 
 

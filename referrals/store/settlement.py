@@ -113,11 +113,13 @@ async def confirm(tx: Tx, scene: Scene) -> None:
     await grant_due(tx, scene)
 
 
-async def confirm_if_due(tx: Tx, scene: Scene, referral: Row[Any]) -> None:
+async def confirm_if_due(tx: Tx, scene: Scene, referral: Row[Any]) -> bool:
     """Where the hold is over, or the cooldown's place has come, or there is nothing to wait for."""
     waiting = (ReferralState.HELD, ReferralState.DEFERRED)
-    if referral.state in waiting and referral.due_at <= scene.now:
+    due = referral.state in waiting and bool(referral.due_at <= scene.now)
+    if due:
         await confirm(tx, scene)
+    return due
 
 
 async def grant_due(tx: Tx, scene: Scene) -> None:
