@@ -161,10 +161,9 @@ async def _friend(tx: Tx, referral: Row[Any] | None) -> dict[str, Any] | None:
 
 
 async def _reward(tx: Tx, message: Row[Any]) -> Row[Any] | None:
-    if message.milestone_id:
-        return await first(
-            tx, select(rewards).where(rewards.c.milestone_id == message.milestone_id)
-        )
+    if message.milestone_id and not message.reward_id:
+        mine = rewards.c.milestone_id == message.milestone_id
+        return await first(tx, select(rewards).where(mine, rewards.c.tier.is_not(None)))
     return await _maybe(tx, rewards, message.reward_id)
 
 
