@@ -16,6 +16,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.advocates import AdvocateActivities
 from activities.expiry import ExpiryActivities
 from activities.journeys import JourneyActivities
+from activities.log import LogMessages
 from activities.messages import MessageActivities
 from activities.milestones import MilestoneActivities
 from activities.referrals import ReferralActivities
@@ -104,9 +105,10 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         return [messages.send_message]
     if queue == REWARDS_QUEUE:
         return [rewards.settle_reward]
-    referrals = ReferralActivities(resources.store)
-    advocates = AdvocateActivities(resources.store)
-    journeys = JourneyActivities(resources.store, resources.clock)
+    log = _log_messages(resources)
+    referrals = ReferralActivities(resources.store, log)
+    advocates = AdvocateActivities(resources.store, log)
+    journeys = JourneyActivities(resources.store, resources.clock, log)
     return [
         referrals.sign_up,
         referrals.convert,
@@ -138,18 +140,31 @@ def _reward_activities(resources: Resources) -> RewardActivities:
 
 
 def _message_activities(resources: Resources) -> MessageActivities:
-    settings, channels = resources.settings, resources.channels
-    rules = Rules(
-        {name: channel.reconciles for name, channel in channels.items()},
-        QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
-        Cap.parse(settings.message_cap) if settings.message_cap else None,
-        settings.operator_email,
-    )
     return MessageActivities(
         resources.store,
         resources.templates,
-        channels,
-        rules,
-        settings.public_url,
+        resources.channels,
+        _rules(resources),
+        resources.settings.public_url,
         resources.clock,
+    )
+
+
+def _log_messages(resources: Resources) -> LogMessages:
+    return LogMessages(
+        resources.store,
+        resources.templates,
+        _rules(resources),
+        resources.settings.public_url,
+        resources.clock,
+    )
+
+
+def _rules(resources: Resources) -> Rules:
+    settings = resources.settings
+    return Rules(
+        {name: channel.reconciles for name, channel in resources.channels.items()},
+        QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
+        Cap.parse(settings.message_cap) if settings.message_cap else None,
+        settings.operator_email,
     )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.log import LogMessages
 from activities.referrals import ENGINE, not_possible
 from referrals.domain.progress import Progress
 from referrals.store import Store, grants, progress, publications, reversals, settlement, shares
@@ -33,6 +34,7 @@ class AdvocateStep(BaseModel):
 @dataclass
 class AdvocateActivities:
     store: Store
+    log: LogMessages
 
     @activity.defn
     async def publish(self, step: AdvocateStep) -> Progress:
@@ -42,7 +44,7 @@ class AdvocateActivities:
                 await publications.publish_for(
                     tx, step.subject, step.advocate.campaign, step.advocate.customer, step.now
                 )
-                return await self._progress(tx, step)
+                found = await self._progress(tx, step)
         except publications.NotPublished as error:
             raise ApplicationError(
                 error.reason.message,
@@ -51,20 +53,23 @@ class AdvocateActivities:
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
             ) from error
+        return await self.log.send(found)
 
     @activity.defn
     async def share(self, step: AdvocateStep) -> Progress:
         """Count the share by its channel."""
         async with self.store.begin() as tx:
             await shares.share(tx, step.subject, step.now)
-            return await self._progress(tx, step)
+            found = await self._progress(tx, step)
+        return await self.log.send(found)
 
     @activity.defn
     async def settle_milestone(self, step: AdvocateStep) -> Progress:
         """Grant a reached milestone's reward, or take a lost one's back."""
         async with self.store.begin() as tx:
             await settlement.settle_milestone(tx, step.subject, ENGINE, step.now)
-            return await self._progress(tx, step)
+            found = await self._progress(tx, step)
+        return await self.log.send(found)
 
     @activity.defn
     async def milestone_reward(self, step: AdvocateStep) -> Progress:
@@ -72,15 +77,17 @@ class AdvocateActivities:
         try:
             async with self.store.begin() as tx:
                 await grants.command(tx, step.subject, step.now)
-                return await self._progress(tx, step)
+                found = await self._progress(tx, step)
         except reversals.NotPossible as error:
             raise not_possible(error) from error
+        return await self.log.send(found)
 
     @activity.defn
     async def resume_advocate(self, step: AdvocateStep) -> Progress:
         """Where the advocate stands: messages to send, and until when the campaign runs."""
         async with self.store.read() as tx:
-            return await self._progress(tx, step)
+            found = await self._progress(tx, step)
+        return await self.log.send(found)
 
     async def _progress(self, tx: Tx, step: AdvocateStep) -> Progress:
         advocate = step.advocate

@@ -19,6 +19,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
+from activities.log import LogMessages
 from referrals.clock import Clock
 from referrals.domain.progress import Progress
 from referrals.domain.temporal import CAMPAIGN_ATTRIBUTE, JOURNEY_WORKFLOW, QUEUE
@@ -54,13 +55,15 @@ class JourneyStep(BaseModel):
 class JourneyActivities:
     store: Store
     clock: Clock
+    log: LogMessages
 
     @activity.defn
     async def next_step(self, step: JourneyStep) -> Progress:
         """Take the steps that are due, in one transaction; taking them again changes nothing."""
         async with self.store.begin() as tx:
             await journey_runs.go_on(tx, step.run, step.now)
-            return await progress.of_journey(tx, step.run)
+            found = await progress.of_journey(tx, step.run)
+        return await self.log.send(found)
 
     @activity.defn
     async def tell_run(self, run_id: str) -> None:

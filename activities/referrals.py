@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.log import LogMessages
 from referrals.domain.progress import Progress
 from referrals.store import Store, conversions, grants, progress, reversals, signups
 from referrals.store.sql import Tx
@@ -45,6 +46,7 @@ Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
 @dataclass
 class ReferralActivities:
     store: Store
+    log: LogMessages
 
     @activity.defn
     async def sign_up(self, step: Step) -> Progress:
@@ -87,17 +89,20 @@ class ReferralActivities:
             await reversals.pass_time(
                 tx, step.friend.campaign, step.friend.friend, ENGINE, step.now
             )
-            return await progress.of_friend(tx, step.friend.campaign, step.friend.friend, step.now)
+            found = await self._progress(tx, step)
+        return await self.log.send(found)
 
     async def _decide(self, step: Step, decide: Decide) -> Progress:
         try:
             async with self.store.begin() as tx:
                 await decide(tx, step.event, step.now)
-                return await progress.of_friend(
-                    tx, step.friend.campaign, step.friend.friend, step.now
-                )
+                found = await self._progress(tx, step)
         except reversals.NotPossible as error:
             raise not_possible(error) from error
+        return await self.log.send(found)
+
+    async def _progress(self, tx: Tx, step: Step) -> Progress:
+        return await progress.of_friend(tx, step.friend.campaign, step.friend.friend, step.now)
 
 
 def not_possible(error: reversals.NotPossible) -> ApplicationError:

@@ -1,6 +1,7 @@
 """Handing a stored event to the workflow that it belongs to: start it if need be, and wait for the decision."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -14,10 +15,12 @@ from temporalio.common import (
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
 )
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
 from activities.advocates import Advocate
 from activities.referrals import Friend
+from referrals.domain.progress import Progress
 from referrals.domain.temporal import (
     ADVOCATE_ATTRIBUTE,
     CAMPAIGN_ATTRIBUTE,
@@ -69,8 +72,12 @@ class Run:
             task_queue=QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=self.attributes,
-            priority=Priority(fairness_key=self.argument.campaign),
+            priority=self.priority,
         )
+
+    @property
+    def priority(self) -> Priority:
+        return Priority(fairness_key=self.argument.campaign)
 
 
 def referral_run(campaign_id: str, friend_id: str, advocate: str | None, state: str) -> Run:
@@ -106,15 +113,30 @@ class Dispatch:
         self._client = client
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
+    async def start(self, run: Run, standing: Progress) -> bool:
+        """Start the workflow from where SQL says that it stands; false where it runs already."""
+
+        async def start() -> None:
+            await self._client.start_workflow(
+                run.workflow,
+                args=[run.argument, standing],
+                id=run.id,
+                task_queue=QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=run.attributes,
+                priority=run.priority,
+            )
+
+        try:
+            await _until_taken(start)
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
+
     async def update(self, run: Run, update: Any, event: Row[Any], *args: str) -> None:
         """Send the event's id, and wait until the workflow has decided."""
-        turn = self._turns.setdefault(run.id, asyncio.Semaphore(IN_FLIGHT))
-        async with turn:
-            while not await self._tried(run, update, event, args):  # noqa: ASYNC110 - nothing here tells when
-                await asyncio.sleep(PAUSE)
 
-    async def _tried(self, run: Run, update: Any, event: Row[Any], args: tuple[str, ...]) -> bool:
-        try:
+        async def send() -> None:
             await self._client.execute_update_with_start_workflow(
                 update,
                 args=[event.id, *args],
@@ -122,10 +144,19 @@ class Dispatch:
                 id="-".join((event.id, *args, str(event.attempts))),
                 start_workflow_operation=run.start(),
             )
+
+        turn = self._turns.setdefault(run.id, asyncio.Semaphore(IN_FLIGHT))
+        async with turn:
+            await _until_taken(send)
+
+
+async def _until_taken(call: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            return await call()
         except RPCError as error:
             if error.status not in PASSING:
                 raise
-            return False
         except RuntimeError as error:  # what a client raises that has never reached a server
             raise ConnectionError(str(error)) from error
-        return True
+        await asyncio.sleep(PAUSE)

@@ -21,14 +21,14 @@ STATE = SearchAttributeKey.for_keyword(STATE_ATTRIBUTE)
 
 @workflow.defn(name=REFERRAL_WORKFLOW)
 class ReferralWorkflow:
-    """Begins with an update (sign-up, conversion, or a later roll-back) and resumes from SQL.
+    """Begins with an update (a conversion, or a later roll-back), or where SQL says that a sign-up stands.
 
     Each update is one decision in one SQL transaction; its answer is where the referral stands. Between updates the
     run waits for the time that changes something: the end of the window, of the hold, the cooldown's place.
     """
 
     @workflow.init
-    def __init__(self, friend: Friend) -> None:
+    def __init__(self, friend: Friend, standing: Progress | None = None) -> None:  # noqa: ARG002
         self.friend = friend
         self.progress = Progress()
         self.begun = False
@@ -36,8 +36,11 @@ class ReferralWorkflow:
         self.effects = Effects()
 
     @workflow.run
-    async def run(self, friend: Friend) -> str:  # noqa: ARG002
+    async def run(self, friend: Friend, standing: Progress | None = None) -> str:  # noqa: ARG002
         """Returns the state that the referral was left in."""
+        if standing and not self.begun:
+            self._follow(standing)
+            self.begun = True
         await workflow.wait_condition(lambda: self.begun)
         while not self._is_over():
             if await until_due(lambda: self.progress, self._is_over):

@@ -59,7 +59,7 @@ class CampaignDetails:
 
 @router.get("/campaigns", response_model=views.Page[views.Campaign], responses=AS_CSV)
 async def list_campaigns(engine: Engine, asked: List) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         return asked.answer(await lists.list_campaigns(tx, asked.cursor), views.Campaign)
 
 
@@ -105,7 +105,7 @@ async def activate_campaign(
 
 @router.get("/campaigns/{campaign}/summary")
 async def get_summary(campaign: CampaignId, engine: Engine) -> views.Summary:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         return await summarise(tx, campaign)
 
 

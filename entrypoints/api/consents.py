@@ -37,7 +37,7 @@ class Wish(Model):
 )
 async def list_consents(customer: CustomerId, engine: Engine, asked: List) -> Any:
     """All that was given and withdrawn; of each channel and purpose the latest is in force."""
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         row = await wallets.require_customer(tx, customer)
         page = await consents.describe(tx, row.id, asked.cursor)
     return asked.answer(page, views.Consent)
@@ -69,7 +69,7 @@ async def lift_suppression(customer: CustomerId, channel: Channel, engine: Engin
 
 @router.get("/suppressions", response_model=views.Page[views.Suppression], responses=AS_CSV)
 async def list_suppressions(engine: Engine, asked: List, customer: Text | None = None) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await suppressions.list_suppressions(tx, asked.cursor, customer=customer)
     return asked.answer(page, views.Suppression)
 
@@ -77,7 +77,7 @@ async def list_suppressions(engine: Engine, asked: List, customer: Text | None =
 @router.get("/blocks", response_model=views.Page[views.Block], responses=AS_CSV)
 async def list_blocks(engine: Engine, asked: List) -> Any:
     """What is held until an operator sets something right at the vendor's, or in a template."""
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await blocks.list_blocks(tx, asked.cursor)
     return asked.answer(page, views.Block)
 

@@ -66,7 +66,7 @@ async def import_coupons(
 
 @router.get("/campaigns/{campaign}/coupons/{pool}")
 async def count_coupons(campaign: CampaignId, pool: PoolName, engine: Engine) -> views.CouponPool:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         return await coupon_pools.count(tx, campaign, pool)
 
 

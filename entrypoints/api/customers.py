@@ -42,7 +42,7 @@ class CustomerDetails:
 # These come first: an id may hold slashes, and the routes of a customer match whatever is left.
 @router.get("/customers/{customer:path}/wallet")
 async def get_wallet(customer: CustomerId, engine: Engine) -> views.Wallet:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         return await wallets.get_wallet(tx, customer)
 
 
@@ -52,7 +52,7 @@ async def get_wallet(customer: CustomerId, engine: Engine) -> views.Wallet:
     responses=AS_CSV,
 )
 async def list_entries(customer: CustomerId, engine: Engine, asked: List) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await wallets.list_entries(tx, customer, asked.cursor)
     return asked.answer(page, views.Entry)
 

@@ -19,7 +19,7 @@ from entrypoints.api.contract import (
 )
 from entrypoints.api.problems import WHOLE, Json, document, problem_of
 from entrypoints.api.resources import Caller, Engine, Resources
-from entrypoints.intake import Answered
+from entrypoints.inbox import Answered
 from referrals.domain.problems import FieldError, Problem
 
 AT_ONCE = 20

@@ -66,7 +66,7 @@ class Because(Model):
 async def list_codes(
     campaign: CampaignId, engine: Engine, asked: List, customer: Wanted = None
 ) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await lists.list_codes(tx, campaign, asked.cursor, customer=customer)
     return asked.answer(page, views.Code)
 
@@ -77,7 +77,7 @@ async def list_codes(
     responses=AS_CSV,
 )
 async def list_advocates(campaign: CampaignId, engine: Engine, asked: List) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await details.list_advocates(tx, campaign, asked.cursor, engine.settings.public_url)
     return asked.answer(page, views.Advocate)
 
@@ -105,7 +105,7 @@ async def list_referrals(
     advocate: Wanted = None,
     friend: Wanted = None,
 ) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await lists.list_referrals(
             tx, campaign, asked.cursor, state=state, advocate=advocate, friend=friend
         )
@@ -163,7 +163,7 @@ async def list_rewards(
     narrowed: Annotated[Narrowed, Depends()],
     state: RewardState | None = None,
 ) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await lists.list_rewards(tx, campaign, asked.cursor, state=state, **narrowed.asked)
     return asked.answer(page, views.Reward)
 
@@ -212,7 +212,7 @@ async def list_messages(
     state: views.MessageState | None = None,
     customer: Wanted = None,
 ) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await lists.list_messages(tx, campaign, asked.cursor, state=state, customer=customer)
     return asked.answer(page, views.Message)
 
@@ -230,7 +230,7 @@ async def list_activity(
     since: AwareDatetime | None = None,
 ) -> Any:
     """Everything that happened; `customer` is whom it happened to, or the advocate."""
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await lists.list_activity(
             tx,
             campaign,

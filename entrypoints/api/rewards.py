@@ -42,7 +42,7 @@ class Chosen:
 
     async def each(self, kind: str, reason: str = "") -> views.Page[views.Outcome]:
         """Do to each what `Intake.reward_command` does to one."""
-        async with self._engine.store.read() as tx:
+        async with self._engine.store.scan() as tx:
             page = await lists.list_rewards(tx, self._campaign, self._cursor, **self._wanted)
         outcomes = await asyncio.gather(*(self._do(kind, row, reason) for row in page.data))
         return views.Page(outcomes, page.next)

@@ -99,7 +99,7 @@ class Tested(Model):
 
 @router.get("/webhooks", response_model=views.Page[endpoints.Webhook], responses=AS_CSV)
 async def list_webhooks(engine: Engine, asked: List) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await endpoints.list_webhooks(tx, asked.cursor)
     return asked.answer(page, endpoints.Webhook)
 
@@ -198,7 +198,7 @@ async def list_deliveries(
     asked: List,
     state: Literal["pending", "delivered", "failed"] | None = None,
 ) -> Any:
-    async with engine.store.read() as tx:
+    async with engine.store.scan() as tx:
         page = await endpoints.list_deliveries(tx, webhook, asked.cursor, state=state)
     return asked.answer(page, endpoints.Delivery)
 

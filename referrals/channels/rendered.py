@@ -39,6 +39,6 @@ class Rendered:
 
     subject: str
     text: str
-    html: str
+    html: str = ""
     purpose: Purpose = "service"
     whatsapp: WhatsAppMessage | None = None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,18 +64,21 @@ class Templates:
         self._shared = TemplateSet([own, BUILT_IN] if own else [BUILT_IN])
         self._of_campaigns: dict[str, TemplateSet] = {}
 
-    def render(self, name: str, locale: str | None, context: Mapping[str, Any]) -> Rendered:
+    def render(
+        self, name: str, locale: str | None, context: Mapping[str, Any], *, plain: bool = False
+    ) -> Rendered:
         """The message in the closest locale there is: `de-AT`, else `de`, else `en`.
 
         Args:
             name: As campaign files give it.
             locale: As the customer has it, `de-AT` or `de_at`; an unknown or malformed one is as good as none.
             context: See `EXAMPLE_CONTEXT`.
+            plain: Without the parts that only a mail or WhatsApp has.
 
         Raises:
             TemplateError: There is no such template, or it cannot be rendered with this context.
         """
-        return self.of(context["campaign"]["id"]).render(name, locale, context)
+        return self.of(context["campaign"]["id"]).render(name, locale, context, plain=plain)
 
     def check(self, name: str, event: str, campaign: str | None = None) -> None:
         """Render every locale of the template with all, and with as little as, that event can tell.
@@ -112,10 +116,14 @@ class TemplateSet:
         self.plain = environment(self._loader, escape=False)
         self._html = environment(self._loader, escape=True)
 
-    def render(self, name: str, locale: str | None, context: Mapping[str, Any]) -> Rendered:
+    def render(
+        self, name: str, locale: str | None, context: Mapping[str, Any], *, plain: bool = False
+    ) -> Rendered:
         check_name(name)
         tags = _tags(locale)
-        return self._render([f"{tag}/{name}.jinja" for tag in tags], context, tags[0])
+        paths = [f"{tag}/{name}.jinja" for tag in tags]
+        rendered, template, variables = self._words(paths, context, tags[0])
+        return rendered if plain else self._dressed(rendered, template, variables)
 
     def check(self, name: str, event: str) -> None:
         check_name(name)
@@ -129,7 +137,7 @@ class TemplateSet:
             raise TemplateError(problem, path, line)
         known = [context for event in events for context in examples(event)]
         for context in known or [EXAMPLE_CONTEXT]:
-            self._render([path], context, path.partition("/")[0], strict=True)
+            self._dressed(*self._words([path], context, path.partition("/")[0]), strict=True)
 
     def paths(self, name: str) -> list[str]:
         """The files of that template, one for each locale."""
@@ -162,28 +170,39 @@ class TemplateSet:
     def _places(self, path: str) -> Iterator[Path]:
         return (folder / path for folder in self._folders if (folder / path).is_file())
 
-    def _render(
-        self, paths: list[str], context: Mapping[str, Any], wanted: str, *, strict: bool = False
-    ) -> Rendered:
+    def _words(
+        self, paths: list[str], context: Mapping[str, Any], wanted: str
+    ) -> tuple[Rendered, Template, dict[str, Any]]:
+        """What every channel has of a message; with the template and the variables that it was made of."""
         plain = load(self.plain, paths)
-        path = str(plain.name)
-        front = self._loader.front(plain.filename)
-        variables = self._localised(path.partition("/")[0], context, wanted)
+        variables = self._localised(str(plain.name).partition("/")[0], context, wanted)
+        subject = one_line(block(plain, "subject", variables | {"part": "subject"}))
+        rendered = Rendered(
+            subject=cut(subject, MAX_SUBJECT),
+            text=self._text(plain, variables | {"part": "text"}),
+            purpose=self._loader.front(plain.filename).purpose,
+        )
+        return rendered, plain, variables
+
+    def _dressed(
+        self,
+        rendered: Rendered,
+        plain: Template,
+        variables: dict[str, Any],
+        *,
+        strict: bool = False,
+    ) -> Rendered:
+        """With what only a mail or WhatsApp has."""
         try:
+            front = self._loader.front(plain.filename)
             whatsapp = Filling(plain, variables | {"part": "whatsapp"}).message(front)
         except EmptyPlace:
             # Another channel may do without.
             if strict:
                 raise
             whatsapp = None
-        subject = one_line(block(plain, "subject", variables | {"part": "subject"}))
-        return Rendered(
-            subject=cut(subject, MAX_SUBJECT),
-            text=self._text(plain, variables | {"part": "text"}),
-            html=self._mail(load(self._html, [path]), variables | {"part": "mail"}),
-            purpose=front.purpose,
-            whatsapp=whatsapp,
-        )
+        html = self._mail(load(self._html, [str(plain.name)]), variables | {"part": "mail"})
+        return replace(rendered, html=html, whatsapp=whatsapp)
 
     def _localised(self, found: str, context: Mapping[str, Any], wanted: str) -> dict[str, Any]:
         try:

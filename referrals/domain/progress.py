@@ -44,6 +44,12 @@ class Progress(BaseModel):
     runs: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
 
+    @property
+    def over(self) -> bool:
+        """Nothing is left to do."""
+        left = (self.messages, self.rewards, self.milestones, self.runs, self.starts)
+        return not self.open and not any(left)
+
 
 class Sending(BaseModel):
     """What became of a message, for now: with `again_at` it waits until then, `held` until an operator sees to it.

@@ -3,14 +3,17 @@
 Sources: design ("Finer points"); Voucherify ("marks the customer as referred the moment the redemption is successful").
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select
 
+from referrals.domain.campaign import Campaign, Reward
 from referrals.domain.decisions import Places, Reason, due_at, qualify
 from referrals.domain.events import Order
+from referrals.domain.rules import Context
 from referrals.domain.states import (
     CLOSED_WITHOUT_CONVERSION,
     PLACED,
@@ -74,19 +77,28 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     place_at = await _qualify(tx, scene, attempt)
     if isinstance(place_at, Reason):
         return await _reject(tx, scene, attempt, place_at)
-    scene = await _accept(tx, scene, attempt, place_at)
+    scene, referral = await _accept(tx, scene, attempt, place_at)
     taken_back = await reassess(tx, scene, order_row) if order_row is not None else None
     if taken_back:
-        await outbox.withdraw(tx, str(scene.referral_id))
-        await journey_runs.withdraw(tx, str(scene.referral_id), now)
-    await settlement.confirm_if_due(tx, scene)
+        await outbox.withdraw(tx, referral.id)
+        await journey_runs.withdraw(tx, referral.id, now)
+    else:
+        await settlement.confirm_if_due(tx, scene, referral)
     await customers.became_customer(tx, event.customer_id, attempt.at)
-    referral = await scenes.get_referral(tx, str(scene.referral_id))
+    referral = await scenes.get_referral(tx, referral.id)
     decision = answers.decision_for(referral.state)
-    applied = await coupons.applied(tx, referral.id, order)
+    coupon = any(reward.type == "coupon" for reward in _of_friends(scene.campaign))
+    applied = await coupons.applied(tx, referral.id, order) if coupon else {}
     return await answers.give(
         tx, event, decision, referral_id=referral.id, reason=taken_back, **applied
     )
+
+
+def _of_friends(campaign: Campaign) -> Iterator[Reward]:
+    """What friends may be given with their conversion."""
+    if campaign.rewards.friend:
+        yield campaign.rewards.friend
+    yield from (reward for _, reward in campaign.granted())
 
 
 async def _code(tx: Tx, event: Row[Any], now: datetime) -> Row[Any] | Reason:
@@ -134,10 +146,13 @@ async def _attempt(
     scene = replace(scene, friend_id=event.customer_id)
     at = inbox.moment(event, code, now)
     live = await signups.open_referral(tx, scene, at)
-    # Read again: under the lock of its advocate nobody uses the code meanwhile.
-    code = await one(tx, select(codes).where(codes.c.code == code.code))
+    if code.uses_limit is not None:
+        # Read again: under the lock of its advocate nobody uses the code meanwhile.
+        code = await one(tx, select(codes).where(codes.c.code == code.code))
     if live and signups.has_signed_up(live, code.code):
-        campaign = await campaigns.at_version(tx, live.campaign_id, live.version)
+        campaign = scene.campaign
+        if live.version != scene.version:
+            campaign = await campaigns.at_version(tx, live.campaign_id, live.version)
         scene = replace(scene, campaign=campaign, version=live.version, referral_id=live.id)
         return scene, Attempt(event, order, code, found, live, at, None)
     attribution = await clicks.attribute(tx, event, code.code, at)
@@ -147,14 +162,13 @@ async def _attempt(
 async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
     used = attempt.order is not None and await _order_used(tx, scene, attempt.order)
     friend = await signups.friend_facts(tx, scene, attempt.at, attempt.referral, order_used=used)
-    order = attempt.order.model_dump() if attempt.order else None
     place_at = qualify(
         scene.campaign,
         attempt.found.state,
         signups.code_facts(attempt.code),
         friend,
         await _places(tx, scene, attempt),
-        await conditions.of_conversion(tx, scene, order, about(attempt.event)),
+        await _context(tx, scene, attempt),
         attempt.at,
     )
     if isinstance(place_at, Reason):
@@ -163,6 +177,14 @@ async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
     if by and by.window_ends_at(scene.campaign) <= attempt.at:
         return clicks.TOO_OLD
     return settlement.BUDGET_SPENT if await _over_budget(tx, scene) else place_at
+
+
+async def _context(tx: Tx, scene: Scene, attempt: Attempt) -> Context:
+    """What the rules may ask; nothing where there are none."""
+    if not scene.campaign.conversion.rules:
+        return {}
+    order = attempt.order.model_dump() if attempt.order else None
+    return await conditions.of_conversion(tx, scene, order, about(attempt.event))
 
 
 async def _over_budget(tx: Tx, scene: Scene) -> bool:
@@ -214,8 +236,10 @@ async def _reject(tx: Tx, scene: Scene, attempt: Attempt, reason: Reason) -> dic
     return await signups.reject(tx, scene, attempt.event, reason, referral)
 
 
-async def _accept(tx: Tx, scene: Scene, attempt: Attempt, place_at: datetime) -> Scene:
-    """Take the place under the limits, and promise the rewards."""
+async def _accept(
+    tx: Tx, scene: Scene, attempt: Attempt, place_at: datetime
+) -> tuple[Scene, Row[Any]]:
+    """Take the place under the limits, and promise the rewards. Returns the referral with its scene."""
     due = due_at(place_at, scene.campaign.conversion.hold, attempt.at)
     state = _state_until(scene, place_at, due, attempt.at)
     referral = await _write(
@@ -228,7 +252,7 @@ async def _accept(tx: Tx, scene: Scene, attempt: Attempt, place_at: datetime) ->
     if due > scene.now and state != ReferralState.IN_REVIEW:
         await records.record(tx, scene, "referral_held", data={"until": due.isoformat()})
     await settlement.promise(tx, scene, due)
-    return scene
+    return scene, referral
 
 
 def _state_until(scene: Scene, place_at: datetime, due: datetime, at: datetime) -> ReferralState:

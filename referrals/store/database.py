@@ -1,54 +1,117 @@
-"""The connection to the database and what a transaction means on each kind."""
+"""The connection to the database and what a transaction means on each kind.
+
+SQLite runs in this process: a statement takes microseconds, and handing it to a thread ten times as long. So short
+transactions run in the event loop itself; only waiting for another process's writer, and long looks, do not hold it up.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from itertools import chain, repeat
 from typing import Any
 
-from sqlalchemy import event, make_url
-from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import Dialect, Engine, event, make_url
+from sqlalchemy import create_engine as create_sync_engine
+from sqlalchemy.engine import Connection, CursorResult
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-BUSY_TIMEOUT = 20_000
-"""Milliseconds that a SQLite writer waits for another process."""
+from referrals.store.sql import Tx
+
+BUSY_TIMEOUT = 20.0
+"""Seconds that a SQLite writer waits for another process."""
+PAUSES = (0.0005, 0.001, 0.002, 0.005)
+"""Seconds between its tries; the last one from then on."""
+HELD_UP = 0.02
+"""Seconds that SQLite itself may hold the event loop up, where it recovers from another process's crash."""
 
 
 class Store:
-    """A database. `begin` is one write transaction (one decision), `read` a consistent look."""
+    """A database. `begin` is one write transaction (one decision), `read` a consistent look, `scan` a long one."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self._inline = _inline_engine(engine) if engine.dialect.name == "sqlite" else None
         # SQLite has one writer at a time: queueing here is fair, its own waiting is not.
         self._writer: AbstractAsyncContextManager[Any] = (
-            asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+            asyncio.Lock() if self._inline else nullcontext()
         )
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        async with self._writer, self.engine.begin() as connection:
-            yield connection
+    @property
+    def decisions(self) -> Engine:
+        """What `begin` runs on."""
+        return self._inline or self.engine.sync_engine
 
     @asynccontextmanager
-    async def rehearse(self) -> AsyncIterator[AsyncConnection]:
-        """A write transaction that leaves nothing behind."""
-        async with self._writer, self.engine.connect() as connection:
-            yield connection
-            await connection.rollback()
+    async def begin(self) -> AsyncIterator[Tx]:
+        async with self._writer, self._connect() as tx:
+            yield tx
+            await tx.commit()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def rehearse(self) -> AsyncIterator[Tx]:
+        """A write transaction that leaves nothing behind, unless it is committed."""
+        async with self._writer, self._connect() as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tx]:
+        async with self._connect(read_only=True) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def scan(self) -> AsyncIterator[Tx]:
+        """A look that may take a while: nothing else of this process waits for it."""
         async with self.engine.connect() as connection:
             yield await connection.execution_options(read_only=True)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        if self._inline:
+            self._inline.dispose()
+
+    @asynccontextmanager
+    async def _connect(self, *, read_only: bool = False) -> AsyncIterator[Tx]:
+        if self._inline is None:
+            async with self.engine.connect() as connection:
+                yield await connection.execution_options(read_only=read_only)
+            return
+        with self._inline.connect() as inline:
+            await _open(inline.execution_options(read_only=read_only))
+            yield InlineTx(inline)
+
+
+class InlineTx:
+    """A SQLite transaction whose statements are done when they are asked for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._connection.dialect
+
+    async def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
+        return self._connection.execute(statement, parameters)
+
+    async def scalar(self, statement: Any, parameters: Any = None) -> Any:
+        return self._connection.scalar(statement, parameters)
+
+    async def run_sync(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        return function(self._connection, *args)
+
+    async def commit(self) -> None:
+        self._connection.commit()
 
 
 @asynccontextmanager
 async def open_store(url: str) -> AsyncIterator[Store]:
     """A store on `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…` (see `Settings.database_url`)."""
-    engine = create_engine(url)
+    store = Store(create_engine(url))
     try:
-        yield Store(engine)
+        yield store
     finally:
-        await engine.dispose()
+        await store.close()
 
 
 def create_engine(url: str) -> AsyncEngine:
@@ -57,12 +120,24 @@ def create_engine(url: str) -> AsyncEngine:
         return create_async_engine(
             url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True
         )
-    engine = create_async_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT / 1000}, hide_parameters=True
-    )
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
+    _prepare(engine.sync_engine)
     return engine
+
+
+def _inline_engine(engine: AsyncEngine) -> Engine:
+    """The same file by a driver that blocks; there are as many connections as transactions at a time."""
+    url = engine.url.set(drivername="sqlite")
+    inline = create_sync_engine(
+        url, connect_args={"timeout": HELD_UP}, max_overflow=-1, hide_parameters=True
+    )
+    _prepare(inline)
+    return inline
+
+
+def _prepare(engine: Engine) -> None:
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -71,7 +146,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
     cursor.close()
 
 
@@ -79,3 +153,21 @@ def _begin_sqlite(connection: Connection) -> None:
     # A write transaction that began by reading could not wait for another writer, only fail.
     read_only = connection.get_execution_options().get("read_only")
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+async def _open(connection: Connection) -> None:
+    """Begin; while another process writes, try again."""
+    until = asyncio.get_running_loop().time() + BUSY_TIMEOUT
+    for pause in chain(PAUSES, repeat(PAUSES[-1])):
+        try:
+            connection.begin()
+        except OperationalError as error:
+            if not _is_busy(error) or asyncio.get_running_loop().time() > until:
+                raise
+        else:
+            return
+        await asyncio.sleep(pause)
+
+
+def _is_busy(error: OperationalError) -> bool:
+    return getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY")

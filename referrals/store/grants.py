@@ -101,7 +101,7 @@ async def granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) 
     scene, reward = await _locked(tx, reward_id, now)
     if reward.state != RewardState.GRANTING:
         return
-    await settlement.granted(tx, scene, reward, reference)
+    await settlement.granted(tx, scene, [reward], reference)
     if await _taken_back(tx, scene):
         reason = "Rolled back while being granted."
         await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason, **UNCALLED)

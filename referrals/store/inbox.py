@@ -114,12 +114,10 @@ async def click(
 
 
 async def _insert(tx: Tx, **values: Any) -> Row[Any]:
-    await tx.execute(
-        insert(tx, events)
-        .values(id=new_id("evt"), state="received", **values)
-        .on_conflict_do_nothing(index_elements=["external_id"])
-    )
-    return await one(tx, select(events).where(events.c.external_id == values["external_id"]))
+    new = insert(tx, events).values(id=new_id("evt"), state="received", **values)
+    new = new.on_conflict_do_nothing(index_elements=["external_id"])
+    stands = select(events).where(events.c.external_id == values["external_id"])
+    return await first(tx, new.returning(events)) or await one(tx, stands)
 
 
 async def known(tx: Tx, event: Event) -> Row[Any] | None:
@@ -148,23 +146,18 @@ async def claim(tx: Tx, event_id: str) -> Row[Any]:
 
 
 async def answer(tx: Tx, event_id: str, answer: dict[str, Any]) -> None:
-    """Processed: this is the answer from now on."""
-    await tx.execute(
-        events.update()
-        .where(events.c.id == event_id)
-        .values(state="processed", answer=answer, error=None)
-    )
+    """It is decided: this is the answer from now on. What follows from it may still be to do, until it is closed."""
+    await tx.execute(events.update().where(events.c.id == event_id).values(answer=answer))
+
+
+async def close(tx: Tx, event_id: str) -> dict[str, Any]:
+    """Processed: its workflow knows. Returns the answer."""
+    closed = events.update().where(events.c.id == event_id).values(state="processed", error=None)
+    return dict((await one(tx, closed.returning(events.c.answer))).answer or {})
 
 
 async def set_data(tx: Tx, event_id: str, data: dict[str, Any]) -> None:
     await tx.execute(events.update().where(events.c.id == event_id).values(data=data))
-
-
-async def answer_of(tx: Tx, event_id: str) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = (
-        await one(tx, select(events.c.answer).where(events.c.id == event_id))
-    )[0]
-    return found
 
 
 async def postpone(tx: Tx, event_id: str, error: str, retry_at: datetime) -> None:

@@ -26,20 +26,38 @@ from referrals.store.sql import Tx, first, insert, locked, one, rows
 _OWNER = (rewards.c.customer_id, rewards.c.type, func.coalesce(rewards.c.currency, ""))
 """Whose wallet a reward is in, of which type and currency."""
 
+AccountKey = tuple[str, str, str, str]
+_ACCOUNT = {name: accounts.c[name] for name in ("kind", "owner", "type", "currency")}
 
-async def grant(tx: Tx, reward: Row[Any], memo: str, now: datetime) -> None:
-    """Pay the reward into the customer's wallet, once: its key is the entry's."""
-    issued = await _account_of(tx, "issued", reward.campaign_id, _asset(reward))
-    wallet = await _account_of(tx, "wallet", reward.customer_id, _asset(reward))
-    await _lock(tx, wallet)
-    await _enter(
-        tx, _entry(f"grant:{reward.key}", issued, wallet, reward.amount, memo, now, reward)
-    )
-    if valid_for := (reward.target or {}).get("valid_for"):
-        expires_at = now + duration_of(valid_for)
-        await tx.execute(
-            rewards.update().where(rewards.c.id == reward.id).values(expires_at=expires_at)
+
+async def grant(tx: Tx, payments: Sequence[tuple[Row[Any], str]], now: datetime) -> None:
+    """Pay rewards, each with its memo, into their customers' wallets, once: a reward's key is the entry's."""
+    issued = {
+        reward.id: _key("issued", reward.campaign_id, _asset(reward)) for reward, _ in payments
+    }
+    wallet = {
+        reward.id: _key("wallet", reward.customer_id, _asset(reward)) for reward, _ in payments
+    }
+    of = await _accounts(tx, {*issued.values(), *wallet.values()})
+    await _lock_all(tx, {of[key] for key in wallet.values()})
+    granted = [
+        _entry(
+            f"grant:{reward.key}",
+            of[issued[reward.id]],
+            of[wallet[reward.id]],
+            reward.amount,
+            memo,
+            now,
+            reward,
         )
+        for reward, memo in payments
+    ]
+    await _enter(tx, *granted)
+    for reward, _ in payments:
+        if valid_for := (reward.target or {}).get("valid_for"):
+            expires_at = now + duration_of(valid_for)
+            own = rewards.update().where(rewards.c.id == reward.id)
+            await tx.execute(own.values(expires_at=expires_at))
 
 
 async def reverse(
@@ -216,19 +234,41 @@ def _asset(reward: Row[Any]) -> Asset:
     return Asset(reward.type, reward.currency)
 
 
+def _key(kind: str, owner: str, asset: Asset) -> AccountKey:
+    return kind, owner, asset.type, asset.currency or ""
+
+
 async def _account_of(tx: Tx, kind: str, owner: str, asset: Asset) -> int:
-    key = {"kind": kind, "owner": owner, "type": asset.type, "currency": asset.currency or ""}
-    found = select(accounts.c.id).filter_by(**key)
-    row = await first(tx, found)
-    if row is None:
-        statement = insert(tx, accounts).values(key).on_conflict_do_nothing()
-        await tx.execute(statement)
-        row = await one(tx, found)
-    return int(row.id)
+    key = _key(kind, owner, asset)
+    return (await _accounts(tx, {key}))[key]
+
+
+async def _accounts(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
+    """Their ids; those that are missing are made, in one order, so that no two wait for each other."""
+    found = await _find(tx, wanted)
+    if missing := sorted(wanted - found.keys()):
+        new = [dict(zip(_ACCOUNT.keys(), key, strict=True)) for key in missing]
+        await tx.execute(insert(tx, accounts).on_conflict_do_nothing(), new)
+        found |= await _find(tx, set(missing))
+    return found
+
+
+async def _find(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
+    statement = select(accounts).where(tuple_(*_ACCOUNT.values()).in_(sorted(wanted)))
+    return {
+        (row.kind, row.owner, row.type, row.currency): row.id for row in await rows(tx, statement)
+    }
 
 
 async def _lock(tx: Tx, account_id: int) -> Row[Any]:
     return await one(tx, locked(select(accounts).where(accounts.c.id == account_id)))
+
+
+async def _lock_all(tx: Tx, account_ids: set[int]) -> None:
+    """SQLite has one writer at a time, and nothing to lock."""
+    if tx.dialect.name != "sqlite":
+        mine = select(accounts.c.id).where(accounts.c.id.in_(account_ids))
+        await rows(tx, locked(mine.order_by(accounts.c.id)))
 
 
 def _entry(

@@ -47,7 +47,7 @@ def head() -> str | None:
 async def is_current(store: Store) -> bool:
     """Whether the database is at `head`."""
     async with store.read() as connection:
-        return await connection.run_sync(_revision) == head()
+        return bool(await connection.run_sync(_revision) == head())
 
 
 def _revision(connection: Connection) -> str | None:

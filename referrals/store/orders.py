@@ -3,22 +3,20 @@
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
 from referrals.domain.events import Order
 from referrals.domain.money import digits_of
 from referrals.store.schema import orders
-from referrals.store.sql import Tx, insert, locked, one
+from referrals.store.sql import Tx, insert, one
 
 
 async def lock(tx: Tx, order_id: str) -> Row[Any]:
     """The order, locked: a refund and the conversion it belongs to cannot miss each other."""
-    await tx.execute(
-        insert(tx, orders)
-        .values(id=order_id, refunds=[], cancelled=False)
-        .on_conflict_do_nothing(index_elements=["id"])
-    )
-    return await one(tx, locked(select(orders).where(orders.c.id == order_id)))
+    new = insert(tx, orders).values(id=order_id, refunds=[], cancelled=False)
+    # Updating the key with itself locks a row that was there, and makes RETURNING answer for it.
+    found = new.on_conflict_do_update(index_elements=["id"], set_={"id": new.excluded.id})
+    return await one(tx, found.returning(orders))
 
 
 async def refund(tx: Tx, order: Row[Any], amount: str | None) -> None:

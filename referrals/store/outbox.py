@@ -1,5 +1,6 @@
 """Messages on their way out: what each one says, to whom, and what became of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,17 +13,18 @@ from referrals.domain.discounts import Discount
 from referrals.domain.links import link, unsubscribe_link
 from referrals.domain.money import format_amount
 from referrals.domain.rewards import Reward
-from referrals.store import campaigns, customers, publications
+from referrals.store import campaigns, publications
 from referrals.store.schema import (
     activity,
     advocates,
+    customers,
     deliveries,
     messages,
     milestones,
     referrals,
     rewards,
 )
-from referrals.store.sql import Tx, first, one, rows
+from referrals.store.sql import Known, Tx, first, rows
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,14 @@ class Draft:
 async def draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
     """None where the message was withdrawn meanwhile."""
     message = await first(tx, select(messages).where(messages.c.id == message_id))
-    if message is None:
-        return None
-    customer = message.customer_id
-    recipient = await customers.get(tx, customer) if customer else Operator()
-    return Draft(message, recipient, await _context(tx, message, recipient, public_url))
+    return await draft_of(Known(tx), message, public_url) if message else None
+
+
+async def draft_of(known: Known, message: Row[Any], public_url: str) -> Draft:
+    """What several messages are about is read once, into `known`."""
+    customer = await known.maybe(customers, message.customer_id)
+    recipient = customer or Operator()
+    return Draft(message, recipient, await _context(known, message, recipient, public_url))
 
 
 async def withdraw(tx: Tx, referral_id: str) -> None:
@@ -92,32 +97,43 @@ async def log(
     reason: Reason | None = None,
 ) -> None:
     """What became of the message, for the activity log."""
-    await tx.execute(
-        activity.insert().values(
-            type=event,
-            at=now,
-            actor="engine",
-            campaign_id=message.campaign_id,
-            advocate_id=message.advocate_id,
-            referral_id=message.referral_id,
-            milestone_id=message.milestone_id,
-            reward_id=message.reward_id,
-            customer_id=message.customer_id,
-            reason_code=reason.code if reason else None,
-            reason=reason.message if reason else None,
-            data={"message": message.id, "template": message.template, "channel": channel},
-        )
-    )
+    row = logged(message, event, now, channel=channel, reason=reason)
+    await tx.execute(activity.insert(), row)
+
+
+def logged(
+    message: Row[Any],
+    event: str,
+    now: datetime,
+    *,
+    channel: str | None = None,
+    reason: Reason | None = None,
+) -> dict[str, Any]:
+    """The row of the activity log."""
+    about = ("campaign_id", "advocate_id", "referral_id", "milestone_id", "reward_id")
+    return {
+        "type": event,
+        "at": now,
+        "actor": "engine",
+        "customer_id": message.customer_id,
+        "reason_code": reason.code if reason else None,
+        "reason": reason.message if reason else None,
+        "data": {"message": message.id, "template": message.template, "channel": channel},
+        **{name: getattr(message, name) for name in about},
+    }
 
 
 async def _context(
-    tx: Tx, message: Row[Any], recipient: Row[Any] | Operator, public_url: str
+    known: Known, message: Row[Any], recipient: Row[Any] | Operator, public_url: str
 ) -> dict[str, Any]:
-    campaign = await campaigns.at_version(tx, message.campaign_id, message.version)
-    advocate = await one(tx, select(advocates).where(advocates.c.id == message.advocate_id))
-    referral = await _maybe(tx, referrals, message.referral_id)
-    milestone = await _maybe(tx, milestones, message.milestone_id)
-    reward = await _reward(tx, message)
+    campaign = await known.once(
+        ("campaign", message.campaign_id, message.version),
+        lambda tx: campaigns.at_version(tx, message.campaign_id, message.version),
+    )
+    advocate = await known.get(advocates, message.advocate_id)
+    referral = await known.maybe(referrals, message.referral_id)
+    milestone = await known.maybe(milestones, message.milestone_id)
+    reward = await _reward(known, message)
     offer = campaign.rewards
     each = next((tier.reward for tier in offer.tiers if tier.each), None)
     return {
@@ -127,10 +143,10 @@ async def _context(
             "url": campaign.landing_url,
         },
         "recipient": {"name": recipient.name},
-        "advocate": await _advocate(tx, advocate, referral, public_url),
-        "friend": await _friend(tx, referral) if milestone is None else None,
+        "advocate": await _advocate(known, advocate, referral, public_url),
+        "friend": await _friend(known, referral) if milestone is None else None,
         "reward": of_reward(reward) if reward else None,
-        "rewards": [of_reward(row) for row in await _own_rewards(tx, message, reward)],
+        "rewards": [of_reward(row) for row in await _own_rewards(known, message, reward)],
         "offer": {
             "friend": _offered(offer.friend) if offer.friend else None,
             "advocate": _offered(each) if each else None,
@@ -143,42 +159,39 @@ async def _context(
 
 
 async def _advocate(
-    tx: Tx, advocate: Row[Any], referral: Row[Any] | None, public_url: str
+    known: Known, advocate: Row[Any], referral: Row[Any] | None, public_url: str
 ) -> dict[str, Any]:
-    customer = await customers.get(tx, advocate.customer_id)
-    code = await publications.code_of(tx, advocate.id)
-    text = referral.code if referral else code.code if code else ""
+    own = None if referral else await publications.code_of(known.tx, advocate.id)
+    text = referral.code if referral else own.code if own else ""
     return {
-        "name": customer.name,
+        "name": (await known.get(customers, advocate.customer_id)).name,
         "code": text,
         "link": link(public_url, text),
         "count": advocate.confirmed,
     }
 
 
-async def _friend(tx: Tx, referral: Row[Any] | None) -> dict[str, Any] | None:
-    return {"name": (await customers.get(tx, referral.friend_id)).name} if referral else None
+async def _friend(known: Known, referral: Row[Any] | None) -> dict[str, Any] | None:
+    return {"name": (await known.get(customers, referral.friend_id)).name} if referral else None
 
 
-async def _reward(tx: Tx, message: Row[Any]) -> Row[Any] | None:
+async def _reward(known: Known, message: Row[Any]) -> Row[Any] | None:
     if message.milestone_id and not message.reward_id:
-        mine = rewards.c.milestone_id == message.milestone_id
-        return await first(tx, select(rewards).where(mine, rewards.c.tier.is_not(None)))
-    return await _maybe(tx, rewards, message.reward_id)
+        own = (rewards.c.milestone_id == message.milestone_id) & rewards.c.tier.is_not(None)
+        return await first(known.tx, select(rewards).where(own))
+    return await known.maybe(rewards, message.reward_id)
 
 
-async def _own_rewards(tx: Tx, message: Row[Any], reward: Row[Any] | None) -> list[Row[Any]]:
-    if reward is not None:
-        return [reward] if reward.customer_id == message.customer_id else []
-    statement = select(rewards).where(
-        rewards.c.referral_id == message.referral_id,
-        rewards.c.customer_id == message.customer_id,
-    )
-    return list(await rows(tx, statement.order_by(rewards.c.key)))
+async def _own_rewards(known: Known, message: Row[Any], reward: Row[Any] | None) -> list[Row[Any]]:
+    found = [reward] if reward else await _rewards_of(known, message.referral_id)
+    return [row for row in found if row.customer_id == message.customer_id]
 
 
-async def _maybe(tx: Tx, table: Any, row_id: str | None) -> Row[Any] | None:
-    return await one(tx, select(table).where(table.c.id == row_id)) if row_id else None
+async def _rewards_of(known: Known, referral_id: str | None) -> Sequence[Row[Any]]:
+    if referral_id is None:
+        return ()
+    mine = select(rewards).where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
+    return await known.once(("rewards", referral_id), lambda tx: rows(tx, mine))
 
 
 def of_reward(reward: Row[Any]) -> dict[str, Any]:

@@ -29,22 +29,32 @@ async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> 
     if referral is None:
         return Progress(**unsent)
     state = ReferralState(referral.state)
-    campaign = await campaigns.at_version(tx, campaign_id, referral.version)
-    unsettled = await _unsettled_rewards(tx, rewards.c.referral_id == referral.id)
+    unsettled: Sequence[Row[Any]] = ()
+    if referral.converted_at:
+        unsettled = await _unsettled_rewards(tx, rewards.c.referral_id == referral.id)
     waiting = state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP}
     return Progress(
         state=state,
         open=waiting or bool(unsettled),
         attention=_parked(unsettled),
-        rewards=() if waiting else _workable(unsettled, campaign, now),
+        rewards=() if waiting else await _due(tx, referral, unsettled, now),
         wake_at={
             ReferralState.SIGNED_UP: referral.window_ends_at,
             ReferralState.HELD: referral.due_at,
             ReferralState.DEFERRED: referral.due_at,
         }.get(state),
-        milestones=tuple(await _unsettled(tx, referral.id)),
+        milestones=tuple(await _unsettled(tx, referral.id)) if referral.confirmed_at else (),
         **unsent,
     )
+
+
+async def _due(
+    tx: Tx, referral: Row[Any], unsettled: Sequence[Row[Any]], now: datetime
+) -> tuple[str, ...]:
+    if not unsettled:
+        return ()
+    campaign = await campaigns.at_version(tx, referral.campaign_id, referral.version)
+    return _workable(unsettled, campaign, now)
 
 
 async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Progress:

@@ -2,7 +2,7 @@
 made it so, together with what the campaign's journeys do about it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,31 +58,50 @@ async def record(
 
     `occurrence` tells apart what can happen more than once to the same subject: a share, a reward.
     """
-    logged = (
-        activity.insert()
-        .values(
-            type=event,
-            at=scene.now,
-            actor=scene.actor,
-            campaign_id=scene.campaign.campaign,
-            code=scene.code,
-            advocate_id=scene.advocate.id,
-            referral_id=scene.referral_id,
-            milestone_id=scene.milestone.id if scene.milestone else None,
-            reward_id=reward.id if reward else None,
-            customer_id=customer_id or (reward.customer_id if reward else None) or scene.friend_id,
-            reason_code=reason.code if reason else None,
-            reason=reason.message if reason else None,
-            data=dict(data or {}) | _about(reason),
-        )
-        .returning(activity.c.id)
-    )
-    told = _told(scene, event, reward, (await one(tx, logged)).id)
+    row = _row(scene, event, reason, reward, customer_id, data)
+    logged = await one(tx, activity.insert().values(row).returning(activity.c.id))
+    told = _told(scene, event, reward, logged.id)
     await journey_events.hear(tx, scene, event)
     for journey in scene.campaign.journeys:
         if journey.on == event:
             once = occurrence or (reward.id if reward else "")
             await journeys.enter(tx, Entrant(scene, journey, told, reward, once))
+
+
+async def record_each(tx: Tx, scene: Scene, event: str, rewards: Sequence[Row[Any]]) -> None:
+    """The same of several rewards: at once, where it begins no journey."""
+    if any(journey.on == event for journey in scene.campaign.journeys):
+        for reward in rewards:
+            await record(tx, scene, event, reward=reward)
+    elif rewards:
+        logged = [_row(scene, event, None, reward, None, None) for reward in rewards]
+        await tx.execute(activity.insert(), logged)
+        await journey_events.hear(tx, scene, event)
+
+
+def _row(
+    scene: Scene,
+    event: str,
+    reason: Reason | None,
+    reward: Row[Any] | None,
+    customer_id: str | None,
+    data: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    return {
+        "type": event,
+        "at": scene.now,
+        "actor": scene.actor,
+        "campaign_id": scene.campaign.campaign,
+        "code": scene.code,
+        "advocate_id": scene.advocate.id,
+        "referral_id": scene.referral_id,
+        "milestone_id": scene.milestone.id if scene.milestone else None,
+        "reward_id": reward.id if reward else None,
+        "customer_id": customer_id or (reward.customer_id if reward else None) or scene.friend_id,
+        "reason_code": reason.code if reason else None,
+        "reason": reason.message if reason else None,
+        "data": dict(data or {}) | _about(reason),
+    }
 
 
 def _about(reason: Reason | None) -> dict[str, str]:

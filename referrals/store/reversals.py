@@ -74,6 +74,8 @@ async def order_reversed(tx: Tx, event_id: str, referral_id: str, now: datetime)
 
 async def reassess(tx: Tx, scene: Scene, order: Row[Any]) -> Reason | None:
     """Roll the referral back unless what is left of its order still qualifies. Returns why it was rolled back."""
+    if not order.cancelled and not order.refunds:
+        return None
     referral = await scenes.get_referral(tx, str(scene.referral_id))
     if referral.state not in PLACED:
         return None
@@ -87,8 +89,6 @@ async def _disqualified(tx: Tx, scene: Scene, referral: Row[Any], order: Row[Any
     paid = Order.model_validate(referral.order)
     if order.cancelled:
         return Reason(RollBackReason.ORDER_CANCELLED, f"Order {paid.id} was cancelled.")
-    if not order.refunds:
-        return None
     back = orders.refunded(order, paid)
     if back >= paid.minor:
         return Reason(RollBackReason.ORDER_REFUNDED, f"Order {paid.id} was refunded.")
@@ -171,4 +171,5 @@ async def pass_time(tx: Tx, campaign_id: str, friend_id: str, actor: str, now: d
     scene, referral = await scenes.locked_scene(tx, found.id, actor, now)
     if referral.state == ReferralState.SIGNED_UP and referral.window_ends_at <= now:
         await expire(tx, scene)
-    await confirm_if_due(tx, scene)
+    else:
+        await confirm_if_due(tx, scene, referral)

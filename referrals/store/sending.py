@@ -46,6 +46,13 @@ class Rules:
     """The address of the operator's mails, who has none of a customer's rules."""
 
 
+def channels_of(message: Row[Any], rules: Rules) -> list[str]:
+    """Those set up here; `log` where none of them is, or the operator's mails have nowhere to go."""
+    if message.customer_id is None and not rules.operator:
+        return ["log"]
+    return [name for name in message.channels if name in rules.channels] or ["log"]
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to make one call, to `address`, by `channel`."""
@@ -108,9 +115,10 @@ class _Turn:
         return await self._fail(refusal)
 
     def _channels(self) -> list[str]:
-        """Those set up here; `log` where none of them is. One whose call has no end is seen to before all others."""
-        names = [name for name in self.message.channels if name in self.rules.channels] or ["log"]
-        return sorted(names, key=lambda name: not self._is_unclear(name))
+        """One whose call has no end is seen to before all others."""
+        return sorted(
+            channels_of(self.message, self.rules), key=lambda name: not self._is_unclear(name)
+        )
 
     def _is_unclear(self, channel: str) -> bool:
         return channel in self.tried and self.tried[channel].state in ("trying", "unclear")
@@ -254,10 +262,6 @@ class _Turn:
 
 class _OperatorsTurn(_Turn):
     """The operator has neither consent, quiet hours nor a cap; what is held for all others is held here too."""
-
-    def _channels(self) -> list[str]:
-        """The log, where mails have nowhere to go."""
-        return super()._channels() if self.rules.operator else ["log"]
 
     def _address(self, channel: str) -> str | None:  # noqa: ARG002
         return self.rules.operator

@@ -1,11 +1,12 @@
 """The second and third stage of a conversion: confirm (hold and review are over) and reward; and their undoing."""
 
 import uuid
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, exists, func, select
 
 from referrals.domain.campaign import Campaign, Reward
 from referrals.domain.decisions import Reason
@@ -37,56 +38,69 @@ async def promise(tx: Tx, scene: Scene, due_at: datetime) -> None:
     """The rewards of both sides, each a row with a deterministic key, due at `due_at`."""
     referral_id = str(scene.referral_id)
     friend = scene.campaign.rewards.friend
-    if friend:
-        await _promise(tx, scene, f"{referral_id}/friend", friend, due_at, "friend")
+    offers = [Offer(f"{referral_id}/friend", friend, "friend")] if friend else []
     for tier in each_conversion(scene.campaign.rewards.tiers):
         key = f"{referral_id}/advocate/{tier.name}"
-        await _promise(tx, scene, key, tier.reward, due_at, "advocate", tier.name)
+        offers.append(Offer(key, tier.reward, "advocate", tier.name))
+    await _promise(tx, scene, due_at, *offers)
 
 
-async def _promise(
-    tx: Tx,
-    scene: Scene,
-    key: str,
-    reward: Reward,
-    due_at: datetime,
-    side: str,
-    tier: str | None = None,
+@dataclass(frozen=True)
+class Offer:
+    """A reward to be promised, once for its key."""
+
+    key: str
+    reward: Reward
+    side: str
+    tier: str | None = None
+
+
+async def _promise(tx: Tx, scene: Scene, due_at: datetime, *offers: Offer) -> None:
+    """At once; under a budget one after another, as each may be the last that fits."""
+    budget, campaign_id = scene.campaign.limits.budget, scene.campaign.campaign
+    if budget is None:
+        await _offer(tx, scene, due_at, offers, in_budget=True)
+        return
+    for offer in offers:
+        fits = await budgets.fits(tx, campaign_id, budget, [offer.reward], scene.now)
+        await _offer(tx, scene, due_at, [offer], in_budget=fits)
+
+
+async def _offer(
+    tx: Tx, scene: Scene, due_at: datetime, offers: Sequence[Offer], *, in_budget: bool
 ) -> None:
-    customer = scene.friend_id if side == "friend" else scene.advocate.customer_id
-    budget = scene.campaign.limits.budget
-    campaign_id = scene.campaign.campaign
-    in_budget = budget is None or await budgets.fits(tx, campaign_id, budget, [reward], scene.now)
+    if not offers:
+        return
+    new = insert(tx, rewards).on_conflict_do_nothing(index_elements=["key"]).returning(rewards)
+    promises = [_promised(scene, offer, due_at) for offer in offers]
+    for row in (await tx.execute(new, promises)).all():
+        if not in_budget:
+            await close(tx, scene, row, RewardState.VOIDED, BUDGET_SPENT)
+        elif due_at > scene.now:
+            data = {"due_at": due_at.isoformat()}
+            await records.record(tx, scene, "reward_pending", reward=row, data=data)
+
+
+def _promised(scene: Scene, offer: Offer, due_at: datetime) -> dict[str, Any]:
+    reward = offer.reward
     provider, target = scene.campaign.rewards.provider_of(reward)
-    statement = insert(tx, rewards).values(
-        id=f"rew_{uuid.uuid5(_KEYS, key).hex}",
-        key=key,
-        campaign_id=scene.campaign.campaign,
-        referral_id=None if scene.milestone else scene.referral_id,
-        milestone_id=scene.milestone.id if scene.milestone else None,
-        side=side,
-        tier=tier,
-        customer_id=customer,
-        type=reward.type,
-        amount=reward.minor,
-        currency=reward.currency,
-        state=RewardState.PENDING,
-        provider=provider,
-        target=target,
-        due_at=due_at,
-        created_at=scene.now,
-    )
-    row = (
-        await tx.execute(
-            statement.on_conflict_do_nothing(index_elements=["key"]).returning(rewards)
-        )
-    ).first()
-    if row and not in_budget:
-        await close(tx, scene, row, RewardState.VOIDED, BUDGET_SPENT)
-    elif row and due_at > scene.now:
-        await records.record(
-            tx, scene, "reward_pending", reward=row, data={"due_at": due_at.isoformat()}
-        )
+    own = {"id": f"rew_{uuid.uuid5(_KEYS, offer.key).hex}", "key": offer.key}
+    return own | {
+        "campaign_id": scene.campaign.campaign,
+        "referral_id": None if scene.milestone else scene.referral_id,
+        "milestone_id": scene.milestone.id if scene.milestone else None,
+        "side": offer.side,
+        "tier": offer.tier,
+        "customer_id": scene.friend_id if offer.side == "friend" else scene.advocate.customer_id,
+        "type": reward.type,
+        "amount": reward.minor,
+        "currency": reward.currency,
+        "state": RewardState.PENDING,
+        "provider": provider,
+        "target": target,
+        "due_at": due_at,
+        "created_at": scene.now,
+    }
 
 
 async def promise_more(
@@ -95,7 +109,7 @@ async def promise_more(
     """One more reward of the referral or milestone, in what its promised ones have left of the budget."""
     if not scene.milestone:
         await promise(tx, scene, due_at)
-    await _promise(tx, scene, key, reward, due_at, side)
+    await _promise(tx, scene, due_at, Offer(key, reward, side))
 
 
 async def confirm(tx: Tx, scene: Scene) -> None:
@@ -103,13 +117,13 @@ async def confirm(tx: Tx, scene: Scene) -> None:
     referral_id = str(scene.referral_id)
     await set_state(tx, referral_id, ReferralState.CONFIRMED, confirmed_at=scene.now)
     count = await _count(tx, scene.advocate.id, 1)
-    await _win_milestones(tx, scene, count)
+    if any(tier.at for tier in scene.campaign.rewards.tiers):
+        await _win_milestones(tx, scene, count)
     await grant_due(tx, scene)
 
 
-async def confirm_if_due(tx: Tx, scene: Scene) -> None:
+async def confirm_if_due(tx: Tx, scene: Scene, referral: Row[Any]) -> None:
     """Where the hold is over, or the cooldown's place has come, or there is nothing to wait for."""
-    referral = await scenes.get_referral(tx, str(scene.referral_id))
     waiting = (ReferralState.HELD, ReferralState.DEFERRED)
     if referral.state in waiting and referral.due_at <= scene.now:
         await confirm(tx, scene)
@@ -121,23 +135,24 @@ async def grant_due(tx: Tx, scene: Scene) -> None:
     A referral all of whose rewards are granted is rewarded.
     """
     approval = scene.campaign.rewards.approval
-    for reward in await rewards_of(tx, scene):
-        if reward.provider == "ledger" and is_due(reward, approval, scene.now):
-            await _grant(tx, scene, reward)
+    own = [reward for reward in await rewards_of(tx, scene) if reward.provider == "ledger"]
+    due = [reward for reward in own if is_due(reward, approval, scene.now)]
+    if paid := [reward for reward in due if reward.type != "coupon"]:
+        await ledger.grant(tx, [(reward, describe(reward)) for reward in paid], scene.now)
+        await granted(tx, scene, paid)
+    for reward in due:
+        if reward.type == "coupon":
+            await _issue(tx, scene, reward)
     await finish(tx, scene)
 
 
-async def _grant(tx: Tx, scene: Scene, reward: Row[Any]) -> None:
-    if reward.type != "coupon":
-        await ledger.grant(tx, reward, describe(reward), scene.now)
-        await granted(tx, scene, reward)
-        return
+async def _issue(tx: Tx, scene: Scene, reward: Row[Any]) -> None:
     try:
         code = await coupons.issue(tx, reward, scene.now)
     except coupons.NoCoupon as error:
         await park(tx, scene, reward, error.reason)
     else:
-        await granted(tx, scene, reward, code)
+        await granted(tx, scene, [reward], code)
 
 
 async def park(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> None:
@@ -154,27 +169,32 @@ def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
     return reward.state == RewardState.PENDING and reward.due_at <= now and approved
 
 
-async def granted(tx: Tx, scene: Scene, reward: Row[Any], reference: str | None = None) -> None:
-    """The provider has confirmed the reward; `reference` is its own name for it, for a coupon the code."""
+async def granted(
+    tx: Tx, scene: Scene, paid: Sequence[Row[Any]], reference: str | None = None
+) -> None:
+    """The provider has confirmed the rewards; `reference` is its own name for one, for a coupon the code."""
     values = {"granted_at": scene.now, "reference": reference, "error": None, "error_code": None}
     values |= {"taken_at": None, "unclear_until": None}
-    await set_reward(tx, reward, RewardState.GRANTED, **values)
-    await records.record(tx, scene, "reward_granted", reward=reward)
+    mine = rewards.update().where(rewards.c.id.in_([reward.id for reward in paid]))
+    await tx.execute(mine.values(state=RewardState.GRANTED, **values))
+    await records.record_each(tx, scene, "reward_granted", paid)
 
 
 async def finish(tx: Tx, scene: Scene) -> None:
     """A confirmed referral is rewarded when nothing of it is to be granted any more."""
     if scene.milestone or not scene.referral_id:
         return
-    owing = {RewardState.PENDING, RewardState.GRANTING, RewardState.FAILED}
-    if not any(reward.state in owing for reward in await rewards_of(tx, scene)):
-        await tx.execute(
-            referrals.update()
-            .where(
-                referrals.c.id == scene.referral_id, referrals.c.state == ReferralState.CONFIRMED
-            )
-            .values(state=ReferralState.REWARDED)
+    owing = rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTING, RewardState.FAILED])
+    left = exists().where(rewards.c.referral_id == referrals.c.id, owing)
+    await tx.execute(
+        referrals.update()
+        .where(
+            referrals.c.id == scene.referral_id,
+            referrals.c.state == ReferralState.CONFIRMED,
+            ~left,
         )
+        .values(state=ReferralState.REWARDED)
+    )
 
 
 async def roll_back(tx: Tx, scene: Scene, referral: Row[Any], reason: Reason) -> None:
@@ -275,7 +295,7 @@ async def _win_milestones(tx: Tx, scene: Scene, count: int) -> None:
         milestone = await one(tx, statement.returning(milestones))
         won_scene = of_milestone(scene, milestone)
         key = f"{scene.advocate.id}/{tier.name}/{occurrence}"
-        await _promise(tx, won_scene, key, tier.reward, scene.now, "advocate", tier.name)
+        await _promise(tx, won_scene, scene.now, Offer(key, tier.reward, "advocate", tier.name))
         await records.record(
             tx,
             won_scene,

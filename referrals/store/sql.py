@@ -1,14 +1,27 @@
 """The few things that SQL leaves to its dialects."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import Row, Select, Table
+from sqlalchemy import CursorResult, Dialect, Row, Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-Tx = AsyncConnection
-"""A connection inside a transaction: what is done through it is done together or not at all."""
+T = TypeVar("T")
+
+
+class Tx(Protocol):
+    """A connection inside a transaction: what is done through it is done together or not at all."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]: ...
+
+    async def scalar(self, statement: Any, parameters: Any = None) -> Any: ...
+
+    async def run_sync(self, function: Callable[..., Any], /, *args: Any) -> Any: ...
+
+    async def commit(self) -> None: ...
 
 
 def insert(tx: Tx, table: Table) -> Any:
@@ -38,3 +51,23 @@ async def rows(tx: Tx, statement: Any) -> Sequence[Row[Any]]:
 
 async def scalars(tx: Tx, statement: Any) -> list[Any]:
     return list((await tx.execute(statement)).scalars())
+
+
+class Known:
+    """What several ask for is read once."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self._found: dict[tuple[Any, ...], Any] = {}
+
+    async def once(self, key: tuple[Any, ...], read: Callable[[Tx], Awaitable[T]]) -> T:
+        if key not in self._found:
+            self._found[key] = await read(self.tx)
+        return cast(T, self._found[key])
+
+    async def get(self, table: Table, row_id: str) -> Row[Any]:
+        row = select(table).where(table.c.id == row_id)
+        return await self.once((table.name, row_id), lambda tx: one(tx, row))
+
+    async def maybe(self, table: Table, row_id: str | None) -> Row[Any] | None:
+        return await self.get(table, row_id) if row_id else None

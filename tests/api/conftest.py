@@ -9,7 +9,7 @@ import pytest
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from entrypoints.intake import Answered
+from entrypoints.inbox import Answered
 from referrals.channels.rendering import Templates
 from referrals.domain.events import parse_event
 from referrals.settings import Settings

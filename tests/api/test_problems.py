@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from entrypoints.intake import Answered
+from entrypoints.inbox import Answered
 from referrals.domain.problems import Problem
 from referrals.store import keys
 from referrals.store.inbox import EventIdReused

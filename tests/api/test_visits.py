@@ -1,6 +1,7 @@
 """The referral link, health and the documentation: what needs no key."""
 
 import pytest
+from sqlalchemy import text
 
 from referrals.domain.clicks import CHANNELS
 from tests.api.conftest import Api
@@ -161,7 +162,7 @@ async def test_without_temporal_it_is_not_ready(api: Api):
 
 async def test_without_the_newest_schema_it_is_not_ready(api: Api):
     async with api.books.store.begin() as tx:
-        await tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+        await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     (error,) = problem(await api.get("/health/ready"), 503, "not-ready")["errors"]
 
     assert error["field"] == "database"

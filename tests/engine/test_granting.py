@@ -318,6 +318,16 @@ async def test_a_grant_is_good_for_as_long_as_it_says(world: World):
 
 
 @sqlite
+async def test_a_coupon_that_a_journey_grants_the_friend_is_told_with_the_conversion(world: World):
+    coupon = {"type": "coupon", "pattern": "THANKS-########", "discount": {"percent": 10}}
+    code = await begin(world, {"grant": {"to": "friend", "reward": coupon}})
+
+    answer = await world.convert(code, "fay")
+
+    assert answer["discount"]["amount"] == "10.00"
+
+
+@sqlite
 async def test_a_paused_campaign_grants_when_it_goes_on_and_an_archived_one_never(world: World):
     code = await begin(world, {"wait": "P3D"}, grant())
     await world.convert(code, "fay")

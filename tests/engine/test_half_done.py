@@ -39,11 +39,11 @@ def breaking_off(store: Store, number: int) -> Iterator[None]:
         if next(statements) >= number:
             raise BrokenOffError
 
-    event.listen(store.engine.sync_engine, "before_cursor_execute", lose)
+    event.listen(store.decisions, "before_cursor_execute", lose)
     try:
         yield
     finally:
-        event.remove(store.engine.sync_engine, "before_cursor_execute", lose)
+        event.remove(store.decisions, "before_cursor_execute", lose)
 
 
 async def everything(store: Store) -> dict[str, list[Any]]:

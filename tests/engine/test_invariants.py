@@ -61,9 +61,8 @@ class AnySequence(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
         file = shutil.copy(migrated, self.folder.name)
-        self.engine = database.create_engine(f"sqlite+aiosqlite:///{file}")
         self.reader = create_engine(f"sqlite:///{file}")
-        self.store = Store(self.engine)
+        self.store = Store(database.create_engine(f"sqlite+aiosqlite:///{file}"))
         self.programme = Programme(self.store, campaign(**{"rewards": REWARDS} | terms))
         self.spent: Counter[str] = Counter()
 
@@ -76,7 +75,7 @@ class AnySequence(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.reader.dispose()
-        self.run(self.engine.dispose())
+        self.run(self.store.close())
         self.loop.close()
         self.folder.cleanup()
 

@@ -17,7 +17,8 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from entrypoints.intake import Answered, Intake
+from entrypoints.inbox import Answered
+from entrypoints.intake import Intake
 from plugin import ReferralsPlugin, Resources, open_resources
 from referrals.channels import Channel
 from referrals.domain.campaign import Campaign

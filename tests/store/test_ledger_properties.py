@@ -103,7 +103,7 @@ class AnySequence(RuleBasedStateMachine):
         async with self.store.begin() as tx:
             row = (await tx.execute(rewards.insert().values(values).returning(rewards))).one()
             for _ in range(2):
-                await ledger.grant(tx, row, "Granted", self.now)
+                await ledger.grant(tx, [(row, "Granted")], self.now)
         return reward
 
     @rule(name=people, asset=assets, amount=amounts)

@@ -1,0 +1,245 @@
+"""What is done about a stored event or command: most is handed to the workflow that it belongs to."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import Row
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError, FailureError
+
+from activities.journeys import tell
+from entrypoints.dispatch import Dispatch, advocate_run, referral_run
+from referrals.clock import Clock
+from referrals.domain.links import link, share_links
+from referrals.domain.states import Decision, ReferralState
+from referrals.store import (
+    Store,
+    answers,
+    campaigns,
+    clicks,
+    conversions,
+    customers,
+    deliveries,
+    inbox,
+    journey_runs,
+    progress,
+    reversals,
+    scenes,
+    shares,
+    signups,
+)
+from referrals.store.sql import Tx
+from workflows.advocate import AdvocateWorkflow
+from workflows.referral import ReferralWorkflow
+
+REFUSALS = {"NotPossible": "not-possible", "NotPublished": "not-published"}
+
+
+class Refused(Exception):
+    """The workflow refuses for a reason that trying again does not change."""
+
+    def __init__(self, kind: str, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.code = code
+
+
+class Handlers:
+    """Handling an event again, after a crash in the middle of it, changes nothing that was done already."""
+
+    def __init__(self, store: Store, client: Client, public_url: str, clock: Clock) -> None:
+        self._store = store
+        self._client = client
+        self._dispatch = Dispatch(client)
+        self._public_url = public_url
+        self._clock = clock
+
+    async def handle(self, row: Row[Any]) -> None:
+        handler = HANDLERS.get(row.type, Handlers.convert)
+        try:
+            await handler(self, row)
+        except WorkflowUpdateFailedError as error:
+            if refused := _refusal(error):
+                raise refused from error
+            raise
+
+    async def sign_up(self, row: Row[Any]) -> None:
+        """Decided here. A workflow begins where SQL says that there is something to wait for, or to send."""
+        now = self._clock()
+        async with self._store.begin() as tx:
+            await signups.sign_up(tx, row.id, now)
+            standing = await progress.of_friend(tx, row.campaign_id, row.customer_id, now)
+            advocate = await _advocate(tx, row)
+        if standing.over:
+            return
+        run = referral_run(row.campaign_id, row.customer_id, advocate, standing.state)
+        if not await self._dispatch.start(run, standing):
+            await self._dispatch.update(run, ReferralWorkflow.sign_up, row)
+
+    async def convert(self, row: Row[Any]) -> None:
+        async with self._store.read() as tx:
+            advocate = await _advocate(tx, row)
+            certain = await _is_certain_rejection(tx, row, advocate)
+        if not (certain and await self._rejected_here(row)):
+            run = referral_run(row.campaign_id, row.customer_id, advocate, "")
+            await self._dispatch.update(run, ReferralWorkflow.convert, row)
+
+    async def review(self, row: Row[Any]) -> None:
+        await self._to_friend(ReferralWorkflow.review, row)
+
+    async def roll_back(self, row: Row[Any]) -> None:
+        await self._to_friend(ReferralWorkflow.roll_back, row)
+
+    async def reward(self, row: Row[Any]) -> None:
+        if row.data["milestone"] is None:
+            await self._to_friend(ReferralWorkflow.reward, row)
+        else:
+            run = advocate_run(row.campaign_id, row.customer_id)
+            await self._dispatch.update(run, AdvocateWorkflow.reward, row)
+
+    async def wake_journey(self, row: Row[Any]) -> None:
+        async with self._store.read() as tx:
+            run = await journey_runs.get(tx, row.data["run"])
+        await tell(self._client, run)
+        async with self._store.begin() as tx:
+            await answers.give(tx, row, Decision.ACCEPTED)
+
+    async def send_again(self, row: Row[Any]) -> None:
+        message = row.data["message"]
+        async with self._store.read() as tx:
+            customer_id = await deliveries.resumed_by(tx, message)
+        run = advocate_run(row.campaign_id, customer_id)
+        await self._dispatch.update(run, AdvocateWorkflow.resume, row, message)
+        async with self._store.begin() as tx:
+            await answers.give(tx, row, Decision.ACCEPTED)
+
+    async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
+        async with self._store.read() as tx:
+            advocate = await _advocate(tx, row)
+        run = referral_run(row.campaign_id, row.customer_id, advocate, "")
+        await self._dispatch.update(run, update, row)
+
+    async def share(self, row: Row[Any]) -> None:
+        async with self._store.read() as tx:
+            owner = await scenes.owner_of(tx, row.data["code"], row.campaign_id)
+        if owner is None or row.type == "referral_link_clicked":
+            async with self._store.begin() as tx:
+                await shares.share(tx, row.id, self._clock())
+            return
+        run = advocate_run(row.campaign_id, owner)
+        await self._dispatch.update(run, AdvocateWorkflow.share, row)
+
+    async def order_reversed(self, row: Row[Any]) -> None:
+        async with self._store.begin() as tx:
+            found = await reversals.note(tx, row.id)
+        for referral in found:
+            run = referral_run(referral.campaign_id, referral.friend_id, referral.advocate, "")
+            await self._dispatch.update(run, ReferralWorkflow.reassess, row, referral.id)
+        async with self._store.begin() as tx:
+            await answers.give(
+                tx, row, Decision.ACCEPTED, referral_id=found[0].id if found else None
+            )
+
+    async def registered(self, row: Row[Any]) -> None:
+        async with self._store.begin() as tx:
+            await customers.became_customer(tx, row.customer_id, inbox.happened(row, self._clock()))
+            wanted = await campaigns.publishing_on(tx, row.type)
+        if row.campaign_id:
+            wanted = [campaign_id for campaign_id in wanted if campaign_id == row.campaign_id]
+        for campaign_id in wanted:
+            try:
+                await self._publish_in(row, campaign_id)
+            except WorkflowUpdateFailedError as error:
+                if _refusal(error) is None:
+                    raise
+        await self._answer_published(row)
+
+    async def publish_code(self, row: Row[Any]) -> None:
+        await self._publish_in(row, row.campaign_id)
+        await self._answer_published(row)
+
+    async def _publish_in(self, row: Row[Any], campaign_id: str) -> None:
+        run = advocate_run(campaign_id, row.customer_id)
+        await self._dispatch.update(run, AdvocateWorkflow.publish, row)
+
+    async def _answer_published(self, row: Row[Any]) -> None:
+        async with self._store.begin() as tx:
+            published = (await inbox.claim(tx, row.id)).data.get("published", {})
+            publications = [
+                await self._publication(tx, campaign_id, row.customer_id, code)
+                for campaign_id, code in published.items()
+            ]
+            await answers.give(tx, row, Decision.ACCEPTED, publications=publications)
+
+    async def _publication(
+        self, tx: Tx, campaign_id: str, customer_id: str, code: str
+    ) -> dict[str, Any]:
+        found = await campaigns.in_force(tx, campaign_id)
+        name = found.campaign.name if found else campaign_id
+        return {
+            "campaign": campaign_id,
+            "customer": (await customers.get(tx, customer_id)).external_id,
+            "code": code,
+            "link": link(self._public_url, code),
+            "share": share_links(self._public_url, code, name),
+        }
+
+    async def _rejected_here(self, row: Row[Any]) -> bool:
+        """Decide without a workflow: a guessed code starts nothing. Not, where it is no rejection after all."""
+        async with self._store.rehearse() as tx:
+            answer = await conversions.convert(tx, row.id, self._clock())
+            if answer["decision"] != Decision.REJECTED:
+                return False
+            await tx.commit()
+            return True
+
+
+HANDLERS: dict[str, Callable[[Handlers, Row[Any]], Awaitable[None]]] = {
+    "customer_registered": Handlers.registered,
+    "referral_link_shared": Handlers.share,
+    "referral_link_clicked": Handlers.share,
+    "referral_signed_up": Handlers.sign_up,
+    "order_refunded": Handlers.order_reversed,
+    "order_cancelled": Handlers.order_reversed,
+    "publish": Handlers.publish_code,
+    "approve": Handlers.review,
+    "reject": Handlers.review,
+    "roll_back": Handlers.roll_back,
+    "reward_retry": Handlers.reward,
+    "reward_resume": Handlers.reward,
+    "reward_void": Handlers.reward,
+    "reward_roll_back": Handlers.reward,
+    "reward_approve": Handlers.reward,
+    journey_runs.WAKE: Handlers.wake_journey,
+    deliveries.RESUME: Handlers.send_again,
+}
+"""By type of event or command; any other is a conversion."""
+
+
+async def _advocate(tx: Tx, row: Row[Any]) -> str | None:
+    """The customer who refers the friend that the event is about."""
+    code = clicks.code_of(row.data)
+    return await scenes.advocate_of(tx, row.campaign_id, row.customer_id, code)
+
+
+async def _is_certain_rejection(tx: Tx, row: Row[Any], advocate: str | None) -> bool:
+    """The code is nobody's, or the friend has converted; and the friend's workflow has nothing to send or tell of it."""
+    if row.campaign_id is None:
+        return True
+    if advocate is not None or clicks.code_of(row.data) is None:
+        live = await scenes.live_referral(tx, row.campaign_id, row.customer_id)
+        if live is None or live.state == ReferralState.SIGNED_UP:
+            return False
+    found = await campaigns.in_force(tx, row.campaign_id)
+    return not (
+        found and any(journey.hears("referral_rejected") for journey in found.campaign.journeys)
+    )
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> Refused | None:
+    cause: BaseException | None = error
+    while isinstance(cause, FailureError | WorkflowUpdateFailedError):
+        if isinstance(cause, ApplicationError) and cause.type in REFUSALS:
+            return Refused(REFUSALS[cause.type], cause.message)
+        cause = cause.cause
+    return None
