@@ -30,6 +30,12 @@ class Friend(BaseModel):
     friend: str
 
 
+class Beginning(Friend):
+    """The same, with where the referral stands in SQL as its workflow begins, if that is known."""
+
+    standing: Progress | None = None
+
+
 class Step(BaseModel):
     """One thing to do for a friend's referral: process an event (or command), or the passing of time."""
 

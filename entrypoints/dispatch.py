@@ -19,7 +19,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
 from activities.advocates import Advocate
-from activities.referrals import Friend
+from activities.referrals import Beginning
 from referrals.domain.progress import Progress
 from referrals.domain.temporal import (
     ADVOCATE_ATTRIBUTE,
@@ -60,7 +60,7 @@ class Run:
     """Which workflow, and how it is started where it does not run."""
 
     workflow: Any
-    argument: Friend | Advocate
+    argument: Beginning | Advocate
     id: str
     attributes: TypedSearchAttributes
 
@@ -80,11 +80,14 @@ class Run:
         return Priority(fairness_key=self.argument.campaign)
 
 
-def referral_run(campaign_id: str, friend_id: str, advocate: str | None, state: str) -> Run:
-    """The friend's workflow in the campaign; `advocate` is the customer's id here, `state` where it most likely begins."""
+def referral_run(
+    campaign_id: str, friend_id: str, advocate: str | None, standing: Progress | None = None
+) -> Run:
+    """The friend's workflow in the campaign; `advocate` is the customer's id here, `standing` where it begins."""
+    state = standing.state if standing else None
     return Run(
         ReferralWorkflow.run,
-        Friend(campaign=campaign_id, friend=friend_id),
+        Beginning(campaign=campaign_id, friend=friend_id, standing=standing),
         referral_workflow_id(campaign_id, friend_id),
         _attributes({CAMPAIGN: campaign_id, ADVOCATE: advocate, STATE: state}),
     )
@@ -113,13 +116,13 @@ class Dispatch:
         self._client = client
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def start(self, run: Run, standing: Progress) -> bool:
-        """Start the workflow from where SQL says that it stands; false where it runs already."""
+    async def start(self, run: Run) -> bool:
+        """Start the workflow; false where it runs already."""
 
         async def start() -> None:
             await self._client.start_workflow(
                 run.workflow,
-                args=[run.argument, standing],
+                run.argument,
                 id=run.id,
                 task_queue=QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,

@@ -72,8 +72,8 @@ class Handlers:
             advocate = await _advocate(tx, row)
         if standing.over:
             return
-        run = referral_run(row.campaign_id, row.customer_id, advocate, standing.state)
-        if not await self._dispatch.start(run, standing):
+        run = referral_run(row.campaign_id, row.customer_id, advocate, standing)
+        if not await self._dispatch.start(run):
             await self._dispatch.update(run, ReferralWorkflow.sign_up, row)
 
     async def convert(self, row: Row[Any]) -> None:
@@ -81,7 +81,7 @@ class Handlers:
             advocate = await _advocate(tx, row)
             certain = await _is_certain_rejection(tx, row, advocate)
         if not (certain and await self._rejected_here(row)):
-            run = referral_run(row.campaign_id, row.customer_id, advocate, "")
+            run = referral_run(row.campaign_id, row.customer_id, advocate)
             await self._dispatch.update(run, ReferralWorkflow.convert, row)
 
     async def review(self, row: Row[Any]) -> None:
@@ -116,7 +116,7 @@ class Handlers:
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
             advocate = await _advocate(tx, row)
-        run = referral_run(row.campaign_id, row.customer_id, advocate, "")
+        run = referral_run(row.campaign_id, row.customer_id, advocate)
         await self._dispatch.update(run, update, row)
 
     async def share(self, row: Row[Any]) -> None:
@@ -133,7 +133,7 @@ class Handlers:
         async with self._store.begin() as tx:
             found = await reversals.note(tx, row.id)
         for referral in found:
-            run = referral_run(referral.campaign_id, referral.friend_id, referral.advocate, "")
+            run = referral_run(referral.campaign_id, referral.friend_id, referral.advocate)
             await self._dispatch.update(run, ReferralWorkflow.reassess, row, referral.id)
         async with self._store.begin() as tx:
             await answers.give(

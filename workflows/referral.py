@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.milestones import MilestoneActivities
-    from activities.referrals import Friend, ReferralActivities, Step
+    from activities.referrals import Beginning, Friend, ReferralActivities, Step
     from referrals.domain.progress import MilestoneChange, Progress
     from referrals.domain.temporal import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
 
@@ -28,18 +28,18 @@ class ReferralWorkflow:
     """
 
     @workflow.init
-    def __init__(self, friend: Friend, standing: Progress | None = None) -> None:  # noqa: ARG002
-        self.friend = friend
+    def __init__(self, beginning: Beginning) -> None:
+        self.friend = Friend(campaign=beginning.campaign, friend=beginning.friend)
         self.progress = Progress()
         self.begun = False
         self.turn = asyncio.Lock()
         self.effects = Effects()
 
     @workflow.run
-    async def run(self, friend: Friend, standing: Progress | None = None) -> str:  # noqa: ARG002
+    async def run(self, beginning: Beginning) -> str:
         """Returns the state that the referral was left in."""
-        if standing and not self.begun:
-            self._follow(standing)
+        if beginning.standing and not self.begun:
+            self._follow(beginning.standing)
             self.begun = True
         await workflow.wait_condition(lambda: self.begun)
         while not self._is_over():

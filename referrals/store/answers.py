@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
 from referrals.domain.decisions import Reason
 from referrals.domain.states import AWAITING_CONFIRMATION, Decision, ReferralState
 from referrals.store import inbox
-from referrals.store.schema import rewards
-from referrals.store.settlement import amount_text
+from referrals.store.settlement import OF_REFERRAL, amount_text
 from referrals.store.sql import Tx, rows
 
 
@@ -42,8 +41,9 @@ def decision_for(state: str) -> Decision:
 
 
 async def _promised(tx: Tx, referral_id: str | None) -> list[dict[str, Any]]:
-    statement = select(rewards).where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
-    return [brief(row) for row in await rows(tx, statement)] if referral_id else []
+    if referral_id is None:
+        return []
+    return [brief(row) for row in await rows(tx, OF_REFERRAL, referral_id=referral_id)]
 
 
 def brief(reward: Row[Any]) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from referrals.domain.campaign import Campaign
 from referrals.store.schema import campaign_versions, campaigns
-from referrals.store.sql import Tx, first, insert, locked, one, rows
+from referrals.store.sql import Tx, first, get, insert, locked, rows
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,8 @@ async def _lock(tx: Tx, campaign_id: str) -> Row[tuple[object, ...]] | None:
 
 
 async def definition_text(tx: Tx, campaign_id: str, version: int) -> str:
-    statement = select(campaign_versions.c.definition).where(
-        campaign_versions.c.campaign_id == campaign_id, campaign_versions.c.version == version
-    )
-    return str((await one(tx, statement))[0])
+    row = await get(tx, campaign_versions, campaign_id=campaign_id, version=version)
+    return str(row.definition)
 
 
 async def at_version(tx: Tx, campaign_id: str, version: int) -> Campaign:
@@ -92,20 +90,21 @@ async def at_version(tx: Tx, campaign_id: str, version: int) -> Campaign:
     return _parse(await definition_text(tx, campaign_id, version))
 
 
+_IN_FORCE = (
+    select(campaigns, campaign_versions.c.definition)
+    .join(
+        campaign_versions,
+        (campaign_versions.c.campaign_id == campaigns.c.id)
+        & (campaign_versions.c.version == campaigns.c.version),
+    )
+    .where(campaigns.c.id == bindparam("campaign_id"))
+)
+_IN_FORCE_LOCKED = locked(_IN_FORCE, of=campaigns)
+
+
 async def in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce | None:
     """The campaign as it decides now. With `lock`, no other transaction takes a place meanwhile."""
-    statement = (
-        select(campaigns, campaign_versions.c.definition)
-        .join(
-            campaign_versions,
-            (campaign_versions.c.campaign_id == campaigns.c.id)
-            & (campaign_versions.c.version == campaigns.c.version),
-        )
-        .where(campaigns.c.id == campaign_id)
-    )
-    if lock:
-        statement = locked(statement, of=campaigns)
-    row = await first(tx, statement)
+    row = await first(tx, _IN_FORCE_LOCKED if lock else _IN_FORCE, campaign_id=campaign_id)
     if row is None:
         return None
     return CampaignInForce(row.id, row.state, row.version, row.accepted, _parse(row.definition))
@@ -132,7 +131,11 @@ async def publishing_on(tx: Tx, event: str) -> list[str]:
 
 async def converting_on(tx: Tx, event: str) -> list[str]:
     """Campaigns, not archived, whose conversion is this event."""
-    statement = select(campaigns.c.id).where(
-        campaigns.c.conversion_event == event, campaigns.c.state != "archived"
-    )
-    return [row.id for row in await rows(tx, statement.order_by(campaigns.c.id))]
+    return [row.id for row in await rows(tx, _CONVERTING, event=event)]
+
+
+_CONVERTING = (
+    select(campaigns.c.id)
+    .where(campaigns.c.conversion_event == bindparam("event"), campaigns.c.state != "archived")
+    .order_by(campaigns.c.id)
+)

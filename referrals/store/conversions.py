@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, bindparam, func, select
 
 from referrals.domain.campaign import Campaign, Reward
 from referrals.domain.decisions import Places, Reason, due_at, qualify
@@ -43,9 +43,9 @@ from referrals.store.clicks import Attribution
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.reversals import reassess
-from referrals.store.schema import campaigns as campaigns_table
 from referrals.store.schema import codes, referrals
-from referrals.store.sql import Tx, one
+from referrals.store.schema.referrals import LIVE
+from referrals.store.sql import Tx, first, get, one
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ async def _attempt(
     live = await signups.open_referral(tx, scene, at)
     if code.uses_limit is not None:
         # Read again: under the lock of its advocate nobody uses the code meanwhile.
-        code = await one(tx, select(codes).where(codes.c.code == code.code))
+        code = await get(tx, codes, code=code.code)
     if live and signups.has_signed_up(live, code.code):
         campaign = scene.campaign
         if live.version != scene.version:
@@ -197,12 +197,15 @@ async def _over_budget(tx: Tx, scene: Scene) -> bool:
 
 
 async def _order_used(tx: Tx, scene: Scene, order: Order) -> bool:
-    statement = select(func.count()).where(
-        referrals.c.campaign_id == scene.campaign.campaign,
-        referrals.c.order_id == order.id,
-        referrals.c.state.not_in(CLOSED_WITHOUT_CONVERSION),
-    )
-    return bool((await one(tx, statement))[0])
+    found = await first(tx, _ORDER, campaign_id=scene.campaign.campaign, order_id=order.id)
+    return found is not None
+
+
+_ORDER = select(referrals.c.id).where(
+    referrals.c.campaign_id == bindparam("campaign_id"),
+    referrals.c.order_id == bindparam("order_id"),
+    LIVE,
+)
 
 
 async def _places(tx: Tx, scene: Scene, attempt: Attempt) -> Places:
@@ -246,7 +249,7 @@ async def _accept(
         tx, scene, attempt, state=state, converted_at=attempt.at, place_at=place_at, due_at=due
     )
     scene = replace(scene, referral_id=referral.id)
-    await _take_place(tx, referral)
+    await settlement.place(tx, referral, 1)
     by = attempt.attribution
     await records.record(tx, scene, "referral_converted", data=by.told() if by else None)
     if due > scene.now and state != ReferralState.IN_REVIEW:
@@ -262,17 +265,6 @@ def _state_until(scene: Scene, place_at: datetime, due: datetime, at: datetime) 
     return ReferralState.DEFERRED if at < place_at == due else ReferralState.HELD
 
 
-async def _take_place(tx: Tx, referral: Row[Any]) -> None:
-    await tx.execute(
-        codes.update().where(codes.c.code == referral.code).values(uses=codes.c.uses + 1)
-    )
-    await tx.execute(
-        campaigns_table.update()
-        .where(campaigns_table.c.id == referral.campaign_id)
-        .values(accepted=campaigns_table.c.accepted + 1)
-    )
-
-
 async def _write(tx: Tx, scene: Scene, attempt: Attempt, **values: Any) -> Row[Any]:
     """The friend's referral: the sign-up's row, or a new one."""
     order = attempt.order
@@ -282,20 +274,22 @@ async def _write(tx: Tx, scene: Scene, attempt: Attempt, **values: Any) -> Row[A
         "event_data": about(attempt.event),
     }
     if scene.referral_id:
-        update = referrals.update().where(referrals.c.id == scene.referral_id).values(values)
-        return await one(tx, update.returning(referrals))
-    insert = referrals.insert().values(
-        id=new_id("ref"),
-        campaign_id=scene.campaign.campaign,
-        version=scene.version,
-        advocate_id=scene.advocate.id,
-        friend_id=scene.friend_id,
-        code=scene.code,
-        click_id=attempt.attribution.click_id if attempt.attribution else None,
-        created_at=scene.now,
-        **values,
-    )
-    return await one(tx, insert.returning(referrals))
+        return await one(tx, _CONVERTED, row_id=scene.referral_id, **values)
+    row = {
+        "id": new_id("ref"),
+        "campaign_id": scene.campaign.campaign,
+        "version": scene.version,
+        "advocate_id": scene.advocate.id,
+        "friend_id": scene.friend_id,
+        "code": scene.code,
+        "click_id": attempt.attribution.click_id if attempt.attribution else None,
+        "created_at": scene.now,
+    }
+    return await one(tx, _NEW, **row, **values)
+
+
+_CONVERTED = referrals.update().where(referrals.c.id == bindparam("row_id")).returning(referrals)
+_NEW = referrals.insert().returning(referrals)
 
 
 def about(event: Row[Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, bindparam, exists, select
 
 from referrals.domain.events import Event
 from referrals.store.ids import new_id
 from referrals.store.schema import events
-from referrals.store.sql import Tx, first, insert, locked, one, rows
+from referrals.store.sql import Tx, adding, change, find, first, get, one, rows
 
 MOST_ATTEMPTS = 20
 """Of processing an event that fails for a reason of its own, over some hours."""
@@ -114,15 +114,14 @@ async def click(
 
 
 async def _insert(tx: Tx, **values: Any) -> Row[Any]:
-    new = insert(tx, events).values(id=new_id("evt"), state="received", **values)
-    new = new.on_conflict_do_nothing(index_elements=["external_id"])
-    stands = select(events).where(events.c.external_id == values["external_id"])
-    return await first(tx, new.returning(events)) or await one(tx, stands)
+    row = {"id": new_id("evt"), "state": "received", **values}
+    new = adding(tx, events, ("external_id",)).returning(events)
+    return await first(tx, new, **row) or await get(tx, events, external_id=row["external_id"])
 
 
 async def known(tx: Tx, event: Event) -> Row[Any] | None:
     """The row of an event that came before; raises EventIdReused."""
-    row = await first(tx, select(events).where(events.c.external_id == event.id))
+    row = await find(tx, events, external_id=event.id)
     if row and (row.source, row.type) != (event.source, event.type):
         raise EventIdReused(event.id)
     return row
@@ -142,22 +141,29 @@ def happened(event: Row[Any], now: datetime) -> datetime:
 
 async def claim(tx: Tx, event_id: str) -> Row[Any]:
     """The event, locked until this transaction ends."""
-    return await one(tx, locked(select(events).where(events.c.id == event_id)))
+    return await get(tx, events, lock=True, id=event_id)
 
 
 async def answer(tx: Tx, event_id: str, answer: dict[str, Any]) -> None:
     """It is decided: this is the answer from now on. What follows from it may still be to do, until it is closed."""
-    await tx.execute(events.update().where(events.c.id == event_id).values(answer=answer))
+    await change(tx, events, event_id, answer=answer)
 
 
 async def close(tx: Tx, event_id: str) -> dict[str, Any]:
     """Processed: its workflow knows. Returns the answer."""
-    closed = events.update().where(events.c.id == event_id).values(state="processed", error=None)
-    return dict((await one(tx, closed.returning(events.c.answer))).answer or {})
+    return dict((await one(tx, _CLOSE, row_id=event_id)).answer or {})
+
+
+_CLOSE = (
+    events.update()
+    .where(events.c.id == bindparam("row_id"))
+    .values(state="processed", error=None)
+    .returning(events.c.answer)
+)
 
 
 async def set_data(tx: Tx, event_id: str, data: dict[str, Any]) -> None:
-    await tx.execute(events.update().where(events.c.id == event_id).values(data=data))
+    await change(tx, events, event_id, data=data)
 
 
 async def postpone(tx: Tx, event_id: str, error: str, retry_at: datetime) -> None:
@@ -217,13 +223,16 @@ async def queued_before(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
     """Earlier events of the same customer that still wait: they go first."""
     if event.customer_id is None:
         return []
-    statement = (
-        select(events)
-        .where(
-            events.c.customer_id == event.customer_id,
-            events.c.state == "queued",
-            events.c.id < event.id,
-        )
-        .order_by(events.c.id)
+    found = await rows(tx, _QUEUED_BEFORE, customer_id=event.customer_id, event_id=event.id)
+    return list(found)
+
+
+_QUEUED_BEFORE = (
+    select(events)
+    .where(
+        events.c.customer_id == bindparam("customer_id"),
+        events.c.state == "queued",
+        events.c.id < bindparam("event_id"),
     )
-    return list(await rows(tx, statement))
+    .order_by(events.c.id)
+)

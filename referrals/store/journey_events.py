@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select, text
 
 from referrals.domain.decisions import Reason
 from referrals.store.schema import activity, journey_runs, messages
+from referrals.store.schema.journeys import OPEN as IS_OPEN
 from referrals.store.sql import Tx, rows
 
 if TYPE_CHECKING:
@@ -15,18 +16,26 @@ if TYPE_CHECKING:
 OPEN = ("starting", "running", "held")
 
 
+_LISTENING = (
+    select(journey_runs)
+    .where(journey_runs.c.advocate_id == bindparam("advocate_id"), text(IS_OPEN))
+    .order_by(journey_runs.c.id)
+)
+_LISTENING_TO_FRIEND = _LISTENING.where(
+    (journey_runs.c.friend_id == bindparam("friend_id")) | journey_runs.c.friend_id.is_(None)
+)
+
+
 async def hear(tx: Tx, scene: "Scene", event: str) -> None:
     """Runs that exit by this event are over from here on; those that await it may go on.
 
     An event of one friend is none of another friend's journeys; it is one of the advocate's own.
     """
-    listening = select(journey_runs).where(
-        journey_runs.c.advocate_id == scene.advocate.id, journey_runs.c.state.in_(OPEN)
+    listening = _LISTENING_TO_FRIEND if scene.friend_id else _LISTENING
+    who = {"advocate_id": scene.advocate.id} | (
+        {"friend_id": scene.friend_id} if scene.friend_id else {}
     )
-    if scene.friend_id:
-        same = journey_runs.c.friend_id == scene.friend_id
-        listening = listening.where(same | journey_runs.c.friend_id.is_(None))
-    for run in await rows(tx, listening.order_by(journey_runs.c.id)):
+    for run in await rows(tx, listening, **who):
         this = journey_runs.c.id == run.id
         if event in run.exit_on:
             why = Reason(event, f"The journey ends with {event}.")

@@ -26,7 +26,7 @@ from referrals.store.schema import (
     journey_runs,
     messages,
 )
-from referrals.store.sql import Tx, first, insert
+from referrals.store.sql import Tx, add, first, insert
 
 if TYPE_CHECKING:
     from referrals.store.records import Scene
@@ -217,28 +217,25 @@ async def _send(
     news = recipient and (reward is None or reward.customer_id == recipient)
     if not news and send.to != "operator":
         return  # a reward is its owner's news
-    await tx.execute(
-        insert(tx, messages)
-        .values(
-            id=new_id("msg"),
-            key=entrant.key(number),
-            campaign_id=scene.campaign.campaign,
-            version=scene.version,
-            journey=entrant.journey.name,
-            event=entrant.journey.on,
-            template=send.template,
-            channels=list(send.channels),
-            customer_id=recipient,
-            advocate_id=scene.advocate.id,
-            referral_id=scene.referral_id,
-            milestone_id=scene.milestone.id if scene.milestone else None,
-            reward_id=reward.id if reward else None,
-            sender_id=sender_id,
-            state="pending",
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
-    )
+    row = {
+        "id": new_id("msg"),
+        "key": entrant.key(number),
+        "campaign_id": scene.campaign.campaign,
+        "version": scene.version,
+        "journey": entrant.journey.name,
+        "event": entrant.journey.on,
+        "template": send.template,
+        "channels": list(send.channels),
+        "customer_id": recipient,
+        "advocate_id": scene.advocate.id,
+        "referral_id": scene.referral_id,
+        "milestone_id": scene.milestone.id if scene.milestone else None,
+        "reward_id": reward.id if reward else None,
+        "sender_id": sender_id,
+        "state": "pending",
+        "created_at": now,
+    }
+    await add(tx, messages, row, once=("key",))
 
 
 async def _grant(tx: Tx, entrant: Entrant, number: int, grant: Grant, sender_id: str) -> None:

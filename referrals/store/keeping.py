@@ -11,7 +11,7 @@ from referrals.store import outbox
 from referrals.store.consents import Purpose
 from referrals.store.schema import activity, deliveries, messages
 from referrals.store.sending import Rules, channels_of
-from referrals.store.sql import Tx, insert, locked, rows
+from referrals.store.sql import Tx, add, insert, locked, rows
 
 _SENT = messages.update().where(messages.c.id == bindparam("message"))
 _SENT = _SENT.values(state="sent", channel="log", not_before=None, reason_code=None, reason=None)
@@ -55,7 +55,7 @@ async def keep(tx: Tx, kept: Sequence[Kept], now: datetime) -> None:
     )
     await tx.execute(again, sent)
     logged = [outbox.logged(one.message, "message_sent", now, channel="log") for one in kept]
-    await tx.execute(activity.insert(), logged)
+    await add(tx, activity, *logged)
 
 
 def _delivery(message: Row[Any], now: datetime) -> dict[str, Any]:

@@ -14,14 +14,14 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, bindparam, func, select, tuple_, union_all
 
 from referrals.domain.durations import duration_of
 from referrals.domain.lots import Line, left
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
 from referrals.store.schema import accounts, entries, rewards
-from referrals.store.sql import Tx, first, insert, locked, one, rows
+from referrals.store.sql import Tx, add, first, locked, one, rows
 
 _OWNER = (rewards.c.customer_id, rewards.c.type, func.coalesce(rewards.c.currency, ""))
 """Whose wallet a reward is in, of which type and currency."""
@@ -248,16 +248,17 @@ async def _accounts(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
     found = await _find(tx, wanted)
     if missing := sorted(wanted - found.keys()):
         new = [dict(zip(_ACCOUNT.keys(), key, strict=True)) for key in missing]
-        await tx.execute(insert(tx, accounts).on_conflict_do_nothing(), new)
+        await add(tx, accounts, *new, once=())
         found |= await _find(tx, set(missing))
     return found
 
 
 async def _find(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
-    statement = select(accounts).where(tuple_(*_ACCOUNT.values()).in_(sorted(wanted)))
-    return {
-        (row.kind, row.owner, row.type, row.currency): row.id for row in await rows(tx, statement)
-    }
+    found = await rows(tx, _FIND, wanted=sorted(wanted))
+    return {(row.kind, row.owner, row.type, row.currency): row.id for row in found}
+
+
+_FIND = select(accounts).where(tuple_(*_ACCOUNT.values()).in_(bindparam("wanted", expanding=True)))
 
 
 async def _lock(tx: Tx, account_id: int) -> Row[Any]:
@@ -294,6 +295,4 @@ def _entry(
 
 
 async def _enter(tx: Tx, *values: dict[str, Any]) -> None:
-    if values:
-        statement = insert(tx, entries).on_conflict_do_nothing(index_elements=["key"])
-        await tx.execute(statement, list(values))
+    await add(tx, entries, *values, once=("key",))

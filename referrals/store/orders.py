@@ -1,6 +1,7 @@
 """What is known of an order beside its referral: what came back of it, possibly before the conversion came."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -8,15 +9,20 @@ from sqlalchemy import Row
 from referrals.domain.events import Order
 from referrals.domain.money import digits_of
 from referrals.store.schema import orders
-from referrals.store.sql import Tx, insert, one
+from referrals.store.sql import Tx, insert_of, one
 
 
 async def lock(tx: Tx, order_id: str) -> Row[Any]:
     """The order, locked: a refund and the conversion it belongs to cannot miss each other."""
-    new = insert(tx, orders).values(id=order_id, refunds=[], cancelled=False)
-    # Updating the key with itself locks a row that was there, and makes RETURNING answer for it.
+    return await one(tx, _lock(tx.dialect.name), id=order_id, refunds=[], cancelled=False)
+
+
+@cache
+def _lock(dialect: str) -> Any:
+    """Updating the key with itself locks a row that was there, and makes RETURNING answer for it."""
+    new = insert_of(dialect, orders)
     found = new.on_conflict_do_update(index_elements=["id"], set_={"id": new.excluded.id})
-    return await one(tx, found.returning(orders))
+    return found.returning(orders)
 
 
 async def refund(tx: Tx, order: Row[Any], amount: str | None) -> None:

@@ -24,7 +24,8 @@ from referrals.store.schema import (
     referrals,
     rewards,
 )
-from referrals.store.sql import Known, Tx, first, rows
+from referrals.store.settlement import OF_REFERRAL
+from referrals.store.sql import Known, Tx, add, first, rows
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ async def log(
 ) -> None:
     """What became of the message, for the activity log."""
     row = logged(message, event, now, channel=channel, reason=reason)
-    await tx.execute(activity.insert(), row)
+    await add(tx, activity, row)
 
 
 def logged(
@@ -190,8 +191,9 @@ async def _own_rewards(known: Known, message: Row[Any], reward: Row[Any] | None)
 async def _rewards_of(known: Known, referral_id: str | None) -> Sequence[Row[Any]]:
     if referral_id is None:
         return ()
-    mine = select(rewards).where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
-    return await known.once(("rewards", referral_id), lambda tx: rows(tx, mine))
+    return await known.once(
+        ("rewards", referral_id), lambda tx: rows(tx, OF_REFERRAL, referral_id=referral_id)
+    )
 
 
 def of_reward(reward: Row[Any]) -> dict[str, Any]:

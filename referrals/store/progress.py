@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, literal, select, union_all
+from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, literal, select, union_all
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.progress import MilestoneChange, Progress
@@ -120,18 +120,21 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
 
 async def _unsent(tx: Tx, sender_id: str) -> dict[str, tuple[str, ...]]:
     """What is left to the workflow: messages to send, runs of journeys to tell, workflows to start."""
-    waiting = union_all(
-        select(literal("messages").label("what"), messages_table.c.id).where(
-            messages_table.c.sender_id == sender_id, messages_table.c.state == "pending"
-        ),
-        select(literal("runs"), journey_runs.c.id).where(journey_runs.c.teller_id == sender_id),
-        select(literal("starts"), workflow_starts.c.id).where(
-            workflow_starts.c.sender_id == sender_id, workflow_starts.c.state == "pending"
-        ),
-    )
-    found = sorted((row.what, row.id) for row in await rows(tx, waiting))
+    found = sorted((row.what, row.id) for row in await rows(tx, _WAITING, sender_id=sender_id))
     kinds = ("messages", "runs", "starts")
     return {kind: tuple(row_id for what, row_id in found if what == kind) for kind in kinds}
+
+
+_SENDER: BindParameter[str] = bindparam("sender_id")
+_WAITING = union_all(
+    select(literal("messages").label("what"), messages_table.c.id).where(
+        messages_table.c.sender_id == _SENDER, messages_table.c.state == "pending"
+    ),
+    select(literal("runs"), journey_runs.c.id).where(journey_runs.c.teller_id == _SENDER),
+    select(literal("starts"), workflow_starts.c.id).where(
+        workflow_starts.c.sender_id == _SENDER, workflow_starts.c.state == "pending"
+    ),
+)
 
 
 async def _unsettled(tx: Tx, referral_id: str) -> list[MilestoneChange]:

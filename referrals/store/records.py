@@ -14,7 +14,7 @@ from referrals.domain.decisions import Reason
 from referrals.store import journey_events, journeys
 from referrals.store.journeys import Entrant
 from referrals.store.schema import activity
-from referrals.store.sql import Tx, one
+from referrals.store.sql import Tx, add, one
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ def friend_sender(campaign_id: str, friend_id: str) -> str:
     return f"{campaign_id}/{friend_id}"
 
 
+_LOG = activity.insert().returning(activity.c.id)
+
+
 async def record(
     tx: Tx,
     scene: Scene,
@@ -59,7 +62,7 @@ async def record(
     `occurrence` tells apart what can happen more than once to the same subject: a share, a reward.
     """
     row = _row(scene, event, reason, reward, customer_id, data)
-    logged = await one(tx, activity.insert().values(row).returning(activity.c.id))
+    logged = await one(tx, _LOG, **row)
     told = _told(scene, event, reward, logged.id)
     await journey_events.hear(tx, scene, event)
     for journey in scene.campaign.journeys:
@@ -75,7 +78,7 @@ async def record_each(tx: Tx, scene: Scene, event: str, rewards: Sequence[Row[An
             await record(tx, scene, event, reward=reward)
     elif rewards:
         logged = [_row(scene, event, None, reward, None, None) for reward in rewards]
-        await tx.execute(activity.insert(), logged)
+        await add(tx, activity, *logged)
         await journey_events.hear(tx, scene, event)
 
 

@@ -3,19 +3,32 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from referrals.domain.decisions import Reason
-from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, RejectReason
+from referrals.domain.states import RejectReason
 from referrals.store import campaigns
 from referrals.store.campaigns import CampaignInForce
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, codes, referrals
-from referrals.store.sql import Tx, first, locked, one
+from referrals.store.schema.referrals import LIVE
+from referrals.store.sql import Tx, find, first, get
+
+_OF_FRIEND = select(referrals).where(
+    referrals.c.campaign_id == bindparam("campaign_id"),
+    referrals.c.friend_id == bindparam("friend_id"),
+)
+_LIVE_ONE = _OF_FRIEND.where(LIVE)
+_LATEST = _OF_FRIEND.order_by(referrals.c.id.desc()).limit(1)
+_OWNER = (
+    select(advocates.c.customer_id)
+    .join(codes, codes.c.advocate_id == advocates.c.id)
+    .where(codes.c.code == bindparam("code"), codes.c.campaign_id == bindparam("campaign_id"))
+)
 
 
 async def find_code(tx: Tx, code: str) -> Row[Any] | None:
-    return await first(tx, select(codes).where(codes.c.code == code))
+    return await find(tx, codes, code=code)
 
 
 async def campaign_of(tx: Tx, code: str | None) -> str | None:
@@ -46,43 +59,28 @@ async def of_event(
 
 async def lock_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
     """What is decided about one advocate is decided one after another."""
-    return await one(tx, locked(select(advocates).where(advocates.c.id == advocate_id)))
+    return await get(tx, advocates, lock=True, id=advocate_id)
 
 
 async def get_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
-    return await one(tx, select(advocates).where(advocates.c.id == advocate_id))
+    return await get(tx, advocates, id=advocate_id)
 
 
 async def live_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
     """The friend's one referral in the campaign, unless it expired or was rejected."""
-    return await first(
-        tx,
-        select(referrals).where(
-            referrals.c.campaign_id == campaign_id,
-            referrals.c.friend_id == friend_id,
-            referrals.c.state.not_in(CLOSED_WITHOUT_CONVERSION),
-        ),
-    )
+    return await first(tx, _LIVE_ONE, campaign_id=campaign_id, friend_id=friend_id)
 
 
 async def latest_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
     """The live referral, or the last of those that came to nothing."""
-    statement = select(referrals).where(
-        referrals.c.campaign_id == campaign_id, referrals.c.friend_id == friend_id
-    )
     return await live_referral(tx, campaign_id, friend_id) or await first(
-        tx, statement.order_by(referrals.c.id.desc()).limit(1)
+        tx, _LATEST, campaign_id=campaign_id, friend_id=friend_id
     )
 
 
 async def owner_of(tx: Tx, code: str, campaign_id: str | None) -> str | None:
     """The customer whose code it is in the campaign."""
-    row = await first(
-        tx,
-        select(advocates.c.customer_id)
-        .join(codes, codes.c.advocate_id == advocates.c.id)
-        .where(codes.c.code == code, codes.c.campaign_id == campaign_id),
-    )
+    row = await first(tx, _OWNER, code=code, campaign_id=campaign_id)
     return str(row.customer_id) if row else None
 
 
@@ -95,11 +93,11 @@ async def advocate_of(tx: Tx, campaign_id: str, friend_id: str, code: str | None
 
 
 async def find_referral(tx: Tx, referral_id: str) -> Row[Any] | None:
-    return await first(tx, select(referrals).where(referrals.c.id == referral_id))
+    return await find(tx, referrals, id=referral_id)
 
 
 async def get_referral(tx: Tx, referral_id: str) -> Row[Any]:
-    return await one(tx, select(referrals).where(referrals.c.id == referral_id))
+    return await get(tx, referrals, id=referral_id)
 
 
 async def locked_scene(

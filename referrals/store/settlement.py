@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, func, select
+from sqlalchemy import Row, bindparam, exists, func, select
 
 from referrals.domain.campaign import Campaign, Reward
 from referrals.domain.decisions import Reason
@@ -17,7 +17,7 @@ from referrals.store import budgets, coupons, ledger, records, scenes
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, campaigns, codes, milestones, referrals, rewards
-from referrals.store.sql import Tx, insert, one, rows
+from referrals.store.sql import Tx, adding, change, one, rows
 
 _KEYS = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
 
@@ -71,9 +71,9 @@ async def _offer(
 ) -> None:
     if not offers:
         return
-    new = insert(tx, rewards).on_conflict_do_nothing(index_elements=["key"]).returning(rewards)
     promises = [_promised(scene, offer, due_at) for offer in offers]
-    for row in (await tx.execute(new, promises)).all():
+    new = await tx.execute(adding(tx, rewards, ("key",)).returning(rewards), promises)
+    for row in new.all():
         if not in_budget:
             await close(tx, scene, row, RewardState.VOIDED, BUDGET_SPENT)
         elif due_at > scene.now:
@@ -175,26 +175,32 @@ async def granted(
     """The provider has confirmed the rewards; `reference` is its own name for one, for a coupon the code."""
     values = {"granted_at": scene.now, "reference": reference, "error": None, "error_code": None}
     values |= {"taken_at": None, "unclear_until": None}
-    mine = rewards.update().where(rewards.c.id.in_([reward.id for reward in paid]))
-    await tx.execute(mine.values(state=RewardState.GRANTED, **values))
+    values |= {"state": RewardState.GRANTED}
+    await tx.execute(_GRANTED, values | {"paid": [reward.id for reward in paid]})
     await records.record_each(tx, scene, "reward_granted", paid)
+
+
+_GRANTED = rewards.update().where(rewards.c.id.in_(bindparam("paid", expanding=True)))
 
 
 async def finish(tx: Tx, scene: Scene) -> None:
     """A confirmed referral is rewarded when nothing of it is to be granted any more."""
     if scene.milestone or not scene.referral_id:
         return
-    owing = rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTING, RewardState.FAILED])
-    left = exists().where(rewards.c.referral_id == referrals.c.id, owing)
-    await tx.execute(
-        referrals.update()
-        .where(
-            referrals.c.id == scene.referral_id,
-            referrals.c.state == ReferralState.CONFIRMED,
-            ~left,
-        )
-        .values(state=ReferralState.REWARDED)
+    await tx.execute(_REWARDED, {"row_id": scene.referral_id})
+
+
+_OWING = exists().where(
+    rewards.c.referral_id == referrals.c.id,
+    rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTING, RewardState.FAILED]),
+)
+_REWARDED = (
+    referrals.update()
+    .where(
+        referrals.c.id == bindparam("row_id"), referrals.c.state == ReferralState.CONFIRMED, ~_OWING
     )
+    .values(state=ReferralState.REWARDED)
+)
 
 
 async def roll_back(tx: Tx, scene: Scene, referral: Row[Any], reason: Reason) -> None:
@@ -218,14 +224,25 @@ async def give_place_back(tx: Tx, referral: Row[Any]) -> None:
     """The place under the code's and the campaign's limits; the advocate's is counted from the referrals."""
     if referral.state not in PLACED:
         return
-    await tx.execute(
-        codes.update().where(codes.c.code == referral.code).values(uses=codes.c.uses - 1)
-    )
-    await tx.execute(
-        campaigns.update()
-        .where(campaigns.c.id == referral.campaign_id)
-        .values(accepted=campaigns.c.accepted - 1)
-    )
+    await place(tx, referral, -1)
+
+
+async def place(tx: Tx, referral: Row[Any], by: int) -> None:
+    """Take a place under the code's and the campaign's limits, or give it back."""
+    await tx.execute(_USE, {"used": referral.code, "by": by})
+    await tx.execute(_ACCEPT, {"row_id": referral.campaign_id, "by": by})
+
+
+_USE = (
+    codes.update()
+    .where(codes.c.code == bindparam("used"))
+    .values(uses=codes.c.uses + bindparam("by"))
+)
+_ACCEPT = (
+    campaigns.update()
+    .where(campaigns.c.id == bindparam("row_id"))
+    .values(accepted=campaigns.c.accepted + bindparam("by"))
+)
 
 
 async def take_back_rewards(tx: Tx, scene: Scene, reason: Reason) -> None:
@@ -343,14 +360,16 @@ def of_milestone(scene: Scene, milestone: Row[Any]) -> Scene:
     return replace(scene, milestone=milestone, friend_id=None)
 
 
-async def _count(tx: Tx, advocate_id: str, change: int) -> int:
-    statement = (
-        advocates.update()
-        .where(advocates.c.id == advocate_id)
-        .values(confirmed=advocates.c.confirmed + change)
-        .returning(advocates.c.confirmed)
-    )
-    return int((await one(tx, statement)).confirmed)
+async def _count(tx: Tx, advocate_id: str, by: int) -> int:
+    return int((await one(tx, _COUNT, row_id=advocate_id, by=by)).confirmed)
+
+
+_COUNT = (
+    advocates.update()
+    .where(advocates.c.id == bindparam("row_id"))
+    .values(confirmed=advocates.c.confirmed + bindparam("by"))
+    .returning(advocates.c.confirmed)
+)
 
 
 async def _reached(tx: Tx, advocate_id: str) -> list[Row[Any]]:
@@ -361,24 +380,28 @@ async def _reached(tx: Tx, advocate_id: str) -> list[Row[Any]]:
 
 
 async def rewards_of(tx: Tx, scene: Scene) -> list[Row[Any]]:
-    mine = (
-        rewards.c.milestone_id == scene.milestone.id
-        if scene.milestone
-        else rewards.c.referral_id == scene.referral_id
-    )
-    return list(await rows(tx, select(rewards).where(mine).order_by(rewards.c.key)))
+    if scene.milestone:
+        return list(await rows(tx, _OF_MILESTONE, milestone_id=scene.milestone.id))
+    return list(await rows(tx, OF_REFERRAL, referral_id=scene.referral_id))
+
+
+_OF_MILESTONE = (
+    select(rewards)
+    .where(rewards.c.milestone_id == bindparam("milestone_id"))
+    .order_by(rewards.c.key)
+)
+OF_REFERRAL = (
+    select(rewards).where(rewards.c.referral_id == bindparam("referral_id")).order_by(rewards.c.key)
+)
+"""The rewards of `referral_id`, in order."""
 
 
 async def set_state(tx: Tx, referral_id: str, state: ReferralState, **values: Any) -> None:
-    await tx.execute(
-        referrals.update().where(referrals.c.id == referral_id).values(state=state, **values)
-    )
+    await change(tx, referrals, referral_id, state=state, **values)
 
 
 async def set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
-    await tx.execute(
-        rewards.update().where(rewards.c.id == reward.id).values(state=state, **values)
-    )
+    await change(tx, rewards, reward.id, state=state, **values)
 
 
 def amount_text(minor: int, currency: str | None) -> str:

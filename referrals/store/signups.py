@@ -21,7 +21,7 @@ from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import referrals
 from referrals.store.settlement import set_state
-from referrals.store.sql import Tx
+from referrals.store.sql import Tx, add
 
 EXPIRED = Reason(
     RejectReason.ATTRIBUTION_EXPIRED, "The attribution window closed before the friend converted."
@@ -126,19 +126,18 @@ def has_signed_up(live: Row[Any] | None, code: str | None) -> bool:
 
 async def _open(tx: Tx, scene: Scene, at: datetime, attribution: Attribution) -> str:
     referral_id = new_id("ref")
-    await tx.execute(
-        referrals.insert().values(
-            id=referral_id,
-            campaign_id=scene.campaign.campaign,
-            version=scene.version,
-            advocate_id=scene.advocate.id,
-            friend_id=scene.friend_id,
-            code=scene.code,
-            state=ReferralState.SIGNED_UP,
-            signed_up_at=at,
-            window_ends_at=attribution.window_ends_at(scene.campaign),
-            click_id=attribution.click_id,
-            created_at=scene.now,
-        )
-    )
+    row = {
+        "id": referral_id,
+        "campaign_id": scene.campaign.campaign,
+        "version": scene.version,
+        "advocate_id": scene.advocate.id,
+        "friend_id": scene.friend_id,
+        "code": scene.code,
+        "state": ReferralState.SIGNED_UP,
+        "signed_up_at": at,
+        "window_ends_at": attribution.window_ends_at(scene.campaign),
+        "click_id": attribution.click_id,
+        "created_at": scene.now,
+    }
+    await add(tx, referrals, row)
     return referral_id

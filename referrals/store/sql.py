@@ -1,9 +1,10 @@
 """The few things that SQL leaves to its dialects."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import CursorResult, Dialect, Row, Select, Table, select
+from sqlalchemy import CursorResult, Dialect, Row, Select, Table, Update, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
@@ -26,7 +27,11 @@ class Tx(Protocol):
 
 def insert(tx: Tx, table: Table) -> Any:
     """An INSERT that can say ON CONFLICT, alike in both dialects."""
-    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+    return insert_of(tx.dialect.name, table)
+
+
+def insert_of(dialect: str, table: Table) -> Any:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def locked(statement: Select[Any], of: Table | None = None) -> Select[Any]:
@@ -37,16 +42,63 @@ def locked(statement: Select[Any], of: Table | None = None) -> Select[Any]:
     return statement.with_for_update(key_share=True, of=of)
 
 
-async def one(tx: Tx, statement: Any) -> Row[Any]:
-    return (await tx.execute(statement)).one()
+async def one(tx: Tx, statement: Any, **values: Any) -> Row[Any]:
+    return (await tx.execute(statement, values)).one()
 
 
-async def first(tx: Tx, statement: Any) -> Row[Any] | None:
-    return (await tx.execute(statement)).first()
+async def first(tx: Tx, statement: Any, **values: Any) -> Row[Any] | None:
+    return (await tx.execute(statement, values)).first()
 
 
-async def rows(tx: Tx, statement: Any) -> Sequence[Row[Any]]:
-    return (await tx.execute(statement)).all()
+async def rows(tx: Tx, statement: Any, **values: Any) -> Sequence[Row[Any]]:
+    return (await tx.execute(statement, values)).all()
+
+
+# Building a statement costs as much as running it: what is asked often is built once, and filled.
+
+
+async def find(tx: Tx, table: Table, *, lock: bool = False, **key: Any) -> Row[Any] | None:
+    """The row with this key, if there is one."""
+    return await first(tx, _by(table, lock, *key), **key)
+
+
+async def get(tx: Tx, table: Table, *, lock: bool = False, **key: Any) -> Row[Any]:
+    """The row with this key."""
+    return await one(tx, _by(table, lock, *key), **key)
+
+
+async def change(tx: Tx, table: Table, row_id: str, **values: Any) -> None:
+    """Set columns of the row of this id."""
+    await tx.execute(_change(table), {"row_id": row_id} | values)
+
+
+async def add(
+    tx: Tx, table: Table, *new: dict[str, Any], once: tuple[str, ...] | None = None
+) -> None:
+    """Insert rows of the same columns; with `once`, but for those whose key, or one of whose keys, is there already."""
+    if new:
+        await tx.execute(adding(tx, table, once), list(new) if len(new) > 1 else new[0])
+
+
+def adding(tx: Tx, table: Table, once: tuple[str, ...] | None = None) -> Any:
+    return _add(tx.dialect.name, table, once)
+
+
+@cache
+def _by(table: Table, lock: bool, *columns: str) -> Select[Any]:
+    statement = select(table).where(*(table.c[name] == bindparam(name) for name in columns))
+    return locked(statement) if lock else statement
+
+
+@cache
+def _change(table: Table) -> Update:
+    return table.update().where(table.c.id == bindparam("row_id"))
+
+
+@cache
+def _add(dialect: str, table: Table, once: tuple[str, ...] | None) -> Any:
+    new = insert_of(dialect, table)
+    return new if once is None else new.on_conflict_do_nothing(index_elements=list(once) or None)
 
 
 async def scalars(tx: Tx, statement: Any) -> list[Any]:
@@ -66,8 +118,7 @@ class Known:
         return cast(T, self._found[key])
 
     async def get(self, table: Table, row_id: str) -> Row[Any]:
-        row = select(table).where(table.c.id == row_id)
-        return await self.once((table.name, row_id), lambda tx: one(tx, row))
+        return await self.once((table.name, row_id), lambda tx: get(tx, table, id=row_id))
 
     async def maybe(self, table: Table, row_id: str | None) -> Row[Any] | None:
         return await self.get(table, row_id) if row_id else None
