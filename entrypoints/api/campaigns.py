@@ -26,6 +26,7 @@ from referrals.domain.campaign_file import CampaignError, load_campaign, problem
 from referrals.domain.campaign_file import Problem as Mistake
 from referrals.domain.events import Converted, Publish
 from referrals.domain.problems import Problem
+from referrals.domain.wording import field_name
 from referrals.providers import Provider
 from referrals.store import campaigns, journey_runs, lists, views
 from referrals.store.campaigns import CampaignInForce
@@ -145,7 +146,7 @@ def _check_templates(campaign: Campaign, templates: Templates) -> None:
                 if step.send:
                     templates.check(step.send.template, journey.on, campaign.campaign)
             except TemplateError as error:
-                field = f"journeys[{number}].{place}.send.template"
+                field = field_name(("journeys", number, *place, "send", "template"))
                 raise _mistake(field, str(error)) from error
 
 
@@ -155,6 +156,7 @@ def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> Non
     wanted = {f"rewards.tiers[{number}].reward": tier.reward for number, tier in tiers}
     if campaign.rewards.friend:
         wanted["rewards.friend"] = campaign.rewards.friend
+    wanted |= {field_name(place): reward for place, reward in campaign.granted()}
     for place, reward in wanted.items():
         name, target = campaign.rewards.provider_of(reward)
         if name == "ledger":

@@ -4,6 +4,7 @@ The models have the keys of the file as their attributes and refuse all others. 
 there yet is refused too, with "not supported yet", so that no campaign runs otherwise than it reads.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -19,10 +20,12 @@ from referrals.domain.fields import (
     Line,
     Model,
     Moment,
+    Place,
     Slug,
     TimeZone,
     Url,
     not_yet,
+    refuse,
     unique_names,
 )
 from referrals.domain.journeys import Journey, Send, Step
@@ -191,6 +194,21 @@ class Campaign(Model):
         tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_names)
     ] = ()
 
+    def granted(self) -> Iterator[tuple[Place, Reward]]:
+        """What its journeys grant, each with its place in the campaign."""
+        for place, reward in _granted(self.journeys):
+            yield ("journeys", *place), reward
+
+    @field_validator("journeys")
+    @classmethod
+    def _grant_what_can_be_issued(
+        cls, journeys: tuple[Journey, ...], info: ValidationInfo
+    ) -> tuple[Journey, ...]:
+        rewards: Rewards | None = info.data.get("rewards")
+        if rewards:
+            refuse(_not_issued(rewards, journeys))
+        return journeys
+
     @field_validator("ends_at")
     @classmethod
     def _ends_after_it_starts(
@@ -200,3 +218,18 @@ class Campaign(Model):
         if ends_at and starts_at and ends_at <= starts_at:
             raise ValueError("must be later than starts_at")
         return ends_at
+
+
+def _granted(journeys: tuple[Journey, ...]) -> Iterator[tuple[Place, Reward]]:
+    for number, journey in enumerate(journeys):
+        for place, step in journey.walk():
+            if step.grant:
+                yield (number, *place, "grant", "reward"), step.grant.reward
+
+
+def _not_issued(rewards: Rewards, journeys: tuple[Journey, ...]) -> Iterator[tuple[Place, str]]:
+    for place, reward in _granted(journeys):
+        try:
+            rewards.check(reward)
+        except ValueError as error:
+            yield place, str(error)

@@ -1,6 +1,7 @@
 """The kinds of values that a campaign's keys take, each with an error that says what is right."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from unicodedata import category
@@ -16,8 +17,10 @@ from pydantic import (
     HttpUrl,
     StringConstraints,
     TypeAdapter,
+    ValidationError,
     ValidationInfo,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from referrals.domain.money import parse_amount
 from referrals.domain.rules import check_condition
@@ -41,6 +44,28 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
+
+
+Place = tuple[int | str, ...]
+"""Where a value stands inside of another, such as `("steps", 0, "grant")`."""
+
+
+def refuse(mistakes: Iterable[tuple[Place, str]]) -> None:
+    """Nothing where there are none.
+
+    Raises:
+        ValidationError: with each of the mistakes at its place inside of the value that is checked.
+    """
+    errors = [
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", "{error}", {"error": message}),
+            loc=place,
+            input=None,
+        )
+        for place, message in mistakes
+    ]
+    if errors:
+        raise ValidationError.from_exception_data("mistakes", errors)
 
 
 def not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:

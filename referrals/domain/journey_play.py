@@ -11,7 +11,7 @@ from typing import Any
 
 from referrals.domain.campaign import Campaign, Journey, Send
 from referrals.domain.journey_run import Plan, Standing, Stop, passed, waiting, woken
-from referrals.domain.journeys import WITHOUT_FRIEND, After, Wait
+from referrals.domain.journeys import WITHOUT_FRIEND, After, Grant, Wait
 from referrals.domain.rules import VARIABLES, Condition, Context, RuleError
 
 
@@ -65,11 +65,13 @@ class Play:
     deeds: list[Deed] = field(default_factory=list)
     _runs: list[_Run] = field(default_factory=list)
     _entries: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    _facts: list[Fact] = field(default_factory=list)
     _known: defaultdict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
 
     def happen(self, fact: Fact) -> None:
         """Let time pass until the event, then the event happen. An exit that comes with a wake-up comes first."""
         self.pass_time(fact.at)
+        self._facts.append(fact)
         self._known[fact.friend] |= fact.about
         for run in self._runs:
             others = run.friend and fact.friend and run.friend != fact.friend
@@ -156,6 +158,8 @@ class Play:
             return holds
         if step.send:
             self._send(run, stop, step.send, at)
+        if step.grant:
+            self._grant(run, stop, step.grant, at)
         if step.webhook:
             self._note(run, at, stop.number, f"posts to {step.webhook.url}")
         if step.start_workflow:
@@ -170,6 +174,31 @@ class Play:
         if send.to in (owner, "operator"):  # a reward is its owner's news, and the operator's
             does = f"sends {send.template}"
             self._note(run, at, stop.number, does, to=send.to, channels=send.channels)
+
+    def _grant(self, run: _Run, stop: Stop, grant: Grant, at: datetime) -> None:
+        """Of a conversion under hold it is due when the hold is over."""
+        reward, hold = grant.reward, self.campaign.conversion.hold
+        if lost := self._lost(run):
+            self._note(run, at, stop.number, f"grants nothing: {lost}")
+            return
+        due_at = run.began_by.at + hold if hold and not self._of_milestone(run) else at
+        due = f", due {due_at:%Y-%m-%d %H:%M} UTC" if due_at > at else ""
+        does = f"grants {reward.amount} {reward.currency or reward.type}{due}"
+        self._note(run, at, stop.number, does, to=grant.to)
+
+    def _lost(self, run: _Run) -> str:
+        """The event by which the run's referral or milestone was lost; empty where there was none."""
+        loss = "milestone_lost" if self._of_milestone(run) else "referral_rolled_back"
+        began = self._facts.index(run.began_by)
+        mine = run.began_by.about.get("milestone")
+        lost = any(
+            (fact.type, fact.friend, fact.about.get("milestone")) == (loss, run.friend, mine)
+            for fact in self._facts[began:]
+        )
+        return loss if lost else ""
+
+    def _of_milestone(self, run: _Run) -> bool:
+        return run.journey.on in WITHOUT_FRIEND
 
     def _ask(self, run: _Run, condition: Condition) -> tuple[bool, str]:
         awaited = {"awaited": {"happened": run.standing.happened}}

@@ -19,7 +19,8 @@ from pydantic import (
 
 from referrals.domain.durations import Duration
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.fields import Cel, Flag, Line, Model, NotYet, Slug, not_empty
+from referrals.domain.fields import Cel, Flag, Line, Model, Place, Slug, not_empty, refuse
+from referrals.domain.rewards import Reward
 from referrals.domain.rules import Condition, compile_condition
 from referrals.domain.webhooks import check_url
 
@@ -29,6 +30,23 @@ WITHOUT_FRIEND = frozenset(
     {"code_published", "referral_link_shared", "milestone_reached", "milestone_lost"}
 )
 """Events that are about an advocate alone: their journeys have no friend to write to."""
+
+_TAKEN_BACK = "what it grants would be taken back at once"
+_NOTHING_TO_GRANT = {
+    "code_published": "it is about neither a referral nor a milestone",
+    "referral_link_shared": "it is about neither a referral nor a milestone",
+    "referral_signed_up": "there is no conversion yet; begin with referral_converted",
+    "referral_rejected": _TAKEN_BACK,
+    "referral_expired": _TAKEN_BACK,
+    "referral_rolled_back": _TAKEN_BACK,
+    "milestone_lost": _TAKEN_BACK,
+    **{
+        name: "each reward that it grants would start it again"
+        for name in OUTBOUND
+        if name.startswith("reward_")
+    },
+}
+"""Events whose journeys grant nothing, and why: a reward goes with its referral or milestone."""
 
 MOST_STEPS = 50
 """Of one journey, those of its branches included."""
@@ -143,6 +161,13 @@ class Webhook(Model):
     url: Annotated[str, AfterValidator(check_url)]
 
 
+class Grant(Model):
+    """One more reward, of the referral or the milestone that the journey is about."""
+
+    to: Literal["advocate", "friend"]
+    reward: Reward
+
+
 class Step(Compact):
     """One step of a journey: exactly one of these."""
 
@@ -152,7 +177,7 @@ class Step(Compact):
     start_workflow: StartWorkflow | None = None
     exit: Flag | None = None
     webhook: Webhook | None = None
-    grant: NotYet = None
+    grant: Grant | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -192,14 +217,19 @@ class Journey(Model):
         """Whether it takes time, and so a workflow of its own."""
         return any(step.wait for _, step in self.walk())
 
+    @property
+    def grants(self) -> bool:
+        """Whether one of its steps grants a reward."""
+        return any(step.grant for _, step in self.walk())
+
     def hears(self, event: str) -> bool:
         """Whether it begins, ends or goes on with the event."""
         awaited = (step.wait.event for _, step in self.walk() if step.wait)
         return event in (self.on, *(self.exit_on or ()), *awaited)
 
-    def walk(self) -> Iterator[tuple[str, Step]]:
-        """Every step in reading order, those of branches after their branch, with its place in the file."""
-        yield from _walk("steps", self.steps)
+    def walk(self) -> Iterator[tuple[Place, Step]]:
+        """Every step in reading order, those of branches after their branch, with its place in the journey."""
+        yield from _walk(("steps",), self.steps)
 
     @field_validator("reentry", mode="before")
     @classmethod
@@ -211,7 +241,7 @@ class Journey(Model):
     @field_validator("steps")
     @classmethod
     def _within_limits(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        if sum(1 for _ in _walk("steps", steps)) > MOST_STEPS:
+        if sum(1 for _ in _walk((), steps)) > MOST_STEPS:
             raise ValueError(f"must have at most {MOST_STEPS} steps, those of branches included")
         if _longest(steps) > LONGEST_RUN:
             raise ValueError(f"must not wait for more than {LONGEST_RUN.days} days in all")
@@ -223,19 +253,31 @@ class Journey(Model):
         cls, steps: tuple[Step, ...], info: ValidationInfo
     ) -> tuple[Step, ...]:
         event = info.data.get("on")
-        sends = [step.send for _, step in _walk("steps", steps) if step.send]
+        sends = [step.send for _, step in _walk((), steps) if step.send]
         if event in WITHOUT_FRIEND and any(send.to == "friend" for send in sends):
             raise ValueError(f"must not send to the friend: {event} is about the advocate alone")
         return steps
 
+    @field_validator("steps")
+    @classmethod
+    def _something_to_grant(cls, steps: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
+        event = info.data.get("on")
+        grants = [((*place, "grant"), step.grant) for place, step in _walk((), steps) if step.grant]
+        if why := _NOTHING_TO_GRANT.get(str(event)):
+            refuse((place, f"must not be in a journey on {event}: {why}") for place, _ in grants)
+        if event in WITHOUT_FRIEND:
+            told = f"must not be the friend: {event} is about the advocate alone"
+            refuse(((*place, "to"), told) for place, grant in grants if grant.to == "friend")
+        return steps
 
-def _walk(place: str, steps: tuple[Step, ...]) -> Iterator[tuple[str, Step]]:
+
+def _walk(place: Place, steps: tuple[Step, ...]) -> Iterator[tuple[Place, Step]]:
     for number, step in enumerate(steps):
-        here = f"{place}[{number}]"
+        here = (*place, number)
         yield here, step
         if step.branch:
-            yield from _walk(f"{here}.branch.then", step.branch.then)
-            yield from _walk(f"{here}.branch.else", step.branch.otherwise)
+            yield from _walk((*here, "branch", "then"), step.branch.then)
+            yield from _walk((*here, "branch", "else"), step.branch.otherwise)
 
 
 def _longest(steps: tuple[Step, ...]) -> timedelta:

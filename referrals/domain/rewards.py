@@ -167,13 +167,21 @@ class Rewards(Model):
     def _of_the_ledger(self) -> Self:
         rewards = [tier.reward for tier in self.tiers] + ([self.friend] if self.friend else [])
         for reward in rewards:
-            provider = reward.provider or self.provider
-            if reward.type == "coupon" and provider != "ledger":
-                raise ValueError("must give coupons by the ledger: add provider: ledger to them")
-            if reward.valid_for and provider != "ledger":
-                raise ValueError(
-                    f"must not have valid_for by {provider}: what it issues expires by its own rules"
-                )
-            if reward.type == "coupon" and reward.target:
-                raise ValueError("must not have a target for coupons")
+            self.check(reward)
         return self
+
+    def check(self, reward: Reward) -> None:
+        """Nothing.
+
+        Raises:
+            ValueError: the reward's provider cannot issue it.
+        """
+        provider = reward.provider or self.provider
+        if reward.type == "coupon" and provider != "ledger":
+            raise ValueError("must give coupons by the ledger: add provider: ledger to them")
+        if reward.valid_for and provider != "ledger":
+            raise ValueError(
+                f"must not have valid_for by {provider}: what it issues expires by its own rules"
+            )
+        if reward.type == "coupon" and reward.target:
+            raise ValueError("must not have a target for coupons")

@@ -89,7 +89,7 @@ async def told(tx: Tx, customer_id: str, listed: Collection[str], now: datetime)
 async def withdraw_by_link(tx: Tx, token: str, now: datetime) -> bool:
     """The customer wants no more messages like this one by the channels it came by; false where the link is unknown.
 
-    Whoever does not even want news of their own rewards wants no marketing either.
+    One that is only kept in the log came by none of them: then by none at all. Whoever does not even want news of their own rewards wants no marketing either.
     """
     message = await _of_link(tx, token)
     if message is None:
@@ -98,8 +98,9 @@ async def withdraw_by_link(tx: Tx, token: str, now: datetime) -> bool:
         ("marketing",) if message.purpose == "marketing" else ("marketing", "service")
     )
     by = select(deliveries.c.channel).where(deliveries.c.message_id == message.id)
-    for row in await rows(tx, by.where(deliveries.c.channel.in_(CHANNELS))):
-        await _withdraw(tx, message.customer_id, row.channel, purposes, now)
+    came = [row.channel for row in await rows(tx, by.where(deliveries.c.channel.in_(CHANNELS)))]
+    for channel in came or CHANNELS:
+        await _withdraw(tx, message.customer_id, channel, purposes, now)
     return True
 
 

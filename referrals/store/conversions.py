@@ -3,12 +3,14 @@
 Sources: design ("Finer points"); Voucherify ("marks the customer as referred the moment the redemption is successful").
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select
 
+from referrals.domain.campaign import Campaign, Reward
 from referrals.domain.decisions import Places, Reason, due_at, qualify
 from referrals.domain.events import Order
 from referrals.domain.rules import Context
@@ -84,12 +86,18 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     await customers.became_customer(tx, event.customer_id, attempt.at)
     over = taken_back or confirmed
     decision = Decision.ACCEPTED if over else answers.decision_for(referral.state)
-    friends = scene.campaign.rewards.friend
-    coupon = friends is not None and friends.type == "coupon"
+    coupon = any(reward.type == "coupon" for reward in _of_friends(scene.campaign))
     applied = await coupons.applied(tx, referral.id, order) if coupon else {}
     return await answers.give(
         tx, event, decision, referral_id=referral.id, reason=taken_back, **applied
     )
+
+
+def _of_friends(campaign: Campaign) -> Iterator[Reward]:
+    """What friends may be given with their conversion."""
+    if campaign.rewards.friend:
+        yield campaign.rewards.friend
+    yield from (reward for _, reward in campaign.granted())
 
 
 async def _code(tx: Tx, event: Row[Any], now: datetime) -> Row[Any] | Reason:

@@ -136,6 +136,8 @@ async def applied(tx: Tx, referral_id: str, order: Order | None) -> dict[str, An
             rewards.c.side == "friend",
             coupons.c.state == "issued",
         )
+        # What every conversion is promised, before what a journey grants beside it.
+        .order_by(rewards.c.key.startswith(referral_id).desc())
     )
     coupon = await first(tx, statement)
     if coupon is None or order is None:

@@ -48,12 +48,14 @@ async def note(tx: Tx, channel: str, status: Status, now: datetime) -> bool:
     delivery = (await of_message(tx, message_id)).get(channel)
     if delivery is None:
         return False
+    at = min(status.at, now)
+    if status.kind == "opted_out":
+        await opt_out(tx, message, channel, at)
     if status.state in ("sent", "failed") and _of_another(delivery, status):
         return True
     if status.state == "failed":
         await _note_failure(tx, message, delivery, status, now)
     else:
-        at = min(status.at, now)
         await advance(tx, message, delivery, status.state, at, now, reference=status.reference)
     return True
 
@@ -144,8 +146,7 @@ async def _note_failure(
     passes = in_time and status.kind in ("unavailable", "blocked")
     state = "open" if passes else "failed"
     await settle(tx, delivery, state, reason)
-    at = min(status.at, now)
-    await follow(tx, message, delivery, reason, at, now, status.kind, status.scope)
+    await follow(tx, message, delivery, reason, now, status.kind, status.scope)
     if given_up:
         unclear = messages.c.reason_code == UNCLEAR.code
         statement = messages.update().where(messages.c.id == message.id, unclear)
@@ -162,24 +163,28 @@ async def settle(tx: Tx, delivery: Row[Any], state: str, reason: Reason) -> None
     )
 
 
+async def opt_out(tx: Tx, message: Row[Any], channel: str, at: datetime) -> None:
+    """Its recipient told the vendor to stop marketing by the channel: true, whatever became of the message."""
+    if message.customer_id:
+        customer = message.customer_id
+        await consents.note(tx, customer, channel, "marketing", "withdrawn", "whatsapp", at)
+
+
 async def follow(
     tx: Tx,
     message: Row[Any],
     delivery: Row[Any],
     reason: Reason,
-    at: datetime,
     now: datetime,
     kind: FailureKind | None,
     scope: Scope,
 ) -> None:
-    """What a failure means beyond this message: for the address, the customer, or all that goes this way."""
+    """What a failure means beyond this message: for the address, or all that goes this way."""
     customer_id, channel = message.customer_id, delivery.channel
     if kind == "unreachable" and delivery.digest and customer_id:
         await suppressions.add(
             tx, customer_id, channel, delivery.digest, reason.code, reason.message, now
         )
-    elif kind == "opted_out":
-        await consents.note(tx, customer_id, channel, "marketing", "withdrawn", "whatsapp", at)
     elif kind == "blocked":
         template = message.template if scope == "template" else ""
         await blocks.hold(tx, channel, template, reason.code, reason.message, now)

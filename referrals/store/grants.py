@@ -232,7 +232,7 @@ async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
 
 
 async def _resume(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
-    """Coupons have come: nothing else can be in the way, and somebody may have seen to the reward meanwhile."""
+    """Coupons have come, or a journey has granted it; somebody may have seen to the reward meanwhile."""
     if reward.state == RewardState.FAILED and reward.error_code == POOL_EMPTY:
         await _retry(tx, scene, reward, "")
 

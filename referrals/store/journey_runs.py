@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 
+from referrals.domain.campaign import Campaign, Journey
 from referrals.domain.decisions import Reason
 from referrals.domain.journey_run import Plan, Standing, woken
 from referrals.domain.temporal import journey_workflow_id
@@ -34,7 +35,12 @@ def workflow_id(run: Row[Any]) -> str:
 
 async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
     """Take the steps that are due by `now`: none while the campaign is paused, none after an exit."""
-    found = await _campaign(tx, (await get(tx, run_id)).campaign_id)
+    begun = await get(tx, run_id)
+    campaign = await campaigns.at_version(tx, begun.campaign_id, begun.version)
+    grants = _journey(campaign, begun).grants
+    if grants:  # a decision has locked both when it comes to the run
+        await scenes.lock_advocate(tx, begun.advocate_id)
+    found = await _campaign(tx, begun.campaign_id, lock=grants)
     run = await one(tx, locked(_of(run_id)))
     await _set(tx, run, teller_id=None)
     if run.state not in OPEN:
@@ -44,11 +50,11 @@ async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
     elif found.state == "paused":
         await _set(tx, run, state="held")
     else:
-        await _advance(tx, run, now)
+        await _advance(tx, campaign, run, now)
 
 
-async def _advance(tx: Tx, run: Row[Any], now: datetime) -> None:
-    entrant = await _entrant(tx, run, now)
+async def _advance(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> None:
+    entrant = await _entrant(tx, campaign, run, now)
     standing = Standing(run.number, run.wake_at, run.awaits, run.happened)
     plan = Plan(entrant.journey)
     if standing.wake_at and (stop := plan.at(standing)):
@@ -59,6 +65,7 @@ async def _advance(tx: Tx, run: Row[Any], now: datetime) -> None:
     await _set(
         tx,
         run,
+        journey_runs.c.state.in_(OPEN),  # what it grants may be an event by which it exits
         state="done" if over else "running",
         number=standing.number,
         wake_at=standing.wake_at,
@@ -68,21 +75,20 @@ async def _advance(tx: Tx, run: Row[Any], now: datetime) -> None:
     )
 
 
-async def _campaign(tx: Tx, campaign_id: str) -> CampaignInForce:
-    """As it is now; where it is paused it stays so until this transaction ends.
+async def _campaign(tx: Tx, campaign_id: str, *, lock: bool) -> CampaignInForce:
+    """As it is now; where it is paused, or with `lock`, it stays so until this transaction ends.
 
     Otherwise an activation could come between, and leave behind a run that nobody wakes.
     """
-    found = await campaigns.in_force(tx, campaign_id)
-    if found and found.state == "paused":
+    found = await campaigns.in_force(tx, campaign_id, lock=lock)
+    if found and found.state == "paused" and not lock:
         found = await campaigns.in_force(tx, campaign_id, lock=True)
     assert found is not None
     return found
 
 
-async def _entrant(tx: Tx, run: Row[Any], now: datetime) -> Entrant:
+async def _entrant(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> Entrant:
     """As it entered, under the definition that was in force then; people and counts as they are now."""
-    campaign = await campaigns.at_version(tx, run.campaign_id, run.version)
     scene = Scene(
         campaign,
         run.version,
@@ -93,9 +99,12 @@ async def _entrant(tx: Tx, run: Row[Any], now: datetime) -> Entrant:
         friend_id=run.friend_id,
         milestone=await _row(tx, milestones, run.milestone_id),
     )
-    journey = next(journey for journey in campaign.journeys if journey.name == run.journey)
     reward = await _row(tx, rewards, run.reward_id)
-    return Entrant(scene, journey, run.event, reward, run.occurrence)
+    return Entrant(scene, _journey(campaign, run), run.event, reward, run.occurrence)
+
+
+def _journey(campaign: Campaign, run: Row[Any]) -> Journey:
+    return next(journey for journey in campaign.journeys if journey.name == run.journey)
 
 
 async def campaign_changed(tx: Tx, campaign_id: str, state: str, actor: str, now: datetime) -> None:
@@ -146,8 +155,9 @@ def _of(run_id: str) -> Any:
     return select(journey_runs).where(journey_runs.c.id == run_id)
 
 
-async def _set(tx: Tx, run: Row[Any], **values: Any) -> None:
-    await tx.execute(journey_runs.update().where(journey_runs.c.id == run.id).values(values))
+async def _set(tx: Tx, run: Row[Any], *where: ColumnElement[bool], **values: Any) -> None:
+    this = journey_runs.update().where(journey_runs.c.id == run.id, *where)
+    await tx.execute(this.values(values))
 
 
 async def _row(tx: Tx, table: Any, row_id: str | None) -> Row[Any] | None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select
 
 from referrals.domain.campaign import Journey, Send
+from referrals.domain.decisions import Reason
 from referrals.domain.journey_run import Plan, Standing, Stop, passed, waiting
-from referrals.domain.journeys import After, Wait
+from referrals.domain.journeys import After, Grant, Wait
 from referrals.domain.rules import Condition, RuleError
 from referrals.domain.temporal import journey_workflow_id
 from referrals.store import conditions, posts, starts
@@ -109,6 +110,8 @@ async def _take(
     if step.branch:
         return await _holds(tx, entrant, step.branch.condition, happened=standing.happened)
     key, event = f"{entrant.workflow_id}/{stop.number}", entrant.event
+    if step.grant:
+        await _grant(tx, entrant, stop.number, step.grant, sender_id)
     if step.webhook:
         await posts.add(tx, url=step.webhook.url, key=key, event=event, now=now)
     if step.start_workflow:
@@ -130,26 +133,32 @@ async def _wait(
 
 async def _holds(tx: Tx, entrant: Entrant, condition: Condition, *, happened: bool = False) -> bool:
     """A condition that cannot be answered does not hold, and is logged; what it is about goes on."""
-    scene = entrant.scene
-    context = await conditions.of_journey(tx, scene, entrant.reward)
+    context = await conditions.of_journey(tx, entrant.scene, entrant.reward)
     try:
         return condition.holds({**context, "awaited": {"happened": happened}})
     except RuleError as error:
-        await tx.execute(
-            activity.insert().values(
-                type="journey_condition_failed",
-                at=scene.now,
-                actor="engine",
-                campaign_id=scene.campaign.campaign,
-                advocate_id=scene.advocate.id,
-                referral_id=scene.referral_id,
-                milestone_id=scene.milestone.id if scene.milestone else None,
-                reason_code="condition_failed",
-                reason=str(error),
-                data={"journey": entrant.journey.name},
-            )
-        )
+        reason = Reason("condition_failed", str(error))
+        await log(tx, entrant, "journey_condition_failed", reason)
         return False
+
+
+async def log(tx: Tx, entrant: Entrant, event: str, reason: Reason) -> None:
+    """What a journey could not do, and why, for the activity log."""
+    scene = entrant.scene
+    await tx.execute(
+        activity.insert().values(
+            type=event,
+            at=scene.now,
+            actor="engine",
+            campaign_id=scene.campaign.campaign,
+            advocate_id=scene.advocate.id,
+            referral_id=scene.referral_id,
+            milestone_id=scene.milestone.id if scene.milestone else None,
+            reason_code=reason.code,
+            reason=reason.message,
+            data={"journey": entrant.journey.name},
+        )
+    )
 
 
 async def _may_enter(tx: Tx, entrant: Entrant) -> bool:
@@ -230,3 +239,10 @@ def _messages(
         "created_at": now,
     }
     return [row]
+
+
+async def _grant(tx: Tx, entrant: Entrant, number: int, grant: Grant, sender_id: str) -> None:
+    from referrals.store import journey_grants  # noqa: PLC0415 - a grant is an event of journeys itself
+
+    by_owner = sender_id == entrant.scene.sender_id
+    await journey_grants.give(tx, entrant, number, grant, by_owner=by_owner)

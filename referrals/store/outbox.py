@@ -177,8 +177,8 @@ async def _friend(known: Known, referral: Row[Any] | None) -> dict[str, Any] | N
 
 
 async def _reward(known: Known, message: Row[Any]) -> Row[Any] | None:
-    if message.milestone_id:
-        own = rewards.c.milestone_id == message.milestone_id
+    if message.milestone_id and not message.reward_id:
+        own = (rewards.c.milestone_id == message.milestone_id) & rewards.c.tier.is_not(None)
         return await first(known.tx, select(rewards).where(own))
     return await known.maybe(rewards, message.reward_id)
 

@@ -151,6 +151,7 @@ async def _unsettled(tx: Tx, referral_id: str) -> list[MilestoneChange]:
             # What failed to be granted; a roll-back that failed has its reason, and waits for an operator.
             | (lost & (rewards.c.state == RewardState.FAILED) & rewards.c.reason.is_(None))
         )
+        .distinct()
         .order_by(milestones.c.id)
     )
     return [

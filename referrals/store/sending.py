@@ -103,7 +103,7 @@ class _Turn:
     async def take(self) -> Claim | Sending:
         """By the first of its channels that can take it. What one of them holds up does not go by the next."""
         refusal = NO_ADDRESS
-        for channel in channels_of(self.message, self.rules):
+        for channel in self._channels():
             found = await self._by(channel)
             if isinstance(found, Claim):
                 return found
@@ -113,6 +113,15 @@ class _Turn:
             if found.code == UNCLEAR.code and self.purpose == "marketing":
                 break  # the next channel would send it a second time
         return await self._fail(refusal)
+
+    def _channels(self) -> list[str]:
+        """One whose call has no end is seen to before all others."""
+        return sorted(
+            channels_of(self.message, self.rules), key=lambda name: not self._is_unclear(name)
+        )
+
+    def _is_unclear(self, channel: str) -> bool:
+        return channel in self.tried and self.tried[channel].state in ("trying", "unclear")
 
     async def _by(self, channel: str) -> Claim | Wait | Reason:
         delivery = self.tried.get(channel)
@@ -134,7 +143,7 @@ class _Turn:
 
     async def _unclear(self, delivery: Row[Any]) -> Wait | Reason | None:
         """A call without an end: its vendor may tell; else marketing goes out at most once, service at least once."""
-        if delivery.state not in ("trying", "unclear"):
+        if not self._is_unclear(delivery.channel):
             return None
         lease = LEASE if delivery.state == "trying" else timedelta(0)
         patience = RECONCILE if self.rules.channels.get(delivery.channel) else lease
@@ -229,7 +238,8 @@ class _Turn:
         return Claim(self.message.id, row.id, row.attempt, channel, address, self.probe)
 
     async def _wait(self, wait: Wait) -> Sending:
-        if self.purpose == "marketing" and wait.until > self.message.created_at + TOO_LATE:
+        too_late = wait.until > self.message.created_at + TOO_LATE
+        if self.purpose == "marketing" and too_late and wait.reason is not UNCLEAR:
             return await self._fail(
                 Reason("too_late", f"It came too late to make sense. {wait.reason.message}")
             )
@@ -303,13 +313,15 @@ async def not_sent(
 ) -> None:
     """The call has ended otherwise: `open` for another one, `unclear`, or `failed` for this channel.
 
-    Nothing, where another call has taken over or the vendor has told more meanwhile.
+    Nothing, where another call has taken over or the vendor has told more meanwhile; but an opt-out is one in any case.
     """
     message = await deliveries.lock(tx, claim.message_id)
+    if kind == "opted_out":
+        await deliveries.opt_out(tx, message, claim.channel, now)
     delivery = (await deliveries.of_message(tx, message.id))[claim.channel]
     if (delivery.attempt, delivery.state) == (claim.attempt, "trying"):
         await deliveries.settle(tx, delivery, state, reason)
-        await deliveries.follow(tx, message, delivery, reason, now, now, kind, scope)
+        await deliveries.follow(tx, message, delivery, reason, now, kind, scope)
         await tx.execute(
             messages.update()
             .where(messages.c.id == message.id, messages.c.state == "pending")

@@ -103,6 +103,15 @@ def _promised(scene: Scene, offer: Offer, due_at: datetime) -> dict[str, Any]:
     }
 
 
+async def promise_more(
+    tx: Tx, scene: Scene, key: str, reward: Reward, due_at: datetime, side: str
+) -> None:
+    """One more reward of the referral or milestone, in what its promised ones have left of the budget."""
+    if not scene.milestone:
+        await promise(tx, scene, due_at)
+    await _promise(tx, scene, due_at, Offer(key, reward, side))
+
+
 async def confirm(tx: Tx, scene: Scene) -> None:
     """The conversion counts: toward tiers, which may earn milestones, and its due rewards are granted."""
     referral_id = str(scene.referral_id)

@@ -102,7 +102,7 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
         temporal,  # type: ignore[arg-type]
         intake,  # type: ignore[arg-type]
         Templates(tmp_path),
-        lambda: books.now,
+        clock=lambda: books.now,
     )
     await books.apply(campaign())
     transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)

@@ -223,3 +223,15 @@ async def test_a_publication_can_be_queued(api: Api):
     )
 
     assert response.status_code == 202
+
+
+async def test_what_a_journey_grants_needs_its_provider_here(api: Api):
+    reward = {"type": "points", "amount": 20, "provider": "http"}
+    steps = [{"branch": {"when": "true", "then": [{"grant": {"to": "friend", "reward": reward}}]}}]
+    journeys = [{"name": "bonus", "on": "referral_converted", "steps": steps}]
+
+    response = await api.put_campaign(journeys=journeys)
+
+    (error,) = problem(response, 422, "invalid-campaign")["errors"]
+    assert error["field"] == "journeys[0].steps[0].branch.then[0].grant.reward.provider"
+    assert error["message"] == "http is not set up on this deployment"

@@ -108,6 +108,25 @@ async def test_following_the_link_changes_nothing_and_the_button_ends_such_messa
     ]
 
 
+async def test_the_link_of_a_message_that_is_only_kept_in_the_log_ends_marketing_by_all_channels(
+    api: Api,
+):
+    office = Office(api.books.store)
+    office.now = api.books.now
+    customer = await office.customer(consent=["email", "whatsapp"])
+    message = await office.write(customer, PROMOTION, "log")
+    await office.send(message)
+    async with office.store.begin() as tx:
+        await tx.execute(schema.messages.update().values(token="t0ken"))
+
+    await api.http.post("/u/t0ken", **NOBODY)
+
+    assert sorted(await told(api))[1::2] == [
+        ("email", "withdrawn", "link", True),
+        ("whatsapp", "withdrawn", "link", True),
+    ]
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("token", ["guess", "msg_1", "%00", "a" * 65, "'or'1"])
 async def test_a_guessed_link_is_not_known(api: Api, method: str, token: str):

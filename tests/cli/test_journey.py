@@ -57,11 +57,11 @@ SIGN_UP = event("referral_signed_up", "04T10:00:00", friend=FAY)
 def play(run, tmp_path):
     """What is printed of a file of events, as `time journey friend does`."""
 
-    def play(*events, arguments=()):
-        campaign, file = tmp_path / "spring.yaml", tmp_path / "events.ndjson"
-        campaign.write_text(CAMPAIGN)
+    def play(*events, campaign=CAMPAIGN, arguments=()):
+        spring, file = tmp_path / "spring.yaml", tmp_path / "events.ndjson"
+        spring.write_text(campaign)
         file.write_text("\n".join(map(json.dumps, events)))
-        result = run("journey", "test", str(campaign), "--event", str(file), "--json", *arguments)
+        result = run("journey", "test", str(spring), "--event", str(file), "--json", *arguments)
         assert result.code == 0, result.err
         rows = result.json
         return [f"{row['at'][8:16]} {row['friend']}: {row['does']}" for row in rows]
@@ -142,6 +142,47 @@ def test_a_parked_reward_is_the_operators_news_whoever_owns_it(play):
         "01T10:00 fay: sends reward_failed",
         "01T10:00 fay: is done",
     ]
+
+
+GRANTING = """\
+campaign: spring
+name: Spring
+conversion: {hold: P14D}
+rewards:
+  friend: {type: points, amount: 50}
+journeys:
+  - name: bonus
+    on: referral_converted
+    steps:
+      - grant: {to: advocate, reward: {type: points, amount: 20}}
+      - wait: P30D
+      - grant: {to: friend, reward: {type: gift_credit, amount: "5.00", currency: EUR}}
+  - name: ten
+    on: milestone_reached
+    steps:
+      - wait: P1D
+      - grant: {to: advocate, reward: {type: points, amount: 1000}}
+"""
+
+
+def test_what_a_journey_grants_is_told_with_when_it_is_due_and_to_whom(play):
+    ten = {"milestone": {"name": "ten", "at": 10}}
+    converted = event("referral_converted", "04T10:00:00", friend=FAY)
+    other = event("referral_converted", "04T10:00:00", friend=GUS)
+    back = event("referral_rolled_back", "05T10:00:00", friend=GUS)
+    reached = event("milestone_reached", "04T10:00:00", **ten)
+
+    lines = play(converted, other, back, reached, campaign=GRANTING)
+
+    assert [line for line in lines if "grants" in line] == [
+        "04T10:00 fay: grants 20 points, due 2026-03-18 10:00 UTC",
+        "04T10:00 gus: grants 20 points, due 2026-03-18 10:00 UTC",
+        "05T10:00 : grants 1000 points",
+        "03T10:00 fay: grants 5.00 EUR",
+        "03T10:00 gus: grants nothing: referral_rolled_back",
+    ]
+    lost = event("milestone_lost", "05T09:00:00", **ten)
+    assert "05T10:00 : grants nothing: milestone_lost" in play(reached, lost, campaign=GRANTING)
 
 
 def test_one_journey_can_be_chosen_and_people_see_a_table(run, tmp_path):

@@ -433,6 +433,24 @@ def test_what_others_issue_does_not_expire_here():
     assert problems(with_(FRIEND, reward)) == [("rewards", told)]
 
 
+@pytest.mark.parametrize(
+    ("provider", "reward", "told"),
+    [
+        ("voucherify", COUPON, "must give coupons by the ledger: add provider: ledger to them"),
+        ("ledger", COUPON | {"target": {"x": 1}}, "must not have a target for coupons"),
+        ("http", POINTS | {"valid_for": "P1Y"}, "must not have valid_for by http: what it issues expires by its own rules"),
+        ("ledger", POINTS | {"valid_for": "P1Y", "provider": "talon_one"}, "must not have valid_for by talon_one: what it issues expires by its own rules"),
+    ],
+)  # fmt: skip
+def test_what_a_journey_grants_is_held_to_what_all_rewards_are(provider, reward, told):
+    steps = [{"branch": {"when": "true", "then": [{"grant": {"to": "friend", "reward": reward}}]}}]
+    journeys = [{"name": "x", "on": "referral_converted", "steps": steps}]
+    rewards = SMALLEST["rewards"] | {"provider": provider}
+
+    field = "journeys[0].steps[0].branch.then[0].grant.reward"
+    assert problems(SMALLEST | {"rewards": rewards, "journeys": journeys}) == [(field, told)]
+
+
 def test_all_mistakes_are_told_at_once():
     campaign = with_("code.uses", 0) | {"name": "", "landing_url": "x"}
 

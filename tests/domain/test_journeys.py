@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from referrals.domain.campaign_file import problems_of
+from referrals.domain.event_names import OUTBOUND
 from referrals.domain.journey_run import Plan, Standing, passed, waiting, woken
 from referrals.domain.journeys import MOST_STEPS, Journey, Wait
 
 SEND = {"send": {"template": "nudge_friend", "to": "friend", "channels": ["log"]}}
+POINTS = {"type": "points", "amount": 20}
+COUPON = {"type": "coupon", "pattern": "THANKS-########", "discount": {"percent": 10}}
+CONVERTED = "referral_converted"
+GRANT = {"grant": {"to": "friend", "reward": POINTS}}
 DURATION = "must be an ISO 8601 duration, such as P14D or PT12H"
 TIME = 'must be a time of day in quotes, such as "09:00"'
 ONE = "must be exactly one of branch, exit, grant, send, start_workflow, wait, webhook"
@@ -41,7 +46,11 @@ def of(*steps, **keys):
         ({"branch": {"when": "counts.x > 1", "then": [SEND]}}, "branch.when", None),
         ({"branch": {"when": "true", "else": [{"wait": 1}]}}, "branch.else[0].wait.duration", DURATION),
         ({"start_workflow": {"type": "X"}}, "start_workflow.task_queue", "is required"),
-        ({"grant": {}}, "grant", "grant is not supported yet"),
+        ({"grant": {"reward": POINTS}}, "grant.to", "is required"),
+        ({"grant": {"to": "operator", "reward": POINTS}}, "grant.to", "must be 'advocate' or 'friend'"),
+        ({"grant": {"to": "friend", "reward": POINTS | {"pool": "x"}}}, "grant.reward", "must not have pool, which only coupons have"),
+        (GRANT, "grant", "must not be in a journey on referral_signed_up: there is no conversion yet; begin with referral_converted"),
+        ({"branch": {"when": "true", "else": ["exit", GRANT]}}, "branch.else[1].grant", "must not be in a journey on referral_signed_up: there is no conversion yet; begin with referral_converted"),
         ({"webhook": {"url": "ftp://crm"}}, "webhook.url", "must be an address such as https://shop.example/hooks"),
         ({"exit": False}, "", ONE),
         (SEND | {"wait": "P2D"}, "", ONE),
@@ -84,6 +93,36 @@ def test_a_branch_that_writes_to_the_friend_has_one():
         of(branch, on="milestone_lost")
 
 
+SUBJECTS = {"referral_converted", "referral_held", "milestone_reached"}
+LOOPS = "each reward that it grants would start it again"
+TAKEN_BACK = "what it grants would be taken back at once"
+
+
+@pytest.mark.parametrize("event", sorted(OUTBOUND))
+def test_a_journey_grants_where_its_event_is_about_what_a_reward_can_belong_to(event):
+    to_advocate = {"grant": GRANT["grant"] | {"to": "advocate"}}
+    if event in SUBJECTS:
+        assert of(to_advocate, on=event).grants
+        return
+    with pytest.raises(ValidationError) as refused:
+        of(to_advocate, on=event)
+    (problem,) = problems_of(refused.value)
+    if event.startswith("reward_"):
+        assert problem.message == f"must not be in a journey on {event}: {LOOPS}"
+    if event in ("referral_rejected", "referral_expired", "referral_rolled_back", "milestone_lost"):
+        assert problem.message == f"must not be in a journey on {event}: {TAKEN_BACK}"
+
+
+def test_a_milestone_grants_nothing_to_a_friend():
+    with pytest.raises(ValidationError) as refused:
+        of({"wait": "P1D"}, GRANT, on="milestone_reached")
+
+    message = "must not be the friend: milestone_reached is about the advocate alone"
+    assert [(p.field, p.message) for p in problems_of(refused.value)] == [
+        ("steps[1].grant.to", message)
+    ]
+
+
 STEPS = st.deferred(lambda: st.lists(STEP, min_size=1, max_size=3))
 STEP = st.one_of(
     st.sampled_from([
@@ -92,6 +131,8 @@ STEP = st.one_of(
         {"wait": {"until": "09:00"}},
         {"wait": {"event": "referral_converted", "timeout": "P1D"}},
         {"start_workflow": {"type": "Vip", "task_queue": "crm", "namespace": "sales"}},
+        GRANT,
+        {"grant": {"to": "advocate", "reward": COUPON}},
         "exit",
     ]),
     st.builds(
@@ -109,7 +150,7 @@ def size(steps):
 
 @given(STEPS.filter(lambda steps: size(steps) <= MOST_STEPS))
 def test_a_journey_survives_json(steps):
-    valid = of(*steps, reentry={"after": "P2D"}, exit_on=["referral_expired"])
+    valid = of(*steps, on=CONVERTED, reentry={"after": "P2D"}, exit_on=["referral_expired"])
 
     assert Journey.model_validate_json(valid.model_dump_json()) == valid
     assert Journey.model_validate(valid.model_dump(mode="json")) == valid
@@ -133,7 +174,7 @@ def test_whatever_the_branches_say_a_run_goes_forward_by_what_is_written_to_its_
 
     answers = []
     read(steps)
-    plan, standing, taken = Plan(of(*steps)), Standing(), []
+    plan, standing, taken = Plan(of(*steps, on=CONVERTED)), Standing(), []
     while stop := plan.at(standing):
         taken.append(next(iter(stop.step.model_fields_set)))
         holds = answers.pop(0) if stop.step.branch else True

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from entrypoints.intake import HANDLERS
+from entrypoints.handlers import HANDLERS
 from referrals.domain.campaign import Campaign
 from referrals.domain.problems import Problem
 from referrals.store import schema

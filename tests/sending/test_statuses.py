@@ -129,6 +129,20 @@ async def test_an_address_that_turns_out_unreachable_is_suppressed(office: Offic
     assert await office.outcome(later) == ("failed", None, "suppressed")
 
 
+@pytest.mark.parametrize("reference", ["of the message", "of an attempt before"])
+async def test_an_opt_out_told_by_a_status_counts_whatever_became_of_its_message(
+    office: Office, reference: str
+):
+    message = await sent(office)
+    await office.hear("read", reference=message.reference)
+
+    told = message.reference if reference == "of the message" else "wamid-before"
+    await office.hear("failed", key=message.key, reference=told, kind="opted_out")
+
+    assert await office.allowed(message.customer_id) == ["email"]
+    assert (await office.message(message.id)).state == "read"
+
+
 async def test_an_opt_out_told_by_a_status_counts_from_when_it_was(office: Office):
     message = await sent(office, PROMOTION)
     await office.wish(message.customer_id, "given", "marketing", "whatsapp")

@@ -284,7 +284,40 @@ async def test_marketing_that_would_come_a_week_late_does_not_come(store: Store)
     assert "as many messages as they may get" in row.reason
 
 
+async def test_marketing_whose_answer_was_lost_just_in_time_is_unclear_and_not_too_late(
+    office: Office,
+):
+    office.whatsapp.answers = [LOST]
+    customer = await office.customer(consent=["whatsapp"])
+    message = await office.write(customer, PROMOTION, "whatsapp")
+    office.pass_time(days=6, hours=23, minutes=59)
+    assert await office.try_to_send(message) == "Unclear"
+
+    waits = await office.send(message)
+    assert (waits.state, (await office.message(message)).reason_code) == ("pending", "unclear")
+    office.now = waits.again_at
+    await office.send(message)
+
+    assert await office.outcome(message) == ("failed", None, "unclear")
+    assert len(office.whatsapp.taken) == 1
+
+
 # At most once, at least once
+
+
+async def test_marketing_whose_answer_was_lost_does_not_go_by_a_channel_that_is_allowed_meanwhile(
+    office: Office,
+):
+    office.email.answers = [LOST]
+    customer = await office.customer(consent=["email"])
+    message = await office.write(customer, PROMOTION, *BOTH)
+    assert await office.try_to_send(message) == "Unclear"
+
+    await office.wish(customer, "given", "marketing", "whatsapp")
+    await office.send(message)
+
+    assert await office.outcome(message) == ("failed", None, "unclear")
+    assert office.whatsapp.taken == []
 
 
 async def test_of_two_workers_one_calls(office: Office):
@@ -413,6 +446,29 @@ async def test_a_late_end_of_a_call_that_was_taken_over_changes_nothing(office: 
 
 
 # Blocks
+
+
+@pytest.mark.parametrize("overtaken_by", ["attempt", "status"])
+async def test_an_opt_out_that_ends_a_call_is_noted_whatever_came_before_it(
+    office: Office, overtaken_by: str
+):
+    end = OptedOut("marketing_stopped", "The customer wants no more.")
+    office.whatsapp.answers = ["ref", end] if overtaken_by == "attempt" else [end]
+    customer = await office.customer(consent=["whatsapp"])
+    message = await office.write(customer, REWARD, "whatsapp")
+
+    async def meanwhile(outgoing: object) -> None:
+        office.whatsapp.during = None
+        if overtaken_by == "attempt":
+            office.pass_time(minutes=11)
+            await office.send(message)
+        else:
+            await office.hear("delivered", key=f"spring/{message}", reference="wamid-1")
+
+    office.whatsapp.during = meanwhile
+    await office.send(message)
+
+    assert await office.allowed(customer) == []
 
 
 async def test_what_is_blocked_holds_all_that_goes_the_same_way(office: Office):

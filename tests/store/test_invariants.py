@@ -100,6 +100,7 @@ MILESTONE_REWARD = REWARD | {
     "key": "adv_1/ten/1",
     "referral_id": None,
     "milestone_id": "mil_1",
+    "tier": "ten",
 }
 WALLET = {"id": 1, "kind": "wallet", "owner": "cus_fay", "type": "points", "currency": ""}
 ISSUED = {"id": 2, "kind": "issued", "owner": "spring", "type": "points", "currency": ""}

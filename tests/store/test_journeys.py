@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from referrals.store import campaigns, journey_runs, schema
+from referrals.store import campaigns, journey_events, journey_runs, scenes, schema
 from tests.engine.journeys import NUDGE, with_journey
 from tests.store.books import Books
 
@@ -38,6 +38,12 @@ async def go_on(books: Books) -> Any:
     return await the_run(books)
 
 
+async def set_state(books: Books, tx: Any, state: str) -> None:
+    await campaigns.in_force(tx, "spring", lock=True)
+    await campaigns.set_state(tx, "spring", state)
+    await journey_runs.campaign_changed(tx, "spring", state, "operator", books.now)
+
+
 async def test_a_step_that_is_being_taken_as_the_friend_converts_sends_nothing(
     books: Books, code: str
 ):
@@ -62,9 +68,7 @@ async def test_a_run_that_is_being_held_as_its_campaign_is_activated_is_woken(
 ):
     async def change(state: str) -> None:
         async with books.store.begin() as tx:
-            await campaigns.in_force(tx, "spring", lock=True)
-            await campaigns.set_state(tx, "spring", state)
-            await journey_runs.campaign_changed(tx, "spring", state, "operator", books.now)
+            await set_state(books, tx, state)
 
     await books.sign_up(code, "fay")
     run = await go_on(books)
@@ -101,3 +105,72 @@ async def test_runs_under_older_versions_are_counted_while_they_are_open(books: 
 
     async with books.store.read() as tx:
         assert await journey_runs.under_older_versions(tx, "spring", 3) == 1
+
+
+async def about_to_grant(books: Books) -> Any:
+    """A run that is to grant 20 points, out of a budget of as many as there are; its wait is over."""
+    reward = {"grant": {"to": "advocate", "reward": {"type": "points", "amount": 20}}}
+    budget = {"limits": {"budget": {"points": 170}}}
+    await books.apply(with_journey({"wait": "P2D"}, reward, on="referral_converted") | budget)
+    await books.convert(await books.publish("spring", "ada"), "fay")
+    run = await go_on(books)
+    books.now += timedelta(days=2)
+    return run
+
+
+async def granted(books: Books) -> list[Any]:
+    return [row for row in await all_of(books, schema.rewards) if row.key.startswith("spring/")]
+
+
+async def test_a_grant_that_is_made_twice_is_made_once(books: Books):
+    run = await about_to_grant(books)
+    done = await go_on(books)
+    async with books.store.begin() as tx:  # as if the run stood where it did
+        await tx.execute(
+            schema.journey_runs.update().values(
+                state="running", number=run.number, wake_at=run.wake_at
+            )
+        )
+
+    assert (await go_on(books)).state == done.state == "done"
+
+    (reward,) = await granted(books)
+    assert (reward.state, reward.amount) == ("granted", 20)
+
+
+async def test_a_grant_waits_for_a_decision_about_its_advocate_which_may_end_it(books: Books):
+    run = await about_to_grant(books)
+    async with books.store.begin() as tx:
+        scene, _ = await scenes.locked_scene(tx, run.referral_id, "operator", books.now)
+        granting = asyncio.create_task(go_on(books))
+        await asyncio.wait([granting], timeout=0.2)
+        assert not granting.done()
+        await journey_events.end(
+            tx, schema.journey_runs.c.id == run.id, journey_runs.ARCHIVED, scene.now
+        )
+    await granting
+
+    assert await granted(books) == []
+
+
+async def test_a_grant_waits_for_the_archiving_of_its_campaign_which_ends_it(books: Books):
+    await about_to_grant(books)
+    async with books.store.begin() as tx:
+        await campaigns.in_force(tx, "spring", lock=True)
+        granting = asyncio.create_task(go_on(books))
+        await asyncio.wait([granting], timeout=0.2)
+        assert not granting.done()
+        await set_state(books, tx, "archived")
+    await granting
+
+    assert await granted(books) == []
+
+
+async def test_a_grant_and_the_roll_back_of_its_referral_leave_nothing_whichever_comes_first(
+    books: Books,
+):
+    run = await about_to_grant(books)
+
+    await asyncio.gather(go_on(books), books.roll_back(run.referral_id))
+
+    assert [row.state for row in await granted(books)] in ([], ["rolled_back"])

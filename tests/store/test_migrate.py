@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from referrals.store import Store, consents, migrate
@@ -80,6 +81,49 @@ async def test_what_customers_had_consented_to_stays_in_force(engine: AsyncEngin
     async with Store(engine).read() as tx:
         allowed = [await consents.marketing_channels(tx, name) for name, _ in told]
     assert allowed == [["email", "whatsapp"], [], []]
+
+
+NOW = "'2026-03-04 10:00:00+00:00'"
+OF_A_MILESTONE = [
+    ("campaigns", "id, name, state, version, conversion_event, accepted, created_at", f"'spring', 'Spring', 'running', 1, 'redemption', 1, {NOW}"),
+    ("campaign_versions", "campaign_id, version, definition, applied_at, applied_by", f"'spring', 1, '{{}}', {NOW}, 'x'"),
+    ("customers", "id, external_id, created_at", f"'cus_1', 'ada', {NOW}"),
+    ("advocates", "id, campaign_id, customer_id, confirmed, created_at", f"'adv_1', 'spring', 'cus_1', 1, {NOW}"),
+    ("codes", "code, campaign_id, advocate_id, state, uses, created_at", f"'ADA', 'spring', 'adv_1', 'active', 1, {NOW}"),
+    ("referrals", "id, campaign_id, version, advocate_id, friend_id, code, state, created_at", f"'ref_1', 'spring', 1, 'adv_1', 'cus_1', 'ADA', 'confirmed', {NOW}"),
+    ("milestones", "id, advocate_id, tier, at, occurrence, state, reached_at, reached_by", f"'mil_1', 'adv_1', 'ten', 1, 1, 'reached', {NOW}, 'ref_1'"),
+]  # fmt: skip
+REWARD = (
+    "INSERT INTO rewards (id, key, campaign_id, milestone_id, side, tier, customer_id, type, amount, state, created_at) "
+    f"VALUES (:id, :id, 'spring', 'mil_1', 'advocate', :tier, 'cus_1', 'points', 1, 'granted', {NOW})"
+)
+NEWS = (
+    "INSERT INTO activity (type, at, actor, campaign_id, reward_id, data) "
+    f"VALUES ('reward_granted', {NOW}, 'engine', 'spring', :id, '{{}}')"
+)
+
+
+async def test_a_milestone_keeps_its_one_reward_and_may_have_more_by_journeys(engine: AsyncEngine):
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: _upgrade_to(sync, "0009"))
+        for table, columns, values in OF_A_MILESTONE:
+            await connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"))
+        await connection.execute(text(REWARD), {"id": "rew_1", "tier": "ten"})
+        await connection.execute(text(NEWS), {"id": "rew_1"})
+
+    await migrate.migrate(engine)
+
+    async with engine.begin() as connection:
+        for reward in ("rew_2", "rew_3"):
+            await connection.execute(text(REWARD), {"id": reward, "tier": None})
+        await connection.execute(text(NEWS), {"id": "rew_2"})
+    for statement, told in ((REWARD, {"id": "rew_4", "tier": "ten"}), (NEWS, {"id": "rew_5"})):
+        with pytest.raises(IntegrityError):
+            async with engine.begin() as connection:
+                await connection.execute(text(statement), told)
+    with pytest.raises(IntegrityError):
+        async with engine.begin() as connection:
+            await connection.execute(text("DELETE FROM rewards WHERE id = 'rew_1'"))
 
 
 def _upgrade_to(connection: Connection, revision: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from referrals.domain.states import RewardState
-from referrals.store.schema.base import Instant, index_where, metadata, one_of
+from referrals.store.schema.base import Instant, index_where, metadata, one_of, unique_where
 
 rewards = Table(
     "rewards",
@@ -23,7 +23,7 @@ rewards = Table(
     Column("key", Text, nullable=False, unique=True),
     Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
     Column("referral_id", ForeignKey("referrals.id"), index=True),
-    Column("milestone_id", ForeignKey("milestones.id"), unique=True),
+    Column("milestone_id", ForeignKey("milestones.id")),
     Column("side", Text, one_of("side", ["friend", "advocate"]), nullable=False),
     Column("tier", Text),
     Column("customer_id", ForeignKey("customers.id"), nullable=False, index=True),
@@ -61,6 +61,13 @@ rewards = Table(
     Column("created_at", Instant, nullable=False),
     CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
     Index("ix_rewards_list", "campaign_id", "created_at", "id"),
+    index_where("ix_rewards_milestone", "milestone_id", where="milestone_id IS NOT NULL"),
+    # Its tier's own reward; journeys may grant more.
+    unique_where(
+        "uq_rewards_milestone_tier",
+        "milestone_id",
+        where="milestone_id IS NOT NULL AND tier IS NOT NULL",
+    ),
     index_where(
         "ix_rewards_expiring",
         "expires_at",
