@@ -101,7 +101,7 @@ class Inbox:
         try:
             async with asyncio.timeout_at(until):
                 await self._handlers.handle(row)
-            async with self._store.begin() as tx:
+            async with self._store.alone() as tx:
                 return await inbox.close(tx, row.id)
         except Refused as error:
             async with self._store.begin() as tx:

@@ -54,6 +54,13 @@ class Store:
             await tx.commit()
 
     @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Tx]:
+        """For one statement, which is a transaction of its own."""
+        async with self._writer, self._connect(single=True) as tx:
+            yield tx
+            await tx.commit()
+
+    @asynccontextmanager
     async def rehearse(self) -> AsyncIterator[Tx]:
         """A write transaction that leaves nothing behind, unless it is committed."""
         async with self._writer, self._connect() as tx:
@@ -61,7 +68,7 @@ class Store:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
-        async with self._connect(read_only=True) as tx:
+        async with self._connect(read_only=True, single=True) as tx:
             yield tx
 
     @asynccontextmanager
@@ -80,12 +87,11 @@ class Store:
             self._inline.dispose()
 
     @asynccontextmanager
-    async def _connect(self, *, read_only: bool = False) -> AsyncIterator[Tx]:
+    async def _connect(self, *, read_only: bool = False, single: bool = False) -> AsyncIterator[Tx]:
+        """`single` statements stand by themselves; on PostgreSQL each sees what is committed in either case."""
         if self._inline is None:
             async with self.engine.connect() as connection:
-                if (
-                    read_only
-                ):  # each statement sees what is committed, in a transaction as without one
+                if single:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
                 yield connection
             return

@@ -1,7 +1,6 @@
 """What is known of an order beside its referral: what came back of it, possibly before the conversion came."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -9,20 +8,14 @@ from sqlalchemy import Row
 from referrals.domain.events import Order
 from referrals.domain.money import digits_of
 from referrals.store.schema import orders
-from referrals.store.sql import Tx, insert_of, one
+from referrals.store.sql import Tx, adding, first, get
 
 
 async def lock(tx: Tx, order_id: str) -> Row[Any]:
     """The order, locked: a refund and the conversion it belongs to cannot miss each other."""
-    return await one(tx, _lock(tx.dialect.name), id=order_id, refunds=[], cancelled=False)
-
-
-@cache
-def _lock(dialect: str) -> Any:
-    """Updating the key with itself locks a row that was there, and makes RETURNING answer for it."""
-    new = insert_of(dialect, orders)
-    found = new.on_conflict_do_update(index_elements=["id"], set_={"id": new.excluded.id})
-    return found.returning(orders)
+    new = adding(tx, orders, ("id",)).returning(orders)
+    made = await first(tx, new, id=order_id, refunds=[], cancelled=False)
+    return made or await get(tx, orders, lock=True, id=order_id)
 
 
 async def refund(tx: Tx, order: Row[Any], amount: str | None) -> None:
