@@ -158,9 +158,12 @@ def _ping_if_idle(engine: Engine) -> None:
         record.info["used_at"] = monotonic()
 
     def checkout(connection: Any, record: Any, _proxy: Any) -> None:
-        idle = monotonic() - record.info.get("used_at", monotonic())
-        if idle > IDLE and not engine.dialect.do_ping(connection):
-            raise DisconnectionError
+        if monotonic() - record.info.get("used_at", monotonic()) <= IDLE:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool connects anew
 
     event.listen(engine, "checkin", checkin)
     event.listen(engine, "checkout", checkout)
