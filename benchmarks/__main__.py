@@ -1,4 +1,7 @@
-"""`python -m benchmarks [CASE]` runs and prints; `python -m benchmarks report` writes the figures into the docs."""
+"""`python -m benchmarks [CASE]` runs and prints; `python -m benchmarks report` writes the figures into the docs.
+
+`python -m benchmarks step --name NAME` keeps how the lifecycle stands now, for the table of what made it faster.
+"""
 
 import argparse
 import logging
@@ -7,7 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.cases.asked import DATABASES, REFERENCES, SIZES, Asked
-from benchmarks.figures import LATEST, Figure, document, load, save, show
+from benchmarks.figures import LATEST, Figure, load, save, show
+from benchmarks.report import add_step, document
 from benchmarks.servers import Site
 
 CASES = ("lifecycle", "hot_advocate", "standing_crowd", "ingest", "messages")
@@ -17,6 +21,9 @@ def main() -> None:
     asked = _parser().parse_args()
     if asked.case == "report":
         document(load(asked.out))
+        return
+    if asked.case == "step":
+        add_step(asked.name, load(asked.out))
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers end with their blocks
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -31,7 +38,8 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("case", nargs="?", choices=[*CASES, "report"])
+    parser.add_argument("case", nargs="?", choices=[*CASES, "report", "step"])
+    parser.add_argument("--name", default="", help="of the step")
     parser.add_argument("--size", choices=SIZES, default="medium")
     parser.add_argument("--scale", type=int, help="conversions, referrals waiting, or rows")
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)

@@ -16,8 +16,6 @@ from benchmarks.servers import ROOT
 from entrypoints.cli.dev import TEMPORAL_OPTIONS
 
 LATEST = ROOT / "benchmarks" / "out" / "latest.json"
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 FLAGS = "Temporal's dev server with " + " ".join(
     option for option in TEMPORAL_OPTIONS if not option.startswith("--search-attribute")
 )
@@ -82,30 +80,20 @@ def load(file: Path) -> list[Figure]:
 
 
 def show(figures: Iterable[Figure]) -> None:
-    table = Table(title=_where(), caption=FLAGS)
+    table = Table(title=where(), caption=FLAGS)
 
     for name in COLUMNS:
         table.add_column(name, justify="right" if name in NUMBERS else "left")
     for figure in figures:
-        table.add_row(*_cells(figure))
+        table.add_row(*cells(figure))
     Console(width=None if os.isatty(1) else 200).print(table)
-
-
-def document(figures: Sequence[Figure], page: Path = PAGE) -> None:
-    """Write the figures between the markers of the page."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    rule = ["---:" if name in NUMBERS else "---" for name in COLUMNS]
-    rows = [COLUMNS, rule, *map(_cells, figures)]
-    lines = [f"{_where()}. {FLAGS}.", "", *("| " + " | ".join(row) + " |" for row in rows)]
-    page.write_text(f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{after}", "utf-8")
 
 
 COLUMNS = ["case", "database", "metric", "reference", "ours", "theirs", "ratio", "spread", "note"]
 NUMBERS = {"ours", "theirs", "ratio", "spread"}
 
 
-def _cells(figure: Figure) -> list[str]:
+def cells(figure: Figure) -> list[str]:
     unit = f" ({figure.unit})" if figure.unit else ""
     spread = "" if figure.spread is None else f"{figure.spread:.0%}"
     return [
@@ -113,19 +101,19 @@ def _cells(figure: Figure) -> list[str]:
         figure.database,
         figure.metric + unit,
         figure.reference,
-        _number(figure.ours),
-        _number(figure.theirs),
-        _number(figure.ratio),
+        number(figure.ours),
+        number(figure.theirs),
+        number(figure.ratio),
         spread,
         figure.note,
     ]
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004
 
 
-def _where() -> str:
+def where() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"

@@ -1,6 +1,8 @@
+import json
 from pathlib import Path
 
-from benchmarks.figures import BEGIN, END, Figure, compare, document, in_turn, load, save
+from benchmarks.figures import Figure, compare, in_turn, load, save
+from benchmarks.report import add_step, document
 
 
 def test_the_ratio_is_the_median_of_what_was_measured_in_the_same_round():
@@ -34,14 +36,48 @@ def test_the_figures_of_a_case_replace_those_of_its_last_run(tmp_path: Path):
     assert {(f.case, f.ours) for f in load(file)} == {("x", 2.0), ("y", 1.0)}
 
 
-def test_a_reference_that_is_missing_is_named_in_the_page_with_why(tmp_path: Path):
+PLACES = ("figures", "steps", "sizing", "cost")
+
+
+def lifecycle(metric: str, ours: float, theirs: float) -> Figure:
+    about = {"reference": "bare", "database": "sqlite", "ratio": ours / theirs}
+    return Figure("lifecycle", metric, ours=ours, theirs=theirs, **about)
+
+
+def written(tmp_path: Path, figures: list[Figure]) -> str:
     page = tmp_path / "page.md"
-    page.write_text(f"Before\n{BEGIN}\nold\n{END}\nAfter\n")
-
-    document([Figure("x", "cpu", "celery", None, note="not installable")], page)
-
+    places = "\n".join(f"<!-- {name} -->\nold\n<!-- end of {name} -->" for name in PLACES)
+    page.write_text(f"Before\n{places}\nAfter\n")
+    document(figures, page)
     text = page.read_text()
     assert text.startswith("Before\n")
     assert text.endswith("After\n")
     assert "old" not in text
+    return text
+
+
+def test_a_reference_that_is_missing_is_named_in_the_page_with_why(tmp_path: Path):
+    text = written(tmp_path, [Figure("x", "cpu", "celery", None, note="not installable")])
+
     assert "| x |  | cpu | celery | - | - | - |  | not installable |" in text
+
+
+def test_the_page_tells_what_a_core_carries_and_what_a_million_costs(tmp_path: Path):
+    text = written(tmp_path, [lifecycle("cpu_worker", 20, 30), lifecycle("actions", 5, 6)])
+
+    assert "| sqlite | worker | 20 | 50 |" in text
+    assert "| sqlite | 5 | 250 |" in text
+
+
+def test_a_step_keeps_the_ratios_that_it_was_taken_with(tmp_path: Path):
+    file = tmp_path / "steps.json"
+    metrics = ("throughput", "cpu", "answer_p50", "answer_p99", "actions", "events")
+
+    add_step("first", [lifecycle(metric, 1, 2) for metric in metrics], file)
+    add_step("second", [lifecycle(metric, 3, 2) for metric in metrics], file)
+
+    steps = json.loads(file.read_text())
+    assert [(step["step"], step["ratios"]["cpu"]) for step in steps] == [
+        ("first", 0.5),
+        ("second", 1.5),
+    ]
