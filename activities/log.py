@@ -12,6 +12,7 @@ from referrals.domain.progress import Progress
 from referrals.store import Store, keeping, outbox
 from referrals.store.keeping import Kept
 from referrals.store.outbox import Draft
+from referrals.store.schema import customers
 from referrals.store.sending import Rules
 from referrals.store.sql import Known, Tx
 
@@ -40,6 +41,7 @@ class LogMessages:
     async def _settle(self, tx: Tx, message_ids: Sequence[str]) -> set[str]:
         known, kept, now = Known(tx), [], self.clock()
         taken = await keeping.take(tx, message_ids, self.rules)
+        await known.fetch(customers, (message.customer_id for message in taken))
         for message in taken:
             draft = await outbox.draft_of(known, message, self.public_url)
             try:

@@ -13,6 +13,11 @@ from referrals.store.schema import activity, deliveries, messages
 from referrals.store.sending import Rules, channels_of
 from referrals.store.sql import Tx, add, insert, locked, rows
 
+_PENDING = locked(
+    select(messages)
+    .where(messages.c.id.in_(bindparam("wanted", expanding=True)), messages.c.state == "pending")
+    .order_by(messages.c.id)
+)
 _SENT = messages.update().where(messages.c.id == bindparam("message"))
 _SENT = _SENT.values(state="sent", channel="log", not_before=None, reason_code=None, reason=None)
 
@@ -29,8 +34,7 @@ class Kept:
 
 async def take(tx: Tx, message_ids: Sequence[str], rules: Rules) -> list[Row[Any]]:
     """Those of the messages that wait to be sent and have no other way, locked."""
-    wanted = messages.c.id.in_(message_ids) & (messages.c.state == "pending")
-    found = await rows(tx, locked(select(messages).where(wanted).order_by(messages.c.id)))
+    found = await rows(tx, _PENDING, wanted=list(message_ids))
     return [message for message in found if channels_of(message, rules) == ["log"]]
 
 

@@ -4,7 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, literal, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    literal,
+    null,
+    select,
+    union_all,
+)
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.progress import MilestoneChange, Progress
@@ -25,13 +37,13 @@ UNSETTLED = frozenset(
 async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> Progress:
     """The friend's latest referral in the campaign; nothing is open where there is none."""
     referral = await scenes.latest_referral(tx, campaign_id, friend_id)
-    unsent = await _unsent(tx, friend_sender(campaign_id, friend_id))
+    left = await _left(tx, friend_sender(campaign_id, friend_id), referral.id if referral else None)
     if referral is None:
-        return Progress(**unsent)
+        return Progress(**left)
     state = ReferralState(referral.state)
     unsettled: Sequence[Row[Any]] = ()
     if referral.converted_at:
-        unsettled = await _unsettled_rewards(tx, rewards.c.referral_id == referral.id)
+        unsettled = await rows(tx, _UNSETTLED, referral_id=referral.id)
     waiting = state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP}
     return Progress(
         state=state,
@@ -43,9 +55,15 @@ async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> 
             ReferralState.HELD: referral.due_at,
             ReferralState.DEFERRED: referral.due_at,
         }.get(state),
-        milestones=tuple(await _unsettled(tx, referral.id)) if referral.confirmed_at else (),
-        **unsent,
+        **left,
     )
+
+
+_UNSETTLED = (
+    select(rewards)
+    .where(rewards.c.referral_id == bindparam("referral_id"), rewards.c.state.in_(UNSETTLED))
+    .order_by(rewards.c.key)
+)
 
 
 async def _due(
@@ -81,7 +99,7 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
         attention=_parked(unsettled),
         rewards=_workable(unsettled, found.campaign, now),
         wake_at=None if over else ends_at,
-        **await _unsent(tx, advocate.id),
+        **await _left(tx, advocate.id),
     )
 
 
@@ -92,7 +110,7 @@ async def of_journey(tx: Tx, run_id: str) -> Progress:
         state=run.state,
         open=run.state in OPEN,
         wake_at=run.wake_at if run.state == "running" else None,
-        **await _unsent(tx, run_id),
+        **await _left(tx, run_id),
     )
 
 
@@ -118,43 +136,56 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
     )
 
 
-async def _unsent(tx: Tx, sender_id: str) -> dict[str, tuple[str, ...]]:
-    """What is left to the workflow: messages to send, runs of journeys to tell, workflows to start."""
-    found = sorted((row.what, row.id) for row in await rows(tx, _WAITING, sender_id=sender_id))
+async def _left(tx: Tx, sender_id: str, referral_id: str | None = None) -> dict[str, Any]:
+    """What is left to the workflow: messages to send, runs of journeys to tell, workflows to start.
+
+    And milestones that the referral won or lost and whose reward does not say so yet.
+    """
+    found = await rows(tx, _LEFT, sender_id=sender_id, referral_id=referral_id)
+    left = sorted(found, key=lambda row: (row.what, row.id))
     kinds = ("messages", "runs", "starts")
-    return {kind: tuple(row_id for what, row_id in found if what == kind) for kind in kinds}
+    return {kind: tuple(row.id for row in left if row.what == kind) for kind in kinds} | {
+        "milestones": tuple(
+            MilestoneChange(milestone=row.id, state=row.state, advocate=row.advocate)
+            for row in left
+            if row.what == "milestones"
+        )
+    }
+
+
+def _select(what: str, row_id: Any, state: Any = None, advocate: Any = None) -> Select[Any]:
+    nothing = cast(null(), Text)
+    return select(
+        literal(what).label("what"),
+        row_id.label("id"),
+        (nothing if state is None else state).label("state"),
+        (nothing if advocate is None else advocate).label("advocate"),
+    )
 
 
 _SENDER: BindParameter[str] = bindparam("sender_id")
-_WAITING = union_all(
-    select(literal("messages").label("what"), messages_table.c.id).where(
+_REFERRAL: BindParameter[str] = bindparam("referral_id", type_=Text)
+_WON = (milestones.c.reached_by == _REFERRAL) & (milestones.c.state == "reached")
+_LOST = (milestones.c.lost_by == _REFERRAL) & (milestones.c.state == "lost")
+_MILESTONES = (
+    _select("milestones", milestones.c.id, milestones.c.state, advocates.c.customer_id)
+    .join(rewards, rewards.c.milestone_id == milestones.c.id)
+    .join(advocates, advocates.c.id == milestones.c.advocate_id)
+    .where(
+        (_WON & (rewards.c.state == RewardState.PENDING))
+        | (_LOST & rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED]))
+        # What failed to be granted; a roll-back that failed has its reason, and waits for an operator.
+        | (_LOST & (rewards.c.state == RewardState.FAILED) & rewards.c.reason.is_(None))
+    )
+    .distinct()
+)
+_LEFT = union_all(
+    _select("messages", messages_table.c.id).where(
         messages_table.c.sender_id == _SENDER, messages_table.c.state == "pending"
     ),
-    select(literal("runs"), journey_runs.c.id).where(journey_runs.c.teller_id == _SENDER),
-    select(literal("starts"), workflow_starts.c.id).where(
+    _select("runs", journey_runs.c.id).where(journey_runs.c.teller_id == _SENDER),
+    _select("starts", workflow_starts.c.id).where(
         workflow_starts.c.sender_id == _SENDER, workflow_starts.c.state == "pending"
     ),
+    _MILESTONES,
 )
-
-
-async def _unsettled(tx: Tx, referral_id: str) -> list[MilestoneChange]:
-    """Milestones that this referral won or lost and whose reward does not say so yet."""
-    won = (milestones.c.reached_by == referral_id) & (milestones.c.state == "reached")
-    lost = (milestones.c.lost_by == referral_id) & (milestones.c.state == "lost")
-    statement = (
-        select(milestones.c.id, milestones.c.state, advocates.c.customer_id)
-        .join(rewards, rewards.c.milestone_id == milestones.c.id)
-        .join(advocates, advocates.c.id == milestones.c.advocate_id)
-        .where(
-            (won & (rewards.c.state == RewardState.PENDING))
-            | (lost & rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED]))
-            # What failed to be granted; a roll-back that failed has its reason, and waits for an operator.
-            | (lost & (rewards.c.state == RewardState.FAILED) & rewards.c.reason.is_(None))
-        )
-        .distinct()
-        .order_by(milestones.c.id)
-    )
-    return [
-        MilestoneChange(milestone=row.id, state=row.state, advocate=row.customer_id)
-        for row in await rows(tx, statement)
-    ]

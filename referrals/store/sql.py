@@ -1,6 +1,6 @@
 """The few things that SQL leaves to its dialects."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
@@ -91,6 +91,11 @@ def _by(table: Table, lock: bool, *columns: str) -> Select[Any]:
 
 
 @cache
+def _among(table: Table) -> Select[Any]:
+    return select(table).where(table.c.id.in_(bindparam("wanted", expanding=True)))
+
+
+@cache
 def _change(table: Table) -> Update:
     return table.update().where(table.c.id == bindparam("row_id"))
 
@@ -116,6 +121,12 @@ class Known:
         if key not in self._found:
             self._found[key] = await read(self.tx)
         return cast(T, self._found[key])
+
+    async def fetch(self, table: Table, row_ids: Iterable[str | None]) -> None:
+        """All at once, as they will be asked for."""
+        wanted = sorted({row_id for row_id in row_ids if row_id})
+        found = await rows(self.tx, _among(table), wanted=wanted) if wanted else ()
+        self._found |= {(table.name, row.id): row for row in found}
 
     async def get(self, table: Table, row_id: str) -> Row[Any]:
         return await self.once((table.name, row_id), lambda tx: get(tx, table, id=row_id))
