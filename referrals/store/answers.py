@@ -18,15 +18,17 @@ async def give(
     *,
     referral_id: str | None = None,
     reason: Reason | None = None,
+    promises: bool = True,
     **more: Any,
 ) -> dict[str, Any]:
-    """Store and return the answer to `event`; with this the event is processed."""
+    """Store and return the answer to `event`, with the rewards that its referral promises, where it can have some."""
+    accepted = decision != Decision.REJECTED
     answer = {
         "event": event.external_id,
         "referral": referral_id,
         "decision": decision,
         "reason": reason.told() if reason else None,
-        "rewards": await _promised(tx, referral_id) if decision != Decision.REJECTED else [],
+        "rewards": await _promised(tx, referral_id) if promises and accepted else [],
         **more,
     }
     await inbox.answer(tx, event.id, answer)

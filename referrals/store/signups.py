@@ -57,7 +57,7 @@ async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     referral_id = await _open(tx, scene, at, attribution)
     scene = replace(scene, referral_id=referral_id)
     await records.record(tx, scene, "referral_signed_up", data=attribution.told())
-    return await answers.give(tx, event, Decision.ACCEPTED, referral_id=referral_id)
+    return await answers.give(tx, event, Decision.ACCEPTED, referral_id=referral_id, promises=False)
 
 
 async def reject(
