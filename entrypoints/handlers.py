@@ -67,10 +67,11 @@ class Handlers:
         """Decided here. A workflow begins where SQL says that there is something to wait for, or to send."""
         now = self._clock()
         async with self._store.begin() as tx:
-            await signups.sign_up(tx, row.id, now)
+            answer = await signups.sign_up(tx, row.id, now)
             standing = await progress.of_friend(tx, row.campaign_id, row.customer_id, now)
             advocate = await _advocate(tx, row)
-        if standing.over:
+        opened = standing.open and answer["decision"] == Decision.ACCEPTED
+        if not (opened or standing.busy):
             return
         run = referral_run(row.campaign_id, row.customer_id, advocate, standing)
         if not await self._dispatch.start(run):

@@ -1,23 +1,24 @@
-"""Rendering a message, beside plain Jinja; sending one by the log, beside the twin's two statements."""
+"""Rendering a message, beside plain Jinja; sending those of a lifecycle by the log, beside the twin's."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from jinja2 import Environment, FileSystemLoader
-from temporalio.testing import ActivityEnvironment
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.messages import MessageActivities
+from activities.log import LogMessages
 from benchmarks import book
 from benchmarks.cases.asked import Asked
 from benchmarks.figures import Figure, compare, in_turn
 from benchmarks.seed import seed
 from benchmarks.servers import Site
 from referrals.channels.context import examples
-from referrals.channels.log import LogChannel
 from referrals.channels.rendering import BUILT_IN, Templates
 from referrals.clock import utc_now
+from referrals.domain.progress import Progress
 from referrals.store import open_store
 from referrals.store.sending import Rules
 
@@ -26,7 +27,7 @@ COUNT = {"tiny": 4, "small": 100, "medium": 500, "full": 2000}
 ROUNDS = {"tiny": 1, "small": 3, "medium": 5, "full": 9}
 TEMPLATE = "thank_friend"
 
-Send = Callable[[str], Awaitable[object]]
+Send = Callable[[list[str]], Awaitable[object]]
 
 
 def run(asked: Asked, site: Site) -> Iterator[Figure]:
@@ -71,7 +72,7 @@ async def _sending(ours: str, bare: str, count: int, rounds: int, database: str)
         for number in range(rounds):
             chosen = range(number * count, (number + 1) * count)
             mine.append(await _send_all(ours, chosen, send))
-            theirs.append(await _send_all(bare, chosen, lambda m: book.send_async(twin, m)))
+            theirs.append(await _send_all(bare, chosen, partial(_their_send, twin)))
     about = {"metric": "send", "reference": "bare", "unit": "ms", "database": database}
     return compare(mine, theirs, float, case=CASE, **about)
 
@@ -79,10 +80,18 @@ async def _sending(ours: str, bare: str, count: int, rounds: int, database: str)
 @asynccontextmanager
 async def _our_send(url: str) -> AsyncIterator[Send]:
     async with open_store(url) as store:
-        channels, rules = {"log": LogChannel()}, Rules({"log": False})
-        public_url = "http://127.0.0.1:8080"
-        activities = MessageActivities(store, Templates(), channels, rules, public_url, utc_now)
-        yield lambda message: ActivityEnvironment().run(activities.send_message, message)
+        rules, public_url = Rules({"log": False}), "http://127.0.0.1:8080"
+        log = LogMessages(store, Templates(), rules, public_url, utc_now)
+
+        async def send(messages: list[str]) -> None:
+            await log.send(Progress(messages=tuple(messages)))
+
+        yield send
+
+
+async def _their_send(twin: AsyncEngine, messages: list[str]) -> None:
+    for message in messages:
+        await book.send_async(twin, message)
 
 
 async def _send_all(url: str, numbers: range, send: Send) -> float:
@@ -93,6 +102,5 @@ async def _send_all(url: str, numbers: range, send: Send) -> float:
     await engine.dispose()
     begun = time.perf_counter()
     for number in numbers:
-        for message in book.message_ids(number):
-            await send(message)
+        await send(book.message_ids(number))
     return (time.perf_counter() - begun) / len(numbers) / 2 * 1000

@@ -45,10 +45,9 @@ class Progress(BaseModel):
     starts: tuple[str, ...] = ()
 
     @property
-    def over(self) -> bool:
-        """Nothing is left to do."""
-        left = (self.messages, self.rewards, self.milestones, self.runs, self.starts)
-        return not self.open and not any(left)
+    def busy(self) -> bool:
+        """There is something to do now."""
+        return any((self.messages, self.rewards, self.milestones, self.runs, self.starts))
 
 
 class Sending(BaseModel):

@@ -13,7 +13,7 @@ from sqlalchemy import Row, bindparam, exists, select
 from referrals.domain.events import Event
 from referrals.store.ids import new_id
 from referrals.store.schema import events
-from referrals.store.sql import Tx, adding, change, find, first, get, one, rows
+from referrals.store.sql import Tx, adding, change, find, first, get, one, rows, written
 
 MOST_ATTEMPTS = 20
 """Of processing an event that fails for a reason of its own, over some hours."""
@@ -206,8 +206,8 @@ async def waiting(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[
 
     Without those that come after an event of the same customer that is not to be tried yet.
     """
-    queued = (events.c.state == "queued") & (events.c.retry_at <= now)
-    cut = (events.c.state == "received") & (events.c.received_at < cut_off)
+    queued = written(events.c.state, "queued") & (events.c.retry_at <= now)
+    cut = written(events.c.state, "received") & (events.c.received_at < cut_off)
     earlier = events.alias()
     held_up = exists().where(
         earlier.c.customer_id == events.c.customer_id,
@@ -215,7 +215,9 @@ async def waiting(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[
         earlier.c.state == "queued",
         earlier.c.retry_at > now,
     )
-    statement = select(events).where(queued | cut, ~held_up).order_by(events.c.id).limit(limit)
+    is_open = written(events.c.state, "received", "queued")
+    due = select(events).where(is_open, queued | cut, ~held_up)
+    statement = due.order_by(events.c.id).limit(limit)
     return list(await rows(tx, statement))
 
 

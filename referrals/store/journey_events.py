@@ -3,22 +3,23 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, bindparam, select, text
+from sqlalchemy import ColumnElement, bindparam, select
 
 from referrals.domain.decisions import Reason
 from referrals.store.schema import activity, journey_runs, messages
-from referrals.store.schema.journeys import OPEN as IS_OPEN
-from referrals.store.sql import Tx, rows
+from referrals.store.sql import Tx, rows, written
 
 if TYPE_CHECKING:
     from referrals.store.records import Scene
 
-OPEN = ("starting", "running", "held")
+OPEN = ("held", "running", "starting")
 
 
 _LISTENING = (
     select(journey_runs)
-    .where(journey_runs.c.advocate_id == bindparam("advocate_id"), text(IS_OPEN))
+    .where(
+        journey_runs.c.advocate_id == bindparam("advocate_id"), written(journey_runs.c.state, *OPEN)
+    )
     .order_by(journey_runs.c.id)
 )
 _LISTENING_TO_FRIEND = _LISTENING.where(
@@ -52,7 +53,7 @@ async def end(
     """Exit those runs that are not over; what they have not sent yet is not sent any more."""
     await tx.execute(
         journey_runs.update()
-        .where(which, journey_runs.c.state.in_(OPEN))
+        .where(which, written(journey_runs.c.state, *OPEN))
         .values(
             state="exited",
             reason_code=why.code,
@@ -69,7 +70,7 @@ async def _withdraw(tx: Tx, which: ColumnElement[bool], why: Reason, now: dateti
     ended = select(journey_runs.c.id).where(which, journey_runs.c.state == "exited")
     unsent = (
         messages.update()
-        .where(messages.c.sender_id.in_(ended), messages.c.state == "pending")
+        .where(messages.c.sender_id.in_(ended), written(messages.c.state, "pending"))
         .values(state="failed", settled_at=now, reason_code="journey_exited", reason=why.message)
     )
     for message in (await tx.execute(unsent.returning(messages))).all():

@@ -15,7 +15,7 @@ from referrals.store.journey_events import OPEN, end
 from referrals.store.journeys import Entrant, take_steps
 from referrals.store.records import Scene
 from referrals.store.schema import journey_runs, milestones, rewards, workflow_starts
-from referrals.store.sql import Tx, first, locked, one, rows, scalars
+from referrals.store.sql import Tx, first, locked, one, rows, scalars, written
 
 RESUMED_PER_SECOND = 10
 """Of the runs that a paused campaign holds: nobody's channel is flooded when it is activated."""
@@ -145,7 +145,7 @@ async def under_older_versions(tx: Tx, campaign_id: str, version: int) -> int:
     """How many runs go on by a definition that is not in force any more."""
     statement = select(func.count()).where(
         journey_runs.c.campaign_id == campaign_id,
-        journey_runs.c.state.in_(OPEN),
+        written(journey_runs.c.state, *OPEN),
         journey_runs.c.version < version,
     )
     return int((await one(tx, statement))[0])

@@ -11,17 +11,29 @@ wallet are made one after another, under its lock.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 
 from referrals.domain.durations import duration_of
 from referrals.domain.lots import Line, left
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
 from referrals.store.schema import accounts, entries, rewards
-from referrals.store.sql import Tx, add, adding, first, locked, one, rows
+from referrals.store.sql import Tx, add, adding, first, locked, one, rows, written
 
 _OWNER = (rewards.c.customer_id, rewards.c.type, func.coalesce(rewards.c.currency, ""))
 """Whose wallet a reward is in, of which type and currency."""
@@ -220,7 +232,8 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         rewards.c.expires_at <= now,
         rewards.c.expired_at.is_(None),
-        rewards.c.state == RewardState.GRANTED,
+        rewards.c.expires_at.is_not(None),
+        written(rewards.c.state, RewardState.GRANTED),
     )
 
 
@@ -256,14 +269,29 @@ async def _accounts(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
 
 
 async def _find(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
-    return _ids(await rows(tx, _FIND, wanted=sorted(wanted)))
+    parts = {
+        f"{name}_{number}": part
+        for number, key in enumerate(wanted)
+        for name, part in zip(_ACCOUNT, key, strict=True)
+    }
+    return _ids(await rows(tx, _these(len(wanted)), **parts))
+
+
+@cache
+def _these(count: int) -> Select[Any]:
+    """Each by all columns of the key: both databases look them up by it."""
+    return select(accounts).where(
+        or_(
+            *(
+                and_(*(column == bindparam(f"{name}_{n}") for name, column in _ACCOUNT.items()))
+                for n in range(count)
+            )
+        )
+    )
 
 
 def _ids(found: Sequence[Row[Any]]) -> dict[AccountKey, int]:
     return {(row.kind, row.owner, row.type, row.currency): row.id for row in found}
-
-
-_FIND = select(accounts).where(tuple_(*_ACCOUNT.values()).in_(bindparam("wanted", expanding=True)))
 
 
 async def _lock(tx: Tx, account_id: int) -> Row[Any]:

@@ -25,7 +25,7 @@ from referrals.store.schema import (
     rewards,
 )
 from referrals.store.settlement import OF_REFERRAL
-from referrals.store.sql import Known, Tx, add, first, rows
+from referrals.store.sql import Known, Tx, add, first, rows, written
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ async def withdraw(tx: Tx, referral_id: str) -> None:
     tried = exists().where(deliveries.c.message_id == messages.c.id)
     await tx.execute(
         messages.delete().where(
-            messages.c.referral_id == referral_id, messages.c.state == "pending", ~news, ~tried
+            messages.c.referral_id == referral_id,
+            written(messages.c.state, "pending"),
+            ~news,
+            ~tried,
         )
     )
 

@@ -12,8 +12,10 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    exists,
     literal,
     null,
+    or_,
     select,
     union_all,
 )
@@ -27,7 +29,7 @@ from referrals.store.records import friend_sender
 from referrals.store.schema import advocates, journey_runs, milestones, rewards, workflow_starts
 from referrals.store.schema import messages as messages_table
 from referrals.store.settlement import is_due
-from referrals.store.sql import Tx, one, rows
+from referrals.store.sql import Tx, one, rows, written
 
 UNSETTLED = frozenset(
     {RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK, RewardState.FAILED}
@@ -139,7 +141,7 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
 async def _left(tx: Tx, sender_id: str, referral_id: str | None = None) -> dict[str, Any]:
     """What is left to the workflow: messages to send, runs of journeys to tell, workflows to start.
 
-    And milestones that the referral won or lost and whose reward does not say so yet.
+    And milestones that the referral won or lost, of which the advocate's workflow has yet to hear.
     """
     found = await rows(tx, _LEFT, sender_id=sender_id, referral_id=referral_id)
     left = sorted(found, key=lambda row: (row.what, row.id))
@@ -165,27 +167,48 @@ def _select(what: str, row_id: Any, state: Any = None, advocate: Any = None) -> 
 
 _SENDER: BindParameter[str] = bindparam("sender_id")
 _REFERRAL: BindParameter[str] = bindparam("referral_id", type_=Text)
-_WON = (milestones.c.reached_by == _REFERRAL) & (milestones.c.state == "reached")
-_LOST = (milestones.c.lost_by == _REFERRAL) & (milestones.c.state == "lost")
-_MILESTONES = (
-    _select("milestones", milestones.c.id, milestones.c.state, advocates.c.customer_id)
-    .join(rewards, rewards.c.milestone_id == milestones.c.id)
-    .join(advocates, advocates.c.id == milestones.c.advocate_id)
-    .where(
-        (_WON & (rewards.c.state == RewardState.PENDING))
-        | (_LOST & rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED]))
-        # What failed to be granted; a roll-back that failed has its reason, and waits for an operator.
-        | (_LOST & (rewards.c.state == RewardState.FAILED) & rewards.c.reason.is_(None))
+_UNTOLD = or_(
+    exists().where(
+        messages_table.c.milestone_id == milestones.c.id,
+        messages_table.c.sender_id == milestones.c.advocate_id,
+        written(messages_table.c.state, "pending"),
+    ),
+    exists().where(
+        journey_runs.c.milestone_id == milestones.c.id,
+        journey_runs.c.teller_id == milestones.c.advocate_id,
+    ),
+)
+"""Where the budget has voided its reward there is nothing to settle, but news."""
+
+
+def _milestones(by: ColumnElement[bool], behind: ColumnElement[bool]) -> Select[Any]:
+    return (
+        _select("milestones", milestones.c.id, milestones.c.state, advocates.c.customer_id)
+        .join(rewards, rewards.c.milestone_id == milestones.c.id)
+        .join(advocates, advocates.c.id == milestones.c.advocate_id)
+        .where(by, behind | _UNTOLD)
+        .distinct()
     )
-    .distinct()
+
+
+_WON = _milestones(
+    (milestones.c.reached_by == _REFERRAL) & (milestones.c.state == "reached"),
+    rewards.c.state == RewardState.PENDING,
+)
+_LOST = _milestones(
+    (milestones.c.lost_by == _REFERRAL) & (milestones.c.state == "lost"),
+    rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED])
+    # What failed to be granted; a roll-back that failed has its reason, and waits for an operator.
+    | ((rewards.c.state == RewardState.FAILED) & rewards.c.reason.is_(None)),
 )
 _LEFT = union_all(
     _select("messages", messages_table.c.id).where(
-        messages_table.c.sender_id == _SENDER, messages_table.c.state == "pending"
+        messages_table.c.sender_id == _SENDER, written(messages_table.c.state, "pending")
     ),
     _select("runs", journey_runs.c.id).where(journey_runs.c.teller_id == _SENDER),
     _select("starts", workflow_starts.c.id).where(
-        workflow_starts.c.sender_id == _SENDER, workflow_starts.c.state == "pending"
+        workflow_starts.c.sender_id == _SENDER, written(workflow_starts.c.state, "pending")
     ),
-    _MILESTONES,
+    _WON,
+    _LOST,
 )

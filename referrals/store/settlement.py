@@ -17,7 +17,7 @@ from referrals.store import budgets, coupons, ledger, records, scenes
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, campaigns, codes, milestones, referrals, rewards
-from referrals.store.sql import Tx, adding, change, one, rows
+from referrals.store.sql import Tx, adding, change, one, rows, written
 
 _KEYS = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
 
@@ -376,7 +376,7 @@ _COUNT = (
 
 async def _reached(tx: Tx, advocate_id: str) -> list[Row[Any]]:
     statement = select(milestones).where(
-        milestones.c.advocate_id == advocate_id, milestones.c.state == "reached"
+        milestones.c.advocate_id == advocate_id, written(milestones.c.state, "reached")
     )
     return list(await rows(tx, statement))
 

@@ -4,7 +4,18 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import CursorResult, Dialect, Row, Select, Table, Update, bindparam, select
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Dialect,
+    Row,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
@@ -40,6 +51,15 @@ def locked(statement: Select[Any], of: Table | None = None) -> Select[Any]:
     A full FOR UPDATE makes every insert that refers to a campaign wait for its decisions, and some for each other.
     """
     return statement.with_for_update(key_share=True, of=of)
+
+
+def written(column: ColumnElement[Any], *values: str) -> ColumnElement[bool]:
+    """One of these words of ours, in the statement itself and in the order in which partial indexes have them.
+
+    By a value that is bound SQLite would look through the whole table.
+    """
+    words: list[ColumnElement[str]] = [literal_column(f"'{value}'") for value in values]
+    return column.in_(words) if len(words) > 1 else column == words[0]
 
 
 async def one(tx: Tx, statement: Any, **values: Any) -> Row[Any]:

@@ -18,20 +18,20 @@ from referrals.domain.webhooks import PERSISTENT, Answer, cloud_event, wait
 from referrals.store import lists, views
 from referrals.store.schema import activity, webhook_deliveries, webhooks
 from referrals.store.schema.base import Instant
-from referrals.store.sql import Tx, first, insert, rows, scalars
+from referrals.store.sql import Tx, first, insert, rows, scalars, written
 
 CLAIM = timedelta(minutes=1)
 """For one attempt; more than it may take."""
 CHUNK = 2_000
 """Rows of the log that one transaction goes through."""
 
-_PENDING = webhook_deliveries.c.state == "pending"
+_PENDING = written(webhook_deliveries.c.state, "pending")
 _earlier = webhook_deliveries.alias("earlier")
 _BEFORE = (
     _earlier.c.webhook_id == webhook_deliveries.c.webhook_id,
     _earlier.c.subject == webhook_deliveries.c.subject,
     _earlier.c.activity_id < webhook_deliveries.c.activity_id,
-    _earlier.c.state == "pending",
+    written(_earlier.c.state, "pending"),
 )
 """An earlier event of the same subject that is not settled."""
 

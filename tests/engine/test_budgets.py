@@ -59,6 +59,20 @@ async def test_a_milestone_beyond_the_budget_is_reached_without_reward(world: Wo
     assert voided.milestone_id is not None
 
 
+async def test_a_milestone_beyond_the_budget_is_told_all_the_same(world: World):
+    news = {"template": "milestone", "to": "advocate", "channels": ["log"]}
+    journeys = [{"name": "news", "on": "milestone_reached", "steps": [{"send": news}]}]
+    rewards = {"friend": POINTS_50, "tiers": [milestone(1)]}
+    await world.apply(
+        campaign(rewards=rewards, limits={"budget": {"points": 500}}, journeys=journeys)
+    )
+
+    await world.convert(await world.publish("spring", "ada"), "fay")
+
+    await world.settled()
+    assert ("milestone", "ada", "sent") in await world.messages()
+
+
 async def test_a_budget_of_rewards_counts_them_and_one_of_a_period_begins_anew(world: World):
     await world.apply(campaign(limits={"budget": {"rewards": 2, "period": "P30D"}}))
     code = await world.publish("spring", "ada")

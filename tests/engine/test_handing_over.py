@@ -117,6 +117,20 @@ async def test_a_second_sign_up_after_the_first_has_expired_begins_its_window_in
 
 
 @sqlite
+async def test_sign_ups_that_are_refused_do_not_trouble_the_friend_s_workflow(world: World):
+    await world.apply(campaign(conversion={"hold": "P14D"}))
+    code = await world.publish("spring", "ada")
+    await world.convert(code, "fay")
+    run = await world.referral_run("spring", "fay")
+    before = len((await run.fetch_history()).events)
+
+    refused = [await world.sign_up(code, "fay") for _ in range(3)]
+
+    assert {answer["decision"] for answer in refused} == {"rejected"}
+    assert len((await run.fetch_history()).events) == before
+
+
+@sqlite
 async def test_a_message_of_the_log_that_cannot_be_written_with_the_decision_is_sent_by_an_activity(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,0 +1,28 @@
+"""How many statements a lifecycle takes beside the twin's, and what one costs: what bounds it on each database."""
+
+from collections.abc import Iterator
+
+from benchmarks.cases.asked import Asked
+from benchmarks.engines.systems import settings
+from benchmarks.figures import Figure, compare
+from benchmarks.seed import seed
+from benchmarks.servers import Site
+
+CASE = "statements"
+
+
+def run(asked: Asked, site: Site) -> Iterator[Figure]:
+    for database in asked.databases:
+        yield from _on(database, site)
+
+
+def _on(database: str, site: Site) -> Iterator[Figure]:
+    mine, theirs = (seed(site.database(database, name)) for name in ("ours", "bare"))
+    env = settings(mine, site.temporal(f"temporal-{database}"))
+    module = ("-m", "benchmarks.engines.counted", theirs)
+    found = site.python(f"counted-{database}", *module, env=env, answers=True).ask()
+    about = {"case": CASE, "reference": "bare", "database": database}
+    yield compare([found["ours"]], [found["theirs"]], float, metric="count", **about)
+    note = "CPU of our process, for a row by its key"
+    cost = {"metric": "cost", "unit": "ms", "ours": found["cost"], "note": note}
+    yield Figure(case=CASE, reference="none", database=database, **cost)
