@@ -25,7 +25,7 @@ from referrals.providers import (
 )
 from referrals.store import Store, grants, paces
 from referrals.store.grants import ATTEMPTS_SPENT, REJECTED, Work
-from referrals.store.settlement import describe
+from referrals.store.reward_rows import describe
 
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=10)

@@ -7,7 +7,7 @@ from sqlalchemy import Row
 from referrals.domain.decisions import Reason
 from referrals.domain.states import AWAITING_CONFIRMATION, Decision, ReferralState
 from referrals.store import inbox
-from referrals.store.settlement import OF_REFERRAL, amount_text
+from referrals.store.reward_rows import OF_REFERRAL, amount_text
 from referrals.store.sql import Tx, rows
 
 

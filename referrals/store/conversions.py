@@ -33,6 +33,7 @@ from referrals.store import (
     journey_runs,
     orders,
     outbox,
+    promises,
     records,
     scenes,
     settlement,
@@ -175,7 +176,7 @@ async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
     by = attempt.attribution
     if by and by.window_ends_at(scene.campaign) <= attempt.at:
         return clicks.TOO_OLD
-    return settlement.BUDGET_SPENT if await _over_budget(tx, scene) else place_at
+    return promises.BUDGET_SPENT if await _over_budget(tx, scene) else place_at
 
 
 async def _context(tx: Tx, scene: Scene, attempt: Attempt) -> Context:
@@ -191,7 +192,7 @@ async def _over_budget(tx: Tx, scene: Scene) -> bool:
     budget = scene.campaign.limits.budget
     if budget is None or budget.on_limit != "reject":
         return False
-    more = settlement.promised(scene.campaign)
+    more = promises.promised(scene.campaign)
     return not await budgets.fits(tx, scene.campaign.campaign, budget, more, scene.now)
 
 
@@ -253,7 +254,7 @@ async def _accept(
     await records.record(tx, scene, "referral_converted", data=by.told() if by else None)
     if due > scene.now and state != ReferralState.IN_REVIEW:
         await records.record(tx, scene, "referral_held", data={"until": due.isoformat()})
-    await settlement.promise(tx, scene, due)
+    await promises.promise(tx, scene, due)
     return scene, referral
 
 

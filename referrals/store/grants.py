@@ -16,8 +16,8 @@ from referrals.store import answers, customers, inbox, ledger, scenes, settlemen
 from referrals.store.coupons import POOL_EMPTY
 from referrals.store.records import Scene
 from referrals.store.reversals import NotPossible
+from referrals.store.reward_rows import UNCALLED, amount_text, close, is_due, set_reward
 from referrals.store.schema import milestones, referrals, rewards
-from referrals.store.settlement import UNCALLED, amount_text, close, is_due, set_reward
 from referrals.store.sql import Tx, first, one
 
 REJECTED = "rejected"

@@ -7,7 +7,7 @@ from sqlalchemy import Row, select
 from referrals.domain.decisions import Reason
 from referrals.domain.journeys import Grant
 from referrals.domain.states import COUNTED, PLACED
-from referrals.store import grants, inbox, journeys, scenes, settlement
+from referrals.store import grants, inbox, journeys, promises, scenes, settlement
 from referrals.store.journeys import Entrant
 from referrals.store.records import Scene
 from referrals.store.schema import milestones, rewards
@@ -35,7 +35,7 @@ async def give(tx: Tx, entrant: Entrant, number: int, grant: Grant, *, by_owner:
     confirmed = scene.milestone is not None or referral.state in COUNTED
     due_at = scene.now if confirmed else referral.due_at
     key = entrant.key(number)
-    await settlement.promise_more(tx, scene, key, grant.reward, due_at, grant.to)
+    await promises.promise_more(tx, scene, key, grant.reward, due_at, grant.to)
     if by_owner:
         return
     if confirmed:

@@ -10,6 +10,7 @@ from referrals.domain.states import RewardState
 from referrals.store import views
 from referrals.store.coupons import POOL_EMPTY
 from referrals.store.pages import Cursor, newest_first
+from referrals.store.reward_rows import amount_text
 from referrals.store.schema import (
     activity,
     advocates,
@@ -20,7 +21,6 @@ from referrals.store.schema import (
     referrals,
     rewards,
 )
-from referrals.store.settlement import amount_text
 from referrals.store.sql import Tx, first
 from referrals.store.views import Page
 

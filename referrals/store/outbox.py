@@ -14,6 +14,7 @@ from referrals.domain.links import link, unsubscribe_link
 from referrals.domain.money import format_amount
 from referrals.domain.rewards import Reward
 from referrals.store import campaigns, publications
+from referrals.store.reward_rows import OF_REFERRAL
 from referrals.store.schema import (
     activity,
     advocates,
@@ -24,7 +25,6 @@ from referrals.store.schema import (
     referrals,
     rewards,
 )
-from referrals.store.settlement import OF_REFERRAL
 from referrals.store.sql import Known, Tx, add, first, rows, written
 
 

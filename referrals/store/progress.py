@@ -26,9 +26,9 @@ from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, Reward
 from referrals.store import campaigns, scenes
 from referrals.store.journey_events import OPEN
 from referrals.store.records import friend_sender
+from referrals.store.reward_rows import is_due
 from referrals.store.schema import advocates, journey_runs, milestones, rewards, workflow_starts
 from referrals.store.schema import messages as messages_table
-from referrals.store.settlement import is_due
 from referrals.store.sql import Tx, one, rows, written
 
 UNSETTLED = frozenset(

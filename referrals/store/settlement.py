@@ -1,115 +1,29 @@
 """The second and third stage of a conversion: confirm (hold and review are over) and reward; and their undoing."""
 
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, exists, func, select
 
-from referrals.domain.campaign import Campaign, Reward
 from referrals.domain.decisions import Reason
-from referrals.domain.money import format_amount
-from referrals.domain.states import COUNTED, PLACED, ReferralState, RejectReason, RewardState
-from referrals.domain.tiers import each_conversion, won
-from referrals.store import budgets, coupons, ledger, records, scenes
+from referrals.domain.states import COUNTED, PLACED, ReferralState, RewardState
+from referrals.domain.tiers import won
+from referrals.store import coupons, ledger, promises, records, scenes
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
+from referrals.store.reward_rows import (
+    UNCALLED,
+    amount_text,
+    close,
+    describe,
+    is_due,
+    rewards_of,
+    set_reward,
+)
 from referrals.store.schema import advocates, campaigns, codes, milestones, referrals, rewards
-from referrals.store.sql import Tx, adding, change, one, rows, written
-
-_KEYS = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
-
-
-UNCALLED: dict[str, Any] = {"attempts": 0, "called_at": None}
-"""Of a reward whose next call is the first of its kind."""
-
-BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budget is spent.")
-
-
-def promised(campaign: Campaign) -> list[Reward]:
-    """What each conversion is rewarded with."""
-    friend = [campaign.rewards.friend] if campaign.rewards.friend else []
-    return friend + [tier.reward for tier in each_conversion(campaign.rewards.tiers)]
-
-
-async def promise(tx: Tx, scene: Scene, due_at: datetime) -> None:
-    """The rewards of both sides, each a row with a deterministic key, due at `due_at`."""
-    referral_id = str(scene.referral_id)
-    friend = scene.campaign.rewards.friend
-    offers = [Offer(f"{referral_id}/friend", friend, "friend")] if friend else []
-    for tier in each_conversion(scene.campaign.rewards.tiers):
-        key = f"{referral_id}/advocate/{tier.name}"
-        offers.append(Offer(key, tier.reward, "advocate", tier.name))
-    await _promise(tx, scene, due_at, *offers)
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A reward to be promised, once for its key."""
-
-    key: str
-    reward: Reward
-    side: str
-    tier: str | None = None
-
-
-async def _promise(tx: Tx, scene: Scene, due_at: datetime, *offers: Offer) -> None:
-    """At once; under a budget one after another, as each may be the last that fits."""
-    budget, campaign_id = scene.campaign.limits.budget, scene.campaign.campaign
-    if budget is None:
-        await _offer(tx, scene, due_at, offers, in_budget=True)
-        return
-    for offer in offers:
-        fits = await budgets.fits(tx, campaign_id, budget, [offer.reward], scene.now)
-        await _offer(tx, scene, due_at, [offer], in_budget=fits)
-
-
-async def _offer(
-    tx: Tx, scene: Scene, due_at: datetime, offers: Sequence[Offer], *, in_budget: bool
-) -> None:
-    if not offers:
-        return
-    promises = [_promised(scene, offer, due_at) for offer in offers]
-    new = await tx.execute(adding(tx, rewards, ("key",)).returning(rewards), promises)
-    for row in new.all():
-        if not in_budget:
-            await close(tx, scene, row, RewardState.VOIDED, BUDGET_SPENT)
-        elif due_at > scene.now:
-            data = {"due_at": due_at.isoformat()}
-            await records.record(tx, scene, "reward_pending", reward=row, data=data)
-
-
-def _promised(scene: Scene, offer: Offer, due_at: datetime) -> dict[str, Any]:
-    reward = offer.reward
-    provider, target = scene.campaign.rewards.provider_of(reward)
-    own = {"id": f"rew_{uuid.uuid5(_KEYS, offer.key).hex}", "key": offer.key}
-    return own | {
-        "campaign_id": scene.campaign.campaign,
-        "referral_id": None if scene.milestone else scene.referral_id,
-        "milestone_id": scene.milestone.id if scene.milestone else None,
-        "side": offer.side,
-        "tier": offer.tier,
-        "customer_id": scene.friend_id if offer.side == "friend" else scene.advocate.customer_id,
-        "type": reward.type,
-        "amount": reward.minor,
-        "currency": reward.currency,
-        "state": RewardState.PENDING,
-        "provider": provider,
-        "target": target,
-        "due_at": due_at,
-        "created_at": scene.now,
-    }
-
-
-async def promise_more(
-    tx: Tx, scene: Scene, key: str, reward: Reward, due_at: datetime, side: str
-) -> None:
-    """One more reward of the referral or milestone, in what its promised ones have left of the budget."""
-    if not scene.milestone:
-        await promise(tx, scene, due_at)
-    await _promise(tx, scene, due_at, Offer(key, reward, side))
+from referrals.store.sql import Tx, change, one, rows, written
 
 
 async def confirm(tx: Tx, scene: Scene) -> None:
@@ -163,12 +77,6 @@ async def park(tx: Tx, scene: Scene, reward: Row[Any], reason: Reason) -> None:
     await set_reward(tx, reward, RewardState.FAILED, **values)
     data = {"attempts": reward.attempts}
     await records.record(tx, scene, "reward_failed", reward=reward, reason=reason, data=data)
-
-
-def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
-    """Nothing is waited for any more: not the time, not an approval."""
-    approved = approval is None or reward.approved_at is not None
-    return reward.state == RewardState.PENDING and reward.due_at <= now and approved
 
 
 async def granted(
@@ -282,18 +190,6 @@ async def _take_coupon_back(tx: Tx, scene: Scene, reward: Row[Any], reason: Reas
     await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, data)
 
 
-async def close(
-    tx: Tx,
-    scene: Scene,
-    reward: Row[Any],
-    state: RewardState,
-    reason: Reason,
-    data: dict[str, str] | None = None,
-) -> None:
-    await set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
-    await records.record(tx, scene, f"reward_{state}", reward=reward, reason=reason, data=data)
-
-
 async def _win_milestones(tx: Tx, scene: Scene, count: int) -> None:
     reached = {row.tier for row in await _reached(tx, scene.advocate.id)}
     for tier in won(scene.campaign.rewards.tiers, count, reached):
@@ -314,7 +210,9 @@ async def _win_milestones(tx: Tx, scene: Scene, count: int) -> None:
         milestone = await one(tx, statement.returning(milestones))
         won_scene = of_milestone(scene, milestone)
         key = f"{scene.advocate.id}/{tier.name}/{occurrence}"
-        await _promise(tx, won_scene, scene.now, Offer(key, tier.reward, "advocate", tier.name))
+        await promises.promise_each(
+            tx, won_scene, scene.now, promises.Offer(key, tier.reward, "advocate", tier.name)
+        )
         await records.record(
             tx,
             won_scene,
@@ -381,37 +279,5 @@ async def _reached(tx: Tx, advocate_id: str) -> list[Row[Any]]:
     return list(await rows(tx, statement))
 
 
-async def rewards_of(tx: Tx, scene: Scene) -> list[Row[Any]]:
-    if scene.milestone:
-        return list(await rows(tx, _OF_MILESTONE, milestone_id=scene.milestone.id))
-    return list(await rows(tx, OF_REFERRAL, referral_id=scene.referral_id))
-
-
-_OF_MILESTONE = (
-    select(rewards)
-    .where(rewards.c.milestone_id == bindparam("milestone_id"))
-    .order_by(rewards.c.key)
-)
-OF_REFERRAL = (
-    select(rewards).where(rewards.c.referral_id == bindparam("referral_id")).order_by(rewards.c.key)
-)
-"""The rewards of `referral_id`, in order."""
-
-
 async def set_state(tx: Tx, referral_id: str, state: ReferralState, **values: Any) -> None:
     await change(tx, referrals, referral_id, state=state, **values)
-
-
-async def set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
-    await change(tx, rewards, reward.id, state=state, **values)
-
-
-def amount_text(minor: int, currency: str | None) -> str:
-    """An amount as the contract writes it: "100" points, "25.00" EUR."""
-    return format_amount(minor, currency) if currency else str(minor)
-
-
-def describe(reward: Row[Any]) -> str:
-    """Such as "Referral reward: 100 points"."""
-    unit = reward.currency or reward.type
-    return f"Referral reward: {amount_text(reward.amount, reward.currency)} {unit}"

@@ -9,6 +9,7 @@ from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.states import PLACED
 from referrals.store import views
 from referrals.store.lists import require_campaign
+from referrals.store.reward_rows import amount_text
 from referrals.store.schema import (
     advocates,
     clicks,
@@ -19,7 +20,6 @@ from referrals.store.schema import (
     rewards,
     shares,
 )
-from referrals.store.settlement import amount_text
 from referrals.store.sql import Tx, one, rows
 
 TOP = 5

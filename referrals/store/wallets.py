@@ -13,9 +13,9 @@ from referrals.domain.states import RewardState
 from referrals.store import coupons, customers, ledger, views
 from referrals.store.lists import not_found
 from referrals.store.pages import Cursor, newest_first
+from referrals.store.reward_rows import amount_text
 from referrals.store.schema import accounts, entries, rewards
 from referrals.store.schema import customers as customers_table
-from referrals.store.settlement import amount_text
 from referrals.store.sql import Tx, locked, one, rows
 from referrals.store.views import Page
 
