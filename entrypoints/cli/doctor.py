@@ -12,14 +12,19 @@ from urllib.parse import urlsplit
 from entrypoints.cli.client import Api, load_settings, path
 from entrypoints.cli.database import database_url, missing_file
 from entrypoints.cli.output import Json, leave, print_json, print_table
-from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE
+from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
     from referrals.settings import Settings
 
-QUEUES = ((QUEUE, "WORKFLOW"), (QUEUE, "ACTIVITY"), (MESSAGES_QUEUE, "ACTIVITY"))
+QUEUES = (
+    (QUEUE, "WORKFLOW"),
+    (QUEUE, "ACTIVITY"),
+    (REWARDS_QUEUE, "ACTIVITY"),
+    (MESSAGES_QUEUE, "ACTIVITY"),
+)
 POLLED_WITHIN = timedelta(minutes=2)
 """Temporal remembers a poller for longer than it lives; a living one asks again every minute."""
 PATIENCE = 10

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import worker
+from entrypoints.cli import doctor as command
+
 
 @pytest.fixture
 def doctor(tmp_path):
@@ -51,3 +54,7 @@ def test_people_read_what_to_do(doctor):
     assert result.returncode == 1
     assert "referrals db upgrade" in result.stdout
     assert "REFERRALS_SMTP_URL" in result.stdout
+
+
+def test_a_worker_is_looked_for_on_every_queue():
+    assert {queue for queue, _ in command.QUEUES} == set(worker.QUEUES)
