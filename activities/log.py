@@ -32,8 +32,11 @@ class LogMessages:
         try:
             async with self.store.begin() as tx:
                 settled = await self._settle(tx, progress.messages)
-        except Exception:  # noqa: BLE001 - whatever it is, the decision was made
-            activity.logger.exception("Messages of the log were not sent at once")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the decision was made
+            # Its words could be those of the message: the activity that sends it now will tell more.
+            activity.logger.warning(
+                "Messages of the log were not sent at once: %s", type(error).__name__
+            )
             return progress
         left = tuple(message for message in progress.messages if message not in settled)
         return progress.model_copy(update={"messages": left})

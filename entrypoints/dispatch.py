@@ -64,20 +64,23 @@ class Run:
     id: str
     attributes: TypedSearchAttributes
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """However it is started."""
+        return {
+            "id": self.id,
+            "task_queue": QUEUE,
+            "search_attributes": self.attributes,
+            "priority": Priority(fairness_key=self.argument.campaign),
+        }
+
     def start(self) -> WithStartWorkflowOperation[Any, Any]:
         return WithStartWorkflowOperation(
             self.workflow,
             self.argument,
-            id=self.id,
-            task_queue=QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=self.attributes,
-            priority=self.priority,
+            **self.options,
         )
-
-    @property
-    def priority(self) -> Priority:
-        return Priority(fairness_key=self.argument.campaign)
 
 
 def referral_run(
@@ -123,11 +126,8 @@ class Dispatch:
             await self._client.start_workflow(
                 run.workflow,
                 run.argument,
-                id=run.id,
-                task_queue=QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                search_attributes=run.attributes,
-                priority=run.priority,
+                **run.options,
             )
 
         try:
