@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -119,14 +120,18 @@ class Dispatch:
         self._client = client
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def start(self, run: Run) -> bool:
-        """Start the workflow; false where it runs already."""
+    async def start(self, run: Run, delay: timedelta | None = None) -> bool:
+        """Start the workflow; false where it runs already.
+
+        With `delay` no worker hears of it before, unless an update comes: that ends the delay.
+        """
 
         async def start() -> None:
             await self._client.start_workflow(
                 run.workflow,
                 run.argument,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                start_delay=delay,
                 **run.options,
             )
 

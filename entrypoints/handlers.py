@@ -1,6 +1,7 @@
 """What is done about a stored event or command: most is handed to the workflow that it belongs to."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -11,6 +12,7 @@ from activities.journeys import tell
 from entrypoints.dispatch import Dispatch, advocate_run, referral_run
 from referrals.clock import Clock
 from referrals.domain.links import link, share_links
+from referrals.domain.progress import Progress
 from referrals.domain.states import Decision, ReferralState
 from referrals.store import (
     Store,
@@ -35,13 +37,16 @@ from workflows.referral import ReferralWorkflow
 REFUSALS = {"NotPossible": "not-possible", "NotPublished": "not-published"}
 
 
+Rest = Callable[[], Awaitable[None]]
+"""What is left to do about an event when its first transaction is committed."""
+
+
 class Refused(Exception):
     """The workflow refuses for a reason that trying again does not change."""
 
-    def __init__(self, kind: str, message: str, code: str = "") -> None:
+    def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
-        self.code = code
 
 
 class Handlers:
@@ -54,36 +59,63 @@ class Handlers:
         self._public_url = public_url
         self._clock = clock
 
-    async def handle(self, row: Row[Any]) -> None:
+    async def handle(self, row: Row[Any], rest: Rest | None = None) -> None:
+        """All that there is to do, or the `rest` of what `begin` has begun."""
         handler = HANDLERS.get(row.type, Handlers.convert)
         try:
-            await handler(self, row)
+            await (rest() if rest else handler(self, row))
         except WorkflowUpdateFailedError as error:
             if refused := _refusal(error):
                 raise refused from error
             raise
 
+    async def begin(self, tx: Tx, row: Row[Any]) -> Rest | None:
+        """What can be done already in the transaction that stores the event, which nobody else has seen yet."""
+        if row.type == "referral_signed_up":
+            return await self._signed_up(tx, row)
+        return None if row.type in HANDLERS else await self._converting(tx, row)
+
     async def sign_up(self, row: Row[Any]) -> None:
+        async with self._store.begin() as tx:
+            rest = await self._signed_up(tx, await inbox.claim(tx, row.id))
+        await rest()
+
+    async def _signed_up(self, tx: Tx, event: Row[Any]) -> Rest:
         """Decided here. A workflow begins where SQL says that there is something to wait for, or to send."""
         now = self._clock()
-        async with self._store.begin() as tx:
-            answer = await signups.sign_up(tx, row.id, now)
-            standing = await progress.of_friend(tx, row.campaign_id, row.customer_id, now)
-            advocate = await _advocate(tx, row)
-        opened = standing.open and answer["decision"] == Decision.ACCEPTED
-        if not (opened or standing.busy):
-            return
-        run = referral_run(row.campaign_id, row.customer_id, advocate, standing)
-        if not await self._dispatch.start(run):
-            await self._dispatch.update(run, ReferralWorkflow.sign_up, row)
+        answer = await signups.decide(tx, event, now)
+        standing = await progress.of_friend(tx, event.campaign_id, event.customer_id, now)
+        advocate = await _advocate(tx, event)
+
+        async def rest() -> None:
+            opened = standing.open and answer["decision"] == Decision.ACCEPTED
+            if not (opened or standing.busy):
+                return
+            run = referral_run(event.campaign_id, event.customer_id, advocate, standing)
+            if not await self._dispatch.start(run, _idle_for(standing, now)):
+                await self._dispatch.update(run, ReferralWorkflow.sign_up, event)
+
+        return rest
 
     async def convert(self, row: Row[Any]) -> None:
         async with self._store.read() as tx:
-            advocate = await _advocate(tx, row)
-            certain = await _is_certain_rejection(tx, row, advocate)
-        if not (certain and await self._rejected_here(row)):
-            run = referral_run(row.campaign_id, row.customer_id, advocate)
-            await self._dispatch.update(run, ReferralWorkflow.convert, row)
+            rest = await self._converting(tx, row)
+        await rest()
+
+    async def _converting(self, tx: Tx, event: Row[Any]) -> Rest:
+        """A certain rejection — the code is nobody's, or the friend has converted — starts no workflow for nothing."""
+        code = clicks.code_of(event.data)
+        advocate, state = await scenes.referred(tx, event.campaign_id, event.customer_id, code)
+        nobodys = event.campaign_id is None or (code is not None and advocate is None)
+        over = state not in (None, ReferralState.SIGNED_UP)
+        certain = (nobodys or over) and not await _tells_rejections(tx, event.campaign_id)
+
+        async def rest() -> None:
+            if not (certain and await self._rejected_here(event)):
+                run = referral_run(event.campaign_id, event.customer_id, advocate)
+                await self._dispatch.update(run, ReferralWorkflow.convert, event)
+
+        return rest
 
     async def review(self, row: Row[Any]) -> None:
         await self._to_friend(ReferralWorkflow.review, row)
@@ -217,24 +249,24 @@ HANDLERS: dict[str, Callable[[Handlers, Row[Any]], Awaitable[None]]] = {
 """By type of event or command; any other is a conversion."""
 
 
+def _idle_for(standing: Progress, now: datetime) -> timedelta | None:
+    """How long there is nothing to do for a workflow that begins here; what it waits for may have come already."""
+    if standing.busy or not standing.wake_at or standing.wake_at <= now:
+        return None
+    return standing.wake_at - now
+
+
 async def _advocate(tx: Tx, row: Row[Any]) -> str | None:
     """The customer who refers the friend that the event is about."""
     code = clicks.code_of(row.data)
     return await scenes.advocate_of(tx, row.campaign_id, row.customer_id, code)
 
 
-async def _is_certain_rejection(tx: Tx, row: Row[Any], advocate: str | None) -> bool:
-    """The code is nobody's, or the friend has converted; and the friend's workflow has nothing to send or tell of it."""
-    if row.campaign_id is None:
-        return True
-    if advocate is not None or clicks.code_of(row.data) is None:
-        live = await scenes.live_referral(tx, row.campaign_id, row.customer_id)
-        if live is None or live.state == ReferralState.SIGNED_UP:
-            return False
-    found = await campaigns.in_force(tx, row.campaign_id)
-    return not (
-        found and any(journey.hears("referral_rejected") for journey in found.campaign.journeys)
-    )
+async def _tells_rejections(tx: Tx, campaign_id: str | None) -> bool:
+    """Whether the friend's workflow would have something to send or tell of one."""
+    found = await campaigns.in_force(tx, campaign_id) if campaign_id else None
+    journeys = found.campaign.journeys if found else ()
+    return any(journey.hears("referral_rejected") for journey in journeys)
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> Refused | None:

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from temporalio.client import RPCError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCStatusCode
 
-from entrypoints.handlers import Handlers, Refused
+from entrypoints.handlers import Handlers, Refused, Rest
 from referrals.clock import Clock
 from referrals.domain.problems import Problem
 from referrals.store import Store, inbox
@@ -76,8 +76,13 @@ class Inbox:
                 done += 1
         return done
 
-    async def answer(self, row: Row[Any], earlier: Sequence[Row[Any]] | None = None) -> Answered:
-        """Have the event handled, after the `earlier` ones of its customer that still wait."""
+    async def answer(
+        self,
+        row: Row[Any],
+        earlier: Sequence[Row[Any]] | None = None,
+        rest: Rest | None = None,
+    ) -> Answered:
+        """Have the event handled, or the `rest` of it, after the `earlier` ones of its customer that still wait."""
         if row.state == "processed":
             return Answered(200, row.answer)
         until = asyncio.get_running_loop().time() + self._patience
@@ -88,7 +93,7 @@ class Inbox:
             for event in earlier:
                 with suppress(Refused):
                     await self._attempt(event, until)
-            return Answered(200, await self._attempt(row, until))
+            return Answered(200, await self._attempt(row, until, rest))
         except Refused as error:
             raise Problem(error.kind, "Not possible", 409, str(error)) from error
         except Unavailable:
@@ -96,11 +101,13 @@ class Inbox:
                 await inbox.wait(tx, row.id, self._clock() + RETRY)
             return Answered(202, {"event": row.external_id, "state": "queued"})
 
-    async def _attempt(self, row: Row[Any], until: float) -> dict[str, Any]:
+    async def _attempt(
+        self, row: Row[Any], until: float, rest: Rest | None = None
+    ) -> dict[str, Any]:
         """The answer. Whatever goes wrong, the event is kept: to be tried again, or parked in sight."""
         try:
             async with asyncio.timeout_at(until):
-                await self._handlers.handle(row)
+                await self._handlers.handle(row, rest)
             async with self._store.alone() as tx:
                 return await inbox.close(tx, row.id)
         except Refused as error:

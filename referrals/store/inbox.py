@@ -32,9 +32,9 @@ async def receive(
     data: dict[str, Any],
     campaign_id: str | None,
     customer_id: str | None,
-) -> Row[Any]:
-    """The event's row, new or the one that stands; raises EventIdReused."""
-    row = await _insert(
+) -> tuple[Row[Any], bool]:
+    """The event's row, and whether it is new or the one that stands; raises EventIdReused."""
+    row, is_new = await _insert(
         tx,
         external_id=event.id,
         source=event.source,
@@ -48,7 +48,7 @@ async def receive(
     )
     if (row.source, row.type) != (event.source, event.type):
         raise EventIdReused(event.id)
-    return row
+    return row, is_new
 
 
 async def command(
@@ -62,7 +62,7 @@ async def command(
     customer_id: str,
 ) -> Row[Any]:
     """What an operator or a caller asks for, kept like an event, so that it travels by its id too."""
-    return await _insert(
+    row, _ = await _insert(
         tx,
         external_id=new_id(kind),
         source="api",
@@ -73,6 +73,7 @@ async def command(
         customer_id=customer_id,
         data=data,
     )
+    return row
 
 
 async def queue_commands(
@@ -101,7 +102,7 @@ async def click(
     tx: Tx, click_id: str, code: str, channel: str, campaign_id: str | None, now: datetime
 ) -> Row[Any]:
     """A visit of a referral link; each is one event."""
-    return await _insert(
+    row, _ = await _insert(
         tx,
         external_id=click_id,
         source="link",
@@ -111,12 +112,13 @@ async def click(
         campaign_id=campaign_id,
         data={"code": code, "channel": channel, "click": click_id},
     )
+    return row
 
 
-async def _insert(tx: Tx, **values: Any) -> Row[Any]:
+async def _insert(tx: Tx, **values: Any) -> tuple[Row[Any], bool]:
     row = {"id": new_id("evt"), "state": "received", **values}
-    new = adding(tx, events, ("external_id",)).returning(events)
-    return await first(tx, new, **row) or await get(tx, events, external_id=row["external_id"])
+    new = await first(tx, adding(tx, events, ("external_id",)).returning(events), **row)
+    return new or await get(tx, events, external_id=row["external_id"]), new is not None
 
 
 async def known(tx: Tx, event: Event) -> Row[Any] | None:

@@ -23,7 +23,7 @@ from referrals.domain.states import ReferralState
 from referrals.store import campaigns, customers, inbox, scenes
 from referrals.store.schema import campaigns as campaigns_table
 from referrals.store.schema import referrals
-from referrals.store.sql import Tx, first
+from referrals.store.sql import Tx, find, first
 
 REDEMPTION = "referral_converted"
 
@@ -31,10 +31,13 @@ CLOCK_SKEW = timedelta(minutes=5)
 """By which a caller's clock may be ahead of ours."""
 
 
-async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Row[Any]:
-    """The event's row; a repeat gets the row that stands. Raises Problem, and inbox.EventIdReused."""
+async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> tuple[Row[Any], bool]:
+    """The event's row, and whether it is new; a repeat gets the row that stands.
+
+    Raises Problem, and inbox.EventIdReused.
+    """
     if known := await inbox.known(tx, event):
-        return known
+        return known, False
     if event.time and event.time > now + CLOCK_SKEW:
         raise _unknown("time", "must not be in the future")
     if isinstance(event.data, OrderReversed):
@@ -78,17 +81,25 @@ async def _check_refund(tx: Tx, data: OrderReversed) -> None:
 async def _campaign(tx: Tx, event: Event, customer_id: str | None) -> str | None:
     """The campaign that the event is about: the one it names, else the code's, the friend's sign-up's, the click's."""
     data = event.data
-    if data.campaign and await campaigns.in_force(tx, data.campaign) is None:
-        raise _unknown("data.campaign", f"there is no campaign {data.campaign}")
     if isinstance(data, Registered | OrderReversed):
-        return data.campaign
+        named = await _named(tx, data.campaign)
+        return str(named.id) if named else None
     code = data.code
     if isinstance(data, SignedUp):
         code = code or clicked_code(data.click)
-    campaign_id = data.campaign or await scenes.campaign_of(tx, code)
+    campaign = await _named(tx, data.campaign) or await scenes.campaign_of(tx, code)
     if isinstance(data, Shared | Clicked | SignedUp):
-        return campaign_id
-    return await _converting(tx, event.type, data.click, campaign_id, customer_id)
+        return str(campaign.id) if campaign else None
+    return await _converting(tx, event.type, data.click, campaign, customer_id)
+
+
+async def _named(tx: Tx, campaign_id: str | None) -> Row[Any] | None:
+    if campaign_id is None:
+        return None
+    found = await find(tx, campaigns_table, id=campaign_id)
+    if found is None:
+        raise _unknown("data.campaign", f"there is no campaign {campaign_id}")
+    return found
 
 
 async def check_type(tx: Tx, raw: Any) -> None:
@@ -103,23 +114,20 @@ async def check_type(tx: Tx, raw: Any) -> None:
 
 
 async def _converting(
-    tx: Tx, kind: str, click: str | None, campaign_id: str | None, customer_id: str | None
+    tx: Tx, kind: str, click: str | None, campaign: Row[Any] | None, customer_id: str | None
 ) -> str | None:
     """The same for a conversion, whose type must be the one that the campaign converts on."""
     wanted = "redemption" if kind == REDEMPTION else kind
-    converting = await campaigns.converting_on(tx, wanted)
-    await check_type(tx, {"type": kind})
-    if campaign_id is None:
+    if campaign is None:
+        await check_type(tx, {"type": kind})
+        converting = await campaigns.converting_on(tx, wanted)
         return await _without_code(tx, converting, click, customer_id)
-    if campaign_id not in converting:
-        row = await first(
-            tx,
-            select(campaigns_table.c.conversion_event).where(campaigns_table.c.id == campaign_id),
-        )
-        event_name = row.conversion_event if row else wanted
-        if event_name != wanted:
-            raise _unknown("type", f"the campaign {campaign_id} converts on {event_name}")
-    return campaign_id
+    converts_on = campaign.conversion_event
+    if converts_on != wanted or campaign.state == "archived":
+        await check_type(tx, {"type": kind})
+    if converts_on != wanted:
+        raise _unknown("type", f"the campaign {campaign.id} converts on {converts_on}")
+    return str(campaign.id)
 
 
 async def _without_code(
@@ -134,8 +142,9 @@ async def _without_code(
     )
     referral = await first(tx, statement)
     clicked = await scenes.campaign_of(tx, clicked_code(click))
-    if clicked in converting and not (referral and referral.state == ReferralState.SIGNED_UP):
-        return clicked
+    signed_up = referral is not None and referral.state == ReferralState.SIGNED_UP
+    if clicked and clicked.id in converting and not signed_up:
+        return str(clicked.id)
     return str(referral.campaign_id) if referral else None
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, and_, bindparam, select
 
 from referrals.domain.decisions import Reason
 from referrals.domain.states import RejectReason
@@ -11,6 +11,7 @@ from referrals.store import campaigns
 from referrals.store.campaigns import CampaignInForce
 from referrals.store.records import Scene
 from referrals.store.schema import advocates, codes, referrals
+from referrals.store.schema import campaigns as campaigns_table
 from referrals.store.schema.referrals import LIVE
 from referrals.store.sql import Tx, find, first, get
 
@@ -27,13 +28,34 @@ _OWNER = (
 )
 
 
+_REFERRED = (
+    select(advocates.c.customer_id, referrals.c.state)
+    .select_from(codes)
+    .join(advocates, advocates.c.id == codes.c.advocate_id)
+    .outerjoin(
+        referrals,
+        and_(
+            referrals.c.campaign_id == codes.c.campaign_id,
+            referrals.c.friend_id == bindparam("friend_id"),
+            LIVE,
+        ),
+    )
+    .where(codes.c.code == bindparam("code"), codes.c.campaign_id == bindparam("campaign_id"))
+)
+_CAMPAIGN_OF = (
+    select(campaigns_table)
+    .join(codes, codes.c.campaign_id == campaigns_table.c.id)
+    .where(codes.c.code == bindparam("code"))
+)
+
+
 async def find_code(tx: Tx, code: str) -> Row[Any] | None:
     return await find(tx, codes, code=code)
 
 
-async def campaign_of(tx: Tx, code: str | None) -> str | None:
-    row = await find_code(tx, code) if code else None
-    return str(row.campaign_id) if row else None
+async def campaign_of(tx: Tx, code: str | None) -> Row[Any] | None:
+    """The campaign whose code it is."""
+    return await first(tx, _CAMPAIGN_OF, code=code) if code else None
 
 
 async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any] | Reason:
@@ -90,6 +112,18 @@ async def advocate_of(tx: Tx, campaign_id: str, friend_id: str, code: str | None
         return await owner_of(tx, code, campaign_id)
     referral = await latest_referral(tx, campaign_id, friend_id)
     return await owner_of(tx, referral.code, campaign_id) if referral else None
+
+
+async def referred(
+    tx: Tx, campaign_id: str, friend_id: str, code: str | None
+) -> tuple[str | None, str | None]:
+    """The customer who refers the friend (see `advocate_of`), and the state of the friend's live referral."""
+    if code:
+        row = await first(tx, _REFERRED, campaign_id=campaign_id, friend_id=friend_id, code=code)
+        return (row.customer_id, row.state) if row else (None, None)
+    live = await live_referral(tx, campaign_id, friend_id)
+    advocate = await advocate_of(tx, campaign_id, friend_id, None)
+    return advocate, live.state if live else None
 
 
 async def find_referral(tx: Tx, referral_id: str) -> Row[Any] | None:

@@ -30,7 +30,11 @@ EXPIRED = Reason(
 
 async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     """Decide and record a `referral_signed_up`; the answer to a repeat is the first one."""
-    event = await inbox.claim(tx, event_id)
+    return await decide(tx, await inbox.claim(tx, event_id), now)
+
+
+async def decide(tx: Tx, event: Row[Any], now: datetime) -> dict[str, Any]:
+    """The same for an event that is claimed, or that this transaction stores."""
     if event.answer:
         return dict(event.answer)
     code = await scenes.published_code(tx, clicks.code_of(event.data) or "", event.campaign_id)

@@ -52,7 +52,7 @@ class Books:
         envelope = {"specversion": "1.0", "id": f"event-{next(self._numbers)}", "source": "shop"}
         event = parse_event(envelope | {"type": kind, "data": data})
         async with self.store.begin() as tx:
-            row = await receiving.receive(tx, event, "shop", self.now)
+            row, _ = await receiving.receive(tx, event, "shop", self.now)
         async with self.store.begin() as tx:
             return await DECIDE[kind](tx, row.id, self.now)
 
@@ -61,7 +61,8 @@ class Books:
         click = clicks.new_click(code)
         async with self.store.begin() as tx:
             campaign = await scenes.campaign_of(tx, code)
-            row = await inbox.click(tx, click, code, channel, campaign, self.now)
+            assert campaign
+            row = await inbox.click(tx, click, code, channel, campaign.id, self.now)
             await shares.share(tx, row.id, self.now)
         return click
 

@@ -17,7 +17,7 @@ from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, ReferralState
 from referrals.store.schema.base import Instant, metadata, one_of, quoted, unique_where
 
 _LIVE = f"state NOT IN ({quoted(CLOSED_WITHOUT_CONVERSION)})"
-LIVE = text(_LIVE)
+LIVE = text(f"referrals.{_LIVE}")
 """Written as in the keys, so that both databases look the rows up by them."""
 
 referrals = Table(
