@@ -106,8 +106,8 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
     if queue == REWARDS_QUEUE:
         return [rewards.settle_reward]
     log = _log_messages(resources)
-    referrals = ReferralActivities(resources.store, log)
-    advocates = AdvocateActivities(resources.store, log)
+    referrals = ReferralActivities(log)
+    advocates = AdvocateActivities(log)
     journeys = JourneyActivities(resources.store, resources.clock, log)
     return [
         referrals.sign_up,

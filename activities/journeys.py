@@ -24,6 +24,7 @@ from referrals.clock import Clock
 from referrals.domain.progress import Progress
 from referrals.domain.temporal import CAMPAIGN_ATTRIBUTE, JOURNEY_WORKFLOW, QUEUE
 from referrals.store import Store, journey_runs, progress, starts
+from referrals.store.sql import Tx
 
 CAMPAIGN = SearchAttributeKey.for_keyword(CAMPAIGN_ATTRIBUTE)
 HOPELESS = {
@@ -60,10 +61,12 @@ class JourneyActivities:
     @activity.defn
     async def next_step(self, step: JourneyStep) -> Progress:
         """Take the steps that are due, in one transaction; taking them again changes nothing."""
-        async with self.store.begin() as tx:
+
+        async def decision(tx: Tx) -> Progress:
             await journey_runs.go_on(tx, step.run, step.now)
-            found = await progress.of_journey(tx, step.run)
-        return await self.log.send(found)
+            return await progress.of_journey(tx, step.run)
+
+        return await self.log.decide(decision)
 
     @activity.defn
     async def tell_run(self, run_id: str) -> None:

@@ -1,6 +1,6 @@
-"""What goes by the log alone is sent right behind the decision that made it: an activity for each would cost more."""
+"""What goes by the log alone is sent with the decision that made it: an activity for each would cost more."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from temporalio import activity
@@ -17,6 +17,10 @@ from referrals.store.sending import Rules
 from referrals.store.sql import Known, Tx
 
 
+class NotSent(Exception):
+    """Sending by the log failed, for the reason that is its cause."""
+
+
 @dataclass(frozen=True)
 class LogMessages:
     store: Store
@@ -25,19 +29,29 @@ class LogMessages:
     public_url: str
     clock: Clock
 
-    async def send(self, progress: Progress) -> Progress:
-        """Send them, and tell what is left to send. Whatever goes wrong, the decision stands: they go as others do."""
+    async def decide(self, decision: Callable[[Tx], Awaitable[Progress]]) -> Progress:
+        """Decide, and send what goes by the log alone, in one transaction; returns what is left to do.
+
+        Whatever goes wrong with the messages, the decision is made: then they go as others do.
+        """
+        try:
+            async with self.store.begin() as tx:
+                return await self.send(tx, await decision(tx))
+        except NotSent as error:
+            # Its words could be those of the message: the activity that sends it now will tell more.
+            kind = type(error.__cause__).__name__
+            activity.logger.warning("Messages of the log were not sent at once: %s", kind)
+        async with self.store.begin() as tx:
+            return await decision(tx)
+
+    async def send(self, tx: Tx, progress: Progress) -> Progress:
+        """Send them, and tell what is left to send. Raises NotSent."""
         if not progress.messages:
             return progress
         try:
-            async with self.store.begin() as tx:
-                settled = await self._settle(tx, progress.messages)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the decision was made
-            # Its words could be those of the message: the activity that sends it now will tell more.
-            activity.logger.warning(
-                "Messages of the log were not sent at once: %s", type(error).__name__
-            )
-            return progress
+            settled = await self._settle(tx, progress.messages)
+        except Exception as error:
+            raise NotSent from error
         left = tuple(message for message in progress.messages if message not in settled)
         return progress.model_copy(update={"messages": left})
 

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.log import LogMessages
 from referrals.domain.progress import Progress
-from referrals.store import Store, conversions, grants, progress, reversals, signups
+from referrals.store import conversions, grants, progress, reversals, signups
 from referrals.store.sql import Tx
 
 ENGINE = "engine"
@@ -51,7 +51,6 @@ Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
 
 @dataclass
 class ReferralActivities:
-    store: Store
     log: LogMessages
 
     @activity.defn
@@ -91,24 +90,24 @@ class ReferralActivities:
     @activity.defn
     async def pass_time(self, step: Step) -> Progress:
         """Do what is due by now: expire a sign-up, confirm and reward a conversion. Or nothing: resume."""
-        async with self.store.begin() as tx:
-            await reversals.pass_time(
-                tx, step.friend.campaign, step.friend.friend, ENGINE, step.now
-            )
-            found = await self._progress(tx, step)
-        return await self.log.send(found)
+        friend = step.friend
+
+        async def decide(tx: Tx, _: str, now: datetime) -> None:
+            await reversals.pass_time(tx, friend.campaign, friend.friend, ENGINE, now)
+
+        return await self._decide(step, decide)
 
     async def _decide(self, step: Step, decide: Decide) -> Progress:
+        friend = step.friend
+
+        async def decision(tx: Tx) -> Progress:
+            await decide(tx, step.event, step.now)
+            return await progress.of_friend(tx, friend.campaign, friend.friend, step.now)
+
         try:
-            async with self.store.begin() as tx:
-                await decide(tx, step.event, step.now)
-                found = await self._progress(tx, step)
+            return await self.log.decide(decision)
         except reversals.NotPossible as error:
             raise not_possible(error) from error
-        return await self.log.send(found)
-
-    async def _progress(self, tx: Tx, step: Step) -> Progress:
-        return await progress.of_friend(tx, step.friend.campaign, step.friend.friend, step.now)
 
 
 def not_possible(error: reversals.NotPossible) -> ApplicationError:

@@ -84,7 +84,8 @@ async def _our_send(url: str) -> AsyncIterator[Send]:
         log = LogMessages(store, Templates(), rules, public_url, utc_now)
 
         async def send(messages: list[str]) -> None:
-            await log.send(Progress(messages=tuple(messages)))
+            async with store.begin() as tx:
+                await log.send(tx, Progress(messages=tuple(messages)))
 
         yield send
 

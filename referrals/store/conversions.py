@@ -70,12 +70,13 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     if event.answer:
         return dict(event.answer)
     order = Order.model_validate(event.data["order"]) if event.data.get("order") else None
-    order_row = await orders.lock(tx, order.id) if order else None
+    order_row, is_new = await orders.lock(tx, order.id) if order else (None, False)
     code = await _code(tx, event, now)
     if isinstance(code, Reason):
         return await _reject_without_code(tx, event, code, now)
     scene, attempt = await _attempt(tx, event, order, code, now)
-    place_at = await _qualify(tx, scene, attempt)
+    used = order_row is not None and not is_new and await _order_used(tx, scene, order_row)
+    place_at = await _qualify(tx, scene, attempt, order_used=used)
     if isinstance(place_at, Reason):
         return await _reject(tx, scene, attempt, place_at)
     scene, referral = await _accept(tx, scene, attempt, place_at)
@@ -159,9 +160,12 @@ async def _attempt(
     return scene, Attempt(event, order, code, found, live, at, attribution)
 
 
-async def _qualify(tx: Tx, scene: Scene, attempt: Attempt) -> Reason | datetime:
-    used = attempt.order is not None and await _order_used(tx, scene, attempt.order)
-    friend = await signups.friend_facts(tx, scene, attempt.at, attempt.referral, order_used=used)
+async def _qualify(
+    tx: Tx, scene: Scene, attempt: Attempt, *, order_used: bool
+) -> Reason | datetime:
+    friend = await signups.friend_facts(
+        tx, scene, attempt.at, attempt.referral, order_used=order_used
+    )
     place_at = qualify(
         scene.campaign,
         attempt.found.state,
@@ -196,7 +200,8 @@ async def _over_budget(tx: Tx, scene: Scene) -> bool:
     return not await budgets.fits(tx, scene.campaign.campaign, budget, more, scene.now)
 
 
-async def _order_used(tx: Tx, scene: Scene, order: Order) -> bool:
+async def _order_used(tx: Tx, scene: Scene, order: Row[Any]) -> bool:
+    """A live referral has it. One that is new is in no referral."""
     found = await first(tx, _ORDER, campaign_id=scene.campaign.campaign, order_id=order.id)
     return found is not None
 

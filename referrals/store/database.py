@@ -21,6 +21,8 @@ from referrals.store.sql import Tx
 
 IDLE = 5.0
 """Seconds after which a connection to PostgreSQL is asked whether it is still there."""
+CONNECTIONS = 30
+"""To PostgreSQL, kept open: what a new one costs is more than a whole referral."""
 STATEMENTS = 500
 """That a connection to PostgreSQL keeps prepared: all that are asked often."""
 BUSY_TIMEOUT = 20.0
@@ -138,8 +140,8 @@ def create_engine(url: str) -> AsyncEngine:
     if make_url(url).get_backend_name() != "sqlite":
         engine = create_async_engine(
             url,
-            pool_size=10,
-            max_overflow=20,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
             pool_use_lifo=True,
             hide_parameters=True,
             connect_args={"prepared_statement_cache_size": STATEMENTS},

@@ -11,11 +11,11 @@ from referrals.store.schema import orders
 from referrals.store.sql import Tx, adding, first, get
 
 
-async def lock(tx: Tx, order_id: str) -> Row[Any]:
-    """The order, locked: a refund and the conversion it belongs to cannot miss each other."""
+async def lock(tx: Tx, order_id: str) -> tuple[Row[Any], bool]:
+    """The order, locked: a refund and the conversion it belongs to cannot miss each other. And whether it is new."""
     new = adding(tx, orders, ("id",)).returning(orders)
     made = await first(tx, new, id=order_id, refunds=[], cancelled=False)
-    return made or await get(tx, orders, lock=True, id=order_id)
+    return made or await get(tx, orders, lock=True, id=order_id), made is not None
 
 
 async def refund(tx: Tx, order: Row[Any], amount: str | None) -> None:

@@ -39,12 +39,14 @@ UNSETTLED = frozenset(
 async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> Progress:
     """The friend's latest referral in the campaign; nothing is open where there is none."""
     referral = await scenes.latest_referral(tx, campaign_id, friend_id)
-    left = await _left(tx, friend_sender(campaign_id, friend_id), referral.id if referral else None)
+    sender_id = friend_sender(campaign_id, friend_id)
+    found = await _find_left(tx, sender_id, referral.id if referral else None)
+    left = _by_kind(found)
     if referral is None:
         return Progress(**left)
     state = ReferralState(referral.state)
     unsettled: Sequence[Row[Any]] = ()
-    if referral.converted_at:
+    if any(row.what == "unsettled" for row in found):
         unsettled = await rows(tx, _UNSETTLED, referral_id=referral.id)
     waiting = state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP}
     return Progress(
@@ -138,13 +140,22 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
     )
 
 
-async def _left(tx: Tx, sender_id: str, referral_id: str | None = None) -> dict[str, Any]:
+async def _left(tx: Tx, sender_id: str) -> dict[str, Any]:
+    return _by_kind(await _find_left(tx, sender_id))
+
+
+async def _find_left(tx: Tx, sender_id: str, referral_id: str | None = None) -> Sequence[Row[Any]]:
     """What is left to the workflow: messages to send, runs of journeys to tell, workflows to start.
 
-    And milestones that the referral won or lost, of which the advocate's workflow has yet to hear.
+    And rewards of the referral that are not settled, and milestones that it won or lost, of which the advocate's
+    workflow has yet to hear.
     """
     found = await rows(tx, _LEFT, sender_id=sender_id, referral_id=referral_id)
-    left = sorted(found, key=lambda row: (row.what, row.id))
+    return sorted(found, key=lambda row: (row.what, row.id))
+
+
+def _by_kind(left: Sequence[Row[Any]]) -> dict[str, Any]:
+    """As a `Progress` has it."""
     kinds = ("messages", "runs", "starts")
     return {kind: tuple(row.id for row in left if row.what == kind) for kind in kinds} | {
         "milestones": tuple(
@@ -208,6 +219,9 @@ _LEFT = union_all(
     _select("runs", journey_runs.c.id).where(journey_runs.c.teller_id == _SENDER),
     _select("starts", workflow_starts.c.id).where(
         workflow_starts.c.sender_id == _SENDER, written(workflow_starts.c.state, "pending")
+    ),
+    _select("unsettled", rewards.c.id).where(
+        rewards.c.referral_id == _REFERRAL, rewards.c.state.in_(UNSETTLED)
     ),
     _WON,
     _LOST,

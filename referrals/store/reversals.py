@@ -54,7 +54,7 @@ async def referrals_of_order(tx: Tx, order_id: str, campaign_id: str | None) -> 
 async def note(tx: Tx, event_id: str) -> Sequence[Row[Any]]:
     """Note a refund or cancellation with its order, once. Returns the referrals to reassess."""
     event = await inbox.claim(tx, event_id)
-    order = await orders.lock(tx, event.data["order"]["id"])
+    order, _ = await orders.lock(tx, event.data["order"]["id"])
     if not event.data.get("noted"):
         if event.type == "order_cancelled":
             await orders.cancel(tx, order)
@@ -67,7 +67,7 @@ async def note(tx: Tx, event_id: str) -> Sequence[Row[Any]]:
 async def order_reversed(tx: Tx, event_id: str, referral_id: str, now: datetime) -> None:
     """Re-evaluate one referral after its order's refund or cancellation."""
     event = await inbox.claim(tx, event_id)
-    order = await orders.lock(tx, event.data["order"]["id"])
+    order, _ = await orders.lock(tx, event.data["order"]["id"])
     scene, _ = await scenes.locked_scene(tx, referral_id, event.actor, now)
     await reassess(tx, scene, order)
 
