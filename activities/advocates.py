@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -16,18 +15,18 @@ from referrals.store import grants, progress, publications, reversals, settlemen
 from referrals.store.sql import Tx
 
 
-class Advocate(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Advocate:
     """Who: the customer's id here, in a campaign."""
 
-    model_config = ConfigDict(frozen=True)
     campaign: str
     customer: str
 
 
-class AdvocateStep(BaseModel):
+@dataclass(frozen=True, slots=True)
+class AdvocateStep:
     """One thing to do for an advocate; `subject` is the id of the event, command or milestone that it is about."""
 
-    model_config = ConfigDict(frozen=True)
     advocate: Advocate
     now: datetime
     subject: str = ""

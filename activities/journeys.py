@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row
 from temporalio import activity
 from temporalio.client import Client, RPCError, WithStartWorkflowOperation
@@ -36,18 +35,18 @@ HOPELESS = {
 """What a server answers to a request that is as wrong the next time."""
 
 
-class JourneyRun(BaseModel):
+@dataclass(frozen=True, slots=True)
+class JourneyRun:
     """One run of a journey that waits, by its row's id; the campaign, for fairness."""
 
-    model_config = ConfigDict(frozen=True)
     campaign: str
     run: str
 
 
-class JourneyStep(BaseModel):
+@dataclass(frozen=True, slots=True)
+class JourneyStep:
     """Whatever is due in a run by `now`."""
 
-    model_config = ConfigDict(frozen=True)
     run: str
     now: datetime
 

@@ -1,7 +1,7 @@
 """What goes by the log alone is sent with the decision that made it: an activity for each would cost more."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio import activity
 
@@ -53,7 +53,7 @@ class LogMessages:
         except Exception as error:
             raise NotSent from error
         left = tuple(message for message in progress.messages if message not in settled)
-        return progress.model_copy(update={"messages": left})
+        return replace(progress, messages=left)
 
     async def _settle(self, tx: Tx, message_ids: Sequence[str]) -> set[str]:
         known, kept, now = Known(tx), [], self.clock()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -22,24 +21,25 @@ ENGINE = "engine"
 """Who did what nobody asked for at that moment: a timer was due."""
 
 
-class Friend(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Friend:
     """Whose referral: the friend's id here, in a campaign."""
 
-    model_config = ConfigDict(frozen=True)
     campaign: str
     friend: str
 
 
+@dataclass(frozen=True, slots=True)
 class Beginning(Friend):
     """The same, with where the referral stands in SQL as its workflow begins, if that is known."""
 
     standing: Progress | None = None
 
 
-class Step(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Step:
     """One thing to do for a friend's referral: process an event (or command), or the passing of time."""
 
-    model_config = ConfigDict(frozen=True)
     friend: Friend
     now: datetime
     event: str = ""

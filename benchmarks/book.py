@@ -54,9 +54,9 @@ def open_sync(url: str) -> Engine:
 
 
 def _pool(url: str) -> dict[str, int]:
-    """SQLite has one writer at a time, and waits better in line for a connection than for its lock."""
+    """As ours. SQLite has one writer at a time, and waits better in line for a connection than for its lock."""
     lone = make_url(url).get_backend_name() == "sqlite"
-    return {"pool_size": 1, "max_overflow": 0} if lone else {"pool_size": 10, "max_overflow": 20}
+    return {"pool_size": 1 if lone else 30, "max_overflow": 0}
 
 
 def _prepare(engine: Engine) -> None:

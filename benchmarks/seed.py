@@ -15,7 +15,7 @@ ADVOCATES = 50
 """Enough that they do not wait for each other's locks."""
 
 
-def campaign(milestones: Sequence[int] = ()) -> Campaign:
+def campaign(milestones: Sequence[int] = (), hold: str | None = None) -> Campaign:
     """Points for both sides, a thank-you to both by the log."""
     thanks = [
         {"send": {"template": f"thank_{side}", "to": side, "channels": ["log"]}}
@@ -34,20 +34,20 @@ def campaign(milestones: Sequence[int] = ()) -> Campaign:
             "name": "Bench",
             "landing_url": "https://shop.example/welcome",
             "code": {"uses": None},
-            "conversion": {"attribution_window": "P30D"},
+            "conversion": {"attribution_window": "P30D"} | ({"hold": hold} if hold else {}),
             "rewards": {"friend": {"type": "points", "amount": 50}, "tiers": tiers},
             "journeys": [{"name": "thanks", "on": "referral_converted", "steps": thanks}],
         }
     )
 
 
-def seed(url: str, milestones: Sequence[int] = ()) -> str:
+def seed(url: str, milestones: Sequence[int] = (), hold: str | None = None) -> str:
     """Apply the campaign and publish the codes `CODE-0` … to the advocates `advocate-0` …; returns the URL."""
 
     async def run() -> None:
         now = datetime.now(UTC)
         async with open_store(url) as store, store.begin() as tx:
-            await campaigns.apply(tx, campaign(milestones), "bench", now)
+            await campaigns.apply(tx, campaign(milestones, hold), "bench", now)
             await publish(tx, 0, ADVOCATES, now)
 
     asyncio.run(run())

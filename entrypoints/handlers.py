@@ -13,7 +13,7 @@ from entrypoints.dispatch import Dispatch, advocate_run, referral_run
 from referrals.clock import Clock
 from referrals.domain.links import link, share_links
 from referrals.domain.progress import Progress
-from referrals.domain.states import Decision, ReferralState
+from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, Decision, ReferralState
 from referrals.store import (
     Store,
     answers,
@@ -30,6 +30,7 @@ from referrals.store import (
     shares,
     signups,
 )
+from referrals.store.receiving import Received
 from referrals.store.sql import Tx
 from workflows.advocate import AdvocateWorkflow
 from workflows.referral import ReferralWorkflow
@@ -69,23 +70,24 @@ class Handlers:
                 raise refused from error
             raise
 
-    async def begin(self, tx: Tx, row: Row[Any]) -> Rest | None:
+    async def begin(self, tx: Tx, received: Received) -> Rest | None:
         """What can be done already in the transaction that stores the event, which nobody else has seen yet."""
+        row, by_code = received.row, received.by_code
         if row.type == "referral_signed_up":
-            return await self._signed_up(tx, row)
-        return None if row.type in HANDLERS else await self._converting(tx, row)
+            return await self._signed_up(tx, row, by_code)
+        return None if row.type in HANDLERS else await self._converting(tx, row, by_code)
 
     async def sign_up(self, row: Row[Any]) -> None:
         async with self._store.begin() as tx:
             rest = await self._signed_up(tx, await inbox.claim(tx, row.id))
         await rest()
 
-    async def _signed_up(self, tx: Tx, event: Row[Any]) -> Rest:
+    async def _signed_up(self, tx: Tx, event: Row[Any], by_code: Row[Any] | None = None) -> Rest:
         """Decided here. A workflow begins where SQL says that there is something to wait for, or to send."""
         now = self._clock()
         answer = await signups.decide(tx, event, now)
         standing = await progress.of_friend(tx, event.campaign_id, event.customer_id, now)
-        advocate = await _advocate(tx, event)
+        advocate, _ = await _referred(tx, event, by_code)
 
         async def rest() -> None:
             opened = standing.open and answer["decision"] == Decision.ACCEPTED
@@ -102,11 +104,10 @@ class Handlers:
             rest = await self._converting(tx, row)
         await rest()
 
-    async def _converting(self, tx: Tx, event: Row[Any]) -> Rest:
+    async def _converting(self, tx: Tx, event: Row[Any], by_code: Row[Any] | None = None) -> Rest:
         """A certain rejection — the code is nobody's, or the friend has converted — starts no workflow for nothing."""
-        code = clicks.code_of(event.data)
-        advocate, state = await scenes.referred(tx, event.campaign_id, event.customer_id, code)
-        nobodys = event.campaign_id is None or (code is not None and advocate is None)
+        advocate, state = await _referred(tx, event, by_code)
+        nobodys = advocate is None and bool(event.campaign_id is None or clicks.code_of(event.data))
         over = state not in (None, ReferralState.SIGNED_UP)
         certain = (nobodys or over) and not await _tells_rejections(tx, event.campaign_id)
 
@@ -148,7 +149,7 @@ class Handlers:
 
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
-            advocate = await _advocate(tx, row)
+            advocate, _ = await _referred(tx, row)
         run = referral_run(row.campaign_id, row.customer_id, advocate)
         await self._dispatch.update(run, update, row)
 
@@ -256,10 +257,23 @@ def _idle_for(standing: Progress, now: datetime) -> timedelta | None:
     return standing.wake_at - now
 
 
-async def _advocate(tx: Tx, row: Row[Any]) -> str | None:
-    """The customer who refers the friend that the event is about."""
-    code = clicks.code_of(row.data)
-    return await scenes.advocate_of(tx, row.campaign_id, row.customer_id, code)
+async def _referred(
+    tx: Tx, row: Row[Any], by_code: Row[Any] | None = None
+) -> tuple[str | None, str | None]:
+    """The customer who refers the friend, by the code or else by the referral that there is; and the live one's state.
+
+    `by_code` is what the event's code told, if that is known (see `scenes.by_code`).
+    """
+    if code := clicks.code_of(row.data):
+        found = by_code or await scenes.by_code(tx, code, row.customer_id)
+        if found is None or found.id != row.campaign_id:
+            return None, None
+        return found.advocate, found.friends
+    latest = await scenes.latest_referral(tx, row.campaign_id, row.customer_id)
+    if latest is None:
+        return None, None
+    advocate = await scenes.owner_of(tx, latest.code, row.campaign_id)
+    return advocate, None if latest.state in CLOSED_WITHOUT_CONVERSION else latest.state
 
 
 async def _tells_rejections(tx: Tx, campaign_id: str | None) -> bool:

@@ -67,11 +67,11 @@ class Intake:
         """
         now = self._clock()
         async with self._store.begin() as tx:
-            row, is_new = await receiving.receive(tx, event, actor, now)
-            earlier = await inbox.queued_before(tx, row)
-            may_begin = begin and is_new and not earlier
-            rest = await self._handlers.begin(tx, row) if may_begin else None
-        return row, earlier, rest
+            received = await receiving.receive(tx, event, actor, now)
+            earlier = await inbox.queued_before(tx, received.row)
+            may_begin = begin and received.is_new and not earlier
+            rest = await self._handlers.begin(tx, received) if may_begin else None
+        return received.row, earlier, rest
 
     async def publish(self, campaign_id: str, body: Publish, actor: str) -> Answered:
         """Assign a code to a customer; answers with the publication."""
@@ -139,8 +139,8 @@ class Intake:
                 type=receiving.REDEMPTION if kind == "redemption" else kind,
                 data=data.model_copy(update={"campaign": campaign_id}),
             )
-            row, _ = await receiving.receive(tx, event, actor, self._clock())
-            answer = await conversions.convert(tx, row.id, self._clock())
+            received = await receiving.receive(tx, event, actor, self._clock())
+            answer = await conversions.convert(tx, received.row.id, self._clock())
         if "discount" in answer:  # the coupon stays where it was
             answer["discount"] |= {"code": None}
         return answer | {"event": None, "referral": None}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -72,16 +73,24 @@ def check_id(prefix: str, text: str) -> None:
         raise ApplicationError(f"not an id {prefix}…: {text!r}", type="InvalidArgument")
 
 
+@dataclass(slots=True)
+class Running:
+    """An effect in flight. It goes on `again` where more came up meanwhile; a message may be asleep, or held."""
+
+    again: bool = False
+    asleep: bool = False
+    held: bool = False
+
+
 class Effects:
     """Effects in flight, each known by its key and not begun twice while it runs."""
 
+    __slots__ = ("_parked", "_running", "_tasks")
+
     def __init__(self) -> None:
-        self._running: set[Hashable] = set()
-        self._untold: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._again: set[str] = set()
-        self._asleep: set[str] = set()
-        self._held: set[str] = set()
+        self._running: dict[Hashable, Running] = {}
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        """The same, and those whose effect is over but not what follows from it."""
         self._parked = False
 
     @property
@@ -91,7 +100,7 @@ class Effects:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is going on but messages that wait: another run would take them up from SQL."""
-        return len(self._tasks) == len(self._asleep)
+        return len(self._tasks) == sum(effect.asleep for effect in self._running.values())
 
     def attention(self, progress: Progress) -> list[SearchAttributeUpdate[Any]]:
         """What has to change in Temporal's list for operators, if anything."""
@@ -100,7 +109,8 @@ class Effects:
 
     def _changes(self) -> list[SearchAttributeUpdate[Any]]:
         shown = workflow.info().typed_search_attributes.get(ATTENTION)
-        wanted = "reward_failed" if self._parked else "message_held" if self._held else None
+        held = any(effect.held for effect in self._running.values())
+        wanted = "reward_failed" if self._parked else "message_held" if held else None
         if wanted == shown:
             return []
         return [ATTENTION.value_set(wanted) if wanted else ATTENTION.value_unset()]
@@ -115,10 +125,10 @@ class Effects:
         if key in self._running:
             effect.close()
             return
-        self._running.add(key)
+        self._running[key] = Running()
         task = asyncio.create_task(self._run(key, effect, then))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
 
     async def _run(
         self,
@@ -129,7 +139,7 @@ class Effects:
         try:
             await effect
         finally:
-            self._running.discard(key)
+            del self._running[key]
         if then:
             await then()
 
@@ -138,36 +148,32 @@ class Effects:
 
     def send_again(self, message: str) -> None:
         """Even where it is being sent just now; one that waits is looked at at once."""
-        if message in self._running:
-            self._again.add(message)
+        if running := self._running.get(message):
+            running.again = True
         else:
             self.send(message)
 
     async def _send(self, message: str) -> None:
-        self._again.discard(message)
+        running = self._running[message]
+        running.again = False
         sending = await _attempt(message)
-        while sending.again_at or message in self._again:
-            await self._wait(message, sending)
-            self._again.discard(message)
+        while sending.again_at or running.again:
+            await self._wait(running, sending)
+            running.again = False
             sending = await _attempt(message)
-        self._hold(message, held=False)
+        self._hold(running, held=False)
 
-    async def _wait(self, message: str, sending: Sending) -> None:
+    async def _wait(self, running: Running, sending: Sending) -> None:
         """Nothing is wrong: it is not time yet, or an operator has to see to what holds it."""
-        self._hold(message, held=sending.held)
+        self._hold(running, held=sending.held)
         left = (sending.again_at or workflow.now()) - workflow.now()
-        self._asleep.add(message)
+        running.asleep = True
         with suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: message in self._again, timeout=max(left, SHORTEST_WAIT)
-            )
-        self._asleep.discard(message)
+            await workflow.wait_condition(lambda: running.again, timeout=max(left, SHORTEST_WAIT))
+        running.asleep = False
 
-    def _hold(self, message: str, *, held: bool) -> None:
-        if held:
-            self._held.add(message)
-        else:
-            self._held.discard(message)
+    def _hold(self, running: Running, *, held: bool) -> None:
+        running.held = held
         if changes := self._changes():
             workflow.upsert_search_attributes(changes)
 
@@ -176,12 +182,13 @@ class Effects:
 
     def tell(self, run: str) -> None:
         """Once more where it is being told just now: there may be more to tell."""
-        self._untold.add(run)
         self.begin(run, self._tell(run))
+        self._running[run].again = True
 
     async def _tell(self, run: str) -> None:
-        while run in self._untold:
-            self._untold.discard(run)
+        running = self._running[run]
+        while running.again:
+            running.again = False
             await workflow.execute_activity_method(JourneyActivities.tell_run, run, **NOTE)
 
     def settle(self, reward: str, then: Callable[[], Awaitable[None]]) -> None:

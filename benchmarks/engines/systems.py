@@ -73,8 +73,14 @@ class Sample:
         return sum(self.cpu.get(role, 0.0) for role in roles or self.cpu) / self.count * 1000
 
 
-def ours(site: Site, database: str, temporal: Temporal, milestones: Sequence[int] = ()) -> System:
-    url = seed(site.database(database, "ours"), milestones)
+def ours(
+    site: Site,
+    database: str,
+    temporal: Temporal,
+    milestones: Sequence[int] = (),
+    hold: str | None = None,
+) -> System:
+    url = seed(site.database(database, "ours"), milestones, hold)
     env = settings(url, temporal)
     worker = site.python("ours-worker", str(worker_file()), env=env)
     client = site.python("ours-client", "-m", "benchmarks.engines.ours", answers=True, env=env)

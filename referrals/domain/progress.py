@@ -1,5 +1,6 @@
 """What a workflow needs to know to go on; ids and times only, for it stands in workflow histories."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +12,12 @@ from pydantic import (
     model_validator,
 )
 
+# What a run holds for as long as it waits is kept small: a model of pydantic takes six times as much memory.
 
-class MilestoneChange(BaseModel):
+
+@dataclass(frozen=True, slots=True)
+class MilestoneChange:
     """A milestone whose reward has yet to follow its state, `reached` or `lost`."""
-
-    model_config = ConfigDict(frozen=True)
 
     milestone: str
     state: str
@@ -23,7 +25,8 @@ class MilestoneChange(BaseModel):
     """The advocate's customer id here."""
 
 
-class Progress(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Progress:
     """Where a referral, an advocate or a journey stands in SQL.
 
     `open`: there is more to come; `wake_at`: when time alone changes something; `attention`: something
@@ -31,8 +34,6 @@ class Progress(BaseModel):
     provider, `milestones` to be settled by the advocate's workflow; `runs` of journeys wait to be started or told,
     `starts` to start workflows of others.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     state: str = ""
     open: bool = False

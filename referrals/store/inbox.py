@@ -117,8 +117,19 @@ async def click(
 
 async def _insert(tx: Tx, **values: Any) -> tuple[Row[Any], bool]:
     row = {"id": new_id("evt"), "state": "received", **values}
-    new = await first(tx, adding(tx, events, ("external_id",)).returning(events), **row)
+    adding_it = adding(tx, events, ("external_id",)).returning(*_NEW)
+    new = await first(tx, adding_it, whose=row.get("customer_id"), **row)
     return new or await get(tx, events, external_id=row["external_id"]), new is not None
+
+
+_OTHERS = events.alias()
+_NEW = (
+    *events.c,
+    exists()
+    .where(_OTHERS.c.customer_id == bindparam("whose"), _OTHERS.c.state == "queued")
+    .label("others_wait"),
+)
+"""A new row, and whether there is an earlier one of its customer to go first."""
 
 
 async def known(tx: Tx, event: Event) -> Row[Any] | None:
@@ -225,7 +236,7 @@ async def waiting(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[
 
 async def queued_before(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
     """Earlier events of the same customer that still wait: they go first."""
-    if event.customer_id is None:
+    if event.customer_id is None or not getattr(event, "others_wait", True):
         return []
     found = await rows(tx, _QUEUED_BEFORE, customer_id=event.customer_id, event_id=event.id)
     return list(found)

@@ -1,5 +1,6 @@
 """Storing an event before it is processed: contact details go to the customers, the rest into the inbox."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,9 @@ from sqlalchemy import Row, select
 from referrals.domain.clicks import clicked_code
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import (
-    Clicked,
     Converted,
     Customer,
+    Data,
     Event,
     OrderReversed,
     Registered,
@@ -31,13 +32,19 @@ CLOCK_SKEW = timedelta(minutes=5)
 """By which a caller's clock may be ahead of ours."""
 
 
-async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> tuple[Row[Any], bool]:
-    """The event's row, and whether it is new; a repeat gets the row that stands.
+@dataclass(frozen=True)
+class Received:
+    """An event's row, whether it is new or one that stood already, and what its code told (see `scenes.by_code`)."""
 
-    Raises Problem, and inbox.EventIdReused.
-    """
+    row: Row[Any]
+    is_new: bool = False
+    by_code: Row[Any] | None = None
+
+
+async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
+    """Store the event; a repeat gets the row that stands. Raises Problem, and inbox.EventIdReused."""
     if known := await inbox.known(tx, event):
-        return known, False
+        return Received(known)
     if event.time and event.time > now + CLOCK_SKEW:
         raise _unknown("time", "must not be in the future")
     if isinstance(event.data, OrderReversed):
@@ -46,10 +53,13 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> tuple[Row[
     customer_id = await customers.upsert(tx, person, now) if person else None
     if isinstance(event.data, Shared) and event.data.friend:
         await customers.upsert(tx, event.data.friend, now)
-    campaign_id = await _campaign(tx, event, customer_id)
-    return await inbox.receive(
+    named = await _named(tx, event.data.campaign)
+    by_code = None if named else await scenes.by_code(tx, _code_of(event.data), customer_id)
+    campaign_id = await _campaign(tx, event, named or by_code, customer_id)
+    row, is_new = await inbox.receive(
         tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
     )
+    return Received(row, is_new, by_code)
 
 
 def _person(event: Event) -> Customer | None:
@@ -78,19 +88,19 @@ async def _check_refund(tx: Tx, data: OrderReversed) -> None:
             raise _unknown("data.order.amount", str(error)) from error
 
 
-async def _campaign(tx: Tx, event: Event, customer_id: str | None) -> str | None:
-    """The campaign that the event is about: the one it names, else the code's, the friend's sign-up's, the click's."""
-    data = event.data
+def _code_of(data: Data) -> str | None:
     if isinstance(data, Registered | OrderReversed):
-        named = await _named(tx, data.campaign)
-        return str(named.id) if named else None
-    code = data.code
-    if isinstance(data, SignedUp):
-        code = code or clicked_code(data.click)
-    campaign = await _named(tx, data.campaign) or await scenes.campaign_of(tx, code)
-    if isinstance(data, Shared | Clicked | SignedUp):
-        return str(campaign.id) if campaign else None
-    return await _converting(tx, event.type, data.click, campaign, customer_id)
+        return None
+    return data.code or (clicked_code(data.click) if isinstance(data, SignedUp) else None)
+
+
+async def _campaign(
+    tx: Tx, event: Event, campaign: Row[Any] | None, customer_id: str | None
+) -> str | None:
+    """The campaign that the event is about: the one it names, else the code's, the friend's sign-up's, the click's."""
+    if isinstance(event.data, Converted):
+        return await _converting(tx, event.type, event.data.click, campaign, customer_id)
+    return str(campaign.id) if campaign else None
 
 
 async def _named(tx: Tx, campaign_id: str | None) -> Row[Any] | None:
@@ -116,7 +126,7 @@ async def check_type(tx: Tx, raw: Any) -> None:
 async def _converting(
     tx: Tx, kind: str, click: str | None, campaign: Row[Any] | None, customer_id: str | None
 ) -> str | None:
-    """The same for a conversion, whose type must be the one that the campaign converts on."""
+    """Its type must be the one that the campaign converts on."""
     wanted = "redemption" if kind == REDEMPTION else kind
     if campaign is None:
         await check_type(tx, {"type": kind})
@@ -141,7 +151,7 @@ async def _without_code(
         .limit(1)
     )
     referral = await first(tx, statement)
-    clicked = await scenes.campaign_of(tx, clicked_code(click))
+    clicked = await scenes.by_code(tx, clicked_code(click))
     signed_up = referral is not None and referral.state == ReferralState.SIGNED_UP
     if clicked and clicked.id in converting and not signed_up:
         return str(clicked.id)

@@ -28,10 +28,15 @@ _OWNER = (
 )
 
 
-_REFERRED = (
-    select(advocates.c.customer_id, referrals.c.state)
+_BY_CODE = (
+    select(
+        campaigns_table,
+        advocates.c.customer_id.label("advocate"),
+        referrals.c.state.label("friends"),
+    )
     .select_from(codes)
-    .join(advocates, advocates.c.id == codes.c.advocate_id)
+    .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
+    .outerjoin(advocates, advocates.c.id == codes.c.advocate_id)
     .outerjoin(
         referrals,
         and_(
@@ -40,11 +45,6 @@ _REFERRED = (
             LIVE,
         ),
     )
-    .where(codes.c.code == bindparam("code"), codes.c.campaign_id == bindparam("campaign_id"))
-)
-_CAMPAIGN_OF = (
-    select(campaigns_table)
-    .join(codes, codes.c.campaign_id == campaigns_table.c.id)
     .where(codes.c.code == bindparam("code"))
 )
 
@@ -53,9 +53,12 @@ async def find_code(tx: Tx, code: str) -> Row[Any] | None:
     return await find(tx, codes, code=code)
 
 
-async def campaign_of(tx: Tx, code: str | None) -> Row[Any] | None:
-    """The campaign whose code it is."""
-    return await first(tx, _CAMPAIGN_OF, code=code) if code else None
+async def by_code(tx: Tx, code: str | None, friend_id: str | None = None) -> Row[Any] | None:
+    """The campaign whose code it is, with the `advocate` (the customer's id), and the state of the `friends` referral.
+
+    That is the live one in the campaign, whatever its code.
+    """
+    return await first(tx, _BY_CODE, code=code, friend_id=friend_id) if code else None
 
 
 async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any] | Reason:
@@ -104,26 +107,6 @@ async def owner_of(tx: Tx, code: str, campaign_id: str | None) -> str | None:
     """The customer whose code it is in the campaign."""
     row = await first(tx, _OWNER, code=code, campaign_id=campaign_id)
     return str(row.customer_id) if row else None
-
-
-async def advocate_of(tx: Tx, campaign_id: str, friend_id: str, code: str | None) -> str | None:
-    """The customer who refers the friend: by the code, else by the referral there is."""
-    if code:
-        return await owner_of(tx, code, campaign_id)
-    referral = await latest_referral(tx, campaign_id, friend_id)
-    return await owner_of(tx, referral.code, campaign_id) if referral else None
-
-
-async def referred(
-    tx: Tx, campaign_id: str, friend_id: str, code: str | None
-) -> tuple[str | None, str | None]:
-    """The customer who refers the friend (see `advocate_of`), and the state of the friend's live referral."""
-    if code:
-        row = await first(tx, _REFERRED, campaign_id=campaign_id, friend_id=friend_id, code=code)
-        return (row.customer_id, row.state) if row else (None, None)
-    live = await live_referral(tx, campaign_id, friend_id)
-    advocate = await advocate_of(tx, campaign_id, friend_id, None)
-    return advocate, live.state if live else None
 
 
 async def find_referral(tx: Tx, referral_id: str) -> Row[Any] | None:

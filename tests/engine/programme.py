@@ -114,8 +114,8 @@ class Programme:
         raw = {"specversion": "1.0", "id": f"e-{number}", "source": "shop"}
         event = parse_event(raw | {"type": kind, "data": data})
         async with self.store.begin() as tx:
-            row, _ = await receiving.receive(tx, event, "shop", self.now())
-        return row
+            received = await receiving.receive(tx, event, "shop", self.now())
+        return received.row
 
     async def ask(self, kind: str, referral: str) -> Any:
         """The row of an operator's command."""

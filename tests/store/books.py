@@ -52,15 +52,15 @@ class Books:
         envelope = {"specversion": "1.0", "id": f"event-{next(self._numbers)}", "source": "shop"}
         event = parse_event(envelope | {"type": kind, "data": data})
         async with self.store.begin() as tx:
-            row, _ = await receiving.receive(tx, event, "shop", self.now)
+            received = await receiving.receive(tx, event, "shop", self.now)
         async with self.store.begin() as tx:
-            return await DECIDE[kind](tx, row.id, self.now)
+            return await DECIDE[kind](tx, received.row.id, self.now)
 
     async def click(self, code: str, channel: str = "link") -> str:
         """A visit of the referral link; returns the click's id."""
         click = clicks.new_click(code)
         async with self.store.begin() as tx:
-            campaign = await scenes.campaign_of(tx, code)
+            campaign = await scenes.by_code(tx, code)
             assert campaign
             row = await inbox.click(tx, click, code, channel, campaign.id, self.now)
             await shares.share(tx, row.id, self.now)
