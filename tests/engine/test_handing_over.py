@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from referrals.store import inbox, keeping, schema
+from referrals.store import inbox, keeping, schema, signups
 from tests.engine.campaigns import THANKS, campaign
 from tests.engine.test_outages import RETRY, conversion, failing, states, temporal_away
 from tests.engine.world import World
@@ -53,6 +53,38 @@ async def test_a_sign_up_while_temporal_is_away_is_decided_and_expires_in_its_ti
     assert await world.messages() == [("nudge_friend", "fay", "sent")]
     await world.sleep(days=28)
     await world.until_state(referral.id, "expired")
+
+
+@sqlite
+async def test_no_worker_hears_of_a_sign_up_before_there_is_something_to_do(world: World):
+    await world.apply(campaign(conversion={"attribution_window": "P30D"}))
+    code = await world.publish("spring", "ada")
+
+    for friend in ("fay", "gus"):
+        await world.sign_up(code, friend)
+
+    fays, guss = [await world.referral_run("spring", friend) for friend in ("fay", "gus")]
+    assert [len((await run.fetch_history()).events) for run in (fays, guss)] == [1, 1]
+    assert (await world.convert(code, "fay"))["decision"] == "accepted"
+    assert await fays.result() == "rewarded"
+    await world.sleep(days=29)
+    assert len((await guss.fetch_history()).events) == 1
+    await world.sleep(days=2)
+    assert await guss.result() == "expired"
+
+
+async def test_a_sign_up_whose_decision_fails_is_stored_alone_and_decided_after_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    monkeypatch.setattr(signups, "decide", failing(signups.decide, OSError("the disk is full")))
+
+    answered = await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
+
+    assert (answered.status, answered.body["decision"]) == (200, "accepted")
+    assert await states(world) == ["processed"]
+    assert await world.activity() == ["code_published", "referral_signed_up"]
 
 
 @sqlite
