@@ -1,4 +1,6 @@
-"""How many statements a lifecycle takes beside the twin's, and what one costs: what bounds it on each database."""
+"""How many statements a lifecycle takes beside the twin's, how long it waits for them, and what one costs: what bounds it
+on each database.
+"""
 
 from collections.abc import Iterator
 
@@ -17,12 +19,14 @@ def run(asked: Asked, site: Site) -> Iterator[Figure]:
 
 
 def _on(database: str, site: Site) -> Iterator[Figure]:
-    mine, theirs = (seed(site.database(database, name)) for name in ("ours", "bare"))
-    env = settings(mine, site.temporal(f"temporal-{database}"))
-    module = ("-m", "benchmarks.engines.counted", theirs)
+    own, twins = (seed(site.database(database, name)) for name in ("ours", "bare"))
+    env = settings(own, site.temporal(f"temporal-{database}"))
+    module = ("-m", "benchmarks.engines.counted", twins)
     found = site.python(f"counted-{database}", *module, env=env, answers=True).ask()
     about = {"case": CASE, "reference": "bare", "database": database}
-    yield compare([found["ours"]], [found["theirs"]], float, metric="count", **about)
+    for metric, unit in (("count", ""), ("time", "ms")):
+        mine, theirs = ([found[f"{name}_{metric}"]] for name in ("ours", "theirs"))
+        yield compare(mine, theirs, float, metric=metric, unit=unit, **about)
     note = "CPU of our process, for a row by its key"
     cost = {"metric": "cost", "unit": "ms", "ours": found["cost"], "note": note}
     yield Figure(case=CASE, reference="none", database=database, **cost)

@@ -1,4 +1,4 @@
-"""What a lifecycle asks of the database, ours and the twin's, and what one statement costs: `… counted BARE`, by our settings."""
+"""What a lifecycle asks of the database and how long it waits for it, ours and the twin's: `… counted BARE`, by our settings."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from benchmarks import book, driver
 from benchmarks.engines.ours import Ours
@@ -19,47 +19,61 @@ from referrals.store.schema import codes
 from referrals.store.sql import find
 from worker import working
 
-WARM, SELECTS = 3, 2000
+WARM, LIFECYCLES, SELECTS = 10, 20, 2000
 
 
 @contextmanager
-def counting(*engines: Engine) -> Iterator[list[str]]:
-    """The statements that the block sends, but for those that begin and end transactions."""
-    seen: list[str] = []
+def timing(*engines: Engine) -> Iterator[list[float]]:
+    """Milliseconds of each statement that the block sends, but for those that begin and end transactions."""
+    spent: list[float] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+    def before(connection: Connection, *_: object) -> None:
+        connection.info["begun"] = time.perf_counter()
+
+    def after(connection: Connection, _: object, statement: str, *__: object) -> None:
         if not statement.startswith("BEGIN"):
-            seen.append(statement)
+            spent.append((time.perf_counter() - connection.info["begun"]) * 1000)
 
     for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    yield seen
+        event.listen(engine, "before_cursor_execute", before)
+        event.listen(engine, "after_cursor_execute", after)
+    yield spent
     for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", before)
+        event.remove(engine, "after_cursor_execute", after)
 
 
-async def ours(settings: Settings) -> int:
+async def ours(settings: Settings) -> list[float]:
     async with open_resources(settings) as resources:
         client = await connect([ReferralsPlugin(resources, sandbox=False)])
         engine, store = Ours(resources.store, client, settings), resources.store
-        async with working(client):
-            for number in range(WARM):
+
+        async def run(numbers: range) -> None:
+            for number in numbers:
                 await engine.sign_up(number, 0)
                 await engine.convert(number, 0)
-            with counting(*{store.decisions, store.engine.sync_engine}) as seen:
-                await engine.sign_up(WARM, 0)
-                await engine.convert(WARM, 0)
-            return len(seen)
+
+        async with working(client):
+            await run(range(WARM))
+            with timing(*{store.decisions, store.engine.sync_engine}) as spent:
+                await run(range(WARM, WARM + LIFECYCLES))
+            return spent
 
 
-async def theirs(url: str) -> int:
+async def theirs(url: str) -> list[float]:
     engine = book.open_async(url)
-    with counting(engine.sync_engine) as seen:
-        await book.settle_async(engine, 0, 0)
-        for message in book.message_ids(0):
-            await book.send_async(engine, message)
+
+    async def run(numbers: range) -> None:
+        for number in numbers:
+            await book.settle_async(engine, number, 0)
+            for message in book.message_ids(number):
+                await book.send_async(engine, message)
+
+    await run(range(WARM))
+    with timing(engine.sync_engine) as spent:
+        await run(range(WARM, WARM + LIFECYCLES))
     await engine.dispose()
-    return len(seen)
+    return spent
 
 
 async def cost(store: Store) -> float:
@@ -75,8 +89,9 @@ async def cost(store: Store) -> float:
 async def main(twins: str) -> None:
     settings = Settings()
     async with open_store(settings.database_url) as store:
-        found = {"cost": await cost(store)}
-    found |= {"ours": await ours(settings), "theirs": await theirs(twins)}
+        found: dict[str, float] = {"cost": await cost(store)}
+    for name, spent in (("ours", await ours(settings)), ("theirs", await theirs(twins))):
+        found |= {f"{name}_count": len(spent) / LIFECYCLES, f"{name}_time": sum(spent) / LIFECYCLES}
     print(json.dumps({"ready": True}), json.dumps(found), sep="\n", flush=True)  # noqa: T201 - the protocol
 
 

@@ -29,8 +29,9 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
 @cache
 def _upsert(dialect: str, *told: str) -> Any:
     new = insert_of(dialect, customers)
-    # Updating the key with itself makes RETURNING answer for a row that was there, and locks it.
-    update = {name: new.excluded[name] for name in (*told, "external_id")}
+    # An update, if of nothing, makes RETURNING answer for a row that was there, and locks it. Not of the key: others
+    # may refer to the row meanwhile.
+    update = {name: new.excluded[name] for name in told} | {"created_at": customers.c.created_at}
     new = new.on_conflict_do_update(index_elements=["external_id"], set_=update)
     return new.returning(customers.c.id)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, exists, select
 
 from referrals.domain.decisions import Reason
 from referrals.store.schema import activity, journey_runs, messages
@@ -25,6 +25,16 @@ _LISTENING = (
 _LISTENING_TO_FRIEND = _LISTENING.where(
     (journey_runs.c.friend_id == bindparam("friend_id")) | journey_runs.c.friend_id.is_(None)
 )
+
+
+ANYBODY = (
+    exists()
+    .where(
+        journey_runs.c.advocate_id == bindparam("heard_of"), written(journey_runs.c.state, *OPEN)
+    )
+    .label("anybody")
+)
+"""Whether any run of the advocate `heard_of` may listen: mostly none does."""
 
 
 async def hear(tx: Tx, scene: "Scene", event: str) -> None:

@@ -43,7 +43,7 @@ def friend_sender(campaign_id: str, friend_id: str) -> str:
     return f"{campaign_id}/{friend_id}"
 
 
-_LOG = activity.insert().returning(activity.c.id)
+_LOG = activity.insert().returning(activity.c.id, journey_events.ANYBODY)
 
 
 async def record(
@@ -62,9 +62,10 @@ async def record(
     `occurrence` tells apart what can happen more than once to the same subject: a share, a reward.
     """
     row = _row(scene, event, reason, reward, customer_id, data)
-    logged = await one(tx, _LOG, **row)
+    logged = await one(tx, _LOG, heard_of=scene.advocate.id, **row)
     told = _told(scene, event, reward, logged.id)
-    await journey_events.hear(tx, scene, event)
+    if logged.anybody:
+        await journey_events.hear(tx, scene, event)
     for journey in scene.campaign.journeys:
         if journey.on == event:
             once = occurrence or (reward.id if reward else "")
