@@ -75,17 +75,23 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     if isinstance(code, Reason):
         return await _reject_without_code(tx, event, code, now)
     scene, attempt = await _attempt(tx, event, order, code, now)
-    used = order_row is not None and not is_new and await _order_used(tx, scene, order_row)
+    known_order = None if is_new else order_row
+    used = known_order is not None and await _order_used(tx, scene, known_order)
     place_at = await _qualify(tx, scene, attempt, order_used=used)
     if isinstance(place_at, Reason):
         return await _reject(tx, scene, attempt, place_at)
     scene, referral = await _accept(tx, scene, attempt, place_at)
-    taken_back = await reassess(tx, scene, order_row) if order_row is not None else None
+    taken_back = None
+    if known_order is not None:  # of which something may have come back already
+        await settlement.count_accepted(tx, referral, 1)
+        taken_back = await reassess(tx, scene, known_order)
     if taken_back:
         await outbox.withdraw(tx, referral.id)
         await journey_runs.withdraw(tx, referral.id, now)
     confirmed = not taken_back and await settlement.confirm_if_due(tx, scene, referral)
     await customers.became_customer(tx, event.customer_id, attempt.at)
+    if known_order is None:
+        await settlement.count_accepted(tx, referral, 1)
     over = taken_back or confirmed
     decision = Decision.ACCEPTED if over else answers.decision_for(referral.state)
     coupon = any(reward.type == "coupon" for reward in _of_friends(scene.campaign))
@@ -143,20 +149,24 @@ async def _reject_without_code(
 async def _attempt(
     tx: Tx, event: Row[Any], order: Order | None, code: Row[Any], now: datetime
 ) -> tuple[Scene, Attempt]:
-    scene, found = await scenes.of_event(tx, event, code, now, lock_campaign=True)
+    scene, found = await scenes.of_event(tx, event, code, now)
     scene = replace(scene, friend_id=event.customer_id)
     at = inbox.moment(event, code, now)
     live = await signups.open_referral(tx, scene, at)
     if code.uses_limit is not None:
         # Read again: under the lock of its advocate nobody uses the code meanwhile.
         code = await get(tx, codes, code=code.code)
+    attribution = None
     if live and signups.has_signed_up(live, code.code):
         campaign = scene.campaign
         if live.version != scene.version:
             campaign = await campaigns.at_version(tx, live.campaign_id, live.version)
         scene = replace(scene, campaign=campaign, version=live.version, referral_id=live.id)
-        return scene, Attempt(event, order, code, found, live, at, None)
-    attribution = await clicks.attribute(tx, event, code.code, at)
+    else:
+        attribution = await clicks.attribute(tx, event, code.code, at)
+    if scene.campaign.limits.conversions is not None:
+        # Likewise: under its own lock nobody takes a place meanwhile. Without a limit nobody is made to wait for it.
+        found = await campaigns.in_force(tx, found.id, lock=True) or found
     return scene, Attempt(event, order, code, found, live, at, attribution)
 
 
@@ -247,14 +257,14 @@ async def _reject(tx: Tx, scene: Scene, attempt: Attempt, reason: Reason) -> dic
 async def _accept(
     tx: Tx, scene: Scene, attempt: Attempt, place_at: datetime
 ) -> tuple[Scene, Row[Any]]:
-    """Take the place under the limits, and promise the rewards. Returns the referral with its scene."""
+    """Use the code, and promise the rewards. Returns the referral with its scene."""
     due = due_at(place_at, scene.campaign.conversion.hold, attempt.at)
     state = _state_until(scene, place_at, due, attempt.at)
     referral = await _write(
         tx, scene, attempt, state=state, converted_at=attempt.at, place_at=place_at, due_at=due
     )
     scene = replace(scene, referral_id=referral.id)
-    await settlement.place(tx, referral, 1)
+    await settlement.use_code(tx, referral, 1)
     by = attempt.attribution
     await records.record(tx, scene, "referral_converted", data=by.told() if by else None)
     if due > scene.now and state != ReferralState.IN_REVIEW:

@@ -1,4 +1,7 @@
-"""Finding and locking what a decision is about. Locks are taken in one order: event, order, advocate, campaign."""
+"""Finding and locking what a decision is about. Locks are taken in one order: event, order, advocate, campaign.
+
+A campaign is locked where it has a limit; where it has none, only to be counted, when all else is done.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -72,11 +75,11 @@ async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any]
 
 
 async def of_event(
-    tx: Tx, event: Row[Any], code: Row[Any], now: datetime, *, lock_campaign: bool = False
+    tx: Tx, event: Row[Any], code: Row[Any], now: datetime
 ) -> tuple[Scene, CampaignInForce]:
     """Where an event with this code happens, with the advocate locked, and the campaign as it decides now."""
     advocate = await lock_advocate(tx, code.advocate_id)
-    found = await campaigns.in_force(tx, code.campaign_id, lock=lock_campaign)
+    found = await campaigns.in_force(tx, code.campaign_id)
     assert found is not None
     scene = Scene(found.campaign, found.version, advocate, event.actor, now, code.code)
     return scene, found

@@ -134,12 +134,17 @@ async def give_place_back(tx: Tx, referral: Row[Any]) -> None:
     """The place under the code's and the campaign's limits; the advocate's is counted from the referrals."""
     if referral.state not in PLACED:
         return
-    await place(tx, referral, -1)
+    await use_code(tx, referral, -1)
+    await count_accepted(tx, referral, -1)
 
 
-async def place(tx: Tx, referral: Row[Any], by: int) -> None:
-    """Take a place under the code's and the campaign's limits, or give it back."""
+async def use_code(tx: Tx, referral: Row[Any], by: int) -> None:
+    """Take a place under the code's limit, or give it back."""
     await tx.execute(_USE, {"used": referral.code, "by": by})
+
+
+async def count_accepted(tx: Tx, referral: Row[Any], by: int) -> None:
+    """Take a place in the campaign, or give it back. All of its conversions meet here: late in their transactions."""
     await tx.execute(_ACCEPT, {"row_id": referral.campaign_id, "by": by})
 
 
