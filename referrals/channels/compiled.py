@@ -116,6 +116,8 @@ def _macros(env: Environment, tree: nodes.Template) -> set[str]:
 def _made(template: Template, render: Any, variables: Mapping[str, Any]) -> str:
     try:
         text = _bounded(render(template.new_context(dict(variables))))
+    except TemplateError:  # of words that it asked for, which have a file of their own
+        raise
     except TemplateSyntaxError as error:
         raise TemplateError(str(error.message), error.name, error.lineno) from error
     except Exception as error:

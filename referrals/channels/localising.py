@@ -99,16 +99,35 @@ FILTERS: dict[str, Callable[..., Any]] = {
 }
 
 
+WORDS = ("figure", "text")
+
+
+class Worded(dict[str, Any]):
+    """A reward, put into words when a template first asks for them: most ask for few."""
+
+    def __init__(
+        self, reward: Mapping[str, Any], word: Callable[[Mapping[str, Any], str], str]
+    ) -> None:
+        super().__init__(reward)
+        self._word = word
+
+    def __missing__(self, part: str) -> str:
+        if part not in WORDS:
+            raise KeyError(part)
+        self[part] = self._word(self, part)
+        return str(self[part])
+
+
 def localised(
-    context: Mapping[str, Any], words: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    context: Mapping[str, Any], word: Callable[[Mapping[str, Any], str], str]
 ) -> dict[str, Any]:
-    """The context as a template sees it: rewards have `figure` and `text` by `words`, and names are only names.
+    """The context as a template sees it: rewards have `figure` and `text` by `word`, and names are only names.
 
     No text in it has control characters.
     """
 
     def worded(reward: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        return reward and {**reward, **words(reward)}
+        return Worded(reward, word) if reward else None
 
     people = {key: _named(context[key]) for key in _PEOPLE if key in context}
     context = _clean({**context, **people})

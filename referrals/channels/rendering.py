@@ -211,11 +211,10 @@ class TemplateSet:
             locale = FALLBACK
         words = load(self.plain, [f"{tag}/_reward.jinja" for tag in _tags(found)])
 
-        def in_words(reward: Mapping[str, Any]) -> dict[str, str]:
-            variables = {**reward, "locale": locale}
-            return {part: block(words, part, variables) for part in ("figure", "text")}
+        def word(reward: Mapping[str, Any], part: str) -> str:
+            return block(words, part, {**reward, "locale": locale})
 
-        return {**localised(context, in_words), "locale": locale}
+        return {**localised(context, word), "locale": locale}
 
     def _text(self, plain: Template, variables: Mapping[str, Any]) -> str:
         """In the frame that the file extends, with single blank lines."""
