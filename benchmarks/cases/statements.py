@@ -28,5 +28,5 @@ def _on(database: str, site: Site) -> Iterator[Figure]:
         mine, theirs = ([found[f"{name}_{metric}"]] for name in ("ours", "theirs"))
         yield compare(mine, theirs, float, metric=metric, unit=unit, **about)
     note = "CPU of our process, for a row by its key"
-    cost = {"metric": "cost", "unit": "ms", "ours": found["cost"], "note": note}
-    yield Figure(case=CASE, reference="none", database=database, **cost)
+    about |= {"reference": "driver", "metric": "cost", "unit": "ms", "note": note}
+    yield compare([found["cost"]], [found["driver_cost"]], float, **about)
