@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import dataclasses as pydantic
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -15,7 +16,7 @@ from referrals.store import grants, progress, publications, reversals, settlemen
 from referrals.store.sql import Tx
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclass(frozen=True, slots=True)
 class Advocate:
     """Who: the customer's id here, in a campaign."""
 
@@ -23,7 +24,7 @@ class Advocate:
     customer: str
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclass(frozen=True, slots=True)
 class AdvocateStep:
     """One thing to do for an advocate; `subject` is the id of the event, command or milestone that it is about."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import dataclasses as pydantic
 from sqlalchemy import Row
 from temporalio import activity
 from temporalio.client import Client, RPCError, WithStartWorkflowOperation
@@ -35,7 +36,7 @@ HOPELESS = {
 """What a server answers to a request that is as wrong the next time."""
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclass(frozen=True, slots=True)
 class JourneyRun:
     """One run of a journey that waits, by its row's id; the campaign, for fairness."""
 
@@ -43,7 +44,7 @@ class JourneyRun:
     run: str
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclass(frozen=True, slots=True)
 class JourneyStep:
     """Whatever is due in a run by `now`."""
 

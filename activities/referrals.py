@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import dataclasses as pydantic
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -21,7 +22,7 @@ ENGINE = "engine"
 """Who did what nobody asked for at that moment: a timer was due."""
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclass(frozen=True, slots=True)
 class Friend:
     """Whose referral: the friend's id here, in a campaign."""
 
@@ -29,14 +30,14 @@ class Friend:
     friend: str
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclass(frozen=True, slots=True)
 class Beginning(Friend):
     """The same, with where the referral stands in SQL as its workflow begins, if that is known."""
 
     standing: Progress | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do for a friend's referral: process an event (or command), or the passing of time."""
 

@@ -1,6 +1,5 @@
 """What a workflow needs to know to go on; ids and times only, for it stands in workflow histories."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +10,10 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.dataclasses import dataclass
 
-# What a run holds for as long as it waits is kept small: a model of pydantic takes six times as much memory.
+# What a run holds for as long as it waits is kept small: a model takes six times the memory of such a class. A plain
+# dataclass would take far more: each run has a converter, which would make a schema of its own for it.
 
 
 @dataclass(frozen=True, slots=True)
