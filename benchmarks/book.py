@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from referrals.store.database import CONNECTIONS
 from referrals.store.schema import (
     accounts,
     activity,
@@ -56,7 +57,7 @@ def open_sync(url: str) -> Engine:
 def _pool(url: str) -> dict[str, int]:
     """As ours. SQLite has one writer at a time, and waits better in line for a connection than for its lock."""
     lone = make_url(url).get_backend_name() == "sqlite"
-    return {"pool_size": 1 if lone else 30, "max_overflow": 0}
+    return {"pool_size": 1 if lone else CONNECTIONS, "max_overflow": 0}
 
 
 def _prepare(engine: Engine) -> None:

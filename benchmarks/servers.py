@@ -43,8 +43,18 @@ class Temporal:
     metrics: str
 
     def actions(self) -> Counter[str]:
-        """By kind, since the start; it counts what Temporal Cloud would bill."""
-        time.sleep(METRICS_LAG)
+        """By kind, since the start, when all that was asked for is done; it counts what Temporal Cloud would bill."""
+        found = self._counted()
+        deadline = time.monotonic() + WITHIN
+        while True:
+            time.sleep(METRICS_LAG)
+            before, found = found, self._counted()
+            if found == before:
+                return found
+            if time.monotonic() > deadline:
+                raise Gone(f"Temporal's counters do not come to rest within {WITHIN:.0f} s")
+
+    def _counted(self) -> Counter[str]:
         text = httpx.get(self.metrics, timeout=10, trust_env=False).text
         found: Counter[str] = Counter()
         for kind, count in ACTION.findall(text):

@@ -268,7 +268,7 @@ async def _referred(
         found = by_code or await scenes.by_code(tx, code, row.customer_id)
         if found is None or found.id != row.campaign_id:
             return None, None
-        return found.advocate, found.friends
+        return found.advocate, found.live_state
     latest = await scenes.latest_referral(tx, row.campaign_id, row.customer_id)
     if latest is None:
         return None, None

@@ -68,10 +68,10 @@ class Intake:
         now = self._clock()
         async with self._store.begin() as tx:
             received = await receiving.receive(tx, event, actor, now)
-            earlier = await inbox.queued_before(tx, received.row)
-            may_begin = begin and received.is_new and not earlier
-            rest = await self._handlers.begin(tx, received) if may_begin else None
-        return received.row, earlier, rest
+            row, is_next = received.row, received.is_next
+            earlier = [] if is_next else await inbox.queued_before(tx, row)
+            rest = await self._handlers.begin(tx, received) if begin and is_next else None
+        return row, earlier, rest
 
     async def publish(self, campaign_id: str, body: Publish, actor: str) -> Answered:
         """Assign a code to a customer; answers with the publication."""

@@ -101,4 +101,4 @@ def _calm(system: System) -> None:
             return
         before = spent
         time.sleep(1)
-    raise TimeoutError(f"the worker was busy for {CALM_WITHIN} s after the last sign-up")
+    raise TimeoutError(f"the worker was busy for {CALM_WITHIN} s after all had been answered")

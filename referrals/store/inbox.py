@@ -117,8 +117,8 @@ async def click(
 
 async def _insert(tx: Tx, **values: Any) -> tuple[Row[Any], bool]:
     row = {"id": new_id("evt"), "state": "received", **values}
-    adding_it = adding(tx, events, ("external_id",)).returning(*_NEW)
-    new = await first(tx, adding_it, whose=row.get("customer_id"), **row)
+    insert = adding(tx, events, ("external_id",)).returning(*_NEW)
+    new = await first(tx, insert, whose=row.get("customer_id"), **row)
     return new or await get(tx, events, external_id=row["external_id"]), new is not None
 
 
@@ -129,7 +129,7 @@ _NEW = (
     .where(_OTHERS.c.customer_id == bindparam("whose"), _OTHERS.c.state == "queued")
     .label("others_wait"),
 )
-"""A new row, and whether there is an earlier one of its customer to go first."""
+"""A new row, and in `others_wait` whether there is an earlier one of its customer to go first."""
 
 
 async def known(tx: Tx, event: Event) -> Row[Any] | None:
@@ -236,7 +236,7 @@ async def waiting(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[
 
 async def queued_before(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
     """Earlier events of the same customer that still wait: they go first."""
-    if event.customer_id is None or not getattr(event, "others_wait", True):
+    if event.customer_id is None:
         return []
     found = await rows(tx, _QUEUED_BEFORE, customer_id=event.customer_id, event_id=event.id)
     return list(found)

@@ -40,7 +40,7 @@ async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> 
     """The friend's latest referral in the campaign; nothing is open where there is none."""
     referral = await scenes.latest_referral(tx, campaign_id, friend_id)
     sender_id = friend_sender(campaign_id, friend_id)
-    found = await _find_left(tx, sender_id, referral.id if referral else None)
+    found = await _left(tx, sender_id, referral.id if referral else None)
     left = _by_kind(found)
     if referral is None:
         return Progress(**left)
@@ -103,7 +103,7 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
         attention=_parked(unsettled),
         rewards=_workable(unsettled, found.campaign, now),
         wake_at=None if over else ends_at,
-        **await _left(tx, advocate.id),
+        **_by_kind(await _left(tx, advocate.id)),
     )
 
 
@@ -114,7 +114,7 @@ async def of_journey(tx: Tx, run_id: str) -> Progress:
         state=run.state,
         open=run.state in OPEN,
         wake_at=run.wake_at if run.state == "running" else None,
-        **await _left(tx, run_id),
+        **_by_kind(await _left(tx, run_id)),
     )
 
 
@@ -140,11 +140,7 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
     )
 
 
-async def _left(tx: Tx, sender_id: str) -> dict[str, Any]:
-    return _by_kind(await _find_left(tx, sender_id))
-
-
-async def _find_left(tx: Tx, sender_id: str, referral_id: str | None = None) -> Sequence[Row[Any]]:
+async def _left(tx: Tx, sender_id: str, referral_id: str | None = None) -> Sequence[Row[Any]]:
     """What is left to the workflow: messages to send, runs of journeys to tell, workflows to start.
 
     And rewards of the referral that are not settled, and milestones that it won or lost, of which the advocate's

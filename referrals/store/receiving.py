@@ -34,11 +34,13 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Received:
-    """An event's row, whether it is new or one that stood already, and what its code told (see `scenes.by_code`)."""
+    """An event's row, new or one that stood already."""
 
     row: Row[Any]
-    is_new: bool = False
+    is_next: bool = False
+    """It is new, and no earlier event of its customer waits."""
     by_code: Row[Any] | None = None
+    """What its code told, where that was asked (see `scenes.by_code`)."""
 
 
 async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
@@ -59,7 +61,7 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
     row, is_new = await inbox.receive(
         tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
     )
-    return Received(row, is_new, by_code)
+    return Received(row, is_new and not row.others_wait, by_code)
 
 
 def _person(event: Event) -> Customer | None:

@@ -35,7 +35,7 @@ _BY_CODE = (
     select(
         campaigns_table,
         advocates.c.customer_id.label("advocate"),
-        referrals.c.state.label("friends"),
+        referrals.c.state.label("live_state"),
     )
     .select_from(codes)
     .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
@@ -57,9 +57,9 @@ async def find_code(tx: Tx, code: str) -> Row[Any] | None:
 
 
 async def by_code(tx: Tx, code: str | None, friend_id: str | None = None) -> Row[Any] | None:
-    """The campaign whose code it is, with the `advocate` (the customer's id), and the state of the `friends` referral.
+    """The campaign whose code it is; with the `advocate`, by the customer's id, and the `live_state` of the friend.
 
-    That is the live one in the campaign, whatever its code.
+    That is the state of the friend's live referral in the campaign, whatever its code.
     """
     return await first(tx, _BY_CODE, code=code, friend_id=friend_id) if code else None
 

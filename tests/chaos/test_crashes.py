@@ -21,6 +21,10 @@ from referrals.store import Store, open_store, schema
 from tests.chaos.dev import HEADERS, Shop, disturb, running_dev
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="finds the processes to kill in Linux's /proc"
+)
+
 LIFECYCLES = int(os.environ.get("CHAOS_LIFECYCLES", "300"))
 ADVOCATES = 10
 AT_ONCE = 16
@@ -93,11 +97,15 @@ async def test_whatever_is_killed_every_accepted_conversion_has_exactly_its_rewa
             killed: Counter[str] = Counter()
             trouble = asyncio.create_task(disturb(dev, random.Random(seed), killed))
             workers = LIFECYCLES // 100
-            answers = await play(
-                shop, codes, lambda: killed["worker"] >= workers and killed["temporal"] == 1
-            )
+
+            def enough() -> bool:
+                return trouble.done() or (killed["worker"] >= workers and killed["temporal"] == 1)
+
+            answers = await play(shop, codes, enough)
             trouble.cancel()
             print(killed)
+            assert killed["worker"] >= workers
+            assert killed["temporal"] == 1
         async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'referrals.db'}") as store:
             async with asyncio.timeout(SETTLED_WITHIN):
                 while not await everything_settled(store):
@@ -141,8 +149,3 @@ async def assert_milestones_follow_the_count(store: Store, rewards: dict[str, Ro
         for row in own:
             paid = rewards[row.id].state == "granted"
             assert paid == (row.state == "reached")
-
-
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="finds the processes to kill in Linux's /proc"
-)
