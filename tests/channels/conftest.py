@@ -1,4 +1,7 @@
-"""A real SMTP server, in the tests' own event loop, that keeps what it is given and answers what it is told to."""
+"""A real SMTP server, in the tests' own event loop, that keeps what it is given and answers what it is told to.
+
+And channels to the fake Graph API.
+"""
 
 import asyncio
 import ssl
@@ -10,6 +13,12 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from referrals.channels.whatsapp import WhatsAppChannel
+from referrals.http_client import open_client
+from tests.channels.fake_graph import FakeGraph
+from tests.channels.whatsapp import Clock, whatsapp
+from tests.providers import vendors
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"
 CREDENTIALS = LoginPassword(b"shop@x", b"p/a:s#s")
@@ -92,3 +101,31 @@ def server_tls() -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE)
     return context
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def graph(clock: Clock) -> AsyncIterator[FakeGraph]:
+    fake = FakeGraph(seed=1, clock=clock)
+    fake.approve("reward_granted", "de", "en_US", category="utility", body=1)
+    fake.approve("invite", "en_US", category="marketing", body=1)
+    stop = await vendors.serve(fake)
+    yield fake
+    await stop()
+
+
+@pytest.fixture
+async def channel(graph: FakeGraph, clock: Clock) -> AsyncIterator[WhatsAppChannel]:
+    async with open_client() as client:
+        yield whatsapp(client, graph, clock)
+
+
+@pytest.fixture
+async def hasty(graph: FakeGraph, clock: Clock) -> AsyncIterator[WhatsAppChannel]:
+    """The same, but it gives up soon."""
+    async with open_client(connect=1, read=0.2) as client:
+        yield whatsapp(client, graph, clock)

@@ -10,7 +10,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from activities.messages import MessageActivities
-from referrals.channels import Outgoing
+from referrals.channels import Blocked, Outgoing, Unavailable, Unclear, Unreachable
 from referrals.channels.log import LogChannel
 from referrals.channels.rendered import Rendered
 from referrals.domain.campaign import Campaign
@@ -29,6 +29,15 @@ ATTENTION = SearchAttributeKey.for_keyword(ATTENTION_ATTRIBUTE)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 REWARD, PROMOTION = "reward_granted", "promotion"
 """A service message and a marketing message."""
+BOTH = ("whatsapp", "email")
+LOST = Unclear("The answer was lost.")
+DOWN = Unavailable("The server does not answer.")
+NO_MAILBOX = Unreachable("no_mailbox", "There is no such mailbox.")
+NO_TOKEN = Blocked("token_invalid", "The token has expired.", "channel")
+
+
+class Crash(BaseException):
+    """The worker dies here."""
 
 
 class Templates:

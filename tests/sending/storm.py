@@ -27,16 +27,12 @@ from referrals.domain.sending import QuietHours
 from referrals.domain.statuses import Preference, Status
 from referrals.store import deliveries, inbox, schema
 from referrals.store.sql import Tx, rows
-from tests.sending.office import PROMOTION, REWARD, Office, message_of
+from tests.sending.office import PROMOTION, REWARD, Crash, Office, message_of
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")
 QUIET, CAP, PERIOD = "21:00-08:00", 4, timedelta(days=1)
 DOWN_FOR_A_DAY = 20
 """Attempts, before a workflow gives one up."""
-
-
-class Crash(BaseException):
-    """The worker dies here."""
 
 
 @dataclass

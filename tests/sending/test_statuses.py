@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from referrals.channels import Unclear
 from referrals.domain.statuses import Preference
 from referrals.store import deliveries, schema
-from tests.sending.office import NOON, PROMOTION, REWARD, Office
+from tests.sending.office import LOST, NOON, PROMOTION, REWARD, Office
 
 KINDS = ["unreachable", "refused", None]
 
@@ -183,9 +182,6 @@ async def test_a_failure_of_an_attempt_that_another_followed_is_passed_over(offi
     await office.hear("failed", key=message.key, reference="wamid-of-before", kind="refused")
 
     assert (await office.message(message.id)).state == "sent"
-
-
-LOST = Unclear("The answer was lost.")
 
 
 @pytest.mark.parametrize("state", ["sent", "failed"])

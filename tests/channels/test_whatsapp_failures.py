@@ -1,0 +1,212 @@
+"""What the WhatsApp channel makes of Meta's errors, of pauses, and of answers that never come."""
+
+import asyncio
+import traceback
+from datetime import timedelta
+
+import pytest
+
+from referrals.channels import (
+    Blocked,
+    OptedOut,
+    Refused,
+    Unavailable,
+    Unclear,
+    Unreachable,
+)
+from referrals.http_client import open_client
+from tests.channels.whatsapp import TO, failure, message, whatsapp
+from tests.providers.vendors import TOKEN
+
+WITHIN_MINUTES = (60, 3600)
+FROM_SIX_SECONDS = (6, 60)
+ANY_TIME = (0, 3600)
+OUR_BACK_OFF = None
+# By the table of Meta's codes: what is raised, and what goes with it (the scope, or bounds of the first wait in seconds).
+EXPECTED = {
+    (0, 190, 3, 10, 200, 205, 299, 131005): (Blocked, "channel"),
+    (4, 80007, 131057): (Unavailable, WITHIN_MINUTES),
+    (130429,): (Unavailable, ANY_TIME),
+    (131056,): (Unavailable, FROM_SIX_SECONDS),
+    (131048, 131064, 131031, 131037, 131042, 131045, 368): (Blocked, "channel"),
+    (1, 2, 131000, 131016, 135000): (Unavailable, OUR_BACK_OFF),
+    (131026, 130472): (Unreachable, None),
+    (131047, 131049, 131021, 131030, 130497): (Refused, None),
+    (131050,): (OptedOut, None),
+    (100, 131008, 131009, 131051): (Refused, None),
+    (132000, 132001, 132005, 132007, 132008, 132012): (Blocked, "template"),
+    (132015,): (Unavailable, WITHIN_MINUTES),
+    (132016, 131063): (Refused, None),
+    (4711, 131999): (Refused, None),
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "more"),
+    [(code, *expected) for codes, expected in EXPECTED.items() for code in codes],
+)
+async def test_each_of_metas_codes_is_acted_on(graph, channel, code, kind, more):
+    graph.codes.append(code)
+
+    error = await failure(channel)
+
+    assert type(error) is kind
+    assert f"WhatsApp answered {code}: (#{code}) " in str(error)
+    assert TO[1:] not in str(error)
+    if kind is Blocked:
+        assert error.scope == more
+    elif kind is Unavailable and more is OUR_BACK_OFF:
+        assert error.retry_after is None
+    elif kind is Unavailable:
+        assert more[0] <= error.retry_after.total_seconds() <= more[1]
+    assert graph.sent == []
+
+
+@pytest.mark.parametrize("code", [4, 130429, 131056, 131057])
+async def test_waits_grow_with_the_attempts_to_an_end(graph, channel, clock, code):
+    waits = []
+    for attempt in (1, 2, 3, 4, 100):
+        graph.codes.append(code)
+        clock.pass_(10)
+        waits.append((await failure(channel, message(attempt=attempt))).retry_after)
+
+    assert waits[:4] == [waits[0] * 2**n for n in range(3)] + [waits[3]]
+    assert waits[2] < waits[3] <= waits[4] == timedelta(hours=1)
+
+
+async def test_a_pause_that_meta_asks_for_is_kept(graph, channel):
+    graph.codes.append(131056)
+    graph.retry_after = 90
+
+    assert (await failure(channel)).retry_after == timedelta(seconds=90)
+
+
+async def test_of_one_recipient_messages_are_six_seconds_apart(graph, channel, clock):
+    await channel.send(message())
+    clock.pass_(2)
+    error = await failure(channel, message(key="msg-2"))
+    await channel.send(message(key="msg-3", to="+4915112345679"))
+
+    assert (type(error), error.retry_after) == (Unavailable, timedelta(seconds=4))
+    assert len(graph.requests) == 2
+    clock.pass_(4)
+    await channel.send(message(key="msg-2"))
+    assert [sent.key for sent in graph.sent] == ["msg-1", "msg-3", "msg-2"]
+
+
+async def test_of_many_workers_meta_itself_keeps_the_messages_of_a_pair_apart(graph, clock):
+    async with open_client() as client:
+        workers = [whatsapp(client, graph, clock) for _ in range(5)]
+        sends = (worker.send(message(key=f"msg-{number}")) for number, worker in enumerate(workers))
+        results = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert len(graph.sent) == 1
+    refused = [result for result in results if isinstance(result, Exception)]
+    assert [type(error) for error in refused] == [Unavailable] * 4
+    assert all(error.retry_after >= timedelta(seconds=6) for error in refused)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "sent"),
+    [
+        ("hang", Unclear, 0),
+        ("hang_done", Unclear, 1),
+        ("reset", Unclear, 0),
+        ("reset_done", Unclear, 1),
+        ("error", Unclear, 0),
+        ("error_done", Unclear, 1),
+        ("page", Unclear, 0),
+        ("garbage_done", Unclear, 1),
+        ("trickle_done", Unclear, 1),
+        ("huge_done", Unclear, 1),
+        ("limit", Unavailable, 0),
+    ],
+)
+async def test_what_may_have_been_sent_is_told_from_what_was_not(graph, hasty, fault, kind, sent):
+    graph.faults.append(fault)
+
+    error = await failure(hasty)
+
+    assert type(error) is kind
+    assert len(graph.sent) == sent
+    text = "".join(traceback.format_exception(error))
+    assert not any(secret in text for secret in (TOKEN, "fay@", "1234567", TO[1:]))
+
+
+async def test_of_many_under_all_faults_what_is_said_not_to_be_sent_was_not(graph, hasty):
+    graph.risk = 0.5
+    codes = [code for group in EXPECTED for code in group]
+    graph.codes.extend(graph.random.choice([None, *codes]) for _ in range(100))
+    messages = [message(key=f"msg-{n}", to=f"+4915112345{n:03}") for n in range(200)]
+
+    gate = asyncio.Semaphore(5)
+
+    async def send(outgoing):
+        async with gate:
+            return await hasty.send(outgoing)
+
+    ends = await asyncio.gather(*map(send, messages), return_exceptions=True)
+    await graph.quiet()
+
+    sent = {found.key: found.wamid for found in graph.sent}
+    assert len(sent) == len(graph.sent)
+    for outgoing, end in zip(messages, ends, strict=True):
+        if isinstance(end, str):
+            assert sent[outgoing.key] == end
+        elif not isinstance(end, Unclear):
+            assert isinstance(end, Refused | Unavailable | Blocked), end
+            assert outgoing.key not in sent
+    assert sent
+    assert any(isinstance(end, Unclear) for end in ends)
+
+
+async def test_where_nobody_listens_nothing_was_sent(graph, clock):
+    graph.url = "http://127.0.0.1:1"
+    async with open_client() as client:
+        error = await failure(whatsapp(client, graph, clock))
+
+    assert (type(error), error.retry_after) == (Unavailable, None)
+
+
+async def test_a_token_that_is_not_good_holds_the_channel_and_is_not_told(graph, clock):
+    async with open_client() as client:
+        error = await failure(whatsapp(client, graph, clock, token="0ld-t0ken"))
+
+    assert (type(error), error.scope, error.code) == (Blocked, "channel", "token")
+    assert "0ld-t0ken" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, Blocked),
+        (401, Blocked),
+        (403, Blocked),
+        (404, Refused),
+        (408, Unclear),
+        (429, Unavailable),
+        (499, Refused),
+        (502, Unclear),
+        (599, Unclear),
+    ],
+)
+@pytest.mark.parametrize("body", [None, [], {"error": None}, {"error": {"code": "x"}}, "<h1>"])
+async def test_without_one_of_metas_codes_the_status_says_what_it_is(
+    graph, channel, monkeypatch, status, kind, body
+):
+    """As from a proxy between."""
+    refused = graph.refuse(4711)
+    refused.status_code, refused.body = status, body
+    monkeypatch.setattr(graph, "refuse", lambda *_, **__: refused)
+    graph.codes.append(4711)
+
+    assert type(await failure(channel)) is kind
+
+
+async def test_an_answer_without_the_message_is_unclear(graph, channel, monkeypatch):
+    refused = graph.refuse(4711)
+    refused.status_code, refused.body = 200, {"messages": []}
+    monkeypatch.setattr(graph, "refuse", lambda *_, **__: refused)
+    graph.codes.append(4711)
+
+    assert type(await failure(channel)) is Unclear
