@@ -80,9 +80,13 @@ class Deliverer:
 
     async def drain(self) -> None:
         """Deliver until nothing more is due."""
-        while await self.look() or self._in_flight:
+        while True:
+            self._landed.clear()
+            more = await self.look()
             if self._in_flight:
                 await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+            elif not (more or self._landed.is_set()):
+                return
 
     async def look(self) -> bool:
         """Make deliveries of what has happened, and start those that are due. Whether there is more to be made."""

@@ -156,6 +156,26 @@ async def test_an_answer_without_end_is_not_read(office: Office):
     assert [d.state for d in await office.deliveries(webhook.id)] == ["delivered"]
 
 
+async def test_what_lands_while_the_next_is_looked_for_is_followed_up(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    await office.subscribe("referral_converted", "reward_granted")
+    look = office.deliverer.look
+
+    async def slow_look() -> bool:
+        more = await look()
+        while in_flight := office.deliverer._in_flight:
+            await asyncio.wait(in_flight)
+        return more
+
+    monkeypatch.setattr(office.deliverer, "look", slow_look)
+    await office.books.convert(await office.books.publish("spring", "ada"), "fay")
+    await office.deliver()
+
+    arrived = [event["type"] for event in office.receiver.events]
+    assert arrived == ["referral_converted", "reward_granted", "reward_granted"]
+
+
 async def test_the_next_event_of_a_subject_waits_for_the_one_before_and_others_go_on(
     office: Office,
 ):
