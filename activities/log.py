@@ -12,7 +12,6 @@ from referrals.domain.progress import Progress
 from referrals.store import Store, keeping, outbox
 from referrals.store.keeping import Kept
 from referrals.store.outbox import Draft
-from referrals.store.schema import customers
 from referrals.store.sending import Rules
 from referrals.store.sql import Known, Tx
 
@@ -58,15 +57,14 @@ class LogMessages:
     async def _settle(self, tx: Tx, message_ids: Sequence[str]) -> set[str]:
         known, kept, now = Known(tx), [], self.clock()
         taken = await keeping.take(tx, message_ids, self.rules)
-        await known.fetch(customers, (message.customer_id for message in taken))
-        for message in taken:
-            draft = await outbox.draft_of(known, message, self.public_url)
+        for topic in taken:
+            draft = await outbox.draft_of(known, topic, self.public_url)
             try:
                 kept.append(self._worded(draft))
             except TemplateError as error:
-                await outbox.fail(tx, message, Reason("template_error", str(error)), now)
+                await outbox.fail(tx, topic.message, Reason("template_error", str(error)), now)
         await keeping.keep(tx, kept, now)
-        return {message.id for message in taken}
+        return {topic.message.id for topic in taken}
 
     def _worded(self, draft: Draft) -> Kept:
         template, locale = draft.message.template, draft.recipient.locale

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
@@ -23,7 +24,8 @@ class CampaignInForce:
 
 
 @lru_cache(maxsize=512)
-def _parse(definition: str) -> Campaign:
+def parse(definition: str) -> Campaign:
+    """A version's definition as it is stored."""
     return Campaign.model_validate_json(definition)
 
 
@@ -87,7 +89,7 @@ async def definition_text(tx: Tx, campaign_id: str, version: int) -> str:
 
 async def at_version(tx: Tx, campaign_id: str, version: int) -> Campaign:
     """The definition that a referral began under."""
-    return _parse(await definition_text(tx, campaign_id, version))
+    return parse(await definition_text(tx, campaign_id, version))
 
 
 _IN_FORCE = (
@@ -105,9 +107,13 @@ _IN_FORCE_LOCKED = locked(_IN_FORCE, of=campaigns)
 async def in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce | None:
     """The campaign as it decides now. With `lock`, no other transaction takes a place meanwhile."""
     row = await first(tx, _IN_FORCE_LOCKED if lock else _IN_FORCE, campaign_id=campaign_id)
-    if row is None:
-        return None
-    return CampaignInForce(row.id, row.state, row.version, row.accepted, _parse(row.definition))
+    return of_rows(row, row) if row else None
+
+
+def of_rows(campaign: Row[Any], version: Row[Any]) -> CampaignInForce:
+    """A campaign with its version in force."""
+    own = campaign
+    return CampaignInForce(own.id, own.state, own.version, own.accepted, parse(version.definition))
 
 
 async def set_state(tx: Tx, campaign_id: str, state: str) -> bool:

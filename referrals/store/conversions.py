@@ -44,9 +44,10 @@ from referrals.store.clicks import Attribution
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
 from referrals.store.reversals import reassess
-from referrals.store.schema import codes, referrals
+from referrals.store.scenes import Met
+from referrals.store.schema import referrals
 from referrals.store.schema.referrals import LIVE
-from referrals.store.sql import Tx, first, get, one
+from referrals.store.sql import Tx, first, one
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class Attempt:
 
     event: Row[Any]
     order: Order | None
-    code: Row[Any]
+    met: Met
     found: CampaignInForce
+    """The campaign, locked too where it has a limit."""
     referral: Row[Any] | None
     """The friend's live referral in the campaign, if any."""
     at: datetime
@@ -72,9 +74,10 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     order = Order.model_validate(event.data["order"]) if event.data.get("order") else None
     order_row, is_new = await orders.lock(tx, order.id) if order else (None, False)
     code = await _code(tx, event, now)
-    if isinstance(code, Reason):
-        return await _reject_without_code(tx, event, code, now)
-    scene, attempt = await _attempt(tx, event, order, code, now)
+    met = code if isinstance(code, Reason) else await scenes.meet(tx, event, code, now)
+    if isinstance(met, Reason):
+        return await _reject_without_code(tx, event, met, now)
+    scene, attempt = await _attempt(tx, event, order, met, now)
     known_order = None if is_new else order_row
     used = known_order is not None and await _order_used(tx, scene, known_order)
     place_at = await _qualify(tx, scene, attempt, order_used=used)
@@ -108,23 +111,23 @@ def _of_friends(campaign: Campaign) -> Iterator[Reward]:
     yield from (reward for _, reward in campaign.granted())
 
 
-async def _code(tx: Tx, event: Row[Any], now: datetime) -> Row[Any] | Reason:
+async def _code(tx: Tx, event: Row[Any], now: datetime) -> str | Reason:
     """The code that the conversion names, else the sign-up's, else its click's; or why there is none."""
     if event.data.get("code"):
-        return await scenes.published_code(tx, event.data["code"], event.campaign_id)
+        return str(event.data["code"])
     latest = await scenes.latest_referral(tx, event.campaign_id, event.customer_id)
     if latest is None or latest.state != ReferralState.SIGNED_UP or _is_over(latest, event, now):
         clicked = clicks.code_of(event.data) or ""
         code = await scenes.published_code(tx, clicked, event.campaign_id)
         if not isinstance(code, Reason):
-            return code
+            return clicked
     if latest is None or (latest.state == ReferralState.REJECTED and not latest.window_ends_at):
         message = "The event carries no code, and the friend has not signed up with one."
         return Reason(RejectReason.UNKNOWN_CODE, message)
     unconverted = CLOSED_WITHOUT_CONVERSION | {ReferralState.SIGNED_UP}
     if latest.state in unconverted and _is_over(latest, event, now):
         return signups.EXPIRED
-    return await scenes.published_code(tx, latest.code, latest.campaign_id)
+    return str(latest.code)
 
 
 def _is_over(referral: Row[Any], event: Row[Any], now: datetime) -> bool:
@@ -147,15 +150,11 @@ async def _reject_without_code(
 
 
 async def _attempt(
-    tx: Tx, event: Row[Any], order: Order | None, code: Row[Any], now: datetime
+    tx: Tx, event: Row[Any], order: Order | None, met: Met, now: datetime
 ) -> tuple[Scene, Attempt]:
-    scene, found = await scenes.of_event(tx, event, code, now)
-    scene = replace(scene, friend_id=event.customer_id)
+    scene, found, code = met.scene, met.found, met.code
     at = inbox.moment(event, code, now)
-    live = await signups.open_referral(tx, scene, at)
-    if code.uses_limit is not None:
-        # Read again: under the lock of its advocate nobody uses the code meanwhile.
-        code = await get(tx, codes, code=code.code)
+    live = await signups.open_referral(tx, met, at)
     attribution = None
     if live and signups.has_signed_up(live, code.code):
         campaign = scene.campaign
@@ -165,30 +164,29 @@ async def _attempt(
     else:
         attribution = await clicks.attribute(tx, event, code.code, at)
     if scene.campaign.limits.conversions is not None:
-        # Likewise: under its own lock nobody takes a place meanwhile. Without a limit nobody is made to wait for it.
+        # Read again: under its own lock nobody takes a place meanwhile. Without a limit nobody is made to wait for it.
         found = await campaigns.in_force(tx, found.id, lock=True) or found
-    return scene, Attempt(event, order, code, found, live, at, attribution)
+    return scene, Attempt(event, order, met, found, live, at, attribution)
 
 
 async def _qualify(
     tx: Tx, scene: Scene, attempt: Attempt, *, order_used: bool
 ) -> Reason | datetime:
-    friend = await signups.friend_facts(
-        tx, scene, attempt.at, attempt.referral, order_used=order_used
-    )
+    met, at = attempt.met, attempt.at
+    friend = signups.friend_facts(met, at, attempt.referral, order_used=order_used)
     place_at = qualify(
         scene.campaign,
         attempt.found.state,
-        signups.code_facts(attempt.code),
+        signups.code_facts(met.code),
         friend,
         await _places(tx, scene, attempt),
         await _context(tx, scene, attempt),
-        attempt.at,
+        at,
     )
     if isinstance(place_at, Reason):
         return place_at
     by = attempt.attribution
-    if by and by.window_ends_at(scene.campaign) <= attempt.at:
+    if by and by.window_ends_at(scene.campaign) <= at:
         return clicks.TOO_OLD
     return promises.BUDGET_SPENT if await _over_budget(tx, scene) else place_at
 

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam
 
 from referrals.store import outbox
 from referrals.store.consents import Purpose
+from referrals.store.outbox import Topic
 from referrals.store.schema import activity, deliveries, messages
 from referrals.store.sending import Rules, channels_of
 from referrals.store.sql import Tx, add, insert, locked, rows
 
 _PENDING = locked(
-    select(messages)
-    .where(messages.c.id.in_(bindparam("wanted", expanding=True)), messages.c.state == "pending")
-    .order_by(messages.c.id)
+    outbox.TOPICS.where(
+        messages.c.id.in_(bindparam("wanted", expanding=True)), messages.c.state == "pending"
+    ).order_by(messages.c.id),
+    of=messages,
 )
 _SENT = messages.update().where(messages.c.id == bindparam("message"))
 _SENT = _SENT.values(state="sent", channel="log", not_before=None, reason_code=None, reason=None)
@@ -32,10 +34,10 @@ class Kept:
     purpose: Purpose
 
 
-async def take(tx: Tx, message_ids: Sequence[str], rules: Rules) -> list[Row[Any]]:
+async def take(tx: Tx, message_ids: Sequence[str], rules: Rules) -> list[Topic]:
     """Those of the messages that wait to be sent and have no other way, locked."""
-    found = await rows(tx, _PENDING, wanted=list(message_ids))
-    return [message for message in found if channels_of(message, rules) == ["log"]]
+    found = map(outbox.topic, await rows(tx, _PENDING, wanted=list(message_ids)))
+    return [topic for topic in found if channels_of(topic.message, rules) == ["log"]]
 
 
 async def keep(tx: Tx, kept: Sequence[Kept], now: datetime) -> None:

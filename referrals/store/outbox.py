@@ -6,8 +6,9 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, and_, bindparam, exists, select
 
+from referrals.domain.campaign import Campaign
 from referrals.domain.decisions import Reason
 from referrals.domain.discounts import Discount
 from referrals.domain.links import link, unsubscribe_link
@@ -18,6 +19,7 @@ from referrals.store.reward_rows import OF_REFERRAL
 from referrals.store.schema import (
     activity,
     advocates,
+    campaign_versions,
     customers,
     deliveries,
     messages,
@@ -25,7 +27,7 @@ from referrals.store.schema import (
     referrals,
     rewards,
 )
-from referrals.store.sql import Known, Tx, add, first, rows, written
+from referrals.store.sql import Known, Tx, add, first, rows, split, whole, written
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,53 @@ class Operator:
     name: str | None = None
     locale: str = "en"
     timezone: str | None = None
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A message with what it is about, and for whom; an operator's has no recipient among the customers."""
+
+    message: Row[Any]
+    campaign: Campaign
+    """As its version was."""
+    advocate: Row[Any]
+    owner: Row[Any]
+    """The advocate as a customer."""
+    recipient: Row[Any] | None
+    referral: Row[Any] | None
+    friend: Row[Any] | None
+    milestone: Row[Any] | None
+
+
+_recipient, _owner, _friend = (customers.alias(name) for name in ("recipient", "owner", "friend"))
+_TOLD = (
+    *(messages, campaign_versions, advocates, _owner),
+    *(_recipient, referrals, _friend, milestones),
+)
+TOPICS = (
+    whole(*_TOLD)
+    .select_from(messages)
+    .join(
+        campaign_versions,
+        and_(
+            campaign_versions.c.campaign_id == messages.c.campaign_id,
+            campaign_versions.c.version == messages.c.version,
+        ),
+    )
+    .join(advocates, advocates.c.id == messages.c.advocate_id)
+    .join(_owner, _owner.c.id == advocates.c.customer_id)
+    .outerjoin(_recipient, _recipient.c.id == messages.c.customer_id)
+    .outerjoin(referrals, referrals.c.id == messages.c.referral_id)
+    .outerjoin(_friend, _friend.c.id == referrals.c.friend_id)
+    .outerjoin(milestones, milestones.c.id == messages.c.milestone_id)
+)
+"""Its rows are for `topic`."""
+_TOPIC = TOPICS.where(messages.c.id == bindparam("message_id"))
+
+
+def topic(row: Row[Any]) -> Topic:
+    message, version, *about = split(row, *_TOLD)
+    return Topic(message, campaigns.parse(version.definition), *about)
 
 
 @dataclass(frozen=True)
@@ -48,15 +97,14 @@ class Draft:
 
 async def draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
     """None where the message was withdrawn meanwhile."""
-    message = await first(tx, select(messages).where(messages.c.id == message_id))
-    return await draft_of(Known(tx), message, public_url) if message else None
+    row = await first(tx, _TOPIC, message_id=message_id)
+    return await draft_of(Known(tx), topic(row), public_url) if row else None
 
 
-async def draft_of(known: Known, message: Row[Any], public_url: str) -> Draft:
-    """What several messages are about is read once, into `known`."""
-    customer = await known.maybe(customers, message.customer_id)
-    recipient = customer or Operator()
-    return Draft(message, recipient, await _context(known, message, recipient, public_url))
+async def draft_of(known: Known, topic: Topic, public_url: str) -> Draft:
+    """What several messages tell of is read once, into `known`."""
+    recipient = topic.recipient or Operator()
+    return Draft(topic.message, recipient, await _context(known, topic, recipient, public_url))
 
 
 async def withdraw(tx: Tx, referral_id: str) -> None:
@@ -128,15 +176,10 @@ def logged(
 
 
 async def _context(
-    known: Known, message: Row[Any], recipient: Row[Any] | Operator, public_url: str
+    known: Known, topic: Topic, recipient: Row[Any] | Operator, public_url: str
 ) -> dict[str, Any]:
-    campaign = await known.once(
-        ("campaign", message.campaign_id, message.version),
-        lambda tx: campaigns.at_version(tx, message.campaign_id, message.version),
-    )
-    advocate = await known.get(advocates, message.advocate_id)
-    referral = await known.maybe(referrals, message.referral_id)
-    milestone = await known.maybe(milestones, message.milestone_id)
+    message, campaign = topic.message, topic.campaign
+    referral, milestone = topic.referral, topic.milestone
     reward = await _reward(known, message)
     offer = campaign.rewards
     each = next((tier.reward for tier in offer.tiers if tier.each), None)
@@ -147,8 +190,8 @@ async def _context(
             "url": campaign.landing_url,
         },
         "recipient": {"name": recipient.name},
-        "advocate": await _advocate(known, advocate, referral, public_url),
-        "friend": await _friend(known, referral) if milestone is None else None,
+        "advocate": await _advocate(known.tx, topic, public_url),
+        "friend": {"name": topic.friend.name} if topic.friend and milestone is None else None,
         "reward": of_reward(reward) if reward else None,
         "rewards": [of_reward(row) for row in await _own_rewards(known, message, reward)],
         "offer": {
@@ -162,21 +205,15 @@ async def _context(
     }
 
 
-async def _advocate(
-    known: Known, advocate: Row[Any], referral: Row[Any] | None, public_url: str
-) -> dict[str, Any]:
-    own = None if referral else await publications.code_of(known.tx, advocate.id)
-    text = referral.code if referral else own.code if own else ""
+async def _advocate(tx: Tx, topic: Topic, public_url: str) -> dict[str, Any]:
+    of = topic.referral or await publications.code_of(tx, topic.advocate.id)
+    code = of.code if of else ""
     return {
-        "name": (await known.get(customers, advocate.customer_id)).name,
-        "code": text,
-        "link": link(public_url, text),
-        "count": advocate.confirmed,
+        "name": topic.owner.name,
+        "code": code,
+        "link": link(public_url, code),
+        "count": topic.advocate.confirmed,
     }
-
-
-async def _friend(known: Known, referral: Row[Any] | None) -> dict[str, Any] | None:
-    return {"name": (await known.get(customers, referral.friend_id)).name} if referral else None
 
 
 async def _reward(known: Known, message: Row[Any]) -> Row[Any] | None:

@@ -11,8 +11,10 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
+    case,
     cast,
     exists,
+    func,
     literal,
     null,
     or_,
@@ -23,12 +25,20 @@ from sqlalchemy import (
 from referrals.domain.campaign import Campaign
 from referrals.domain.progress import MilestoneChange, Progress
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
-from referrals.store import campaigns, scenes
+from referrals.store import campaigns
 from referrals.store.journey_events import OPEN
 from referrals.store.records import friend_sender
 from referrals.store.reward_rows import is_due
-from referrals.store.schema import advocates, journey_runs, milestones, rewards, workflow_starts
+from referrals.store.schema import (
+    advocates,
+    journey_runs,
+    milestones,
+    referrals,
+    rewards,
+    workflow_starts,
+)
 from referrals.store.schema import messages as messages_table
+from referrals.store.schema.referrals import LIVE
 from referrals.store.sql import Tx, one, rows, written
 
 UNSETTLED = frozenset(
@@ -38,10 +48,15 @@ UNSETTLED = frozenset(
 
 async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> Progress:
     """The friend's latest referral in the campaign; nothing is open where there is none."""
-    referral = await scenes.latest_referral(tx, campaign_id, friend_id)
-    sender_id = friend_sender(campaign_id, friend_id)
-    found = await _left(tx, sender_id, referral.id if referral else None)
+    found = await rows(
+        tx,
+        _OF_FRIEND,
+        campaign_id=campaign_id,
+        friend_id=friend_id,
+        sender_id=friend_sender(campaign_id, friend_id),
+    )
     left = _by_kind(found)
+    referral = next((row for row in found if row.what == "referral"), None)
     if referral is None:
         return Progress(**left)
     state = ReferralState(referral.state)
@@ -103,7 +118,7 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
         attention=_parked(unsettled),
         rewards=_workable(unsettled, found.campaign, now),
         wake_at=None if over else ends_at,
-        **_by_kind(await _left(tx, advocate.id)),
+        **_by_kind(await rows(tx, _OF_SENDER, sender_id=advocate.id)),
     )
 
 
@@ -114,7 +129,7 @@ async def of_journey(tx: Tx, run_id: str) -> Progress:
         state=run.state,
         open=run.state in OPEN,
         wake_at=run.wake_at if run.state == "running" else None,
-        **_by_kind(await _left(tx, run_id)),
+        **_by_kind(await rows(tx, _OF_SENDER, sender_id=run_id)),
     )
 
 
@@ -140,18 +155,9 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
     )
 
 
-async def _left(tx: Tx, sender_id: str, referral_id: str | None = None) -> Sequence[Row[Any]]:
-    """What is left to the workflow: messages to send, runs of journeys to tell, workflows to start.
-
-    And rewards of the referral that are not settled, and milestones that it won or lost, of which the advocate's
-    workflow has yet to hear.
-    """
-    found = await rows(tx, _LEFT, sender_id=sender_id, referral_id=referral_id)
-    return sorted(found, key=lambda row: (row.what, row.id))
-
-
-def _by_kind(left: Sequence[Row[Any]]) -> dict[str, Any]:
-    """As a `Progress` has it."""
+def _by_kind(found: Sequence[Row[Any]]) -> dict[str, Any]:
+    """What is left to the workflow, as a `Progress` has it."""
+    left = sorted(found, key=lambda row: str(row.id))
     kinds = ("messages", "runs", "starts")
     return {kind: tuple(row.id for row in left if row.what == kind) for kind in kinds} | {
         "milestones": tuple(
@@ -173,7 +179,21 @@ def _select(what: str, row_id: Any, state: Any = None, advocate: Any = None) -> 
 
 
 _SENDER: BindParameter[str] = bindparam("sender_id")
-_REFERRAL: BindParameter[str] = bindparam("referral_id", type_=Text)
+_REFERRAL = (
+    select(
+        *(referrals.c[name] for name in ("id", "campaign_id", "version", "state")),
+        *(referrals.c[name] for name in ("window_ends_at", "due_at")),
+    )
+    .where(
+        referrals.c.campaign_id == bindparam("campaign_id"),
+        referrals.c.friend_id == bindparam("friend_id"),
+    )
+    .order_by(case((LIVE, 1), else_=0).desc(), referrals.c.id.desc())
+    .limit(1)
+    .cte("referral")
+)
+"""As `scenes.latest_referral` finds it."""
+_ITS_ID = select(_REFERRAL.c.id).scalar_subquery()
 _UNTOLD = or_(
     exists().where(
         messages_table.c.milestone_id == milestones.c.id,
@@ -199,16 +219,16 @@ def _milestones(by: ColumnElement[bool], behind: ColumnElement[bool]) -> Select[
 
 
 _WON = _milestones(
-    (milestones.c.reached_by == _REFERRAL) & (milestones.c.state == "reached"),
+    (milestones.c.reached_by == _ITS_ID) & (milestones.c.state == "reached"),
     rewards.c.state == RewardState.PENDING,
 )
 _LOST = _milestones(
-    (milestones.c.lost_by == _REFERRAL) & (milestones.c.state == "lost"),
+    (milestones.c.lost_by == _ITS_ID) & (milestones.c.state == "lost"),
     rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED])
     # What failed to be granted; a roll-back that failed has its reason, and waits for an operator.
     | ((rewards.c.state == RewardState.FAILED) & rewards.c.reason.is_(None)),
 )
-_LEFT = union_all(
+_TO_SEND = (
     _select("messages", messages_table.c.id).where(
         messages_table.c.sender_id == _SENDER, written(messages_table.c.state, "pending")
     ),
@@ -216,9 +236,25 @@ _LEFT = union_all(
     _select("starts", workflow_starts.c.id).where(
         workflow_starts.c.sender_id == _SENDER, written(workflow_starts.c.state, "pending")
     ),
+)
+_OF_SENDER = union_all(*_TO_SEND)
+"""Messages to send, runs of journeys to tell, workflows to start."""
+_LEFT = union_all(
+    *_TO_SEND,
     _select("unsettled", rewards.c.id).where(
-        rewards.c.referral_id == _REFERRAL, rewards.c.state.in_(UNSETTLED)
+        rewards.c.referral_id == _ITS_ID, rewards.c.state.in_(UNSETTLED)
     ),
     _WON,
     _LOST,
-)
+    _select("referral", _REFERRAL.c.id),
+).subquery("left_to_do")
+_OF_FRIEND = select(
+    _LEFT.c.what,
+    _LEFT.c.id,
+    func.coalesce(_LEFT.c.state, _REFERRAL.c.state).label("state"),
+    _LEFT.c.advocate,
+    *(_REFERRAL.c[name] for name in ("campaign_id", "version", "window_ends_at", "due_at")),
+).outerjoin(_REFERRAL, _LEFT.c.what == "referral")
+"""Besides, the friend's referral, its rewards that are not settled, and the milestones that it won or lost, of which the
+advocate's workflow has yet to hear.
+"""

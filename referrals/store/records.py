@@ -14,7 +14,7 @@ from referrals.domain.decisions import Reason
 from referrals.store import journey_events, journeys
 from referrals.store.journeys import Entrant
 from referrals.store.schema import activity
-from referrals.store.sql import Tx, add, one
+from referrals.store.sql import Tx, one
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ async def record_each(tx: Tx, scene: Scene, event: str, rewards: Sequence[Row[An
         for reward in rewards:
             await record(tx, scene, event, reward=reward)
     elif rewards:
-        logged = [_row(scene, event, None, reward, None, None) for reward in rewards]
-        await add(tx, activity, *logged)
-        await journey_events.hear(tx, scene, event)
+        whose = {"heard_of": scene.advocate.id}
+        logged = [_row(scene, event, None, reward, None, None) | whose for reward in rewards]
+        if any(row.anybody for row in (await tx.execute(_LOG, logged)).all()):
+            await journey_events.hear(tx, scene, event)
 
 
 def _row(

@@ -3,6 +3,7 @@
 A campaign is locked where it has a limit; where it has none, only to be counted, when all else is done.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +14,10 @@ from referrals.domain.states import RejectReason
 from referrals.store import campaigns
 from referrals.store.campaigns import CampaignInForce
 from referrals.store.records import Scene
-from referrals.store.schema import advocates, codes, referrals
+from referrals.store.schema import advocates, campaign_versions, codes, customers, referrals
 from referrals.store.schema import campaigns as campaigns_table
 from referrals.store.schema.referrals import LIVE
-from referrals.store.sql import Tx, find, first, get
+from referrals.store.sql import Tx, find, first, get, locked, one, split, whole
 
 _OF_FRIEND = select(referrals).where(
     referrals.c.campaign_id == bindparam("campaign_id"),
@@ -31,6 +32,11 @@ _OWNER = (
 )
 
 
+_LIVE_IN_CAMPAIGN = and_(
+    referrals.c.campaign_id == codes.c.campaign_id,
+    referrals.c.friend_id == bindparam("friend_id"),
+    LIVE,
+)
 _BY_CODE = (
     select(
         campaigns_table,
@@ -40,16 +46,45 @@ _BY_CODE = (
     .select_from(codes)
     .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
     .outerjoin(advocates, advocates.c.id == codes.c.advocate_id)
-    .outerjoin(
-        referrals,
-        and_(
-            referrals.c.campaign_id == codes.c.campaign_id,
-            referrals.c.friend_id == bindparam("friend_id"),
-            LIVE,
-        ),
-    )
+    .outerjoin(referrals, _LIVE_IN_CAMPAIGN)
     .where(codes.c.code == bindparam("code"))
 )
+_LOCK_OWNER = locked(
+    select(advocates)
+    .join(codes, codes.c.advocate_id == advocates.c.id)
+    .where(codes.c.code == bindparam("code"), codes.c.campaign_id == bindparam("campaign_id")),
+    of=advocates,
+)
+_MET = (codes, campaigns_table, campaign_versions, customers, referrals)
+_MEET = (
+    whole(*_MET)
+    .select_from(codes)
+    .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
+    .join(
+        campaign_versions,
+        and_(
+            campaign_versions.c.campaign_id == campaigns_table.c.id,
+            campaign_versions.c.version == campaigns_table.c.version,
+        ),
+    )
+    .outerjoin(customers, customers.c.id == bindparam("friend_id"))
+    .outerjoin(referrals, _LIVE_IN_CAMPAIGN)
+    .where(codes.c.code == bindparam("code"))
+)
+
+
+@dataclass(frozen=True)
+class Met:
+    """What an event meets at a code, read under the lock of the code's advocate: nobody changes it meanwhile."""
+
+    scene: Scene
+    found: CampaignInForce
+    """The campaign as it decides now."""
+    code: Row[Any]
+    friend: Row[Any] | None
+    """Who brings the code; nobody for a share or a click."""
+    live: Row[Any] | None
+    """The friend's one referral in the campaign, whatever its code, unless it expired or was rejected."""
 
 
 async def find_code(tx: Tx, code: str) -> Row[Any] | None:
@@ -74,15 +109,25 @@ async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any]
     return row
 
 
-async def of_event(
-    tx: Tx, event: Row[Any], code: Row[Any], now: datetime
-) -> tuple[Scene, CampaignInForce]:
-    """Where an event with this code happens, with the advocate locked, and the campaign as it decides now."""
-    advocate = await lock_advocate(tx, code.advocate_id)
-    found = await campaigns.in_force(tx, code.campaign_id)
-    assert found is not None
-    scene = Scene(found.campaign, found.version, advocate, event.actor, now, code.code)
-    return scene, found
+async def meet(tx: Tx, event: Row[Any], code: str, now: datetime) -> Met | Reason:
+    """Lock the advocate whose code it is in the event's campaign, and look; or why the code brings nobody."""
+    advocate = await first(tx, _LOCK_OWNER, code=code, campaign_id=event.campaign_id)
+    if advocate is None:
+        why = await published_code(tx, code, event.campaign_id)
+        return why if isinstance(why, Reason) else await meet(tx, event, code, now)
+    row = await one(tx, _MEET, code=code, friend_id=event.customer_id)
+    own, campaign, version, friend, live = split(row, *_MET)
+    found = campaigns.of_rows(campaign, version)
+    scene = Scene(
+        found.campaign,
+        found.version,
+        advocate,
+        event.actor,
+        now,
+        code=code,
+        friend_id=event.customer_id,
+    )
+    return Met(scene, found, own, friend, live)
 
 
 async def lock_advocate(tx: Tx, advocate_id: str) -> Row[Any]:

@@ -18,13 +18,13 @@ async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     event = await inbox.claim(tx, event_id)
     if event.answer:
         return dict(event.answer)
-    code = await scenes.published_code(tx, event.data["code"], event.campaign_id)
-    if isinstance(code, Reason):
-        return await answers.give(tx, event, Decision.REJECTED, reason=code)
-    scene, found = await scenes.of_event(tx, event, code, now)
+    met = await scenes.meet(tx, event, event.data["code"], now)
+    if isinstance(met, Reason):
+        return await answers.give(tx, event, Decision.REJECTED, reason=met)
+    scene, code = met.scene, met.code
     at = inbox.moment(event, code, now)
     reason = code_rejection(signups.code_facts(code), signed_up=False, at=at) or campaign_rejection(
-        scene.campaign, found.state, at
+        scene.campaign, met.found.state, at
     )
     if reason:
         return await answers.give(tx, event, Decision.REJECTED, reason=reason)

@@ -15,10 +15,11 @@ from referrals.domain.decisions import (
     friend_rejection,
 )
 from referrals.domain.states import Decision, ReferralState, RejectReason
-from referrals.store import answers, clicks, customers, inbox, records, scenes
+from referrals.store import answers, clicks, inbox, records, scenes
 from referrals.store.clicks import Attribution
 from referrals.store.ids import new_id
 from referrals.store.records import Scene
+from referrals.store.scenes import Met
 from referrals.store.schema import referrals
 from referrals.store.settlement import set_state
 from referrals.store.sql import Tx, add
@@ -37,16 +38,15 @@ async def decide(tx: Tx, event: Row[Any], now: datetime) -> dict[str, Any]:
     """The same for an event that is claimed, or that this transaction stores."""
     if event.answer:
         return dict(event.answer)
-    code = await scenes.published_code(tx, clicks.code_of(event.data) or "", event.campaign_id)
-    if isinstance(code, Reason):
-        return await answers.give(tx, event, Decision.REJECTED, reason=code)
-    scene, found = await scenes.of_event(tx, event, code, now)
-    scene = replace(scene, friend_id=event.customer_id)
+    met = await scenes.meet(tx, event, clicks.code_of(event.data) or "", now)
+    if isinstance(met, Reason):
+        return await answers.give(tx, event, Decision.REJECTED, reason=met)
+    scene, found, code = met.scene, met.found, met.code
     at = inbox.moment(event, code, now)
-    live = await open_referral(tx, scene, at)
+    live = await open_referral(tx, met, at)
     if live and has_signed_up(live, code.code):
         return await answers.give(tx, event, Decision.ACCEPTED, referral_id=live.id)
-    friend = await friend_facts(tx, scene, at, live)
+    friend = friend_facts(met, at, live)
     attribution = await clicks.attribute(tx, event, code.code, at)
     ends_at = attribution.window_ends_at(found.campaign)
     reason = (
@@ -80,9 +80,9 @@ async def reject(
     return await answers.give(tx, event, Decision.REJECTED, referral_id=referral_id, reason=reason)
 
 
-async def open_referral(tx: Tx, scene: Scene, at: datetime) -> Row[Any] | None:
+async def open_referral(tx: Tx, met: Met, at: datetime) -> Row[Any] | None:
     """The friend's live referral; a sign-up whose window was over at `at` expires here, before its timer."""
-    live = await scenes.live_referral(tx, scene.campaign.campaign, str(scene.friend_id))
+    scene, live = met.scene, met.live
     if live is None or live.state != ReferralState.SIGNED_UP or live.window_ends_at > at:
         return live
     advocate = await scenes.get_advocate(tx, live.advocate_id)
@@ -107,11 +107,12 @@ def code_facts(code: Row[Any]) -> CodeFacts:
     )
 
 
-async def friend_facts(
-    tx: Tx, scene: Scene, at: datetime, live: Row[Any] | None, *, order_used: bool = False
+def friend_facts(
+    met: Met, at: datetime, live: Row[Any] | None, *, order_used: bool = False
 ) -> FriendFacts:
     """What `live`, the friend's referral if any, and the friend's own row tell at `at`."""
-    friend = await customers.get(tx, str(scene.friend_id))
+    scene, friend = met.scene, met.friend
+    assert friend is not None
     waiting = live is not None and live.state == ReferralState.SIGNED_UP
     return FriendFacts(
         is_advocate=scene.advocate.customer_id == friend.id,

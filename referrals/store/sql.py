@@ -1,13 +1,17 @@
 """The few things that SQL leaves to its dialects."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import namedtuple
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import (
+    LABEL_STYLE_TABLENAME_PLUS_COL,
     ColumnElement,
     CursorResult,
     Dialect,
+    FromClause,
     Row,
     Select,
     Table,
@@ -104,15 +108,28 @@ def adding(tx: Tx, table: Table, once: tuple[str, ...] | None = None) -> Any:
     return _add(tx.dialect.name, table, once)
 
 
+def whole(*tables: FromClause) -> Select[Any]:
+    """A SELECT of all columns of these tables, to be joined; its rows are for `split`."""
+    return select(*tables).set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+
+
+def split(row: Row[Any], *tables: FromClause) -> Iterator[Any]:
+    """The row of each table out of one of `whole`; None for one that was not found."""
+    columns = iter(row)
+    for table in tables:
+        own = _shape(table)._make(islice(columns, len(table.c)))
+        yield own if own[0] is not None else None
+
+
+@cache
+def _shape(table: FromClause) -> Any:
+    return namedtuple("Joined", table.c.keys())  # noqa: PYI024 - its columns are known only here
+
+
 @cache
 def _by(table: Table, lock: bool, *columns: str) -> Select[Any]:
     statement = select(table).where(*(table.c[name] == bindparam(name) for name in columns))
     return locked(statement) if lock else statement
-
-
-@cache
-def _among(table: Table) -> Select[Any]:
-    return select(table).where(table.c.id.in_(bindparam("wanted", expanding=True)))
 
 
 @cache
@@ -142,14 +159,8 @@ class Known:
             self._found[key] = await read(self.tx)
         return cast(T, self._found[key])
 
-    async def fetch(self, table: Table, row_ids: Iterable[str | None]) -> None:
-        """All at once, as they will be asked for."""
-        wanted = sorted({row_id for row_id in row_ids if row_id})
-        found = await rows(self.tx, _among(table), wanted=wanted) if wanted else ()
-        self._found |= {(table.name, row.id): row for row in found}
-
-    async def get(self, table: Table, row_id: str) -> Row[Any]:
-        return await self.once((table.name, row_id), lambda tx: get(tx, table, id=row_id))
-
     async def maybe(self, table: Table, row_id: str | None) -> Row[Any] | None:
-        return await self.get(table, row_id) if row_id else None
+        """The row of this id, if any."""
+        if row_id is None:
+            return None
+        return await self.once((table.name, row_id), lambda tx: get(tx, table, id=row_id))
