@@ -112,8 +112,13 @@ async def in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignI
 
 def of_rows(campaign: Row[Any], version: Row[Any]) -> CampaignInForce:
     """A campaign with its version in force."""
-    own = campaign
-    return CampaignInForce(own.id, own.state, own.version, own.accepted, parse(version.definition))
+    return CampaignInForce(
+        campaign.id,
+        campaign.state,
+        campaign.version,
+        campaign.accepted,
+        parse(version.definition),
+    )
 
 
 async def set_state(tx: Tx, campaign_id: str, state: str) -> bool:

@@ -36,7 +36,7 @@ class Kept:
 
 async def take(tx: Tx, message_ids: Sequence[str], rules: Rules) -> list[Topic]:
     """Those of the messages that wait to be sent and have no other way, locked."""
-    found = map(outbox.topic, await rows(tx, _PENDING, wanted=list(message_ids)))
+    found = map(outbox.topic_of, await rows(tx, _PENDING, wanted=list(message_ids)))
     return [topic for topic in found if channels_of(topic.message, rules) == ["log"]]
 
 

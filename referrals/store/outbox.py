@@ -45,7 +45,7 @@ class Topic:
 
     message: Row[Any]
     campaign: Campaign
-    """As its version was."""
+    """In the version that the message is of."""
     advocate: Row[Any]
     owner: Row[Any]
     """The advocate as a customer."""
@@ -56,10 +56,7 @@ class Topic:
 
 
 _recipient, _owner, _friend = (customers.alias(name) for name in ("recipient", "owner", "friend"))
-_TOLD = (
-    *(messages, campaign_versions, advocates, _owner),
-    *(_recipient, referrals, _friend, milestones),
-)
+_TOLD = (messages, campaign_versions, advocates, _owner, _recipient, referrals, _friend, milestones)
 TOPICS = (
     whole(*_TOLD)
     .select_from(messages)
@@ -77,11 +74,11 @@ TOPICS = (
     .outerjoin(_friend, _friend.c.id == referrals.c.friend_id)
     .outerjoin(milestones, milestones.c.id == messages.c.milestone_id)
 )
-"""Its rows are for `topic`."""
+"""Its rows are for `topic_of`."""
 _TOPIC = TOPICS.where(messages.c.id == bindparam("message_id"))
 
 
-def topic(row: Row[Any]) -> Topic:
+def topic_of(row: Row[Any]) -> Topic:
     message, version, *about = split(row, *_TOLD)
     return Topic(message, campaigns.parse(version.definition), *about)
 
@@ -98,7 +95,7 @@ class Draft:
 async def draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
     """None where the message was withdrawn meanwhile."""
     row = await first(tx, _TOPIC, message_id=message_id)
-    return await draft_of(Known(tx), topic(row), public_url) if row else None
+    return await draft_of(Known(tx), topic_of(row), public_url) if row else None
 
 
 async def draft_of(known: Known, topic: Topic, public_url: str) -> Draft:

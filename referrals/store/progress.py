@@ -14,7 +14,6 @@ from sqlalchemy import (
     case,
     cast,
     exists,
-    func,
     literal,
     null,
     or_,
@@ -180,10 +179,7 @@ def _select(what: str, row_id: Any, state: Any = None, advocate: Any = None) -> 
 
 _SENDER: BindParameter[str] = bindparam("sender_id")
 _REFERRAL = (
-    select(
-        *(referrals.c[name] for name in ("id", "campaign_id", "version", "state")),
-        *(referrals.c[name] for name in ("window_ends_at", "due_at")),
-    )
+    select(referrals)
     .where(
         referrals.c.campaign_id == bindparam("campaign_id"),
         referrals.c.friend_id == bindparam("friend_id"),
@@ -246,14 +242,14 @@ _LEFT = union_all(
     ),
     _WON,
     _LOST,
-    _select("referral", _REFERRAL.c.id),
+    _select("referral", _REFERRAL.c.id, _REFERRAL.c.state),
 ).subquery("left_to_do")
 _OF_FRIEND = select(
-    _LEFT.c.what,
-    _LEFT.c.id,
-    func.coalesce(_LEFT.c.state, _REFERRAL.c.state).label("state"),
-    _LEFT.c.advocate,
-    *(_REFERRAL.c[name] for name in ("campaign_id", "version", "window_ends_at", "due_at")),
+    _LEFT,
+    _REFERRAL.c.campaign_id,
+    _REFERRAL.c.version,
+    _REFERRAL.c.window_ends_at,
+    _REFERRAL.c.due_at,
 ).outerjoin(_REFERRAL, _LEFT.c.what == "referral")
 """Besides, the friend's referral, its rewards that are not settled, and the milestones that it won or lost, of which the
 advocate's workflow has yet to hear.

@@ -75,12 +75,13 @@ _MEET = (
 
 @dataclass(frozen=True)
 class Met:
-    """What an event meets at a code, read under the lock of the code's advocate: nobody changes it meanwhile."""
+    """What an event meets at a code, read under the lock of the code's advocate."""
 
     scene: Scene
     found: CampaignInForce
     """The campaign as it decides now."""
     code: Row[Any]
+    """Nobody uses it meanwhile."""
     friend: Row[Any] | None
     """Who brings the code; nobody for a share or a click."""
     live: Row[Any] | None
