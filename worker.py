@@ -14,6 +14,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from entrypoints.connection import connect, missing_search_attributes
+from entrypoints.process import keep_loaded, start_logging
 from entrypoints.schedules import ensure_schedules
 from entrypoints.webhooks import Deliverer
 from plugin import ReferralsPlugin, open_resources
@@ -58,14 +59,14 @@ async def run(settings: Settings) -> None:
             raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
         await ensure_schedules(client)
         async with working(client), Deliverer.of(resources.settings, resources.store).at_work():
+            keep_loaded()
             logging.getLogger(__name__).info("Working on %s", ", ".join(QUEUES))
             await stop.wait()
 
 
 def main() -> None:
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # it tells what is in every row
+    start_logging(settings)
     code = 0
     try:
         asyncio.run(run(settings))

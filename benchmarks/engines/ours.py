@@ -10,6 +10,7 @@ from benchmarks import driver
 from benchmarks.book import CAMPAIGN
 from entrypoints.connection import connect
 from entrypoints.intake import Intake
+from entrypoints.process import keep_loaded
 from referrals.clock import utc_now
 from referrals.domain.temporal import referral_workflow_id
 from referrals.settings import Settings
@@ -56,7 +57,9 @@ class Ours:
 async def main() -> None:
     settings = Settings()
     async with open_store(settings.database_url) as store:
-        await driver.serve(Ours(store, await connect(), settings))
+        engine = Ours(store, await connect(), settings)
+        keep_loaded()
+        await driver.serve(engine)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The HTTP API."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from entrypoints.api import (
 )
 from entrypoints.api.bodies import BodyLimit
 from entrypoints.api.resources import Resources, open_resources
+from entrypoints.process import keep_loaded, start_logging
 from referrals.settings import Settings
 
 GRACE = 4
@@ -70,9 +70,7 @@ def create_app(resources: Resources) -> FastAPI:
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # it tells what is in every row
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the schema
+    start_logging(settings)
     asyncio.run(_serve(settings, host, port))
 
 
@@ -99,4 +97,5 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
             server_header=False,
             timeout_graceful_shutdown=GRACE,
         )
+        keep_loaded()
         await _Server(config).serve()
