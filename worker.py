@@ -26,7 +26,7 @@ DECISIONS_AT_ONCE = 20
 """More would wait for the database, while their time-outs run."""
 POLLS, NEW_TO_CACHED = 16, 0.6
 """Polls for workflow tasks, and the part of them that asks for runs which no worker has in its cache. Conversions come as
-such: by the SDK's default one poll in five asks for them, and one conversion in fifty waited for it.
+such: by the SDK's default one poll in five asks for them, and some conversions waited for it.
 """
 GRACE = timedelta(seconds=5)
 """For what runs when the worker is asked to stop; the rest is tried again by the next worker."""
