@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Row,
+    Select,
     and_,
     bindparam,
     func,
@@ -50,6 +51,7 @@ async def grant(tx: Tx, payments: Sequence[tuple[Row[Any], str]], now: datetime)
         reward.id: _key("wallet", reward.customer_id, _asset(reward)) for reward, _ in payments
     }
     of = await _accounts(tx, {*issued.values(), *wallet.values()})
+    await _lock_all(tx, {of[key] for key in wallet.values()})
     granted = [
         _entry(
             f"grant:{reward.key}",
@@ -255,7 +257,7 @@ async def _account_of(tx: Tx, kind: str, owner: str, asset: Asset) -> int:
 
 
 async def _accounts(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
-    """Their ids, the wallets locked; those that are missing are made, in one order, so that no two wait for each other."""
+    """Their ids; those that are missing are made, in one order, so that no two wait for each other."""
     found = await _find(tx, wanted)
     if missing := sorted(wanted - found.keys()):
         new = [dict(zip(_ACCOUNT.keys(), key, strict=True)) for key in missing]
@@ -276,20 +278,16 @@ async def _find(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
 
 
 @cache
-def _these(count: int) -> Any:
-    """Each by all columns of the key: both databases look them up by it. Wallets are locked in one order; a campaign's
-    account is in all of its grants.
-    """
-    these = or_(
-        *(
-            and_(*(column == bindparam(f"{name}_{n}") for name, column in _ACCOUNT.items()))
-            for n in range(count)
+def _these(count: int) -> Select[Any]:
+    """Each by all columns of the key: both databases look them up by it."""
+    return select(accounts).where(
+        or_(
+            *(
+                and_(*(column == bindparam(f"{name}_{n}") for name, column in _ACCOUNT.items()))
+                for n in range(count)
+            )
         )
     )
-    is_wallet = written(accounts.c.kind, "wallet")
-    wallets = select(accounts).where(these, is_wallet).order_by(accounts.c.id)
-    others = select(accounts).where(these, ~is_wallet)
-    return union_all(select(locked(wallets).cte("wallets")), others)
 
 
 def _ids(found: Sequence[Row[Any]]) -> dict[AccountKey, int]:
@@ -298,6 +296,13 @@ def _ids(found: Sequence[Row[Any]]) -> dict[AccountKey, int]:
 
 async def _lock(tx: Tx, account_id: int) -> Row[Any]:
     return await one(tx, locked(select(accounts).where(accounts.c.id == account_id)))
+
+
+async def _lock_all(tx: Tx, account_ids: set[int]) -> None:
+    """SQLite has one writer at a time, and nothing to lock."""
+    if tx.dialect.name != "sqlite":
+        mine = select(accounts.c.id).where(accounts.c.id.in_(account_ids))
+        await rows(tx, locked(mine.order_by(accounts.c.id)))
 
 
 def _entry(
