@@ -14,9 +14,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkerConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.advocates import AdvocateActivities
+from activities.decisions import LogMessages
 from activities.expiry import ExpiryActivities
 from activities.journeys import JourneyActivities
-from activities.log import LogMessages
 from activities.messages import MessageActivities
 from activities.milestones import MilestoneActivities
 from activities.referrals import ReferralActivities
@@ -28,16 +28,16 @@ from referrals.channels.rendering import Templates
 from referrals.channels.whatsapp import open_whatsapp
 from referrals.clock import Clock, utc_now
 from referrals.domain.sending import Cap, QuietHours
-from referrals.domain.temporal import MESSAGES_QUEUE, REWARDS_QUEUE
 from referrals.providers import Provider
 from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
-from referrals.store.sending import Rules
+from referrals.store.messaging.sending import Rules
+from referrals.temporal.converter import DATA_CONVERTER
+from referrals.temporal.names import MESSAGES_QUEUE, REWARDS_QUEUE
 from workflows.advocate import AdvocateWorkflow
 from workflows.expiry import ExpiryWorkflow
 from workflows.journey import JourneyWorkflow
-from workflows.payloads import DATA_CONVERTER
 from workflows.referral import ReferralWorkflow
 
 WORKFLOWS = [AdvocateWorkflow, ExpiryWorkflow, JourneyWorkflow, ReferralWorkflow]

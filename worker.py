@@ -13,13 +13,13 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from entrypoints.connection import connect, missing_search_attributes
-from entrypoints.process import keep_loaded, start_logging
-from entrypoints.schedules import ensure_schedules
-from entrypoints.webhooks import Deliverer
 from plugin import ReferralsPlugin, open_resources
-from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
+from referrals.process import keep_loaded, start_logging
 from referrals.settings import Settings
+from referrals.temporal.connection import connect, missing_search_attributes
+from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
+from referrals.temporal.schedules import ensure_schedules
+from referrals.webhooks.deliverer import Deliverer
 
 QUEUES = (QUEUE, REWARDS_QUEUE, MESSAGES_QUEUE)
 DECISIONS_AT_ONCE = 20

@@ -9,11 +9,14 @@ from pydantic import dataclasses as pydantic
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.log import LogMessages
+from activities.decisions import LogMessages
 from activities.referrals import ENGINE, not_possible
-from referrals.domain.progress import Progress
-from referrals.store import grants, progress, publications, reversals, settlement, shares
-from referrals.store.sql import Tx
+from referrals.store.codes import publications, shares
+from referrals.store.db.sql import Tx
+from referrals.store.flow import pending_work
+from referrals.store.referrals import confirmation, reversals
+from referrals.store.rewards import provider_rewards
+from referrals.temporal.payloads import Progress
 
 
 @pydantic.dataclass(frozen=True, slots=True)
@@ -66,14 +69,16 @@ class AdvocateActivities:
     async def settle_milestone(self, step: AdvocateStep) -> Progress:
         """Grant a reached milestone's reward, or take a lost one's back."""
         return await self._decide(
-            step, lambda tx: settlement.settle_milestone(tx, step.subject, ENGINE, step.now)
+            step, lambda tx: confirmation.settle_milestone(tx, step.subject, ENGINE, step.now)
         )
 
     @activity.defn
     async def milestone_reward(self, step: AdvocateStep) -> Progress:
         """Retry, void, roll back or approve a milestone's reward, as an operator asked."""
         try:
-            return await self._decide(step, lambda tx: grants.command(tx, step.subject, step.now))
+            return await self._decide(
+                step, lambda tx: provider_rewards.command(tx, step.subject, step.now)
+            )
         except reversals.NotPossible as error:
             raise not_possible(error) from error
 
@@ -90,6 +95,8 @@ class AdvocateActivities:
         async def decision(tx: Tx) -> Progress:
             if decide:
                 await decide(tx)
-            return await progress.of_advocate(tx, advocate.campaign, advocate.customer, step.now)
+            return await pending_work.of_advocate(
+                tx, advocate.campaign, advocate.customer, step.now
+            )
 
         return await self.log.decide(decision)

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from temporalio import activity
 
-from referrals.store import Store, ledger
+from referrals.store import Store
+from referrals.store.ledger import ledger
 
 CHUNK = 500
 """Grants booked in one transaction: it holds their wallets, and where there is one writer at a time everybody, for so long."""

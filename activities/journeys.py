@@ -19,12 +19,14 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
-from activities.log import LogMessages
+from activities.decisions import LogMessages
 from referrals.clock import Clock
-from referrals.domain.progress import Progress
-from referrals.domain.temporal import CAMPAIGN_ATTRIBUTE, JOURNEY_WORKFLOW, QUEUE
-from referrals.store import Store, journey_runs, progress, starts
-from referrals.store.sql import Tx
+from referrals.store import Store
+from referrals.store.db.sql import Tx
+from referrals.store.flow import pending_work
+from referrals.store.journeys import runs, workflow_starts
+from referrals.temporal.names import CAMPAIGN_ATTRIBUTE, JOURNEY_WORKFLOW, QUEUE
+from referrals.temporal.payloads import Progress
 
 CAMPAIGN = SearchAttributeKey.for_keyword(CAMPAIGN_ATTRIBUTE)
 HOPELESS = {
@@ -63,8 +65,8 @@ class JourneyActivities:
         """Take the steps that are due, in one transaction; taking them again changes nothing."""
 
         async def decision(tx: Tx) -> Progress:
-            await journey_runs.go_on(tx, step.run, step.now)
-            return await progress.of_journey(tx, step.run)
+            await runs.go_on(tx, step.run, step.now)
+            return await pending_work.of_journey(tx, step.run)
 
         return await self.log.decide(decision)
 
@@ -72,7 +74,7 @@ class JourneyActivities:
     async def tell_run(self, run_id: str) -> None:
         """Have the run's workflow look at what happened; it is started if need be."""
         async with self.store.read() as tx:
-            run = await journey_runs.get(tx, run_id)
+            run = await runs.get(tx, run_id)
         if run.teller_id:
             await tell(activity.client(), run)
 
@@ -83,7 +85,7 @@ class JourneyActivities:
         Raises ApplicationError, not to be tried again, where the server refuses it for good.
         """
         async with self.store.read() as tx:
-            start = await starts.get(tx, start_id)
+            start = await workflow_starts.get(tx, start_id)
         if start.state != "pending":
             return
         try:
@@ -93,13 +95,13 @@ class JourneyActivities:
                 raise
             raise ApplicationError(str(error), type="Refused", non_retryable=True) from error
         async with self.store.begin() as tx:
-            await starts.settle(tx, start_id, "started", self.clock())
+            await workflow_starts.settle(tx, start_id, "started", self.clock())
 
     @activity.defn
     async def give_up_start(self, start_id: str, error: str) -> None:
         """Keep it as failed, with the last error."""
         async with self.store.begin() as tx:
-            await starts.settle(tx, start_id, "failed", self.clock(), error)
+            await workflow_starts.settle(tx, start_id, "failed", self.clock(), error)
 
 
 async def tell(client: Client, run: Row[Any]) -> None:
@@ -107,7 +109,7 @@ async def tell(client: Client, run: Row[Any]) -> None:
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         JOURNEY_WORKFLOW,
         JourneyRun(campaign=run.campaign_id, run=run.id),
-        id=journey_runs.workflow_id(run),
+        id=runs.workflow_id(run),
         task_queue=QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         search_attributes=TypedSearchAttributes([SearchAttributePair(CAMPAIGN, run.campaign_id)]),

@@ -22,11 +22,12 @@ from referrals.channels.rendered import Rendered
 from referrals.channels.rendering import TemplateError, Templates
 from referrals.clock import Clock
 from referrals.domain.decisions import Reason
-from referrals.domain.progress import Sending
 from referrals.domain.statuses import FailureKind, Scope
-from referrals.store import Store, deliveries, outbox, sending
-from referrals.store.outbox import Draft
-from referrals.store.sending import Claim, Rules
+from referrals.store import Store
+from referrals.store.messaging import deliveries, drafts, sending
+from referrals.store.messaging.drafts import Draft
+from referrals.store.messaging.sending import Claim, Rules
+from referrals.temporal.payloads import Sending
 
 LONGEST_CALL = sending.LEASE - timedelta(seconds=15)
 
@@ -50,7 +51,7 @@ class MessageActivities:
         on every attempt. One that waits says until when it is to be sent again.
         """
         async with self.store.read() as tx:
-            draft = await outbox.draft(tx, message_id, self.public_url)
+            draft = await drafts.draft(tx, message_id, self.public_url)
         if draft is None:
             return Sending(state="withdrawn")
         if draft.message.state != "pending":
@@ -62,7 +63,7 @@ class MessageActivities:
         except TemplateError as error:
             reason = Reason("template_error", str(error))
             async with self.store.begin() as tx:
-                await outbox.fail(tx, draft.message, reason, self.clock())
+                await drafts.fail(tx, draft.message, reason, self.clock())
             return Sending(state="failed")
         return await self._deliver(draft, rendered)
 

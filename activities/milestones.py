@@ -8,8 +8,8 @@ from temporalio.client import WithStartWorkflowOperation
 from temporalio.common import Priority, WorkflowIDConflictPolicy
 
 from activities.advocates import Advocate
-from referrals.domain.progress import MilestoneChange
-from referrals.domain.temporal import ADVOCATE_WORKFLOW, QUEUE, advocate_workflow_id
+from referrals.temporal.names import ADVOCATE_WORKFLOW, QUEUE, advocate_workflow_id
+from referrals.temporal.payloads import MilestoneChange
 
 
 @dataclass

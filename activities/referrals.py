@@ -13,10 +13,12 @@ from pydantic import dataclasses as pydantic
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.log import LogMessages
-from referrals.domain.progress import Progress
-from referrals.store import conversions, grants, progress, reversals, signups
-from referrals.store.sql import Tx
+from activities.decisions import LogMessages
+from referrals.store.db.sql import Tx
+from referrals.store.flow import pending_work
+from referrals.store.referrals import conversions, reversals, signups
+from referrals.store.rewards import provider_rewards
+from referrals.temporal.payloads import Progress
 
 ENGINE = "engine"
 """Who did what nobody asked for at that moment: a timer was due."""
@@ -77,7 +79,7 @@ class ReferralActivities:
     @activity.defn
     async def reward(self, step: Step) -> Progress:
         """Retry, void, roll back or approve one reward, as an operator asked."""
-        return await self._decide(step, grants.command)
+        return await self._decide(step, provider_rewards.command)
 
     @activity.defn
     async def reassess(self, step: Step) -> Progress:
@@ -103,7 +105,7 @@ class ReferralActivities:
 
         async def decision(tx: Tx) -> Progress:
             await decide(tx, step.event, step.now)
-            return await progress.of_friend(tx, friend.campaign, friend.friend, step.now)
+            return await pending_work.of_friend(tx, friend.campaign, friend.friend, step.now)
 
         try:
             return await self.log.decide(decision)

@@ -10,7 +10,6 @@ from typing import TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.circuit import Circuit
 from referrals.clock import Clock
 from referrals.domain.states import RewardState
 from referrals.providers import (
@@ -23,9 +22,11 @@ from referrals.providers import (
     RetryAfter,
     Spent,
 )
-from referrals.store import Store, grants, paces
-from referrals.store.grants import ATTEMPTS_SPENT, REJECTED, Work
-from referrals.store.reward_rows import describe
+from referrals.providers.circuit_breaker import Circuit
+from referrals.store import Store
+from referrals.store.rewards import provider_rate_limits, provider_rewards
+from referrals.store.rewards.provider_rewards import ATTEMPTS_SPENT, REJECTED, Work
+from referrals.store.rewards.reward_rows import describe
 
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=10)
@@ -63,8 +64,8 @@ class RewardActivities:
         """
         try:
             async with self.store.begin() as tx:
-                work = await grants.begin(tx, reward_id, self.clock())
-        except grants.NotYet as error:
+                work = await provider_rewards.begin(tx, reward_id, self.clock())
+        except provider_rewards.NotYet as error:
             raise _later("It may be booked, which cannot be seen yet.", error.wait) from error
         if work is None:
             return
@@ -72,7 +73,7 @@ class RewardActivities:
             await self._settle(work)
         except Permanent as error:
             async with self.store.begin() as tx:
-                await grants.park(tx, reward_id, error.code, str(error), self.clock())
+                await provider_rewards.park(tx, reward_id, error.code, str(error), self.clock())
         except (Retryable, RetryAfter, Ambiguous) as error:
             raise await self._again(work, error) from error
 
@@ -80,7 +81,7 @@ class RewardActivities:
     async def park_reward(self, reward_id: str, error: str) -> None:
         """Its attempts are spent."""
         async with self.store.begin() as tx:
-            await grants.park(tx, reward_id, ATTEMPTS_SPENT, error, self.clock())
+            await provider_rewards.park(tx, reward_id, ATTEMPTS_SPENT, error, self.clock())
 
     async def _settle(self, work: Work) -> None:
         provider = self.providers.get(work.reward.provider)
@@ -104,7 +105,7 @@ class RewardActivities:
         if provider not in self.paces:
             return
         async with self.store.begin() as tx:
-            wait = await paces.take_turn(
+            wait = await provider_rate_limits.take_turn(
                 tx, provider, self.paces[provider], self.clock(), LONGEST_TURN
             )
         if wait > LONGEST_TURN:
@@ -120,12 +121,12 @@ class RewardActivities:
             lambda: provider.grant(grant), lambda: provider.look_up(grant), provider, work
         )
         async with self.store.begin() as tx:
-            await grants.granted(tx, work.reward.id, receipt.reference, self.clock())
+            await provider_rewards.granted(tx, work.reward.id, receipt.reference, self.clock())
 
     async def _take_back(self, provider: Provider, work: Work) -> None:
         if not await self._was_granted(provider, work):
             async with self.store.begin() as tx:
-                await grants.never_granted(tx, work.reward.id, self.clock())
+                await provider_rewards.never_granted(tx, work.reward.id, self.clock())
             return
         left = replace(_grant(work), amount=work.reward.amount - work.owed)
         try:
@@ -140,7 +141,7 @@ class RewardActivities:
             await self._owe(work, left.amount - max(spent.held, 0))
             raise Retryable(str(spent)) from spent
         async with self.store.begin() as tx:
-            await grants.rolled_back(tx, work.reward.id, self.clock())
+            await provider_rewards.rolled_back(tx, work.reward.id, self.clock())
 
     async def _was_granted(self, provider: Provider, work: Work) -> bool:
         """What became of the grant, before anything is taken back."""
@@ -157,13 +158,13 @@ class RewardActivities:
         if receipt is None or not receipt.settled:
             raise RetryAfter("The provider has taken it, and has not booked it yet.", POLL)
         async with self.store.begin() as tx:
-            await grants.found(tx, work.reward.id, receipt.reference, self.clock())
+            await provider_rewards.found(tx, work.reward.id, receipt.reference, self.clock())
         return True
 
     async def _owe(self, work: Work, amount: int) -> None:
         """What is spent over there cannot be taken back, and is owed here."""
         async with self.store.begin() as tx:
-            await grants.owe(tx, work.reward.id, amount, self.clock())
+            await provider_rewards.owe(tx, work.reward.id, amount, self.clock())
 
     async def _book(self, call: Booking, look: LookUp, provider: Provider, work: Work) -> Receipt:
         """The receipt of a call that is made once: where it may have been made before, the books are read first."""
@@ -173,7 +174,7 @@ class RewardActivities:
         receipt = receipt or await self._make(call, provider, work)
         if not receipt.settled:
             async with self.store.begin() as tx:
-                await grants.taken(tx, work.reward.id, receipt.reference, self.clock())
+                await provider_rewards.taken(tx, work.reward.id, receipt.reference, self.clock())
             raise RetryAfter("The provider has taken it, and has not booked it yet.", POLL)
         return receipt
 
@@ -182,16 +183,16 @@ class RewardActivities:
         seen = SENT + provider.visible_after
         async with self.store.begin() as tx:
             now = self.clock()
-            await grants.calling(tx, work, now, now + PATIENCE + seen)
+            await provider_rewards.calling(tx, work, now, now + PATIENCE + seen)
         try:
             return await _in_time(call(), Ambiguous)
         except Ambiguous:
             async with self.store.begin() as tx:
-                await grants.unclear(tx, work.reward.id, self.clock() + seen)
+                await provider_rewards.unclear(tx, work.reward.id, self.clock() + seen)
             raise
         except (Retryable, Permanent):
             async with self.store.begin() as tx:
-                await grants.unclear(tx, work.reward.id, None)
+                await provider_rewards.unclear(tx, work.reward.id, None)
             raise
 
     async def _again(
@@ -204,7 +205,9 @@ class RewardActivities:
             wait = max(wait, SENT + self.providers[work.reward.provider].visible_after)
         async with self.store.begin() as tx:
             retry_at = self.clock() + wait
-            await grants.note_error(tx, work.reward.id, type(error).__name__, str(error), retry_at)
+            await provider_rewards.note_error(
+                tx, work.reward.id, type(error).__name__, str(error), retry_at
+            )
         return _later(str(error), wait, type(error).__name__)
 
 

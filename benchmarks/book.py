@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from referrals.store.database import CONNECTIONS
+from referrals.store.db.database import CONNECTIONS
 from referrals.store.schema import (
     accounts,
     activity,

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from benchmarks.book import CAMPAIGN, WINDOW
 from benchmarks.seed import ADVOCATES, publish
 from referrals.store import open_store
+from referrals.store.db.sql import Tx
 from referrals.store.schema import codes, customers, referrals
-from referrals.store.sql import Tx
 
 CHUNK = 5000
 OWNED = 10

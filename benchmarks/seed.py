@@ -7,9 +7,10 @@ from typing import Any
 
 from benchmarks.book import CAMPAIGN
 from referrals.domain.campaign import Campaign
-from referrals.store import campaigns, open_store
+from referrals.store import open_store
+from referrals.store.campaigns import versions
+from referrals.store.db.sql import Tx
 from referrals.store.schema import advocates, codes, customers
-from referrals.store.sql import Tx
 
 ADVOCATES = 50
 """Enough that they do not wait for each other's locks."""
@@ -47,7 +48,7 @@ def seed(url: str, milestones: Sequence[int] = (), hold: str | None = None) -> s
     async def run() -> None:
         now = datetime.now(UTC)
         async with open_store(url) as store, store.begin() as tx:
-            await campaigns.apply(tx, campaign(milestones, hold), "bench", now)
+            await versions.apply(tx, campaign(milestones, hold), "bench", now)
             await publish(tx, 0, ADVOCATES, now)
 
     asyncio.run(run())

@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 
 from benchmarks.machine import Gone, Process
 from entrypoints.cli.dev import TEMPORAL_OPTIONS
-from referrals.store import migrate
+from referrals.store.db import migrate
 
 HOST = "127.0.0.1"
 WITHIN = 30.0

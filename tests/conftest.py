@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from referrals.store import Store, migrate, open_store
+from referrals.store import Store, open_store
+from referrals.store.db import migrate
 
 
 class Postgres:

@@ -9,8 +9,8 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.advocates import Advocate, AdvocateActivities, AdvocateStep
-    from referrals.domain.progress import Progress
-    from referrals.domain.temporal import ADVOCATE_WORKFLOW
+    from referrals.temporal.names import ADVOCATE_WORKFLOW
+    from referrals.temporal.payloads import Progress
 
 from workflows.effects import DECIDE, PAUSE, Effects, check_id, until_due
 

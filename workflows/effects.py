@@ -15,8 +15,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.journeys import JourneyActivities
     from activities.messages import MessageActivities
     from activities.rewards import RewardActivities
-    from referrals.domain.progress import Progress, Sending
-    from referrals.domain.temporal import ATTENTION_ATTRIBUTE, MESSAGES_QUEUE, REWARDS_QUEUE
+    from referrals.temporal.names import ATTENTION_ATTRIBUTE, MESSAGES_QUEUE, REWARDS_QUEUE
+    from referrals.temporal.payloads import Progress, Sending
 
 SEND: dict[str, Any] = {
     "task_queue": MESSAGES_QUEUE,

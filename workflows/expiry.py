@@ -8,7 +8,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.expiry import ExpiryActivities
-    from referrals.domain.temporal import EXPIRY_WORKFLOW
+    from referrals.temporal.names import EXPIRY_WORKFLOW
 
 CHUNK: dict[str, Any] = {
     "start_to_close_timeout": timedelta(minutes=1),

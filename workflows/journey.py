@@ -7,8 +7,8 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import JourneyActivities, JourneyRun, JourneyStep
-    from referrals.domain.progress import Progress
-    from referrals.domain.temporal import JOURNEY_WORKFLOW
+    from referrals.temporal.names import JOURNEY_WORKFLOW
+    from referrals.temporal.payloads import Progress
 
 from workflows.effects import DECIDE, PAUSE, Effects, until_due
 

@@ -11,8 +11,8 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.milestones import MilestoneActivities
     from activities.referrals import Beginning, Friend, ReferralActivities, Step
-    from referrals.domain.progress import MilestoneChange, Progress
-    from referrals.domain.temporal import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
+    from referrals.temporal.names import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
+    from referrals.temporal.payloads import MilestoneChange, Progress
 
 from workflows.effects import DECIDE, NOTE, PAUSE, Effects, check_id, until_due
 

@@ -17,7 +17,7 @@ from benchmarks.figures import Figure, compare, in_turn
 from benchmarks.filling import fill
 from benchmarks.seed import ADVOCATES
 from benchmarks.servers import HOST, Site, free_ports, soon
-from referrals.store import keys, open_store
+from referrals.store import api_keys, open_store
 
 CASE = "ingest"
 BATCH = 100
@@ -136,7 +136,7 @@ def _open(site: Site, database: str) -> Api:
 
 async def _key(url: str) -> str:
     async with open_store(url) as store:
-        return await keys.create(store, "bench")
+        return await api_keys.create(store, "bench")
 
 
 def _ready(http: httpx.Client) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from jinja2 import Environment, FileSystemLoader
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.log import LogMessages
+from activities.decisions import LogMessages
 from benchmarks import book
 from benchmarks.cases.asked import Asked
 from benchmarks.figures import Figure, compare, in_turn
@@ -18,9 +18,9 @@ from benchmarks.servers import Site
 from referrals.channels.context import examples
 from referrals.channels.rendering import BUILT_IN, Templates
 from referrals.clock import utc_now
-from referrals.domain.progress import Progress
 from referrals.store import open_store
-from referrals.store.sending import Rules
+from referrals.store.messaging.sending import Rules
+from referrals.temporal.payloads import Progress
 
 CASE = "messages"
 COUNT = {"tiny": 4, "small": 100, "medium": 500, "full": 2000}

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Engine, event
 
 from benchmarks import book, driver
 from benchmarks.engines.ours import Ours
-from entrypoints.connection import connect
 from plugin import ReferralsPlugin, open_resources
 from referrals.settings import Settings
 from referrals.store import Store, open_store
-from referrals.store.database import InlineTx
+from referrals.store.db.database import InlineTx
+from referrals.store.db.sql import find
 from referrals.store.schema import codes
-from referrals.store.sql import find
+from referrals.temporal.connection import connect
 from worker import working
 
 WARM, LIFECYCLES, SELECTS = 10, 20, 2000

@@ -8,14 +8,15 @@ from temporalio.client import Client
 
 from benchmarks import driver
 from benchmarks.book import CAMPAIGN
-from entrypoints.connection import connect
-from entrypoints.intake import Intake
-from entrypoints.process import keep_loaded
+from inbox.receive import Intake
 from referrals.clock import utc_now
-from referrals.domain.temporal import referral_workflow_id
+from referrals.process import keep_loaded
 from referrals.settings import Settings
-from referrals.store import Store, customers, open_store
+from referrals.store import Store, open_store
+from referrals.store.customers import profiles
 from referrals.store.schema import messages
+from referrals.temporal.connection import connect
+from referrals.temporal.names import referral_workflow_id
 
 PENDING = select(func.count()).where(messages.c.state == "pending")
 
@@ -41,7 +42,7 @@ class Ours:
 
     async def events(self, number: int) -> int:
         async with self._store.read() as tx:
-            friend = await customers.find(tx, f"friend-{number}")
+            friend = await profiles.find(tx, f"friend-{number}")
         assert friend is not None
         run = self._client.get_workflow_handle(referral_workflow_id(CAMPAIGN, friend.id))
         await run.result()

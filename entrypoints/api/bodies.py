@@ -14,8 +14,8 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from referrals.domain.problems import FieldError, Problem
-from referrals.store import keys
+from referrals.errors import FieldError, Problem
+from referrals.store import api_keys
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_DIGITS = 100
@@ -104,7 +104,7 @@ async def _authorised(request: Request) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     name = None
     if scheme.lower() == "bearer":
-        name = await keys.check(request.app.state.resources.store, key.strip())
+        name = await api_keys.check(request.app.state.resources.store, key.strip())
     if name is None:
         detail = "Send a valid key as `Authorization: Bearer KEY`."
         raise Problem("unauthorised", "Unauthorised", 401, detail)

@@ -20,18 +20,21 @@ from entrypoints.api.contract import QUEUED, Answer, Publication
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.problems import Json
 from entrypoints.api.resources import Caller, CampaignId, Engine, Resources
+from referrals.campaign_file import CampaignError, load_campaign, problems_of
+from referrals.campaign_file import Problem as Mistake
 from referrals.channels.rendering import TemplateError, Templates
 from referrals.domain.campaign import Campaign
-from referrals.domain.campaign_file import CampaignError, load_campaign, problems_of
-from referrals.domain.campaign_file import Problem as Mistake
 from referrals.domain.events import Converted, Publish
-from referrals.domain.problems import Problem
 from referrals.domain.wording import field_name
+from referrals.errors import Problem
 from referrals.providers import Provider
-from referrals.store import campaigns, journey_runs, lists, views
-from referrals.store.campaigns import CampaignInForce
-from referrals.store.sql import Tx
-from referrals.store.summary import summarise
+from referrals.store import views
+from referrals.store.campaigns import versions
+from referrals.store.campaigns.versions import CampaignInForce
+from referrals.store.db.sql import Tx
+from referrals.store.journeys import runs
+from referrals.store.reporting import lists
+from referrals.store.reporting.summary import summarise
 
 YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
@@ -74,7 +77,7 @@ async def apply_campaign(
     await asyncio.to_thread(_check_templates, definition, engine.templates)
     _check_targets(definition, engine.providers)
     async with engine.store.begin() as tx:
-        await campaigns.apply(tx, definition, caller, engine.clock())
+        await versions.apply(tx, definition, caller, engine.clock())
         return await _details(tx, campaign)
 
 
@@ -181,7 +184,7 @@ def _mistake(field: str, message: str) -> CampaignError:
 
 
 async def _in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce:
-    found = await campaigns.in_force(tx, campaign_id, lock=lock)
+    found = await versions.in_force(tx, campaign_id, lock=lock)
     if found is None:
         raise lists.not_found(f"There is no campaign {campaign_id}.")
     return found
@@ -195,13 +198,13 @@ async def _set_state(
         if found.state == "archived" != state:
             detail = "An archived campaign runs again when it is applied again."
             raise Problem("not-possible", "Not possible", 409, detail)
-        await campaigns.set_state(tx, campaign_id, state)
-        await journey_runs.campaign_changed(tx, campaign_id, state, caller, engine.clock())
+        await versions.set_state(tx, campaign_id, state)
+        await runs.campaign_changed(tx, campaign_id, state, caller, engine.clock())
         return await _details(tx, campaign_id)
 
 
 async def _details(tx: Tx, campaign_id: str) -> CampaignDetails:
     found = await _in_force(tx, campaign_id)
     definition = found.campaign.model_dump(mode="json")
-    older = await journey_runs.under_older_versions(tx, found.id, found.version)
+    older = await runs.under_older_versions(tx, found.id, found.version)
     return CampaignDetails(found.id, found.version, found.state, definition, older)

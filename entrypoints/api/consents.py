@@ -9,11 +9,14 @@ from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
 from referrals.domain.events import Model, Text, Time
-from referrals.domain.problems import FieldError, Problem
-from referrals.store import blocks, consents, suppressions, views, wallets
-from referrals.store.lists import not_found
-from referrals.store.pages import Cursor
-from referrals.store.receiving import CLOCK_SKEW
+from referrals.errors import FieldError, Problem
+from referrals.store import views
+from referrals.store.customers import consents
+from referrals.store.db.pages import Cursor
+from referrals.store.flow.receiving import CLOCK_SKEW
+from referrals.store.messaging import channel_suspensions, suppressions
+from referrals.store.reporting import wallets
+from referrals.store.reporting.lists import not_found
 
 router = APIRouter(route_class=Route, tags=["customers"])
 
@@ -78,7 +81,7 @@ async def list_suppressions(engine: Engine, asked: List, customer: Text | None =
 async def list_blocks(engine: Engine, asked: List) -> Any:
     """What is held until an operator sets something right at the vendor's, or in a template."""
     async with engine.store.scan() as tx:
-        page = await blocks.list_blocks(tx, asked.cursor)
+        page = await channel_suspensions.list_blocks(tx, asked.cursor)
     return asked.answer(page, views.Block)
 
 
@@ -88,7 +91,7 @@ async def lift_block(
 ) -> None:
     """It was set right: what is held goes out when it tries next, without waiting for one message to get through."""
     async with engine.store.begin() as tx:
-        if not await blocks.lift(tx, block):
+        if not await channel_suspensions.lift(tx, block):
             raise not_found(f"There is no block {block}.")
 
 

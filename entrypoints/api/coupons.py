@@ -20,8 +20,9 @@ from entrypoints.api.bodies import (
 )
 from entrypoints.api.resources import Caller, CampaignId, Engine
 from referrals.domain.events import Model, Slug
-from referrals.store import coupon_pools, views
-from referrals.store.coupon_pools import Numbered
+from referrals.store import views
+from referrals.store.rewards import coupon_pools
+from referrals.store.rewards.coupon_pools import Numbered
 
 router = APIRouter(route_class=Route, tags=["coupons"])
 

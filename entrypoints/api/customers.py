@@ -12,10 +12,12 @@ from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
 from referrals.domain.events import Customer, Redeem
-from referrals.domain.problems import FieldError, Problem
 from referrals.domain.rewards import Asset
-from referrals.store import consents, customers, views, wallets
-from referrals.store.sql import Tx
+from referrals.errors import FieldError, Problem
+from referrals.store import views
+from referrals.store.customers import consents, profiles
+from referrals.store.db.sql import Tx
+from referrals.store.reporting import wallets
 
 router = APIRouter(route_class=Route, tags=["customers"])
 
@@ -84,7 +86,7 @@ async def put_customer(
     """
     contact = _contact(customer, body)
     async with engine.store.begin() as tx:
-        await customers.upsert(tx, contact, engine.clock())
+        await profiles.upsert(tx, contact, engine.clock())
         return await _details(tx, customer)
 
 

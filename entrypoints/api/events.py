@@ -19,8 +19,8 @@ from entrypoints.api.contract import (
 )
 from entrypoints.api.problems import WHOLE, Json, document, problem_of
 from entrypoints.api.resources import Caller, Engine, Resources
-from entrypoints.inbox import Answered
-from referrals.domain.problems import FieldError, Problem
+from inbox.process import Answered
+from referrals.errors import FieldError, Problem
 
 AT_ONCE = 20
 """Events of a batch in work at one time."""

@@ -10,9 +10,9 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from entrypoints.api import contract
 from entrypoints.api.resources import Engine, Resources
-from referrals.domain.problems import FieldError, Problem
-from referrals.domain.temporal import QUEUE
-from referrals.store import migrate
+from referrals.errors import FieldError, Problem
+from referrals.store.db import migrate
+from referrals.temporal.names import QUEUE
 
 PATIENCE = 3
 """Seconds for each check."""

@@ -8,9 +8,10 @@ from fastapi.responses import PlainTextResponse, Response
 
 from entrypoints.api.resources import Engine
 from referrals.channels.whatsapp_hooks import answer_challenge, is_signed, read_hook
-from referrals.domain.problems import Problem
 from referrals.domain.statuses import Preference, Status
-from referrals.store import Store, deliveries
+from referrals.errors import Problem
+from referrals.store import Store
+from referrals.store.messaging import deliveries
 
 MOST_CHALLENGE = 255
 """Characters."""

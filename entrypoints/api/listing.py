@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Query, Request, Response
 
 from referrals.domain.events import Text
-from referrals.store.pages import MOST, Cursor
+from referrals.store.db.pages import MOST, Cursor
 from referrals.store.views import Page, with_zulu_times
 
 T = TypeVar("T")

@@ -29,7 +29,7 @@ from entrypoints.api import (
 )
 from entrypoints.api.bodies import BodyLimit
 from entrypoints.api.resources import Resources, open_resources
-from entrypoints.process import keep_loaded, start_logging
+from referrals.process import keep_loaded, start_logging
 from referrals.settings import Settings
 
 GRACE = 4

@@ -12,10 +12,10 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from entrypoints.api import contract
-from referrals.domain.campaign_file import CampaignError
-from referrals.domain.problems import FieldError, Problem
+from referrals.campaign_file import CampaignError
 from referrals.domain.wording import field_name, message
-from referrals.store.inbox import EventIdReused
+from referrals.errors import FieldError, Problem
+from referrals.store.inbox.inbox_events import EventIdReused
 from referrals.store.views import with_zulu_times
 
 PREFIX = "urn:referrals:problem:"

@@ -10,11 +10,12 @@ from fastapi.responses import Response
 
 from entrypoints.api.bodies import Route
 from entrypoints.api.resources import Engine, Resources
-from referrals.domain import qr
+from referrals import qr
 from referrals.domain.codes import normalise
 from referrals.domain.events import Text
 from referrals.domain.links import link
-from referrals.store import lists, scenes
+from referrals.store import lookups
+from referrals.store.reporting import lists
 
 router = APIRouter(route_class=Route, tags=["codes"])
 
@@ -55,7 +56,7 @@ async def _draw(
     name: str, request: Request, engine: Resources, kind: str, draw: Callable[[str], bytes]
 ) -> Response:
     async with engine.store.read() as tx:
-        code = await scenes.find_code(tx, normalise(name))
+        code = await lookups.find_code(tx, normalise(name))
     if code is None:
         raise lists.not_found(f"There is no code {name}.")
     image = await asyncio.to_thread(draw, link(engine.settings.public_url, code.code, "qr"))

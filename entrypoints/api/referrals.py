@@ -21,7 +21,8 @@ from entrypoints.api.resources import (
 from referrals.domain.events import Model, Text, clean_text
 from referrals.domain.rewards import Provider
 from referrals.domain.states import ReferralState, RewardState
-from referrals.store import details, lists, views
+from referrals.store import views
+from referrals.store.reporting import details, lists
 
 router = APIRouter(route_class=Route, tags=["referrals"])
 

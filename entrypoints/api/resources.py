@@ -9,8 +9,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Path, Request
 from temporalio.client import Client
 
-from entrypoints.connection import connect
-from entrypoints.intake import Intake
+from inbox.receive import Intake
 from referrals.channels.rendering import Templates
 from referrals.clock import Clock, utc_now
 from referrals.domain.events import Text
@@ -18,6 +17,7 @@ from referrals.providers import Provider
 from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
+from referrals.temporal.connection import connect
 
 
 @dataclass(frozen=True)

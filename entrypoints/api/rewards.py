@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Query
 from entrypoints.api.bodies import Route
 from entrypoints.api.referrals import Because, Narrowed, Wanted
 from entrypoints.api.resources import Caller, CampaignId, Engine
-from referrals.domain.problems import Problem
 from referrals.domain.states import RewardState
-from referrals.store import lists, views
-from referrals.store.pages import Cursor
+from referrals.errors import Problem
+from referrals.store import views
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import lists
 
 router = APIRouter(route_class=Route, tags=["referrals"])
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 
 from entrypoints.api.resources import Engine
-from referrals.store import consents
+from referrals.store.customers import consents
 
 router = APIRouter(tags=["unsubscribe"])
 

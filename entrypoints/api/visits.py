@@ -12,8 +12,10 @@ from entrypoints.api.resources import Engine
 from referrals.domain.campaign import Campaign
 from referrals.domain.clicks import channel_of
 from referrals.domain.codes import normalise
-from referrals.store import campaigns, clicks, scenes
-from referrals.store.sql import Tx
+from referrals.store import lookups
+from referrals.store.campaigns import versions
+from referrals.store.codes import clicks
+from referrals.store.db.sql import Tx
 
 router = APIRouter(tags=["visits"])
 
@@ -73,10 +75,10 @@ def _is_visit(request: Request) -> bool:
 
 
 async def _campaign_of(tx: Tx, code: str) -> Campaign | None:
-    row = await scenes.find_code(tx, code) if "\x00" not in code else None
+    row = await lookups.find_code(tx, code) if "\x00" not in code else None
     if row is None or row.advocate_id is None:
         return None
-    found = await campaigns.in_force(tx, row.campaign_id)
+    found = await versions.in_force(tx, row.campaign_id)
     return found.campaign if found else None
 
 

@@ -13,10 +13,11 @@ from entrypoints.api.resources import Caller, Engine, Resources
 from referrals.domain.durations import Duration
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.events import Model, Slug, Text
-from referrals.domain.problems import FieldError, Problem
 from referrals.domain.webhooks import check_url, cloud_event
-from referrals.store import endpoints, views
-from referrals.store.webhooks import replay, secrets_of
+from referrals.errors import FieldError, Problem
+from referrals.store import views
+from referrals.store.webhooks import subscriptions
+from referrals.store.webhooks.deliveries import replay, secrets_of
 from referrals.webhooks.addresses import NotAllowed
 from referrals.webhooks.poster import Poster
 
@@ -97,33 +98,35 @@ class Tested(Model):
     error: str | None
 
 
-@router.get("/webhooks", response_model=views.Page[endpoints.Webhook], responses=AS_CSV)
+@router.get("/webhooks", response_model=views.Page[subscriptions.Webhook], responses=AS_CSV)
 async def list_webhooks(engine: Engine, asked: List) -> Any:
     async with engine.store.scan() as tx:
-        page = await endpoints.list_webhooks(tx, asked.cursor)
-    return asked.answer(page, endpoints.Webhook)
+        page = await subscriptions.list_webhooks(tx, asked.cursor)
+    return asked.answer(page, subscriptions.Webhook)
 
 
 @router.post("/webhooks", status_code=201)
-async def create_webhook(body: NewWebhook, engine: Engine, caller: Caller) -> endpoints.NewSecret:
+async def create_webhook(
+    body: NewWebhook, engine: Engine, caller: Caller
+) -> subscriptions.NewSecret:
     """The secret is told this once."""
     await _check(engine, body.url)
     async with engine.store.begin() as tx:
-        return await endpoints.create(
+        return await subscriptions.create(
             tx, body.url, body.events, body.campaign, caller, engine.clock()
         )
 
 
 @router.get("/webhooks/{webhook}")
-async def get_webhook(webhook: WebhookId, engine: Engine) -> endpoints.Webhook:
+async def get_webhook(webhook: WebhookId, engine: Engine) -> subscriptions.Webhook:
     async with engine.store.read() as tx:
-        return await endpoints.get(tx, webhook)
+        return await subscriptions.get(tx, webhook)
 
 
 @router.patch("/webhooks/{webhook}")
 async def change_webhook(
     webhook: WebhookId, body: WebhookChange, engine: Engine, caller: Caller
-) -> endpoints.Webhook:
+) -> subscriptions.Webhook:
     values = body.model_dump(include=body.model_fields_set - {"from_now"})
     values = {key: value for key, value in values.items() if value is not None or key in _CLEARED}
     if "url" in values:
@@ -131,7 +134,7 @@ async def change_webhook(
     if "campaign" in values:
         values["campaign_id"] = values.pop("campaign")
     async with engine.store.begin() as tx:
-        return await endpoints.change(
+        return await subscriptions.change(
             tx, webhook, values, caller, engine.clock(), from_now=body.from_now
         )
 
@@ -144,18 +147,18 @@ _CLEARED = ("events", "campaign")
 async def delete_webhook(webhook: WebhookId, engine: Engine) -> Response:
     """With all that was still to be delivered to it."""
     async with engine.store.begin() as tx:
-        await endpoints.delete(tx, webhook)
+        await subscriptions.delete(tx, webhook)
     return Response(status_code=204)
 
 
 @router.post("/webhooks/{webhook}/rotate")
 async def rotate_secret(
     webhook: WebhookId, engine: Engine, body: Rotation | None = None
-) -> endpoints.NewSecret:
+) -> subscriptions.NewSecret:
     """A new secret, told this once; the old one is good for a day more, or as long as you say."""
     keep = (body or Rotation()).keep_old
     async with engine.store.begin() as tx:
-        return await endpoints.rotate(tx, webhook, keep, engine.clock())
+        return await subscriptions.rotate(tx, webhook, keep, engine.clock())
 
 
 @router.post("/webhooks/{webhook}/test")
@@ -163,7 +166,7 @@ async def send_test(webhook: WebhookId, engine: Engine) -> Tested:
     """Send an event of the type `webhook_test` now, once, whether the webhook is enabled or not."""
     now = engine.clock()
     async with engine.store.begin() as tx:
-        row = await endpoints.require(tx, webhook)
+        row = await subscriptions.require(tx, webhook)
     message = f"test_{uuid4().hex}"
     told = {"webhook": webhook}
     event = cloud_event(message, engine.settings.public_url, TEST, now, None, told)
@@ -180,7 +183,7 @@ async def replay_deliveries(webhook: WebhookId, body: Again, engine: Engine) -> 
     """Send again, under the same `webhook-id`; what waits already is not sent twice for it."""
     numbers = None if body.deliveries is None else list(map(int, body.deliveries))
     async with engine.store.begin() as tx:
-        row = await endpoints.require(tx, webhook)
+        row = await subscriptions.require(tx, webhook)
         count = await replay(
             tx, row, engine.clock(), since=body.since, events=body.events, deliveries=numbers
         )
@@ -189,7 +192,7 @@ async def replay_deliveries(webhook: WebhookId, body: Again, engine: Engine) -> 
 
 @router.get(
     "/webhooks/{webhook}/deliveries",
-    response_model=views.Page[endpoints.Delivery],
+    response_model=views.Page[subscriptions.Delivery],
     responses=AS_CSV,
 )
 async def list_deliveries(
@@ -199,8 +202,8 @@ async def list_deliveries(
     state: Literal["pending", "delivered", "failed"] | None = None,
 ) -> Any:
     async with engine.store.scan() as tx:
-        page = await endpoints.list_deliveries(tx, webhook, asked.cursor, state=state)
-    return asked.answer(page, endpoints.Delivery)
+        page = await subscriptions.list_deliveries(tx, webhook, asked.cursor, state=state)
+    return asked.answer(page, subscriptions.Delivery)
 
 
 async def _check(engine: Resources, url: str) -> None:

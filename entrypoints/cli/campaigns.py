@@ -21,8 +21,8 @@ from entrypoints.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from referrals.campaign_file import Problem
     from referrals.domain.campaign import Campaign as Definition
-    from referrals.domain.campaign_file import Problem
 
 app = typer.Typer(
     no_args_is_help=True, help="Campaigns: apply, list, show, pause, activate, archive."
@@ -119,7 +119,7 @@ def _print_yaml(campaign: Row) -> None:
 
 def load_valid(text: str, file: Path) -> "Definition":
     """The campaign that the file describes. Raises Failure that names each mistake and its line."""
-    from referrals.domain.campaign_file import CampaignError, load_campaign
+    from referrals.campaign_file import CampaignError, load_campaign
 
     try:
         return load_campaign(text)

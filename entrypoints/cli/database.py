@@ -68,7 +68,7 @@ def upgrade(as_json: Json = False) -> None:
     """Bring the database to the newest schema."""
     url = database_url(load_settings())
     with database_failures(url):
-        from referrals.store import migrate
+        from referrals.store.db import migrate
 
         migrate.upgrade(url)
     if as_json:
@@ -80,11 +80,11 @@ def upgrade(as_json: Json = False) -> None:
 @key.command()
 def create(name: Name, as_json: Json = False) -> None:
     """Make a key and print it. It is stored hashed: it cannot be shown again."""
-    from referrals.store import keys
+    from referrals.store import api_keys
 
     try:
-        clear = _on_store(lambda store: keys.create(store, name))
-    except keys.KeyNameTaken as error:
+        clear = _on_store(lambda store: api_keys.create(store, name))
+    except api_keys.KeyNameTaken as error:
         raise Failure(str(error)) from error
     if as_json:
         print_json({"name": name, "key": clear})
@@ -95,7 +95,7 @@ def create(name: Name, as_json: Json = False) -> None:
 @key.command("list")
 def list_keys(as_json: Json = False) -> None:
     """The keys' names, and since when and until when they are good."""
-    from referrals.store import keys
+    from referrals.store import api_keys
     from referrals.store.views import with_zulu_times
 
     rows = [
@@ -104,7 +104,7 @@ def list_keys(as_json: Json = False) -> None:
             "created_at": with_zulu_times(k.created_at.isoformat()),
             "revoked_at": with_zulu_times(k.revoked_at.isoformat()) if k.revoked_at else None,
         }
-        for k in _on_store(keys.list_keys)
+        for k in _on_store(api_keys.list_keys)
     ]
     if as_json:
         print_json(rows)
@@ -115,9 +115,9 @@ def list_keys(as_json: Json = False) -> None:
 @key.command()
 def revoke(name: Name, as_json: Json = False) -> None:
     """End a key, at once and for good."""
-    from referrals.store import keys
+    from referrals.store import api_keys
 
-    if not _on_store(lambda store: keys.revoke(store, name)):
+    if not _on_store(lambda store: api_keys.revoke(store, name)):
         raise Failure(f"There is no key {name!r} to revoke.")
     if as_json:
         print_json({"name": name, "revoked": True})

@@ -24,7 +24,7 @@ from entrypoints.cli.database import database_failures, dev_database
 from entrypoints.cli.output import Failure
 from entrypoints.cli.processes import worker_file
 from entrypoints.cli.supervisor import Child, Supervisor
-from referrals.domain.temporal import SEARCH_ATTRIBUTES
+from referrals.temporal.names import SEARCH_ATTRIBUTES
 
 if TYPE_CHECKING:
     from referrals.settings import Settings
@@ -137,11 +137,12 @@ def _addresses(site: Site) -> dict[str, str]:
 
 def _prepare_database(site: Site) -> None:
     """The newest schema, and the key let in."""
-    from referrals.store import keys, migrate, open_store
+    from referrals.store import api_keys, open_store
+    from referrals.store.db import migrate
 
     async def let_in() -> None:
         async with open_store(site.database_url) as store:
-            await keys.ensure(store, "dev", site.key)
+            await api_keys.ensure(store, "dev", site.key)
 
     with database_failures(site.database_url):
         migrate.upgrade(site.database_url)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from entrypoints.cli.client import Api, load_settings, path
 from entrypoints.cli.database import database_url, missing_file
 from entrypoints.cli.output import Json, leave, print_json, print_table
-from referrals.domain.temporal import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
+from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -102,7 +102,8 @@ async def _python() -> str:
 async def _database(settings: "Settings") -> str:
     from sqlalchemy import make_url
 
-    from referrals.store import migrate, open_store
+    from referrals.store import open_store
+    from referrals.store.db import migrate
 
     if file := missing_file(database_url(settings)):
         raise RuntimeError(f"there is no {file}")
@@ -114,10 +115,11 @@ async def _database(settings: "Settings") -> str:
 
 
 async def _webhooks(settings: "Settings") -> str:
-    from referrals.store import endpoints, open_store
+    from referrals.store import open_store
+    from referrals.store.webhooks import subscriptions
 
     async with open_store(database_url(settings)) as store, store.read() as tx:
-        if alerts := await endpoints.alerts(tx):
+        if alerts := await subscriptions.alerts(tx):
             raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
     return "none was disabled for failing"
 
@@ -132,7 +134,7 @@ def _find_temporal(settings: "Settings") -> None:
 async def _temporal() -> str:
     from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
-    from entrypoints.connection import connect
+    from referrals.temporal.connection import connect
 
     client = await connect()
     await client.workflow_service.describe_namespace(
@@ -142,7 +144,7 @@ async def _temporal() -> str:
 
 
 async def _search_attributes() -> str:
-    from entrypoints.connection import connect, missing_search_attributes
+    from referrals.temporal.connection import connect, missing_search_attributes
 
     if missing := await missing_search_attributes(await connect()):
         raise RuntimeError(f"not registered: {', '.join(missing)}")
@@ -150,7 +152,7 @@ async def _search_attributes() -> str:
 
 
 async def _workers() -> str:
-    from entrypoints.connection import connect
+    from referrals.temporal.connection import connect
 
     client = await connect()
     idle = [queue for queue, kind in QUEUES if not await _is_polled(client, queue, kind)]

@@ -15,7 +15,7 @@ from referrals.channels.rendered import Purpose
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.fields import Model
 from referrals.domain.wording import field_name, message
-from referrals.domain.yaml_nodes import NodeReader
+from referrals.yaml_nodes import NodeReader
 
 MAX_BODY = 1024
 """Characters of a WhatsApp message's text, Meta's limit."""

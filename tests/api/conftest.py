@@ -9,11 +9,11 @@ import pytest
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from entrypoints.inbox import Answered
+from inbox.process import Answered
 from referrals.channels.rendering import Templates
 from referrals.domain.events import parse_event
 from referrals.settings import Settings
-from referrals.store import Store, keys
+from referrals.store import Store, api_keys
 from tests.engine.campaigns import campaign
 from tests.store.books import Books
 
@@ -106,7 +106,7 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
     )
     await books.apply(campaign())
     transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
-    headers = {"authorization": f"Bearer {await keys.create(store, 'shop')}"}
+    headers = {"authorization": f"Bearer {await api_keys.create(store, 'shop')}"}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers
     ) as http:

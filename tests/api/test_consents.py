@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from referrals.store import blocks, schema, suppressions
+from referrals.store import schema
+from referrals.store.messaging import channel_suspensions, suppressions
 from tests.api.conftest import Api
 from tests.api.problems import problem
 from tests.sending.office import PROMOTION, Office
@@ -166,7 +167,7 @@ async def test_a_suppressed_address_is_shown_without_it_and_lifted(api: Api):
 
 async def test_a_block_is_shown_and_lifted(api: Api):
     async with api.books.store.begin() as tx:
-        await blocks.hold(tx, "whatsapp", "invite", "token", "Expired.", api.books.now)
+        await channel_suspensions.hold(tx, "whatsapp", "invite", "token", "Expired.", api.books.now)
 
     (shown,) = (await api.get("/v1/blocks")).json()["data"]
     assert (shown["channel"], shown["template"]) == ("whatsapp", "invite")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.inbox import Answered
+from inbox.process import Answered
 from tests.api.conftest import Api
 from tests.api.problems import problem
 

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from entrypoints.inbox import Answered
-from referrals.domain.problems import Problem
-from referrals.store import keys
-from referrals.store.inbox import EventIdReused
+from inbox.process import Answered
+from referrals.errors import Problem
+from referrals.store import api_keys
+from referrals.store.inbox.inbox_events import EventIdReused
 from tests.api.conftest import Api
 from tests.api.problems import problem
 
@@ -35,7 +35,7 @@ async def test_without_a_valid_key_nothing_is_told(api: Api, header: str):
 
 
 async def test_a_revoked_key_is_not_valid(api: Api):
-    await keys.revoke(api.books.store, "shop")
+    await api_keys.revoke(api.books.store, "shop")
 
     problem(await api.get("/v1/campaigns"), 401, "unauthorised")
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from referrals.providers import Permanent
-from referrals.store import lists, schema
-from referrals.store.pages import Cursor
+from referrals.store import schema
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import lists
 from tests.channels.conftest import Mailbox
 from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.engine.vendor import Vendor

@@ -5,8 +5,8 @@ from copy import deepcopy
 import pytest
 from pydantic import ValidationError
 
+from referrals.campaign_file import problems_of
 from referrals.domain.campaign import Campaign
-from referrals.domain.campaign_file import problems_of
 
 SLUG = "must be 1 to 63 lower-case letters, digits, - or _, and begin with a letter or digit"
 ISO = "must be an ISO 8601 duration, such as P14D or PT12H"

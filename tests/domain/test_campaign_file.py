@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from referrals.campaign_file import MAX_CHARACTERS, CampaignError, Problem, load_campaign
 from referrals.domain.campaign import Campaign
-from referrals.domain.campaign_file import (
-    MAX_CHARACTERS,
-    CampaignError,
-    Problem,
-    load_campaign,
-)
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 

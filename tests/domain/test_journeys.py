@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from referrals.domain.campaign_file import problems_of
+from referrals.campaign_file import problems_of
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.journey_run import Plan, Standing, passed, waiting, woken
 from referrals.domain.journeys import MOST_STEPS, Journey, Wait

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from referrals.domain.campaign_file import load_campaign
+from referrals.campaign_file import load_campaign
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

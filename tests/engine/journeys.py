@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from referrals.domain.temporal import journey_workflow_id
 from referrals.store import schema
+from referrals.temporal.names import journey_workflow_id
 from tests.engine.campaigns import campaign
 from tests.engine.world import World
 

@@ -10,21 +10,14 @@ from sqlalchemy import select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Customer, parse_event
-from referrals.store import (
-    Store,
-    campaigns,
-    conversions,
-    customers,
-    inbox,
-    publications,
-    receiving,
-    reversals,
-    scenes,
-    schema,
-    settlement,
-    signups,
-)
-from referrals.store.sql import Tx
+from referrals.store import Store, lookups, schema
+from referrals.store.campaigns import versions
+from referrals.store.codes import publications
+from referrals.store.customers import profiles
+from referrals.store.db.sql import Tx
+from referrals.store.flow import receiving
+from referrals.store.inbox import inbox_events
+from referrals.store.referrals import confirmation, conversions, reversals, signups
 
 Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
 
@@ -49,9 +42,9 @@ class Programme:
 
     async def begin(self, *advocates: str) -> None:
         async with self.store.begin() as tx:
-            await campaigns.apply(tx, self.campaign, "marketer", self.now())
+            await versions.apply(tx, self.campaign, "marketer", self.now())
             for name in advocates:
-                who = await customers.upsert(tx, Customer(id=name), self.now())
+                who = await profiles.upsert(tx, Customer(id=name), self.now())
                 row = await publications.publish(
                     tx, self.campaign.campaign, who, "shop", self.now()
                 )
@@ -102,7 +95,7 @@ class Programme:
         """The advocates have been told of every milestone won or lost."""
         for milestone in await self.all(schema.milestones):
             async with self.store.begin() as tx:
-                await settlement.settle_milestone(tx, milestone.id, "engine", self.now())
+                await confirmation.settle_milestone(tx, milestone.id, "engine", self.now())
 
     async def all(self, table: Any) -> list[Any]:
         async with self.store.read() as tx:
@@ -120,8 +113,8 @@ class Programme:
     async def ask(self, kind: str, referral: str) -> Any:
         """The row of an operator's command."""
         async with self.store.begin() as tx:
-            row = await scenes.get_referral(tx, referral)
-            return await inbox.command(
+            row = await lookups.get_referral(tx, referral)
+            return await inbox_events.command(
                 tx,
                 kind,
                 "operator",

@@ -7,7 +7,7 @@ from temporalio.service import RPCError
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
 from referrals.channels.rendering import Templates
-from referrals.store import keys
+from referrals.store import api_keys
 from tests.engine.campaigns import campaign
 from tests.engine.world import World
 
@@ -23,7 +23,7 @@ async def test_who_follows_a_shared_link_and_signs_up_with_what_it_gave_is_seen_
     await world.publish("spring", "ada")
     settings, client = world.resources.settings, world.client
     api = Resources(settings, world.store, client, world.intake, Templates(), clock=world.now)
-    headers = {"authorization": f"Bearer {await keys.create(world.store, 'shop')}"}
+    headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
     transport = httpx.ASGITransport(create_app(api))
     async with httpx.AsyncClient(transport=transport, headers=headers) as http:
         ada = (await http.get("http://api/v1/campaigns/spring/advocates/ada")).json()

@@ -11,7 +11,7 @@ import pytest
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
 from referrals.channels.rendering import Templates
-from referrals.store import keys, schema
+from referrals.store import api_keys, schema
 from tests.api.problems import problem
 from tests.engine.campaigns import EACH, POINTS_50, campaign
 from tests.engine.world import World, open_world
@@ -44,7 +44,7 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
         Templates(),
         clock=world.now,
     )
-    headers = {"authorization": f"Bearer {await keys.create(world.store, 'shop')}"}
+    headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
     transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers

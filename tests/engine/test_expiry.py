@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from referrals.domain.problems import Problem
 from referrals.domain.rewards import Asset
-from referrals.domain.temporal import EXPIRY_ID, QUEUE
-from referrals.store import ledger, schema, wallets
-from referrals.store.pages import Cursor
+from referrals.errors import Problem
+from referrals.store import schema
+from referrals.store.db.pages import Cursor
+from referrals.store.ledger import ledger
+from referrals.store.reporting import wallets
+from referrals.temporal.names import EXPIRY_ID, QUEUE
 from tests.engine.campaigns import EACH, POINTS_50, campaign
 from tests.engine.world import World
 from workflows.expiry import ExpiryWorkflow

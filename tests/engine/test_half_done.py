@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from referrals.store import Store, conversions, reversals, schema, settlement
-from referrals.store.sql import Tx
+from referrals.store import Store, schema
+from referrals.store.db.sql import Tx
+from referrals.store.referrals import confirmation, conversions, reversals
 from tests.engine.books import books
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.engine.invariants import check, facts
@@ -94,7 +95,7 @@ async def test_a_milestone_leaves_nothing_wherever_its_settling_breaks_off(progr
     (milestone,) = await programme.all(schema.milestones)
 
     async def settle(tx: Tx, milestone_id: str, now: datetime) -> None:
-        await settlement.settle_milestone(tx, milestone_id, "engine", now)
+        await confirmation.settle_milestone(tx, milestone_id, "engine", now)
 
     assert await broken_off_everywhere(programme, settle, milestone.id) > 5
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from referrals.store import inbox, keeping, schema, signups
+from referrals.store import schema
+from referrals.store.inbox import inbox_events
+from referrals.store.messaging import log_channel
+from referrals.store.referrals import signups
 from tests.engine.campaigns import THANKS, campaign
 from tests.engine.test_outages import RETRY, conversion, failing, states, temporal_away
 from tests.engine.world import World
@@ -98,7 +101,7 @@ async def test_a_sign_up_whose_process_dies_before_its_workflow_starts_is_taken_
         async def die(*_: Any) -> None:
             raise SystemExit
 
-        patch.setattr("entrypoints.dispatch.Dispatch.start", die)
+        patch.setattr("inbox.dispatch.Dispatch.start", die)
         with pytest.raises(SystemExit):
             await world.sign_up(code, "fay")
     assert await states(world) == ["received"]
@@ -117,7 +120,7 @@ async def test_a_decision_that_nobody_closed_is_sent_to_its_workflow_again_and_s
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    monkeypatch.setattr(inbox, "close", failing(inbox.close, ConnectionError("gone")))
+    monkeypatch.setattr(inbox_events, "close", failing(inbox_events.close, ConnectionError("gone")))
 
     first = await world.send("referral_converted", conversion(code), id="e-1")
     assert (first.status, await states(world)) == (202, ["queued"])
@@ -168,7 +171,7 @@ async def test_a_message_of_the_log_that_cannot_be_written_with_the_decision_is_
 ):
     await world.apply(campaign(journeys=THANKS))
     code = await world.publish("spring", "ada")
-    monkeypatch.setattr(keeping, "keep", failing(keeping.keep, OSError("the disk is full")))
+    monkeypatch.setattr(log_channel, "keep", failing(log_channel.keep, OSError("the disk is full")))
 
     answer = await world.convert(code, "fay")
     await world.settled()

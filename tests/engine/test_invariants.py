@@ -21,7 +21,9 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import create_engine
 
-from referrals.store import Store, database, reversals
+from referrals.store import Store
+from referrals.store.db import database
+from referrals.store.referrals import reversals
 from tests.engine.books import spend
 from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.engine.invariants import Facts, check, read

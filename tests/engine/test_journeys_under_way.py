@@ -9,7 +9,8 @@ import pytest
 from temporalio.worker import Worker
 from temporalio.workflow import info as workflow_info
 
-from referrals.store import journey_runs, schema
+from referrals.store import schema
+from referrals.store.journeys import runs
 from tests.engine.journeys import (
     NUDGE,
     THANK,
@@ -57,10 +58,10 @@ async def test_held_runs_are_woken_one_after_another(world: World):
 
     await world.set_state("spring", "running")
 
-    wakes = await world.all(schema.events, type=journey_runs.WAKE)
+    wakes = await world.all(schema.events, type=runs.WAKE)
     times = sorted(wake.retry_at for wake in wakes)
     gaps = {later - earlier for earlier, later in itertools.pairwise(times)}
-    assert gaps == {timedelta(seconds=1 / journey_runs.RESUMED_PER_SECOND)}
+    assert gaps == {timedelta(seconds=1 / runs.RESUMED_PER_SECOND)}
     await world.sleep(seconds=10)
     assert await world.intake.drain() == 25
     await until_states(world, *["done"] * 25)

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from referrals.store import Store, reversals, schema
+from referrals.store import Store, schema
+from referrals.store.referrals import reversals
 from tests.engine.campaigns import campaign
 from tests.engine.invariants import check, facts
 from tests.engine.programme import Programme

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from referrals.domain.problems import Problem
+from referrals.errors import Problem
 from tests.engine.campaigns import POINTS_50, THANKS, campaign
 from tests.engine.world import World
 

@@ -9,9 +9,12 @@ import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from entrypoints.intake import Intake
-from referrals.domain.problems import Problem
-from referrals.store import answers, inbox, reversals, schema, settlement
+from inbox.receive import Intake
+from referrals.errors import Problem
+from referrals.store import schema
+from referrals.store.flow import responses
+from referrals.store.inbox import inbox_events
+from referrals.store.referrals import confirmation, reversals
 from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.engine.world import World, open_world
 from worker import working
@@ -202,8 +205,8 @@ async def test_an_event_that_always_fails_is_parked_in_the_end_with_its_error(
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    monkeypatch.setattr(inbox, "MOST_ATTEMPTS", 3)
-    monkeypatch.setattr(answers, "give", failing(answers.give, broken(), times=99))
+    monkeypatch.setattr(inbox_events, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(responses, "give", failing(responses.give, broken(), times=99))
 
     await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
     await world.send("referral_converted", conversion(code))
@@ -244,7 +247,7 @@ async def test_a_decision_that_fails_in_the_middle_leaves_nothing_and_is_made_ag
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    monkeypatch.setattr(answers, "give", failing(answers.give, OSError("the disk is full")))
+    monkeypatch.setattr(responses, "give", failing(responses.give, OSError("the disk is full")))
 
     answer = await world.convert(code, "fay")
 
@@ -263,8 +266,8 @@ async def test_a_milestone_whose_settling_fails_is_settled_later(
 ):
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(1)]}))
     code = await world.publish("spring", "ada")
-    settle = failing(settlement.settle_milestone, broken())
-    monkeypatch.setattr(settlement, "settle_milestone", settle)
+    settle = failing(confirmation.settle_milestone, broken())
+    monkeypatch.setattr(confirmation, "settle_milestone", settle)
 
     await world.convert(code, "fay")
     await world.settled()

@@ -10,7 +10,7 @@ from activities.advocates import AdvocateActivities
 from activities.journeys import JourneyActivities
 from activities.milestones import MilestoneActivities
 from activities.referrals import Beginning, ReferralActivities, Step
-from referrals.domain.progress import Progress
+from referrals.temporal.payloads import Progress
 from workflows.advocate import AdvocateWorkflow
 from workflows.journey import JourneyWorkflow
 from workflows.referral import ReferralWorkflow

@@ -1,7 +1,7 @@
 """Journeys post events to addresses: once each, signed, with ids alone, by the loop that delivers webhooks."""
 
-from entrypoints.webhooks import Deliverer
 from referrals.store import schema
+from referrals.webhooks.deliverer import Deliverer
 from referrals.webhooks.poster import Poster
 from tests.engine.campaigns import campaign
 from tests.engine.journeys import journey

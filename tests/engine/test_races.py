@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from referrals.domain.events import Customer
-from referrals.store import campaigns, customers, publications, schema
+from referrals.store import schema
+from referrals.store.campaigns import versions
+from referrals.store.codes import publications
+from referrals.store.customers import profiles
 from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.engine.invariants import check, facts
 from tests.engine.world import World
@@ -19,7 +22,7 @@ ORDER = {"amount": "100.00", "currency": "EUR"}
 
 async def every_promise_holds(world: World) -> None:
     async with world.store.read() as tx:
-        found = await campaigns.in_force(tx, "spring")
+        found = await versions.in_force(tx, "spring")
     assert found is not None
     check(await facts(world.store, found.campaign))
 
@@ -29,7 +32,7 @@ async def published(world: World, count: int) -> list[str]:
     async with world.store.begin() as tx:
         now = world.now()
         advocates = [
-            await customers.upsert(tx, Customer(id=f"advocate-{number}"), now)
+            await profiles.upsert(tx, Customer(id=f"advocate-{number}"), now)
             for number in range(count)
         ]
         rows = [await publications.publish(tx, "spring", who, "shop", now) for who in advocates]
@@ -145,7 +148,7 @@ async def test_an_event_is_received_while_its_campaign_is_locked_by_a_decision(w
     code = await world.publish("spring", "ada")
 
     async with world.store.begin() as decision:
-        await campaigns.in_force(decision, "spring", lock=True)
+        await versions.in_force(decision, "spring", lock=True)
         receiving = asyncio.create_task(world.convert(code, "fay"))
         async with asyncio.timeout(10):
             await world.until(lambda: _received(world))

@@ -8,7 +8,7 @@ import pytest
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from referrals.store import keys
+from referrals.store import api_keys
 from tests.engine.campaigns import POINTS_50, campaign
 from tests.engine.world import World
 
@@ -26,7 +26,7 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
             of.settings, world.store, world.client, world.intake, of.templates, clock=world.now
         )
     )
-    headers = {"authorization": f"Bearer {await keys.create(world.store, 'operator')}"}
+    headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'operator')}"}
     url = "http://api/v1/campaigns/spring/"
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url=url, headers=headers

@@ -6,10 +6,10 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from entrypoints.schedules import ensure_schedules
 from plugin import ReferralsPlugin, open_resources
-from referrals.domain.temporal import EXPIRY_ID
 from referrals.settings import Settings
+from referrals.temporal.names import EXPIRY_ID
+from referrals.temporal.schedules import ensure_schedules
 from tests.engine.world import executable
 from worker import working
 

@@ -10,7 +10,8 @@ import pytest
 
 from referrals.channels import Blocked, Unavailable, Unclear, Unreachable
 from referrals.domain.statuses import Status
-from referrals.store import deliveries, schema
+from referrals.store import schema
+from referrals.store.messaging import deliveries
 from tests.engine.campaigns import campaign
 from tests.engine.world import World, open_world
 from tests.sending.office import Post, attention, until_held, until_message

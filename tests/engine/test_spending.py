@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from referrals.domain.problems import Problem
 from referrals.domain.rewards import Asset
-from referrals.store import wallets
+from referrals.errors import Problem
+from referrals.store.reporting import wallets
 from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.engine.world import World
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from entrypoints.handlers import HANDLERS
+from inbox.handlers import HANDLERS
 from referrals.domain.campaign import Campaign
-from referrals.domain.problems import Problem
+from referrals.errors import Problem
 from referrals.store import schema
 from tests.engine.campaigns import EACH, THANKS, campaign
 from tests.engine.world import World

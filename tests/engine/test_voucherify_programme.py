@@ -2,7 +2,7 @@
 
 import pytest
 
-from referrals.domain.problems import Problem
+from referrals.errors import Problem
 from referrals.store import schema
 from tests.engine.campaigns import example
 from tests.engine.world import World

@@ -17,20 +17,19 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from entrypoints.inbox import Answered
-from entrypoints.intake import Intake
+from inbox.process import Answered
+from inbox.receive import Intake
 from plugin import ReferralsPlugin, Resources, open_resources
 from referrals.channels import Channel
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Publish
-from referrals.domain.temporal import (
-    SEARCH_ATTRIBUTES,
-    advocate_workflow_id,
-    referral_workflow_id,
-)
 from referrals.providers import Provider
 from referrals.settings import Settings
-from referrals.store import campaigns, clicks, journey_runs, schema
+from referrals.store import schema
+from referrals.store.campaigns import versions
+from referrals.store.codes import clicks
+from referrals.store.journeys import runs
+from referrals.temporal.names import SEARCH_ATTRIBUTES, advocate_workflow_id, referral_workflow_id
 from worker import working
 
 EUR = "EUR"
@@ -66,12 +65,12 @@ class World:
     async def apply(self, definition: dict[str, Any]) -> None:
         campaign = Campaign.model_validate(definition)
         async with self.store.begin() as tx:
-            await campaigns.apply(tx, campaign, "marketer", self.now())
+            await versions.apply(tx, campaign, "marketer", self.now())
 
     async def set_state(self, campaign: str, state: str) -> None:
         async with self.store.begin() as tx:
-            await campaigns.set_state(tx, campaign, state)
-            await journey_runs.campaign_changed(tx, campaign, state, "operator", self.now())
+            await versions.set_state(tx, campaign, state)
+            await runs.campaign_changed(tx, campaign, state, "operator", self.now())
 
     async def publish(self, campaign: str, customer: str, **body: Any) -> str:
         """Publish a code to a customer; returns the code."""

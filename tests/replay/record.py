@@ -10,13 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from referrals.domain.temporal import (
+from referrals.store import schema
+from referrals.store.db import migrate
+from referrals.temporal.names import (
     EXPIRY_ID,
     advocate_workflow_id,
     journey_workflow_id,
     referral_workflow_id,
 )
-from referrals.store import migrate, schema
 from tests.engine.world import World, open_world
 from tests.replay.scenarios import SCENARIOS, channels_of
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from referrals.channels import Blocked, Channel
 from referrals.domain.statuses import Status
-from referrals.domain.temporal import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
-from referrals.store import deliveries, schema
+from referrals.store import schema
+from referrals.store.messaging import deliveries
+from referrals.temporal.names import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.engine.journeys import (
     NUDGE,

@@ -12,7 +12,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from plugin import WORKFLOWS, ReferralsPlugin
-from referrals.domain.temporal import (
+from referrals.temporal.names import (
     ADVOCATE_WORKFLOW,
     EXPIRY_WORKFLOW,
     JOURNEY_WORKFLOW,

@@ -15,13 +15,17 @@ from referrals.channels.log import LogChannel
 from referrals.channels.rendered import Rendered
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Customer
-from referrals.domain.progress import Sending
 from referrals.domain.sending import Cap, QuietHours
 from referrals.domain.statuses import Status
-from referrals.domain.temporal import ATTENTION_ATTRIBUTE
-from referrals.store import Store, campaigns, consents, customers, deliveries, publications, schema
-from referrals.store.ids import new_id
-from referrals.store.sending import Rules
+from referrals.store import Store, schema
+from referrals.store.campaigns import versions
+from referrals.store.codes import publications
+from referrals.store.customers import consents, profiles
+from referrals.store.db.ids import new_id
+from referrals.store.messaging import deliveries
+from referrals.store.messaging.sending import Rules
+from referrals.temporal.names import ATTENTION_ATTRIBUTE
+from referrals.temporal.payloads import Sending
 from tests.engine.campaigns import campaign
 from tests.engine.world import World
 
@@ -107,7 +111,7 @@ class Office:
     async def open(self, **parts: Any) -> "Office":
         definition = Campaign.model_validate(campaign(**parts))
         async with self.store.begin() as tx:
-            await campaigns.apply(tx, definition, "marketer", self.now)
+            await versions.apply(tx, definition, "marketer", self.now)
         return self
 
     async def customer(self, name: str = "ada", **told: Any) -> str:
@@ -116,7 +120,7 @@ class Office:
         known = {"email": f"{name}@example.com", "phone": f"+4915112{number:06d}"}
         customer = Customer.model_validate({"id": name, **known, **told})
         async with self.store.begin() as tx:
-            customer_id = await customers.upsert(tx, customer, self.now)
+            customer_id = await profiles.upsert(tx, customer, self.now)
             await publications.join(tx, "spring", customer_id, self.now)
         return customer_id
 

@@ -22,11 +22,13 @@ from referrals.channels import (
     Unclear,
     Unreachable,
 )
-from referrals.domain.progress import Sending
 from referrals.domain.sending import QuietHours
 from referrals.domain.statuses import Preference, Status
-from referrals.store import deliveries, inbox, schema
-from referrals.store.sql import Tx, rows
+from referrals.store import schema
+from referrals.store.db.sql import Tx, rows
+from referrals.store.inbox import inbox_events
+from referrals.store.messaging import deliveries
+from referrals.temporal.payloads import Sending
 from tests.sending.office import PROMOTION, REWARD, Crash, Office, message_of
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")
@@ -210,7 +212,7 @@ class Storm:
         # In order: two that do this at once would else wait for each other.
         queued = select(schema.events).filter_by(state="queued").order_by(schema.events.c.id)
         for row in await rows(tx, queued):
-            await inbox.answer(tx, row.id, {})
+            await inbox_events.answer(tx, row.id, {})
             self.at(row.retry_at, self.attempt(row.data["message"]))
 
     async def attempt(self, message: str) -> None:

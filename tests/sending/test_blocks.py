@@ -3,7 +3,8 @@
 import pytest
 
 from referrals.channels import Blocked, OptedOut
-from referrals.store import blocks, schema
+from referrals.store import schema
+from referrals.store.messaging import channel_suspensions
 from tests.sending.office import BOTH, NO_TOKEN, NOON, PROMOTION, REWARD, Office
 
 
@@ -42,7 +43,7 @@ async def test_what_is_blocked_holds_all_that_goes_the_same_way(office: Office):
     assert len(office.whatsapp.taken) == 1
     assert office.email.taken == []
     assert all(wait.held and wait.state == "pending" for wait in waits)
-    assert {wait.again_at for wait in waits} == {NOON + blocks.PROBE}
+    assert {wait.again_at for wait in waits} == {NOON + channel_suspensions.PROBE}
     row = await office.message(messages[-1])
     assert (row.reason_code, row.reason) == ("token_invalid", "The token has expired.")
 
@@ -83,7 +84,7 @@ async def test_a_lifted_block_holds_nothing(office: Office):
     (block,) = await office.all(schema.blocks)
 
     async with office.store.begin() as tx:
-        assert await blocks.lift(tx, block.id)
+        assert await channel_suspensions.lift(tx, block.id)
 
     assert (await office.send(message)).state == "sent"
 
@@ -94,7 +95,7 @@ async def test_after_days_a_held_message_goes_by_its_next_channel_or_is_parked(o
     both = await office.write(customer, REWARD, *BOTH)
     alone = await office.write(customer, REWARD, "whatsapp")
     await office.send(both)
-    office.now = NOON + blocks.GIVE_UP
+    office.now = NOON + channel_suspensions.GIVE_UP
 
     await office.send(both)
     await office.send(alone)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from referrals.store import consents, schema
+from referrals.store import schema
+from referrals.store.customers import consents
 from tests.sending.office import PROMOTION, REWARD, Office
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from referrals.channels import Refused
-from referrals.store import sending
+from referrals.store.messaging import sending
 from tests.sending.office import BOTH, LOST, NOON, PROMOTION, REWARD, Crash, Office
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from referrals.domain.statuses import Preference
-from referrals.store import deliveries, schema
+from referrals.store import schema
+from referrals.store.messaging import deliveries
 from tests.sending.office import LOST, NOON, PROMOTION, REWARD, Office
 
 KINDS = ["unreachable", "refused", None]

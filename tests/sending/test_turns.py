@@ -3,7 +3,8 @@
 import pytest
 
 from referrals.channels import OptedOut, Refused
-from referrals.store import schema, suppressions
+from referrals.store import schema
+from referrals.store.messaging import suppressions
 from tests.sending.office import BOTH, DOWN, NO_MAILBOX, PROMOTION, REWARD, Office
 
 

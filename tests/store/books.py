@@ -6,22 +6,13 @@ from typing import Any
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Customer, parse_event
-from referrals.store import (
-    Store,
-    campaigns,
-    clicks,
-    conversions,
-    customers,
-    inbox,
-    publications,
-    receiving,
-    reversals,
-    scenes,
-    schema,
-    settlement,
-    shares,
-    signups,
-)
+from referrals.store import Store, lookups, schema
+from referrals.store.campaigns import versions
+from referrals.store.codes import clicks, publications, shares
+from referrals.store.customers import profiles
+from referrals.store.flow import receiving
+from referrals.store.inbox import inbox_events
+from referrals.store.referrals import confirmation, conversions, reversals, signups
 
 START = datetime(2026, 3, 4, 10, tzinfo=UTC)
 DECIDE = {
@@ -40,11 +31,11 @@ class Books:
 
     async def apply(self, definition: dict[str, Any]) -> None:
         async with self.store.begin() as tx:
-            await campaigns.apply(tx, Campaign.model_validate(definition), "marketer", self.now)
+            await versions.apply(tx, Campaign.model_validate(definition), "marketer", self.now)
 
     async def publish(self, campaign: str, customer: str) -> str:
         async with self.store.begin() as tx:
-            customer_id = await customers.upsert(tx, Customer(id=customer), self.now)
+            customer_id = await profiles.upsert(tx, Customer(id=customer), self.now)
             code = await publications.publish(tx, campaign, customer_id, "shop", self.now)
         return str(code.code)
 
@@ -60,9 +51,9 @@ class Books:
         """A visit of the referral link; returns the click's id."""
         click = clicks.new_click(code)
         async with self.store.begin() as tx:
-            campaign = await scenes.by_code(tx, code)
+            campaign = await lookups.by_code(tx, code)
             assert campaign
-            row = await inbox.click(tx, click, code, channel, campaign.id, self.now)
+            row = await inbox_events.click(tx, click, code, channel, campaign.id, self.now)
             await shares.share(tx, row.id, self.now)
         return click
 
@@ -83,7 +74,7 @@ class Books:
             found = (
                 await tx.execute(schema.referrals.select().where(schema.referrals.c.id == referral))
             ).one()
-            row = await inbox.command(
+            row = await inbox_events.command(
                 tx,
                 "roll_back",
                 "operator",
@@ -98,4 +89,4 @@ class Books:
         """Grant the rewards of those reached, take back those of the ones lost."""
         async with self.store.begin() as tx:
             for milestone in (await tx.execute(schema.milestones.select())).all():
-                await settlement.settle_milestone(tx, milestone.id, "engine", self.now)
+                await confirmation.settle_milestone(tx, milestone.id, "engine", self.now)

@@ -4,8 +4,8 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from referrals.store import migrate
-from referrals.store.database import create_engine
+from referrals.store.db import migrate
+from referrals.store.db.database import create_engine
 
 BEFORE = """
     INSERT INTO campaigns (id, name, state, version, conversion_event, accepted, created_at)

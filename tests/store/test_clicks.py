@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from referrals.store import clicks, details, schema, views
-from referrals.store.sql import rows
+from referrals.store import schema, views
+from referrals.store.codes import clicks
+from referrals.store.db.sql import rows
+from referrals.store.reporting import details
 from tests.engine.campaigns import campaign
 from tests.store.books import Books
 

@@ -7,9 +7,10 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import func, select
 
-from referrals.store import Store, database, open_store
+from referrals.store import Store, open_store
+from referrals.store.db import database
+from referrals.store.db.sql import add, find
 from referrals.store.schema import orders
-from referrals.store.sql import add, find
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

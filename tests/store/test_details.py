@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from referrals.domain.problems import Problem
-from referrals.store import details
-from referrals.store.pages import Cursor
-from referrals.store.summary import summarise
+from referrals.errors import Problem
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import details
+from referrals.store.reporting.summary import summarise
 from referrals.store.views import Counts, NextTier, Revenue, RewardSum, TopAdvocate
 from tests.engine.campaigns import campaign
 from tests.store.books import Books

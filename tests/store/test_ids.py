@@ -1,6 +1,6 @@
 import time
 
-from referrals.store.ids import new_id
+from referrals.store.db.ids import new_id
 
 
 def test_ids_sort_by_creation_however_quickly_they_are_made():

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from referrals.store import campaigns, journey_events, journey_runs, scenes, schema
+from referrals.store import lookups, schema
+from referrals.store.campaigns import versions
+from referrals.store.journeys import reactions, runs
 from tests.engine.journeys import NUDGE, with_journey
 from tests.store.books import Books
 
@@ -34,14 +36,14 @@ async def all_of(books: Books, table: Any) -> list[Any]:
 async def go_on(books: Books) -> Any:
     run = await the_run(books)
     async with books.store.begin() as tx:
-        await journey_runs.go_on(tx, run.id, books.now)
+        await runs.go_on(tx, run.id, books.now)
     return await the_run(books)
 
 
 async def set_state(books: Books, tx: Any, state: str) -> None:
-    await campaigns.in_force(tx, "spring", lock=True)
-    await campaigns.set_state(tx, "spring", state)
-    await journey_runs.campaign_changed(tx, "spring", state, "operator", books.now)
+    await versions.in_force(tx, "spring", lock=True)
+    await versions.set_state(tx, "spring", state)
+    await runs.campaign_changed(tx, "spring", state, "operator", books.now)
 
 
 async def test_a_step_that_is_being_taken_as_the_friend_converts_sends_nothing(
@@ -52,7 +54,7 @@ async def test_a_step_that_is_being_taken_as_the_friend_converts_sends_nothing(
     books.now += timedelta(days=2)
 
     async with books.store.begin() as tx:
-        await journey_runs.go_on(tx, run.id, books.now)
+        await runs.go_on(tx, run.id, books.now)
         converting = asyncio.create_task(books.convert(code, "fay"))
         await asyncio.wait([converting], timeout=0.2)
         assert not converting.done()
@@ -75,13 +77,13 @@ async def test_a_run_that_is_being_held_as_its_campaign_is_activated_is_woken(
     await change("paused")
 
     async with books.store.begin() as tx:
-        await journey_runs.go_on(tx, run.id, books.now)
+        await runs.go_on(tx, run.id, books.now)
         activating = asyncio.create_task(change("running"))
         await asyncio.wait([activating], timeout=0.2)
         assert not activating.done()
     await activating
 
-    (wake,) = [row for row in await all_of(books, schema.events) if row.type == journey_runs.WAKE]
+    (wake,) = [row for row in await all_of(books, schema.events) if row.type == runs.WAKE]
     assert wake.data == {"run": run.id}
     assert (await go_on(books)).state == "running"
 
@@ -104,7 +106,7 @@ async def test_runs_under_older_versions_are_counted_while_they_are_open(books: 
     await books.convert(code, "gus")
 
     async with books.store.read() as tx:
-        assert await journey_runs.under_older_versions(tx, "spring", 3) == 1
+        assert await runs.under_older_versions(tx, "spring", 3) == 1
 
 
 async def about_to_grant(books: Books) -> Any:
@@ -141,13 +143,11 @@ async def test_a_grant_that_is_made_twice_is_made_once(books: Books):
 async def test_a_grant_waits_for_a_decision_about_its_advocate_which_may_end_it(books: Books):
     run = await about_to_grant(books)
     async with books.store.begin() as tx:
-        scene, _ = await scenes.locked_scene(tx, run.referral_id, "operator", books.now)
+        scene, _ = await lookups.locked_scene(tx, run.referral_id, "operator", books.now)
         granting = asyncio.create_task(go_on(books))
         await asyncio.wait([granting], timeout=0.2)
         assert not granting.done()
-        await journey_events.end(
-            tx, schema.journey_runs.c.id == run.id, journey_runs.ARCHIVED, scene.now
-        )
+        await reactions.end(tx, schema.journey_runs.c.id == run.id, runs.ARCHIVED, scene.now)
     await granting
 
     assert await granted(books) == []
@@ -156,7 +156,7 @@ async def test_a_grant_waits_for_a_decision_about_its_advocate_which_may_end_it(
 async def test_a_grant_waits_for_the_archiving_of_its_campaign_which_ends_it(books: Books):
     await about_to_grant(books)
     async with books.store.begin() as tx:
-        await campaigns.in_force(tx, "spring", lock=True)
+        await versions.in_force(tx, "spring", lock=True)
         granting = asyncio.create_task(go_on(books))
         await asyncio.wait([granting], timeout=0.2)
         assert not granting.done()

@@ -24,7 +24,10 @@ from sqlalchemy import Row, select
 
 from referrals.domain.events import Customer
 from referrals.domain.rewards import Asset
-from referrals.store import Store, customers, database, ledger
+from referrals.store import Store
+from referrals.store.customers import profiles
+from referrals.store.db import database
+from referrals.store.ledger import ledger
 from referrals.store.schema import accounts, entries, rewards
 from tests.engine.campaigns import campaign
 from tests.store.books import START, Books
@@ -75,7 +78,7 @@ class AnySequence(RuleBasedStateMachine):
         async with self.store.begin() as tx:
             for name in ("ada", "fay"):
                 known = Customer(id=f"{name}-{self.campaign}")
-                self.people[name] = await customers.upsert(tx, known, START)
+                self.people[name] = await profiles.upsert(tx, known, START)
 
     @rule(name=people, asset=assets, amount=amounts, days=st.sampled_from([None, 1, 2, 3]))
     def grant(self, name: str, asset: Asset, amount: int, days: int | None) -> None:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from referrals.domain.problems import Problem
-from referrals.store import details, lists
-from referrals.store.pages import Cursor
+from referrals.errors import Problem
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import details, lists
 from referrals.store.views import Reason
 from tests.engine.campaigns import THANKS, campaign
 from tests.store.books import START, Books

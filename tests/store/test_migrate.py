@@ -12,8 +12,10 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from referrals.store import Store, consents, migrate
-from referrals.store.database import create_engine
+from referrals.store import Store
+from referrals.store.customers import consents
+from referrals.store.db import migrate
+from referrals.store.db.database import create_engine
 from referrals.store.schema import metadata
 
 PG_CONSTRAINTS = """

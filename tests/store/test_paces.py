@@ -3,7 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from referrals.store import Store, paces
+from referrals.store import Store
+from referrals.store.rewards import provider_rate_limits
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -11,7 +12,7 @@ SECOND = timedelta(seconds=1)
 
 async def turn(store: Store, provider: str = "http", after: timedelta = timedelta(0)) -> timedelta:
     async with store.begin() as tx:
-        return await paces.take_turn(tx, provider, 2, NOW + after, 5 * SECOND)
+        return await provider_rate_limits.take_turn(tx, provider, 2, NOW + after, 5 * SECOND)
 
 
 async def test_who_comes_at_once_is_spread_over_time(store: Store):

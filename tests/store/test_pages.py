@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from referrals.domain.problems import Problem
-from referrals.store import details, lists, wallets
-from referrals.store.pages import Cursor
+from referrals.errors import Problem
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import details, lists, wallets
 from referrals.store.views import Page
 from tests.engine.campaigns import campaign
 from tests.store.books import Books

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, text
 
-from referrals.store import Store, inbox, keeping, ledger, outbox, progress, reversals, webhooks
+from referrals.store import Store
+from referrals.store.db.sql import Known
+from referrals.store.flow import pending_work
+from referrals.store.inbox import inbox_events
+from referrals.store.ledger import ledger
+from referrals.store.messaging import drafts, log_channel
+from referrals.store.messaging.sending import Rules
+from referrals.store.referrals import reversals
 from referrals.store.schema import customers, messages
 from referrals.store.schema.base import metadata
-from referrals.store.sending import Rules
-from referrals.store.sql import Known
+from referrals.store.webhooks import deliveries
 from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.store.books import Books
 
@@ -78,14 +84,14 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
         referral = await books.convert(code, "fay")
         friend = await friend_of(books)
         async with store.begin() as tx:
-            left = await progress.of_friend(tx, "spring", friend, books.now)
+            left = await pending_work.of_friend(tx, "spring", friend, books.now)
             assert left.messages
             assert left.milestones
             known = Known(tx)
-            for topic in await keeping.take(tx, left.messages, Rules({"log": False})):
-                await outbox.draft_of(known, topic, "http://x")
-            await outbox.withdraw(tx, referral)
-            await progress.of_advocate(tx, "spring", left.milestones[0].advocate, books.now)
+            for topic in await log_channel.take(tx, left.messages, Rules({"log": False})):
+                await drafts.draft_of(known, topic, "http://x")
+            await drafts.withdraw(tx, referral)
+            await pending_work.of_advocate(tx, "spring", left.milestones[0].advocate, books.now)
             await reversals.pass_time(tx, "spring", friend, "engine", books.now)
         await books.roll_back(referral)
 
@@ -96,9 +102,9 @@ async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store
     now = Books(store).now
     with asked(store) as statements:
         async with store.begin() as tx:
-            await inbox.waiting(tx, now, now - timedelta(minutes=1), 500)
+            await inbox_events.waiting(tx, now, now - timedelta(minutes=1), 500)
             await ledger.expire(tx, now, 100)
-            await webhooks.due_lanes(tx, now)
+            await deliveries.due_lanes(tx, now)
 
     assert await scans(store, statements) == {}
 

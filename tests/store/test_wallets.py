@@ -2,9 +2,9 @@
 
 import pytest
 
-from referrals.domain.problems import Problem
-from referrals.store import wallets
-from referrals.store.pages import Cursor
+from referrals.errors import Problem
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import wallets
 from referrals.store.views import Balance, Wallet
 from tests.engine.campaigns import EACH, campaign
 from tests.store.books import Books

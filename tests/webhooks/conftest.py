@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from entrypoints.webhooks import Deliverer
-from referrals.store import Store, endpoints, schema, webhooks
-from referrals.store.pages import Cursor
+from referrals.store import Store, schema
+from referrals.store.db.pages import Cursor
+from referrals.store.webhooks import deliveries, subscriptions
+from referrals.webhooks.deliverer import Deliverer
 from referrals.webhooks.poster import Poster
 from tests.engine.campaigns import EACH, campaign, milestone
 from tests.store.books import Books
@@ -39,9 +40,9 @@ class Office:
 
     async def subscribe(
         self, *events: str, campaign: str | None = None, url: str | None = None
-    ) -> endpoints.NewSecret:
+    ) -> subscriptions.NewSecret:
         async with self.store.begin() as tx:
-            return await endpoints.create(
+            return await subscriptions.create(
                 tx, url or self.receiver.url, events, campaign, "operator", self.books.now
             )
 
@@ -50,26 +51,26 @@ class Office:
         self.books.now += after or timedelta(0)
         await self.deliverer.drain()
 
-    async def enable(self, webhook: str, **options: Any) -> endpoints.Webhook:
+    async def enable(self, webhook: str, **options: Any) -> subscriptions.Webhook:
         async with self.store.begin() as tx:
-            return await endpoints.change(
+            return await subscriptions.change(
                 tx, webhook, {"enabled": True}, "operator", self.books.now, **options
             )
 
-    async def webhook(self, webhook: str) -> endpoints.Webhook:
+    async def webhook(self, webhook: str) -> subscriptions.Webhook:
         async with self.store.read() as tx:
-            return await endpoints.get(tx, webhook)
+            return await subscriptions.get(tx, webhook)
 
-    async def deliveries(self, webhook: str) -> list[endpoints.Delivery]:
+    async def deliveries(self, webhook: str) -> list[subscriptions.Delivery]:
         """Oldest first."""
         async with self.store.read() as tx:
-            page = await endpoints.list_deliveries(tx, webhook, ALL)
+            page = await subscriptions.list_deliveries(tx, webhook, ALL)
         return page.data[::-1]
 
     async def replay(self, webhook: str, **which: Any) -> int:
         async with self.store.begin() as tx:
-            row = await endpoints.require(tx, webhook)
-            return await webhooks.replay(tx, row, self.books.now, **which)
+            row = await subscriptions.require(tx, webhook)
+            return await deliveries.replay(tx, row, self.books.now, **which)
 
     async def log(self) -> list[Any]:
         async with self.store.read() as tx:

@@ -4,8 +4,8 @@ import asyncio
 import sys
 from datetime import timedelta
 
-from entrypoints.webhooks import Deliverer
 from referrals.store import open_store
+from referrals.webhooks.deliverer import Deliverer
 from referrals.webhooks.poster import Poster
 from tests.store.books import START
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from referrals.domain.webhooks import GAPS
-from referrals.store import posts, schema, webhooks
+from referrals.store import schema
+from referrals.store.journeys import one_off_webhooks
+from referrals.store.webhooks import deliveries
 from tests.engine.campaigns import campaign
 from tests.webhooks.conftest import SECRET, SOURCE, Office
 
@@ -289,7 +291,7 @@ async def test_what_a_process_was_killed_over_arrives_again_under_the_same_id(
     office.receiver.rule = lambda _: 204
     await office.deliver()
     assert len(office.receiver.received) == 1  # the claim of the dead is respected for a while
-    await office.deliver(webhooks.CLAIM)
+    await office.deliver(deliveries.CLAIM)
 
     assert len(office.receiver.received) == 2
     assert len(set(office.receiver.ids)) == 1
@@ -318,7 +320,7 @@ async def test_what_is_enqueued_for_a_plain_address_is_sent_once_for_its_key(off
     event = {"specversion": "1.0", "id": "1", "type": "milestone_reached", "data": {"at": 10}}
     for _ in range(2):
         async with office.store.begin() as tx:
-            await posts.add(
+            await one_off_webhooks.add(
                 tx,
                 url=office.receiver.url,
                 key="spring/vip/0/ref_1",
@@ -336,7 +338,7 @@ async def test_what_is_enqueued_for_a_plain_address_is_sent_once_for_its_key(off
 
 async def test_without_a_secret_nothing_goes_out_unsigned(office: Office):
     async with office.store.begin() as tx:
-        await posts.add(
+        await one_off_webhooks.add(
             tx, url=office.receiver.url, key="k", event={"type": "t"}, now=office.books.now
         )
     await office.deliverer_of(secret=None).drain()

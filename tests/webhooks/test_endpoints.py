@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from referrals.domain.webhooks import GAPS, JITTER, Answer, wait
-from referrals.store import endpoints, schema
+from referrals.store import schema
+from referrals.store.webhooks import subscriptions
 from tests.webhooks.conftest import SECRET, Office
 
 DAYS = timedelta(days=1)
@@ -56,7 +57,7 @@ async def test_a_webhook_that_accepts_nothing_for_three_days_is_disabled_in_sigh
     assert office.receiver.url not in caplog.text
     assert len(office.receiver.received) == calls
     async with office.store.read() as tx:
-        assert [row.id for row in await endpoints.alerts(tx)] == [webhook.id]
+        assert [row.id for row in await subscriptions.alerts(tx)] == [webhook.id]
 
 
 async def test_enabled_again_it_goes_on_where_it_stopped(office: Office):
@@ -196,7 +197,7 @@ async def test_a_replay_reaches_what_was_not_subscribed_to_then_and_no_other_web
     await office.books.publish("spring", "ada")
     await office.deliver()
     async with office.store.begin() as tx:
-        await endpoints.change(
+        await subscriptions.change(
             tx, webhook.id, {"events": ["code_published"]}, "operator", office.books.now
         )
 
@@ -210,7 +211,7 @@ async def test_a_replay_reaches_what_was_not_subscribed_to_then_and_no_other_web
 async def test_while_a_secret_is_rotated_deliveries_are_signed_by_both(office: Office):
     first = await office.subscribe("code_published")
     async with office.store.begin() as tx:
-        second = await endpoints.rotate(tx, first.id, DAYS, office.books.now)
+        second = await subscriptions.rotate(tx, first.id, DAYS, office.books.now)
     await office.books.publish("spring", "ada")
     await office.deliver()
     await office.books.publish("spring", "ben")
@@ -244,7 +245,7 @@ async def test_a_webhook_that_is_deleted_while_it_is_called_is_gone(office: Offi
     await office.deliverer.look()
     await office.deliverer.look()
     async with office.store.begin() as tx:
-        await endpoints.delete(tx, webhook.id)
+        await subscriptions.delete(tx, webhook.id)
     await office.deliver()
 
     async with office.store.read() as tx:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from referrals.store import Store, endpoints, schema
-from referrals.store.tail import Tail
+from referrals.store import Store, schema
+from referrals.store.activity.cursor import Tail
+from referrals.store.webhooks import subscriptions
 from tests.webhooks.conftest import Office
 
 pg_only = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -58,7 +59,7 @@ async def test_an_event_whose_transaction_commits_late_is_delivered_none_the_les
     assert seen == wanted
     assert len(mine) == len(wanted)
     async with office.store.begin() as tx:
-        await endpoints.delete(tx, webhook.id)
+        await subscriptions.delete(tx, webhook.id)
 
 
 @pg_only

@@ -8,8 +8,8 @@ from functools import partial
 
 from temporalio.common import RetryPolicy
 
-import activities.circuit
 import activities.rewards
+import referrals.providers.circuit_breaker
 import referrals.providers.setup
 import workflows.effects
 from referrals.http_client import open_client
@@ -24,6 +24,6 @@ activities.rewards.LONGEST_PAUSE = timedelta(seconds=2)
 activities.rewards.POLL = timedelta(seconds=1)
 activities.rewards.PATIENCE = timedelta(seconds=8)
 activities.rewards.SENT = timedelta(seconds=3)
-activities.circuit.REST = timedelta(seconds=1)
+referrals.providers.circuit_breaker.REST = timedelta(seconds=1)
 workflows.effects.SETTLE["start_to_close_timeout"] = timedelta(seconds=20)
 workflows.effects.SETTLE["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=2))

@@ -1,0 +1,73 @@
+"""What goes by the log alone is sent with the decision that made it: an activity for each would cost more."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from temporalio import activity
+
+from referrals.channels.rendering import TemplateError, Templates
+from referrals.clock import Clock
+from referrals.domain.decisions import Reason
+from referrals.store import Store
+from referrals.store.db.sql import Known, Tx
+from referrals.store.messaging import drafts, log_channel
+from referrals.store.messaging.drafts import Draft
+from referrals.store.messaging.log_channel import Kept
+from referrals.store.messaging.sending import Rules
+from referrals.temporal.payloads import Progress
+
+
+class NotSent(Exception):
+    """Sending by the log failed, for the reason that is its cause."""
+
+
+@dataclass(frozen=True)
+class LogMessages:
+    store: Store
+    templates: Templates
+    rules: Rules
+    public_url: str
+    clock: Clock
+
+    async def decide(self, decision: Callable[[Tx], Awaitable[Progress]]) -> Progress:
+        """Decide, and send what goes by the log alone, in one transaction; returns what is left to do.
+
+        Whatever goes wrong with the messages, the decision is made: then they go as others do.
+        """
+        try:
+            async with self.store.begin() as tx:
+                return await self.send(tx, await decision(tx))
+        except NotSent as error:
+            # Its words could be those of the message: the activity that sends it now will tell more.
+            kind = type(error.__cause__).__name__
+            activity.logger.warning("Messages of the log were not sent at once: %s", kind)
+        async with self.store.begin() as tx:
+            return await decision(tx)
+
+    async def send(self, tx: Tx, progress: Progress) -> Progress:
+        """Send them, and tell what is left to send. Raises NotSent."""
+        if not progress.messages:
+            return progress
+        try:
+            settled = await self._settle(tx, progress.messages)
+        except Exception as error:
+            raise NotSent from error
+        left = tuple(message for message in progress.messages if message not in settled)
+        return replace(progress, messages=left)
+
+    async def _settle(self, tx: Tx, message_ids: Sequence[str]) -> set[str]:
+        known, kept, now = Known(tx), [], self.clock()
+        taken = await log_channel.take(tx, message_ids, self.rules)
+        for topic in taken:
+            draft = await drafts.draft_of(known, topic, self.public_url)
+            try:
+                kept.append(self._worded(draft))
+            except TemplateError as error:
+                await drafts.fail(tx, topic.message, Reason("template_error", str(error)), now)
+        await log_channel.keep(tx, kept, now)
+        return {topic.message.id for topic in taken}
+
+    def _worded(self, draft: Draft) -> Kept:
+        template, locale = draft.message.template, draft.recipient.locale
+        words = self.templates.render(template, locale, draft.context, plain=True)
+        return Kept(draft.message, words.subject, words.text, words.purpose)

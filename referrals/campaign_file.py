@@ -1,0 +1,124 @@
+"""Reading a campaign from YAML 1.2 (or JSON, which is YAML), with errors that say where and what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import Node
+from ruamel.yaml.reader import ReaderError
+
+from referrals.domain.campaign import Campaign
+from referrals.domain.wording import field_name, message
+from referrals.yaml_nodes import NodeReader, Path
+
+MAX_CHARACTERS = 256 * 1024
+"""The longest campaign file that is read."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: the field, such as `conversion.rules[0].when` (empty for the whole), its line, and why."""
+
+    field: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        line = f"line {self.line}" if self.line else ""
+        return ": ".join(part for part in (line, self.field, self.message) if part)
+
+
+class CampaignError(ValueError):
+    """A campaign that cannot be understood; its string has one problem a line."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def load_campaign(text: str) -> Campaign:
+    """The campaign that the text of a file describes.
+
+    Raises:
+        CampaignError: the text is too long, is not YAML, has aliases, tags or a key twice, or is no campaign.
+    """
+    reader = NodeReader()
+    data = reader.read(_compose(text))
+    if reader.problems:
+        raise CampaignError(
+            [Problem(field_name(path), line, message) for path, line, message in reader.problems]
+        )
+    try:
+        return Campaign.model_validate(data)
+    except ValidationError as error:
+        raise CampaignError(_problems(error, reader.lines)) from error
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """What is wrong with a campaign that did not come from a file, and so has no lines."""
+    return _problems(error, {})
+
+
+def _compose(text: str) -> Node:
+    if len(text) > MAX_CHARACTERS:
+        raise _unreadable(None, f"is longer than {MAX_CHARACTERS} characters")
+    try:
+        node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    except ReaderError as error:
+        before = text[: error.position]
+        raise _unreadable(before.count("\n") + 1, "has a control character") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise _unreadable(line, f"is not YAML: {error.problem}") from error
+    except YAMLError as error:
+        raise _unreadable(None, f"is not YAML: {error}") from error
+    except RecursionError as error:
+        raise _unreadable(None, "is nested too deeply") from error
+    if node is None:
+        raise _unreadable(None, "is empty")
+    return node
+
+
+def _unreadable(line: int | None, message: str) -> CampaignError:
+    return CampaignError([Problem("", line, f"the file {message}")])
+
+
+def _problems(error: ValidationError, lines: Mapping[Path, int]) -> list[Problem]:
+    return [
+        Problem(field_name(item["loc"]), _line(item["loc"], lines), _message(item))
+        for item in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _line(path: Path, lines: Mapping[Path, int]) -> int | None:
+    """The line of the field or, where it is missing, of what it is missing from."""
+    return next(
+        (lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), None
+    )
+
+
+def _message(error: ErrorDetails) -> str:
+    suggestion = _suggestion(error["loc"]) if error["type"] == "extra_forbidden" else ""
+    return message(error) + suggestion
+
+
+def _suggestion(path: Path) -> str:
+    *parents, key = path
+    model: type[BaseModel] | None = Campaign
+    for name in parents:
+        if model and isinstance(name, str):
+            model = _model_in(model.model_fields[name].annotation)
+    near = get_close_matches(str(key), model.model_fields if model else [], n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The one model that a field's type speaks of, inside of a tuple or beside None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -1,0 +1,84 @@
+"""API keys. Only their digests are kept: a key is long and random, so a plain hash is enough to hide it."""
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.exc import IntegrityError
+
+from referrals.store.db.database import Store
+from referrals.store.db.sql import Tx, first, rows
+from referrals.store.schema import api_keys
+
+
+class KeyNameTaken(ValueError):
+    """There is a valid key of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a key {name!r} already: revoke it first.")
+
+
+async def create(store: Store, name: str) -> str:
+    """A new key, told this once. Raises KeyNameTaken."""
+    key = f"rk_{secrets.token_urlsafe(32)}"
+    try:
+        async with store.begin() as tx:
+            await _insert(tx, name, key)
+    except IntegrityError as error:
+        raise KeyNameTaken(name) from error
+    return key
+
+
+async def ensure(store: Store, name: str, key: str) -> None:
+    """From now on `key`, and no other, is valid under that name."""
+    async with store.begin() as tx:
+        if await _name_of(tx, key) != name:
+            await _revoke(tx, (api_keys.c.name == name) | (api_keys.c.digest == _digest(key)))
+            await tx.execute(api_keys.delete().where(api_keys.c.digest == _digest(key)))
+            await _insert(tx, name, key)
+
+
+async def list_keys(store: Store) -> list[Row[Any]]:
+    """Name, `created_at` and `revoked_at` of every key, oldest first."""
+    columns = (api_keys.c.name, api_keys.c.created_at, api_keys.c.revoked_at)
+    async with store.read() as tx:
+        return list(await rows(tx, select(*columns).order_by(api_keys.c.id)))
+
+
+async def revoke(store: Store, name: str) -> bool:
+    """End the key; false where there is none of that name."""
+    async with store.begin() as tx:
+        return await _revoke(tx, api_keys.c.name == name)
+
+
+async def check(store: Store, key: str) -> str | None:
+    """The name under which the key is valid. The look-up is by digest, so that its time tells nothing of other keys."""
+    async with store.read() as tx:
+        return await _name_of(tx, key)
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _insert(tx: Tx, name: str, key: str) -> None:
+    values = {"name": name, "digest": _digest(key), "created_at": datetime.now(UTC)}
+    await tx.execute(api_keys.insert().values(values))
+
+
+async def _revoke(tx: Tx, which: Any) -> bool:
+    statement = api_keys.update().where(which, api_keys.c.revoked_at.is_(None))
+    revoked = statement.values(revoked_at=datetime.now(UTC)).returning(api_keys.c.id)
+    return await first(tx, revoked) is not None
+
+
+async def _name_of(tx: Tx, key: str) -> str | None:
+    row = await first(
+        tx,
+        select(api_keys.c.name).where(
+            api_keys.c.digest == _digest(key), api_keys.c.revoked_at.is_(None)
+        ),
+    )
+    return row.name if row else None

@@ -1,0 +1,62 @@
+"""Lists by cursor: newest first, and stable while rows are added."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
+
+from referrals.errors import FieldError, Problem
+from referrals.store.db.sql import Tx, first, rows
+from referrals.store.views import Page
+
+T = TypeVar("T")
+
+MOST = 200
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page begins, and how many rows it has at most."""
+
+    limit: int = 50
+    after: str | None = None
+
+
+async def newest_first(
+    tx: Tx,
+    statement: Select[Any],
+    order: tuple[ColumnElement[Any], ...],
+    cursor: Cursor,
+    view: Callable[[Row[Any]], T],
+) -> Page[T]:
+    """A page of `statement`, ordered by these columns, of which the last is a key. Raises Problem for a wrong cursor."""
+    key = order[-1]
+    if cursor.after is not None:
+        last = await _last_seen(tx, order, cursor.after)
+        statement = statement.where(tuple_(*order) < tuple_(*last))
+    statement = statement.order_by(*(column.desc() for column in order)).limit(cursor.limit + 1)
+    found = await rows(tx, statement.add_columns(key.label("page_key")))
+    shown = found[: cursor.limit]
+    more = len(found) > cursor.limit
+    return Page([view(row) for row in shown], str(shown[-1].page_key) if more else None)
+
+
+async def _last_seen(
+    tx: Tx, order: tuple[ColumnElement[Any], ...], after: str
+) -> list[ColumnElement[Any]]:
+    key = order[-1]
+    wanted: Any = after
+    if key.type.python_type is int:
+        wanted = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else -1  # noqa: PLR2004
+    row = await first(tx, select(*order).where(key == wanted))
+    if row is None:
+        message = "is not the `next` of a page of this list"
+        raise Problem(
+            "invalid-request",
+            "The request cannot be understood",
+            422,
+            f"after: {message}",
+            (FieldError("after", message),),
+        )
+    return [literal(value, column.type) for value, column in zip(row, order, strict=True)]

@@ -1,0 +1,49 @@
+"""Workflows of others that journeys start: each is a row first, and started once under the id that is its key."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.journeys import StartWorkflow
+from referrals.store.db.ids import new_id
+from referrals.store.db.sql import Tx, insert, one
+from referrals.store.schema import workflow_starts
+
+
+async def add(
+    tx: Tx, wanted: StartWorkflow, *, key: str, sender_id: str, event: dict[str, Any], now: datetime
+) -> None:
+    """Have the workflow started by its sender, once for each key."""
+    await tx.execute(
+        insert(tx, workflow_starts)
+        .values(
+            id=new_id("wfs"),
+            key=key,
+            campaign_id=event["data"]["campaign"],
+            referral_id=event["data"].get("referral"),
+            sender_id=sender_id,
+            type=wanted.type,
+            task_queue=wanted.task_queue,
+            namespace=wanted.namespace,
+            event=event,
+            state="pending",
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+
+
+async def get(tx: Tx, start_id: str) -> Row[Any]:
+    return await one(tx, select(workflow_starts).where(workflow_starts.c.id == start_id))
+
+
+async def settle(
+    tx: Tx, start_id: str, state: str, now: datetime, reason: str | None = None
+) -> None:
+    """`started` or `failed`, once."""
+    await tx.execute(
+        workflow_starts.update()
+        .where(workflow_starts.c.id == start_id, workflow_starts.c.state == "pending")
+        .values(state=state, settled_at=now, reason=reason)
+    )

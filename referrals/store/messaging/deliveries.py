@@ -1,0 +1,250 @@
+"""What became of each message by each channel: what vendors tell of it, in any order, twice and days late.
+
+A delivery only goes forward: trying or unclear, sent, delivered, read. What failed after it was sent goes by the next
+channel, or is open for another attempt. Whatever is decided about one message is decided with its row locked.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.decisions import Reason
+from referrals.domain.statuses import FailureKind, Preference, Scope, Status
+from referrals.store.customers import consents
+from referrals.store.db.sql import Tx, first, locked, one, rows
+from referrals.store.inbox import inbox_events
+from referrals.store.messaging import channel_suspensions, drafts, suppressions
+from referrals.store.schema import advocates, customers, deliveries, messages
+from referrals.temporal.payloads import Sending
+
+RESUME = "message_resume"
+"""The command that has a message sent again, by the advocate's workflow."""
+PASSES = timedelta(minutes=30)
+"""Before a message goes again by a channel that could not take it for a while."""
+TRIED_FOR = timedelta(days=1)
+"""From a message's making; after it such a failure counts as one for good."""
+UNCLEAR = Reason(
+    "unclear", "It may have been sent: the answer was lost, and it must not be sent twice."
+)
+
+_RANKS = {"pending": 0, "trying": 1, "unclear": 1, "open": 2, "sent": 2, "delivered": 3, "read": 4}
+
+
+async def of_message(tx: Tx, message_id: str) -> dict[str, Row[Any]]:
+    """Its deliveries by channel."""
+    statement = select(deliveries).where(deliveries.c.message_id == message_id)
+    return {row.channel: row for row in await rows(tx, statement.order_by(deliveries.c.id))}
+
+
+async def lock(tx: Tx, message_id: str) -> Row[Any]:
+    return await one(tx, locked(select(messages).where(messages.c.id == message_id)))
+
+
+async def note(tx: Tx, channel: str, status: Status, now: datetime) -> bool:
+    """What the vendor told, however often and in whatever order; false where it is about no message of ours."""
+    message_id = await _message_of(tx, channel, status)
+    if message_id is None:
+        return False
+    message = await lock(tx, message_id)
+    delivery = (await of_message(tx, message_id)).get(channel)
+    if delivery is None:
+        return False
+    at = min(status.at, now)
+    if status.kind == "opted_out":
+        await opt_out(tx, message, channel, at)
+    if status.state in ("sent", "failed") and _of_another(delivery, status):
+        return True
+    if status.state == "failed":
+        await _note_failure(tx, message, delivery, status, now)
+    else:
+        await advance(tx, message, delivery, status.state, at, now, reference=status.reference)
+    return True
+
+
+def _of_another(delivery: Row[Any], status: Status) -> bool:
+    """It is about an attempt that another followed, or may be: only what has reached the customer counts for all."""
+    if delivery.reference is None:
+        return bool(delivery.attempt > 1)
+    return status.reference not in (None, delivery.reference)
+
+
+async def prefer(tx: Tx, preference: Preference, now: datetime) -> None:
+    """The owner of the address stopped or resumed marketing over there: so do we, for every customer who has it."""
+    statement = select(customers.c.id).where(customers.c.phone == preference.address)
+    for row in await rows(tx, statement.order_by(customers.c.id)):
+        state: consents.State = "withdrawn" if preference.wish == "stop" else "given"
+        at = min(preference.at, now)
+        await consents.note(tx, row.id, preference.channel, "marketing", state, "whatsapp", at)
+
+
+async def advance(
+    tx: Tx,
+    message: Row[Any],
+    delivery: Row[Any],
+    state: str,
+    at: datetime,
+    now: datetime,
+    *,
+    reference: str | None = None,
+    **shown: Any,
+) -> str:
+    """The delivery has come this far, if it was not there before; `shown` is what the message shows of itself.
+
+    Returns the message's state.
+    """
+    known = {"reference": reference or delivery.reference}
+    moves = _RANKS[state] > _rank(delivery)
+    if moves:
+        known |= {"state": state, "reason_code": None, "reason": None}
+    await tx.execute(deliveries.update().where(deliveries.c.id == delivery.id).values(known))
+    if moves and _RANKS[state] > _rank(message):
+        shown |= known | {"channel": delivery.channel, "not_before": None}
+        shown |= {"settled_at": now} if _rank(message) < _RANKS["sent"] else {}
+        shown |= {f"{state}_at": at} if state != "sent" else {}
+        await _log(tx, message, state, delivery.channel, now)
+    if shown:
+        await tx.execute(messages.update().where(messages.c.id == message.id).values(shown))
+    return str(shown.get("state", message.state))
+
+
+def _rank(row: Row[Any]) -> int:
+    """What failed, for good or for now, was known to the vendor; of what is unclear nothing is known."""
+    if row.state == "failed":
+        return _RANKS["unclear" if row.reason_code == UNCLEAR.code else "sent"]
+    return _RANKS[row.state]
+
+
+async def _log(tx: Tx, before: Row[Any], state: str, channel: str, now: datetime) -> None:
+    """Sent and delivered, each once."""
+    if _rank(before) < _RANKS["sent"]:
+        await drafts.log(tx, before, "message_sent", now, channel=channel)
+    if state != "sent" and _rank(before) < _RANKS["delivered"]:
+        await drafts.log(tx, before, "message_delivered", now, channel=channel)
+
+
+async def _message_of(tx: Tx, channel: str, status: Status) -> str | None:
+    if status.key is not None:
+        row = await first(tx, select(messages.c.id).where(messages.c.key == status.key))
+    else:
+        row = await first(
+            tx,
+            select(deliveries.c.message_id).where(
+                deliveries.c.channel == channel, deliveries.c.reference == status.reference
+            ),
+        )
+    return str(row[0]) if row else None
+
+
+async def _note_failure(
+    tx: Tx, message: Row[Any], delivery: Row[Any], status: Status, now: datetime
+) -> None:
+    """The message goes by its next channel, or again by this one where the failure passes; or it has failed."""
+    given_up = delivery.state == "failed" and delivery.reason_code == UNCLEAR.code
+    if not given_up and delivery.state not in ("trying", "unclear", "sent"):
+        return
+    reason = Reason(status.code or "failed", status.sentence or "It was not delivered.")
+    in_time = now < message.created_at + TRIED_FOR and not given_up
+    passes = in_time and status.kind in ("unavailable", "blocked")
+    state = "open" if passes else "failed"
+    await settle(tx, delivery, state, reason)
+    await follow(tx, message, delivery, reason, now, status.kind, status.scope)
+    if given_up:
+        unclear = messages.c.reason_code == UNCLEAR.code
+        statement = messages.update().where(messages.c.id == message.id, unclear)
+        await tx.execute(statement.values(reason_code=reason.code, reason=reason.message))
+    if message.state == "sent" and message.channel == delivery.channel:
+        await _send_again(tx, message, reason, now, now + PASSES if passes else now)
+
+
+async def settle(tx: Tx, delivery: Row[Any], state: str, reason: Reason) -> None:
+    await tx.execute(
+        deliveries.update()
+        .where(deliveries.c.id == delivery.id)
+        .values(state=state, reason_code=reason.code, reason=reason.message)
+    )
+
+
+async def opt_out(tx: Tx, message: Row[Any], channel: str, at: datetime) -> None:
+    """Its recipient told the vendor to stop marketing by the channel: true, whatever became of the message."""
+    if message.customer_id:
+        customer = message.customer_id
+        await consents.note(tx, customer, channel, "marketing", "withdrawn", "whatsapp", at)
+
+
+async def follow(
+    tx: Tx,
+    message: Row[Any],
+    delivery: Row[Any],
+    reason: Reason,
+    now: datetime,
+    kind: FailureKind | None,
+    scope: Scope,
+) -> None:
+    """What a failure means beyond this message: for the address, or all that goes this way."""
+    customer_id, channel = message.customer_id, delivery.channel
+    if kind == "unreachable" and delivery.digest and customer_id:
+        await suppressions.add(
+            tx, customer_id, channel, delivery.digest, reason.code, reason.message, now
+        )
+    elif kind == "blocked":
+        template = message.template if scope == "template" else ""
+        await channel_suspensions.hold(tx, channel, template, reason.code, reason.message, now)
+
+
+async def _send_again(
+    tx: Tx, message: Row[Any], reason: Reason, now: datetime, again_at: datetime
+) -> None:
+    """By the advocate's workflow, whichever sent it first: that one may be over. Or it has failed, by all channels."""
+    tried = await of_message(tx, message.id)
+    if all(channel in tried and tried[channel].state == "failed" for channel in message.channels):
+        await drafts.fail(tx, message, reason, now)
+        return
+    await tx.execute(
+        messages.update()
+        .where(messages.c.id == message.id)
+        .values(
+            state="pending",
+            sender_id=message.advocate_id,
+            settled_at=None,
+            reference=None,
+            not_before=again_at,
+            reason_code=reason.code,
+            reason=reason.message,
+        )
+    )
+    command = {
+        "campaign_id": message.campaign_id,
+        "data": {"message": message.id},
+        "retry_at": again_at,
+    }
+    await inbox_events.queue_commands(tx, RESUME, "engine", now, [command])
+
+
+async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> Sending:
+    """The attempts by the channel in use are spent: the next one's turn, or the message is parked in sight."""
+    message = await lock(tx, message_id)
+    if message.state != "pending":
+        return Sending(state=message.state)
+    tried = await of_message(tx, message_id)
+    used = next((row for row in tried.values() if row.state != "failed"), None)
+    lost = used is not None and used.state in ("trying", "unclear")
+    if lost and message.purpose == "marketing":
+        reason = UNCLEAR
+    if used is not None:
+        await settle(tx, used, "failed", UNCLEAR if lost else reason)
+    left = [name for name in message.channels if name not in tried]
+    if used is not None and left and reason is not UNCLEAR:
+        return Sending(state="pending", again_at=now)
+    await drafts.fail(tx, message, reason, now)
+    return Sending(state="failed")
+
+
+async def resumed_by(tx: Tx, message_id: str) -> str:
+    """The id here of the customer whose workflow sends it again."""
+    statement = (
+        select(advocates.c.customer_id)
+        .join(messages, messages.c.advocate_id == advocates.c.id)
+        .where(messages.c.id == message_id)
+    )
+    return str((await one(tx, statement)).customer_id)

@@ -1,0 +1,281 @@
+"""Messages on their way out: what each one says, to whom, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, and_, bindparam, exists, select
+
+from referrals.domain.campaign import Campaign
+from referrals.domain.decisions import Reason
+from referrals.domain.discounts import Discount
+from referrals.domain.links import link, unsubscribe_link
+from referrals.domain.money import format_amount
+from referrals.domain.rewards import Reward
+from referrals.store.campaigns import versions
+from referrals.store.codes import publications
+from referrals.store.db.sql import Known, Tx, add, first, rows, split, whole, written
+from referrals.store.rewards.reward_rows import OF_REFERRAL
+from referrals.store.schema import (
+    activity,
+    advocates,
+    campaign_versions,
+    customers,
+    deliveries,
+    messages,
+    milestones,
+    referrals,
+    rewards,
+)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """The recipient of a message that is no customer's."""
+
+    name: str | None = None
+    locale: str = "en"
+    timezone: str | None = None
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A message with what it is about, and for whom; an operator's has no recipient among the customers."""
+
+    message: Row[Any]
+    campaign: Campaign
+    """In the version that the message is of."""
+    advocate: Row[Any]
+    owner: Row[Any]
+    """The advocate as a customer."""
+    recipient: Row[Any] | None
+    referral: Row[Any] | None
+    friend: Row[Any] | None
+    milestone: Row[Any] | None
+
+
+_recipient, _owner, _friend = (customers.alias(name) for name in ("recipient", "owner", "friend"))
+_TOLD = (messages, campaign_versions, advocates, _owner, _recipient, referrals, _friend, milestones)
+TOPICS = (
+    whole(*_TOLD)
+    .select_from(messages)
+    .join(
+        campaign_versions,
+        and_(
+            campaign_versions.c.campaign_id == messages.c.campaign_id,
+            campaign_versions.c.version == messages.c.version,
+        ),
+    )
+    .join(advocates, advocates.c.id == messages.c.advocate_id)
+    .join(_owner, _owner.c.id == advocates.c.customer_id)
+    .outerjoin(_recipient, _recipient.c.id == messages.c.customer_id)
+    .outerjoin(referrals, referrals.c.id == messages.c.referral_id)
+    .outerjoin(_friend, _friend.c.id == referrals.c.friend_id)
+    .outerjoin(milestones, milestones.c.id == messages.c.milestone_id)
+)
+"""Its rows are for `topic_of`."""
+_TOPIC = TOPICS.where(messages.c.id == bindparam("message_id"))
+
+
+def topic_of(row: Row[Any]) -> Topic:
+    message, version, *about = split(row, *_TOLD)
+    return Topic(message, versions.parse(version.definition), *about)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A message with the recipient and what its template may say (see `channels.context`)."""
+
+    message: Row[Any]
+    recipient: Row[Any] | Operator
+    context: dict[str, Any]
+
+
+async def draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
+    """None where the message was withdrawn meanwhile."""
+    row = await first(tx, _TOPIC, message_id=message_id)
+    return await draft_of(Known(tx), topic_of(row), public_url) if row else None
+
+
+async def draft_of(known: Known, topic: Topic, public_url: str) -> Draft:
+    """What several messages tell of is read once, into `known`."""
+    recipient = topic.recipient or Operator()
+    return Draft(topic.message, recipient, await _context(known, topic, recipient, public_url))
+
+
+async def withdraw(tx: Tx, referral_id: str) -> None:
+    """Nobody is thanked for a conversion that was taken back before the thanks went out."""
+    news = messages.c.event.in_(["referral_rolled_back", "reward_rolled_back", "reward_voided"])
+    tried = exists().where(deliveries.c.message_id == messages.c.id)
+    await tx.execute(
+        messages.delete().where(
+            messages.c.referral_id == referral_id,
+            written(messages.c.state, "pending"),
+            ~news,
+            ~tried,
+        )
+    )
+
+
+async def fail(tx: Tx, message: Row[Any], reason: Reason, now: datetime) -> None:
+    """In sight, with the reason; nothing where the message's state is another one by now."""
+    result = await tx.execute(
+        messages.update()
+        .where(messages.c.id == message.id, messages.c.state == message.state)
+        .values(
+            state="failed",
+            settled_at=now,
+            not_before=None,
+            reason_code=reason.code,
+            reason=reason.message,
+        )
+        .returning(messages.c.id)
+    )
+    if result.first():
+        await log(tx, message, "message_failed", now, reason=reason)
+
+
+async def log(
+    tx: Tx,
+    message: Row[Any],
+    event: str,
+    now: datetime,
+    *,
+    channel: str | None = None,
+    reason: Reason | None = None,
+) -> None:
+    """What became of the message, for the activity log."""
+    row = logged(message, event, now, channel=channel, reason=reason)
+    await add(tx, activity, row)
+
+
+def logged(
+    message: Row[Any],
+    event: str,
+    now: datetime,
+    *,
+    channel: str | None = None,
+    reason: Reason | None = None,
+) -> dict[str, Any]:
+    """The row of the activity log."""
+    about = ("campaign_id", "advocate_id", "referral_id", "milestone_id", "reward_id")
+    return {
+        "type": event,
+        "at": now,
+        "actor": "engine",
+        "customer_id": message.customer_id,
+        "reason_code": reason.code if reason else None,
+        "reason": reason.message if reason else None,
+        "data": {"message": message.id, "template": message.template, "channel": channel},
+        **{name: getattr(message, name) for name in about},
+    }
+
+
+async def _context(
+    known: Known, topic: Topic, recipient: Row[Any] | Operator, public_url: str
+) -> dict[str, Any]:
+    message, campaign = topic.message, topic.campaign
+    referral, milestone = topic.referral, topic.milestone
+    reward = await _reward(known, message)
+    offer = campaign.rewards
+    each = next((tier.reward for tier in offer.tiers if tier.each), None)
+    return {
+        "campaign": {
+            "id": campaign.campaign,
+            "name": campaign.name,
+            "url": campaign.landing_url,
+        },
+        "recipient": {"name": recipient.name},
+        "advocate": await _advocate(known.tx, topic, public_url),
+        "friend": {"name": topic.friend.name} if topic.friend and milestone is None else None,
+        "reward": of_reward(reward) if reward else None,
+        "rewards": [of_reward(row) for row in await _own_rewards(known, message, reward)],
+        "offer": {
+            "friend": _offered(offer.friend) if offer.friend else None,
+            "advocate": _offered(each) if each else None,
+        },
+        "due_at": _due_on(referral, recipient.timezone or campaign.timezone),
+        "milestone": {"name": milestone.tier, "at": milestone.at} if milestone else None,
+        **_reason(message, referral if milestone is None else None, reward),
+        "unsubscribe": unsubscribe_link(public_url, message.token) if message.token else None,
+    }
+
+
+async def _advocate(tx: Tx, topic: Topic, public_url: str) -> dict[str, Any]:
+    of = topic.referral or await publications.code_of(tx, topic.advocate.id)
+    code = of.code if of else ""
+    return {
+        "name": topic.owner.name,
+        "code": code,
+        "link": link(public_url, code),
+        "count": topic.advocate.confirmed,
+    }
+
+
+async def _reward(known: Known, message: Row[Any]) -> Row[Any] | None:
+    if message.milestone_id and not message.reward_id:
+        own = (rewards.c.milestone_id == message.milestone_id) & rewards.c.tier.is_not(None)
+        return await first(known.tx, select(rewards).where(own))
+    return await known.maybe(rewards, message.reward_id)
+
+
+async def _own_rewards(known: Known, message: Row[Any], reward: Row[Any] | None) -> list[Row[Any]]:
+    found = [reward] if reward else await _rewards_of(known, message.referral_id)
+    return [row for row in found if row.customer_id == message.customer_id]
+
+
+async def _rewards_of(known: Known, referral_id: str | None) -> Sequence[Row[Any]]:
+    if referral_id is None:
+        return ()
+    return await known.once(
+        ("rewards", referral_id), lambda tx: rows(tx, OF_REFERRAL, referral_id=referral_id)
+    )
+
+
+def of_reward(reward: Row[Any]) -> dict[str, Any]:
+    """A reward in values; `channels.localising` puts them into words."""
+    amount = format_amount(reward.amount, reward.currency) if reward.currency else reward.amount
+    coupon = reward.type == "coupon"
+    return {
+        "id": reward.id,
+        "type": reward.type,
+        "amount": str(amount),
+        "currency": reward.currency,
+        "discount": _discount(reward.target["discount"]) if coupon else None,
+        "coupon": reward.reference if coupon else None,
+    }
+
+
+def _offered(reward: Reward) -> dict[str, Any]:
+    return {
+        "id": None,
+        "type": reward.type,
+        "amount": str(reward.amount),
+        "currency": reward.currency,
+        "discount": _discount(reward.terms["discount"]) if reward.discount else None,
+        "coupon": None,
+    }
+
+
+def _discount(terms: dict[str, Any]) -> dict[str, Any]:
+    discount = Discount.model_validate(terms)
+    return {"kind": discount.kind, **discount.model_dump(exclude={"free_shipping"})}
+
+
+def _due_on(referral: Row[Any] | None, timezone: str) -> date | None:
+    if referral is None or referral.due_at is None or referral.confirmed_at is not None:
+        return None
+    due: datetime = referral.due_at.astimezone(ZoneInfo(timezone))
+    return due.date()
+
+
+def _reason(
+    message: Row[Any], referral: Row[Any] | None, reward: Row[Any] | None
+) -> dict[str, Any]:
+    if message.event == "reward_failed" and reward is not None:
+        return {"reason": reward.error, "reason_code": reward.error_code}
+    if referral is None:
+        return {"reason": None, "reason_code": None}
+    return {"reason": referral.reason, "reason_code": referral.reason_code}

@@ -1,0 +1,70 @@
+"""Addresses that nothing will ever reach: they are not written to again, until somebody lifts that.
+
+Kept by a digest of the address, so that another address of the same customer is a new chance.
+"""
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.store import views
+from referrals.store.db.pages import Cursor, newest_first
+from referrals.store.db.sql import Tx, first, insert
+from referrals.store.schema import customers, suppressions
+from referrals.store.views import Page
+
+
+def digest_of(address: str) -> str:
+    return sha256(address.encode()).hexdigest()
+
+
+async def add(
+    tx: Tx, customer_id: str, channel: str, digest: str, code: str, sentence: str, now: datetime
+) -> None:
+    await tx.execute(
+        insert(tx, suppressions)
+        .values(
+            customer_id=customer_id,
+            channel=channel,
+            digest=digest,
+            reason_code=code,
+            reason=sentence,
+            since=now,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def holds(tx: Tx, customer_id: str, channel: str, address: str) -> bool:
+    statement = select(suppressions.c.since).where(
+        suppressions.c.customer_id == customer_id,
+        suppressions.c.channel == channel,
+        suppressions.c.digest == digest_of(address),
+    )
+    return await first(tx, statement) is not None
+
+
+async def lift(tx: Tx, customer_id: str, channel: str) -> bool:
+    """Write to the customer by this channel again, at every address; false where nothing was suppressed."""
+    statement = suppressions.delete().where(
+        suppressions.c.customer_id == customer_id, suppressions.c.channel == channel
+    )
+    return bool((await tx.execute(statement)).rowcount)
+
+
+async def list_suppressions(
+    tx: Tx, cursor: Cursor, *, customer: str | None = None
+) -> Page[views.Suppression]:
+    statement = select(suppressions, customers.c.external_id.label("customer")).join(
+        customers, customers.c.id == suppressions.c.customer_id
+    )
+    if customer is not None:
+        statement = statement.where(customers.c.external_id == customer)
+
+    def view(row: Row[Any]) -> views.Suppression:
+        reason = views.Reason(row.reason_code, row.reason)
+        return views.Suppression(row.customer, row.channel, reason, row.since)
+
+    return await newest_first(tx, statement, (suppressions.c.id,), cursor, view)

@@ -1,0 +1,38 @@
+"""What is known of an order beside its referral: what came back of it, possibly before the conversion came."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from sqlalchemy import Row
+
+from referrals.domain.events import Order
+from referrals.domain.money import digits_of
+from referrals.store.db.sql import Tx, adding, first, get
+from referrals.store.schema import orders
+
+
+async def lock(tx: Tx, order_id: str) -> tuple[Row[Any], bool]:
+    """The order, locked: a refund and the conversion it belongs to cannot miss each other. And whether it is new."""
+    new = adding(tx, orders, ("id",)).returning(orders)
+    made = await first(tx, new, id=order_id, refunds=[], cancelled=False)
+    return made or await get(tx, orders, lock=True, id=order_id), made is not None
+
+
+async def refund(tx: Tx, order: Row[Any], amount: str | None) -> None:
+    """Note a refund of `amount`, a decimal string; None is all of it."""
+    await tx.execute(
+        orders.update().where(orders.c.id == order.id).values(refunds=[*order.refunds, amount])
+    )
+
+
+async def cancel(tx: Tx, order: Row[Any]) -> None:
+    await tx.execute(orders.update().where(orders.c.id == order.id).values(cancelled=True))
+
+
+def refunded(order: Row[Any], paid: Order) -> int:
+    """Minor units that came back in all, at most what was paid."""
+    if None in order.refunds:
+        return paid.minor
+    total = sum(map(Decimal, order.refunds), Decimal(0))
+    minor = total.scaleb(digits_of(paid.currency)).to_integral_value(ROUND_HALF_UP)
+    return min(int(minor), paid.minor)

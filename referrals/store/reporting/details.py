@@ -1,0 +1,223 @@
+"""One advocate, one referral: all that is known of them. And the list of advocates, which counts the same things."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, Table, func, select
+
+from referrals.domain import tiers
+from referrals.domain.campaign import Campaign
+from referrals.domain.links import link, share_links
+from referrals.domain.states import COUNTED, PLACED, ReferralState
+from referrals.store import views
+from referrals.store.campaigns import versions
+from referrals.store.db.pages import Cursor, newest_first
+from referrals.store.db.sql import Tx, first, one, rows
+from referrals.store.reporting.lists import (
+    not_found,
+    of_activity,
+    of_referral,
+    of_reward,
+    require_campaign,
+    select_activity,
+    select_referrals,
+    select_rewards,
+)
+from referrals.store.schema import (
+    activity,
+    advocates,
+    clicks,
+    codes,
+    customers,
+    milestones,
+    referrals,
+    rewards,
+    shares,
+)
+from referrals.store.views import Page
+
+LATEST_REWARDS = 50
+
+
+async def list_advocates(
+    tx: Tx, campaign_id: str, cursor: Cursor, public_url: str
+) -> Page[views.Advocate]:
+    await require_campaign(tx, campaign_id)
+    statement = _select_advocates().where(advocates.c.campaign_id == campaign_id)
+    page = await newest_first(tx, statement, (advocates.c.id,), cursor, lambda row: row)
+    counts = await _counts(tx, [row.id for row in page.data])
+    return Page([_of_advocate(row, counts[row.id], public_url) for row in page.data], page.next)
+
+
+async def get_advocate(
+    tx: Tx, campaign_id: str, customer: str, now: datetime, public_url: str
+) -> views.AdvocateDetails:
+    """The advocate. Raises Problem where there is none."""
+    found = await versions.in_force(tx, (await require_campaign(tx, campaign_id)).id)
+    assert found is not None
+    row = await first(
+        tx,
+        _select_advocates().where(
+            advocates.c.campaign_id == campaign_id, customers.c.external_id == customer
+        ),
+    )
+    if row is None:
+        raise not_found(f"{customer} is no advocate of the campaign {campaign_id}.")
+    counts = await _counts(tx, [row.id])
+    campaign = found.campaign
+    brief = _of_advocate(row, counts[row.id], public_url)
+    return views.AdvocateDetails(
+        customer=brief.customer,
+        code=brief.code,
+        link=brief.link,
+        counts=brief.counts,
+        created_at=brief.created_at,
+        campaign=campaign_id,
+        share=share_links(public_url, row.code, campaign.name) if row.code else {},
+        next_tier=_next_tier(campaign, row.confirmed),
+        cooldown_until=await _cooldown_until(tx, campaign, row.id, now),
+        milestones=await _milestones(tx, row.id),
+        rewards=await _latest_rewards(tx, row),
+    )
+
+
+async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
+    """The referral. Raises Problem where there is none."""
+    row = await first(tx, select_referrals().where(referrals.c.id == referral_id))
+    if row is None:
+        raise not_found(f"There is no referral {referral_id}.")
+    given = select_rewards().where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
+    log = select_activity().where(activity.c.referral_id == referral_id).order_by(activity.c.id)
+    return views.ReferralDetails(
+        **of_referral(row),
+        version=row.version,
+        attribution=await _attribution(tx, row),
+        rewards=[of_reward(reward) for reward in await rows(tx, given)],
+        timeline=[of_activity(entry) for entry in await rows(tx, log)],
+    )
+
+
+async def _attribution(tx: Tx, referral: Row[Any]) -> views.Attribution:
+    click = await first(tx, select(clicks).where(clicks.c.id == referral.click_id))
+    if click is None:
+        return views.Attribution("code")
+    return views.Attribution("click", click.id, click.at, click.channel)
+
+
+def _select_advocates() -> Select[Any]:
+    code = (
+        select(codes.c.code)
+        .where(codes.c.advocate_id == advocates.c.id)
+        .order_by(codes.c.published_at, codes.c.code)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(advocates, customers.c.external_id.label("customer"), code.label("code")).join(
+        customers, customers.c.id == advocates.c.customer_id
+    )
+
+
+def _of_advocate(row: Row[Any], counts: views.Counts, public_url: str) -> views.Advocate:
+    return views.Advocate(
+        customer=row.customer,
+        code=row.code,
+        link=link(public_url, row.code) if row.code else None,
+        counts=counts,
+        created_at=row.created_at,
+    )
+
+
+async def _counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts]:
+    by_state: dict[str, dict[str, int]] = defaultdict(dict)
+    signed_up: dict[str, int] = defaultdict(int)
+    statement = (
+        select(
+            referrals.c.advocate_id,
+            referrals.c.state,
+            func.count().label("number"),
+            func.count(referrals.c.signed_up_at).label("signed_up"),
+        )
+        .where(referrals.c.advocate_id.in_(advocate_ids))
+        .group_by(referrals.c.advocate_id, referrals.c.state)
+    )
+    for row in await rows(tx, statement):
+        by_state[row.advocate_id][row.state] = row.number
+        signed_up[row.advocate_id] += row.signed_up
+    shared = await _by_channel(tx, shares, advocate_ids)
+    clicked = await _by_channel(tx, clicks, advocate_ids)
+    return {
+        advocate_id: views.Counts(
+            shares=shared[advocate_id],
+            clicks=clicked[advocate_id],
+            signed_up=signed_up[advocate_id],
+            converted=sum(by_state[advocate_id].get(state, 0) for state in PLACED),
+            confirmed=sum(by_state[advocate_id].get(state, 0) for state in COUNTED),
+            rewarded=by_state[advocate_id].get(ReferralState.REWARDED, 0),
+        )
+        for advocate_id in advocate_ids
+    }
+
+
+async def _by_channel(
+    tx: Tx, table: Table, advocate_ids: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    counted = (
+        select(table.c.advocate_id, table.c.channel, func.count())
+        .where(table.c.advocate_id.in_(advocate_ids))
+        .group_by(table.c.advocate_id, table.c.channel)
+        .order_by(table.c.channel)
+    )
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for advocate_id, channel, count in map(tuple, await rows(tx, counted)):
+        found[advocate_id][channel] = count
+    return found
+
+
+def _next_tier(campaign: Campaign, confirmed: int) -> views.NextTier | None:
+    tier = tiers.next_milestone(campaign.rewards.tiers, confirmed)
+    if tier is None or tier.at is None:
+        return None
+    return views.NextTier(tier.name, tier.at, tier.at - confirmed)
+
+
+async def _cooldown_until(
+    tx: Tx, campaign: Campaign, advocate_id: str, now: datetime
+) -> datetime | None:
+    """When the advocate's next conversion can be rewarded; None where that is now."""
+    if campaign.limits.cooldown is None:
+        return None
+    last = select(func.max(referrals.c.place_at)).where(
+        referrals.c.advocate_id == advocate_id, referrals.c.state.in_(PLACED)
+    )
+    last_at: datetime | None = (await one(tx, last))[0]
+    until = last_at + campaign.limits.cooldown.period if last_at else None
+    return until if until and until > now else None
+
+
+async def _milestones(tx: Tx, advocate_id: str) -> list[views.Milestone]:
+    statement = select(milestones).where(milestones.c.advocate_id == advocate_id)
+    return [
+        views.Milestone(
+            id=row.id,
+            name=row.tier,
+            at=row.at,
+            occurrence=row.occurrence,
+            state=row.state,
+            reached_at=row.reached_at,
+            lost_at=row.lost_at,
+        )
+        for row in await rows(tx, statement.order_by(milestones.c.id))
+    ]
+
+
+async def _latest_rewards(tx: Tx, advocate: Row[Any]) -> list[views.Reward]:
+    statement = select_rewards().where(
+        rewards.c.campaign_id == advocate.campaign_id,
+        rewards.c.customer_id == advocate.customer_id,
+        rewards.c.side == "advocate",
+    )
+    order = (rewards.c.created_at, rewards.c.id)
+    page = await newest_first(tx, statement, order, Cursor(LATEST_REWARDS), of_reward)
+    return page.data

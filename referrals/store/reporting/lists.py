@@ -1,0 +1,331 @@
+"""The lists of the API and the console."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, select
+
+from referrals.domain.states import RewardState
+from referrals.errors import Problem
+from referrals.store import views
+from referrals.store.db.pages import Cursor, newest_first
+from referrals.store.db.sql import Tx, first
+from referrals.store.rewards.coupons import POOL_EMPTY
+from referrals.store.rewards.reward_rows import amount_text
+from referrals.store.schema import (
+    activity,
+    advocates,
+    campaigns,
+    codes,
+    customers,
+    messages,
+    referrals,
+    rewards,
+)
+from referrals.store.views import Page
+
+advocate_customers = customers.alias("advocate_customers")
+"""The customer who is the advocate, where `customers` is somebody else."""
+
+
+async def require_campaign(tx: Tx, campaign_id: str) -> Row[Any]:
+    """The campaign's row. Raises Problem where there is none."""
+    row = await first(tx, select(campaigns).where(campaigns.c.id == campaign_id))
+    if row is None:
+        raise not_found(f"There is no campaign {campaign_id}.")
+    return row
+
+
+def not_found(detail: str) -> Problem:
+    return Problem("not-found", "Not found", 404, detail)
+
+
+async def list_campaigns(tx: Tx, cursor: Cursor) -> Page[views.Campaign]:
+    def view(row: Row[Any]) -> views.Campaign:
+        return views.Campaign(row.id, row.name, row.state, row.version, row.created_at)
+
+    order = (campaigns.c.created_at, campaigns.c.id)
+    return await newest_first(tx, select(campaigns), order, cursor, view)
+
+
+async def list_codes(
+    tx: Tx, campaign_id: str, cursor: Cursor, *, customer: str | None = None
+) -> Page[views.Code]:
+    await require_campaign(tx, campaign_id)
+    statement = (
+        select(codes, customers.c.external_id.label("customer"))
+        .outerjoin(advocates, advocates.c.id == codes.c.advocate_id)
+        .outerjoin(customers, customers.c.id == advocates.c.customer_id)
+        .where(codes.c.campaign_id == campaign_id)
+    )
+    if customer is not None:
+        statement = statement.where(customers.c.external_id == customer)
+
+    def view(row: Row[Any]) -> views.Code:
+        return views.Code(
+            code=row.code,
+            customer=row.customer,
+            state=row.state,
+            uses=row.uses,
+            uses_limit=row.uses_limit,
+            starts_at=row.starts_at,
+            expires_at=row.expires_at,
+            published_at=row.published_at,
+            channel=row.channel,
+            created_at=row.created_at,
+        )
+
+    order = (codes.c.created_at, codes.c.code)
+    return await newest_first(tx, statement, order, cursor, view)
+
+
+def select_referrals() -> Select[Any]:
+    return (
+        select(
+            referrals,
+            customers.c.external_id.label("friend"),
+            advocate_customers.c.external_id.label("advocate"),
+        )
+        .join(customers, customers.c.id == referrals.c.friend_id)
+        .join(advocates, advocates.c.id == referrals.c.advocate_id)
+        .join(advocate_customers, advocate_customers.c.id == advocates.c.customer_id)
+    )
+
+
+def of_referral(row: Row[Any]) -> dict[str, Any]:
+    """The fields of `views.Referral`."""
+    return {
+        "id": row.id,
+        "campaign": row.campaign_id,
+        "advocate": row.advocate,
+        "friend": row.friend,
+        "code": row.code,
+        "state": row.state,
+        "reason": of_reason(row),
+        "order": row.order,
+        "signed_up_at": row.signed_up_at,
+        "window_ends_at": row.window_ends_at,
+        "converted_at": row.converted_at,
+        "due_at": row.due_at,
+        "confirmed_at": row.confirmed_at,
+        "closed_at": row.closed_at,
+        "created_at": row.created_at,
+    }
+
+
+def of_reason(row: Row[Any]) -> views.Reason | None:
+    return views.Reason(row.reason_code, row.reason) if row.reason_code else None
+
+
+async def list_referrals(
+    tx: Tx,
+    campaign_id: str,
+    cursor: Cursor,
+    *,
+    state: str | None = None,
+    advocate: str | None = None,
+    friend: str | None = None,
+) -> Page[views.Referral]:
+    await require_campaign(tx, campaign_id)
+    statement = select_referrals().where(
+        referrals.c.campaign_id == campaign_id,
+        *equal(
+            {
+                referrals.c.state: state,
+                advocate_customers.c.external_id: advocate,
+                customers.c.external_id: friend,
+            }
+        ),
+    )
+
+    def view(row: Row[Any]) -> views.Referral:
+        fields = of_referral(row)
+        if fields["order"]:
+            told = ("id", "amount", "currency")
+            fields["order"] = {name: fields["order"][name] for name in told}
+        return views.Referral(**fields)
+
+    return await newest_first(tx, statement, (referrals.c.id,), cursor, view)
+
+
+def equal(wanted: dict[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
+    """The conditions that are asked for."""
+    return [column == value for column, value in wanted.items() if value is not None]
+
+
+def select_rewards() -> Select[Any]:
+    return select(rewards, customers.c.external_id.label("customer")).join(
+        customers, customers.c.id == rewards.c.customer_id
+    )
+
+
+def of_reward(row: Row[Any]) -> views.Reward:
+    return views.Reward(
+        id=row.id,
+        campaign=row.campaign_id,
+        referral=row.referral_id,
+        milestone=row.milestone_id,
+        customer=row.customer,
+        side=row.side,
+        tier=row.tier,
+        type=row.type,
+        amount=amount_text(row.amount, row.currency),
+        currency=row.currency,
+        state=row.state,
+        due_at=row.due_at,
+        granted_at=row.granted_at,
+        expires_at=row.expires_at,
+        closed_at=row.closed_at,
+        reason=row.reason,
+        key=row.key,
+        provider=row.provider,
+        reference=row.reference,
+        attempts=row.attempts,
+        error=f"{row.error_code}: {row.error}" if row.error else None,
+        next_step=_next_step(row),
+        created_at=row.created_at,
+    )
+
+
+def _next_step(row: Row[Any]) -> str | None:
+    """What happens to an unsettled reward next, for people."""
+    if row.state == RewardState.FAILED and row.error_code == POOL_EMPTY:
+        return f"waits for coupons in the pool {row.target['pool']}"
+    if row.state == RewardState.FAILED:
+        return "waits for an operator: retry or void it"
+    if row.state == RewardState.PENDING:
+        return f"due {row.due_at:%Y-%m-%d %H:%M} UTC"
+    if row.state in (RewardState.GRANTING, RewardState.ROLLING_BACK):
+        return f"tried again {row.retry_at:%Y-%m-%d %H:%M:%S} UTC" if row.retry_at else "under way"
+    return None
+
+
+async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
+    row = await first(tx, select_rewards().where(rewards.c.id == reward_id))
+    if row is None:
+        raise not_found(f"There is no reward {reward_id}.")
+    return of_reward(row)
+
+
+async def list_rewards(
+    tx: Tx,
+    campaign_id: str,
+    cursor: Cursor,
+    *,
+    state: str | None = None,
+    customer: str | None = None,
+    provider: str | None = None,
+    side: str | None = None,
+    error: str | None = None,
+) -> Page[views.Reward]:
+    """`error` is the code before the colon in a reward's `error`."""
+    await require_campaign(tx, campaign_id)
+    wanted: dict[ColumnElement[Any], str | None] = {
+        rewards.c.state: state,
+        customers.c.external_id: customer,
+        rewards.c.provider: provider,
+        rewards.c.side: side,
+        rewards.c.error_code: error,
+    }
+    statement = select_rewards().where(rewards.c.campaign_id == campaign_id, *equal(wanted))
+    order = (rewards.c.created_at, rewards.c.id)
+    return await newest_first(tx, statement, order, cursor, of_reward)
+
+
+async def list_messages(
+    tx: Tx,
+    campaign_id: str,
+    cursor: Cursor,
+    *,
+    state: str | None = None,
+    customer: str | None = None,
+) -> Page[views.Message]:
+    await require_campaign(tx, campaign_id)
+    statement = (
+        select(messages, func.coalesce(customers.c.external_id, "operator").label("customer"))
+        .outerjoin(customers, customers.c.id == messages.c.customer_id)
+        .where(
+            messages.c.campaign_id == campaign_id,
+            *equal({messages.c.state: state, customers.c.external_id: customer}),
+        )
+    )
+    return await newest_first(tx, statement, (messages.c.id,), cursor, _of_message)
+
+
+def _of_message(row: Row[Any]) -> views.Message:
+    return views.Message(
+        id=row.id,
+        customer=row.customer,
+        journey=row.journey,
+        event=row.event,
+        template=row.template,
+        purpose=row.purpose,
+        channel=row.channel,
+        state=row.state,
+        reason=of_reason(row),
+        not_before=row.not_before,
+        referral=row.referral_id,
+        milestone=row.milestone_id,
+        subject=row.subject,
+        text=row.text,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+        delivered_at=row.delivered_at,
+        read_at=row.read_at,
+    )
+
+
+def select_activity() -> Select[Any]:
+    return (
+        select(
+            activity,
+            customers.c.external_id.label("customer"),
+            advocate_customers.c.external_id.label("advocate"),
+        )
+        .outerjoin(customers, customers.c.id == activity.c.customer_id)
+        .outerjoin(advocates, advocates.c.id == activity.c.advocate_id)
+        .outerjoin(advocate_customers, advocate_customers.c.id == advocates.c.customer_id)
+    )
+
+
+def of_activity(row: Row[Any]) -> views.Activity:
+    return views.Activity(
+        id=str(row.id),
+        type=row.type,
+        at=row.at,
+        actor=row.actor,
+        campaign=row.campaign_id,
+        code=row.code,
+        advocate=row.advocate,
+        customer=row.customer,
+        referral=row.referral_id,
+        milestone=row.milestone_id,
+        reward=row.reward_id,
+        reason=of_reason(row),
+        data=views.with_zulu_times(row.data),
+    )
+
+
+async def list_activity(
+    tx: Tx,
+    campaign_id: str,
+    cursor: Cursor,
+    *,
+    kind: str | None = None,
+    customer: str | None = None,
+    referral: str | None = None,
+    since: datetime | None = None,
+) -> Page[views.Activity]:
+    """`customer` is the one it happened to, or the advocate."""
+    await require_campaign(tx, campaign_id)
+    statement = select_activity().where(
+        activity.c.campaign_id == campaign_id,
+        *equal({activity.c.type: kind, activity.c.referral_id: referral}),
+    )
+    if customer is not None:
+        statement = statement.where(
+            (customers.c.external_id == customer) | (advocate_customers.c.external_id == customer)
+        )
+    if since is not None:
+        statement = statement.where(activity.c.at >= since)
+    return await newest_first(tx, statement, (activity.c.id,), cursor, of_activity)

@@ -1,0 +1,132 @@
+"""The numbers of a campaign."""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, func, select
+
+from referrals.domain.money import format_amount, parse_amount
+from referrals.domain.states import PLACED
+from referrals.store import views
+from referrals.store.db.sql import Tx, one, rows
+from referrals.store.reporting.lists import require_campaign
+from referrals.store.rewards.reward_rows import amount_text
+from referrals.store.schema import (
+    advocates,
+    clicks,
+    codes,
+    customers,
+    messages,
+    referrals,
+    rewards,
+    shares,
+)
+
+TOP = 5
+
+
+async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
+    """The campaign's numbers as of now. Raises Problem where there is no such campaign."""
+    campaign = await require_campaign(tx, campaign_id)
+    by_state = await _by(tx, referrals, referrals.c.state, campaign_id)
+    friends = await _friends(tx, campaign_id)
+    by_channel = await _by(tx, clicks, clicks.c.channel, campaign_id)
+    converted = sum(by_state.get(state, 0) for state in PLACED)
+    return views.Summary(
+        campaign=campaign.id,
+        name=campaign.name,
+        state=campaign.state,
+        version=campaign.version,
+        advocates=await _count(tx, advocates, campaign_id),
+        codes=await _count(tx, codes, campaign_id),
+        shares=await _shares(tx, campaign_id),
+        clicks=sum(by_channel.values()),
+        clicks_by_channel=by_channel,
+        sign_ups=await _count(tx, referrals, campaign_id, referrals.c.signed_up_at.is_not(None)),
+        conversions=by_state,
+        conversion_rate=round(converted / friends, 4) if friends else None,
+        revenue=await _revenue(tx, campaign_id),
+        rewards=await _rewards(tx, campaign_id),
+        top_advocates=await _top_advocates(tx, campaign_id),
+        messages=await _by(tx, messages, messages.c.state, campaign_id),
+    )
+
+
+async def _count(tx: Tx, table: Table, campaign_id: str, *which: ColumnElement[bool]) -> int:
+    statement = select(func.count()).select_from(table)
+    return int((await one(tx, statement.where(table.c.campaign_id == campaign_id, *which)))[0])
+
+
+async def _friends(tx: Tx, campaign_id: str) -> int:
+    """Those who signed up or converted, each once."""
+    statement = select(func.count(referrals.c.friend_id.distinct())).where(
+        referrals.c.campaign_id == campaign_id,
+        referrals.c.signed_up_at.is_not(None) | referrals.c.converted_at.is_not(None),
+    )
+    return int((await one(tx, statement))[0])
+
+
+async def _by(tx: Tx, table: Table, column: ColumnElement[Any], campaign_id: str) -> dict[str, int]:
+    statement = select(column, func.count()).where(table.c.campaign_id == campaign_id)
+    return dict(map(tuple, await rows(tx, statement.group_by(column).order_by(column))))
+
+
+async def _shares(tx: Tx, campaign_id: str) -> dict[str, int]:
+    statement = (
+        select(shares.c.channel, func.count())
+        .join(advocates, advocates.c.id == shares.c.advocate_id)
+        .where(advocates.c.campaign_id == campaign_id)
+        .group_by(shares.c.channel)
+        .order_by(shares.c.channel)
+    )
+    return dict(map(tuple, await rows(tx, statement)))
+
+
+async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
+    """Summed here and not in SQL, whose decimals SQLite does not have; equal orders come as one row."""
+    currency = referrals.c.order["currency"].as_string()
+    amount = referrals.c.order["amount"].as_string()
+    statement = (
+        select(currency, amount, func.count())
+        .where(
+            referrals.c.campaign_id == campaign_id,
+            referrals.c.state.in_(PLACED),
+            referrals.c.order_id.is_not(None),
+        )
+        .group_by(currency, amount)
+    )
+    minor: dict[str, int] = defaultdict(int)
+    for code, text, count in map(tuple, await rows(tx, statement)):
+        minor[code] += parse_amount(text, code) * count
+    return [views.Revenue(code, format_amount(minor[code], code)) for code in sorted(minor)]
+
+
+async def _rewards(tx: Tx, campaign_id: str) -> list[views.RewardSum]:
+    kind = (rewards.c.state, rewards.c.type, rewards.c.currency)
+    statement = (
+        select(*kind, func.count().label("number"), func.sum(rewards.c.amount).label("amount"))
+        .where(rewards.c.campaign_id == campaign_id)
+        .group_by(*kind)
+        .order_by(*kind)
+    )
+    return [
+        views.RewardSum(
+            state=row.state,
+            type=row.type,
+            currency=row.currency,
+            count=row.number,
+            amount=amount_text(int(row.amount), row.currency),
+        )
+        for row in await rows(tx, statement)
+    ]
+
+
+async def _top_advocates(tx: Tx, campaign_id: str) -> list[views.TopAdvocate]:
+    statement = (
+        select(customers.c.external_id, advocates.c.confirmed)
+        .join(customers, customers.c.id == advocates.c.customer_id)
+        .where(advocates.c.campaign_id == campaign_id, advocates.c.confirmed > 0)
+        .order_by(advocates.c.confirmed.desc(), advocates.c.id)
+        .limit(TOP)
+    )
+    return [views.TopAdvocate(*row) for row in map(tuple, await rows(tx, statement))]

@@ -1,0 +1,135 @@
+"""What a customer holds: sums of the ledger's entries."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, case, func, select
+
+from referrals.domain.rewards import Asset
+from referrals.domain.states import RewardState
+from referrals.errors import Problem
+from referrals.store import views
+from referrals.store.customers import profiles
+from referrals.store.db.pages import Cursor, newest_first
+from referrals.store.db.sql import Tx, locked, one, rows
+from referrals.store.ledger import ledger
+from referrals.store.reporting.lists import not_found
+from referrals.store.rewards import coupons
+from referrals.store.rewards.reward_rows import amount_text
+from referrals.store.schema import accounts, entries, rewards
+from referrals.store.schema import customers as customers_table
+from referrals.store.views import Page
+
+Kind = tuple[str, str]
+"""Type and currency, the latter empty for points."""
+
+# A wallet grows by what it is credited, a debt by what it is debited.
+SIGNED = case(
+    ((accounts.c.kind == "wallet") == (entries.c.credit_id == accounts.c.id), entries.c.amount),
+    else_=-entries.c.amount,
+)
+
+
+async def require_customer(tx: Tx, customer: str) -> Row[Any]:
+    """The customer, by the caller's id. Raises Problem where there is none."""
+    row = await profiles.find(tx, customer)
+    if row is None:
+        raise not_found(f"There is no customer {customer}.")
+    return row
+
+
+async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
+    """The balances of every kind that the customer has had or is to have. Raises Problem."""
+    customer_id = (await require_customer(tx, customer)).id
+    amounts: dict[Kind, dict[str, int]] = defaultdict(dict)
+    for statement in (_sums(customer_id), _pending(customer_id)):
+        for kind, asset_type, currency, amount in map(tuple, await rows(tx, statement)):
+            amounts[asset_type, currency or ""][kind] = int(amount)
+    held = await coupons.of_customer(tx, customer_id)
+    return views.Wallet(customer, list(_balances(sorted(amounts.items()))), held)
+
+
+async def redeem(
+    tx: Tx, customer: str, asset: Asset, amount: int, key: str, memo: str, now: datetime
+) -> views.Wallet:
+    """Spend, and what is left. Raises Problem: there is no such customer, or too little in the wallet."""
+    customer_id = (await require_customer(tx, customer)).id
+    try:
+        await ledger.redeem(tx, customer_id, asset, amount, key, memo, now)
+    except ledger.Insufficient as error:
+        detail = "The wallet holds less than that."
+        raise Problem("insufficient-balance", "Not enough in the wallet", 409, detail) from error
+    except ledger.KeyReused as error:
+        detail = f"The key {key} stands for another spending."
+        raise Problem("key-reused", "The key was used before", 409, detail) from error
+    return await get_wallet(tx, customer)
+
+
+async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetime) -> views.Wallet:
+    """Use a coupon up, and what is left. Raises Problem."""
+    row = await require_customer(tx, customer)
+    # What one customer redeems is decided one after another: a key stands for one coupon.
+    await one(tx, locked(select(customers_table.c.id).where(customers_table.c.id == row.id)))
+    await coupons.redeem(tx, row.id, code, key, now)
+    return await get_wallet(tx, customer)
+
+
+async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Entry]:
+    """The lines that the balances are the sums of. Raises Problem."""
+    statement = _lines((await require_customer(tx, customer)).id).add_columns(
+        entries, accounts.c.kind, accounts.c.type, accounts.c.currency, SIGNED.label("signed")
+    )
+
+    def view(row: Row[Any]) -> views.Entry:
+        return views.Entry(
+            id=str(row.id),
+            at=row.at,
+            account=row.kind,
+            type=row.type,
+            currency=row.currency or None,
+            amount=amount_text(row.signed, row.currency or None),
+            reward=row.reward_id,
+            reverses=str(row.reverses_id) if row.reverses_id else None,
+            memo=row.memo,
+        )
+
+    return await newest_first(tx, statement, (entries.c.id,), cursor, view)
+
+
+def _lines(customer_id: str) -> Select[Any]:
+    """Entries with the customer's accounts on either side."""
+    return (
+        select()
+        .select_from(accounts)
+        .join(entries, accounts.c.id.in_([entries.c.debit_id, entries.c.credit_id]))
+        .where(accounts.c.owner == customer_id, accounts.c.kind.in_(["wallet", "owed"]))
+    )
+
+
+def _sums(customer_id: str) -> Select[Any]:
+    asset = (accounts.c.kind, accounts.c.type, accounts.c.currency)
+    return _lines(customer_id).add_columns(*asset, func.sum(SIGNED)).group_by(*asset)
+
+
+def _pending(customer_id: str) -> Select[Any]:
+    asset = (rewards.c.state, rewards.c.type, rewards.c.currency)
+    return (
+        select(*asset, func.sum(rewards.c.amount))
+        .where(
+            rewards.c.customer_id == customer_id,
+            rewards.c.state == RewardState.PENDING,
+            rewards.c.type != "coupon",
+        )
+        .group_by(*asset)
+    )
+
+
+def _balances(amounts: Iterable[tuple[Kind, dict[str, int]]]) -> Iterable[views.Balance]:
+    for (asset_type, code), by_kind in amounts:
+        currency = code or None
+        balance, pending, owed = (
+            amount_text(by_kind.get(kind, 0), currency) for kind in ("wallet", "pending", "owed")
+        )
+        yield views.Balance(asset_type, currency, balance, pending, owed)

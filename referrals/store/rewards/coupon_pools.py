@@ -1,0 +1,99 @@
+"""Pools of imported coupons, and the rewards that wait for them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from referrals.domain.codes import is_code
+from referrals.domain.states import RewardState
+from referrals.store import views
+from referrals.store.db.sql import Tx, insert, locked, rows
+from referrals.store.inbox import inbox_events
+from referrals.store.reporting.lists import require_campaign
+from referrals.store.rewards import provider_rewards
+from referrals.store.rewards.coupons import POOL_EMPTY
+from referrals.store.schema import campaigns, coupons, rewards
+
+Numbered = tuple[int, str]
+"""A coupon's code, and the line (or the place in the list) where it stands."""
+
+
+async def add(
+    tx: Tx, campaign_id: str, pool: str, codes: Sequence[Numbered], actor: str, now: datetime
+) -> views.Imported:
+    """Add the codes to the pool, and have the rewards that wait for it granted, as the inbox is drained.
+
+    Where one of them cannot be added the answer says why, and the caller is to undo all. Raises Problem.
+    """
+    await require_campaign(tx, campaign_id)
+    # A reward that finds the pool empty now is parked after this, or sees these codes.
+    await tx.execute(locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
+    faults = _faults(codes) or await _insert(tx, campaign_id, pool, codes, now)
+    if faults:
+        return views.Imported(0, faults)
+    await _resume(tx, campaign_id, pool, actor, now)
+    return views.Imported(len(codes), [])
+
+
+async def count(tx: Tx, campaign_id: str, pool: str) -> views.CouponPool:
+    """How many coupons of the pool are in which state. Raises Problem."""
+    await require_campaign(tx, campaign_id)
+    statement = (
+        select(coupons.c.state, func.count())
+        .where(coupons.c.campaign_id == campaign_id, coupons.c.pool == pool)
+        .group_by(coupons.c.state)
+    )
+    states: dict[str, int] = dict(map(tuple, await rows(tx, statement)))
+    wanted = ("available", "issued", "redeemed", "void")
+    return views.CouponPool(**{state: states.get(state, 0) for state in wanted})
+
+
+def _faults(codes: Sequence[Numbered]) -> list[views.LineFault]:
+    seen: Counter[str] = Counter()
+    faults = []
+    for line, code in codes:
+        seen[code] += 1
+        if not is_code(code):
+            reason = "must be 1 to 64 letters and digits, with - _ . between them"
+            faults.append(views.LineFault(line, "code", reason))
+        elif seen[code] > 1:
+            faults.append(views.LineFault(line, "code", f"{code} is there twice"))
+    return faults
+
+
+async def _insert(
+    tx: Tx, campaign_id: str, pool: str, codes: Sequence[Numbered], now: datetime
+) -> list[views.LineFault]:
+    new = {"campaign_id": campaign_id, "pool": pool, "state": "available", "created_at": now}
+    # In one order, so that two imports of the same codes do not wait for each other.
+    values = [{"code": code, **new} for code in sorted(code for _, code in codes)]
+    statement = insert(tx, coupons).on_conflict_do_nothing(index_elements=["code"])
+    added: set[str] = set()
+    if values:
+        result = await tx.execute(statement.returning(coupons.c.code), values)
+        added.update(result.scalars())
+    return [
+        views.LineFault(line, "code", f"{code} has been imported or made before")
+        for line, code in codes
+        if code not in added
+    ]
+
+
+async def _resume(tx: Tx, campaign_id: str, pool: str, actor: str, now: datetime) -> None:
+    """As many as there are coupons, the longest parked first; each is for its workflow to try again."""
+    available = (await count(tx, campaign_id, pool)).available
+    parked = (
+        provider_rewards.select_rewards()
+        .where(
+            rewards.c.campaign_id == campaign_id,
+            rewards.c.state == RewardState.FAILED,
+            rewards.c.error_code == POOL_EMPTY,
+            rewards.c.target["pool"].as_string() == pool,
+        )
+        .order_by(rewards.c.created_at, rewards.c.id)
+        .limit(available)
+    )
+    commands = [provider_rewards.about(reward) for reward in await rows(tx, parked)]
+    await inbox_events.queue_commands(tx, "reward_resume", actor, now, commands)

@@ -1,0 +1,153 @@
+"""Coupons of the own ledger, one a reward: issued once, redeemed once, and void when the reward is taken back."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.codes import DEFAULT_CHARSET, generate
+from referrals.domain.decisions import Reason
+from referrals.domain.discounts import Discount, Terms
+from referrals.domain.events import Order
+from referrals.domain.money import format_amount
+from referrals.errors import Problem
+from referrals.store import views
+from referrals.store.db.sql import Tx, first, insert, locked, one, rows
+from referrals.store.schema import campaigns, coupons, rewards
+
+ATTEMPTS = 20
+"""Tries to make a code that is not taken; a pattern this full needs more characters."""
+
+POOL_EMPTY = "pool_empty"
+
+
+class NoCoupon(Exception):
+    """There is none to issue; `reason` says why."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = Reason(code, sentence)
+
+
+async def issue(tx: Tx, reward: Row[Any], now: datetime) -> str:
+    """Give the reward's customer a coupon, from its pool or made by its pattern. Returns its code; raises NoCoupon."""
+    terms = Terms.model_validate(reward.target)
+    values = {
+        "state": "issued",
+        "reward_id": reward.id,
+        "customer_id": reward.customer_id,
+        "discount": reward.target["discount"],
+        "expires_at": now + terms.valid_for if terms.valid_for else None,
+        "issued_at": now,
+    }
+    if terms.pattern:
+        values |= {"campaign_id": reward.campaign_id, "created_at": now}
+        return await _make(tx, terms.pattern, values)
+    code = await _take(tx, reward.campaign_id, str(terms.pool))
+    await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
+    return code
+
+
+async def _take(tx: Tx, campaign_id: str, pool: str) -> str:
+    """The code of an available coupon, locked."""
+    available = (
+        select(coupons.c.code)
+        .where(
+            coupons.c.campaign_id == campaign_id,
+            coupons.c.pool == pool,
+            coupons.c.state == "available",
+        )
+        .order_by(coupons.c.code)
+        .limit(1)
+    )
+    found = await first(tx, available.with_for_update(skip_locked=True))
+    if found is None:
+        # What was skipped may come back, and an import, which holds this lock, may be about to end.
+        await one(tx, locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
+        found = await first(tx, available.with_for_update())
+    if found is None:
+        raise NoCoupon(POOL_EMPTY, f"The coupon pool {pool} is empty.")
+    return str(found.code)
+
+
+async def _make(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
+    for _ in range(ATTEMPTS):
+        statement = insert(tx, coupons).values(code=generate(pattern, DEFAULT_CHARSET), **values)
+        statement = statement.on_conflict_do_nothing(index_elements=["code"])
+        if row := await first(tx, statement.returning(coupons.c.code)):
+            return str(row.code)
+    raise NoCoupon("pattern_exhausted", f"No free coupon of the pattern {pattern} is left.")
+
+
+async def void(tx: Tx, reward_id: str, now: datetime) -> bool:
+    """Take the reward's coupon back; False where it has been redeemed, which cannot be undone."""
+    issued = (coupons.c.reward_id == reward_id) & (coupons.c.state == "issued")
+    statement = coupons.update().where(issued).values(state="void", voided_at=now)
+    return await first(tx, statement.returning(coupons.c.code)) is not None
+
+
+async def redeem(tx: Tx, customer_id: str, code: str, key: str, now: datetime) -> None:
+    """Use a coupon of the customer, who is locked, up; a repeat with the same key changes nothing. Raises Problem."""
+    coupon = await first(tx, select(coupons).where(coupons.c.code == code).with_for_update())
+    if coupon is None or coupon.state == "available":
+        raise Problem("not-found", "Not found", 404, f"There is no coupon {code}.")
+    mine = (coupons.c.customer_id == customer_id) & (coupons.c.redeem_key == key)
+    used = await first(tx, select(coupons.c.code).where(mine))
+    if used and used.code != code:
+        detail = f"The key {key} stands for another coupon."
+        raise Problem("key-reused", "The key was used before", 409, detail)
+    if used:
+        return
+    if why := _not_redeemable(coupon, customer_id, now):
+        raise Problem("coupon-not-redeemable", "The coupon cannot be redeemed", 409, why)
+    values = {"state": "redeemed", "redeem_key": key, "redeemed_at": now}
+    await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
+
+
+def _not_redeemable(coupon: Row[Any], customer_id: str, now: datetime) -> str | None:
+    if coupon.customer_id != customer_id:
+        return "The coupon is another customer's."
+    if coupon.state == "redeemed":
+        return "The coupon has been redeemed already."
+    if coupon.state == "void":
+        return "The coupon was taken back."
+    if coupon.expires_at and coupon.expires_at <= now:
+        return f"The coupon expired at {coupon.expires_at:%Y-%m-%d %H:%M} UTC."
+    return None
+
+
+async def of_customer(tx: Tx, customer_id: str) -> list[views.Coupon]:
+    """The latest first."""
+    statement = select(coupons).where(coupons.c.customer_id == customer_id)
+    order = (coupons.c.issued_at.desc(), coupons.c.code)
+    return [
+        views.Coupon(row.code, row.discount, row.state, row.expires_at, row.reward_id)
+        for row in await rows(tx, statement.order_by(*order))
+    ]
+
+
+async def applied(tx: Tx, referral_id: str, order: Order | None) -> dict[str, Any]:
+    """What the friend's coupon, where it is issued already, takes off the order: `discount`, for an answer."""
+    statement = (
+        select(coupons)
+        .join(rewards, rewards.c.id == coupons.c.reward_id)
+        .where(
+            rewards.c.referral_id == referral_id,
+            rewards.c.side == "friend",
+            coupons.c.state == "issued",
+        )
+        # What every conversion is promised, before what a journey grants beside it.
+        .order_by(rewards.c.key.startswith(referral_id).desc())
+    )
+    coupon = await first(tx, statement)
+    if coupon is None or order is None:
+        return {}
+    discount = Discount.model_validate(coupon.discount)
+    return {
+        "discount": {
+            "kind": discount.kind,
+            "amount": format_amount(discount.on(order), order.currency),
+            "currency": order.currency,
+            "code": coupon.code,
+        }
+    }

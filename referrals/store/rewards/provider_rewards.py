@@ -1,0 +1,313 @@
+"""Rewards that another provider issues: our row first, then the call, then the provider's word on our row.
+
+A reward is worked on by one activity at a time, its workflow's. `granting` and `rolling_back` are written before the
+call, so that whoever comes after a crash knows that the provider may have booked it, and looks before calling again.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select
+
+from referrals.domain.decisions import Reason
+from referrals.domain.states import COUNTED, Decision, ReferralState, RewardState
+from referrals.store import lookups
+from referrals.store.activity.log import Scene
+from referrals.store.customers import profiles
+from referrals.store.db.sql import Tx, first, one
+from referrals.store.flow import responses
+from referrals.store.inbox import inbox_events
+from referrals.store.ledger import ledger
+from referrals.store.referrals import confirmation
+from referrals.store.referrals.reversals import NotPossible
+from referrals.store.rewards.coupons import POOL_EMPTY
+from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, is_due, set_reward
+from referrals.store.schema import milestones, referrals, rewards
+
+REJECTED = "rejected"
+"""The code of a refusal that came after the provider had taken the call: it has booked nothing."""
+ATTEMPTS_SPENT = "attempts_spent"
+
+WORKED_ON = frozenset({RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK})
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done about a reward at its provider."""
+
+    reward: Row[Any]
+    customer: str
+    """The caller's own id, by which the provider knows the customer too."""
+    repeated: bool
+    """It was called before: the provider may have booked it."""
+    owed: int
+    """Of what is to be taken back, what the customer has spent already."""
+
+    @property
+    def taken(self) -> bool:
+        """The provider has taken the last call of the present state, and has yet to book it."""
+        return self.reward.taken_at is not None
+
+
+class NotYet(Exception):
+    """An earlier call may have booked the reward, which the provider's books do not show yet."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__()
+        self.wait = wait
+
+
+class Superseded(Exception):
+    """A later attempt has taken the reward up."""
+
+
+async def begin(tx: Tx, reward_id: str, now: datetime) -> Work | None:
+    """Take the next step up, and count the attempt; None where there is nothing to do (any more). Raises NotYet."""
+    scene, reward = await _locked(tx, reward_id, now)
+    if reward.state in WORKED_ON and reward.unclear_until and reward.unclear_until > now:
+        raise NotYet(reward.unclear_until - now)
+    if reward.state == RewardState.PENDING:
+        if not is_due(reward, scene.campaign.rewards.approval, now):
+            return None
+        await set_reward(tx, reward, RewardState.GRANTING, attempts=1)
+    elif reward.state in WORKED_ON:
+        await set_reward(tx, reward, RewardState(reward.state), attempts=reward.attempts + 1)
+    else:
+        return None
+    customer = await profiles.get(tx, reward.customer_id)
+    owed = await ledger.owed_for(tx, reward)
+    repeated = reward.called_at is not None
+    return Work(await _get(tx, reward_id), customer.external_id, repeated, owed)
+
+
+async def calling(tx: Tx, work: Work, now: datetime, until: datetime) -> None:
+    """The provider is about to be called: until then its books may not show what comes of it. Raises Superseded."""
+    statement = (
+        rewards.update()
+        .where(
+            rewards.c.id == work.reward.id,
+            rewards.c.state == work.reward.state,
+            rewards.c.attempts == work.reward.attempts,
+        )
+        .values(called_at=now, unclear_until=until)
+    )
+    if await first(tx, statement.returning(rewards.c.id)) is None:
+        raise Superseded
+
+
+async def unclear(tx: Tx, reward_id: str, until: datetime | None) -> None:
+    """How the last call ended: it has booked nothing (None), or what it has booked is seen by then."""
+    await tx.execute(rewards.update().where(rewards.c.id == reward_id).values(unclear_until=until))
+
+
+async def granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
+    """The provider has it. If the referral was rolled back meanwhile, the reward goes back next."""
+    scene, reward = await _locked(tx, reward_id, now)
+    if reward.state != RewardState.GRANTING:
+        return
+    await confirmation.granted(tx, scene, [reward], reference)
+    if await _taken_back(tx, scene):
+        reason = "Rolled back while being granted."
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason, **UNCALLED)
+    await confirmation.finish(tx, scene)
+
+
+async def found(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
+    """The grant that is to be taken back was booked."""
+    values = {"granted_at": now, "reference": reference, "taken_at": None, "unclear_until": None}
+    await tx.execute(
+        rewards.update()
+        .where(rewards.c.id == reward_id, rewards.c.granted_at.is_(None))
+        .values(**values)
+    )
+
+
+async def owe(tx: Tx, reward_id: str, amount: int, now: datetime) -> None:
+    """So much more of the reward is spent, and cannot be taken back."""
+    _, reward = await _locked(tx, reward_id, now)
+    await ledger.owe(tx, reward, amount, f"Spent at {reward.provider}: {reward.reason}", now)
+
+
+async def rolled_back(tx: Tx, reward_id: str, now: datetime) -> None:
+    """The provider has taken back what the customer had left."""
+    scene, reward = await _locked(tx, reward_id, now)
+    if reward.state == RewardState.ROLLING_BACK:
+        await _close_rolled_back(tx, scene, reward, reward.reason or "Rolled back.")
+
+
+async def never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
+    """The provider's books have nothing to take back."""
+    scene, reward = await _locked(tx, reward_id, now)
+    if reward.state == RewardState.ROLLING_BACK:
+        reason = Reason("rolled_back", reward.reason or "Rolled back.")
+        await close(tx, scene, reward, RewardState.VOIDED, reason)
+
+
+async def _close_rolled_back(tx: Tx, scene: Scene, reward: Row[Any], sentence: str) -> None:
+    await unclear(tx, reward.id, None)
+    owed = await ledger.owed_for(tx, reward)
+    data = {"owed": amount_text(owed, reward.currency)} if owed else {}
+    reason = Reason("rolled_back", sentence)
+    await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, data)
+
+
+async def find(tx: Tx, reward_id: str) -> Row[Any] | None:
+    """The reward, with the `friend_id` of its referral where it has one."""
+    return await first(tx, select_rewards().where(rewards.c.id == reward_id))
+
+
+def select_rewards() -> Select[Any]:
+    friend = referrals.c.id == rewards.c.referral_id
+    return select(rewards, referrals.c.friend_id).join(referrals, friend, isouter=True)
+
+
+def about(reward: Row[Any], reason: str = "") -> dict[str, Any]:
+    """Of a command about one of `select_rewards`: its data, and in which workflow it is done."""
+    return {
+        "data": {"reward": reward.id, "reason": reason, "milestone": reward.milestone_id},
+        "campaign_id": reward.campaign_id,
+        # Of a referral's reward the friend's workflow takes care, of a milestone's the advocate's.
+        "customer_id": reward.friend_id or reward.customer_id,
+    }
+
+
+async def taken(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
+    """The provider has taken the call and will book it: from now on it is only asked, not called again."""
+    await tx.execute(
+        rewards.update()
+        .where(rewards.c.id == reward_id)
+        .values(
+            taken_at=now,
+            unclear_until=None,
+            reference=func.coalesce(reference, rewards.c.reference),
+        )
+    )
+
+
+async def note_error(
+    tx: Tx, reward_id: str, code: str, sentence: str, retry_at: datetime | None
+) -> None:
+    """What the last attempt met; it is tried again at `retry_at`."""
+    await tx.execute(
+        rewards.update()
+        .where(rewards.c.id == reward_id)
+        .values(error_code=code, error=sentence, retry_at=retry_at)
+    )
+
+
+async def park(tx: Tx, reward_id: str, code: str, sentence: str, now: datetime) -> None:
+    """Failed: in sight, with the provider's words, until an operator retries or voids it."""
+    scene, reward = await _locked(tx, reward_id, now)
+    if reward.state not in WORKED_ON:
+        return
+    if reward.state == RewardState.GRANTING and await _taken_back(tx, scene):
+        # Whether the provider has it after all is seen when it is taken back.
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=sentence, **UNCALLED)
+        return
+    await confirmation.park(tx, scene, reward, Reason(code, sentence))
+
+
+async def command(tx: Tx, event_id: str, now: datetime) -> None:
+    """What an operator asks for one reward; done again, it changes nothing. Raises NotPossible."""
+    event = await inbox_events.claim(tx, event_id)
+    if event.answer:
+        return
+    scene, reward = await _locked(tx, event.data["reward"], now)
+    scene = replace(scene, actor=event.actor)
+    await COMMANDS[event.type](tx, scene, reward, event.data.get("reason", ""))
+    await confirmation.finish(tx, scene)
+    await responses.give(tx, event, Decision.ACCEPTED, referral_id=reward.referral_id)
+
+
+async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
+    _require(reward, RewardState.FAILED)
+    if reward.provider == "ledger":
+        await set_reward(tx, reward, RewardState.PENDING)
+        await confirmation.grant_due(tx, scene)
+        return
+    back = await _taken_back(tx, scene) or reward.granted_at is not None
+    state = RewardState.ROLLING_BACK if back else RewardState.GRANTING
+    values: dict[str, Any] = {"retry_at": None}
+    if reward.error_code in (REJECTED, ATTEMPTS_SPENT):
+        values["taken_at"] = None  # it will not come any more
+    if reward.error_code == REJECTED:
+        values |= UNCALLED  # nothing is booked: the next call is a first one
+    await set_reward(tx, reward, state, **values)
+
+
+async def _resume(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
+    """Coupons have come, or a journey has granted it; somebody may have seen to the reward meanwhile."""
+    if reward.state == RewardState.FAILED and reward.error_code == POOL_EMPTY:
+        await _retry(tx, scene, reward, "")
+
+
+async def _void(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> None:
+    if reward.state == RewardState.VOIDED:
+        return
+    _require(reward, RewardState.PENDING, RewardState.FAILED)
+    told = Reason("voided_by_operator", reason)
+    if reward.granted_at:  # its roll-back is given up: the customer keeps it, and owes it
+        await ledger.owe(tx, reward, reward.amount, f"Not taken back: {reason}", scene.now)
+        await _close_rolled_back(tx, scene, reward, reason)
+    elif reward.unclear_until and reward.reason is None:
+        await confirmation.take_back(tx, scene, reward, told)  # it may be booked after all
+    else:
+        await close(tx, scene, reward, RewardState.VOIDED, told)
+
+
+async def _roll_back(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> None:
+    if reward.state in (RewardState.ROLLED_BACK, RewardState.ROLLING_BACK):
+        return
+    _require(reward, RewardState.GRANTED)
+    told = Reason("rolled_back_by_operator", reason)
+    await confirmation.take_back(tx, scene, reward, told)
+
+
+async def _approve(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
+    _require(reward, RewardState.PENDING)
+    approved_at = reward.approved_at or scene.now
+    await set_reward(tx, reward, RewardState.PENDING, approved_at=approved_at)
+    if scene.milestone or await _confirmed(tx, scene):
+        await confirmation.grant_due(tx, scene)
+
+
+COMMANDS = {
+    "reward_retry": _retry,
+    "reward_resume": _resume,
+    "reward_void": _void,
+    "reward_roll_back": _roll_back,
+    "reward_approve": _approve,
+}
+
+
+def _require(reward: Row[Any], *states: RewardState) -> None:
+    if reward.state not in states:
+        raise NotPossible(f"The reward is {reward.state}, not {' or '.join(states)}.")
+
+
+async def _confirmed(tx: Tx, scene: Scene) -> bool:
+    return (await lookups.get_referral(tx, str(scene.referral_id))).state in COUNTED
+
+
+async def _locked(tx: Tx, reward_id: str, now: datetime) -> tuple[Scene, Row[Any]]:
+    """The reward with its scene, the advocate locked."""
+    reward = await _get(tx, reward_id)
+    if reward.referral_id:
+        scene, _ = await lookups.locked_scene(tx, reward.referral_id, "engine", now)
+        return scene, await _get(tx, reward_id)
+    milestone = await one(tx, select(milestones).where(milestones.c.id == reward.milestone_id))
+    scene, _ = await lookups.locked_scene(tx, milestone.reached_by, "engine", now)
+    milestone = await one(tx, select(milestones).where(milestones.c.id == reward.milestone_id))
+    return confirmation.of_milestone(scene, milestone), await _get(tx, reward_id)
+
+
+async def _taken_back(tx: Tx, scene: Scene) -> bool:
+    if scene.milestone:
+        return bool(scene.milestone.state == "lost")
+    referral = await lookups.get_referral(tx, str(scene.referral_id))
+    return bool(referral.state == ReferralState.ROLLED_BACK)
+
+
+async def _get(tx: Tx, reward_id: str) -> Row[Any]:
+    return await one(tx, select(rewards).where(rewards.c.id == reward_id))

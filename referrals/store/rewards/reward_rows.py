@@ -1,0 +1,67 @@
+"""Rewards as rows: how they are read, changed and put into words."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from referrals.domain.decisions import Reason
+from referrals.domain.money import format_amount
+from referrals.domain.states import RewardState
+from referrals.store.activity import log
+from referrals.store.activity.log import Scene
+from referrals.store.db.sql import Tx, change, rows
+from referrals.store.schema import rewards
+
+UNCALLED: dict[str, Any] = {"attempts": 0, "called_at": None}
+"""Of a reward whose next call is the first of its kind."""
+
+
+async def rewards_of(tx: Tx, scene: Scene) -> list[Row[Any]]:
+    if scene.milestone:
+        return list(await rows(tx, _OF_MILESTONE, milestone_id=scene.milestone.id))
+    return list(await rows(tx, OF_REFERRAL, referral_id=scene.referral_id))
+
+
+_OF_MILESTONE = (
+    select(rewards)
+    .where(rewards.c.milestone_id == bindparam("milestone_id"))
+    .order_by(rewards.c.key)
+)
+OF_REFERRAL = (
+    select(rewards).where(rewards.c.referral_id == bindparam("referral_id")).order_by(rewards.c.key)
+)
+"""The rewards of `referral_id`, in order."""
+
+
+def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
+    """Nothing is waited for any more: not the time, not an approval."""
+    approved = approval is None or reward.approved_at is not None
+    return reward.state == RewardState.PENDING and reward.due_at <= now and approved
+
+
+async def set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
+    await change(tx, rewards, reward.id, state=state, **values)
+
+
+async def close(
+    tx: Tx,
+    scene: Scene,
+    reward: Row[Any],
+    state: RewardState,
+    reason: Reason,
+    data: dict[str, str] | None = None,
+) -> None:
+    await set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
+    await log.record(tx, scene, f"reward_{state}", reward=reward, reason=reason, data=data)
+
+
+def amount_text(minor: int, currency: str | None) -> str:
+    """An amount as the contract writes it: "100" points, "25.00" EUR."""
+    return format_amount(minor, currency) if currency else str(minor)
+
+
+def describe(reward: Row[Any]) -> str:
+    """Such as "Referral reward: 100 points"."""
+    unit = reward.currency or reward.type
+    return f"Referral reward: {amount_text(reward.amount, reward.currency)} {unit}"

@@ -1,0 +1,243 @@
+"""Webhooks as an operator sees and sets them."""
+
+import secrets
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select
+
+from referrals.domain.event_names import OUTBOUND
+from referrals.domain.signatures import PREFIX
+from referrals.store.activity import cursor
+from referrals.store.db.ids import new_id
+from referrals.store.db.pages import Cursor, newest_first
+from referrals.store.db.sql import Tx, first, locked, rows
+from referrals.store.reporting import lists
+from referrals.store.schema import webhook_deliveries
+from referrals.store.schema import webhooks as table
+from referrals.store.views import Page, Reason
+from referrals.store.webhooks import deliveries
+
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """`pending` is how many deliveries wait; `failing_since`, since when nothing was accepted, where it fails.
+
+    `reason` says why it is disabled, where it is; `old_secret_until`, how long deliveries are signed by two secrets.
+    """
+
+    id: str
+    url: str
+    events: list[str]
+    campaign: str | None
+    enabled: bool
+    reason: Reason | None
+    disabled_at: datetime | None
+    failing_since: datetime | None
+    pending: int
+    old_secret_until: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class NewSecret(Webhook):
+    """With its secret, which is told this once."""
+
+    secret: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """`event` is the `webhook-id`; `status` and `error` are those of the last attempt, `due_at` is the next one's."""
+
+    id: str
+    event: str
+    type: str
+    activity: str
+    state: str
+    attempts: int
+    due_at: datetime | None
+    status: int | None
+    error: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+async def create(
+    tx: Tx,
+    url: str,
+    events: Sequence[str] | None,
+    campaign: str | None,
+    actor: str,
+    now: datetime,
+) -> NewSecret:
+    """It gets what happens from now on. Raises Problem for an unknown campaign."""
+    if campaign is not None:
+        await lists.require_campaign(tx, campaign)
+    webhook_id, secret = new_id("whk"), _new_secret()
+    await tx.execute(
+        table.insert().values(
+            id=webhook_id,
+            url=url,
+            events=sorted(events) if events else None,
+            campaign_id=campaign,
+            secret=secret,
+            enabled=True,
+            position=await cursor.newest(tx),
+            created_at=now,
+            created_by=actor,
+        )
+    )
+    return NewSecret(**vars(await get(tx, webhook_id)), secret=secret)
+
+
+async def change(
+    tx: Tx,
+    webhook_id: str,
+    values: dict[str, Any],
+    actor: str,
+    now: datetime,
+    *,
+    from_now: bool = False,
+) -> Webhook:
+    """Set `url`, `events`, `campaign_id` or `enabled`.
+
+    Enabled again it goes on where it stopped, or `from_now` without what it has missed.
+    """
+    row = await require(tx, webhook_id)
+    if values.get("campaign_id") is not None:
+        await lists.require_campaign(tx, values["campaign_id"])
+    enabled = values.pop("enabled", row.enabled)
+    if values:
+        await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
+    if row.enabled and not enabled:
+        await deliveries.disable(tx, webhook_id, "operator", f"Disabled by {actor}.", now)
+    elif enabled and not row.enabled:
+        await _enable(tx, webhook_id, now, from_now=from_now)
+    return await get(tx, webhook_id)
+
+
+async def _enable(tx: Tx, webhook_id: str, now: datetime, *, from_now: bool) -> None:
+    whole = {"enabled": True, "reason_code": None, "reason": None, "disabled_at": None}
+    skipped = {"position": await cursor.newest(tx)} if from_now else {}
+    values = whole | {"failing_since": None} | skipped
+    await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
+    waiting = webhook_deliveries.update().where(
+        webhook_deliveries.c.webhook_id == webhook_id, webhook_deliveries.c.state == "pending"
+    )
+    if from_now:
+        error = "left out: the webhook was enabled from then on"
+        given_up = {"state": "failed", "due_at": None, "settled_at": now, "error": error}
+        await tx.execute(waiting.values(given_up))
+    else:
+        await tx.execute(waiting.values(attempts=0, due_at=now))
+
+
+async def rotate(tx: Tx, webhook_id: str, keep: timedelta, now: datetime) -> NewSecret:
+    """A new secret; for as long as `keep` says, deliveries are signed by the one before too."""
+    row = await require(tx, webhook_id)
+    secret = _new_secret()
+    values = {"secret": secret, "old_secret": row.secret, "old_secret_until": now + keep}
+    await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
+    return NewSecret(**vars(await get(tx, webhook_id)), secret=secret)
+
+
+async def delete(tx: Tx, webhook_id: str) -> None:
+    """With its deliveries; one that is in flight arrives."""
+    await require(tx, webhook_id)
+    deliveries = webhook_deliveries.c.webhook_id == webhook_id
+    await tx.execute(webhook_deliveries.delete().where(deliveries))
+    await tx.execute(table.delete().where(table.c.id == webhook_id))
+
+
+async def require(tx: Tx, webhook_id: str) -> Row[Any]:
+    """The webhook's row, locked. Raises Problem where there is none."""
+    row = await first(tx, locked(select(table).where(table.c.id == webhook_id)))
+    if row is None:
+        raise _unknown(webhook_id)
+    return row
+
+
+async def get(tx: Tx, webhook_id: str) -> Webhook:
+    row = await first(tx, _select().where(table.c.id == webhook_id))
+    if row is None:
+        raise _unknown(webhook_id)
+    return _view(row)
+
+
+async def list_webhooks(tx: Tx, cursor: Cursor) -> Page[Webhook]:
+    return await newest_first(tx, _select(), (table.c.created_at, table.c.id), cursor, _view)
+
+
+async def alerts(tx: Tx) -> list[Row[Any]]:
+    """`id` and `reason` of the webhooks that were disabled, but not by hand."""
+    statement = select(table.c.id, table.c.reason).where(
+        table.c.enabled.is_(False), table.c.reason_code != "operator"
+    )
+    return list(await rows(tx, statement.order_by(table.c.disabled_at)))
+
+
+async def list_deliveries(
+    tx: Tx, webhook_id: str, cursor: Cursor, *, state: str | None = None
+) -> Page[Delivery]:
+    await get(tx, webhook_id)
+    statement = select(webhook_deliveries).where(
+        webhook_deliveries.c.webhook_id == webhook_id,
+        *lists.equal({webhook_deliveries.c.state: state}),
+    )
+    return await newest_first(tx, statement, (webhook_deliveries.c.id,), cursor, _delivery)
+
+
+def _new_secret() -> str:
+    return PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def _unknown(webhook_id: str) -> Exception:
+    return lists.not_found(f"There is no webhook {webhook_id}.")
+
+
+def _select() -> Select[Any]:
+    pending = (
+        select(func.count())
+        .where(webhook_deliveries.c.webhook_id == table.c.id)
+        .where(webhook_deliveries.c.state == "pending")
+        .scalar_subquery()
+    )
+    return select(table, pending.label("pending"))
+
+
+def _view(row: Row[Any]) -> Webhook:
+    return Webhook(
+        id=row.id,
+        url=row.url,
+        events=row.events or sorted(OUTBOUND),
+        campaign=row.campaign_id,
+        enabled=row.enabled,
+        reason=lists.of_reason(row),
+        disabled_at=row.disabled_at,
+        failing_since=row.failing_since,
+        pending=row.pending,
+        old_secret_until=row.old_secret_until,
+        created_at=row.created_at,
+    )
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        id=str(row.id),
+        event=deliveries.message_id(row.activity_id),
+        type=row.type,
+        activity=str(row.activity_id),
+        state=row.state,
+        attempts=row.attempts,
+        due_at=row.due_at,
+        status=row.status,
+        error=row.error,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+    )
