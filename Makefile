@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test chaos messages bench lint types imports check lock
+.PHONY: install demo dev test chaos messages bench lint types imports check lock upgrade
 
 install: .venv/installed
 
@@ -46,6 +46,12 @@ imports: install
 
 check: test lint types imports
 
-# Resolve anew, without the addresses that packages came from.
+# Add new dependencies to requirements.txt and keep the other pins.
+LOCK := $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
+
 lock: install
-	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
+	$(LOCK)
+
+# Move every pin in requirements.txt to its newest version.
+upgrade: install
+	$(LOCK) --upgrade
