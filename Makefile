@@ -28,7 +28,7 @@ chaos: install
 
 # The storm of messages in its long form.
 messages: install
-	REFERRALS_TEST_MESSAGES=10000 $(BIN)/pytest -n 2 tests/sending/test_storm.py
+	REFERRALS_TEST_MESSAGES=10000 $(BIN)/pytest -n 2 tests/store/messaging/test_fault_simulation.py
 
 # CASE is one of benchmarks/cases, SIZE small, medium or full, SCALE a number of its own.
 bench: install

@@ -24,7 +24,7 @@ from activities.rewards import RewardActivities
 from referrals.channels import Channel
 from referrals.channels.email import EmailChannel
 from referrals.channels.log import LogChannel
-from referrals.channels.rendering import Templates
+from referrals.channels.templates import Templates
 from referrals.channels.whatsapp import open_whatsapp
 from referrals.clock import Clock, utc_now
 from referrals.domain.sending import Cap, QuietHours

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from temporalio import activity
 
-from referrals.channels.rendering import TemplateError, Templates
+from referrals.channels.templates import TemplateError, Templates
 from referrals.clock import Clock
 from referrals.domain.decisions import Reason
 from referrals.store import Store

@@ -18,8 +18,8 @@ from referrals.channels import (
     Unclear,
     Unreachable,
 )
-from referrals.channels.rendered import Rendered
-from referrals.channels.rendering import TemplateError, Templates
+from referrals.channels.message_content import Rendered
+from referrals.channels.templates import TemplateError, Templates
 from referrals.clock import Clock
 from referrals.domain.decisions import Reason
 from referrals.domain.statuses import FailureKind, Scope

@@ -15,8 +15,8 @@ from benchmarks.cases.asked import Asked
 from benchmarks.figures import Figure, compare, in_turn
 from benchmarks.seed import seed
 from benchmarks.servers import Site
-from referrals.channels.context import examples
-from referrals.channels.rendering import BUILT_IN, Templates
+from referrals.channels.template_context import examples
+from referrals.channels.templates import BUILT_IN, Templates
 from referrals.clock import utc_now
 from referrals.store import open_store
 from referrals.store.messaging.sending import Rules

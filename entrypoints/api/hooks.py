@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from entrypoints.api.resources import Engine
-from referrals.channels.whatsapp_hooks import answer_challenge, is_signed, read_hook
+from referrals.channels.whatsapp_webhooks import answer_challenge, is_signed, read_hook
 from referrals.domain.statuses import Preference, Status
 from referrals.errors import Problem
 from referrals.store import Store

@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Request
 from temporalio.client import Client
 
 from inbox.receive import Intake
-from referrals.channels.rendering import Templates
+from referrals.channels.templates import Templates
 from referrals.clock import Clock, utc_now
 from referrals.domain.events import Text
 from referrals.providers import Provider

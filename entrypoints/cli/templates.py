@@ -20,7 +20,7 @@ from entrypoints.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from referrals.channels.rendering import Templates
+    from referrals.channels.templates import Templates
 
 app = typer.Typer(no_args_is_help=True, help="Message templates: preview, check.")
 
@@ -43,7 +43,7 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """One message by every channel, with example values; the mail goes to a file for a browser."""
-    from referrals.channels.rendering import TemplateError
+    from referrals.channels.templates import TemplateError
 
     settings = load_settings()
     try:
@@ -64,7 +64,7 @@ def preview(
 @app.command("check")
 def check(meta: Meta = None, as_json: Json = False) -> None:
     """Find what is wrong with the templates: exit code 1 where there is anything."""
-    from referrals.channels.checking import check as check_all
+    from referrals.channels.template_checks import check as check_all
 
     approved = _approved(meta) if meta else None
     found = check_all(_templates(load_settings().templates_dir), approved)
@@ -80,14 +80,14 @@ def check(meta: Meta = None, as_json: Json = False) -> None:
 
 
 def _templates(own: Path | None) -> "Templates":
-    from referrals.channels.rendering import Templates
+    from referrals.channels.templates import Templates
 
     return Templates(own)
 
 
 def _told(templates: "Templates", name: str, locale: str, campaign: str | None) -> dict[str, Any]:
-    from referrals.channels.context import EXAMPLE_CONTEXT
-    from referrals.channels.template_files import fill
+    from referrals.channels.front_matter import fill
+    from referrals.channels.template_context import EXAMPLE_CONTEXT
 
     of_campaign = templates.of(campaign)
     path = of_campaign.find(name, locale)

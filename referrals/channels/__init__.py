@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
 
-from referrals.channels.rendered import Rendered
+from referrals.channels.message_content import Rendered
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from aiosmtplib import (
 from email_validator import EmailNotValidError, validate_email
 
 from referrals.channels import Blocked, Outgoing, Refused, Unavailable, Unclear, Unreachable
-from referrals.channels.rendering import one_line
+from referrals.channels.templates import one_line
 from referrals.domain.redaction import redact
 
 TIMEOUT = 15

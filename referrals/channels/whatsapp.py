@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from referrals.channels import Channel, Outgoing, Refused, Unavailable, Unclear
 from referrals.channels.whatsapp_errors import meaning_of, read_error
-from referrals.channels.whatsapp_message import compose
+from referrals.channels.whatsapp_request import compose
 from referrals.clock import Clock, utc_now
 from referrals.http_client import Answer, NoAnswer, NotSent, VendorApi, open_client
 from referrals.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
 from inbox.process import Answered
-from referrals.channels.rendering import Templates
+from referrals.channels.templates import Templates
 from referrals.domain.events import parse_event
 from referrals.settings import Settings
 from referrals.store import Store, api_keys

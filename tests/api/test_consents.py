@@ -10,7 +10,7 @@ from referrals.store import schema
 from referrals.store.messaging import channel_suspensions, suppressions
 from tests.api.conftest import Api
 from tests.api.problems import problem
-from tests.sending.office import PROMOTION, Office
+from tests.store.messaging.sending_harness import PROMOTION, Office
 
 CONSENTS = "/v1/customers/ada/consents"
 NOBODY: dict[str, Any] = {"headers": {"authorization": ""}}

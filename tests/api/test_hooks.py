@@ -18,8 +18,8 @@ from entrypoints.api.resources import Resources
 from referrals.domain.statuses import Preference, Status
 from referrals.settings import Settings
 from tests.api.problems import problem
-from tests.channels.fake_graph import Sent, Template
-from tests.channels.graph_hooks import (
+from tests.channels.fake_graph_api import Sent, Template
+from tests.channels.fake_whatsapp_webhooks import (
     APP_SECRET,
     VERIFY_TOKEN,
     Hook,

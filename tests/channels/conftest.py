@@ -16,8 +16,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from referrals.channels.whatsapp import WhatsAppChannel
 from referrals.http_client import open_client
-from tests.channels.fake_graph import FakeGraph
-from tests.channels.whatsapp import Clock, whatsapp
+from tests.channels.fake_graph_api import FakeGraph
+from tests.channels.whatsapp_samples import Clock, whatsapp
 from tests.providers import vendors
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"

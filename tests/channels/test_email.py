@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from referrals.channels import Blocked, Outgoing, Refused, Unavailable, Unclear, Unreachable
 from referrals.channels import email as email_channel
-from referrals.channels.context import EXAMPLE_CONTEXT
 from referrals.channels.email import EmailChannel
-from referrals.channels.rendered import Rendered
-from referrals.channels.rendering import Templates
+from referrals.channels.message_content import Rendered
+from referrals.channels.template_context import EXAMPLE_CONTEXT
+from referrals.channels.templates import Templates
 from tests.channels.conftest import CERTIFICATE, server_tls
 
 SENDER = "Shop <hello@shop.example>"

@@ -1,6 +1,6 @@
 from referrals.channels import Channel, Outgoing
 from referrals.channels.log import LogChannel
-from referrals.channels.rendered import Rendered
+from referrals.channels.message_content import Rendered
 
 
 async def test_the_log_channel_takes_every_message_even_without_an_address():

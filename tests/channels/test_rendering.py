@@ -1,7 +1,7 @@
 import pytest
 
-from referrals.channels.context import EXAMPLE_CONTEXT, EXAMPLE_REWARD
-from referrals.channels.rendering import MAX_PART, MAX_SUBJECT, TemplateError, Templates
+from referrals.channels.template_context import EXAMPLE_CONTEXT, EXAMPLE_REWARD
+from referrals.channels.templates import MAX_PART, MAX_SUBJECT, TemplateError, Templates
 
 
 def template(subject="Hello", text="Hello", html="<p>Hello</p>"):

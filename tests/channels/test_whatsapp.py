@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from referrals.channels import (
     Refused,
 )
-from referrals.channels.rendered import Parameter, WhatsAppMessage
+from referrals.channels.message_content import Parameter, WhatsAppMessage
 from referrals.channels.whatsapp import open_whatsapp
-from referrals.channels.whatsapp_message import callback_data, compose
+from referrals.channels.whatsapp_request import callback_data, compose
 from referrals.settings import Settings
-from tests.channels.fake_graph import NUMBER_ID, NewMessage
-from tests.channels.whatsapp import IN_US, MARKETING, TO, UTILITY, failure, message
+from tests.channels.fake_graph_api import NUMBER_ID, NewMessage
+from tests.channels.whatsapp_samples import IN_US, MARKETING, TO, UTILITY, failure, message
 from tests.providers.vendors import TOKEN
 
 

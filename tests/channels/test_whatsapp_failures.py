@@ -15,7 +15,7 @@ from referrals.channels import (
     Unreachable,
 )
 from referrals.http_client import open_client
-from tests.channels.whatsapp import TO, failure, message, whatsapp
+from tests.channels.whatsapp_samples import TO, failure, message, whatsapp
 from tests.providers.vendors import TOKEN
 
 WITHIN_MINUTES = (60, 3600)

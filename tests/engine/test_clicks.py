@@ -6,7 +6,7 @@ from temporalio.service import RPCError
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from referrals.channels.rendering import Templates
+from referrals.channels.templates import Templates
 from referrals.store import api_keys
 from tests.engine.campaigns import campaign
 from tests.engine.world import World

@@ -10,7 +10,7 @@ import pytest
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from referrals.channels.rendering import Templates
+from referrals.channels.templates import Templates
 from referrals.store import api_keys, schema
 from tests.api.problems import problem
 from tests.engine.campaigns import EACH, POINTS_50, campaign

@@ -10,7 +10,7 @@ import pytest
 from babel.dates import format_date
 
 from referrals.channels import Outgoing
-from referrals.channels.rendered import Rendered
+from referrals.channels.message_content import Rendered
 from referrals.store import schema
 from tests.engine.campaigns import campaign
 from tests.engine.world import World, open_world

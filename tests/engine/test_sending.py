@@ -14,7 +14,7 @@ from referrals.store import schema
 from referrals.store.messaging import deliveries
 from tests.engine.campaigns import campaign
 from tests.engine.world import World, open_world
-from tests.sending.office import Post, attention, until_held, until_message
+from tests.store.messaging.sending_harness import Post, attention, until_held, until_message
 from workflows import advocate
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

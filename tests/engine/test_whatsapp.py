@@ -11,13 +11,13 @@ from pydantic import SecretStr
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from referrals.channels.rendered import Parameter, WhatsAppMessage
-from referrals.channels.rendering import Templates
+from referrals.channels.message_content import Parameter, WhatsAppMessage
+from referrals.channels.templates import Templates
 from referrals.channels.whatsapp import WhatsAppChannel
 from referrals.http_client import open_client
 from referrals.store import schema
-from tests.channels.fake_graph import NUMBER_ID, FakeGraph
-from tests.channels.graph_hooks import APP_SECRET, Hook, hook, preference, status
+from tests.channels.fake_graph_api import NUMBER_ID, FakeGraph
+from tests.channels.fake_whatsapp_webhooks import APP_SECRET, Hook, hook, preference, status
 from tests.engine.campaigns import campaign
 from tests.engine.test_message_failures import Post
 from tests.engine.world import World, open_world

@@ -21,7 +21,7 @@ from tests.engine.journeys import (
     workflow,
 )
 from tests.engine.world import World
-from tests.sending.office import Post, until_held, until_message
+from tests.store.messaging.sending_harness import Post, until_held, until_message
 
 
 async def accepted(world: World) -> None:

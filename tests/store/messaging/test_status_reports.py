@@ -9,7 +9,7 @@ import pytest
 from referrals.domain.statuses import Preference
 from referrals.store import schema
 from referrals.store.messaging import deliveries
-from tests.sending.office import LOST, NOON, PROMOTION, REWARD, Office
+from tests.store.messaging.sending_harness import LOST, NOON, PROMOTION, REWARD, Office
 
 KINDS = ["unreachable", "refused", None]
 

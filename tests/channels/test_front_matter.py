@@ -2,10 +2,10 @@
 
 import pytest
 
-from referrals.channels.context import EXAMPLE_CONTEXT
-from referrals.channels.filling import MAX_PARAMETER
-from referrals.channels.rendered import Parameter, WhatsAppMessage
-from referrals.channels.rendering import TemplateError, Templates
+from referrals.channels.message_content import Parameter, WhatsAppMessage
+from referrals.channels.template_context import EXAMPLE_CONTEXT
+from referrals.channels.templates import TemplateError, Templates
+from referrals.channels.whatsapp_parameters import MAX_PARAMETER
 
 BLOCKS = (
     "{% block subject %}Hello{% endblock %}{% block text %}Hello{% endblock %}"

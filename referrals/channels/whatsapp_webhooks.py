@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr, ValidationError
 
 from referrals.channels.whatsapp_errors import MEANINGS, UNKNOWN, read_error
-from referrals.channels.whatsapp_message import MAX_CALLBACK_DATA
+from referrals.channels.whatsapp_request import MAX_CALLBACK_DATA
 from referrals.domain.events import Text, clean_text
 from referrals.domain.statuses import Preference, Status
 from referrals.http_client import clean

@@ -8,8 +8,8 @@ from typing import Any
 import phonenumbers
 
 from referrals.channels import Refused
-from referrals.channels.rendered import Parameter, WhatsAppMessage
-from referrals.channels.rendering import one_line
+from referrals.channels.message_content import Parameter, WhatsAppMessage
+from referrals.channels.templates import one_line
 
 MAX_CALLBACK_DATA = 512
 """Bytes that Meta gives back with every status."""

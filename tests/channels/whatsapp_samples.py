@@ -13,9 +13,9 @@ from referrals.channels import (
     Unavailable,
     Unclear,
 )
-from referrals.channels.rendered import Parameter, Rendered, WhatsAppMessage
+from referrals.channels.message_content import Parameter, Rendered, WhatsAppMessage
 from referrals.channels.whatsapp import WhatsAppChannel
-from tests.channels.fake_graph import NUMBER_ID
+from tests.channels.fake_graph_api import NUMBER_ID
 from tests.providers.vendors import TOKEN
 
 TO = "+4915112345678"

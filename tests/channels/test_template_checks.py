@@ -2,8 +2,8 @@
 
 import pytest
 
-from referrals.channels.checking import check
-from referrals.channels.rendering import Templates
+from referrals.channels.template_checks import check
+from referrals.channels.templates import Templates
 
 SOURCE = """\
 ---

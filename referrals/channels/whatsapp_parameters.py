@@ -7,10 +7,10 @@ from typing import Any
 
 from jinja2 import Template
 
-from referrals.channels.compiled import TemplateError, block, line_of
-from referrals.channels.localising import cut, money, one_line
-from referrals.channels.rendered import Parameter, WhatsAppMessage
-from referrals.channels.template_files import Front, Place, block_of
+from referrals.channels.front_matter import Front, Place, block_of
+from referrals.channels.jinja_environment import TemplateError, block, line_of
+from referrals.channels.localisation import cut, money, one_line
+from referrals.channels.message_content import Parameter, WhatsAppMessage
 
 MAX_PARAMETER = 160
 """Characters of a parameter; a longer one is cut, for Meta refuses a message that grows beyond its limit."""

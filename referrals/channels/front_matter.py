@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from referrals.channels.rendered import Purpose
+from referrals.channels.message_content import Purpose
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.fields import Model
 from referrals.domain.wording import field_name, message

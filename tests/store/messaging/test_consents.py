@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from referrals.store import schema
 from referrals.store.customers import consents
-from tests.sending.office import PROMOTION, REWARD, Office
+from tests.store.messaging.sending_harness import PROMOTION, REWARD, Office
 
 
 async def history(office: Office, customer: str) -> list[tuple[str, str, str]]:

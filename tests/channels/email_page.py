@@ -3,8 +3,8 @@
 from functools import cache
 from html.parser import HTMLParser
 
-from referrals.channels.context import EXAMPLE_CONTEXT
-from referrals.channels.rendering import Templates
+from referrals.channels.template_context import EXAMPLE_CONTEXT
+from referrals.channels.templates import Templates
 
 TEMPLATES = Templates()
 LOCALES = ["en", "de"]

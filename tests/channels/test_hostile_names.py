@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from referrals.channels.context import EXAMPLE_CONTEXT
-from referrals.channels.rendering import MAX_SUBJECT
-from tests.channels.pages import LOCALES, page, render
+from referrals.channels.template_context import EXAMPLE_CONTEXT
+from referrals.channels.templates import MAX_SUBJECT
+from tests.channels.email_page import LOCALES, page, render
 
 HOSTILE = [
     "<mj-raw><script>alert(1)</script></mj-raw>",

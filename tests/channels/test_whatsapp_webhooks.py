@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from referrals.channels.whatsapp_hooks import read_hook
+from referrals.channels.whatsapp_webhooks import read_hook
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("1772618400")
 VALUES = st.recursive(

@@ -8,14 +8,7 @@ import pytest
 
 from referrals.channels import Refused
 from referrals.store import Store
-from tests.sending.office import (
-    DOWN,
-    LOST,
-    NOON,
-    PROMOTION,
-    REWARD,
-    Office,
-)
+from tests.store.messaging.sending_harness import DOWN, LOST, NOON, PROMOTION, REWARD, Office
 
 
 async def test_in_the_customers_night_a_message_waits_for_their_morning(store: Store):

@@ -5,7 +5,7 @@ import pytest
 from referrals.channels import OptedOut, Refused
 from referrals.store import schema
 from referrals.store.messaging import suppressions
-from tests.sending.office import BOTH, DOWN, NO_MAILBOX, PROMOTION, REWARD, Office
+from tests.store.messaging.sending_harness import BOTH, DOWN, NO_MAILBOX, PROMOTION, REWARD, Office
 
 
 async def test_a_message_goes_by_the_first_of_its_channels(office: Office):

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from referrals.channels.compiled import TemplateError, variables_in
-from referrals.channels.rendering import FALLBACK, Templates, TemplateSet
-from referrals.channels.template_files import Front, WhatsApp, places_in
+from referrals.channels.front_matter import Front, WhatsApp, places_in
+from referrals.channels.jinja_environment import TemplateError, variables_in
+from referrals.channels.templates import FALLBACK, Templates, TemplateSet
 
 
 @dataclass(frozen=True, order=True)

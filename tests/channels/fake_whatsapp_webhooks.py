@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.channels.fake_graph import NUMBER_ID, TITLES, Sent
+from tests.channels.fake_graph_api import NUMBER_ID, TITLES, Sent
 
 APP_SECRET = "4pp-s3cr3t"
 VERIFY_TOKEN = "v3rify-t0ken"

@@ -9,9 +9,9 @@ from jinja2 import StrictUndefined, Template, meta, nodes
 from jinja2.exceptions import TemplatesNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from referrals.channels.context import EXAMPLE_CONTEXT
-from referrals.channels.localising import FILTERS, in_words, without_control
-from referrals.channels.template_files import Loader
+from referrals.channels.front_matter import Loader
+from referrals.channels.localisation import FILTERS, in_words, without_control
+from referrals.channels.template_context import EXAMPLE_CONTEXT
 
 MAX_PART = 100_000
 """Characters of a text or html part; a longer one is an error (mail clients cut a message near 100 kB)."""

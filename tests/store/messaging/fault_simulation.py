@@ -29,7 +29,7 @@ from referrals.store.db.sql import Tx, rows
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import deliveries
 from referrals.temporal.payloads import Sending
-from tests.sending.office import PROMOTION, REWARD, Crash, Office, message_of
+from tests.store.messaging.sending_harness import PROMOTION, REWARD, Crash, Office, message_of
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")
 QUIET, CAP, PERIOD = "21:00-08:00", 4, timedelta(days=1)

@@ -5,7 +5,7 @@ import pytest
 from referrals.channels import Blocked, OptedOut
 from referrals.store import schema
 from referrals.store.messaging import channel_suspensions
-from tests.sending.office import BOTH, NO_TOKEN, NOON, PROMOTION, REWARD, Office
+from tests.store.messaging.sending_harness import BOTH, NO_TOKEN, NOON, PROMOTION, REWARD, Office
 
 
 @pytest.mark.parametrize("overtaken_by", ["attempt", "status"])

@@ -4,7 +4,7 @@ import pytest
 
 from referrals.channels import Refused
 from referrals.store.messaging import sending
-from tests.sending.office import BOTH, LOST, NOON, PROMOTION, REWARD, Crash, Office
+from tests.store.messaging.sending_harness import BOTH, LOST, NOON, PROMOTION, REWARD, Crash, Office
 
 
 async def test_marketing_whose_answer_was_lost_does_not_go_by_a_channel_that_is_allowed_meanwhile(

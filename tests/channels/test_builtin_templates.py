@@ -6,9 +6,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from referrals.channels.context import EXAMPLE_CONTEXT, EXAMPLE_COUPON, EXAMPLE_REWARD, examples
-from referrals.channels.rendering import Templates
-from tests.channels.pages import LOCALES, TEMPLATES, page, render
+from referrals.channels.template_context import (
+    EXAMPLE_CONTEXT,
+    EXAMPLE_COUPON,
+    EXAMPLE_REWARD,
+    examples,
+)
+from referrals.channels.templates import Templates
+from tests.channels.email_page import LOCALES, TEMPLATES, page, render
 
 NAMES = {
     "code_published": "service",

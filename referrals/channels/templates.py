@@ -9,7 +9,9 @@ from typing import Any
 from babel import UnknownLocaleError
 from jinja2 import Template
 
-from referrals.channels.compiled import (
+from referrals.channels.email_html import mistakes, to_html
+from referrals.channels.front_matter import Front, Loader
+from referrals.channels.jinja_environment import (
     MAX_PART,
     TemplateError,
     block,
@@ -19,12 +21,10 @@ from referrals.channels.compiled import (
     source,
     whole,
 )
-from referrals.channels.context import EXAMPLE_CONTEXT, examples
-from referrals.channels.filling import EmptyPlace, Filling
-from referrals.channels.localising import closest, cut, localised, one_line
-from referrals.channels.mails import mistakes, to_html
-from referrals.channels.rendered import Rendered
-from referrals.channels.template_files import Front, Loader
+from referrals.channels.localisation import closest, cut, localised, one_line
+from referrals.channels.message_content import Rendered
+from referrals.channels.template_context import EXAMPLE_CONTEXT, examples
+from referrals.channels.whatsapp_parameters import EmptyPlace, Filling
 
 __all__ = [
     "BUILT_IN",

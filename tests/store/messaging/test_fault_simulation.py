@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from referrals.store import Store, schema
-from tests.sending.office import Office
-from tests.sending.storm import CAP, PERIOD, QUIET, Storm
+from tests.store.messaging.fault_simulation import CAP, PERIOD, QUIET, Storm
+from tests.store.messaging.sending_harness import Office
 
 MESSAGES = int(os.environ.get("REFERRALS_TEST_MESSAGES", "500"))
 ARRIVED = ("sent", "delivered", "read")

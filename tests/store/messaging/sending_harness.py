@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.messages import MessageActivities
 from referrals.channels import Blocked, Outgoing, Unavailable, Unclear, Unreachable
 from referrals.channels.log import LogChannel
-from referrals.channels.rendered import Rendered
+from referrals.channels.message_content import Rendered
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Customer
 from referrals.domain.sending import Cap, QuietHours

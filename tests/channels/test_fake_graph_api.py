@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.channels.fake_graph import NUMBER_ID, FakeGraph
+from tests.channels.fake_graph_api import NUMBER_ID, FakeGraph
 from tests.providers.vendors import TOKEN, serve
 
 BODY = {"type": "body", "parameters": [{"type": "text", "text": "Ada"}]}

@@ -1,7 +1,7 @@
 import pytest
 
 from referrals.store import Store
-from tests.sending.office import Office
+from tests.store.messaging.sending_harness import Office
 
 
 @pytest.fixture
