@@ -40,7 +40,7 @@ class AdvocateStep:
 class AdvocateActivities:
     log: LogMessages
 
-    @activity.defn
+    @activity.defn(name="publish")
     async def publish(self, step: AdvocateStep) -> Progress:
         """Assign the advocate a code; with `join_once` always the same."""
         advocate = step.advocate
@@ -60,19 +60,19 @@ class AdvocateActivities:
                 category=ApplicationErrorCategory.BENIGN,
             ) from error
 
-    @activity.defn
+    @activity.defn(name="share")
     async def share(self, step: AdvocateStep) -> Progress:
         """Count the share by its channel."""
         return await self._decide(step, lambda tx: shares.share(tx, step.subject, step.now))
 
-    @activity.defn
+    @activity.defn(name="settle_milestone")
     async def settle_milestone(self, step: AdvocateStep) -> Progress:
         """Grant a reached milestone's reward, or take a lost one's back."""
         return await self._decide(
             step, lambda tx: confirmation.settle_milestone(tx, step.subject, ENGINE, step.now)
         )
 
-    @activity.defn
+    @activity.defn(name="milestone_reward")
     async def milestone_reward(self, step: AdvocateStep) -> Progress:
         """Retry, void, roll back or approve a milestone's reward, as an operator asked."""
         try:
@@ -82,7 +82,7 @@ class AdvocateActivities:
         except reversals.NotPossible as error:
             raise not_possible(error) from error
 
-    @activity.defn
+    @activity.defn(name="resume_advocate")
     async def resume_advocate(self, step: AdvocateStep) -> Progress:
         """Where the advocate stands: messages to send, and until when the campaign runs."""
         return await self._decide(step)

@@ -16,7 +16,7 @@ CHUNK = 500
 class ExpiryActivities:
     store: Store
 
-    @activity.defn
+    @activity.defn(name="expire")
     async def expire(self, now: datetime) -> bool:
         """Book the next grants that are due to expire; whether there may be more. Doing it again goes on from there."""
         async with self.store.begin() as tx:

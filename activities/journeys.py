@@ -60,7 +60,7 @@ class JourneyActivities:
     clock: Clock
     log: LogMessages
 
-    @activity.defn
+    @activity.defn(name="next_step")
     async def next_step(self, step: JourneyStep) -> Progress:
         """Take the steps that are due, in one transaction; taking them again changes nothing."""
 
@@ -70,7 +70,7 @@ class JourneyActivities:
 
         return await self.log.decide(decision)
 
-    @activity.defn
+    @activity.defn(name="tell_run")
     async def tell_run(self, run_id: str) -> None:
         """Have the run's workflow look at what happened; it is started if need be."""
         async with self.store.read() as tx:
@@ -78,7 +78,7 @@ class JourneyActivities:
         if run.teller_id:
             await tell(activity.client(), run)
 
-    @activity.defn
+    @activity.defn(name="start_workflow")
     async def start_workflow(self, start_id: str) -> None:
         """Start somebody's workflow with the event. One of this id that there is already is the one that was meant.
 
@@ -97,7 +97,7 @@ class JourneyActivities:
         async with self.store.begin() as tx:
             await workflow_starts.settle(tx, start_id, "started", self.clock())
 
-    @activity.defn
+    @activity.defn(name="give_up_start")
     async def give_up_start(self, start_id: str, error: str) -> None:
         """Keep it as failed, with the last error."""
         async with self.store.begin() as tx:

@@ -43,7 +43,7 @@ class MessageActivities:
     public_url: str
     clock: Clock
 
-    @activity.defn
+    @activity.defn(name="send_message")
     async def send_message(self, message_id: str) -> Sending:
         """Send a pending message, if it is time, and note what became of it.
 
@@ -67,7 +67,7 @@ class MessageActivities:
             return Sending(state="failed")
         return await self._deliver(draft, rendered)
 
-    @activity.defn
+    @activity.defn(name="give_up_message")
     async def give_up_message(self, message_id: str, error: str) -> Sending:
         """Its attempts are spent, with this as the last error: by the next channel, or parked in sight."""
         reason = Reason("attempts_spent", error)

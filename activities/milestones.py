@@ -14,7 +14,7 @@ from referrals.temporal.payloads import MilestoneChange
 
 @dataclass
 class MilestoneActivities:
-    @activity.defn
+    @activity.defn(name="tell_advocate")
     async def tell_advocate(self, campaign: str, change: MilestoneChange) -> None:
         """Start the advocate's workflow if need be; telling it again changes nothing."""
         start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(

@@ -56,32 +56,32 @@ Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
 class ReferralActivities:
     log: LogMessages
 
-    @activity.defn
+    @activity.defn(name="sign_up")
     async def sign_up(self, step: Step) -> Progress:
         """Record the sign-up, or refuse it."""
         return await self._decide(step, signups.sign_up)
 
-    @activity.defn
+    @activity.defn(name="convert")
     async def convert(self, step: Step) -> Progress:
         """Qualify the conversion; where nothing is to be waited for, confirm and reward it."""
         return await self._decide(step, conversions.convert)
 
-    @activity.defn
+    @activity.defn(name="roll_back")
     async def roll_back(self, step: Step) -> Progress:
         """Take the conversion back, as an operator asked."""
         return await self._decide(step, reversals.take_back)
 
-    @activity.defn
+    @activity.defn(name="review")
     async def review(self, step: Step) -> Progress:
         """Approve or reject a conversion in review, as an operator asked."""
         return await self._decide(step, reversals.review)
 
-    @activity.defn
+    @activity.defn(name="reward")
     async def reward(self, step: Step) -> Progress:
         """Retry, void, roll back or approve one reward, as an operator asked."""
         return await self._decide(step, provider_rewards.command)
 
-    @activity.defn
+    @activity.defn(name="reassess")
     async def reassess(self, step: Step) -> Progress:
         """Roll the conversion back unless what is left of its order still qualifies."""
 
@@ -90,7 +90,7 @@ class ReferralActivities:
 
         return await self._decide(step, decide)
 
-    @activity.defn
+    @activity.defn(name="pass_time")
     async def pass_time(self, step: Step) -> Progress:
         """Do what is due by now: expire a sign-up, confirm and reward a conversion. Or nothing: resume."""
         friend = step.friend

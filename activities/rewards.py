@@ -55,7 +55,7 @@ class RewardActivities:
     clock: Clock
     circuits: dict[str, Circuit] = field(default_factory=dict)
 
-    @activity.defn
+    @activity.defn(name="settle_reward")
     async def settle_reward(self, reward_id: str) -> None:
         """Grant the reward, or take it back, as its row says; nothing where neither is due.
 
@@ -77,7 +77,7 @@ class RewardActivities:
         except (Retryable, RetryAfter, Ambiguous) as error:
             raise await self._again(work, error) from error
 
-    @activity.defn
+    @activity.defn(name="park_reward")
     async def park_reward(self, reward_id: str, error: str) -> None:
         """Its attempts are spent."""
         async with self.store.begin() as tx:

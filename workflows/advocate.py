@@ -45,26 +45,26 @@ class AdvocateWorkflow:
             if await until_due(lambda: self.progress, self._may_leave):
                 await self._resume()
 
-    @workflow.update
+    @workflow.update(name="publish")
     async def publish(self, event: str) -> None:
         """`event` is the id of the event or command that asks for it."""
         await self._decide(AdvocateActivities.publish, event)
 
-    @workflow.update
+    @workflow.update(name="share")
     async def share(self, event: str) -> None:
         await self._decide(AdvocateActivities.share, event)
 
-    @workflow.update
+    @workflow.update(name="milestone")
     async def milestone(self, milestone: str) -> None:
         """Grant a reached milestone's reward, or take a lost one's back."""
         await self._decide(AdvocateActivities.settle_milestone, milestone)
 
-    @workflow.update
+    @workflow.update(name="reward")
     async def reward(self, event: str) -> None:
         """Retry, void, roll back or approve a milestone's reward."""
         await self._decide(AdvocateActivities.milestone_reward, event)
 
-    @workflow.update
+    @workflow.update(name="resume")
     async def resume(self, event: str, message: str) -> None:  # noqa: ARG002
         """Send a message again, by its next channel, after its vendor told that it has not arrived."""
         self.effects.send_again(message)

@@ -41,7 +41,7 @@ class JourneyWorkflow:
                 await self._pass_time()
         return self.progress.state
 
-    @workflow.update
+    @workflow.update(name="wake")
     async def wake(self) -> None:
         """Something happened that concerns the run: SQL says what."""
         try:

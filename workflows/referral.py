@@ -47,28 +47,28 @@ class ReferralWorkflow:
                 await self._pass_time()
         return self.progress.state
 
-    @workflow.update
+    @workflow.update(name="sign_up")
     async def sign_up(self, event: str) -> str:
         return await self._decide(ReferralActivities.sign_up, event)
 
-    @workflow.update
+    @workflow.update(name="convert")
     async def convert(self, event: str) -> str:
         return await self._decide(ReferralActivities.convert, event)
 
-    @workflow.update
+    @workflow.update(name="roll_back")
     async def roll_back(self, event: str) -> str:
         return await self._decide(ReferralActivities.roll_back, event)
 
-    @workflow.update
+    @workflow.update(name="review")
     async def review(self, event: str) -> str:
         return await self._decide(ReferralActivities.review, event)
 
-    @workflow.update
+    @workflow.update(name="reward")
     async def reward(self, event: str) -> str:
         """Retry, void, roll back or approve one reward."""
         return await self._decide(ReferralActivities.reward, event)
 
-    @workflow.update
+    @workflow.update(name="reassess")
     async def reassess(self, event: str, referral: str) -> str:
         return await self._decide(ReferralActivities.reassess, event, referral)
 
