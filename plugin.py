@@ -27,7 +27,7 @@ from referrals.channels.log import LogChannel
 from referrals.channels.templates import Templates
 from referrals.channels.whatsapp import open_whatsapp
 from referrals.clock import Clock, utc_now
-from referrals.domain.sending import Cap, QuietHours
+from referrals.domain.message_timing import FrequencyCap, QuietHours
 from referrals.providers import Provider
 from referrals.providers.setup import open_providers
 from referrals.settings import Settings
@@ -165,6 +165,6 @@ def _rules(resources: Resources) -> Rules:
     return Rules(
         {name: channel.reconciles for name, channel in resources.channels.items()},
         QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
-        Cap.parse(settings.message_cap) if settings.message_cap else None,
+        FrequencyCap.parse(settings.message_cap) if settings.message_cap else None,
         settings.operator_email,
     )

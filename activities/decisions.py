@@ -7,7 +7,7 @@ from temporalio import activity
 
 from referrals.channels.templates import TemplateError, Templates
 from referrals.clock import Clock
-from referrals.domain.decisions import Reason
+from referrals.domain.reasons import Reason
 from referrals.store import Store
 from referrals.store.db.sql import Known, Tx
 from referrals.store.messaging import drafts, log_channel

@@ -21,8 +21,8 @@ from referrals.channels import (
 from referrals.channels.message_content import Rendered
 from referrals.channels.templates import TemplateError, Templates
 from referrals.clock import Clock
-from referrals.domain.decisions import Reason
-from referrals.domain.statuses import FailureKind, Scope
+from referrals.domain.message_status import BlockScope, FailureKind
+from referrals.domain.reasons import Reason
 from referrals.store import Store
 from referrals.store.messaging import deliveries, drafts, sending
 from referrals.store.messaging.drafts import Draft
@@ -124,7 +124,7 @@ class MessageActivities:
         state: str,
         reason: Reason,
         kind: FailureKind | None = None,
-        scope: Scope = "channel",
+        scope: BlockScope = "channel",
     ) -> None:
         async with self.store.begin() as tx:
             await sending.not_sent(tx, claim, state, reason, self.clock(), kind, scope)

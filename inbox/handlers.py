@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from activities.journeys import tell
 from inbox.dispatch import Dispatch, advocate_run, referral_run
 from referrals.clock import Clock
-from referrals.domain.links import link, share_links
+from referrals.domain.links import referral_link, share_links
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, Decision, ReferralState
 from referrals.store import Store, lookups
 from referrals.store.campaigns import versions
@@ -209,7 +209,7 @@ class Handlers:
             "campaign": campaign_id,
             "customer": (await profiles.get(tx, customer_id)).external_id,
             "code": code,
-            "link": link(self._public_url, code),
+            "link": referral_link(self._public_url, code),
             "share": share_links(self._public_url, code, name),
         }
 

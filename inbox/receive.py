@@ -11,7 +11,8 @@ from temporalio.client import Client
 from inbox.handlers import Handlers, Rest
 from inbox.process import Answered, Inbox
 from referrals.clock import Clock
-from referrals.domain.events import Converted, Event, Publish, parse_event
+from referrals.domain.events import Event, FriendConverted, parse_event
+from referrals.domain.requests import PublicationRequest
 from referrals.errors import Problem
 from referrals.settings import Settings
 from referrals.store import Store, lookups
@@ -70,7 +71,7 @@ class Intake:
             rest = await self._handlers.begin(tx, received) if begin and is_next else None
         return row, earlier, rest
 
-    async def publish(self, campaign_id: str, body: Publish, actor: str) -> Answered:
+    async def publish(self, campaign_id: str, body: PublicationRequest, actor: str) -> Answered:
         """Assign a code to a customer; answers with the publication."""
         now = self._clock()
         async with self._store.begin() as tx:
@@ -123,7 +124,7 @@ class Intake:
         order = raw.get("order") if isinstance(raw, dict) else None
         if isinstance(order, dict):  # a cart that is not an order yet
             raw = raw | {"order": {"id": "check"} | order}
-        data = Converted.model_validate(raw)
+        data = FriendConverted.model_validate(raw)
         async with self._store.rehearse() as tx:
             found = await versions.in_force(tx, campaign_id)
             if found is None:

@@ -13,7 +13,7 @@ from ruamel.yaml.nodes import Node
 from ruamel.yaml.reader import ReaderError
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.wording import field_name, message
+from referrals.domain.validation_messages import field_path, validation_message
 from referrals.yaml_nodes import NodeReader, Path
 
 MAX_CHARACTERS = 256 * 1024
@@ -51,7 +51,7 @@ def load_campaign(text: str) -> Campaign:
     data = reader.read(_compose(text))
     if reader.problems:
         raise CampaignError(
-            [Problem(field_name(path), line, message) for path, line, message in reader.problems]
+            [Problem(field_path(path), line, message) for path, line, message in reader.problems]
         )
     try:
         return Campaign.model_validate(data)
@@ -90,7 +90,7 @@ def _unreadable(line: int | None, message: str) -> CampaignError:
 
 def _problems(error: ValidationError, lines: Mapping[Path, int]) -> list[Problem]:
     return [
-        Problem(field_name(item["loc"]), _line(item["loc"], lines), _message(item))
+        Problem(field_path(item["loc"]), _line(item["loc"], lines), _message(item))
         for item in error.errors(include_url=False, include_input=False)
     ]
 
@@ -104,7 +104,7 @@ def _line(path: Path, lines: Mapping[Path, int]) -> int | None:
 
 def _message(error: ErrorDetails) -> str:
     suggestion = _suggestion(error["loc"]) if error["type"] == "extra_forbidden" else ""
-    return message(error) + suggestion
+    return validation_message(error) + suggestion
 
 
 def _suggestion(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from referrals.clock import utc_now
-from referrals.domain.redaction import REMOVED, redact
+from referrals.domain.contact_redaction import REMOVED, redact
 
 MAX_ANSWER = 4 * 2**20
 """Bytes of an answer; a longer one is not read to its end."""

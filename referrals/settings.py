@@ -11,9 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from referrals.domain.events import Email
-from referrals.domain.sending import CapText, QuietHoursText
-from referrals.domain.signatures import key_of
+from referrals.domain.event_fields import Email
+from referrals.domain.message_timing import FrequencyCapText, QuietHoursText
+from referrals.domain.webhook_signatures import signing_key
 
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 ASYNC_DRIVERS["postgres"] = ASYNC_DRIVERS["postgresql"]
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     """Of your choice: what Meta shows when the webhook is subscribed."""
     quiet_hours: QuietHoursText | None = None
     """Such as `21:00-08:00`, in the customer's time zone: messages wait until they are over."""
-    message_cap: CapText | None = None
+    message_cap: FrequencyCapText | None = None
     """Such as `3/P1D`: no customer gets more messages within any such period, over all campaigns."""
     templates_dir: Path | None = None
     """Message templates that take precedence over the built-in ones; see docs/messages.md."""
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     @classmethod
     def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret:
-            key_of(secret.get_secret_value())
+            signing_key(secret.get_secret_value())
         return secret
 
     @field_validator("database_url")

@@ -24,8 +24,9 @@ from referrals.campaign_file import CampaignError, load_campaign, problems_of
 from referrals.campaign_file import Problem as Mistake
 from referrals.channels.templates import TemplateError, Templates
 from referrals.domain.campaign import Campaign
-from referrals.domain.events import Converted, Publish
-from referrals.domain.wording import field_name
+from referrals.domain.events import FriendConverted
+from referrals.domain.requests import PublicationRequest
+from referrals.domain.validation_messages import field_path
 from referrals.errors import Problem
 from referrals.providers import Provider
 from referrals.store import views
@@ -114,7 +115,7 @@ async def get_summary(campaign: CampaignId, engine: Engine) -> views.Summary:
 
 @router.post("/campaigns/{campaign}/check", responses={200: {"model": Answer}})
 async def check_conversion(
-    campaign: CampaignId, body: Converted, engine: Engine, caller: Caller
+    campaign: CampaignId, body: FriendConverted, engine: Engine, caller: Caller
 ) -> Response:
     """What a conversion with this `data` would be answered. Changes nothing."""
     return Json(await engine.intake.check(campaign, body, caller))
@@ -122,7 +123,7 @@ async def check_conversion(
 
 @router.post("/campaigns/{campaign}/publications", responses=QUEUED | {200: {"model": Publication}})
 async def publish_code(
-    campaign: CampaignId, body: Publish, engine: Engine, caller: Caller
+    campaign: CampaignId, body: PublicationRequest, engine: Engine, caller: Caller
 ) -> Response:
     """Assign a code to a customer, who is an advocate from then on."""
     answered = await engine.intake.publish(campaign, body, caller)
@@ -149,7 +150,7 @@ def _check_templates(campaign: Campaign, templates: Templates) -> None:
                 if step.send:
                     templates.check(step.send.template, journey.on, campaign.campaign)
             except TemplateError as error:
-                field = field_name(("journeys", number, *place, "send", "template"))
+                field = field_path(("journeys", number, *place, "send", "template"))
                 raise _mistake(field, str(error)) from error
 
 
@@ -159,7 +160,7 @@ def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> Non
     wanted = {f"rewards.tiers[{number}].reward": tier.reward for number, tier in tiers}
     if campaign.rewards.friend:
         wanted["rewards.friend"] = campaign.rewards.friend
-    wanted |= {field_name(place): reward for place, reward in campaign.granted()}
+    wanted |= {field_path(place): reward for place, reward in campaign.granted()}
     for place, reward in wanted.items():
         name, target = campaign.rewards.provider_of(reward)
         if name == "ledger":

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path
 from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
-from referrals.domain.events import Model, Text, Time
+from referrals.domain.event_fields import EventTime, Text
+from referrals.domain.strict_model import StrictModel
 from referrals.errors import FieldError, Problem
 from referrals.store import views
 from referrals.store.customers import consents
@@ -23,14 +24,14 @@ router = APIRouter(route_class=Route, tags=["customers"])
 Channel = Literal["email", "whatsapp"]
 
 
-class Wish(Model):
+class Wish(StrictModel):
     """What a customer has said about one kind of messages; `at`, if it was not just now, is when."""
 
     channel: Channel
     purpose: Literal["service", "marketing"] = "marketing"
     state: Literal["given", "withdrawn"]
     source: Literal["api", "operator"] = "api"
-    at: Time | None = None
+    at: EventTime | None = None
 
 
 @router.get(

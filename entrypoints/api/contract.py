@@ -7,8 +7,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from referrals.domain.events import Envelope, Model, parse_event
+from referrals.domain.events import Envelope, parse_event
 from referrals.domain.states import Decision, RewardState
+from referrals.domain.strict_model import StrictModel
 from referrals.store.views import Reason
 
 REF = "#/components/schemas/{model}"
@@ -17,7 +18,7 @@ PROBLEM_TYPE = "application/problem+json"
 MOST_EVENTS = 1000
 
 
-class PromisedReward(Model):
+class PromisedReward(StrictModel):
     """`due_at` is when it is granted, if nothing comes between; `amount` is in major units."""
 
     id: str
@@ -29,7 +30,7 @@ class PromisedReward(Model):
     due_at: datetime | None
 
 
-class Publication(Model):
+class Publication(StrictModel):
     """A code, its link, and a link for each channel to share it by, whose clicks are counted for that channel."""
 
     campaign: str
@@ -39,7 +40,7 @@ class Publication(Model):
     share: dict[str, str]
 
 
-class Answer(Model):
+class Answer(StrictModel):
     """What became of an event. `publications` are there for a registration."""
 
     event: str | None
@@ -50,14 +51,14 @@ class Answer(Model):
     publications: tuple[Publication, ...] = ()
 
 
-class Queued(Model):
+class Queued(StrictModel):
     """Kept, and processed later, once. Sent again, an event gets its answer when there is one."""
 
     event: str | None
     state: Literal["queued"]
 
 
-class Fault(Model):
+class Fault(StrictModel):
     """A field at fault; the line is that of a file."""
 
     field: str
@@ -65,7 +66,7 @@ class Fault(Model):
     line: int | None = None
 
 
-class ProblemDocument(Model):
+class ProblemDocument(StrictModel):
     """RFC 9457. Tell problems apart by `type`, which is stable."""
 
     type: str

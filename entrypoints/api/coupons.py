@@ -19,7 +19,8 @@ from entrypoints.api.bodies import (
     unsupported,
 )
 from entrypoints.api.resources import Caller, CampaignId, Engine
-from referrals.domain.events import Model, Slug
+from referrals.domain.event_fields import CampaignSlug
+from referrals.domain.strict_model import StrictModel
 from referrals.store import views
 from referrals.store.rewards import coupon_pools
 from referrals.store.rewards.coupon_pools import Numbered
@@ -29,10 +30,10 @@ router = APIRouter(route_class=Route, tags=["coupons"])
 MOST = 10_000
 HEADER = "code"
 
-PoolName = Annotated[Slug, Path(description="The pool's name, as rewards have it.")]
+PoolName = Annotated[CampaignSlug, Path(description="The pool's name, as rewards have it.")]
 
 
-class Codes(Model):
+class Codes(StrictModel):
     """Coupon codes to be imported, as they are written."""
 
     codes: Annotated[tuple[str, ...], Field(max_length=MOST)]

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
-from referrals.domain.events import Customer, Redeem
+from referrals.domain.events import Customer
+from referrals.domain.requests import WalletRedemption
 from referrals.domain.rewards import Asset
 from referrals.errors import FieldError, Problem
 from referrals.store import views
@@ -66,7 +67,7 @@ async def get_customer(customer: CustomerId, engine: Engine) -> CustomerDetails:
 
 
 @router.post("/customers/{customer:path}/wallet/redeem")
-async def redeem(customer: CustomerId, body: Redeem, engine: Engine) -> views.Wallet:
+async def redeem(customer: CustomerId, body: WalletRedemption, engine: Engine) -> views.Wallet:
     """Spend points or gift credit, or use a coupon up, once for each key; answers with what is left."""
     now = engine.clock()
     async with engine.store.begin() as tx:

@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from entrypoints.api.resources import Engine
 from referrals.channels.whatsapp_webhooks import answer_challenge, is_signed, read_hook
-from referrals.domain.statuses import Preference, Status
+from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.errors import Problem
 from referrals.store import Store
 from referrals.store.messaging import deliveries
@@ -46,8 +46,8 @@ async def hear_whatsapp(request: Request, engine: Engine) -> Response:
 
 async def note_statuses(
     store: Store,
-    statuses: Sequence[Status],
-    preferences: Sequence[Preference],
+    statuses: Sequence[MessageStatus],
+    preferences: Sequence[MarketingPreference],
     now: datetime,
 ) -> None:
     """Keep what a vendor told, before it hears that we have: wishes first, since sending goes by them."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query, Request, Response
 
-from referrals.domain.events import Text
+from referrals.domain.event_fields import Text
 from referrals.store.db.pages import MOST, Cursor
 from referrals.store.views import Page, with_zulu_times
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from entrypoints.api import contract
 from referrals.campaign_file import CampaignError
-from referrals.domain.wording import field_name, message
+from referrals.domain.validation_messages import field_path, validation_message
 from referrals.errors import FieldError, Problem
 from referrals.store.inbox.inbox_events import EventIdReused
 from referrals.store.views import with_zulu_times
@@ -129,5 +129,6 @@ def _faults(
     errors: Iterable[ErrorDetails | Mapping[str, Any]], *, skip: int = 0
 ) -> list[FieldError]:
     return [
-        FieldError(field_name(error["loc"][skip:]) or WHOLE, message(error)) for error in errors
+        FieldError(field_path(error["loc"][skip:]) or WHOLE, validation_message(error))
+        for error in errors
     ]

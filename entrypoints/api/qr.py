@@ -11,9 +11,9 @@ from fastapi.responses import Response
 from entrypoints.api.bodies import Route
 from entrypoints.api.resources import Engine, Resources
 from referrals import qr
-from referrals.domain.codes import normalise
-from referrals.domain.events import Text
-from referrals.domain.links import link
+from referrals.domain.codes import normalise_code
+from referrals.domain.event_fields import Text
+from referrals.domain.links import referral_link
 from referrals.store import lookups
 from referrals.store.reporting import lists
 
@@ -56,10 +56,12 @@ async def _draw(
     name: str, request: Request, engine: Resources, kind: str, draw: Callable[[str], bytes]
 ) -> Response:
     async with engine.store.read() as tx:
-        code = await lookups.find_code(tx, normalise(name))
+        code = await lookups.find_code(tx, normalise_code(name))
     if code is None:
         raise lists.not_found(f"There is no code {name}.")
-    image = await asyncio.to_thread(draw, link(engine.settings.public_url, code.code, "qr"))
+    image = await asyncio.to_thread(
+        draw, referral_link(engine.settings.public_url, code.code, "qr")
+    )
     tag = f'"{sha256(image).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": CACHE}
     if tag in request.headers.get("if-none-match", ""):

@@ -18,9 +18,10 @@ from entrypoints.api.resources import (
     Resources,
     RewardId,
 )
-from referrals.domain.events import Model, Text, clean_text
+from referrals.domain.event_fields import Text, clean_text
 from referrals.domain.rewards import Provider
 from referrals.domain.states import ReferralState, RewardState
+from referrals.domain.strict_model import StrictModel
 from referrals.store import views
 from referrals.store.reporting import details, lists
 
@@ -53,7 +54,7 @@ class Narrowed:
         self.asked = {"customer": customer, "provider": provider, "side": side, "error": error}
 
 
-class Because(Model):
+class Because(StrictModel):
     """Why; it is kept with the referral."""
 
     reason: Annotated[

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from inbox.receive import Intake
 from referrals.channels.templates import Templates
 from referrals.clock import Clock, utc_now
-from referrals.domain.events import Text
+from referrals.domain.event_fields import Text
 from referrals.providers import Provider
 from referrals.providers.setup import open_providers
 from referrals.settings import Settings

@@ -10,8 +10,8 @@ from starlette.background import BackgroundTask
 
 from entrypoints.api.resources import Engine
 from referrals.domain.campaign import Campaign
-from referrals.domain.clicks import channel_of
-from referrals.domain.codes import normalise
+from referrals.domain.clicks import parse_share_channel
+from referrals.domain.codes import normalise_code
 from referrals.store import lookups
 from referrals.store.campaigns import versions
 from referrals.store.codes import clicks
@@ -52,7 +52,7 @@ async def follow(
     Without a landing page, show the code. HEAD, a messenger's preview and a browser's prefetch count nothing, and
     carry no id. Nothing is kept of the visitor.
     """
-    code = normalise(code)
+    code = normalise_code(code)
     async with engine.store.read() as tx:
         campaign = await _campaign_of(tx, code)
     if campaign is None:
@@ -62,7 +62,9 @@ async def follow(
     response.headers["cache-control"] = "no-store"
     if click:
         # The visitor does not wait for it, nor is stopped by its failure.
-        response.background = BackgroundTask(engine.intake.click, click, code, channel_of(via))
+        response.background = BackgroundTask(
+            engine.intake.click, click, code, parse_share_channel(via)
+        )
     return response
 
 

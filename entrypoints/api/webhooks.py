@@ -10,10 +10,12 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from entrypoints.api.bodies import Route
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import Caller, Engine, Resources
+from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.durations import Duration
+from referrals.domain.event_fields import CampaignSlug, Text
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.events import Model, Slug, Text
-from referrals.domain.webhooks import check_url, cloud_event
+from referrals.domain.strict_model import StrictModel
+from referrals.domain.webhook_urls import check_webhook_url
 from referrals.errors import FieldError, Problem
 from referrals.store import views
 from referrals.store.webhooks import subscriptions
@@ -34,7 +36,7 @@ def _subscribable(kind: str) -> str:
 
 
 WebhookId = Annotated[Text, Path(description="The webhook's id.")]
-Url = Annotated[str, Field(max_length=2000), AfterValidator(check_url)]
+Url = Annotated[str, Field(max_length=2000), AfterValidator(check_webhook_url)]
 Event = Annotated[
     str, AfterValidator(_subscribable), Field(json_schema_extra={"enum": sorted(OUTBOUND)})
 ]
@@ -42,15 +44,15 @@ Events = Annotated[tuple[Event, ...], Field(min_length=1)]
 DeliveryId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 
 
-class NewWebhook(Model):
+class NewWebhook(StrictModel):
     """Without `events` it gets all types, without `campaign` those of every campaign."""
 
     url: Url
     events: Events | None = None
-    campaign: Slug | None = None
+    campaign: CampaignSlug | None = None
 
 
-class WebhookChange(Model):
+class WebhookChange(StrictModel):
     """What is left out stays; null is all types, every campaign.
 
     Enabled again, a webhook goes on where it stopped, or with `from_now` without what it has missed.
@@ -58,18 +60,18 @@ class WebhookChange(Model):
 
     url: Url | None = None
     events: Events | None = None
-    campaign: Slug | None = None
+    campaign: CampaignSlug | None = None
     enabled: bool | None = None
     from_now: bool = False
 
 
-class Rotation(Model):
+class Rotation(StrictModel):
     """How long deliveries are signed by the old secret too."""
 
     keep_old: Duration = timedelta(days=1)
 
 
-class Again(Model):
+class Again(StrictModel):
     """Deliveries by their ids; or all that happened since a time, of these types."""
 
     deliveries: Annotated[tuple[DeliveryId, ...], Field(max_length=MOST_AT_ONCE)] | None = None
@@ -85,11 +87,11 @@ class Again(Model):
         return self
 
 
-class Replayed(Model):
+class Replayed(StrictModel):
     replayed: int
 
 
-class Tested(Model):
+class Tested(StrictModel):
     """What the endpoint made of a test event: its status, or why there is none."""
 
     webhook: str
@@ -169,7 +171,7 @@ async def send_test(webhook: WebhookId, engine: Engine) -> Tested:
         row = await subscriptions.require(tx, webhook)
     message = f"test_{uuid4().hex}"
     told = {"webhook": webhook}
-    event = cloud_event(message, engine.settings.public_url, TEST, now, None, told)
+    event = build_cloud_event(message, engine.settings.public_url, TEST, now, None, told)
     answer = await _poster(engine).post(
         row.url, message, views.with_zulu_times(event), secrets_of(row, now)
     )

@@ -22,7 +22,7 @@ from entrypoints.cli.output import (
 
 if TYPE_CHECKING:
     from referrals.domain.campaign import Campaign
-    from referrals.domain.journey_play import Deed, Fact
+    from referrals.domain.journey_simulation import SimulatedAction, SimulatedEvent
     from referrals.domain.journeys import Journey
 
 app = typer.Typer(no_args_is_help=True, help="Journeys: test.")
@@ -48,11 +48,11 @@ def rehearse(file: InputFile, event: Events, journey: Name = None, as_json: Json
     An event's data may tell whatever conditions read: friend, advocate, order, referral, milestone, reward, counts.
     Without a time, an event happens now. Consent, quiet hours and caps are left out.
     """
-    from referrals.domain.journey_play import Play
+    from referrals.domain.journey_simulation import JourneySimulation
 
     campaign = load_valid(read_text(file), file)
     facts = _facts(event)
-    play = Play(campaign, _chosen(campaign, journey))
+    play = JourneySimulation(campaign, _chosen(campaign, journey))
     for fact in facts:
         play.happen(fact)
     play.pass_time()
@@ -77,14 +77,14 @@ COLUMNS = {
 }
 
 
-def _facts(file: Path) -> "list[Fact]":
+def _facts(file: Path) -> "list[SimulatedEvent]":
     """In the order in which they happened."""
-    from referrals.domain.journey_play import fact_of
+    from referrals.domain.journey_simulation import parse_simulated_event
 
     now, facts = datetime.now(UTC), []
     for number, event in enumerate(parse_events(read_text(file), name_of(file)), 1):
         try:
-            facts.append(fact_of(event, now))
+            facts.append(parse_simulated_event(event, now))
         except (ValueError, TypeError) as error:
             raise Failure(f"{name_of(file)}: event {number}: {error}") from error
     return sorted(facts, key=lambda fact: fact.at)
@@ -98,6 +98,6 @@ def _chosen(campaign: "Campaign", name: str | None) -> "list[Journey]":
     return found
 
 
-def _row(deed: "Deed") -> Row:
+def _row(deed: "SimulatedAction") -> Row:
     at = deed.at.astimezone(UTC).isoformat(timespec="seconds")
     return asdict(deed) | {"at": at, "channels": list(deed.channels)}

@@ -24,7 +24,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from referrals.channels import Blocked, Outgoing, Refused, Unavailable, Unclear, Unreachable
 from referrals.channels.templates import one_line
-from referrals.domain.redaction import redact
+from referrals.domain.contact_redaction import redact
 
 TIMEOUT = 15
 """Seconds for the connection, and for each answer of the server."""

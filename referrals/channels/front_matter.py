@@ -13,8 +13,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from referrals.channels.message_content import Purpose
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.fields import Model
-from referrals.domain.wording import field_name, message
+from referrals.domain.strict_model import StrictModel
+from referrals.domain.validation_messages import field_path, validation_message
 from referrals.yaml_nodes import NodeReader
 
 MAX_BODY = 1024
@@ -24,7 +24,7 @@ _FRONT = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOT
 _PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
-class Place(Model):
+class Place(StrictModel):
     """What fills one place of a WhatsApp template: text, or a currency with its amount, or a date and time."""
 
     text: str | None = None
@@ -63,7 +63,7 @@ def _meta_language(language: str) -> str:
     return language
 
 
-class WhatsApp(Model):
+class WhatsApp(StrictModel):
     """A template that Meta has approved: its name and language over there, its words, and what fills them."""
 
     template: Annotated[str, AfterValidator(_meta_name)]
@@ -104,7 +104,7 @@ def _events(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-class Front(Model):
+class Front(StrictModel):
     """What a file tells about its message. Where it does not say that it is a service message, it is none."""
 
     purpose: Purpose = "marketing"
@@ -175,7 +175,7 @@ def _read(text: str, name: str, filename: str) -> tuple[Front, dict[tuple[int | 
         for path, line, problem in reader.problems:
             hint = "; an expression stands in quotes" if "keys" in problem else ""
             raise TemplateSyntaxError(
-                f"{field_name(path)}: {problem}{hint}".lstrip(": "), line + 1, name, filename
+                f"{field_path(path)}: {problem}{hint}".lstrip(": "), line + 1, name, filename
             )
         return Front.model_validate(data), reader.lines
     except MarkedYAMLError as error:
@@ -192,5 +192,5 @@ def _read(text: str, name: str, filename: str) -> tuple[Front, dict[tuple[int | 
             (reader.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in reader.lines),
             0,
         )
-        problem = f"{field_name(path)}: {message(first)}".lstrip(": ")
+        problem = f"{field_path(path)}: {validation_message(first)}".lstrip(": ")
         raise TemplateSyntaxError(problem, line + 1, name, filename) from error

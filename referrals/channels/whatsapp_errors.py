@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from referrals.channels import Blocked, OptedOut, Refused, Unavailable, Unreachable
-from referrals.domain.statuses import FailureKind
+from referrals.domain.message_status import FailureKind
 
 LONGEST_WAIT = timedelta(hours=1)
 """What growing waits end at."""

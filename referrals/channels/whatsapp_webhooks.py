@@ -16,8 +16,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr,
 
 from referrals.channels.whatsapp_errors import MEANINGS, UNKNOWN, read_error
 from referrals.channels.whatsapp_request import MAX_CALLBACK_DATA
-from referrals.domain.events import Text, clean_text
-from referrals.domain.statuses import Preference, Status
+from referrals.domain.event_fields import Text, clean_text
+from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.http_client import clean
 
 _Item = TypeVar("_Item", bound=BaseModel)
@@ -37,8 +37,8 @@ class _Status(BaseModel):
     biz_opaque_callback_data: _Key | None = None
     errors: Any = None
 
-    def typed(self) -> Status:
-        status = Status(self.biz_opaque_callback_data, self.id, self.status, self.timestamp)
+    def typed(self) -> MessageStatus:
+        status = MessageStatus(self.biz_opaque_callback_data, self.id, self.status, self.timestamp)
         if self.status != "failed":
             return status
         code, words = read_error(next(iter(_items(self.errors)), None))
@@ -60,10 +60,10 @@ class _Preference(BaseModel):
     value: Literal["stop", "resume"]
     timestamp: AwareDatetime
 
-    def typed(self) -> Iterator[Preference]:
+    def typed(self) -> Iterator[MarketingPreference]:
         """One for each way in which the number may be known here."""
         for address in _addresses(f"+{self.wa_id}"):
-            yield Preference("whatsapp", address, self.value, self.timestamp)
+            yield MarketingPreference("whatsapp", address, self.value, self.timestamp)
 
 
 def answer_challenge(query: Mapping[str, str], verify_token: SecretStr) -> str | None:
@@ -80,7 +80,7 @@ def is_signed(body: bytes, signature: str, app_secret: SecretStr) -> bool:
     return hmac.compare_digest(f"sha256={digest}".encode(), signature.encode(errors="replace"))
 
 
-def read_hook(body: bytes) -> tuple[list[Status], list[Preference]]:
+def read_hook(body: bytes) -> tuple[list[MessageStatus], list[MarketingPreference]]:
     """All that can be understood, in its order. The rest is left out: Meta adds fields and kinds as it likes."""
     try:
         hook = json.loads(body)

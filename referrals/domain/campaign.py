@@ -10,68 +10,47 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
-from referrals.domain.durations import Duration
-from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, check_event_name
-from referrals.domain.fields import (
-    Cel,
-    Count,
+from referrals.domain.campaign_fields import (
+    CelCondition,
+    DateTimeWithOffset,
+    FieldPath,
     Flag,
-    Line,
-    Model,
-    Moment,
-    Place,
+    PositiveInt,
+    SingleLine,
     Slug,
     TimeZone,
     Url,
-    not_yet,
-    refuse,
+    raise_field_errors,
+    reject_unsupported,
     unique_names,
 )
-from referrals.domain.journeys import Journey, Send, Step
+from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
+from referrals.domain.durations import Duration
+from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, check_event_name
+from referrals.domain.journeys import Journey
+from referrals.domain.message_timing import QuietHoursText
 from referrals.domain.money import Currency, parse_amount
-from referrals.domain.rewards import Asset, Reward, Rewards, Rollback, Tier
+from referrals.domain.rewards import Reward, RewardSettings
 from referrals.domain.rules import Condition, compile_condition
-from referrals.domain.sending import QuietHoursText
-
-__all__ = [
-    "Asset",
-    "Budget",
-    "Campaign",
-    "Code",
-    "Conversion",
-    "Cooldown",
-    "Journey",
-    "Limits",
-    "Messages",
-    "PerAdvocate",
-    "Pool",
-    "Reward",
-    "Rewards",
-    "Rollback",
-    "Rule",
-    "Send",
-    "Step",
-    "Tier",
-]
+from referrals.domain.strict_model import StrictModel
 
 
-class Pool(Model):
+class CodePool(StrictModel):
     """Codes that are made in advance."""
 
-    size: Count
-    refill_below: Count
+    size: PositiveInt
+    refill_below: PositiveInt
 
 
-class Code(Model):
+class CodeSettings(StrictModel):
     """How codes look, and how often and how long after their publication they can be used."""
 
     charset: Annotated[str, AfterValidator(check_charset)] = DEFAULT_CHARSET
     pattern: str = "####-####"
-    uses: Count | None = None
+    uses: PositiveInt | None = None
     valid_for: Duration | None = None
     join_once: Flag = True
-    pool: Annotated[Pool | None, AfterValidator(not_yet)] = None
+    pool: Annotated[CodePool | None, AfterValidator(reject_unsupported)] = None
 
     @field_validator("pattern")
     @classmethod
@@ -79,19 +58,19 @@ class Code(Model):
         return check_pattern(pattern, info.data.get("charset", DEFAULT_CHARSET))
 
 
-class Rule(Model):
+class Rule(StrictModel):
     """A condition that a conversion must meet, and what is said when it does not."""
 
     name: Slug
-    when: Cel
-    message: Line
+    when: CelCondition
+    message: SingleLine
 
     @property
     def condition(self) -> Condition:
         return compile_condition(self.when, where=self.name)
 
 
-class Conversion(Model):
+class ConversionSettings(StrictModel):
     """Which event converts a friend, in what time, under which rules, and what is waited for then."""
 
     event: str = "redemption"
@@ -116,26 +95,26 @@ class Conversion(Model):
         return None if review == "none" else review
 
 
-class PerAdvocate(Model):
+class AdvocateLimit(StrictModel):
     """The most accepted conversions of one advocate, within a period or for ever."""
 
-    count: Count
+    count: PositiveInt
     period: Duration | None = None
 
 
-class Cooldown(Model):
+class Cooldown(StrictModel):
     """The least time between two rewarded conversions of one advocate."""
 
     period: Duration
     on_hit: Literal["defer", "reject"]
 
 
-class Budget(Model):
+class Budget(StrictModel):
     """The most that the campaign may give, ever or within a period, and what becomes of a conversion beyond it."""
 
-    points: Count | None = None
+    points: PositiveInt | None = None
     money: dict[Currency, str] = Field(default_factory=dict)
-    rewards: Count | None = None
+    rewards: PositiveInt | None = None
     period: Duration | None = None
     on_limit: Literal["reject", "no_reward"] = "reject"
 
@@ -159,42 +138,42 @@ class Budget(Model):
         return parse_amount(self.money[currency], currency) if currency in self.money else None
 
 
-class Limits(Model):
+class Limits(StrictModel):
     """How much of the campaign one advocate, and all of them together, may use."""
 
-    per_advocate: PerAdvocate | None = None
+    per_advocate: AdvocateLimit | None = None
     cooldown: Cooldown | None = None
-    conversions: Count | None = None
+    conversions: PositiveInt | None = None
     budget: Budget | None = None
 
 
-class Messages(Model):
+class MessageSettings(StrictModel):
     """How the campaign's messages go out; what is left out is as the deployment has it."""
 
     quiet_hours: QuietHoursText | None = None
     """In the customer's time zone, or the campaign's where that is not known."""
 
 
-class Campaign(Model):
+class Campaign(StrictModel):
     """A referral programme with its rules."""
 
     campaign: Slug
-    name: Line
+    name: SingleLine
     timezone: TimeZone = "UTC"
-    starts_at: Moment | None = None
-    ends_at: Moment | None = None
+    starts_at: DateTimeWithOffset | None = None
+    ends_at: DateTimeWithOffset | None = None
     landing_url: Url | None = None
     publish_on: Literal["customer_registered"] | None = None
-    code: Code = Code()
-    conversion: Conversion = Conversion()
+    code: CodeSettings = CodeSettings()
+    conversion: ConversionSettings = ConversionSettings()
     limits: Limits = Limits()
-    rewards: Rewards
-    messages: Messages = Messages()
+    rewards: RewardSettings
+    messages: MessageSettings = MessageSettings()
     journeys: Annotated[
         tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_names)
     ] = ()
 
-    def granted(self) -> Iterator[tuple[Place, Reward]]:
+    def granted(self) -> Iterator[tuple[FieldPath, Reward]]:
         """What its journeys grant, each with its place in the campaign."""
         for place, reward in _granted(self.journeys):
             yield ("journeys", *place), reward
@@ -204,9 +183,9 @@ class Campaign(Model):
     def _grant_what_can_be_issued(
         cls, journeys: tuple[Journey, ...], info: ValidationInfo
     ) -> tuple[Journey, ...]:
-        rewards: Rewards | None = info.data.get("rewards")
+        rewards: RewardSettings | None = info.data.get("rewards")
         if rewards:
-            refuse(_not_issued(rewards, journeys))
+            raise_field_errors(_not_issued(rewards, journeys))
         return journeys
 
     @field_validator("ends_at")
@@ -220,14 +199,16 @@ class Campaign(Model):
         return ends_at
 
 
-def _granted(journeys: tuple[Journey, ...]) -> Iterator[tuple[Place, Reward]]:
+def _granted(journeys: tuple[Journey, ...]) -> Iterator[tuple[FieldPath, Reward]]:
     for number, journey in enumerate(journeys):
         for place, step in journey.walk():
             if step.grant:
                 yield (number, *place, "grant", "reward"), step.grant.reward
 
 
-def _not_issued(rewards: Rewards, journeys: tuple[Journey, ...]) -> Iterator[tuple[Place, str]]:
+def _not_issued(
+    rewards: RewardSettings, journeys: tuple[Journey, ...]
+) -> Iterator[tuple[FieldPath, str]]:
     for place, reward in _granted(journeys):
         try:
             rewards.check(reward)

@@ -8,27 +8,27 @@ from typing import Any, Literal, get_args
 
 from referrals.domain.codes import is_code
 
-Channel = Literal["whatsapp", "email", "x", "facebook", "telegram", "social", "link", "qr"]
+ShareChannel = Literal["whatsapp", "email", "x", "facebook", "telegram", "social", "link", "qr"]
 """Where a link is shared and clicked. `social` is any other network, `link` the plain link, wherever it was pasted."""
 
-CHANNELS: tuple[Channel, ...] = get_args(Channel)
+SHARE_CHANNELS: tuple[ShareChannel, ...] = get_args(ShareChannel)
 
 _CLICK = re.compile(r"clk_[0-9a-f]{28}_(.+)")
 
 
-def channel_of(via: str | None) -> Channel:
+def parse_share_channel(via: str | None) -> ShareChannel:
     """The channel that a visit's `via` names, which anybody can write; else the plain link."""
-    return next((channel for channel in CHANNELS if channel == via), "link")
+    return next((channel for channel in SHARE_CHANNELS if channel == via), "link")
 
 
-def clicked_code(click: str | None) -> str | None:
+def code_from_click_id(click: str | None) -> str | None:
     """The code in the click's id; None for what is no such id."""
     found = _CLICK.fullmatch(click or "")
     return found[1] if found and is_code(found[1]) else None
 
 
-def carried_click(value: Any) -> str | None:
+def clean_click_id(value: Any) -> str | None:
     """The click id that an event carries; visitors can change it, so what is none is taken as an empty one."""
     if value is None:
         return None
-    return value if isinstance(value, str) and clicked_code(value) else ""
+    return value if isinstance(value, str) and code_from_click_id(value) else ""

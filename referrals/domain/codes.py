@@ -9,21 +9,21 @@ import secrets
 DEFAULT_CHARSET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Letters and digits that are not mistaken for one another: no I, L, O, 0, 1."""
 
-MAX_LENGTH = 64
-MIN_CODES = 10**4
+MAX_CODE_LENGTH = 64
+MIN_POSSIBLE_CODES = 10**4
 """The fewest different codes that a pattern must allow, so that codes in use cannot be guessed."""
 
 _CODE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-def normalise(text: str) -> str:
+def normalise_code(text: str) -> str:
     """The one spelling of a code: without surrounding space, in upper case."""
     return text.strip().upper()
 
 
 def is_code(text: str) -> bool:
     """Whether the text can be a code at all: 1 to 64 characters that are safe in a URL."""
-    return len(text) <= MAX_LENGTH and _CODE.fullmatch(text) is not None
+    return len(text) <= MAX_CODE_LENGTH and _CODE.fullmatch(text) is not None
 
 
 def check_charset(charset: str) -> str:
@@ -48,19 +48,19 @@ def check_pattern(pattern: str, charset: str) -> str:
     """
     if not is_code(pattern.replace("#", "X")):
         raise ValueError(
-            f"must be 1 to {MAX_LENGTH} characters: # for a random one, letters and digits, "
+            f"must be 1 to {MAX_CODE_LENGTH} characters: # for a random one, letters and digits, "
             "and - _ . between them"
         )
     codes = len(charset) ** pattern.count("#")
-    if codes < MIN_CODES:
+    if codes < MIN_POSSIBLE_CODES:
         raise ValueError(
-            f"allows only {codes} codes; at least {MIN_CODES} are needed so that none can be guessed: "
+            f"allows only {codes} codes; at least {MIN_POSSIBLE_CODES} are needed so that none can be guessed: "
             "add a # or more characters to the charset"
         )
     return pattern
 
 
-def generate(pattern: str, charset: str) -> str:
+def generate_code(pattern: str, charset: str) -> str:
     """A random code of the pattern, from a cryptographic source."""
     code = "".join(secrets.choice(charset) if char == "#" else char for char in pattern)
-    return normalise(code)
+    return normalise_code(code)

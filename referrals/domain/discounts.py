@@ -4,23 +4,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from referrals.domain.campaign_fields import Flag, SingleLine, Slug, check_money
 from referrals.domain.durations import Duration
 from referrals.domain.events import Order
-from referrals.domain.fields import Flag, Line, Model, Slug, check_money
 from referrals.domain.money import Currency, parse_amount
+from referrals.domain.strict_model import StrictModel
 
 Kind = Literal["percent", "amount", "free_shipping", "product"]
 Percent = Annotated[int, Field(strict=True, ge=1, le=100)]
 
 
-class Discount(Model):
+class Discount(StrictModel):
     """One of: a percentage of the order, an amount of a currency, its shipping, or one product (by its SKU)."""
 
     percent: Percent | None = None
     currency: Currency | None = None
     amount: str | None = None
     free_shipping: Flag = False
-    product: Line | None = None
+    product: SingleLine | None = None
 
     @field_validator("amount", mode="plain", json_schema_input_type=str)
     @classmethod
@@ -74,7 +75,7 @@ class Discount(Model):
         return "free shipping"
 
 
-class Terms(Model):
+class CouponTerms(StrictModel):
     """What a coupon is to be: its discount, where its code comes from, and how long it is good once issued."""
 
     discount: Discount

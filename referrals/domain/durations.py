@@ -35,6 +35,6 @@ A year is 365 days and a month 30: a campaign's windows are lengths, not calenda
 _DURATION = TypeAdapter(Duration)
 
 
-def duration_of(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """A duration that was written as JSON."""
     return _DURATION.validate_python(text)

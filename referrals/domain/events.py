@@ -3,22 +3,14 @@
 Source: design, "Events"; the envelope follows https://cloudevents.io.
 """
 
-import re
-import unicodedata
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
     ValidationInfo,
     create_model,
     field_validator,
@@ -26,98 +18,25 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from referrals.domain.clicks import Channel, carried_click
-from referrals.domain.codes import is_code, normalise
+from referrals.domain.clicks import ShareChannel
+from referrals.domain.event_fields import (
+    Amount,
+    CampaignSlug,
+    CleanJson,
+    ClickId,
+    CodeText,
+    Email,
+    EventTime,
+    Locale,
+    Phone,
+    Text,
+)
 from referrals.domain.event_names import check_event_name
-from referrals.domain.money import Currency, parse_amount, parse_points
-
-_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
-MAX_DEPTH = 16
+from referrals.domain.money import Currency, parse_amount
+from referrals.domain.strict_model import StrictModel
 
 
-def clean_text(text: str) -> str:
-    """Refuse what no store or page can hold: control characters and lone surrogates."""
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise ValueError("must not hold control characters")
-    return text
-
-
-def clean_json(value: JsonValue, depth: int = 0) -> JsonValue:
-    """The same for every text of a free-form value, whose depth is bounded too."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"must not be nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("must not hold NUL characters or lone surrogates")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            clean_json(key, depth)
-            clean_json(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            clean_json(item, depth + 1)
-    return value
-
-
-def _email(text: str) -> str:
-    try:
-        found = validate_email(text, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise ValueError(f"is not an e-mail address: {error}") from error
-    return found.normalized
-
-
-def _phone(text: str) -> str:
-    try:
-        number = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException as error:
-        raise ValueError("is not a phone number in international form, like +4915112345678") from (
-            error
-        )
-    if not phonenumbers.is_possible_number(number):
-        raise ValueError("is not a possible phone number")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def _code(text: str) -> str:
-    code = normalise(text)
-    if not is_code(code):
-        raise ValueError("is not a referral code")
-    return code
-
-
-def _amount(text: str) -> str:
-    if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
-        raise ValueError(
-            'must be a decimal string in quotes such as "119.90": not negative, '
-            "at most 12 digits before the point and 4 after it"
-        )
-    return text
-
-
-def _time(value: Any) -> Any:
-    if isinstance(value, str | datetime):
-        return value
-    raise ValueError("must be a time with its offset, such as 2026-03-04T10:00:00Z")
-
-
-Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(clean_text)]
-Code = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_code)]
-Click = Annotated[str | None, BeforeValidator(carried_click)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
-Phone = Annotated[str, Field(max_length=32), AfterValidator(_phone)]
-Amount = Annotated[str, BeforeValidator(_amount)]
-Json = Annotated[JsonValue, AfterValidator(clean_json)]
-Time = Annotated[AwareDatetime, BeforeValidator(_time)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Locale = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Customer(Model):
+class Customer(StrictModel):
     """Who it is, by the caller's own id, and how to reach them; what is left out stays as it was."""
 
     id: Text
@@ -139,22 +58,22 @@ class Customer(Model):
         return zone
 
 
-class Item(Model):
+class OrderItem(StrictModel):
     sku: Text
     name: Text | None = None
     quantity: int = Field(1, ge=1, le=1_000_000)
     amount: Amount | None = None
-    attributes: dict[Text, Json] = {}
+    attributes: dict[Text, CleanJson] = Field({})
 
 
-class Order(Model):
+class Order(StrictModel):
     """A purchase; `amount` is what was paid, in `currency`."""
 
     id: Text
     currency: Currency
     amount: Amount
-    items: tuple[Item, ...] = Field((), max_length=1000)
-    attributes: dict[Text, Json] = {}
+    items: tuple[OrderItem, ...] = Field((), max_length=1000)
+    attributes: dict[Text, CleanJson] = Field({})
 
     @field_validator("amount")
     @classmethod
@@ -165,7 +84,9 @@ class Order(Model):
 
     @field_validator("items")
     @classmethod
-    def _fit_currency(cls, items: tuple[Item, ...], info: ValidationInfo) -> tuple[Item, ...]:
+    def _fit_currency(
+        cls, items: tuple[OrderItem, ...], info: ValidationInfo
+    ) -> tuple[OrderItem, ...]:
         for item in items:
             if item.amount and "currency" in info.data:
                 parse_amount(item.amount, info.data["currency"])
@@ -177,35 +98,35 @@ class Order(Model):
         return parse_amount(self.amount, self.currency)
 
 
-class OrderReference(Model):
+class OrderReference(StrictModel):
     id: Text
     amount: Amount | None = None
 
 
-class Registered(Model):
+class CustomerRegistered(StrictModel):
     customer: Customer
-    campaign: Slug | None = None
+    campaign: CampaignSlug | None = None
 
 
-class Shared(Model):
-    code: Code
-    channel: Channel
-    campaign: Slug | None = None
+class LinkShared(StrictModel):
+    code: CodeText
+    channel: ShareChannel
+    campaign: CampaignSlug | None = None
     friend: Customer | None = None
 
 
-class Clicked(Model):
-    code: Code
-    channel: Channel = "link"
-    campaign: Slug | None = None
+class LinkClicked(StrictModel):
+    code: CodeText
+    channel: ShareChannel = "link"
+    campaign: CampaignSlug | None = None
 
 
-class SignedUp(Model):
+class FriendSignedUp(StrictModel):
     """`click` is the id that the referral link gave the visitor; it tells the code where none is named."""
 
-    click: Click = None
-    code: Annotated[Code | None, Field(validate_default=True)] = None
-    campaign: Slug | None = None
+    click: ClickId = None
+    code: Annotated[CodeText | None, Field(validate_default=True)] = None
+    campaign: CampaignSlug | None = None
     friend: Customer
 
     @field_validator("code")
@@ -216,22 +137,22 @@ class SignedUp(Model):
         return code
 
 
-class Converted(Model):
+class FriendConverted(StrictModel):
     """A redemption, or any custom event: what else it carries is for the campaign's rules (`event.…`)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[Text, Json] = Field(init=False)
+    __pydantic_extra__: dict[Text, CleanJson] = Field(init=False)
 
     friend: Customer
-    code: Code | None = None
-    click: Click = None
-    campaign: Slug | None = None
+    code: CodeText | None = None
+    click: ClickId = None
+    campaign: CampaignSlug | None = None
     order: Order | None = None
 
 
-class OrderReversed(Model):
+class OrderReversed(StrictModel):
     order: OrderReference
-    campaign: Slug | None = None
+    campaign: CampaignSlug | None = None
 
 
 class Envelope(BaseModel):
@@ -243,7 +164,7 @@ class Envelope(BaseModel):
     id: Text
     source: Text
     type: Annotated[str, AfterValidator(check_event_name)]
-    time: Time | None = None
+    time: EventTime | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -253,26 +174,28 @@ class Envelope(BaseModel):
         return value
 
 
-Data = Registered | Shared | Clicked | SignedUp | Converted | OrderReversed
+EventData = (
+    CustomerRegistered | LinkShared | LinkClicked | FriendSignedUp | FriendConverted | OrderReversed
+)
 
 
 class Event(Envelope):
-    data: Data
+    data: EventData
 
 
-def _event_with(data: type[Model]) -> type[Event]:
+def _event_with(data: type[StrictModel]) -> type[Event]:
     return create_model(f"{data.__name__}Event", __base__=Event, data=(data, ...))
 
 
 _EVENTS = {
-    "customer_registered": _event_with(Registered),
-    "referral_link_shared": _event_with(Shared),
-    "referral_link_clicked": _event_with(Clicked),
-    "referral_signed_up": _event_with(SignedUp),
+    "customer_registered": _event_with(CustomerRegistered),
+    "referral_link_shared": _event_with(LinkShared),
+    "referral_link_clicked": _event_with(LinkClicked),
+    "referral_signed_up": _event_with(FriendSignedUp),
     "order_refunded": _event_with(OrderReversed),
     "order_cancelled": _event_with(OrderReversed),
 }
-_CONVERSION_EVENT = _event_with(Converted)
+_CONVERSION_EVENT = _event_with(FriendConverted)
 
 
 def parse_event(value: Any) -> Event:
@@ -282,42 +205,3 @@ def parse_event(value: Any) -> Event:
     """
     kind = value.get("type") if isinstance(value, dict) else None
     return _EVENTS.get(str(kind), _CONVERSION_EVENT).model_validate(value)
-
-
-class Redeem(Model):
-    """The body of a spending, of an amount or of a coupon. `key` is the caller's idempotency key: the order, say."""
-
-    key: Text
-    coupon: Text | None = None
-    type: Literal["points", "gift_credit"] | None = None
-    currency: Currency | None = None
-    amount: Amount | None = None
-    memo: Text = "Spent"
-
-    @model_validator(mode="after")
-    def _more_than_nothing(self) -> Self:
-        if self.coupon is not None:
-            if self.type or self.currency or self.amount:
-                raise ValueError("a coupon has no type, currency and amount: it is redeemed whole")
-            return self
-        if self.type is None or self.amount is None:
-            raise ValueError("must have type and amount, or a coupon")
-        if (self.type == "gift_credit") != (self.currency is not None):
-            raise ValueError("gift credit has a currency, points have none")
-        if self.minor <= 0:
-            raise ValueError("amount must be more than zero")
-        return self
-
-    @property
-    def minor(self) -> int:
-        """Points, or minor units of the currency."""
-        amount = self.amount or "0"
-        return parse_amount(amount, self.currency) if self.currency else parse_points(amount)
-
-
-class Publish(Model):
-    """The body of a publication: assign a code (a new one, or the named one) to a customer."""
-
-    customer: Customer
-    channel: Text | None = None
-    code: Code | None = None

@@ -17,14 +17,23 @@ from pydantic import (
     model_validator,
 )
 
+from referrals.domain.campaign_fields import (
+    CelCondition,
+    FieldPath,
+    Flag,
+    SingleLine,
+    Slug,
+    not_empty,
+    raise_field_errors,
+)
 from referrals.domain.durations import Duration
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.fields import Cel, Flag, Line, Model, Place, Slug, not_empty, refuse
 from referrals.domain.rewards import Reward
 from referrals.domain.rules import Condition, compile_condition
-from referrals.domain.webhooks import check_url
+from referrals.domain.strict_model import StrictModel
+from referrals.domain.webhook_urls import check_webhook_url
 
-Channel = Literal["whatsapp", "email", "log"]
+MessageChannel = Literal["whatsapp", "email", "log"]
 
 WITHOUT_FRIEND = frozenset(
     {"code_published", "referral_link_shared", "milestone_reached", "milestone_lost"}
@@ -48,9 +57,9 @@ _NOTHING_TO_GRANT = {
 }
 """Events whose journeys grant nothing, and why: a reward goes with its referral or milestone."""
 
-MOST_STEPS = 50
+MAX_STEPS = 50
 """Of one journey, those of its branches included."""
-LONGEST_RUN = timedelta(days=730)
+MAX_TOTAL_WAIT = timedelta(days=730)
 """The most that the waits of one journey may add up to, whichever way it goes."""
 
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
@@ -71,12 +80,12 @@ def _time_of_day(value: Any) -> Any:
     raise ValueError('must be a time of day in quotes, such as "09:00"')
 
 
-Event = Annotated[str, AfterValidator(_startable)]
+StartingEvent = Annotated[str, AfterValidator(_startable)]
 """A name from the activity log, other than those of messages."""
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 
 
-class Compact(Model):
+class Compact(StrictModel):
     """Written with the keys that it has, without those that it has not."""
 
     @model_serializer(mode="wrap")
@@ -84,12 +93,12 @@ class Compact(Model):
         return {key: value for key, value in write(self).items() if value is not None}
 
 
-class Send(Model):
+class SendStep(StrictModel):
     """One message, by the first of the channels that can reach the customer."""
 
     template: Slug
     to: Literal["advocate", "friend", "operator"]
-    channels: Annotated[tuple[Channel, ...], Field(max_length=3), AfterValidator(not_empty)]
+    channels: Annotated[tuple[MessageChannel, ...], Field(max_length=3), AfterValidator(not_empty)]
 
     @model_validator(mode="after")
     def _operator_reads_mail(self) -> Self:
@@ -98,7 +107,7 @@ class Send(Model):
         return self
 
 
-class Wait(Compact):
+class WaitStep(Compact):
     """For a duration, until a time of day where the customer lives, or until an event or else its time-out.
 
     In the file a duration stands by itself: `wait: P2D`.
@@ -106,7 +115,7 @@ class Wait(Compact):
 
     duration: Duration | None = None
     until: TimeOfDay | None = None
-    event: Event | None = None
+    event: StartingEvent | None = None
     timeout: Duration | None = None
 
     @property
@@ -116,7 +125,7 @@ class Wait(Compact):
     @model_validator(mode="before")
     @classmethod
     def _bare_duration(cls, wait: Any) -> Any:
-        return wait if isinstance(wait, dict | Wait) else {"duration": wait}
+        return wait if isinstance(wait, dict | WaitStep) else {"duration": wait}
 
     @model_validator(mode="after")
     def _for_one_thing(self) -> Self:
@@ -127,12 +136,12 @@ class Wait(Compact):
         return self
 
 
-class Branch(Model):
+class BranchStep(StrictModel):
     """Some steps where the condition holds as the branch is reached, others where it does not."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    when: Cel
+    when: CelCondition
     then: tuple["Step", ...] = ()
     otherwise: Annotated[tuple["Step", ...], Field(alias="else")] = ()
 
@@ -147,21 +156,21 @@ class Branch(Model):
         return self
 
 
-class StartWorkflow(Compact):
+class StartWorkflowStep(Compact):
     """A workflow of anybody's, with the event as its one argument."""
 
-    type: Line
-    task_queue: Line
-    namespace: Line | None = None
+    type: SingleLine
+    task_queue: SingleLine
+    namespace: SingleLine | None = None
 
 
-class Webhook(Model):
+class WebhookStep(StrictModel):
     """The event, sent to an address: signed, and tried again for three days. Nothing waits for it."""
 
-    url: Annotated[str, AfterValidator(check_url)]
+    url: Annotated[str, AfterValidator(check_webhook_url)]
 
 
-class Grant(Model):
+class GrantStep(StrictModel):
     """One more reward, of the referral or the milestone that the journey is about."""
 
     to: Literal["advocate", "friend"]
@@ -171,13 +180,13 @@ class Grant(Model):
 class Step(Compact):
     """One step of a journey: exactly one of these."""
 
-    send: Send | None = None
-    wait: Wait | None = None
-    branch: Branch | None = None
-    start_workflow: StartWorkflow | None = None
+    send: SendStep | None = None
+    wait: WaitStep | None = None
+    branch: BranchStep | None = None
+    start_workflow: StartWorkflowStep | None = None
     exit: Flag | None = None
-    webhook: Webhook | None = None
-    grant: Grant | None = None
+    webhook: WebhookStep | None = None
+    grant: GrantStep | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -191,20 +200,20 @@ class Step(Compact):
         return self
 
 
-class After(Model):
+class ReentryDelay(StrictModel):
     """Again, but not before so much time has passed since the last entry."""
 
     after: Duration
 
 
-class Journey(Model):
+class Journey(StrictModel):
     """A sequence of steps that an event starts, if the condition holds."""
 
     name: Slug
-    on: Event
-    when: Cel | None = None
-    exit_on: tuple[Event, ...] | None = None
-    reentry: Literal["never", "always"] | After | None = None
+    on: StartingEvent
+    when: CelCondition | None = None
+    exit_on: tuple[StartingEvent, ...] | None = None
+    reentry: Literal["never", "always"] | ReentryDelay | None = None
     """Of the same subject; always, where nothing else is said."""
     steps: Annotated[tuple[Step, ...], AfterValidator(not_empty)]
 
@@ -227,24 +236,24 @@ class Journey(Model):
         awaited = (step.wait.event for _, step in self.walk() if step.wait)
         return event in (self.on, *(self.exit_on or ()), *awaited)
 
-    def walk(self) -> Iterator[tuple[Place, Step]]:
+    def walk(self) -> Iterator[tuple[FieldPath, Step]]:
         """Every step in reading order, those of branches after their branch, with its place in the journey."""
         yield from _walk(("steps",), self.steps)
 
     @field_validator("reentry", mode="before")
     @classmethod
     def _known_policy(cls, reentry: Any) -> Any:
-        if reentry in (None, "never", "always") or isinstance(reentry, dict | After):
+        if reentry in (None, "never", "always") or isinstance(reentry, dict | ReentryDelay):
             return reentry
         raise ValueError("must be never, always or {after: DURATION}")
 
     @field_validator("steps")
     @classmethod
     def _within_limits(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        if sum(1 for _ in _walk((), steps)) > MOST_STEPS:
-            raise ValueError(f"must have at most {MOST_STEPS} steps, those of branches included")
-        if _longest(steps) > LONGEST_RUN:
-            raise ValueError(f"must not wait for more than {LONGEST_RUN.days} days in all")
+        if sum(1 for _ in _walk((), steps)) > MAX_STEPS:
+            raise ValueError(f"must have at most {MAX_STEPS} steps, those of branches included")
+        if _longest(steps) > MAX_TOTAL_WAIT:
+            raise ValueError(f"must not wait for more than {MAX_TOTAL_WAIT.days} days in all")
         return steps
 
     @field_validator("steps")
@@ -264,14 +273,18 @@ class Journey(Model):
         event = info.data.get("on")
         grants = [((*place, "grant"), step.grant) for place, step in _walk((), steps) if step.grant]
         if why := _NOTHING_TO_GRANT.get(str(event)):
-            refuse((place, f"must not be in a journey on {event}: {why}") for place, _ in grants)
+            raise_field_errors(
+                (place, f"must not be in a journey on {event}: {why}") for place, _ in grants
+            )
         if event in WITHOUT_FRIEND:
             told = f"must not be the friend: {event} is about the advocate alone"
-            refuse(((*place, "to"), told) for place, grant in grants if grant.to == "friend")
+            raise_field_errors(
+                ((*place, "to"), told) for place, grant in grants if grant.to == "friend"
+            )
         return steps
 
 
-def _walk(place: Place, steps: tuple[Step, ...]) -> Iterator[tuple[Place, Step]]:
+def _walk(place: FieldPath, steps: tuple[Step, ...]) -> Iterator[tuple[FieldPath, Step]]:
     for number, step in enumerate(steps):
         here = (*place, number)
         yield here, step

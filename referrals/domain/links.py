@@ -2,10 +2,10 @@
 
 from urllib.parse import quote
 
-from referrals.domain.clicks import Channel
+from referrals.domain.clicks import ShareChannel
 
 
-def link(public_url: str, code: str, via: Channel | None = None) -> str:
+def referral_link(public_url: str, code: str, via: ShareChannel | None = None) -> str:
     """With `via`, clicks of it are counted for that channel."""
     url = f"{public_url.rstrip('/')}/r/{quote(code)}"
     return f"{url}?via={via}" if via else url
@@ -21,8 +21,8 @@ def share_links(public_url: str, code: str, campaign_name: str) -> dict[str, str
     Sources: docs.x.com, "Web intent"; faq.whatsapp.com, "click to chat"; core.telegram.org/widgets/share; RFC 6068.
     """
 
-    def url(channel: Channel) -> str:
-        return quote(link(public_url, code, channel), safe="")
+    def url(channel: ShareChannel) -> str:
+        return quote(referral_link(public_url, code, channel), safe="")
 
     name = quote(campaign_name, safe="")
     between = quote(": ", safe="")
@@ -32,5 +32,5 @@ def share_links(public_url: str, code: str, campaign_name: str) -> dict[str, str
         "x": f"https://x.com/intent/tweet?text={name}&url={url('x')}",
         "facebook": f"https://www.facebook.com/sharer/sharer.php?u={url('facebook')}",
         "telegram": f"https://t.me/share/url?url={url('telegram')}&text={name}",
-        "link": link(public_url, code, "link"),
+        "link": referral_link(public_url, code, "link"),
     }

@@ -61,7 +61,7 @@ def check_currency(code: str) -> str:
 Currency = Annotated[str, AfterValidator(check_currency)]
 
 
-def digits_of(currency: str) -> int:
+def decimals_of(currency: str) -> int:
     """How many decimals the currency has by ISO 4217: JPY 0, EUR 2, KWD 3."""
     return _DIGITS.get(check_currency(currency), 2)
 
@@ -73,7 +73,7 @@ def parse_amount(text: str, currency: str) -> int:
         ValueError: a sign, exponent, space or other character that is no digit; more than 12 digits before
             the point or more decimals than the currency has; an unknown currency.
     """
-    digits = digits_of(currency)
+    digits = decimals_of(currency)
     match = _AMOUNT.fullmatch(text)
     if match is None:
         raise ValueError(
@@ -88,7 +88,7 @@ def parse_amount(text: str, currency: str) -> int:
 
 def format_amount(minor: int, currency: str) -> str:
     """Minor units as a decimal string with all of the currency's decimals: 11990 EUR is ``"119.90"``."""
-    digits = digits_of(currency)
+    digits = decimals_of(currency)
     sign = "-" if minor < 0 else ""
     text = str(abs(minor)).rjust(digits + 1, "0")
     return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else sign + text

@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from referrals.domain.campaign_fields import Flag, PositiveInt, Slug, check_money, unique_names
 from referrals.domain.codes import DEFAULT_CHARSET, check_pattern
-from referrals.domain.discounts import Discount, Terms
+from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.durations import Duration
-from referrals.domain.fields import Count, Flag, Model, Slug, check_money, unique_names
 from referrals.domain.money import MAX_POINTS, Currency, parse_amount
+from referrals.domain.strict_model import StrictModel
 
 Provider = Literal["ledger", "voucherify", "talon_one", "http"]
 """Where rewards are issued: in the own ledger, or in somebody else's."""
@@ -24,7 +25,7 @@ class Asset(NamedTuple):
     currency: str | None
 
 
-class Reward(Model):
+class Reward(StrictModel):
     """Points (a whole number), gift credit (a decimal string and its currency), or one coupon.
 
     A coupon gives a discount; its code is one of a pool that was imported, or is made by a pattern.
@@ -55,7 +56,9 @@ class Reward(Model):
     @property
     def terms(self) -> dict[str, Any]:
         """What the own ledger is to keep with it, as JSON: how long it is good; for a coupon `discounts.Terms`."""
-        return self.model_dump(mode="json", include=set(Terms.model_fields), exclude_defaults=True)
+        return self.model_dump(
+            mode="json", include=set(CouponTerms.model_fields), exclude_defaults=True
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -118,12 +121,12 @@ def _one(amount: Any) -> int:
     return amount
 
 
-class Tier(Model):
+class Tier(StrictModel):
     """When the advocate is rewarded: for `each` conversion, or `at` so many (a milestone)."""
 
     name: Slug
     each: Flag = False
-    at: Count | None = None
+    at: PositiveInt | None = None
     reward: Reward
 
     @model_validator(mode="after")
@@ -133,13 +136,13 @@ class Tier(Model):
         return self
 
 
-class Rollback(Model):
+class RollbackSettings(StrictModel):
     """Whether a balance may go below zero when a reward that is spent already is taken back."""
 
     allow_negative: Flag = False
 
 
-class Rewards(Model):
+class RewardSettings(StrictModel):
     """What the friend and the advocate are given, and where it is issued."""
 
     friend: Reward | None = None
@@ -147,7 +150,7 @@ class Rewards(Model):
     provider: Provider = "ledger"
     target: Target = Field(default_factory=dict)
     approval: Literal["manual"] | None = None
-    rollback: Rollback = Rollback()
+    rollback: RollbackSettings = RollbackSettings()
 
     def provider_of(self, reward: Reward) -> tuple[Provider, Target]:
         """Where this reward is issued: its own provider and target, else the campaign's; by the ledger, its terms."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from cel_expr_python import cel
 
-Context = Mapping[str, Mapping[str, Any]]
+RuleContext = Mapping[str, Mapping[str, Any]]
 """What a condition reads: a map for each of `VARIABLES` that there is."""
 
-MAX_CONDITION = 2000
+MAX_CONDITION_LENGTH = 2000
 """The most characters that a condition may have."""
 
 VARIABLES = (
@@ -32,7 +32,7 @@ VARIABLES = (
 )
 
 _PERSON = {"id": "cus_42", "name": "Fay", "email": "friend@example.com", "locale": "de"}
-EXAMPLE: dict[str, dict[str, Any]] = {
+EXAMPLE_VALUES: dict[str, dict[str, Any]] = {
     "order": {
         "id": "7781",
         "amount": 119.9,
@@ -69,7 +69,7 @@ _STRING = re.compile(r"""[rR]?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
 _STATUS = re.compile(
     r"^[A-Z_]+: (?:ERROR: <input>:-1:-1: )?| \[[A-Z_]+\]$| expecting \{.*| \(in container ''\)"
 )
-_FIELD = re.compile(rf"(?<![\w.])({'|'.join(EXAMPLE)})\.(\w+)(?!\w*\()")
+_FIELD = re.compile(rf"(?<![\w.])({'|'.join(EXAMPLE_VALUES)})\.(\w+)(?!\w*\()")
 
 
 class RuleError(ValueError):
@@ -87,7 +87,7 @@ class Condition:
     where: str
     _expression: Any = field(repr=False, compare=False)
 
-    def holds(self, context: Context) -> bool:
+    def holds(self, context: RuleContext) -> bool:
         """Whether the condition is true of the context, in which a missing variable is an empty map.
 
         Raises:
@@ -115,8 +115,10 @@ def compile_condition(text: str, *, where: str) -> Condition:
     Raises:
         RuleError: it is too long, is not CEL, names an unknown variable, or gives no truth value.
     """
-    if len(text) > MAX_CONDITION:
-        raise RuleError(f"{where}: has {len(text)} characters; at most {MAX_CONDITION} are allowed")
+    if len(text) > MAX_CONDITION_LENGTH:
+        raise RuleError(
+            f"{where}: has {len(text)} characters; at most {MAX_CONDITION_LENGTH} are allowed"
+        )
     try:
         expression = _ENV.compile(text)
     except RuntimeError as error:
@@ -144,15 +146,15 @@ def _check_fields(condition: Condition) -> None:
     """Refuse a misspelt field: it would be missing from every order, and fail every friend."""
     for match in _FIELD.finditer(_STRING.sub('""', condition.text)):
         variable, name = match.groups()
-        if name not in EXAMPLE[variable]:
-            known = ", ".join(EXAMPLE[variable])
+        if name not in EXAMPLE_VALUES[variable]:
+            known = ", ".join(EXAMPLE_VALUES[variable])
             raise RuleError(f"{condition.where}: {variable} has no {name}; there are {known}")
 
 
 def _check_kinds(condition: Condition) -> None:
     """Refuse what compares a number with a text; the compiler does not know the kinds of fields."""
     try:
-        condition.holds(EXAMPLE)
+        condition.holds(EXAMPLE_VALUES)
     except RuleError as error:
         if "overload" in str(error):
             raise

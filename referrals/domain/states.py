@@ -24,10 +24,10 @@ AWAITING_CONFIRMATION = frozenset(
     {ReferralState.HELD, ReferralState.IN_REVIEW, ReferralState.DEFERRED}
 )
 
-COUNTED = frozenset({ReferralState.CONFIRMED, ReferralState.REWARDED})
+COUNTS_TOWARD_TIERS = frozenset({ReferralState.CONFIRMED, ReferralState.REWARDED})
 """These count toward tiers."""
 
-PLACED = AWAITING_CONFIRMATION | COUNTED
+COUNTS_TOWARD_LIMITS = AWAITING_CONFIRMATION | COUNTS_TOWARD_TIERS
 """These take a place under the limits."""
 
 
@@ -50,34 +50,3 @@ class Decision(StrEnum):
     HELD = "held"
     REJECTED = "rejected"
     DEFERRED = "deferred"
-
-
-class RejectReason(StrEnum):
-    """Why a sign-up or conversion is refused."""
-
-    UNKNOWN_CODE = "unknown_code"
-    CODE_NOT_PUBLISHED = "code_not_published"
-    CODE_INACTIVE = "code_inactive"
-    CODE_NOT_STARTED = "code_not_started"
-    CODE_EXPIRED = "code_expired"
-    CODE_EXHAUSTED = "code_exhausted"
-    CAMPAIGN_NOT_RUNNING = "campaign_not_running"
-    CAMPAIGN_LIMIT_REACHED = "campaign_limit_reached"
-    ADVOCATE_LIMIT_REACHED = "advocate_limit_reached"
-    IN_COOLDOWN = "in_cooldown"
-    SELF_REFERRAL = "self_referral"
-    ALREADY_REFERRED = "already_referred"
-    EXISTING_CUSTOMER = "existing_customer"
-    ATTRIBUTION_EXPIRED = "attribution_expired"
-    RULE_FAILED = "rule_failed"
-    FRAUD_SUSPECTED = "fraud_suspected"
-    REJECTED_BY_REVIEW = "rejected_by_review"
-
-
-class RollBackReason(StrEnum):
-    """Why an accepted conversion is taken back."""
-
-    ORDER_REFUNDED = "order_refunded"
-    ORDER_CANCELLED = "order_cancelled"
-    NO_LONGER_QUALIFIES = "no_longer_qualifies"
-    ROLLED_BACK_BY_OPERATOR = "rolled_back_by_operator"

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-from referrals.domain.campaign import Tier
+from referrals.domain.rewards import Tier
 
 
-def each_conversion(tiers: Iterable[Tier]) -> list[Tier]:
+def each_conversion_tiers(tiers: Iterable[Tier]) -> list[Tier]:
     """Tiers rewarded for each unique conversion."""
     return [tier for tier in tiers if tier.each]
 
 
-def won(tiers: Iterable[Tier], count: int, reached: Iterable[str]) -> list[Tier]:
+def earned_milestones(tiers: Iterable[Tier], count: int, reached: Iterable[str]) -> list[Tier]:
     """Milestones that `count` confirmed conversions earn and that are not among the `reached` names."""
     held = set(reached)
     return [tier for tier in tiers if tier.at and tier.at <= count and tier.name not in held]

@@ -28,7 +28,7 @@ from pydantic import BaseModel, JsonValue, RootModel, SecretStr
 
 from referrals.clock import Clock, utc_now
 from referrals.domain.money import format_amount, parse_amount
-from referrals.domain.signatures import key_of, signature_headers
+from referrals.domain.webhook_signatures import signature_headers, signing_key
 from referrals.providers import Grant, Receipt, RewardType, Spent
 from referrals.providers.http_client import Api, Refusal
 
@@ -52,7 +52,7 @@ class _Signature(httpx.Auth):
     requires_request_body = True
 
     def __init__(self, secret: SecretStr, clock: Clock) -> None:
-        self._key = key_of(secret.get_secret_value())
+        self._key = signing_key(secret.get_secret_value())
         self._clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:

@@ -24,8 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from referrals.domain.fields import Model
 from referrals.domain.money import format_amount
+from referrals.domain.strict_model import StrictModel
 from referrals.providers import Grant, Permanent, Receipt, Retryable, RewardType
 from referrals.providers.http_client import Api, Nothing, Refusal, segment
 from referrals.providers.target import Target
@@ -35,7 +35,7 @@ _PAGE = 1000
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-class Loyalty(Model):
+class Loyalty(StrictModel):
     """A profile-based loyalty programme, by its number, and one of its subledgers."""
 
     program: Annotated[int, Field(strict=True, gt=0)]

@@ -5,11 +5,11 @@ from typing import Any, Self
 
 from pydantic import ValidationError, ValidationInfo
 
-from referrals.domain.fields import Model
+from referrals.domain.strict_model import StrictModel
 from referrals.providers import Grant, Permanent, RewardType
 
 
-class Target(Model):
+class Target(StrictModel):
     """The `target` of a campaign's rewards, as one provider understands it."""
 
     @classmethod

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 import httpx
 from pydantic import Field, SecretStr, ValidationInfo, model_validator
 
-from referrals.domain.fields import Line
+from referrals.domain.campaign_fields import SingleLine
 from referrals.providers import Grant, Receipt, RewardType
 from referrals.providers.http_client import Api
 from referrals.providers.target import Target
@@ -29,9 +29,9 @@ class VoucherifyTarget(Target):
     """The loyalty programme, of API v2, that has the customers' cards."""
     card_definition: Annotated[str, Field(pattern=r"^lcdef_[a-f0-9]+$")] | None = None
     """Which of a member's cards, where the programme has more than one."""
-    loyalty_campaign: Line | None = None
+    loyalty_campaign: SingleLine | None = None
     """Name or id of the loyalty campaign, of API v1, that has the customers' cards."""
-    gift_campaign: Line | None = None
+    gift_campaign: SingleLine | None = None
     """Name or id of the campaign that has the customers' gift cards."""
 
     @model_validator(mode="after")

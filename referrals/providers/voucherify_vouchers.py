@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from referrals.domain.money import digits_of
+from referrals.domain.money import decimals_of
 from referrals.providers import Grant, Permanent, Receipt, Retryable
 from referrals.providers.http_client import Api, Refusal, segment
 
@@ -146,7 +146,7 @@ class GiftCards(_Vouchers):
 
 def _hundredths(minor: int, currency: str) -> int:
     """Minor units as Voucherify counts money of any currency: in hundredths of the major unit."""
-    scale: int = 10 ** digits_of(currency)
+    scale: int = 10 ** decimals_of(currency)
     hundredths, rest = divmod(minor * 100, scale)
     if rest:
         raise Permanent(

@@ -9,8 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, select
 
-from referrals.domain.decisions import Reason
-from referrals.domain.states import RejectReason
+from referrals.domain.reasons import Reason, RejectReason
 from referrals.store.activity.log import Scene
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import CampaignInForce

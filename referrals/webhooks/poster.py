@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from referrals.clock import Clock, utc_now
-from referrals.domain.signatures import key_of, signature_headers
-from referrals.domain.webhooks import Answer
+from referrals.domain.webhook_retries import DeliveryResponse
+from referrals.domain.webhook_signatures import signature_headers, signing_key
 from referrals.webhooks.addresses import Address, NotAllowed, Resolve, allowed, resolve
 
 TIMEOUT = timedelta(seconds=15)
@@ -61,18 +61,20 @@ class Poster:
 
     async def post(
         self, url: str, message: str, event: Mapping[str, Any], secrets: Sequence[str]
-    ) -> Answer:
+    ) -> DeliveryResponse:
         """Post the CloudEvent, signed by each of the secrets. Of the answer only status and headers are read."""
         if not secrets:
-            return Answer(None, "there is no secret to sign by: set REFERRALS_WEBHOOK_SECRET")
+            return DeliveryResponse(
+                None, "there is no secret to sign by: set REFERRALS_WEBHOOK_SECRET"
+            )
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-        headers = signature_headers(map(key_of, secrets), message, self._clock(), body)
+        headers = signature_headers(map(signing_key, secrets), message, self._clock(), body)
         try:
             async with asyncio.timeout(self._timeout):
                 found = await allowed(url, private=self._private, resolve=self._resolve)
                 return await self._first(found[:MOST_ADDRESSES], url, headers, body)
         except (OSError, ValueError, NotAllowed, httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(None, self._words(error))
+            return DeliveryResponse(None, self._words(error))
 
     def _words(self, error: Exception) -> str:
         match error:
@@ -89,7 +91,7 @@ class Poster:
 
     async def _first(
         self, addresses: Sequence[Address], url: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    ) -> DeliveryResponse:
         """From the first address that takes a connection."""
         *others, last = addresses
         for address in others:
@@ -101,7 +103,7 @@ class Poster:
 
     async def _exchange(
         self, address: Address, url: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    ) -> DeliveryResponse:
         # A client for each call: its connection is no one else's, whatever name led to the same address.
         named = httpx.URL(url)
         async with httpx.AsyncClient(
@@ -118,13 +120,13 @@ class Poster:
             await response.aclose()
         return self._answer(response)
 
-    def _answer(self, response: httpx.Response) -> Answer:
+    def _answer(self, response: httpx.Response) -> DeliveryResponse:
         status = response.status_code
         if response.is_success:
-            return Answer(status)
+            return DeliveryResponse(status)
         followed = ": redirects are not followed" if status in _REDIRECTS else ""
         wished = _retry_after(response.headers.get("retry-after", ""), self._clock())
-        return Answer(status, f"answered {status}{followed}", wished)
+        return DeliveryResponse(status, f"answered {status}{followed}", wished)
 
 
 def _retry_after(text: str, now: datetime) -> timedelta:

@@ -15,7 +15,7 @@ from entrypoints.api import hooks
 from entrypoints.api.bodies import MOST_BYTES
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from referrals.domain.statuses import Preference, Status
+from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.settings import Settings
 from tests.api.problems import problem
 from tests.channels.fake_graph_api import Sent, Template
@@ -43,8 +43,8 @@ def sent(number: int = 1) -> Sent:
 @dataclass
 class Api:
     http: httpx.AsyncClient
-    statuses: list[Status] = field(default_factory=list)
-    preferences: list[Preference] = field(default_factory=list)
+    statuses: list[MessageStatus] = field(default_factory=list)
+    preferences: list[MarketingPreference] = field(default_factory=list)
     broken: bool = False
 
     async def note(self, _: Any, statuses: Any, preferences: Any, now: datetime) -> None:
@@ -127,7 +127,7 @@ async def test_each_status_is_handed_on_with_our_key(api: Api):
     response = await api.hear(hook(*(status(sent(), state, NOW) for state in states)))
 
     assert (response.status_code, response.content) == (200, b"")
-    assert api.statuses == [Status("msg-1", "wamid.1", state, NOW) for state in states]
+    assert api.statuses == [MessageStatus("msg-1", "wamid.1", state, NOW) for state in states]
 
 
 # By the table of Meta's codes.
@@ -165,8 +165,8 @@ async def test_a_preference_is_handed_on_with_the_address_and_the_time(api: Api)
     await api.hear(hook(preferences=[stop, resume | {"timestamp": str(resume["timestamp"])}]))
 
     assert api.preferences == [
-        Preference("whatsapp", "+4915112345678", "stop", NOW),
-        Preference("whatsapp", "+4915112345678", "resume", NOW + timedelta(days=1)),
+        MarketingPreference("whatsapp", "+4915112345678", "stop", NOW),
+        MarketingPreference("whatsapp", "+4915112345678", "resume", NOW + timedelta(days=1)),
     ]
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from referrals.domain.campaign import Asset, Campaign
+from referrals.domain.campaign import Campaign
 from referrals.domain.event_names import INBOUND, OUTBOUND
 from referrals.domain.journeys import Journey
+from referrals.domain.rewards import Asset
 from tests.domain.campaigns import FULL, ISO, POINTS, SEND, SLUG, SMALLEST, problems, with_
 
 

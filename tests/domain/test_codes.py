@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from referrals.domain.codes import (
     DEFAULT_CHARSET,
-    MAX_LENGTH,
+    MAX_CODE_LENGTH,
     check_charset,
     check_pattern,
-    generate,
+    generate_code,
     is_code,
-    normalise,
+    normalise_code,
 )
 
 patterns = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?#{5,20}", fullmatch=True)
@@ -24,26 +24,26 @@ def test_the_default_charset_has_no_characters_that_are_mistaken_for_one_another
 
 @given(patterns)
 def test_a_generated_code_has_the_pattern_and_its_one_spelling(pattern):
-    code = generate(check_pattern(pattern, DEFAULT_CHARSET), DEFAULT_CHARSET)
+    code = generate_code(check_pattern(pattern, DEFAULT_CHARSET), DEFAULT_CHARSET)
 
     shape = "".join(f"[{DEFAULT_CHARSET}]" if c == "#" else re.escape(c) for c in pattern.upper())
     assert re.fullmatch(shape, code)
     assert is_code(code)
-    assert normalise(code) == code
+    assert normalise_code(code) == code
 
 
 def test_a_lower_case_charset_makes_upper_case_codes():
-    assert re.fullmatch("GO-[ABCDEFGHJK]{6}", generate("go-######", "abcdefghjk"))
+    assert re.fullmatch("GO-[ABCDEFGHJK]{6}", generate_code("go-######", "abcdefghjk"))
 
 
 def test_generated_codes_differ():
-    codes = {generate("####-####", DEFAULT_CHARSET) for _ in range(1000)}
+    codes = {generate_code("####-####", DEFAULT_CHARSET) for _ in range(1000)}
 
     assert len(codes) == 1000
 
 
 def test_every_character_of_the_charset_comes_up():
-    drawn = "".join(generate("#" * 40, DEFAULT_CHARSET) for _ in range(100))
+    drawn = "".join(generate_code("#" * 40, DEFAULT_CHARSET) for _ in range(100))
 
     assert set(drawn) == set(DEFAULT_CHARSET)
 
@@ -69,7 +69,7 @@ def test_a_pattern_of_exactly_the_fewest_codes_is_taken():
     "pattern",
     [
         "", "########/", "a b########", "-########", "########-", "########.", "../########", "\u00e4########",
-        "########?x=1", "%########", "########\n", "#" * (MAX_LENGTH + 1),
+        "########?x=1", "%########", "########\n", "#" * (MAX_CODE_LENGTH + 1),
     ],
 )  # fmt: skip
 def test_a_pattern_that_is_not_safe_in_a_url_is_refused(pattern):
@@ -103,8 +103,8 @@ def test_what_is_not_safe_in_a_url_cannot(text):
 
 @given(st.text(max_size=80))
 def test_a_code_has_one_spelling(text):
-    assert normalise(normalise(text)) == normalise(text)
+    assert normalise_code(normalise_code(text)) == normalise_code(text)
 
 
 def test_codes_are_the_same_in_upper_and_lower_case():
-    assert normalise("  spring-7k2m\n") == normalise("SPRING-7K2M")
+    assert normalise_code("  spring-7k2m\n") == normalise_code("SPRING-7K2M")

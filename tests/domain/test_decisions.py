@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.decisions import CodeFacts, FriendFacts, Places, Reason, due_at, qualify
-from referrals.domain.states import RejectReason
+from referrals.domain.qualification import CodeFacts, FriendFacts, LimitUsage, due_at, qualify
+from referrals.domain.reasons import Reason, RejectReason
 
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -19,7 +19,7 @@ FRIEND = FriendFacts(
     existing_customer=False,
     signed_up=False,
 )
-PLACES = Places(by_campaign=0, by_advocate=0, last_at=None)
+PLACES = LimitUsage(by_campaign=0, by_advocate=0, last_at=None)
 
 
 def campaign(**parts) -> Campaign:
@@ -34,7 +34,7 @@ ALL_WRONG = {
     "state": "paused",
     "code": replace(CODE, published=False, active=False, expires_at=NOW, exhausted=True),
     "friend": replace(FRIEND, is_advocate=True, already_referred=True, existing_customer=True),
-    "places": Places(by_campaign=1, by_advocate=1, last_at=NOW),
+    "places": LimitUsage(by_campaign=1, by_advocate=1, last_at=NOW),
 }
 LIMITED = campaign(
     conversion={"new_customers_only": True, "rules": [RULE]},
@@ -66,7 +66,7 @@ def test_the_first_reason_in_the_order_of_the_stage_is_given():
         ("existing_customer", {"friend": FRIEND}),
         ("code_exhausted", {"code": CODE}),
         ("campaign_limit_reached", {"places": replace(facts["places"], by_campaign=0)}),
-        ("advocate_limit_reached", {"places": Places(0, 0, NOW)}),
+        ("advocate_limit_reached", {"places": LimitUsage(0, 0, NOW)}),
         ("in_cooldown", {"places": PLACES}),
     ]
     for reason, mend in mended:
@@ -119,9 +119,9 @@ def test_a_sign_up_made_in_time_keeps_an_expired_code_but_not_one_switched_off()
 def test_a_cooldown_that_defers_gives_the_next_free_place():
     deferring = campaign(limits={"cooldown": {"period": "P1D", "on_hit": "defer"}})
 
-    assert decide(deferring, places=Places(0, 0, NOW - 2 * DAY)) == NOW
-    assert decide(deferring, places=Places(0, 0, NOW)) == NOW + DAY
-    assert decide(deferring, places=Places(0, 0, NOW + 3 * DAY)) == NOW + 4 * DAY
+    assert decide(deferring, places=LimitUsage(0, 0, NOW - 2 * DAY)) == NOW
+    assert decide(deferring, places=LimitUsage(0, 0, NOW)) == NOW + DAY
+    assert decide(deferring, places=LimitUsage(0, 0, NOW + 3 * DAY)) == NOW + 4 * DAY
 
 
 def test_a_reward_is_due_at_the_later_of_the_holds_end_and_the_place():

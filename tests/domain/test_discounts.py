@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from referrals.domain.discounts import Discount
 from referrals.domain.events import Order
-from referrals.domain.money import digits_of, format_amount
+from referrals.domain.money import decimals_of, format_amount
 
 CURRENCIES = st.sampled_from(["EUR", "JPY", "KWD"])
 MINOR = st.integers(0, 10**12 - 1)
@@ -66,7 +66,7 @@ def test_a_discount_is_never_negative_and_never_more_than_the_order(discount, pa
 @given(PERCENT, orders())
 def test_a_percentage_is_rounded_half_up_to_the_minor_unit(percent, paid):
     exact = Decimal(paid.amount) * percent / 100
-    rounded = exact.quantize(Decimal(1).scaleb(-digits_of(paid.currency)), ROUND_HALF_UP)
+    rounded = exact.quantize(Decimal(1).scaleb(-decimals_of(paid.currency)), ROUND_HALF_UP)
 
     assert Decimal(format_amount(off({"percent": percent}, paid), paid.currency)) == rounded
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from referrals.domain.events import MAX_DEPTH, Converted, parse_event
+from referrals.domain.event_fields import MAX_JSON_DEPTH
+from referrals.domain.events import FriendConverted, parse_event
 
 ORDER = {
     "id": "7781",
@@ -57,7 +58,7 @@ def fields_at_fault(event) -> set[str]:
 def test_the_events_of_the_contract_are_understood():
     event = parse_event(EVENT)
 
-    assert isinstance(event.data, Converted)
+    assert isinstance(event.data, FriendConverted)
     assert event.data.order is not None
     assert event.data.order.minor == 11990
     assert event.data.friend.phone == "+4915112345678"
@@ -87,7 +88,7 @@ def test_a_custom_event_keeps_what_else_it_carries_for_the_rules():
         EVENT | {"type": "subscription_started", "data": {"friend": {"id": "f"}, "plan": "pro"}}
     )
 
-    assert isinstance(event.data, Converted)
+    assert isinstance(event.data, FriendConverted)
     assert custom.data.model_extra == {"plan": "pro"}
 
 
@@ -154,7 +155,7 @@ def test_a_missing_payload_is_refused():
 
 def test_free_form_attributes_have_a_bounded_depth():
     deep: dict = {}
-    for _ in range(MAX_DEPTH + 2):
+    for _ in range(MAX_JSON_DEPTH + 2):
         deep = {"deeper": deep}
 
     assert fields_at_fault(with_("data.order.attributes", {"deep": deep})) == {

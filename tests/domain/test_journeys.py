@@ -10,8 +10,14 @@ from pydantic import ValidationError
 
 from referrals.campaign_file import problems_of
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.journey_run import Plan, Standing, passed, waiting, woken
-from referrals.domain.journeys import MOST_STEPS, Journey, Wait
+from referrals.domain.journey_interpreter import (
+    JourneyPlan,
+    JourneyPosition,
+    advance,
+    start_waiting,
+    wake_up,
+)
+from referrals.domain.journeys import MAX_STEPS, Journey, WaitStep
 
 SEND = {"send": {"template": "nudge_friend", "to": "friend", "channels": ["log"]}}
 POINTS = {"type": "points", "amount": 20}
@@ -148,7 +154,7 @@ def size(steps):
     return len(steps) + sum(size(branch["then"]) + size(branch["else"]) for branch in branches)
 
 
-@given(STEPS.filter(lambda steps: size(steps) <= MOST_STEPS))
+@given(STEPS.filter(lambda steps: size(steps) <= MAX_STEPS))
 def test_a_journey_survives_json(steps):
     valid = of(*steps, on=CONVERTED, reentry={"after": "P2D"}, exit_on=["referral_expired"])
 
@@ -156,7 +162,7 @@ def test_a_journey_survives_json(steps):
     assert Journey.model_validate(valid.model_dump(mode="json")) == valid
 
 
-@given(STEPS.filter(lambda steps: size(steps) <= MOST_STEPS), st.data())
+@given(STEPS.filter(lambda steps: size(steps) <= MAX_STEPS), st.data())
 def test_whatever_the_branches_say_a_run_goes_forward_by_what_is_written_to_its_end(steps, data):
     expected = []
 
@@ -174,11 +180,11 @@ def test_whatever_the_branches_say_a_run_goes_forward_by_what_is_written_to_its_
 
     answers = []
     read(steps)
-    plan, standing, taken = Plan(of(*steps, on=CONVERTED)), Standing(), []
+    plan, standing, taken = JourneyPlan(of(*steps, on=CONVERTED)), JourneyPosition(), []
     while stop := plan.at(standing):
         taken.append(next(iter(stop.step.model_fields_set)))
         holds = answers.pop(0) if stop.step.branch else True
-        after = passed(standing, stop, holds=holds)
+        after = advance(standing, stop, holds=holds)
         assert after.number > standing.number
         standing = after
 
@@ -186,7 +192,7 @@ def test_whatever_the_branches_say_a_run_goes_forward_by_what_is_written_to_its_
 
 
 def wait(**keys):
-    return Wait.model_validate(keys)
+    return WaitStep.model_validate(keys)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +216,7 @@ def wait(**keys):
 def test_a_time_of_day_is_the_next_that_local_clocks_show(now, until, zone, local):
     now = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
-    standing = waiting(Standing(), wait(until=until), now, zone)
+    standing = start_waiting(JourneyPosition(), wait(until=until), now, zone)
 
     assert standing.wake_at.astimezone(ZoneInfo(zone)).isoformat() == local
 
@@ -224,7 +230,7 @@ MOMENTS = st.timedeltas(timedelta(0), timedelta(days=2000)).map(lambda passed: N
     st.sampled_from(["Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Asia/Kathmandu"]),
 )
 def test_a_time_of_day_is_never_more_than_a_day_and_an_hour_away(now, until, zone):
-    standing = waiting(Standing(), wait(until=until), now, zone)
+    standing = start_waiting(JourneyPosition(), wait(until=until), now, zone)
 
     assert now <= standing.wake_at <= now + timedelta(hours=26)
 
@@ -233,36 +239,38 @@ AWAIT = {"event": "referral_converted", "timeout": "P3D"}
 
 
 def test_a_wait_is_over_when_its_time_has_come_and_not_before():
-    plan = Plan(of({"wait": "P2D"}, SEND))
-    stop = plan.at(Standing())
-    standing = waiting(Standing(), stop.step.wait, NOW, "UTC")
+    plan = JourneyPlan(of({"wait": "P2D"}, SEND))
+    stop = plan.at(JourneyPosition())
+    standing = start_waiting(JourneyPosition(), stop.step.wait, NOW, "UTC")
 
-    assert woken(standing, stop, NOW + timedelta(days=1)) is standing
-    assert woken(standing, stop, NOW + timedelta(days=2)) == Standing(1)
+    assert wake_up(standing, stop, NOW + timedelta(days=1)) is standing
+    assert wake_up(standing, stop, NOW + timedelta(days=2)) == JourneyPosition(1)
 
 
 @pytest.mark.parametrize("happened", [True, False])
 def test_an_awaited_event_or_its_time_out_ends_the_wait_and_says_which(happened):
-    plan = Plan(of({"wait": AWAIT}, {"wait": "P1D"}, SEND))
-    stop = plan.at(Standing())
-    standing = waiting(Standing(happened=True), stop.step.wait, NOW, "UTC")
+    plan = JourneyPlan(of({"wait": AWAIT}, {"wait": "P1D"}, SEND))
+    stop = plan.at(JourneyPosition())
+    standing = start_waiting(JourneyPosition(happened=True), stop.step.wait, NOW, "UTC")
     assert not standing.happened
     if happened:
-        standing = Standing(0, standing.wake_at, standing.awaits, happened=True)
+        standing = JourneyPosition(0, standing.wake_at, standing.awaits, happened=True)
 
-    after = woken(standing, stop, NOW + timedelta(days=0 if happened else 3))
-    assert after == Standing(1, happened=happened)
+    after = wake_up(standing, stop, NOW + timedelta(days=0 if happened else 3))
+    assert after == JourneyPosition(1, happened=happened)
 
     # A wait for a time afterwards takes its time, and does not forget it.
     second = plan.at(after)
-    later = waiting(after, second.step.wait, NOW, "UTC")
-    assert woken(later, second, NOW) is later
-    assert woken(later, second, NOW + timedelta(days=1)) == Standing(2, happened=happened)
+    later = start_waiting(after, second.step.wait, NOW, "UTC")
+    assert wake_up(later, second, NOW) is later
+    assert wake_up(later, second, NOW + timedelta(days=1)) == JourneyPosition(2, happened=happened)
 
 
 def test_the_day_that_counts_is_that_of_whom_the_next_message_goes_to():
     to_advocate = {"send": SEND["send"] | {"to": "advocate"}}
-    plan = Plan(of({"wait": "P1D"}, {"branch": {"when": "true", "then": [to_advocate]}}, SEND))
+    plan = JourneyPlan(
+        of({"wait": "P1D"}, {"branch": {"when": "true", "then": [to_advocate]}}, SEND)
+    )
 
     assert [plan.recipient_after(number) for number in range(5)] == [
         "advocate", "advocate", "advocate", "friend", None

@@ -3,7 +3,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.domain.links import link, share_links
+from referrals.domain.links import referral_link, share_links
 
 URL = "https://go.example/"
 NAME = "Frühling & Freunde: 50 % für 友達?"
@@ -16,8 +16,8 @@ def query(url: str) -> dict[str, str]:
 
 
 def test_a_link_leads_to_the_code_and_may_name_its_channel():
-    assert link(URL, "ADA-2026") == "https://go.example/r/ADA-2026"
-    assert link(URL, "ADA-2026", "qr") == "https://go.example/r/ADA-2026?via=qr"
+    assert referral_link(URL, "ADA-2026") == "https://go.example/r/ADA-2026"
+    assert referral_link(URL, "ADA-2026", "qr") == "https://go.example/r/ADA-2026?via=qr"
 
 
 def test_each_channel_s_link_opens_it_with_the_campaign_and_a_referral_link_of_its_own():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from referrals.domain.lots import Line, left
+from referrals.domain.wallet_lots import LotEntry, remaining_by_lot
 from tests.store.purse import NEVER, Lot, Purse
 
 START = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -25,7 +25,7 @@ class Wallet:
         self.now = START
         self.purse = Purse()
         self.standing: list[Lot] = []
-        self.lines: list[Line] = []
+        self.lines: list[LotEntry] = []
 
     def name(self, lot: Lot) -> str:
         return str(next(n for n, mine in enumerate(self.purse.lots) if mine is lot))
@@ -33,7 +33,7 @@ class Wallet:
     def enter(self, amount: int, lot: Lot | None = None) -> None:
         if amount:
             expires_at = lot.expires_at if lot and lot.expires_at < NEVER else None
-            self.lines.append(Line(amount, self.name(lot) if lot else None, expires_at))
+            self.lines.append(LotEntry(amount, self.name(lot) if lot else None, expires_at))
 
     def grant(self, amount: int, days: int | None) -> None:
         expires_at = self.now + timedelta(days=days) if days else NEVER
@@ -70,20 +70,24 @@ def test_the_entries_tell_what_is_left_of_every_grant(sequence: list[tuple[str, 
         getattr(wallet, kind.replace(" ", "_"))(*arguments)
 
         lots = {wallet.name(lot): lot.left for lot in wallet.purse.lots}
-        assert left(wallet.lines) == lots
+        assert remaining_by_lot(wallet.lines) == lots
 
 
 def test_a_spending_leaves_alone_what_is_granted_after_it():
     """Else points granted for a week would turn into points for ever."""
     soon = START + timedelta(days=7)
-    lines = [Line(100, "for ever", None), Line(-60, None, None), Line(100, "a week", soon)]
+    lines = [
+        LotEntry(100, "for ever", None),
+        LotEntry(-60, None, None),
+        LotEntry(100, "a week", soon),
+    ]
 
-    assert left(lines) == {"for ever": 40, "a week": 100}
+    assert remaining_by_lot(lines) == {"for ever": 40, "a week": 100}
 
 
 def test_a_wallet_of_years_is_read_at_once():
     days = [START + timedelta(days=n) for n in range(100_000)]
-    grants = [Line(10, str(n), day) for n, day in enumerate(days)]
-    spendings = [Line(-9, None, None)] * 100_000
+    grants = [LotEntry(10, str(n), day) for n, day in enumerate(days)]
+    spendings = [LotEntry(-9, None, None)] * 100_000
 
-    assert sum(left(grants + spendings).values()) == 100_000
+    assert sum(remaining_by_lot(grants + spendings).values()) == 100_000

@@ -7,7 +7,7 @@ from referrals.domain.money import (
     CURRENCIES,
     MAX_POINTS,
     Currency,
-    digits_of,
+    decimals_of,
     format_amount,
     parse_amount,
     parse_points,
@@ -86,7 +86,7 @@ def test_an_amount_survives_its_string(currency, minor):
 def test_a_string_has_all_decimals_of_its_currency(currency, minor):
     text = format_amount(minor, currency)
 
-    assert len(text.partition(".")[2]) == digits_of(currency)
+    assert len(text.partition(".")[2]) == decimals_of(currency)
     assert int(text.replace(".", "")) == minor
 
 

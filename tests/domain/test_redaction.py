@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.domain.redaction import redact
+from referrals.domain.contact_redaction import redact
 
 numbers = st.from_regex(r"\+[1-9][0-9]{7,14}", fullmatch=True)
 

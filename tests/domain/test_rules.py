@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.domain.rules import MAX_CONDITION, RuleError, check_condition, compile_condition
+from referrals.domain.rules import (
+    MAX_CONDITION_LENGTH,
+    RuleError,
+    check_condition,
+    compile_condition,
+)
 
 ORDER = {"amount": 80.0, "currency": "EUR", "items": [{"sku": "a", "quantity": 2}], "note": None}
 
@@ -168,7 +173,7 @@ def test_a_regular_expression_takes_linear_time():
 
 
 def test_a_condition_of_the_greatest_length_is_taken():
-    text = "true".ljust(MAX_CONDITION)
+    text = "true".ljust(MAX_CONDITION_LENGTH)
 
     assert holds(text)
     assert "at most 2000 are allowed" in refusal(text + " ")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.domain.sending import Cap, QuietHours
+from referrals.domain.message_timing import FrequencyCap, QuietHours
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
@@ -90,13 +90,13 @@ def test_what_are_no_quiet_hours_is_refused(text: str):
 @pytest.mark.parametrize("text", ["", "0/P1D", "3", "3/1d", "-1/P1D", "3/P0D"])
 def test_what_is_no_cap_is_refused(text: str):
     with pytest.raises(ValueError, match="must be"):
-        Cap.parse(text)
+        FrequencyCap.parse(text)
 
 
 def test_a_place_is_free_when_the_oldest_that_counts_is_a_period_ago():
-    cap, now = Cap.parse("2/P1D"), datetime.combine(date(2026, 3, 4), time(12), UTC)
+    cap, now = FrequencyCap.parse("2/P1D"), datetime.combine(date(2026, 3, 4), time(12), UTC)
     hours = [now - timedelta(hours=ago) for ago in (30, 20, 5)]
 
-    assert cap.free_at(hours[:2], now) is None
-    assert cap.free_at(hours, now) == now + timedelta(hours=4)
-    assert cap.free_at([*hours, now], now) == now + timedelta(hours=19)
+    assert cap.next_slot_at(hours[:2], now) is None
+    assert cap.next_slot_at(hours, now) == now + timedelta(hours=4)
+    assert cap.next_slot_at([*hours, now], now) == now + timedelta(hours=19)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.domain.campaign import Tier
-from referrals.domain.tiers import each_conversion, next_milestone, won
+from referrals.domain.rewards import Tier
+from referrals.domain.tiers import each_conversion_tiers, earned_milestones, next_milestone
 
 REWARD = {"type": "points", "amount": 1}
 TIERS = [
@@ -15,12 +15,12 @@ TIERS = [
 
 
 def test_only_tiers_for_each_conversion_are_rewarded_with_every_one():
-    assert [tier.name for tier in each_conversion(TIERS)] == ["each"]
+    assert [tier.name for tier in each_conversion_tiers(TIERS)] == ["each"]
 
 
 @given(st.integers(0, 20), st.sets(st.sampled_from(["five", "ten"])))
 def test_a_count_earns_exactly_the_milestones_at_or_under_it_that_are_not_held(count, held):
-    earned = {tier.name for tier in won(TIERS, count, held)}
+    earned = {tier.name for tier in earned_milestones(TIERS, count, held)}
 
     assert earned == {name for name, at in (("five", 5), ("ten", 10)) if at <= count} - held
 

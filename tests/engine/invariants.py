@@ -13,8 +13,8 @@ from referrals.domain.campaign import Campaign
 from referrals.domain.states import (
     AWAITING_CONFIRMATION,
     CLOSED_WITHOUT_CONVERSION,
-    COUNTED,
-    PLACED,
+    COUNTS_TOWARD_LIMITS,
+    COUNTS_TOWARD_TIERS,
 )
 from referrals.store import Store, schema
 
@@ -43,7 +43,7 @@ class Facts:
 
     @property
     def placed(self) -> Rows:
-        return [row for row in self.referrals if row.state in PLACED]
+        return [row for row in self.referrals if row.state in COUNTS_TOWARD_LIMITS]
 
     def balances(self) -> Counter[tuple[str, str]]:
         """By owner and kind of account."""
@@ -110,14 +110,14 @@ def rewards_follow_their_referral(now: Facts) -> None:
     for referral in now.referrals:
         if referral.state in AWAITING_CONFIRMATION:
             assert states[referral.id] == {"pending"}
-        elif referral.state in COUNTED:
+        elif referral.state in COUNTS_TOWARD_TIERS:
             assert states[referral.id] == {"granted"}
         else:
             assert states[referral.id] <= {"voided", "rolled_back"}
 
 
 def milestones_follow_the_count_and_each_is_paid_once(now: Facts) -> None:
-    counted = Counter(row.advocate_id for row in now.referrals if row.state in COUNTED)
+    counted = Counter(row.advocate_id for row in now.referrals if row.state in COUNTS_TOWARD_TIERS)
     live = Counter(row.milestone_id for row in now.rewards if row.state in ("pending", "granted"))
     tiers = [tier.at for tier in now.campaign.rewards.tiers if tier.at]
     for advocate in now.advocates:

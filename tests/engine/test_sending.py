@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from referrals.channels import Blocked, Unavailable, Unclear, Unreachable
-from referrals.domain.statuses import Status
+from referrals.domain.message_status import MessageStatus
 from referrals.store import schema
 from referrals.store.messaging import deliveries
 from tests.engine.campaigns import campaign
@@ -79,7 +79,7 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
         await world.until_closed(await world.referral_run("spring", "fay"))
         await world.sleep(days=6)
 
-        failed = Status(None, row.reference, "failed", world.now(), "refused", "c", "s.")
+        failed = MessageStatus(None, row.reference, "failed", world.now(), "refused", "c", "s.")
         async with world.store.begin() as tx:
             await deliveries.note(tx, "whatsapp", failed, world.now())
         assert await world.intake.drain() == 1

@@ -22,7 +22,7 @@ from inbox.receive import Intake
 from plugin import ReferralsPlugin, Resources, open_resources
 from referrals.channels import Channel
 from referrals.domain.campaign import Campaign
-from referrals.domain.events import Publish
+from referrals.domain.requests import PublicationRequest
 from referrals.providers import Provider
 from referrals.settings import Settings
 from referrals.store import schema
@@ -74,7 +74,7 @@ class World:
 
     async def publish(self, campaign: str, customer: str, **body: Any) -> str:
         """Publish a code to a customer; returns the code."""
-        request = Publish.model_validate({"customer": {"id": customer}, **body})
+        request = PublicationRequest.model_validate({"customer": {"id": customer}, **body})
         answered = await self.intake.publish(campaign, request, "shop")
         return str(answered.body["code"])
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from referrals.channels import Blocked, Channel
-from referrals.domain.statuses import Status
+from referrals.domain.message_status import MessageStatus
 from referrals.store import schema
 from referrals.store.messaging import deliveries
 from referrals.temporal.names import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
@@ -127,7 +127,7 @@ async def message_held_and_sent_again(world: World) -> None:
     await world.sleep(minutes=31)
     sent = await until_message(world, state="sent", channel="whatsapp")
     await world.until_closed(await world.referral_run("spring", "fay"))
-    failed = Status(None, sent.reference, "failed", world.now(), "refused", "c", "s.")
+    failed = MessageStatus(None, sent.reference, "failed", world.now(), "refused", "c", "s.")
     async with world.store.begin() as tx:
         await deliveries.note(tx, "whatsapp", failed, world.now())
     await world.intake.drain()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from referrals.domain.webhooks import check_url
+from referrals.domain.webhook_urls import check_webhook_url
 from referrals.webhooks.addresses import NotAllowed, allowed
 from referrals.webhooks.poster import Poster
 from tests.webhooks.conftest import SECRET
@@ -147,7 +147,7 @@ async def test_a_name_that_is_not_known_is_told():
 )
 def test_an_address_that_means_two_things_or_holds_credentials_is_refused(url: str):
     with pytest.raises(ValueError):
-        check_url(url)
+        check_webhook_url(url)
 
 
 @pytest.fixture

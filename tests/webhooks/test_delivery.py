@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from referrals.domain.webhooks import GAPS
+from referrals.domain.webhook_retries import RETRY_DELAYS
 from referrals.store import schema
 from referrals.store.journeys import one_off_webhooks
 from referrals.store.webhooks import deliveries
@@ -121,7 +121,7 @@ async def test_what_is_not_accepted_is_tried_again_after_growing_gaps(
     (delivery,) = await office.deliveries(webhook.id)
 
     assert (delivery.state, delivery.attempts, delivery.error) == ("pending", 1, told)
-    for gap in GAPS[:3]:
+    for gap in RETRY_DELAYS[:3]:
         seen = len(office.receiver.received)
         await office.deliver(gap - timedelta(seconds=1))
         assert len(office.receiver.received) == seen

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from referrals.domain.webhooks import GAPS, JITTER, Answer, wait
+from referrals.domain.webhook_retries import (
+    JITTER,
+    RETRY_DELAYS,
+    DeliveryResponse,
+    next_retry_delay,
+)
 from referrals.store import schema
 from referrals.store.webhooks import subscriptions
 from tests.webhooks.conftest import SECRET, Office
@@ -20,19 +25,19 @@ DOCUMENTATION = Path(__file__).parents[2] / "docs" / "webhooks.md"
 async def _fail_for_three_days(office: Office) -> None:
     office.receiver.rule = lambda _: 500
     await office.deliver()
-    for gap in GAPS:
+    for gap in RETRY_DELAYS:
         await office.deliver(gap)
 
 
 def test_gaps_grow_and_last_three_days_and_an_endpoint_s_wish_is_kept():
-    refused = Answer(500)
+    refused = DeliveryResponse(500)
 
-    assert all(earlier < later for earlier, later in pairwise(GAPS))
-    assert sum(GAPS, timedelta(0)) > 3 * DAYS
-    assert [wait(n, refused, 0.0) for n in range(1, 10)] == list(GAPS)
-    assert wait(9, refused, 1.0) == GAPS[8] * (1 + JITTER)
-    assert wait(10, refused, 0.5) is None
-    assert wait(1, Answer(429, retry_after=DAYS), 1.0) == DAYS
+    assert all(earlier < later for earlier, later in pairwise(RETRY_DELAYS))
+    assert sum(RETRY_DELAYS, timedelta(0)) > 3 * DAYS
+    assert [next_retry_delay(n, refused, 0.0) for n in range(1, 10)] == list(RETRY_DELAYS)
+    assert next_retry_delay(9, refused, 1.0) == RETRY_DELAYS[8] * (1 + JITTER)
+    assert next_retry_delay(10, refused, 0.5) is None
+    assert next_retry_delay(1, DeliveryResponse(429, retry_after=DAYS), 1.0) == DAYS
 
 
 async def test_a_webhook_that_accepts_nothing_for_three_days_is_disabled_in_sight(
@@ -104,7 +109,7 @@ async def test_an_event_that_alone_is_refused_is_given_up_and_the_webhook_lives(
     await office.books.publish("spring", "bad")
     office.receiver.rule = lambda got: 400 if got.event["data"]["customer"] == "bad" else 204
     await office.deliver()
-    for number, gap in enumerate(GAPS):
+    for number, gap in enumerate(RETRY_DELAYS):
         await office.books.publish("spring", f"ada-{number}")
         await office.deliver(gap)
 
@@ -176,13 +181,13 @@ async def test_what_waits_behind_an_event_goes_when_that_one_is_replayed(office:
     await office.books.sign_up(code, "fay")
     office.receiver.rule = lambda _: 500
     await office.deliver()
-    for gap in GAPS[:4]:
+    for gap in RETRY_DELAYS[:4]:
         await office.deliver(gap)
     await office.books.convert(code, "fay")
     await office.deliver()
     first, second = await office.deliveries(webhook.id)
 
-    assert second.due_at == first.due_at == office.books.now + GAPS[4]
+    assert second.due_at == first.due_at == office.books.now + RETRY_DELAYS[4]
     office.receiver.rule = lambda _: 204
     assert await office.replay(webhook.id, deliveries=[int(first.id)]) == 1
     await office.deliver()

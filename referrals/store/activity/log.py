@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.decisions import Reason
+from referrals.domain.reasons import Reason
 from referrals.store.db.sql import Tx, one
 from referrals.store.journeys import reactions, steps
 from referrals.store.journeys.steps import Entrant

@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.clicks import clicked_code
-from referrals.domain.decisions import Reason
-from referrals.domain.states import RejectReason
+from referrals.domain.clicks import code_from_click_id
+from referrals.domain.reasons import Reason, RejectReason
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, first
 from referrals.store.schema import clicks, referrals
@@ -55,7 +54,7 @@ class Attribution:
 
 def code_of(data: dict[str, Any]) -> str | None:
     """The code that an event names, else the one that its click tells."""
-    return data.get("code") or clicked_code(data.get("click"))
+    return data.get("code") or code_from_click_id(data.get("click"))
 
 
 async def attribute(tx: Tx, event: Row[Any], code: str, at: datetime) -> Attribution:
@@ -64,7 +63,9 @@ async def attribute(tx: Tx, event: Row[Any], code: str, at: datetime) -> Attribu
     The code's advocate is locked: no other friend takes the click meanwhile.
     """
     click_id = event.data.get("click")
-    if clicked_code(click_id) != code or await _is_taken(tx, click_id, code, event.customer_id):
+    if code_from_click_id(click_id) != code or await _is_taken(
+        tx, click_id, code, event.customer_id
+    ):
         return Attribution(at)
     click = await first(tx, select(clicks).where(clicks.c.id == click_id))
     return Attribution(min(click.at, at) if click else at, click_id, click)

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.codes import generate
-from referrals.domain.decisions import Reason, campaign_rejection
-from referrals.domain.states import RejectReason
+from referrals.domain.codes import generate_code
+from referrals.domain.qualification import campaign_rejection
+from referrals.domain.reasons import Reason, RejectReason
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene
 from referrals.store.campaigns import versions
@@ -139,7 +139,7 @@ async def _assign(
     }
     for _ in range(1 if wanted else ATTEMPTS):
         statement = insert(tx, codes).values(
-            code=wanted or generate(terms.pattern, terms.charset), **values
+            code=wanted or generate_code(terms.pattern, terms.charset), **values
         )
         statement = statement.on_conflict_do_nothing(index_elements=["code"])
         if row := await first(tx, statement.returning(codes)):

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from referrals.domain.decisions import Reason, campaign_rejection, code_rejection
+from referrals.domain.qualification import campaign_rejection, code_rejection
+from referrals.domain.reasons import Reason
 from referrals.domain.states import Decision
 from referrals.store import lookups
 from referrals.store.activity import log

@@ -6,17 +6,17 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from referrals.domain.clicks import clicked_code
+from referrals.domain.clicks import code_from_click_id
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import (
-    Converted,
     Customer,
-    Data,
+    CustomerRegistered,
     Event,
+    EventData,
+    FriendConverted,
+    FriendSignedUp,
+    LinkShared,
     OrderReversed,
-    Registered,
-    Shared,
-    SignedUp,
 )
 from referrals.domain.money import parse_amount
 from referrals.domain.states import ReferralState
@@ -56,7 +56,7 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
         await _check_refund(tx, event.data)
     person = _person(event)
     customer_id = await profiles.upsert(tx, person, now) if person else None
-    if isinstance(event.data, Shared) and event.data.friend:
+    if isinstance(event.data, LinkShared) and event.data.friend:
         await profiles.upsert(tx, event.data.friend, now)
     named = await _named(tx, event.data.campaign)
     by_code = None if named else await lookups.by_code(tx, _code_of(event.data), customer_id)
@@ -68,15 +68,15 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
 
 
 def _person(event: Event) -> Customer | None:
-    if isinstance(event.data, Registered):
+    if isinstance(event.data, CustomerRegistered):
         return event.data.customer
-    return event.data.friend if isinstance(event.data, SignedUp | Converted) else None
+    return event.data.friend if isinstance(event.data, FriendSignedUp | FriendConverted) else None
 
 
 def _data(event: Event) -> dict[str, Any]:
     """What is kept of `data`: all but the person."""
     kept = event.data.model_dump(mode="json", exclude={"friend", "customer"}, exclude_none=True)
-    if not isinstance(event.data, Converted):
+    if not isinstance(event.data, FriendConverted):
         return kept
     more = event.data.model_extra or {}
     return {key: value for key, value in kept.items() if key not in more} | {"more": more}
@@ -93,17 +93,19 @@ async def _check_refund(tx: Tx, data: OrderReversed) -> None:
             raise _unknown("data.order.amount", str(error)) from error
 
 
-def _code_of(data: Data) -> str | None:
-    if isinstance(data, Registered | OrderReversed):
+def _code_of(data: EventData) -> str | None:
+    if isinstance(data, CustomerRegistered | OrderReversed):
         return None
-    return data.code or (clicked_code(data.click) if isinstance(data, SignedUp) else None)
+    return data.code or (
+        code_from_click_id(data.click) if isinstance(data, FriendSignedUp) else None
+    )
 
 
 async def _campaign(
     tx: Tx, event: Event, campaign: Row[Any] | None, customer_id: str | None
 ) -> str | None:
     """The campaign that the event is about: the one it names, else the code's, the friend's sign-up's, the click's."""
-    if isinstance(event.data, Converted):
+    if isinstance(event.data, FriendConverted):
         return await _converting(tx, event.type, event.data.click, campaign, customer_id)
     return str(campaign.id) if campaign else None
 
@@ -152,7 +154,7 @@ async def _without_code(
         .limit(1)
     )
     referral = await first(tx, statement)
-    clicked = await lookups.by_code(tx, clicked_code(click))
+    clicked = await lookups.by_code(tx, code_from_click_id(click))
     signed_up = referral is not None and referral.state == ReferralState.SIGNED_UP
     if clicked and clicked.id in converting and not signed_up:
         return str(clicked.id)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from referrals.domain.decisions import Reason
+from referrals.domain.reasons import Reason
 from referrals.domain.states import AWAITING_CONFIRMATION, Decision, ReferralState
 from referrals.store.db.sql import Tx, rows
 from referrals.store.inbox import inbox_events

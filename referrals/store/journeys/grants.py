@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from referrals.domain.decisions import Reason
-from referrals.domain.journeys import Grant
-from referrals.domain.states import COUNTED, PLACED
+from referrals.domain.journeys import GrantStep
+from referrals.domain.reasons import Reason
+from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS
 from referrals.store import lookups
 from referrals.store.activity.log import Scene
 from referrals.store.db.sql import Tx, one
@@ -21,7 +21,7 @@ LOOK = "reward_resume"
 """The command that has the workflow of the reward's owner look at it."""
 
 
-async def give(tx: Tx, entrant: Entrant, number: int, grant: Grant, *, by_owner: bool) -> None:
+async def give(tx: Tx, entrant: Entrant, number: int, grant: GrantStep, *, by_owner: bool) -> None:
     """Once for the entry and its step, whatever repeats it; nothing for what was taken back meanwhile.
 
     Before the referral is confirmed it is due with the conversion, later at once. `by_owner`: the workflow of the
@@ -36,7 +36,7 @@ async def give(tx: Tx, entrant: Entrant, number: int, grant: Grant, *, by_owner:
     if gone := _gone(scene, referral):
         await steps.log(tx, entrant, "journey_grant_refused", gone)
         return
-    confirmed = scene.milestone is not None or referral.state in COUNTED
+    confirmed = scene.milestone is not None or referral.state in COUNTS_TOWARD_TIERS
     due_at = scene.now if confirmed else referral.due_at
     key = entrant.key(number)
     await creation.promise_more(tx, scene, key, grant.reward, due_at, grant.to)
@@ -54,6 +54,6 @@ def _gone(scene: Scene, referral: Row[Any]) -> Reason | None:
     if scene.milestone:
         lost = scene.milestone.state == "lost"
         return Reason("milestone_lost", "The milestone was lost meanwhile.") if lost else None
-    if referral.state in PLACED:
+    if referral.state in COUNTS_TOWARD_LIMITS:
         return None
     return Reason(f"referral_{referral.state}", "The referral was taken back meanwhile.")

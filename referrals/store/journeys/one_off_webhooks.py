@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from referrals.domain.webhooks import lane
+from referrals.domain.webhook_urls import concurrency_group
 from referrals.store.db.sql import Tx, insert
 from referrals.store.schema import webhook_deliveries
 
@@ -21,7 +21,7 @@ async def add(tx: Tx, *, url: str, key: str, event: Mapping[str, Any], now: date
             url=url,
             event=dict(event),
             type=event["type"],
-            lane=lane(url),
+            lane=concurrency_group(url),
             state="pending",
             attempts=0,
             due_at=now,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, bindparam, exists, select
 
-from referrals.domain.decisions import Reason
+from referrals.domain.reasons import Reason
 from referrals.store.db.sql import Tx, rows, written
 from referrals.store.schema import activity, journey_runs, messages
 

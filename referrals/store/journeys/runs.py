@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, select
 
-from referrals.domain.campaign import Campaign, Journey
-from referrals.domain.decisions import Reason
-from referrals.domain.journey_run import Plan, Standing, woken
+from referrals.domain.campaign import Campaign
+from referrals.domain.journey_interpreter import JourneyPlan, JourneyPosition, wake_up
+from referrals.domain.journeys import Journey
+from referrals.domain.reasons import Reason
 from referrals.store import lookups
 from referrals.store.activity.log import Scene
 from referrals.store.campaigns import versions
@@ -57,10 +58,10 @@ async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
 
 async def _advance(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> None:
     entrant = await _entrant(tx, campaign, run, now)
-    standing = Standing(run.number, run.wake_at, run.awaits, run.happened)
-    plan = Plan(entrant.journey)
+    standing = JourneyPosition(run.number, run.wake_at, run.awaits, run.happened)
+    plan = JourneyPlan(entrant.journey)
     if standing.wake_at and (stop := plan.at(standing)):
-        standing = woken(standing, stop, now)
+        standing = wake_up(standing, stop, now)
     if standing.wake_at is None:
         standing = await take_steps(tx, entrant, standing, sender_id=run.id, now=now)
     over = plan.at(standing) is None

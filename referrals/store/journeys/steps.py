@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select
 
-from referrals.domain.campaign import Journey, Send
-from referrals.domain.decisions import Reason
-from referrals.domain.journey_run import Plan, Standing, Stop, passed, waiting
-from referrals.domain.journeys import After, Grant, Wait
+from referrals.domain.journey_interpreter import (
+    JourneyPlan,
+    JourneyPosition,
+    PlannedStep,
+    advance,
+    start_waiting,
+)
+from referrals.domain.journeys import GrantStep, Journey, ReentryDelay, SendStep, WaitStep
+from referrals.domain.reasons import Reason
 from referrals.domain.rules import Condition, RuleError
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, add, first, insert
@@ -84,14 +89,14 @@ async def enter(tx: Tx, entrant: Entrant) -> None:
     if journey.waits:
         await _start(tx, entrant)
     else:
-        await take_steps(tx, entrant, Standing(), sender_id=entrant.scene.sender_id, now=now)
+        await take_steps(tx, entrant, JourneyPosition(), sender_id=entrant.scene.sender_id, now=now)
 
 
 async def take_steps(
-    tx: Tx, entrant: Entrant, standing: Standing, *, sender_id: str, now: datetime
-) -> Standing:
+    tx: Tx, entrant: Entrant, standing: JourneyPosition, *, sender_id: str, now: datetime
+) -> JourneyPosition:
     """Go on to the next wait or the end. What is to be sent is left to the workflow `sender_id`."""
-    plan, sent = Plan(entrant.journey), []
+    plan, sent = JourneyPlan(entrant.journey), []
     while stop := plan.at(standing):
         if stop.step.wait:
             standing = await _wait(tx, entrant, plan, standing, stop.step.wait, now)
@@ -99,13 +104,18 @@ async def take_steps(
         if send := stop.step.send:
             sent += _messages(entrant, stop.number, send, sender_id, now)
         holds = await _take(tx, entrant, stop, standing, sender_id, now)
-        standing = passed(standing, stop, holds=holds)
+        standing = advance(standing, stop, holds=holds)
     await add(tx, messages, *sent, once=("key",))
     return standing
 
 
 async def _take(
-    tx: Tx, entrant: Entrant, stop: Stop, standing: Standing, sender_id: str, now: datetime
+    tx: Tx,
+    entrant: Entrant,
+    stop: PlannedStep,
+    standing: JourneyPosition,
+    sender_id: str,
+    now: datetime,
 ) -> bool:
     step = stop.step
     if step.branch:
@@ -123,13 +133,18 @@ async def _take(
 
 
 async def _wait(
-    tx: Tx, entrant: Entrant, plan: Plan, standing: Standing, wait: Wait, now: datetime
-) -> Standing:
+    tx: Tx,
+    entrant: Entrant,
+    plan: JourneyPlan,
+    standing: JourneyPosition,
+    wait: WaitStep,
+    now: datetime,
+) -> JourneyPosition:
     zone = None
     if wait.until and (customer := entrant.customer_of(plan.recipient_after(standing.number))):
         found = await first(tx, select(customers.c.timezone).where(customers.c.id == customer))
         zone = found.timezone if found else None
-    return waiting(standing, wait, now, zone or entrant.scene.campaign.timezone)
+    return start_waiting(standing, wait, now, zone or entrant.scene.campaign.timezone)
 
 
 async def _holds(tx: Tx, entrant: Entrant, condition: Condition, *, happened: bool = False) -> bool:
@@ -172,7 +187,7 @@ async def _may_enter(tx: Tx, entrant: Entrant) -> bool:
         key=f"{entrant.scene.campaign.campaign}/{entrant.journey.name}/{entrant.subject}",
         entered_at=now,
     )
-    if isinstance(reentry, After):
+    if isinstance(reentry, ReentryDelay):
         entry = entry.on_conflict_do_update(
             index_elements=["key"],
             set_={"entered_at": now},
@@ -184,7 +199,7 @@ async def _may_enter(tx: Tx, entrant: Entrant) -> bool:
 
 
 async def _start(tx: Tx, entrant: Entrant) -> None:
-    scene, standing = entrant.scene, Standing()
+    scene, standing = entrant.scene, JourneyPosition()
     await tx.execute(
         insert(tx, journey_runs)
         .values(
@@ -213,7 +228,7 @@ async def _start(tx: Tx, entrant: Entrant) -> None:
 
 
 def _messages(
-    entrant: Entrant, number: int, send: Send, sender_id: str, now: datetime
+    entrant: Entrant, number: int, send: SendStep, sender_id: str, now: datetime
 ) -> list[dict[str, Any]]:
     """The row of a message; none, where it would be news of somebody else's reward."""
     scene, reward = entrant.scene, entrant.reward
@@ -242,7 +257,7 @@ def _messages(
     return [row]
 
 
-async def _grant(tx: Tx, entrant: Entrant, number: int, grant: Grant, sender_id: str) -> None:
+async def _grant(tx: Tx, entrant: Entrant, number: int, grant: GrantStep, sender_id: str) -> None:
     from referrals.store.journeys import grants  # noqa: PLC0415 - a grant is an event of journeys itself
 
     by_owner = sender_id == entrant.scene.sender_id

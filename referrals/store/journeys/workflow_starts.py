@@ -5,14 +5,20 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from referrals.domain.journeys import StartWorkflow
+from referrals.domain.journeys import StartWorkflowStep
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, insert, one
 from referrals.store.schema import workflow_starts
 
 
 async def add(
-    tx: Tx, wanted: StartWorkflow, *, key: str, sender_id: str, event: dict[str, Any], now: datetime
+    tx: Tx,
+    wanted: StartWorkflowStep,
+    *,
+    key: str,
+    sender_id: str,
+    event: dict[str, Any],
+    now: datetime,
 ) -> None:
     """Have the workflow started by its sender, once for each key."""
     await tx.execute(

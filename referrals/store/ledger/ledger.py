@@ -28,10 +28,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from referrals.domain.durations import duration_of
-from referrals.domain.lots import Line, left
+from referrals.domain.durations import parse_duration
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
+from referrals.domain.wallet_lots import LotEntry, remaining_by_lot
 from referrals.store.db.sql import Tx, add, adding, first, locked, one, rows, written
 from referrals.store.schema import accounts, entries, rewards
 
@@ -67,7 +67,7 @@ async def grant(tx: Tx, payments: Sequence[tuple[Row[Any], str]], now: datetime)
     await _enter(tx, *granted)
     for reward, _ in payments:
         if valid_for := (reward.target or {}).get("valid_for"):
-            expires_at = now + duration_of(valid_for)
+            expires_at = now + parse_duration(valid_for)
             own = rewards.update().where(rewards.c.id == reward.id)
             await tx.execute(own.values(expires_at=expires_at))
 
@@ -224,7 +224,9 @@ async def _held(tx: Tx, wallets: Sequence[int]) -> dict[str, int]:
     )
     held: dict[str, int] = {}
     for _, lines in groupby(await rows(tx, statement), key=lambda line: line.wallet):
-        held |= left(Line(line.amount, line.reward_id, line.expires_at) for line in lines)
+        held |= remaining_by_lot(
+            LotEntry(line.amount, line.reward_id, line.expires_at) for line in lines
+        )
     return held
 
 

@@ -9,8 +9,13 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from referrals.domain.decisions import Reason
-from referrals.domain.statuses import FailureKind, Preference, Scope, Status
+from referrals.domain.message_status import (
+    BlockScope,
+    FailureKind,
+    MarketingPreference,
+    MessageStatus,
+)
+from referrals.domain.reasons import Reason
 from referrals.store.customers import consents
 from referrals.store.db.sql import Tx, first, locked, one, rows
 from referrals.store.inbox import inbox_events
@@ -41,7 +46,7 @@ async def lock(tx: Tx, message_id: str) -> Row[Any]:
     return await one(tx, locked(select(messages).where(messages.c.id == message_id)))
 
 
-async def note(tx: Tx, channel: str, status: Status, now: datetime) -> bool:
+async def note(tx: Tx, channel: str, status: MessageStatus, now: datetime) -> bool:
     """What the vendor told, however often and in whatever order; false where it is about no message of ours."""
     message_id = await _message_of(tx, channel, status)
     if message_id is None:
@@ -62,14 +67,14 @@ async def note(tx: Tx, channel: str, status: Status, now: datetime) -> bool:
     return True
 
 
-def _of_another(delivery: Row[Any], status: Status) -> bool:
+def _of_another(delivery: Row[Any], status: MessageStatus) -> bool:
     """It is about an attempt that another followed, or may be: only what has reached the customer counts for all."""
     if delivery.reference is None:
         return bool(delivery.attempt > 1)
     return status.reference not in (None, delivery.reference)
 
 
-async def prefer(tx: Tx, preference: Preference, now: datetime) -> None:
+async def prefer(tx: Tx, preference: MarketingPreference, now: datetime) -> None:
     """The owner of the address stopped or resumed marketing over there: so do we, for every customer who has it."""
     statement = select(customers.c.id).where(customers.c.phone == preference.address)
     for row in await rows(tx, statement.order_by(customers.c.id)):
@@ -123,7 +128,7 @@ async def _log(tx: Tx, before: Row[Any], state: str, channel: str, now: datetime
         await drafts.log(tx, before, "message_delivered", now, channel=channel)
 
 
-async def _message_of(tx: Tx, channel: str, status: Status) -> str | None:
+async def _message_of(tx: Tx, channel: str, status: MessageStatus) -> str | None:
     if status.key is not None:
         row = await first(tx, select(messages.c.id).where(messages.c.key == status.key))
     else:
@@ -137,7 +142,7 @@ async def _message_of(tx: Tx, channel: str, status: Status) -> str | None:
 
 
 async def _note_failure(
-    tx: Tx, message: Row[Any], delivery: Row[Any], status: Status, now: datetime
+    tx: Tx, message: Row[Any], delivery: Row[Any], status: MessageStatus, now: datetime
 ) -> None:
     """The message goes by its next channel, or again by this one where the failure passes; or it has failed."""
     given_up = delivery.state == "failed" and delivery.reason_code == UNCLEAR.code
@@ -179,7 +184,7 @@ async def follow(
     reason: Reason,
     now: datetime,
     kind: FailureKind | None,
-    scope: Scope,
+    scope: BlockScope,
 ) -> None:
     """What a failure means beyond this message: for the address, or all that goes this way."""
     customer_id, channel = message.customer_id, delivery.channel

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, and_, bindparam, exists, select
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.decisions import Reason
 from referrals.domain.discounts import Discount
-from referrals.domain.links import link, unsubscribe_link
+from referrals.domain.links import referral_link, unsubscribe_link
 from referrals.domain.money import format_amount
+from referrals.domain.reasons import Reason
 from referrals.domain.rewards import Reward
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
@@ -209,7 +209,7 @@ async def _advocate(tx: Tx, topic: Topic, public_url: str) -> dict[str, Any]:
     return {
         "name": topic.owner.name,
         "code": code,
-        "link": link(public_url, code),
+        "link": referral_link(public_url, code),
         "count": topic.advocate.confirmed,
     }
 

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, case, select
 
-from referrals.domain.decisions import Reason
-from referrals.domain.sending import Cap, QuietHours
-from referrals.domain.statuses import FailureKind, Scope
+from referrals.domain.message_status import BlockScope, FailureKind
+from referrals.domain.message_timing import FrequencyCap, QuietHours
+from referrals.domain.reasons import Reason
 from referrals.store.campaigns import versions
 from referrals.store.customers import consents
 from referrals.store.customers.consents import Purpose
@@ -43,7 +43,7 @@ class Rules:
 
     channels: Mapping[str, bool]
     quiet_hours: QuietHours | None = None
-    cap: Cap | None = None
+    cap: FrequencyCap | None = None
     operator: str | None = None
     """The address of the operator's mails, who has none of a customer's rules."""
 
@@ -197,7 +197,7 @@ class _Turn:
             )
             .order_by(at)
         )
-        free_at = self.rules.cap.free_at(await scalars(self.tx, statement), self.now)
+        free_at = self.rules.cap.next_slot_at(await scalars(self.tx, statement), self.now)
         reason = Reason("message_cap", "The customer has had as many messages as they may get.")
         return Wait(free_at, reason) if free_at else None
 
@@ -311,7 +311,7 @@ async def not_sent(
     reason: Reason,
     now: datetime,
     kind: FailureKind | None = None,
-    scope: Scope = "channel",
+    scope: BlockScope = "channel",
 ) -> None:
     """The call has ended otherwise: `open` for another one, `unclear`, or `failed` for this channel.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select
 
 from referrals.domain.money import format_amount, parse_amount
-from referrals.domain.rules import Context
+from referrals.domain.rules import RuleContext
 from referrals.store.db.sql import Tx, one
 from referrals.store.schema import advocates, customers, referrals
 
@@ -19,7 +19,7 @@ async def of_conversion(
     order: dict[str, Any] | None,
     event: dict[str, Any],
     refunded: int = 0,
-) -> Context:
+) -> RuleContext:
     """The context of a rule; `refunded` is what came back of the order, in minor units."""
     return {
         "order": of_order(order, refunded),
@@ -32,7 +32,7 @@ async def of_conversion(
     }
 
 
-async def of_journey(tx: Tx, scene: "Scene", reward: Row[Any] | None) -> Context:
+async def of_journey(tx: Tx, scene: "Scene", reward: Row[Any] | None) -> RuleContext:
     """The context of a journey's `when`."""
     milestone = scene.milestone
     context: dict[str, Any] = {

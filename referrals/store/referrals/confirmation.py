@@ -7,9 +7,14 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, exists, func, select
 
-from referrals.domain.decisions import Reason
-from referrals.domain.states import COUNTED, PLACED, ReferralState, RewardState
-from referrals.domain.tiers import won
+from referrals.domain.reasons import Reason
+from referrals.domain.states import (
+    COUNTS_TOWARD_LIMITS,
+    COUNTS_TOWARD_TIERS,
+    ReferralState,
+    RewardState,
+)
+from referrals.domain.tiers import earned_milestones
 from referrals.store import lookups
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene
@@ -129,13 +134,13 @@ async def roll_back(tx: Tx, scene: Scene, referral: Row[Any], reason: Reason) ->
     await give_place_back(tx, referral)
     await log.record(tx, scene, "referral_rolled_back", reason=reason)
     await take_back_rewards(tx, scene, reason)
-    if referral.state in COUNTED:
+    if referral.state in COUNTS_TOWARD_TIERS:
         await _lose_milestones(tx, scene, await _count(tx, referral.advocate_id, -1), reason)
 
 
 async def give_place_back(tx: Tx, referral: Row[Any]) -> None:
     """The place under the code's and the campaign's limits; the advocate's is counted from the referrals."""
-    if referral.state not in PLACED:
+    if referral.state not in COUNTS_TOWARD_LIMITS:
         return
     await use_code(tx, referral, -1)
     await count_accepted(tx, referral, -1)
@@ -200,7 +205,7 @@ async def _take_coupon_back(tx: Tx, scene: Scene, reward: Row[Any], reason: Reas
 
 async def _win_milestones(tx: Tx, scene: Scene, count: int) -> None:
     reached = {row.tier for row in await _reached(tx, scene.advocate.id)}
-    for tier in won(scene.campaign.rewards.tiers, count, reached):
+    for tier in earned_milestones(scene.campaign.rewards.tiers, count, reached):
         earlier = select(func.count()).where(
             milestones.c.advocate_id == scene.advocate.id, milestones.c.tier == tier.name
         )

@@ -10,16 +10,17 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select
 
-from referrals.domain.campaign import Campaign, Reward
-from referrals.domain.decisions import Places, Reason, due_at, qualify
+from referrals.domain.campaign import Campaign
 from referrals.domain.events import Order
-from referrals.domain.rules import Context
+from referrals.domain.qualification import LimitUsage, due_at, qualify
+from referrals.domain.reasons import Reason, RejectReason
+from referrals.domain.rewards import Reward
+from referrals.domain.rules import RuleContext
 from referrals.domain.states import (
     CLOSED_WITHOUT_CONVERSION,
-    PLACED,
+    COUNTS_TOWARD_LIMITS,
     Decision,
     ReferralState,
-    RejectReason,
 )
 from referrals.store import lookups
 from referrals.store.activity import log
@@ -184,7 +185,7 @@ async def _qualify(
     return creation.BUDGET_SPENT if await _over_budget(tx, scene) else place_at
 
 
-async def _context(tx: Tx, scene: Scene, attempt: Attempt) -> Context:
+async def _context(tx: Tx, scene: Scene, attempt: Attempt) -> RuleContext:
     """What the rules may ask; nothing where there are none."""
     if not scene.campaign.conversion.rules:
         return {}
@@ -214,9 +215,11 @@ _ORDER = select(referrals.c.id).where(
 )
 
 
-async def _places(tx: Tx, scene: Scene, attempt: Attempt) -> Places:
+async def _places(tx: Tx, scene: Scene, attempt: Attempt) -> LimitUsage:
     """Places taken by accepted conversions; the advocate's row is locked, so none is taken meanwhile."""
-    taken = (referrals.c.advocate_id == scene.advocate.id) & referrals.c.state.in_(PLACED)
+    taken = (referrals.c.advocate_id == scene.advocate.id) & referrals.c.state.in_(
+        COUNTS_TOWARD_LIMITS
+    )
     limits = scene.campaign.limits
     by_advocate, last_at = 0, None
     if limits.per_advocate:
@@ -228,7 +231,7 @@ async def _places(tx: Tx, scene: Scene, attempt: Attempt) -> Places:
         by_advocate = int((await one(tx, select(func.count()).select_from(counted.subquery())))[0])
     if limits.cooldown:
         last_at = (await one(tx, select(func.max(referrals.c.place_at)).where(taken)))[0]
-    return Places(by_campaign=attempt.found.accepted, by_advocate=by_advocate, last_at=last_at)
+    return LimitUsage(by_campaign=attempt.found.accepted, by_advocate=by_advocate, last_at=last_at)
 
 
 async def _reject(tx: Tx, scene: Scene, attempt: Attempt, reason: Reason) -> dict[str, Any]:

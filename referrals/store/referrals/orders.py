@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from referrals.domain.events import Order
-from referrals.domain.money import digits_of
+from referrals.domain.money import decimals_of
 from referrals.store.db.sql import Tx, adding, first, get
 from referrals.store.schema import orders
 
@@ -34,5 +34,5 @@ def refunded(order: Row[Any], paid: Order) -> int:
     if None in order.refunds:
         return paid.minor
     total = sum(map(Decimal, order.refunds), Decimal(0))
-    minor = total.scaleb(digits_of(paid.currency)).to_integral_value(ROUND_HALF_UP)
+    minor = total.scaleb(decimals_of(paid.currency)).to_integral_value(ROUND_HALF_UP)
     return min(int(minor), paid.minor)

@@ -6,15 +6,10 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from referrals.domain.decisions import Reason, rule_rejection
 from referrals.domain.events import Order
-from referrals.domain.states import (
-    PLACED,
-    Decision,
-    ReferralState,
-    RejectReason,
-    RollBackReason,
-)
+from referrals.domain.qualification import rule_rejection
+from referrals.domain.reasons import Reason, RejectReason, RollBackReason
+from referrals.domain.states import COUNTS_TOWARD_LIMITS, Decision, ReferralState
 from referrals.store import lookups
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene
@@ -48,7 +43,7 @@ async def referrals_of_order(tx: Tx, order_id: str, campaign_id: str | None) -> 
             advocates.c.customer_id.label("advocate"),
         )
         .join(advocates, advocates.c.id == referrals.c.advocate_id)
-        .where(referrals.c.order_id == order_id, referrals.c.state.in_(PLACED))
+        .where(referrals.c.order_id == order_id, referrals.c.state.in_(COUNTS_TOWARD_LIMITS))
     )
     if campaign_id:
         statement = statement.where(referrals.c.campaign_id == campaign_id)
@@ -81,7 +76,7 @@ async def reassess(tx: Tx, scene: Scene, order: Row[Any]) -> Reason | None:
     if not order.cancelled and not order.refunds:
         return None
     referral = await lookups.get_referral(tx, str(scene.referral_id))
-    if referral.state not in PLACED:
+    if referral.state not in COUNTS_TOWARD_LIMITS:
         return None
     reason = await _disqualified(tx, scene, referral, order)
     if reason:
@@ -115,7 +110,7 @@ async def take_back(tx: Tx, event_id: str, now: datetime) -> None:
     if event.answer or referral.state == ReferralState.ROLLED_BACK:
         await _done(tx, event, referral)
         return
-    if referral.state not in PLACED:
+    if referral.state not in COUNTS_TOWARD_LIMITS:
         raise NotPossible(f"A referral that is {referral.state} has nothing to roll back.")
     reason = Reason(RollBackReason.ROLLED_BACK_BY_OPERATOR, event.data["reason"])
     await roll_back(tx, scene, referral, reason)

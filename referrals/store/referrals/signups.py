@@ -6,15 +6,15 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from referrals.domain.decisions import (
+from referrals.domain.qualification import (
     CodeFacts,
     FriendFacts,
-    Reason,
     campaign_rejection,
     code_rejection,
     friend_rejection,
 )
-from referrals.domain.states import Decision, ReferralState, RejectReason
+from referrals.domain.reasons import Reason, RejectReason
+from referrals.domain.states import Decision, ReferralState
 from referrals.store import lookups
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene

@@ -9,8 +9,8 @@ from sqlalchemy import Row, Select, Table, func, select
 
 from referrals.domain import tiers
 from referrals.domain.campaign import Campaign
-from referrals.domain.links import link, share_links
-from referrals.domain.states import COUNTED, PLACED, ReferralState
+from referrals.domain.links import referral_link, share_links
+from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS, ReferralState
 from referrals.store import views
 from referrals.store.campaigns import versions
 from referrals.store.db.pages import Cursor, newest_first
@@ -123,7 +123,7 @@ def _of_advocate(row: Row[Any], counts: views.Counts, public_url: str) -> views.
     return views.Advocate(
         customer=row.customer,
         code=row.code,
-        link=link(public_url, row.code) if row.code else None,
+        link=referral_link(public_url, row.code) if row.code else None,
         counts=counts,
         created_at=row.created_at,
     )
@@ -152,8 +152,8 @@ async def _counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts
             shares=shared[advocate_id],
             clicks=clicked[advocate_id],
             signed_up=signed_up[advocate_id],
-            converted=sum(by_state[advocate_id].get(state, 0) for state in PLACED),
-            confirmed=sum(by_state[advocate_id].get(state, 0) for state in COUNTED),
+            converted=sum(by_state[advocate_id].get(state, 0) for state in COUNTS_TOWARD_LIMITS),
+            confirmed=sum(by_state[advocate_id].get(state, 0) for state in COUNTS_TOWARD_TIERS),
             rewarded=by_state[advocate_id].get(ReferralState.REWARDED, 0),
         )
         for advocate_id in advocate_ids
@@ -189,7 +189,7 @@ async def _cooldown_until(
     if campaign.limits.cooldown is None:
         return None
     last = select(func.max(referrals.c.place_at)).where(
-        referrals.c.advocate_id == advocate_id, referrals.c.state.in_(PLACED)
+        referrals.c.advocate_id == advocate_id, referrals.c.state.in_(COUNTS_TOWARD_LIMITS)
     )
     last_at: datetime | None = (await one(tx, last))[0]
     until = last_at + campaign.limits.cooldown.period if last_at else None

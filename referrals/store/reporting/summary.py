@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, func, select
 
 from referrals.domain.money import format_amount, parse_amount
-from referrals.domain.states import PLACED
+from referrals.domain.states import COUNTS_TOWARD_LIMITS
 from referrals.store import views
 from referrals.store.db.sql import Tx, one, rows
 from referrals.store.reporting.lists import require_campaign
@@ -31,7 +31,7 @@ async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
     by_state = await _by(tx, referrals, referrals.c.state, campaign_id)
     friends = await _friends(tx, campaign_id)
     by_channel = await _by(tx, clicks, clicks.c.channel, campaign_id)
-    converted = sum(by_state.get(state, 0) for state in PLACED)
+    converted = sum(by_state.get(state, 0) for state in COUNTS_TOWARD_LIMITS)
     return views.Summary(
         campaign=campaign.id,
         name=campaign.name,
@@ -90,7 +90,7 @@ async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
         select(currency, amount, func.count())
         .where(
             referrals.c.campaign_id == campaign_id,
-            referrals.c.state.in_(PLACED),
+            referrals.c.state.in_(COUNTS_TOWARD_LIMITS),
             referrals.c.order_id.is_not(None),
         )
         .group_by(currency, amount)

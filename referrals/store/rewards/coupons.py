@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from referrals.domain.codes import DEFAULT_CHARSET, generate
-from referrals.domain.decisions import Reason
-from referrals.domain.discounts import Discount, Terms
+from referrals.domain.codes import DEFAULT_CHARSET, generate_code
+from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.events import Order
 from referrals.domain.money import format_amount
+from referrals.domain.reasons import Reason
 from referrals.errors import Problem
 from referrals.store import views
 from referrals.store.db.sql import Tx, first, insert, locked, one, rows
@@ -31,7 +31,7 @@ class NoCoupon(Exception):
 
 async def issue(tx: Tx, reward: Row[Any], now: datetime) -> str:
     """Give the reward's customer a coupon, from its pool or made by its pattern. Returns its code; raises NoCoupon."""
-    terms = Terms.model_validate(reward.target)
+    terms = CouponTerms.model_validate(reward.target)
     values = {
         "state": "issued",
         "reward_id": reward.id,
@@ -72,7 +72,9 @@ async def _take(tx: Tx, campaign_id: str, pool: str) -> str:
 
 async def _make(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
     for _ in range(ATTEMPTS):
-        statement = insert(tx, coupons).values(code=generate(pattern, DEFAULT_CHARSET), **values)
+        statement = insert(tx, coupons).values(
+            code=generate_code(pattern, DEFAULT_CHARSET), **values
+        )
         statement = statement.on_conflict_do_nothing(index_elements=["code"])
         if row := await first(tx, statement.returning(coupons.c.code)):
             return str(row.code)

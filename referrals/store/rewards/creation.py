@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from referrals.domain.campaign import Campaign, Reward
-from referrals.domain.decisions import Reason
-from referrals.domain.states import RejectReason, RewardState
-from referrals.domain.tiers import each_conversion
+from referrals.domain.campaign import Campaign
+from referrals.domain.reasons import Reason, RejectReason
+from referrals.domain.rewards import Reward
+from referrals.domain.states import RewardState
+from referrals.domain.tiers import each_conversion_tiers
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene
 from referrals.store.db.sql import Tx, adding
@@ -24,7 +25,7 @@ BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budge
 def promised(campaign: Campaign) -> list[Reward]:
     """What each conversion is rewarded with."""
     friend = [campaign.rewards.friend] if campaign.rewards.friend else []
-    return friend + [tier.reward for tier in each_conversion(campaign.rewards.tiers)]
+    return friend + [tier.reward for tier in each_conversion_tiers(campaign.rewards.tiers)]
 
 
 async def promise(tx: Tx, scene: Scene, due_at: datetime) -> None:
@@ -32,7 +33,7 @@ async def promise(tx: Tx, scene: Scene, due_at: datetime) -> None:
     referral_id = str(scene.referral_id)
     friend = scene.campaign.rewards.friend
     offers = [Offer(f"{referral_id}/friend", friend, "friend")] if friend else []
-    for tier in each_conversion(scene.campaign.rewards.tiers):
+    for tier in each_conversion_tiers(scene.campaign.rewards.tiers):
         key = f"{referral_id}/advocate/{tier.name}"
         offers.append(Offer(key, tier.reward, "advocate", tier.name))
     await promise_each(tx, scene, due_at, *offers)

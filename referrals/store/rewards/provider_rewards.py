@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
-from referrals.domain.decisions import Reason
-from referrals.domain.states import COUNTED, Decision, ReferralState, RewardState
+from referrals.domain.reasons import Reason
+from referrals.domain.states import COUNTS_TOWARD_TIERS, Decision, ReferralState, RewardState
 from referrals.store import lookups
 from referrals.store.activity.log import Scene
 from referrals.store.customers import profiles
@@ -287,7 +287,7 @@ def _require(reward: Row[Any], *states: RewardState) -> None:
 
 
 async def _confirmed(tx: Tx, scene: Scene) -> bool:
-    return (await lookups.get_referral(tx, str(scene.referral_id))).state in COUNTED
+    return (await lookups.get_referral(tx, str(scene.referral_id))).state in COUNTS_TOWARD_TIERS
 
 
 async def _locked(tx: Tx, reward_id: str, now: datetime) -> tuple[Scene, Row[Any]]:

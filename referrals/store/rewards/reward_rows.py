@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from referrals.domain.decisions import Reason
 from referrals.domain.money import format_amount
+from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene

@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select, true
 
+from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.webhooks import PERSISTENT, Answer, cloud_event, wait
+from referrals.domain.webhook_retries import DISABLE_AFTER, DeliveryResponse, next_retry_delay
 from referrals.store import views
 from referrals.store.db.sql import Tx, first, insert, rows, scalars, written
 from referrals.store.reporting import lists
@@ -184,7 +185,7 @@ def message_id(activity_id: int) -> str:
 
 
 async def settle(
-    tx: Tx, sent: Outgoing, answer: Answer, now: datetime, chance: float
+    tx: Tx, sent: Outgoing, answer: DeliveryResponse, now: datetime, chance: float
 ) -> str | None:
     """Note an attempt. Returns what an operator has to know of, if there is something."""
     if answer.accepted:
@@ -193,7 +194,7 @@ async def settle(
         await _note(tx, sent, answer, state="delivered", due_at=None, settled_at=now)
         return None
     since = await _failing_since(tx, sent.webhook, now)
-    gap = wait(sent.attempts + 1, answer, chance)
+    gap = next_retry_delay(sent.attempts + 1, answer, chance)
     reason = _why_disabled(answer, now, since, spent=gap is None)
     if reason is not None:
         # It stays pending, for when the webhook is enabled again.
@@ -215,13 +216,13 @@ async def disable(tx: Tx, webhook_id: str, code: str, reason: str, now: datetime
 
 
 def _why_disabled(
-    answer: Answer, now: datetime, since: datetime | None, *, spent: bool
+    answer: DeliveryResponse, now: datetime, since: datetime | None, *, spent: bool
 ) -> tuple[str, str] | None:
     if since is None:
         return None
     if answer.gone:
         return "gone", "The endpoint answered 410: it wants no more."
-    if spent and since <= now - PERSISTENT:
+    if spent and since <= now - DISABLE_AFTER:
         began = f"{since:%Y-%m-%d %H:%M} UTC"
         return "failing", f"Nothing was accepted since {began}; at last: {answer.error}."
     return None
@@ -238,7 +239,7 @@ async def _failing_since(tx: Tx, webhook_id: str | None, now: datetime) -> datet
     return row.failing_since if row else None
 
 
-async def _note(tx: Tx, sent: Outgoing, answer: Answer, **values: Any) -> None:
+async def _note(tx: Tx, sent: Outgoing, answer: DeliveryResponse, **values: Any) -> None:
     """Unless its claim has ended and another process has it."""
     mine = (webhook_deliveries.c.id == sent.id, webhook_deliveries.c.due_at == sent.until)
     told = {"attempts": sent.attempts + 1, "status": answer.status, "error": answer.error}
@@ -277,5 +278,5 @@ def _event(row: Row[Any], source: str) -> dict[str, Any]:
     told = asdict(lists.of_activity(row))
     data = {name: told[name] for name in told if name not in ("id", "type", "at")}
     subject = row.referral_id or row.advocate or row.customer
-    event = cloud_event(message_id(row.id), source, row.type, row.at, subject, data)
+    event = build_cloud_event(message_id(row.id), source, row.type, row.at, subject, data)
     return dict(views.with_zulu_times(event))

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 
 from referrals.domain.event_names import OUTBOUND
-from referrals.domain.signatures import PREFIX
+from referrals.domain.webhook_signatures import SECRET_PREFIX
 from referrals.store.activity import cursor
 from referrals.store.db.ids import new_id
 from referrals.store.db.pages import Cursor, newest_first
@@ -194,7 +194,7 @@ async def list_deliveries(
 
 
 def _new_secret() -> str:
-    return PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def _unknown(webhook_id: str) -> Exception:

@@ -22,8 +22,8 @@ from referrals.channels import (
     Unclear,
     Unreachable,
 )
-from referrals.domain.sending import QuietHours
-from referrals.domain.statuses import Preference, Status
+from referrals.domain.message_status import MarketingPreference, MessageStatus
+from referrals.domain.message_timing import QuietHours
 from referrals.store import schema
 from referrals.store.db.sql import Tx, rows
 from referrals.store.inbox import inbox_events
@@ -180,7 +180,7 @@ class Storm:
         if self.random.random() < 0.5:
             channel, purpose, to = "whatsapp", "marketing", known["phone"]
             async with self.office.store.begin() as tx:
-                wish = Preference(channel, to, "stop", self.office.now)
+                wish = MarketingPreference(channel, to, "stop", self.office.now)
                 await deliveries.prefer(tx, wish, self.office.now)
         else:
             await self.office.wish(customer, "withdrawn", purpose, channel)
@@ -198,9 +198,9 @@ class Storm:
             about = {"kind": kind, "code": kind, "sentence": "s."} if state == "failed" else {}
             key = message.key if self.random.random() < 0.8 else None
             status: Any = {"key": key, "reference": reference, "state": state, "at": at}
-            self.at(at, self._hear(Status(**status, **about)))
+            self.at(at, self._hear(MessageStatus(**status, **about)))
 
-    async def _hear(self, status: Status) -> None:
+    async def _hear(self, status: MessageStatus) -> None:
         async with self.office.store.begin() as tx:
             ours = await deliveries.note(tx, "whatsapp", status, self.office.now)
             if ours and status.state == "failed":

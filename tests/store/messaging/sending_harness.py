@@ -15,8 +15,8 @@ from referrals.channels.log import LogChannel
 from referrals.channels.message_content import Rendered
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Customer
-from referrals.domain.sending import Cap, QuietHours
-from referrals.domain.statuses import Status
+from referrals.domain.message_status import MessageStatus
+from referrals.domain.message_timing import FrequencyCap, QuietHours
 from referrals.store import Store, schema
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
@@ -95,7 +95,7 @@ class Office:
         self.rules = Rules(
             {"log": False, "email": False, "whatsapp": True},
             QuietHours.parse(quiet_hours) if quiet_hours else None,
-            Cap.parse(cap) if cap else None,
+            FrequencyCap.parse(cap) if cap else None,
         )
         channels: dict[str, Any] = {"log": LogChannel()}
         channels |= {"email": self.email, "whatsapp": self.whatsapp}
@@ -163,7 +163,7 @@ class Office:
         """A status of a vendor."""
         known: dict[str, Any] = {"key": None, "reference": None, "at": self.now, **about}
         async with self.store.begin() as tx:
-            return await deliveries.note(tx, channel, Status(state=state, **known), self.now)
+            return await deliveries.note(tx, channel, MessageStatus(state=state, **known), self.now)
 
     async def wish(self, customer_id: str, state: Any, purpose: Any, channel: str) -> None:
         async with self.store.begin() as tx:

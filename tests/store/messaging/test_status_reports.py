@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from referrals.domain.statuses import Preference
+from referrals.domain.message_status import MarketingPreference
 from referrals.store import schema
 from referrals.store.messaging import deliveries
 from tests.store.messaging.sending_harness import LOST, NOON, PROMOTION, REWARD, Office
@@ -263,4 +263,4 @@ async def test_whoever_stops_marketing_over_there_has_stopped_it_here(office: Of
 
 async def prefer(office: Office, phone: str, wish: Any, at: Any) -> None:
     async with office.store.begin() as tx:
-        await deliveries.prefer(tx, Preference("whatsapp", phone, wish, at), office.now)
+        await deliveries.prefer(tx, MarketingPreference("whatsapp", phone, wish, at), office.now)

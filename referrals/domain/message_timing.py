@@ -58,21 +58,21 @@ class QuietHours:
 
 
 @dataclass(frozen=True)
-class Cap:
+class FrequencyCap:
     """No customer gets more than `count` messages within any `period`, over all campaigns."""
 
     count: int
     period: timedelta
 
     @classmethod
-    def parse(cls, text: str) -> "Cap":
+    def parse(cls, text: str) -> "FrequencyCap":
         """Such as `3/P1D`. Raises ValueError."""
         found = _CAP.fullmatch(text)
         if not found:
             raise ValueError("must be a number and a duration, such as 3/P1D")
         return cls(int(found.group(1)), _DURATION.validate_python(found.group(2)))
 
-    def free_at(self, taken: list[datetime], now: datetime) -> datetime | None:
+    def next_slot_at(self, taken: list[datetime], now: datetime) -> datetime | None:
         """When there is a place again after those `taken`, in order; None where there is one now."""
         within = [at for at in taken if at > now - self.period]
         return within[-self.count] + self.period if len(within) >= self.count else None
@@ -84,9 +84,9 @@ def _quiet_hours(text: str) -> str:
 
 
 def _cap(text: str) -> str:
-    Cap.parse(text)
+    FrequencyCap.parse(text)
     return text
 
 
 QuietHoursText = Annotated[str, AfterValidator(_quiet_hours)]
-CapText = Annotated[str, AfterValidator(_cap)]
+FrequencyCapText = Annotated[str, AfterValidator(_cap)]

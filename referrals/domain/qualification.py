@@ -9,26 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from referrals.domain.campaign import Campaign, Cooldown, Rule
-from referrals.domain.rules import Context, RuleError
-from referrals.domain.states import RejectReason
-
-
-@dataclass(frozen=True)
-class Reason:
-    """A reason code and a sentence, kept with every decision.
-
-    `rule` names the rule that failed; `diagnosis`, for operators alone, says why a rule could not be answered.
-    """
-
-    code: str
-    message: str
-    rule: str | None = None
-    diagnosis: str | None = None
-
-    def told(self) -> dict[str, str]:
-        """As an answer has it."""
-        rule = {"rule": self.rule} if self.rule else {}
-        return {"code": self.code, "message": self.message, **rule}
+from referrals.domain.reasons import Reason, RejectReason
+from referrals.domain.rules import RuleContext, RuleError
 
 
 @dataclass(frozen=True)
@@ -57,7 +39,7 @@ class FriendFacts:
 
 
 @dataclass(frozen=True)
-class Places:
+class LimitUsage:
     """How many places are taken under the campaign's limits, and the advocate's last one."""
 
     by_campaign: int
@@ -118,7 +100,7 @@ def friend_rejection(campaign: Campaign, friend: FriendFacts) -> Reason | None:
     return None
 
 
-def limit_rejection(campaign: Campaign, code: CodeFacts, places: Places) -> Reason | None:
+def limit_rejection(campaign: Campaign, code: CodeFacts, places: LimitUsage) -> Reason | None:
     """Is there a place left under the code's, the campaign's and the advocate's limits?"""
     limits = campaign.limits
     if code.exhausted:
@@ -135,7 +117,9 @@ def limit_rejection(campaign: Campaign, code: CodeFacts, places: Places) -> Reas
     return None
 
 
-def place(cooldown: Cooldown | None, last_at: datetime | None, at: datetime) -> datetime:
+def next_rewardable_at(
+    cooldown: Cooldown | None, last_at: datetime | None, at: datetime
+) -> datetime:
     """When the next rewarded conversion of the advocate is due: now, or a period after the last place."""
     if cooldown is None or last_at is None:
         return at
@@ -151,7 +135,7 @@ def cooldown_rejection(cooldown: Cooldown | None, due: datetime, at: datetime) -
     )
 
 
-def rule_rejection(rules: tuple[Rule, ...], context: Context) -> Reason | None:
+def rule_rejection(rules: tuple[Rule, ...], context: RuleContext) -> Reason | None:
     """The first rule that does not hold; one that cannot be evaluated does not hold."""
     for rule in rules:
         try:
@@ -168,15 +152,15 @@ def qualify(
     state: str,
     code: CodeFacts,
     friend: FriendFacts,
-    places: Places,
-    context: Context,
+    places: LimitUsage,
+    context: RuleContext,
     at: datetime,
 ) -> Reason | datetime:
     """The whole stage, in its order: code, campaign, friend, limits, cooldown, rules.
 
     Returns the reason of the first check that fails, or the conversion's place in time.
     """
-    due = place(campaign.limits.cooldown, places.last_at, at)
+    due = next_rewardable_at(campaign.limits.cooldown, places.last_at, at)
 
     def checks() -> Iterator[Reason | None]:
         yield code_rejection(code, signed_up=friend.signed_up, at=at)

@@ -8,13 +8,13 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from datetime import datetime
 
-PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"  # noqa: S105
 
 
-def key_of(secret: str) -> bytes:
+def signing_key(secret: str) -> bytes:
     """The key within `whsec_…`. Raises ValueError, without the secret, where it is none."""
     try:
-        return b64decode(secret.removeprefix(PREFIX), validate=True)
+        return b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except ValueError:
         raise ValueError("the signing secret must be base64, with whsec_ before it") from None
 

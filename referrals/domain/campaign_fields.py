@@ -10,9 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     HttpUrl,
     StringConstraints,
@@ -32,12 +30,6 @@ _MOMENT = re.compile(
 )
 
 
-class Model(BaseModel):
-    """What every part of a campaign has in common: no other keys, no changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Named(Protocol):
     @property
     def name(self) -> str: ...
@@ -46,11 +38,11 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
-Place = tuple[int | str, ...]
+FieldPath = tuple[int | str, ...]
 """Where a value stands inside of another, such as `("steps", 0, "grant")`."""
 
 
-def refuse(mistakes: Iterable[tuple[Place, str]]) -> None:
+def raise_field_errors(mistakes: Iterable[tuple[FieldPath, str]]) -> None:
     """Nothing where there are none.
 
     Raises:
@@ -92,7 +84,7 @@ def unique_names(items: tuple[T, ...]) -> tuple[T, ...]:
     return items
 
 
-def not_yet(value: Any, info: ValidationInfo) -> None:
+def reject_unsupported(value: Any, info: ValidationInfo) -> None:
     """Nothing.
 
     Raises:
@@ -156,12 +148,12 @@ def _http_url(text: str) -> str:
 
 
 Slug = Annotated[str, AfterValidator(_slug)]
-Line = Annotated[
+SingleLine = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=300),
     AfterValidator(_one_line),
 ]
-Cel = Annotated[
+CelCondition = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1),
     AfterValidator(_condition),
@@ -169,8 +161,8 @@ Cel = Annotated[
 """A condition that compiles; its model has a `name`, before it, that errors can give."""
 
 TimeZone = Annotated[str, AfterValidator(_timezone)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+DateTimeWithOffset = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Url = Annotated[str, AfterValidator(_http_url)]
-Count = Annotated[int, Field(strict=True, gt=0, le=10**9)]
+PositiveInt = Annotated[int, Field(strict=True, gt=0, le=10**9)]
 Flag = Annotated[bool, Field(strict=True)]
-NotYet = Annotated[None, BeforeValidator(not_yet)]
+NotYet = Annotated[None, BeforeValidator(reject_unsupported)]

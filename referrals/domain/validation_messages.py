@@ -46,7 +46,7 @@ _PATTERNS = {
 """By field: what its regular expression asks for."""
 
 
-def message(error: ErrorDetails | Mapping[str, Any]) -> str:
+def validation_message(error: ErrorDetails | Mapping[str, Any]) -> str:
     """What is wrong, to be read after the field's name."""
     kind, context = error["type"], error.get("ctx") or {}
     if kind == "value_error":
@@ -56,6 +56,6 @@ def message(error: ErrorDetails | Mapping[str, Any]) -> str:
     return _MESSAGES.get(kind, error["msg"]).format(**context)
 
 
-def field_name(path: Iterable[int | str]) -> str:
+def field_path(path: Iterable[int | str]) -> str:
     """Such as `data.order.items[0].sku`; empty for the whole."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")

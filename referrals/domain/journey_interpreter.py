@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from referrals.domain.journeys import Branch, Journey, Step, Wait
+from referrals.domain.journeys import BranchStep, Journey, Step, WaitStep
 
 
 @dataclass(frozen=True)
-class Stop:
+class PlannedStep:
     """One step with its number, and the numbers of what comes after it."""
 
     number: int
@@ -23,7 +23,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Standing:
+class JourneyPosition:
     """Where a run stands: before the step `number`, or waiting at it until `wake_at` or the event `awaits`."""
 
     number: int = 0
@@ -33,15 +33,15 @@ class Standing:
     """Whether the last event that was awaited came before its time-out."""
 
 
-class Plan:
+class JourneyPlan:
     """A journey laid out."""
 
     def __init__(self, journey: Journey) -> None:
-        self._stops: list[Stop] = []
+        self._stops: list[PlannedStep] = []
         self._end = sum(1 for _ in journey.walk())
         self._lay_out(journey.steps, self._end)
 
-    def at(self, standing: Standing) -> Stop | None:
+    def at(self, standing: JourneyPosition) -> PlannedStep | None:
         """The step that is next; None at the end."""
         return self._stops[standing.number] if standing.number < len(self._stops) else None
 
@@ -58,35 +58,37 @@ class Plan:
                 self._fork(number, step, step.branch, after)
             else:
                 after = self._end if step.exit else after
-                self._stops.append(Stop(number, step, after, after))
+                self._stops.append(PlannedStep(number, step, after, after))
 
-    def _fork(self, number: int, step: Step, branch: Branch, after: int) -> None:
+    def _fork(self, number: int, step: Step, branch: BranchStep, after: int) -> None:
         first = number + 1
         second = first + sum(map(_size, branch.then))
         ways = (first if branch.then else after, second if branch.otherwise else after)
-        self._stops.append(Stop(number, step, *ways))
+        self._stops.append(PlannedStep(number, step, *ways))
         self._lay_out(branch.then, after)
         self._lay_out(branch.otherwise, after)
 
 
-def passed(standing: Standing, stop: Stop, *, holds: bool = True) -> Standing:
+def advance(standing: JourneyPosition, stop: PlannedStep, *, holds: bool = True) -> JourneyPosition:
     """Past a step that waits for nothing; `holds` is what became of a branch's condition."""
     return replace(standing, number=stop.next if holds else stop.otherwise)
 
 
-def waiting(standing: Standing, wait: Wait, now: datetime, zone: str) -> Standing:
+def start_waiting(
+    standing: JourneyPosition, wait: WaitStep, now: datetime, zone: str
+) -> JourneyPosition:
     """At a step that waits; `zone` is the customer's."""
     wake_at = _local(wait.until, now, zone) if wait.until else now + wait.longest
     happened = standing.happened and wait.event is None
     return replace(standing, wake_at=wake_at, awaits=wait.event, happened=happened)
 
 
-def woken(standing: Standing, stop: Stop, now: datetime) -> Standing:
+def wake_up(standing: JourneyPosition, stop: PlannedStep, now: datetime) -> JourneyPosition:
     """Past the wait where its time or its event has come; elsewhere it goes on waiting."""
     come = standing.awaits is not None and standing.happened
     if standing.wake_at is None or (now < standing.wake_at and not come):
         return standing
-    return Standing(stop.next, happened=standing.happened)
+    return JourneyPosition(stop.next, happened=standing.happened)
 
 
 def _size(step: Step) -> int:

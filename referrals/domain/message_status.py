@@ -7,12 +7,12 @@ from typing import Literal
 FailureKind = Literal["unreachable", "opted_out", "refused", "unavailable", "blocked"]
 """What a failure means for what comes next: as the errors of `referrals.channels` do."""
 
-Scope = Literal["channel", "template"]
+BlockScope = Literal["channel", "template"]
 """What is held with a message that is blocked: all that goes by this channel, or by this template."""
 
 
 @dataclass(frozen=True)
-class Status:
+class MessageStatus:
     """Where one message is, as its vendor saw it at `at`. They come twice, in any order, and days late."""
 
     key: str | None
@@ -26,12 +26,12 @@ class Status:
     code: str | None = None
     sentence: str | None = None
     """Why it failed, without contact details."""
-    scope: Scope = "channel"
+    scope: BlockScope = "channel"
     """Of `blocked`."""
 
 
 @dataclass(frozen=True)
-class Preference:
+class MarketingPreference:
     """The owner of an address told the vendor to stop, or to resume, marketing by its channel."""
 
     channel: str

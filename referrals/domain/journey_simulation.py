@@ -9,19 +9,33 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from referrals.domain.campaign import Campaign, Journey, Send
-from referrals.domain.journey_run import Plan, Standing, Stop, passed, waiting, woken
-from referrals.domain.journeys import WITHOUT_FRIEND, After, Grant, Wait
-from referrals.domain.rules import VARIABLES, Condition, Context, RuleError
+from referrals.domain.campaign import Campaign
+from referrals.domain.journey_interpreter import (
+    JourneyPlan,
+    JourneyPosition,
+    PlannedStep,
+    advance,
+    start_waiting,
+    wake_up,
+)
+from referrals.domain.journeys import (
+    WITHOUT_FRIEND,
+    GrantStep,
+    Journey,
+    ReentryDelay,
+    SendStep,
+    WaitStep,
+)
+from referrals.domain.rules import VARIABLES, Condition, RuleContext, RuleError
 
 
 @dataclass(frozen=True)
-class Fact:
+class SimulatedEvent:
     """An event with what it tells, by the variables of conditions."""
 
     type: str
     at: datetime
-    about: Context
+    about: RuleContext
 
     @property
     def friend(self) -> str:
@@ -31,7 +45,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Deed:
+class SimulatedAction:
     """One line of the rehearsal: when, which journey for whom, the number of its step, and what it does."""
 
     at: datetime
@@ -47,28 +61,28 @@ class Deed:
 class _Run:
     journey: Journey
     friend: str
-    began_by: Fact
-    standing: Standing = field(default_factory=Standing)
+    began_by: SimulatedEvent
+    standing: JourneyPosition = field(default_factory=JourneyPosition)
     over: bool = False
 
     @property
-    def plan(self) -> Plan:
-        return Plan(self.journey)
+    def plan(self) -> JourneyPlan:
+        return JourneyPlan(self.journey)
 
 
 @dataclass
-class Play:
+class JourneySimulation:
     """The journeys of a campaign, and what they have done so far."""
 
     campaign: Campaign
     journeys: Iterable[Journey]
-    deeds: list[Deed] = field(default_factory=list)
+    deeds: list[SimulatedAction] = field(default_factory=list)
     _runs: list[_Run] = field(default_factory=list)
     _entries: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    _facts: list[Fact] = field(default_factory=list)
+    _facts: list[SimulatedEvent] = field(default_factory=list)
     _known: defaultdict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
 
-    def happen(self, fact: Fact) -> None:
+    def happen(self, fact: SimulatedEvent) -> None:
         """Let time pass until the event, then the event happen. An exit that comes with a wake-up comes first."""
         self.pass_time(fact.at)
         self._facts.append(fact)
@@ -92,7 +106,7 @@ class Play:
     def _waiting(self) -> list[_Run]:
         return [run for run in self._runs if not run.over]
 
-    def _hear(self, run: _Run, fact: Fact) -> None:
+    def _hear(self, run: _Run, fact: SimulatedEvent) -> None:
         if fact.type in (run.journey.exit_on or ()):
             run.over = True
             self._note(run, fact.at, None, f"exits by {fact.type}")
@@ -117,7 +131,7 @@ class Play:
         key, at = (run.journey.name, run.friend), run.began_by.at
         last, reentry = self._entries.get(key), run.journey.reentry
         barred = last and (
-            reentry == "never" or (isinstance(reentry, After) and at < last + reentry.after)
+            reentry == "never" or (isinstance(reentry, ReentryDelay) and at < last + reentry.after)
         )
         if not barred:
             self._entries[key] = at
@@ -127,7 +141,7 @@ class Play:
         stop = run.plan.at(run.standing)
         assert stop
         awaited = run.standing.awaits
-        run.standing = woken(run.standing, stop, at)
+        run.standing = wake_up(run.standing, stop, at)
         if awaited:
             came = f"{awaited} came" if run.standing.happened else f"{awaited} did not come"
             self._note(run, at, stop.number, came)
@@ -138,18 +152,18 @@ class Play:
             if stop.step.wait:
                 self._wait(run, stop, stop.step.wait, at)
                 return
-            run.standing = passed(run.standing, stop, holds=self._take(run, stop, at))
+            run.standing = advance(run.standing, stop, holds=self._take(run, stop, at))
         run.over = True
         self._note(run, at, None, "is done")
 
-    def _wait(self, run: _Run, stop: Stop, wait: Wait, at: datetime) -> None:
+    def _wait(self, run: _Run, stop: PlannedStep, wait: WaitStep, at: datetime) -> None:
         recipient = self._context(run).get(run.plan.recipient_after(stop.number) or "", {})
         zone = recipient.get("timezone") or self.campaign.timezone
-        run.standing = waiting(run.standing, wait, at, zone)
+        run.standing = start_waiting(run.standing, wait, at, zone)
         what = f"waits for {wait.event}, at most until" if wait.event else "waits until"
         self._note(run, at, stop.number, f"{what} {_wake_at(run):%Y-%m-%d %H:%M} UTC")
 
-    def _take(self, run: _Run, stop: Stop, at: datetime) -> bool:
+    def _take(self, run: _Run, stop: PlannedStep, at: datetime) -> bool:
         step = stop.step
         if step.branch:
             holds, why = self._ask(run, step.branch.condition)
@@ -169,13 +183,13 @@ class Play:
             self._note(run, at, stop.number, "exits")
         return True
 
-    def _send(self, run: _Run, stop: Stop, send: Send, at: datetime) -> None:
+    def _send(self, run: _Run, stop: PlannedStep, send: SendStep, at: datetime) -> None:
         owner = run.began_by.about.get("reward", {}).get("side", send.to)
         if send.to in (owner, "operator"):  # a reward is its owner's news, and the operator's
             does = f"sends {send.template}"
             self._note(run, at, stop.number, does, to=send.to, channels=send.channels)
 
-    def _grant(self, run: _Run, stop: Stop, grant: Grant, at: datetime) -> None:
+    def _grant(self, run: _Run, stop: PlannedStep, grant: GrantStep, at: datetime) -> None:
         """Of a conversion under hold it is due when the hold is over."""
         reward, hold = grant.reward, self.campaign.conversion.hold
         if lost := self._lost(run):
@@ -213,10 +227,10 @@ class Play:
         return campaign | self._known[""] | self._known[run.friend]
 
     def _note(self, run: _Run, at: datetime, step: int | None, does: str, **more: Any) -> None:
-        self.deeds.append(Deed(at, run.journey.name, run.friend, step, does, **more))
+        self.deeds.append(SimulatedAction(at, run.journey.name, run.friend, step, does, **more))
 
 
-def fact_of(event: Mapping[str, Any], now: datetime) -> Fact:
+def parse_simulated_event(event: Mapping[str, Any], now: datetime) -> SimulatedEvent:
     """A CloudEvent's; its `data` may name any variable of conditions. Raises ValueError that says what is wrong."""
     data, kind, time = event.get("data", {}), event.get("type"), event.get("time")
     if not isinstance(kind, str) or not isinstance(data, Mapping):
@@ -230,7 +244,7 @@ def fact_of(event: Mapping[str, Any], now: datetime) -> Fact:
     rest = {key: value for key, value in data.items() if key not in VARIABLES}
     if "order" in about:
         about["order"] = _numbers(about["order"])
-    return Fact(kind, at, about | {"event": rest | {"type": kind}})
+    return SimulatedEvent(kind, at, about | {"event": rest | {"type": kind}})
 
 
 def _numbers(order: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Line(NamedTuple):
+class LotEntry(NamedTuple):
     """One entry of a wallet: a grant (a lot) where the amount is positive, else what went out of it."""
 
     amount: int
@@ -17,7 +17,7 @@ class Line(NamedTuple):
     expires_at: datetime | None
 
 
-def left(lines: Iterable[Line]) -> dict[str, int]:
+def remaining_by_lot(lines: Iterable[LotEntry]) -> dict[str, int]:
     """What is left of each lot after these entries, in their order.
 
     A spending uses up what expires soonest of what is there at the time. What is taken back, or expires, comes out of
@@ -38,7 +38,7 @@ def left(lines: Iterable[Line]) -> dict[str, int]:
     return lots
 
 
-def _take(lots: dict[str, int], queue: list[tuple[datetime, int, str]], line: Line) -> int:
+def _take(lots: dict[str, int], queue: list[tuple[datetime, int, str]], line: LotEntry) -> int:
     """Take the line's amount out of the lots; returns what they did not hold."""
     own = min(-line.amount, lots.get(line.lot or "", 0))
     missing = -line.amount - own

@@ -1,0 +1,20 @@
+"""Outgoing CloudEvents."""
+
+from datetime import datetime
+from typing import Any
+
+
+def build_cloud_event(
+    event_id: str, source: str, kind: str, at: datetime, subject: str | None, data: Any
+) -> dict[str, Any]:
+    """A CloudEvent 1.0 in JSON; `subject` is whom it is about, where it is about anybody."""
+    envelope = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": kind,
+        "time": at.isoformat(),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return envelope | ({"subject": subject} if subject else {})
