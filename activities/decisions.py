@@ -14,7 +14,7 @@ from referrals.store.messaging import drafts, log_channel
 from referrals.store.messaging.drafts import Draft
 from referrals.store.messaging.log_channel import Kept
 from referrals.store.messaging.sending import Rules
-from referrals.temporal.payloads import Progress
+from referrals.temporal.payloads import PendingWork
 
 
 class NotSent(Exception):
@@ -29,7 +29,7 @@ class LogMessages:
     public_url: str
     clock: Clock
 
-    async def decide(self, decision: Callable[[Tx], Awaitable[Progress]]) -> Progress:
+    async def decide(self, decision: Callable[[Tx], Awaitable[PendingWork]]) -> PendingWork:
         """Decide, and send what goes by the log alone, in one transaction; returns what is left to do.
 
         Whatever goes wrong with the messages, the decision is made: then they go as others do.
@@ -44,7 +44,7 @@ class LogMessages:
         async with self.store.begin() as tx:
             return await decision(tx)
 
-    async def send(self, tx: Tx, progress: Progress) -> Progress:
+    async def send(self, tx: Tx, progress: PendingWork) -> PendingWork:
         """Send them, and tell what is left to send. Raises NotSent."""
         if not progress.messages:
             return progress

@@ -1,10 +1,8 @@
 """Journeys that wait, and workflows of others that journeys start."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from pydantic import dataclasses as pydantic
 from sqlalchemy import Row
 from temporalio import activity
 from temporalio.client import Client, RPCError, WithStartWorkflowOperation
@@ -26,7 +24,7 @@ from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
 from referrals.store.journeys import runs, workflow_starts
 from referrals.temporal.names import CAMPAIGN_ATTRIBUTE, JOURNEY_WORKFLOW, QUEUE
-from referrals.temporal.payloads import Progress
+from referrals.temporal.payloads import JourneyInput, JourneyStep, PendingWork
 
 CAMPAIGN = SearchAttributeKey.for_keyword(CAMPAIGN_ATTRIBUTE)
 HOPELESS = {
@@ -38,22 +36,6 @@ HOPELESS = {
 """What a server answers to a request that is as wrong the next time."""
 
 
-@pydantic.dataclass(frozen=True, slots=True)
-class JourneyRun:
-    """One run of a journey that waits, by its row's id; the campaign, for fairness."""
-
-    campaign: str
-    run: str
-
-
-@pydantic.dataclass(frozen=True, slots=True)
-class JourneyStep:
-    """Whatever is due in a run by `now`."""
-
-    run: str
-    now: datetime
-
-
 @dataclass
 class JourneyActivities:
     store: Store
@@ -61,12 +43,12 @@ class JourneyActivities:
     log: LogMessages
 
     @activity.defn(name="next_step")
-    async def next_step(self, step: JourneyStep) -> Progress:
+    async def next_step(self, step: JourneyStep) -> PendingWork:
         """Take the steps that are due, in one transaction; taking them again changes nothing."""
 
-        async def decision(tx: Tx) -> Progress:
-            await runs.go_on(tx, step.run, step.now)
-            return await pending_work.of_journey(tx, step.run)
+        async def decision(tx: Tx) -> PendingWork:
+            await runs.go_on(tx, step.run_id, step.now)
+            return await pending_work.of_journey(tx, step.run_id)
 
         return await self.log.decide(decision)
 
@@ -108,7 +90,7 @@ async def tell(client: Client, run: Row[Any]) -> None:
     """An update, because a signal can be lost unread; the workflow reads from SQL what there is to know."""
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         JOURNEY_WORKFLOW,
-        JourneyRun(campaign=run.campaign_id, run=run.id),
+        JourneyInput(campaign_id=run.campaign_id, run_id=run.id),
         id=runs.workflow_id(run),
         task_queue=QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -27,7 +27,7 @@ from referrals.store import Store
 from referrals.store.messaging import deliveries, drafts, sending
 from referrals.store.messaging.drafts import Draft
 from referrals.store.messaging.sending import Claim, Rules
-from referrals.temporal.payloads import Sending
+from referrals.temporal.payloads import DeliveryStatus
 
 LONGEST_CALL = sending.LEASE - timedelta(seconds=15)
 
@@ -44,7 +44,7 @@ class MessageActivities:
     clock: Clock
 
     @activity.defn(name="send_message")
-    async def send_message(self, message_id: str) -> Sending:
+    async def send_message(self, message_id: str) -> DeliveryStatus:
         """Send a pending message, if it is time, and note what became of it.
 
         Each call to a channel is claimed before, and its end noted after it; the message's key goes with it, the same
@@ -53,9 +53,9 @@ class MessageActivities:
         async with self.store.read() as tx:
             draft = await drafts.draft(tx, message_id, self.public_url)
         if draft is None:
-            return Sending(state="withdrawn")
+            return DeliveryStatus(state="withdrawn")
         if draft.message.state != "pending":
-            return Sending(state=draft.message.state)
+            return DeliveryStatus(state=draft.message.state)
         try:
             rendered = self.templates.render(
                 draft.message.template, draft.recipient.locale, draft.context
@@ -64,28 +64,28 @@ class MessageActivities:
             reason = Reason("template_error", str(error))
             async with self.store.begin() as tx:
                 await drafts.fail(tx, draft.message, reason, self.clock())
-            return Sending(state="failed")
+            return DeliveryStatus(state="failed")
         return await self._deliver(draft, rendered)
 
     @activity.defn(name="give_up_message")
-    async def give_up_message(self, message_id: str, error: str) -> Sending:
+    async def give_up_message(self, message_id: str, error: str) -> DeliveryStatus:
         """Its attempts are spent, with this as the last error: by the next channel, or parked in sight."""
         reason = Reason("attempts_spent", error)
         async with self.store.begin() as tx:
             return await deliveries.give_up(tx, message_id, reason, self.clock())
 
-    async def _deliver(self, draft: Draft, rendered: Rendered) -> Sending:
+    async def _deliver(self, draft: Draft, rendered: Rendered) -> DeliveryStatus:
         while True:
             async with self.store.begin() as tx:
                 turn = await sending.claim(
                     tx, draft.message.id, rendered.purpose, self.rules, self.clock()
                 )
-            if isinstance(turn, Sending):
+            if isinstance(turn, DeliveryStatus):
                 return turn
             if done := await self._call(draft, rendered, turn):
                 return done
 
-    async def _call(self, draft: Draft, rendered: Rendered, claim: Claim) -> Sending | None:
+    async def _call(self, draft: Draft, rendered: Rendered, claim: Claim) -> DeliveryStatus | None:
         """None where it is the next channel's turn, or this one's at another time."""
         outgoing = Outgoing(
             draft.message.key,

@@ -19,8 +19,6 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
-from activities.advocates import Advocate
-from activities.referrals import Beginning
 from referrals.temporal.names import (
     ADVOCATE_ATTRIBUTE,
     CAMPAIGN_ATTRIBUTE,
@@ -29,7 +27,7 @@ from referrals.temporal.names import (
     advocate_workflow_id,
     referral_workflow_id,
 )
-from referrals.temporal.payloads import Progress
+from referrals.temporal.payloads import AdvocateInput, PendingWork, ReferralInput
 from workflows.advocate import AdvocateWorkflow
 from workflows.referral import ReferralWorkflow
 
@@ -61,7 +59,7 @@ class Run:
     """Which workflow, and how it is started where it does not run."""
 
     workflow: Any
-    argument: Beginning | Advocate
+    argument: ReferralInput | AdvocateInput
     id: str
     attributes: TypedSearchAttributes
 
@@ -72,7 +70,7 @@ class Run:
             "id": self.id,
             "task_queue": QUEUE,
             "search_attributes": self.attributes,
-            "priority": Priority(fairness_key=self.argument.campaign),
+            "priority": Priority(fairness_key=self.argument.campaign_id),
         }
 
     def start(self) -> WithStartWorkflowOperation[Any, Any]:
@@ -85,13 +83,13 @@ class Run:
 
 
 def referral_run(
-    campaign_id: str, friend_id: str, advocate: str | None, standing: Progress | None = None
+    campaign_id: str, friend_id: str, advocate: str | None, standing: PendingWork | None = None
 ) -> Run:
     """The friend's workflow in the campaign; `advocate` is the customer's id here, `standing` where it begins."""
     state = standing.state if standing else None
     return Run(
         ReferralWorkflow.run,
-        Beginning(campaign=campaign_id, friend=friend_id, standing=standing),
+        ReferralInput(campaign_id=campaign_id, friend_id=friend_id, initial_state=standing),
         referral_workflow_id(campaign_id, friend_id),
         _attributes({CAMPAIGN: campaign_id, ADVOCATE: advocate, STATE: state}),
     )
@@ -101,7 +99,7 @@ def advocate_run(campaign_id: str, customer_id: str) -> Run:
     """The advocate's workflow in the campaign."""
     return Run(
         AdvocateWorkflow.run,
-        Advocate(campaign=campaign_id, customer=customer_id),
+        AdvocateInput(campaign_id=campaign_id, customer_id=customer_id),
         advocate_workflow_id(campaign_id, customer_id),
         _attributes({CAMPAIGN: campaign_id, ADVOCATE: customer_id}),
     )

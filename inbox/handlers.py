@@ -24,7 +24,7 @@ from referrals.store.inbox import inbox_events
 from referrals.store.journeys import runs
 from referrals.store.messaging import deliveries
 from referrals.store.referrals import conversions, reversals, signups
-from referrals.temporal.payloads import Progress
+from referrals.temporal.payloads import PendingWork
 from workflows.advocate import AdvocateWorkflow
 from workflows.referral import ReferralWorkflow
 
@@ -83,8 +83,8 @@ class Handlers:
         advocate, _ = await _referred(tx, event, by_code)
 
         async def rest() -> None:
-            opened = standing.open and answer["decision"] == Decision.ACCEPTED
-            if not (opened or standing.busy):
+            opened = standing.is_open and answer["decision"] == Decision.ACCEPTED
+            if not (opened or standing.has_work):
                 return
             run = referral_run(event.campaign_id, event.customer_id, advocate, standing)
             if not await self._dispatch.start(run, _idle_for(standing, now)):
@@ -245,9 +245,9 @@ HANDLERS: dict[str, Callable[[Handlers, Row[Any]], Awaitable[None]]] = {
 """By type of event or command; any other is a conversion."""
 
 
-def _idle_for(standing: Progress, now: datetime) -> timedelta | None:
+def _idle_for(standing: PendingWork, now: datetime) -> timedelta | None:
     """How long there is nothing to do for a workflow that begins here; what it waits for may have come already."""
-    if standing.busy or not standing.wake_at or standing.wake_at <= now:
+    if standing.has_work or not standing.wake_at or standing.wake_at <= now:
         return None
     return standing.wake_at - now
 

@@ -8,9 +8,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.advocates import Advocate, AdvocateActivities, AdvocateStep
+    from activities.advocates import AdvocateActivities
     from referrals.temporal.names import ADVOCATE_WORKFLOW
-    from referrals.temporal.payloads import Progress
+    from referrals.temporal.payloads import AdvocateInput, AdvocateStep, PendingWork
 
 from workflows.effects import DECIDE, PAUSE, Effects, check_id, until_due
 
@@ -26,16 +26,16 @@ class AdvocateWorkflow:
     """
 
     @workflow.init
-    def __init__(self, advocate: Advocate) -> None:
+    def __init__(self, advocate: AdvocateInput) -> None:
         self.advocate = advocate
-        self.progress = Progress()
+        self.progress = PendingWork()
         self.begun = False
         self.updates = 0
         self.turn = asyncio.Lock()
         self.effects = Effects()
 
     @workflow.run
-    async def run(self, advocate: Advocate) -> None:  # noqa: ARG002
+    async def run(self, advocate: AdvocateInput) -> None:  # noqa: ARG002
         while workflow.info().continued_run_id and not self.begun:
             await self._resume()
         await workflow.wait_condition(lambda: self.begun)
@@ -100,7 +100,7 @@ class AdvocateWorkflow:
             self.begun = True
 
     async def _step(self, activity: Callable[..., Any], subject: str = "") -> None:
-        step = AdvocateStep(advocate=self.advocate, now=workflow.now(), subject=subject)
+        step = AdvocateStep(advocate=self.advocate, now=workflow.now(), subject_id=subject)
         self.progress = await workflow.execute_local_activity_method(activity, step, **DECIDE)
         if changes := self.effects.attention(self.progress):
             workflow.upsert_search_attributes(changes)
@@ -108,9 +108,9 @@ class AdvocateWorkflow:
             self.effects.settle(reward, self._resume)
         for message in self.progress.messages:
             self.effects.send(message)
-        for run in self.progress.runs:
+        for run in self.progress.journeys_to_notify:
             self.effects.tell(run)
-        for start in self.progress.starts:
+        for start in self.progress.workflows_to_start:
             self.effects.start(start)
 
     async def _resume(self) -> None:
@@ -130,7 +130,7 @@ class AdvocateWorkflow:
         return self._is_full() and at_rest
 
     def _is_over(self) -> bool:
-        return not self.progress.open and self.effects.done and workflow.all_handlers_finished()
+        return not self.progress.is_open and self.effects.done and workflow.all_handlers_finished()
 
     def _may_leave(self) -> bool:
         return self._is_over() or self._may_continue_as_new()

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.messages import MessageActivities
     from activities.rewards import RewardActivities
     from referrals.temporal.names import ATTENTION_ATTRIBUTE, MESSAGES_QUEUE, REWARDS_QUEUE
-    from referrals.temporal.payloads import Progress, Sending
+    from referrals.temporal.payloads import DeliveryStatus, PendingWork
 
 SEND: dict[str, Any] = {
     "task_queue": MESSAGES_QUEUE,
@@ -56,7 +56,7 @@ PAUSE = timedelta(minutes=1)
 """Between tries of what nobody waits for, while the database is away."""
 
 
-async def until_due(read: Callable[[], Progress], ready: Callable[[], bool]) -> bool:
+async def until_due(read: Callable[[], PendingWork], ready: Callable[[], bool]) -> bool:
     """Wait until the progress is another one, or `ready`; true where its time to wake has come before."""
     seen = read()
     left = max(seen.wake_at - workflow.now(), timedelta(0)) if seen.wake_at else None
@@ -102,9 +102,9 @@ class Effects:
         """Whether nothing is going on but messages that wait: another run would take them up from SQL."""
         return len(self._tasks) == sum(effect.asleep for effect in self._running.values())
 
-    def attention(self, progress: Progress) -> list[SearchAttributeUpdate[Any]]:
+    def attention(self, progress: PendingWork) -> list[SearchAttributeUpdate[Any]]:
         """What has to change in Temporal's list for operators, if anything."""
-        self._parked = progress.attention
+        self._parked = progress.needs_attention
         return self._changes()
 
     def _changes(self) -> list[SearchAttributeUpdate[Any]]:
@@ -157,16 +157,16 @@ class Effects:
         running = self._running[message]
         running.again = False
         sending = await _attempt(message)
-        while sending.again_at or running.again:
+        while sending.retry_at or running.again:
             await self._wait(running, sending)
             running.again = False
             sending = await _attempt(message)
         self._hold(running, held=False)
 
-    async def _wait(self, running: Running, sending: Sending) -> None:
+    async def _wait(self, running: Running, sending: DeliveryStatus) -> None:
         """Nothing is wrong: it is not time yet, or an operator has to see to what holds it."""
         self._hold(running, held=sending.held)
-        left = (sending.again_at or workflow.now()) - workflow.now()
+        left = (sending.retry_at or workflow.now()) - workflow.now()
         running.asleep = True
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: running.again, timeout=max(left, SHORTEST_WAIT))
@@ -207,7 +207,7 @@ async def _settle(reward: str) -> None:
         )
 
 
-async def _attempt(message: str) -> Sending:
+async def _attempt(message: str) -> DeliveryStatus:
     try:
         return await workflow.execute_activity_method(
             MessageActivities.send_message, message, **SEND

@@ -6,9 +6,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.journeys import JourneyActivities, JourneyRun, JourneyStep
+    from activities.journeys import JourneyActivities
     from referrals.temporal.names import JOURNEY_WORKFLOW
-    from referrals.temporal.payloads import Progress
+    from referrals.temporal.payloads import JourneyInput, JourneyStep, PendingWork
 
 from workflows.effects import DECIDE, PAUSE, Effects, until_due
 
@@ -21,15 +21,15 @@ class JourneyWorkflow:
     """
 
     @workflow.init
-    def __init__(self, run: JourneyRun) -> None:
+    def __init__(self, run: JourneyInput) -> None:
         self.journey_run = run
-        self.progress = Progress()
+        self.progress = PendingWork()
         self.begun = False
         self.turn = asyncio.Lock()
         self.effects = Effects()
 
     @workflow.run
-    async def run(self, run: JourneyRun) -> str:
+    async def run(self, run: JourneyInput) -> str:
         """Returns `done` or `exited`."""
         while workflow.info().continued_run_id and not self.begun:
             await self._pass_time()
@@ -51,13 +51,13 @@ class JourneyWorkflow:
             self.begun = True
 
     async def _step(self) -> None:
-        step = JourneyStep(run=self.journey_run.run, now=workflow.now())
+        step = JourneyStep(run_id=self.journey_run.run_id, now=workflow.now())
         self.progress = await workflow.execute_local_activity_method(
             JourneyActivities.next_step, step, **DECIDE
         )
         for message in self.progress.messages:
             self.effects.send(message)
-        for start in self.progress.starts:
+        for start in self.progress.workflows_to_start:
             self.effects.start(start)
 
     async def _pass_time(self) -> None:
@@ -76,7 +76,7 @@ class JourneyWorkflow:
         return self.effects.done and workflow.all_handlers_finished()
 
     def _is_over(self) -> bool:
-        return not self.progress.open and self._is_settled()
+        return not self.progress.is_open and self._is_settled()
 
     def _may_continue_as_new(self) -> bool:
         at_rest = self.effects.at_rest and workflow.all_handlers_finished()

@@ -10,9 +10,15 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.milestones import MilestoneActivities
-    from activities.referrals import Beginning, Friend, ReferralActivities, Step
+    from activities.referrals import ReferralActivities
     from referrals.temporal.names import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
-    from referrals.temporal.payloads import MilestoneChange, Progress
+    from referrals.temporal.payloads import (
+        MilestoneChange,
+        PendingWork,
+        ReferralInput,
+        ReferralKey,
+        ReferralStep,
+    )
 
 from workflows.effects import DECIDE, NOTE, PAUSE, Effects, check_id, until_due
 
@@ -28,18 +34,18 @@ class ReferralWorkflow:
     """
 
     @workflow.init
-    def __init__(self, beginning: Beginning) -> None:
-        self.friend = Friend(campaign=beginning.campaign, friend=beginning.friend)
-        self.progress = Progress()
+    def __init__(self, beginning: ReferralInput) -> None:
+        self.friend = ReferralKey(campaign_id=beginning.campaign_id, friend_id=beginning.friend_id)
+        self.progress = PendingWork()
         self.begun = False
         self.turn = asyncio.Lock()
         self.effects = Effects()
 
     @workflow.run
-    async def run(self, beginning: Beginning) -> str:
+    async def run(self, beginning: ReferralInput) -> str:
         """Returns the state that the referral was left in."""
-        if beginning.standing and not self.begun:
-            self._follow(beginning.standing)
+        if beginning.initial_state and not self.begun:
+            self._follow(beginning.initial_state)
             self.begun = True
         await workflow.wait_condition(lambda: self.begun)
         while not self._is_over():
@@ -108,11 +114,13 @@ class ReferralWorkflow:
     async def _step(
         self, activity: Callable[..., Any], event: str = "", referral: str = ""
     ) -> None:
-        step = Step(friend=self.friend, now=workflow.now(), event=event, referral=referral)
+        step = ReferralStep(
+            referral=self.friend, now=workflow.now(), event_id=event, referral_id=referral
+        )
         progress = await workflow.execute_local_activity_method(activity, step, **DECIDE)
         self._follow(progress)
 
-    def _follow(self, progress: Progress) -> None:
+    def _follow(self, progress: PendingWork) -> None:
         shown = workflow.info().typed_search_attributes.get(STATE)
         changes = [STATE.value_set(progress.state)] if progress.state != shown else []
         changes += self.effects.attention(progress)
@@ -123,9 +131,9 @@ class ReferralWorkflow:
             self.effects.settle(reward, self._pass_time)
         for message in progress.messages:
             self.effects.send(message)
-        for run in progress.runs:
+        for run in progress.journeys_to_notify:
             self.effects.tell(run)
-        for start in progress.starts:
+        for start in progress.workflows_to_start:
             self.effects.start(start)
         for change in progress.milestones:
             self.effects.begin(change, self._tell_advocate(change))
@@ -140,8 +148,8 @@ class ReferralWorkflow:
 
     async def _tell_advocate(self, change: MilestoneChange) -> None:
         await workflow.execute_activity_method(
-            MilestoneActivities.tell_advocate, args=[self.friend.campaign, change], **NOTE
+            MilestoneActivities.tell_advocate, args=[self.friend.campaign_id, change], **NOTE
         )
 
     def _is_over(self) -> bool:
-        return not self.progress.open and self.effects.done and workflow.all_handlers_finished()
+        return not self.progress.is_open and self.effects.done and workflow.all_handlers_finished()

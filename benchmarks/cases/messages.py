@@ -20,7 +20,7 @@ from referrals.channels.templates import BUILT_IN, Templates
 from referrals.clock import utc_now
 from referrals.store import open_store
 from referrals.store.messaging.sending import Rules
-from referrals.temporal.payloads import Progress
+from referrals.temporal.payloads import PendingWork
 
 CASE = "messages"
 COUNT = {"tiny": 4, "small": 100, "medium": 500, "full": 2000}
@@ -85,7 +85,7 @@ async def _our_send(url: str) -> AsyncIterator[Send]:
 
         async def send(messages: list[str]) -> None:
             async with store.begin() as tx:
-                await log.send(tx, Progress(messages=tuple(messages)))
+                await log.send(tx, PendingWork(messages=tuple(messages)))
 
         yield send
 

@@ -1,74 +1,157 @@
-"""What a workflow needs to know to go on; ids and times only, for it stands in workflow histories."""
+"""Payloads of workflows and activities. Ids and times only, because workflow histories store them unencrypted.
+
+A waiting workflow keeps its payloads in memory, so they are pydantic dataclasses with slots: a model takes six times the
+memory. A plain dataclass would take far more, because each run's converter would build a schema of its own for it.
+"""
 
 from datetime import datetime
 from typing import Any
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     ConfigDict,
+    Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 from pydantic.dataclasses import dataclass
 
-# What a run holds for as long as it waits is kept small: a model takes six times the memory of such a class. A plain
-# dataclass would take far more: each run has a converter, which would make a schema of its own for it.
+
+def _renamed(name: str, earlier: str, **options: Any) -> Any:
+    """Return a field that also reads its earlier key, which recorded histories hold."""
+    return Field(validation_alias=AliasChoices(name, earlier), **options)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneChange:
-    """A milestone whose reward has yet to follow its state, `reached` or `lost`."""
+    """A milestone that was `reached` or `lost` and whose reward does not follow its state yet."""
 
-    milestone: str
+    milestone_id: str = _renamed("milestone_id", "milestone")
     state: str
-    advocate: str
-    """The advocate's customer id here."""
+    advocate_id: str = _renamed("advocate_id", "advocate")
+    """Internal customer id of the advocate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a referral, an advocate or a journey stands in SQL.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingWork:
+    """State of a referral, an advocate or a journey run in SQL, and the work that its workflow has to do.
 
-    `open`: there is more to come; `wake_at`: when time alone changes something; `attention`: something
-    is parked until an operator sees to it. `messages` wait to be sent, `rewards` to be granted or rolled back by their
-    provider, `milestones` to be settled by the advocate's workflow; `runs` of journeys wait to be started or told,
-    `starts` to start workflows of others.
+    Attributes:
+        is_open: Whether more can happen.
+        wake_at: When the passing of time alone changes something.
+        needs_attention: Whether a reward has failed and waits for an operator.
+        messages: Messages to send.
+        rewards: Rewards that a provider has to grant or roll back.
+        milestones: Milestones that the advocate's workflow has to process.
+        journeys_to_notify: Journey runs whose workflow has to be started or notified.
+        workflows_to_start: Starts of workflows of other applications.
     """
 
     state: str = ""
-    open: bool = False
+    is_open: bool = _renamed("is_open", "open", default=False)
     wake_at: datetime | None = None
-    attention: bool = False
+    needs_attention: bool = _renamed("needs_attention", "attention", default=False)
     messages: tuple[str, ...] = ()
     rewards: tuple[str, ...] = ()
     milestones: tuple[MilestoneChange, ...] = ()
-    runs: tuple[str, ...] = ()
-    starts: tuple[str, ...] = ()
+    journeys_to_notify: tuple[str, ...] = _renamed("journeys_to_notify", "runs", default=())
+    workflows_to_start: tuple[str, ...] = _renamed("workflows_to_start", "starts", default=())
 
     @property
-    def busy(self) -> bool:
-        """There is something to do now."""
-        return any((self.messages, self.rewards, self.milestones, self.runs, self.starts))
+    def has_work(self) -> bool:
+        """Whether there is something to do now."""
+        return any(
+            (
+                self.messages,
+                self.rewards,
+                self.milestones,
+                self.journeys_to_notify,
+                self.workflows_to_start,
+            )
+        )
 
 
-class Sending(BaseModel):
-    """What became of a message, for now: with `again_at` it waits until then, `held` until an operator sees to it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferralKey:
+    """The referral of a friend in a campaign; ids are internal."""
 
-    Where it waits for nothing it travels as its state alone, as it always has.
+    campaign_id: str = _renamed("campaign_id", "campaign")
+    friend_id: str = _renamed("friend_id", "friend")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferralInput(ReferralKey):
+    """Argument of a referral's workflow, with the referral's state in SQL if that is known."""
+
+    initial_state: PendingWork | None = _renamed("initial_state", "standing", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferralStep:
+    """One decision about a referral: about an event or command, or about the passing of time."""
+
+    referral: ReferralKey
+    now: datetime
+    event_id: str = ""
+    referral_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvocateInput:
+    """Argument of an advocate's workflow; ids are internal."""
+
+    campaign_id: str = _renamed("campaign_id", "campaign")
+    customer_id: str = _renamed("customer_id", "customer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvocateStep:
+    """One decision about an advocate; `subject_id` is the id of an event, a command or a milestone."""
+
+    advocate: AdvocateInput
+    now: datetime
+    subject_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyInput:
+    """Argument of the workflow of a journey run; the campaign is its fairness key."""
+
+    campaign_id: str = _renamed("campaign_id", "campaign")
+    run_id: str = _renamed("run_id", "run")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyStep:
+    """Steps of a journey run that are due by `now`."""
+
+    run_id: str
+    now: datetime
+
+
+class DeliveryStatus(BaseModel):
+    """State of a message after an attempt to send it.
+
+    Serialized as its state alone unless the message waits.
+
+    Attributes:
+        retry_at: When to try again, if the message waits.
+        held: Whether it waits for an operator.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, validate_by_name=True)
 
     state: str
-    again_at: datetime | None = None
+    retry_at: datetime | None = _renamed("retry_at", "again_at", default=None)
     held: bool = False
 
     @model_validator(mode="before")
     @classmethod
-    def _state_alone(cls, told: Any) -> Any:
-        return {"state": told} if isinstance(told, str) else told
+    def _from_state(cls, raw: Any) -> Any:
+        return {"state": raw} if isinstance(raw, str) else raw
 
     @model_serializer(mode="wrap")
-    def _shortest(self, write: SerializerFunctionWrapHandler) -> Any:
-        return write(self) if self.again_at else self.state
+    def _to_state(self, serialize: SerializerFunctionWrapHandler) -> Any:
+        return serialize(self) if self.retry_at else self.state

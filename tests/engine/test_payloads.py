@@ -9,8 +9,8 @@ from pydantic.dataclasses import is_pydantic_dataclass
 from activities.advocates import AdvocateActivities
 from activities.journeys import JourneyActivities
 from activities.milestones import MilestoneActivities
-from activities.referrals import Beginning, ReferralActivities, Step
-from referrals.temporal.payloads import Progress
+from activities.referrals import ReferralActivities
+from referrals.temporal.payloads import PendingWork, ReferralInput, ReferralStep
 from workflows.advocate import AdvocateWorkflow
 from workflows.journey import JourneyWorkflow
 from workflows.referral import ReferralWorkflow
@@ -31,5 +31,5 @@ def test_what_travels_to_and_from_workflows_has_its_schema_with_its_class():
 
     plain = {kind for kind in travels if is_dataclass(kind) and not is_pydantic_dataclass(kind)}
 
-    assert {Beginning, Step, Progress} <= travels
+    assert {ReferralInput, ReferralStep, PendingWork} <= travels
     assert plain == set()

@@ -38,14 +38,14 @@ from referrals.store.schema import (
 )
 from referrals.store.schema import messages as messages_table
 from referrals.store.schema.referrals import LIVE
-from referrals.temporal.payloads import MilestoneChange, Progress
+from referrals.temporal.payloads import MilestoneChange, PendingWork
 
 UNSETTLED = frozenset(
     {RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK, RewardState.FAILED}
 )
 
 
-async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> Progress:
+async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> PendingWork:
     """The friend's latest referral in the campaign; nothing is open where there is none."""
     found = await rows(
         tx,
@@ -57,16 +57,16 @@ async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> 
     left = _by_kind(found)
     referral = next((row for row in found if row.what == "referral"), None)
     if referral is None:
-        return Progress(**left)
+        return PendingWork(**left)
     state = ReferralState(referral.state)
     unsettled: Sequence[Row[Any]] = ()
     if any(row.what == "unsettled" for row in found):
         unsettled = await rows(tx, _UNSETTLED, referral_id=referral.id)
     waiting = state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP}
-    return Progress(
+    return PendingWork(
         state=state,
-        open=waiting or bool(unsettled),
-        attention=_parked(unsettled),
+        is_open=waiting or bool(unsettled),
+        needs_attention=_parked(unsettled),
         rewards=() if waiting else await _due(tx, referral, unsettled, now),
         wake_at={
             ReferralState.SIGNED_UP: referral.window_ends_at,
@@ -93,7 +93,7 @@ async def _due(
     return _workable(unsettled, campaign, now)
 
 
-async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Progress:
+async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> PendingWork:
     """The advocate lives as long as the campaign."""
     found = await versions.in_force(tx, campaign_id)
     advocate = await one(
@@ -111,22 +111,22 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
     )
     ends_at = found.campaign.ends_at
     over = found.state == "archived" or (ends_at is not None and ends_at <= now)
-    return Progress(
+    return PendingWork(
         state=found.state,
-        open=not over or bool(unsettled),
-        attention=_parked(unsettled),
+        is_open=not over or bool(unsettled),
+        needs_attention=_parked(unsettled),
         rewards=_workable(unsettled, found.campaign, now),
         wake_at=None if over else ends_at,
         **_by_kind(await rows(tx, _OF_SENDER, sender_id=advocate.id)),
     )
 
 
-async def of_journey(tx: Tx, run_id: str) -> Progress:
+async def of_journey(tx: Tx, run_id: str) -> PendingWork:
     """A run whose campaign is paused wakes by being told, not by time."""
     run = await one(tx, select(journey_runs).where(journey_runs.c.id == run_id))
-    return Progress(
+    return PendingWork(
         state=run.state,
-        open=run.state in OPEN,
+        is_open=run.state in OPEN,
         wake_at=run.wake_at if run.state == "running" else None,
         **_by_kind(await rows(tx, _OF_SENDER, sender_id=run_id)),
     )
@@ -155,12 +155,12 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
 
 
 def _by_kind(found: Sequence[Row[Any]]) -> dict[str, Any]:
-    """What is left to the workflow, as a `Progress` has it."""
+    """What is left to the workflow, as a `PendingWork` has it."""
     left = sorted(found, key=lambda row: str(row.id))
-    kinds = ("messages", "runs", "starts")
+    kinds = ("messages", "journeys_to_notify", "workflows_to_start")
     return {kind: tuple(row.id for row in left if row.what == kind) for kind in kinds} | {
         "milestones": tuple(
-            MilestoneChange(milestone=row.id, state=row.state, advocate=row.advocate)
+            MilestoneChange(milestone_id=row.id, state=row.state, advocate_id=row.advocate)
             for row in left
             if row.what == "milestones"
         )
@@ -228,8 +228,8 @@ _TO_SEND = (
     _select("messages", messages_table.c.id).where(
         messages_table.c.sender_id == _SENDER, written(messages_table.c.state, "pending")
     ),
-    _select("runs", journey_runs.c.id).where(journey_runs.c.teller_id == _SENDER),
-    _select("starts", workflow_starts.c.id).where(
+    _select("journeys_to_notify", journey_runs.c.id).where(journey_runs.c.teller_id == _SENDER),
+    _select("workflows_to_start", workflow_starts.c.id).where(
         workflow_starts.c.sender_id == _SENDER, written(workflow_starts.c.state, "pending")
     ),
 )

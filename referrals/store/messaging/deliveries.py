@@ -21,7 +21,7 @@ from referrals.store.db.sql import Tx, first, locked, one, rows
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import channel_suspensions, drafts, suppressions
 from referrals.store.schema import advocates, customers, deliveries, messages
-from referrals.temporal.payloads import Sending
+from referrals.temporal.payloads import DeliveryStatus
 
 RESUME = "message_resume"
 """The command that has a message sent again, by the advocate's workflow."""
@@ -226,11 +226,11 @@ async def _send_again(
     await inbox_events.queue_commands(tx, RESUME, "engine", now, [command])
 
 
-async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> Sending:
+async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> DeliveryStatus:
     """The attempts by the channel in use are spent: the next one's turn, or the message is parked in sight."""
     message = await lock(tx, message_id)
     if message.state != "pending":
-        return Sending(state=message.state)
+        return DeliveryStatus(state=message.state)
     tried = await of_message(tx, message_id)
     used = next((row for row in tried.values() if row.state != "failed"), None)
     lost = used is not None and used.state in ("trying", "unclear")
@@ -240,9 +240,9 @@ async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> Sen
         await settle(tx, used, "failed", UNCLEAR if lost else reason)
     left = [name for name in message.channels if name not in tried]
     if used is not None and left and reason is not UNCLEAR:
-        return Sending(state="pending", again_at=now)
+        return DeliveryStatus(state="pending", retry_at=now)
     await drafts.fail(tx, message, reason, now)
-    return Sending(state="failed")
+    return DeliveryStatus(state="failed")
 
 
 async def resumed_by(tx: Tx, message_id: str) -> str:

@@ -23,7 +23,7 @@ from referrals.store.messaging import channel_suspensions, deliveries, drafts, s
 from referrals.store.messaging.deliveries import UNCLEAR
 from referrals.store.schema import customers, messages
 from referrals.store.schema import deliveries as deliveries_table
-from referrals.temporal.payloads import Sending
+from referrals.temporal.payloads import DeliveryStatus
 
 LEASE = timedelta(minutes=1)
 """A call takes no longer: a claim without an end is then one whose end is unclear."""
@@ -77,11 +77,11 @@ class Wait:
 
 async def claim(
     tx: Tx, message_id: str, purpose: Purpose, rules: Rules, now: datetime
-) -> Claim | Sending:
+) -> Claim | DeliveryStatus:
     """The next call to make for a pending message; or what has become of it, or until when it waits."""
     message = await deliveries.lock(tx, message_id)
     if message.state != "pending":
-        return Sending(state=message.state)
+        return DeliveryStatus(state=message.state)
     tried = await deliveries.of_message(tx, message_id)
     if message.customer_id is None:
         return await _OperatorsTurn(tx, message, None, tried, "service", rules, now).take()
@@ -102,7 +102,7 @@ class _Turn:
     now: datetime
     probe: bool = field(default=False, init=False)
 
-    async def take(self) -> Claim | Sending:
+    async def take(self) -> Claim | DeliveryStatus:
         """By the first of its channels that can take it. What one of them holds up does not go by the next."""
         refusal = NO_ADDRESS
         for channel in self._channels():
@@ -239,7 +239,7 @@ class _Turn:
         await self._show(not_before=None, reason_code=None, reason=None)
         return Claim(self.message.id, row.id, row.attempt, channel, address, self.probe)
 
-    async def _wait(self, wait: Wait) -> Sending:
+    async def _wait(self, wait: Wait) -> DeliveryStatus:
         too_late = wait.until > self.message.created_at + TOO_LATE
         if self.purpose == "marketing" and too_late and wait.reason is not UNCLEAR:
             return await self._fail(
@@ -248,7 +248,7 @@ class _Turn:
         await self._show(
             not_before=wait.until, reason_code=wait.reason.code, reason=wait.reason.message
         )
-        return Sending(state="pending", again_at=wait.until, held=wait.held)
+        return DeliveryStatus(state="pending", retry_at=wait.until, held=wait.held)
 
     async def _show(self, **values: Any) -> None:
         await self.tx.execute(
@@ -257,9 +257,9 @@ class _Turn:
             .values(purpose=self.purpose, **values)
         )
 
-    async def _fail(self, reason: Reason) -> Sending:
+    async def _fail(self, reason: Reason) -> DeliveryStatus:
         await drafts.fail(self.tx, self.message, reason, self.now)
-        return Sending(state="failed")
+        return DeliveryStatus(state="failed")
 
 
 class _OperatorsTurn(_Turn):
@@ -282,7 +282,7 @@ async def sent(
     subject: str,
     text: str | None,
     now: datetime,
-) -> Sending:
+) -> DeliveryStatus:
     """The vendor has taken it over; what is known to be further stays so."""
     message = await deliveries.lock(tx, claim.message_id)
     delivery = (await deliveries.of_message(tx, message.id))[claim.channel]
@@ -301,7 +301,7 @@ async def sent(
         )
     if claim.probe:
         await channel_suspensions.clear(tx, claim.channel, message.template)
-    return Sending(state=state, again_at=now if state == "pending" else None)
+    return DeliveryStatus(state=state, retry_at=now if state == "pending" else None)
 
 
 async def not_sent(

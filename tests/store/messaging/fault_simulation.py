@@ -28,7 +28,7 @@ from referrals.store import schema
 from referrals.store.db.sql import Tx, rows
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import deliveries
-from referrals.temporal.payloads import Sending
+from referrals.temporal.payloads import DeliveryStatus
 from tests.store.messaging.sending_harness import PROMOTION, REWARD, Crash, Office, message_of
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")
@@ -224,10 +224,10 @@ class Storm:
             self.at(self.office.now + timedelta(minutes=minutes), self.attempt(message))
         elif sending is None:
             sending = await self.office.activities.give_up_message(message, "It does not answer.")
-        if sending and sending.again_at:
-            self.at(sending.again_at, self.attempt(message))
+        if sending and sending.retry_at:
+            self.at(sending.retry_at, self.attempt(message))
 
-    async def one_attempt(self, message: str) -> Sending | None:
+    async def one_attempt(self, message: str) -> DeliveryStatus | None:
         try:
             return await self.office.send(message)
         except ApplicationError as error:

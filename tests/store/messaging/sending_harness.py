@@ -25,7 +25,7 @@ from referrals.store.db.ids import new_id
 from referrals.store.messaging import deliveries
 from referrals.store.messaging.sending import Rules
 from referrals.temporal.names import ATTENTION_ATTRIBUTE
-from referrals.temporal.payloads import Sending
+from referrals.temporal.payloads import DeliveryStatus
 from tests.engine.campaigns import campaign
 from tests.engine.world import World
 
@@ -148,7 +148,7 @@ class Office:
             )
         return message_id
 
-    async def send(self, message_id: str) -> Sending:
+    async def send(self, message_id: str) -> DeliveryStatus:
         return await self.activities.send_message(message_id)
 
     async def try_to_send(self, message_id: str) -> str:

@@ -52,7 +52,7 @@ async def test_when_attempts_by_one_channel_are_spent_the_next_has_its_turn(offi
 
     assert await office.try_to_send(message) == "Unavailable"
     given_up = await office.activities.give_up_message(message, str(DOWN))
-    assert given_up.again_at is not None
+    assert given_up.retry_at is not None
     assert (await office.send(message)).state == "sent"
 
     assert await office.outcome(message) == ("sent", "email", None)

@@ -43,7 +43,7 @@ async def test_what_is_blocked_holds_all_that_goes_the_same_way(office: Office):
     assert len(office.whatsapp.taken) == 1
     assert office.email.taken == []
     assert all(wait.held and wait.state == "pending" for wait in waits)
-    assert {wait.again_at for wait in waits} == {NOON + channel_suspensions.PROBE}
+    assert {wait.retry_at for wait in waits} == {NOON + channel_suspensions.PROBE}
     row = await office.message(messages[-1])
     assert (row.reason_code, row.reason) == ("token_invalid", "The token has expired.")
 

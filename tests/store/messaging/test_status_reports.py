@@ -75,7 +75,7 @@ async def test_a_failure_that_comes_before_our_own_answer_counts(office: Office)
     office.whatsapp.during = vendor
     outcome = await office.send(message)
 
-    assert (outcome.state, outcome.again_at) == ("pending", NOON)
+    assert (outcome.state, outcome.retry_at) == ("pending", NOON)
     assert (await office.send(message)).state == "sent"
     assert await office.outcome(message) == ("sent", "email", None)
 

@@ -20,7 +20,7 @@ async def test_in_the_customers_night_a_message_waits_for_their_morning(store: S
     waits = await office.send(message)
 
     morning = datetime(2026, 3, 5, 2, 15, tzinfo=UTC)
-    assert (waits.state, waits.again_at) == ("pending", morning)
+    assert (waits.state, waits.retry_at) == ("pending", morning)
     row = await office.message(message)
     assert (row.not_before, row.reason_code) == (morning, "quiet_hours")
     assert office.email.taken == []
@@ -37,7 +37,7 @@ async def test_a_campaigns_quiet_hours_and_zone_count_before_the_deployments(sto
     )
     message = await office.write(await office.customer())  # 21:00 over there
 
-    assert (await office.send(message)).again_at == NOON + timedelta(hours=1)
+    assert (await office.send(message)).retry_at == NOON + timedelta(hours=1)
 
 
 async def test_the_log_channel_knows_no_consent_no_night_and_no_cap(store: Store):
@@ -61,7 +61,7 @@ async def test_above_the_cap_a_message_waits_for_its_place(store: Store):
 
     waits = await office.send(third)
 
-    assert waits.again_at == NOON + timedelta(days=1)
+    assert waits.retry_at == NOON + timedelta(days=1)
     assert (await office.message(third)).reason_code == "message_cap"
     other = await office.write(await office.customer("ben"))
     assert (await office.send(other)).state == "sent"
@@ -99,7 +99,7 @@ async def test_what_may_have_been_sent_keeps_its_place_whatever_comes_of_it_late
 
     waits = await office.send(other)
 
-    assert (waits.state, waits.again_at) == ("pending", lost + timedelta(days=1))
+    assert (waits.state, waits.retry_at) == ("pending", lost + timedelta(days=1))
     assert (await office.message(other)).reason_code == "message_cap"
 
 
@@ -121,7 +121,7 @@ async def test_marketing_that_would_come_a_week_late_does_not_come(store: Store)
     promotion, reward = await office.write(customer, PROMOTION), await office.write(customer)
 
     assert (await office.send(promotion)).state == "failed"
-    assert (await office.send(reward)).again_at == NOON + timedelta(days=30)
+    assert (await office.send(reward)).retry_at == NOON + timedelta(days=30)
 
     row = await office.message(promotion)
     assert row.reason_code == "too_late"
@@ -139,7 +139,7 @@ async def test_marketing_whose_answer_was_lost_just_in_time_is_unclear_and_not_t
 
     waits = await office.send(message)
     assert (waits.state, (await office.message(message)).reason_code) == ("pending", "unclear")
-    office.now = waits.again_at
+    office.now = waits.retry_at
     await office.send(message)
 
     assert await office.outcome(message) == ("failed", None, "unclear")
