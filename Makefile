@@ -1,57 +1,65 @@
-# `make demo` shows what it does; `make dev` keeps it running; `make test` proves it.
+# `make` lists what there is. PYTHON and VENV choose another interpreter and where it is installed:
+# `make test PYTHON=python3.13 VENV=.venv-3.13`.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK := $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
 
-.PHONY: install demo dev test chaos messages bench lint types imports check lock upgrade
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test coverage chaos messages bench fmt lint types imports check lock upgrade
 
-install: .venv/installed
+help: ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target text; do printf '%-10s %s\n' "$$target" "$$text"; done
 
-.venv/installed: requirements.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+install: $(VENV)/installed ## Install the engine and its tools into .venv.
+
+$(VENV)/installed: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.*"
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: install
+demo: install ## Run a whole referral lifecycle on a temporary system and print each step.
 	$(BIN)/referrals demo
 
-dev: install
+dev: install ## Run Temporal, a worker and the API on this machine until interrupted.
 	$(BIN)/referrals dev
 
-test: install
-	$(BIN)/pytest -n auto --maxprocesses 4
+test: install ## Run all tests in parallel. TESTS=tests/cli runs a part of them.
+	$(BIN)/pytest -n auto --maxprocesses 4 $(TESTS)
 
-# The crash tests in their long form.
-chaos: install
+coverage: install ## Run the tests and report which lines they run, in the terminal and in htmlcov/.
+	$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered --cov-report=html $(TESTS)
+
+chaos: install ## Run the crash tests with more lifecycles and more rewards.
 	CHAOS_LIFECYCLES=3000 CHAOS_GRANTS=3000 $(BIN)/pytest tests/chaos -s
 
-# The storm of messages in its long form.
-messages: install
+messages: install ## Run the message load test with 10,000 messages.
 	REFERRALS_TEST_MESSAGES=10000 $(BIN)/pytest -n 2 tests/store/messaging/test_fault_simulation.py
 
-# CASE is one of benchmarks/cases, SIZE small, medium or full, SCALE a number of its own.
-bench: install
+bench: install ## Measure. CASE is a module of benchmarks/cases, SIZE is small, medium or full, SCALE a number.
 	$(BIN)/python -m benchmarks $(CASE) $(if $(SIZE),--size $(SIZE)) $(if $(SCALE),--scale $(SCALE))
 
-lint: install
+fmt: install ## Format the code and fix what the linter can fix.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint: install ## Check style and formatting.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install
+types: install ## Check types.
 	$(BIN)/mypy
 
-imports: install
+imports: install ## Check that imports only go down and form no cycles.
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_import_cycles.py
 
-check: test lint types imports
+check: test lint types imports ## Run everything that CI runs, on one version of Python.
 
-# Add new dependencies to requirements.txt and keep the other pins.
-LOCK := $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
-
-lock: install
+lock: install ## Add new dependencies to requirements.txt and keep the other pins.
 	$(LOCK)
 
-# Move every pin in requirements.txt to its newest version.
-upgrade: install
+upgrade: install ## Move every pin in requirements.txt to its newest version.
 	$(LOCK) --upgrade
