@@ -12,10 +12,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from referrals.store import Store
+from referrals.store import Store, api_keys, open_store
 from referrals.store.customers import consents
 from referrals.store.db import migrate
-from referrals.store.db.database import create_engine
 from referrals.store.schema import metadata
 
 PG_CONSTRAINTS = """
@@ -26,10 +25,14 @@ PG_INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename <> 'ale
 
 
 @pytest.fixture
-async def engine(empty_database_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(empty_database_url)
-    yield engine
-    await engine.dispose()
+async def empty_store(empty_database_url: str) -> AsyncIterator[Store]:
+    async with open_store(empty_database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine(empty_store: Store) -> AsyncEngine:
+    return empty_store.engine
 
 
 async def test_migrations_lead_to_the_schema(engine: AsyncEngine):
@@ -68,7 +71,9 @@ def _constraints(connection: Connection) -> set[tuple[object, ...]]:
     return checks | {tuple(row) for row in connection.execute(indexes)}
 
 
-async def test_what_customers_had_consented_to_stays_in_force(engine: AsyncEngine):
+async def test_what_customers_had_consented_to_stays_in_force(
+    engine: AsyncEngine, empty_store: Store
+):
     customer = "INSERT INTO customers (id, external_id, consent, created_at) VALUES "
     told = [("cus_1", '["email", "whatsapp"]'), ("cus_2", "[]"), ("cus_3", None)]
     async with engine.begin() as connection:
@@ -80,7 +85,7 @@ async def test_what_customers_had_consented_to_stays_in_force(engine: AsyncEngin
 
     await migrate.migrate(engine)
 
-    async with Store(engine).read() as tx:
+    async with empty_store.read() as tx:
         allowed = [await consents.marketing_channels(tx, name) for name, _ in told]
     assert allowed == [["email", "whatsapp"], [], []]
 
@@ -135,20 +140,35 @@ def _upgrade_to(connection: Connection, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-async def test_a_database_is_current_when_migrated(engine: AsyncEngine):
-    store = Store(engine)
-
-    assert not await migrate.is_current(store)
-    await migrate.migrate(engine)
-    assert await migrate.is_current(store)
+async def test_a_database_is_current_when_migrated(empty_store: Store):
+    assert not await migrate.is_current(empty_store)
+    await migrate.migrate(empty_store.engine)
+    assert await migrate.is_current(empty_store)
 
 
-async def test_migrating_again_or_at_once_changes_nothing(engine: AsyncEngine):
-    await asyncio.gather(*(migrate.migrate(engine) for _ in range(3)))
+async def test_several_processes_may_migrate_at_once(empty_store: Store):
+    await asyncio.gather(*(migrate.migrate(empty_store.engine) for _ in range(3)))
 
-    assert await migrate.is_current(Store(engine))
+    assert await migrate.is_current(empty_store)
+
+
+async def test_migrating_again_changes_nothing(empty_store: Store):
+    await migrate.migrate(empty_store.engine)
+    key = await api_keys.create(empty_store, "shop")
+
+    await migrate.migrate(empty_store.engine)
+
+    assert await migrate.is_current(empty_store)
+    assert await api_keys.check(empty_store, key) == "shop"
 
 
 def test_a_process_without_an_event_loop_can_migrate(empty_database_url: str):
+    async def is_current() -> bool:
+        async with open_store(empty_database_url) as store:
+            return await migrate.is_current(store)
+
     migrate.upgrade(empty_database_url)
+    assert asyncio.run(is_current())
+
     migrate.upgrade(empty_database_url)
+    assert asyncio.run(is_current())

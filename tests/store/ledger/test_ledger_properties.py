@@ -49,8 +49,7 @@ class AnySequence(RuleBasedStateMachine):
     def __init__(self, database_url: str) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.engine = database.create_engine(database_url)
-        self.store = Store(self.engine)
+        self.store = Store(database.create_engine(database_url))
         self.campaign = f"c-{uuid4().hex}"
         self.now = START
         self.people: dict[str, str] = {}
@@ -63,7 +62,7 @@ class AnySequence(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def teardown(self) -> None:
-        self.run(self.engine.dispose())
+        self.run(self.store.close())
         self.loop.close()
 
     @initialize()
