@@ -275,7 +275,7 @@ async def _tells_rejections(tx: Tx, campaign_id: str | None) -> bool:
     """Whether the friend's workflow would have something to send or tell of one."""
     found = await versions.in_force(tx, campaign_id) if campaign_id else None
     journeys = found.campaign.journeys if found else ()
-    return any(journey.hears("referral_rejected") for journey in journeys)
+    return any(journey.reacts_to("referral_rejected") for journey in journeys)
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> Refused | None:

@@ -145,7 +145,7 @@ def test_what_is_dumped_can_be_loaded():
         ("code: {uses: 1, uses: 2}", "code.uses", 6, "is there twice, first on line 6"),
         ("journeys:\n- name: x\n- name: y", "journeys[1].on", 8, "is required"),
         ("journeys:\n- name: x\n  on: referral_converted\n  steps:\n  - grant:\n      to: advocate\n      reward: {type: points}", "journeys[0].steps[0].grant.reward.amount", 12, "is required"),
-        ("journeys:\n- name: x\n  on: code_published\n  steps:\n  - grant:\n      to: friend\n      reward: {type: points, amount: 1}", "journeys[0].steps[0].grant", 10, "must not be in a journey on code_published: it is about neither a referral nor a milestone"),
+        ("journeys:\n- name: x\n  on: code_published\n  steps:\n  - grant:\n      to: friend\n      reward: {type: points, amount: 1}", "journeys[0].steps[0].grant", 10, "must not be in a journey on code_published: it concerns neither a referral nor a milestone"),
         ("conversion:\n  rules:\n    - name: big\n      when: >-\n        order.amount >\n      message: Big.", "conversion.rules[0].when", 9, "big: line 1, column 15: Syntax error: mismatched input '<EOF>'"),
         ("code: &code {uses: 1}\nlimits: *code", "limits", 7, "must not be an alias (*name): write the value out"),
         ("code: &code [*code]", "code[0]", 6, "must not be an alias (*name): write the value out"),

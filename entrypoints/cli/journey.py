@@ -42,24 +42,24 @@ def journeys() -> None:
 
 
 @app.command("test")
-def rehearse(file: InputFile, event: Events, journey: Name = None, as_json: Json = False) -> None:
-    """Play the journeys of a campaign FILE, and print what they would send to whom and when.
+def simulate(file: InputFile, event: Events, journey: Name = None, as_json: Json = False) -> None:
+    """Simulate the journeys of a campaign FILE and print what they would send, to whom and when.
 
-    An event's data may tell whatever conditions read: friend, advocate, order, referral, milestone, reward, counts.
-    Without a time, an event happens now. Consent, quiet hours and caps are left out.
+    The data of an event may contain everything that conditions read: friend, advocate, order, referral, milestone, reward, counts.
+    An event without a time happens now. Consent, quiet hours and caps are not simulated.
     """
     from referrals.domain.journey_simulation import JourneySimulation
 
     campaign = load_valid(read_text(file), file)
-    facts = _facts(event)
-    play = JourneySimulation(campaign, _chosen(campaign, journey))
-    for fact in facts:
-        play.happen(fact)
-    play.pass_time()
-    if not play.deeds:
-        begun = ", ".join(sorted({found.on for found in play.journeys})) or "nothing"
-        raise Failure(f"No journey begins with these events; they begin with {begun}.")
-    rows = [_row(deed) for deed in play.deeds]
+    events = _simulated_events(event)
+    simulation = JourneySimulation(campaign, _select_journeys(campaign, journey))
+    for simulated in events:
+        simulation.handle(simulated)
+    simulation.pass_time()
+    if not simulation.actions:
+        starts = ", ".join(sorted({found.on for found in simulation.journeys})) or "nothing"
+        raise Failure(f"No journey starts with these events. Journeys start with {starts}.")
+    rows = [_row(action) for action in simulation.actions]
     if as_json:
         print_json(rows)
     else:
@@ -77,20 +77,20 @@ COLUMNS = {
 }
 
 
-def _facts(file: Path) -> "list[SimulatedEvent]":
-    """In the order in which they happened."""
+def _simulated_events(file: Path) -> "list[SimulatedEvent]":
+    """Read the events of the file, in the order of their times."""
     from referrals.domain.journey_simulation import parse_simulated_event
 
-    now, facts = datetime.now(UTC), []
+    now, events = datetime.now(UTC), []
     for number, event in enumerate(parse_events(read_text(file), name_of(file)), 1):
         try:
-            facts.append(parse_simulated_event(event, now))
+            events.append(parse_simulated_event(event, now))
         except (ValueError, TypeError) as error:
             raise Failure(f"{name_of(file)}: event {number}: {error}") from error
-    return sorted(facts, key=lambda fact: fact.at)
+    return sorted(events, key=lambda event: event.at)
 
 
-def _chosen(campaign: "Campaign", name: str | None) -> "list[Journey]":
+def _select_journeys(campaign: "Campaign", name: str | None) -> "list[Journey]":
     found = [journey for journey in campaign.journeys if name in (None, journey.name)]
     if name and not found:
         names = ", ".join(journey.name for journey in campaign.journeys) or "none"
@@ -98,6 +98,6 @@ def _chosen(campaign: "Campaign", name: str | None) -> "list[Journey]":
     return found
 
 
-def _row(deed: "SimulatedAction") -> Row:
-    at = deed.at.astimezone(UTC).isoformat(timespec="seconds")
-    return asdict(deed) | {"at": at, "channels": list(deed.channels)}
+def _row(action: "SimulatedAction") -> Row:
+    at = action.at.astimezone(UTC).isoformat(timespec="seconds")
+    return asdict(action) | {"at": at, "channels": list(action.channels)}

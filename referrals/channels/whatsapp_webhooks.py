@@ -49,7 +49,7 @@ class _Status(BaseModel):
             status,
             kind=meaning.kind,
             code=meaning.code,
-            sentence=sentence,
+            message=sentence,
             scope=meaning.scope,
         )
 

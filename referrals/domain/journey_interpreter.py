@@ -1,7 +1,7 @@
-"""The interpreter of journeys: from where a run stands, and what is known, to what is next. Pure; it acts by nobody.
+"""The interpreter of journeys: compute the next step from a run's position. Pure, without side effects.
 
-A journey is laid out as a list of steps in reading order, so that a run stands at a number. The number of a step is
-part of the keys of its effects; it never changes, because a run keeps the definition that it began under.
+A journey is flattened into a list of steps in reading order, so that a position is an index. The index of a step is
+part of the keys of its effects. It never changes, because a run keeps the definition that it started with.
 """
 
 from dataclasses import dataclass, replace
@@ -13,82 +13,93 @@ from referrals.domain.journeys import BranchStep, Journey, Step, WaitStep
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One step with its number, and the numbers of what comes after it."""
+    """One step with its index and the indexes of its successors."""
 
-    number: int
+    index: int
     step: Step
-    next: int
-    otherwise: int
-    """After a branch whose condition does not hold; elsewhere the same as `next`."""
+    next_index: int
+    else_index: int
+    """Successor of a branch whose condition is false. For every other step, equal to `next_index`."""
 
 
 @dataclass(frozen=True)
 class JourneyPosition:
-    """Where a run stands: before the step `number`, or waiting at it until `wake_at` or the event `awaits`."""
+    """Position of a run: before the step `step_index`, or waiting at it until `wake_at` or `awaited_event`."""
 
-    number: int = 0
+    step_index: int = 0
     wake_at: datetime | None = None
-    awaits: str | None = None
-    happened: bool = False
-    """Whether the last event that was awaited came before its time-out."""
+    awaited_event: str | None = None
+    awaited_event_received: bool = False
+    """True if the most recent awaited event arrived before its timeout."""
 
 
 class JourneyPlan:
-    """A journey laid out."""
+    """A journey flattened into a list of planned steps."""
 
     def __init__(self, journey: Journey) -> None:
-        self._stops: list[PlannedStep] = []
+        self._steps: list[PlannedStep] = []
         self._end = sum(1 for _ in journey.walk())
-        self._lay_out(journey.steps, self._end)
+        self._flatten(journey.steps, self._end)
 
-    def at(self, standing: JourneyPosition) -> PlannedStep | None:
-        """The step that is next; None at the end."""
-        return self._stops[standing.number] if standing.number < len(self._stops) else None
+    def step_at(self, position: JourneyPosition) -> PlannedStep | None:
+        """Return the next step, or None at the end of the journey."""
+        index = position.step_index
+        return self._steps[index] if index < len(self._steps) else None
 
-    def recipient_after(self, number: int) -> str | None:
-        """Whom the next message after the step goes to, if any: their day is the one that counts."""
-        sends = (stop.step.send for stop in self._stops[number:])
+    def next_recipient(self, index: int) -> str | None:
+        """Return the recipient of the first message at or after the step, if any.
+
+        A wait until a time of day uses the recipient's time zone.
+        """
+        sends = (planned.step.send for planned in self._steps[index:])
         return next((send.to for send in sends if send), None)
 
-    def _lay_out(self, steps: tuple[Step, ...], end: int) -> None:
-        for place, step in enumerate(steps):
-            number = len(self._stops)
-            after = end if place == len(steps) - 1 else number + _size(step)
+    def _flatten(self, steps: tuple[Step, ...], end: int) -> None:
+        for position, step in enumerate(steps):
+            index = len(self._steps)
+            after = end if position == len(steps) - 1 else index + _size(step)
             if step.branch:
-                self._fork(number, step, step.branch, after)
+                self._flatten_branch(index, step, step.branch, after)
             else:
                 after = self._end if step.exit else after
-                self._stops.append(PlannedStep(number, step, after, after))
+                self._steps.append(PlannedStep(index, step, after, after))
 
-    def _fork(self, number: int, step: Step, branch: BranchStep, after: int) -> None:
-        first = number + 1
-        second = first + sum(map(_size, branch.then))
-        ways = (first if branch.then else after, second if branch.otherwise else after)
-        self._stops.append(PlannedStep(number, step, *ways))
-        self._lay_out(branch.then, after)
-        self._lay_out(branch.otherwise, after)
+    def _flatten_branch(self, index: int, step: Step, branch: BranchStep, after: int) -> None:
+        first_then = index + 1
+        first_else = first_then + sum(map(_size, branch.then))
+        next_index = first_then if branch.then else after
+        else_index = first_else if branch.otherwise else after
+        self._steps.append(PlannedStep(index, step, next_index, else_index))
+        self._flatten(branch.then, after)
+        self._flatten(branch.otherwise, after)
 
 
-def advance(standing: JourneyPosition, stop: PlannedStep, *, holds: bool = True) -> JourneyPosition:
-    """Past a step that waits for nothing; `holds` is what became of a branch's condition."""
-    return replace(standing, number=stop.next if holds else stop.otherwise)
+def advance(
+    position: JourneyPosition, planned: PlannedStep, *, holds: bool = True
+) -> JourneyPosition:
+    """Move past a step that does not wait. `holds` is the result of a branch's condition."""
+    return replace(position, step_index=planned.next_index if holds else planned.else_index)
 
 
 def start_waiting(
-    standing: JourneyPosition, wait: WaitStep, now: datetime, zone: str
+    position: JourneyPosition, wait: WaitStep, now: datetime, zone: str
 ) -> JourneyPosition:
-    """At a step that waits; `zone` is the customer's."""
-    wake_at = _local(wait.until, now, zone) if wait.until else now + wait.longest
-    happened = standing.happened and wait.event is None
-    return replace(standing, wake_at=wake_at, awaits=wait.event, happened=happened)
+    """Start to wait at the current step. `zone` is the customer's time zone."""
+    wake_at = _next_local_time(wait.until, now, zone) if wait.until else now + wait.longest
+    received = position.awaited_event_received and wait.event is None
+    return replace(
+        position, wake_at=wake_at, awaited_event=wait.event, awaited_event_received=received
+    )
 
 
-def wake_up(standing: JourneyPosition, stop: PlannedStep, now: datetime) -> JourneyPosition:
-    """Past the wait where its time or its event has come; elsewhere it goes on waiting."""
-    come = standing.awaits is not None and standing.happened
-    if standing.wake_at is None or (now < standing.wake_at and not come):
-        return standing
-    return JourneyPosition(stop.next, happened=standing.happened)
+def wake_up(position: JourneyPosition, planned: PlannedStep, now: datetime) -> JourneyPosition:
+    """Move past a wait if its time or its event has come; otherwise return the position unchanged."""
+    received = position.awaited_event is not None and position.awaited_event_received
+    if position.wake_at is None or (now < position.wake_at and not received):
+        return position
+    return JourneyPosition(
+        planned.next_index, awaited_event_received=position.awaited_event_received
+    )
 
 
 def _size(step: Step) -> int:
@@ -96,9 +107,12 @@ def _size(step: Step) -> int:
     return 1 + sum(map(_size, inner))
 
 
-def _local(wanted: time, now: datetime, zone: str) -> datetime:
-    """The next moment at which clocks in the zone show the time; one that they skip comes as much later."""
+def _next_local_time(time_of_day: time, now: datetime, zone: str) -> datetime:
+    """Return the next moment at which clocks in the zone show the time of day.
+
+    A time that a daylight-saving change skips is postponed by the length of the change.
+    """
     today = now.astimezone(ZoneInfo(zone)).date()
-    days = (today + timedelta(days=more) for more in range(3))
-    moments = (datetime.combine(day, wanted, ZoneInfo(zone)).astimezone(UTC) for day in days)
+    days = (today + timedelta(days=offset) for offset in range(3))
+    moments = (datetime.combine(day, time_of_day, ZoneInfo(zone)).astimezone(UTC) for day in days)
     return next(moment for moment in moments if moment >= now)

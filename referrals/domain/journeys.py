@@ -1,4 +1,4 @@
-"""What happens when something happened: the `journeys` of a campaign, as its file says them."""
+"""Journeys of a campaign: steps that run when an event happens. Models of the `journeys` key of the file."""
 
 import re
 from collections.abc import Iterator
@@ -38,29 +38,29 @@ MessageChannel = Literal["whatsapp", "email", "log"]
 WITHOUT_FRIEND = frozenset(
     {"code_published", "referral_link_shared", "milestone_reached", "milestone_lost"}
 )
-"""Events that are about an advocate alone: their journeys have no friend to write to."""
+"""Events that concern an advocate alone. Their journeys have no friend to write to."""
 
-_TAKEN_BACK = "what it grants would be taken back at once"
-_NOTHING_TO_GRANT = {
-    "code_published": "it is about neither a referral nor a milestone",
-    "referral_link_shared": "it is about neither a referral nor a milestone",
-    "referral_signed_up": "there is no conversion yet; begin with referral_converted",
-    "referral_rejected": _TAKEN_BACK,
-    "referral_expired": _TAKEN_BACK,
-    "referral_rolled_back": _TAKEN_BACK,
-    "milestone_lost": _TAKEN_BACK,
+_ROLLED_BACK_AT_ONCE = "the reward would be rolled back at once"
+_CANNOT_GRANT = {
+    "code_published": "it concerns neither a referral nor a milestone",
+    "referral_link_shared": "it concerns neither a referral nor a milestone",
+    "referral_signed_up": "there is no conversion yet; use referral_converted",
+    "referral_rejected": _ROLLED_BACK_AT_ONCE,
+    "referral_expired": _ROLLED_BACK_AT_ONCE,
+    "referral_rolled_back": _ROLLED_BACK_AT_ONCE,
+    "milestone_lost": _ROLLED_BACK_AT_ONCE,
     **{
-        name: "each reward that it grants would start it again"
+        name: "each granted reward would start the journey again"
         for name in OUTBOUND
         if name.startswith("reward_")
     },
 }
-"""Events whose journeys grant nothing, and why: a reward goes with its referral or milestone."""
+"""Events whose journeys cannot grant a reward, with the reason. A reward belongs to a referral or a milestone."""
 
 MAX_STEPS = 50
-"""Of one journey, those of its branches included."""
+"""Maximum number of steps of a journey, including the steps of its branches."""
 MAX_TOTAL_WAIT = timedelta(days=730)
-"""The most that the waits of one journey may add up to, whichever way it goes."""
+"""Maximum sum of the waits of a journey along any path."""
 
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
 _STARTABLE = frozenset(name for name in OUTBOUND if not name.startswith("message_"))
@@ -68,7 +68,9 @@ _STARTABLE = frozenset(name for name in OUTBOUND if not name.startswith("message
 
 def _startable(event: str) -> str:
     if event in OUTBOUND - _STARTABLE:
-        raise ValueError(f"must not be {event}: each message it sends would start it again")
+        raise ValueError(
+            f"must not be {event}: each message that the journey sends would start it again"
+        )
     if event not in _STARTABLE:
         raise ValueError(f"must be one of {', '.join(sorted(_STARTABLE))}")
     return event
@@ -81,12 +83,12 @@ def _time_of_day(value: Any) -> Any:
 
 
 StartingEvent = Annotated[str, AfterValidator(_startable)]
-"""A name from the activity log, other than those of messages."""
+"""Name of an event of the activity log that can start or end a journey. Message events cannot."""
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 
 
 class Compact(StrictModel):
-    """Written with the keys that it has, without those that it has not."""
+    """A model that is serialised without the keys that are None."""
 
     @model_serializer(mode="wrap")
     def _without_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -94,23 +96,23 @@ class Compact(StrictModel):
 
 
 class SendStep(StrictModel):
-    """One message, by the first of the channels that can reach the customer."""
+    """Send one message on the first of the channels that can reach the customer."""
 
     template: Slug
     to: Literal["advocate", "friend", "operator"]
     channels: Annotated[tuple[MessageChannel, ...], Field(max_length=3), AfterValidator(not_empty)]
 
     @model_validator(mode="after")
-    def _operator_reads_mail(self) -> Self:
+    def _channel_reaches_operator(self) -> Self:
         if self.to == "operator" and "whatsapp" in self.channels:
-            raise ValueError("must not go to the operator by whatsapp: it has email and log")
+            raise ValueError("must not send to the operator by whatsapp; use email or log")
         return self
 
 
 class WaitStep(Compact):
-    """For a duration, until a time of day where the customer lives, or until an event or else its time-out.
+    """Wait for a duration, until a time of day in the customer's time zone, or for an event with a timeout.
 
-    In the file a duration stands by itself: `wait: P2D`.
+    The file can give a duration alone: `wait: P2D`.
     """
 
     duration: Duration | None = None
@@ -128,7 +130,7 @@ class WaitStep(Compact):
         return wait if isinstance(wait, dict | WaitStep) else {"duration": wait}
 
     @model_validator(mode="after")
-    def _for_one_thing(self) -> Self:
+    def _is_one_kind_of_wait(self) -> Self:
         if (self.event is None) != (self.timeout is None):
             raise ValueError("must have both event and timeout")
         if sum(value is not None for value in (self.duration, self.until, self.event)) != 1:
@@ -137,7 +139,7 @@ class WaitStep(Compact):
 
 
 class BranchStep(StrictModel):
-    """Some steps where the condition holds as the branch is reached, others where it does not."""
+    """Run the steps of `then` if the condition holds when the branch is reached, otherwise those of `else`."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -150,14 +152,14 @@ class BranchStep(StrictModel):
         return compile_condition(self.when, where="condition")
 
     @model_validator(mode="after")
-    def _leads_somewhere(self) -> Self:
+    def _has_steps(self) -> Self:
         if not self.then and not self.otherwise:
             raise ValueError("must have steps in then or else")
         return self
 
 
 class StartWorkflowStep(Compact):
-    """A workflow of anybody's, with the event as its one argument."""
+    """Start a workflow of another application, with the event as its only argument."""
 
     type: SingleLine
     task_queue: SingleLine
@@ -165,20 +167,20 @@ class StartWorkflowStep(Compact):
 
 
 class WebhookStep(StrictModel):
-    """The event, sent to an address: signed, and tried again for three days. Nothing waits for it."""
+    """Deliver the event to a URL: signed, with retries for three days. The journey does not wait for the delivery."""
 
     url: Annotated[str, AfterValidator(check_webhook_url)]
 
 
 class GrantStep(StrictModel):
-    """One more reward, of the referral or the milestone that the journey is about."""
+    """Grant an additional reward for the referral or the milestone that the journey concerns."""
 
     to: Literal["advocate", "friend"]
     reward: Reward
 
 
 class Step(Compact):
-    """One step of a journey: exactly one of these."""
+    """One step of a journey. Exactly one of the keys is set."""
 
     send: SendStep | None = None
     wait: WaitStep | None = None
@@ -194,27 +196,27 @@ class Step(Compact):
         return {"exit": True} if step == "exit" else step
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _is_one_kind_of_step(self) -> Self:
         if len(self.model_fields_set) != 1 or self.exit is False:
             raise ValueError(f"must be exactly one of {', '.join(sorted(type(self).model_fields))}")
         return self
 
 
 class ReentryDelay(StrictModel):
-    """Again, but not before so much time has passed since the last entry."""
+    """Allow another entry once this time has passed since the previous entry."""
 
     after: Duration
 
 
 class Journey(StrictModel):
-    """A sequence of steps that an event starts, if the condition holds."""
+    """A sequence of steps that an event starts if the condition holds."""
 
     name: Slug
     on: StartingEvent
     when: CelCondition | None = None
     exit_on: tuple[StartingEvent, ...] | None = None
     reentry: Literal["never", "always"] | ReentryDelay | None = None
-    """Of the same subject; always, where nothing else is said."""
+    """Policy for another entry by the same subject. None means always."""
     steps: Annotated[tuple[Step, ...], AfterValidator(not_empty)]
 
     @property
@@ -222,22 +224,22 @@ class Journey(StrictModel):
         return compile_condition(self.when, where=self.name) if self.when else None
 
     @property
-    def waits(self) -> bool:
-        """Whether it takes time, and so a workflow of its own."""
+    def has_waits(self) -> bool:
+        """True if a step waits. Such a journey needs a workflow of its own."""
         return any(step.wait for _, step in self.walk())
 
     @property
-    def grants(self) -> bool:
-        """Whether one of its steps grants a reward."""
+    def has_grants(self) -> bool:
+        """True if a step grants a reward."""
         return any(step.grant for _, step in self.walk())
 
-    def hears(self, event: str) -> bool:
-        """Whether it begins, ends or goes on with the event."""
+    def reacts_to(self, event: str) -> bool:
+        """Return True if the event can start, end or resume the journey."""
         awaited = (step.wait.event for _, step in self.walk() if step.wait)
         return event in (self.on, *(self.exit_on or ()), *awaited)
 
     def walk(self) -> Iterator[tuple[FieldPath, Step]]:
-        """Every step in reading order, those of branches after their branch, with its place in the journey."""
+        """Yield each step with its path, in reading order; the steps of a branch follow the branch."""
         yield from _walk(("steps",), self.steps)
 
     @field_validator("reentry", mode="before")
@@ -251,50 +253,53 @@ class Journey(StrictModel):
     @classmethod
     def _within_limits(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         if sum(1 for _ in _walk((), steps)) > MAX_STEPS:
-            raise ValueError(f"must have at most {MAX_STEPS} steps, those of branches included")
-        if _longest(steps) > MAX_TOTAL_WAIT:
-            raise ValueError(f"must not wait for more than {MAX_TOTAL_WAIT.days} days in all")
+            raise ValueError(f"must have at most {MAX_STEPS} steps, including those of branches")
+        if _longest_path(steps) > MAX_TOTAL_WAIT:
+            raise ValueError(f"must not wait for more than {MAX_TOTAL_WAIT.days} days in total")
         return steps
 
     @field_validator("steps")
     @classmethod
-    def _somebody_to_write_to(
+    def _sends_to_a_recipient(
         cls, steps: tuple[Step, ...], info: ValidationInfo
     ) -> tuple[Step, ...]:
         event = info.data.get("on")
         sends = [step.send for _, step in _walk((), steps) if step.send]
         if event in WITHOUT_FRIEND and any(send.to == "friend" for send in sends):
-            raise ValueError(f"must not send to the friend: {event} is about the advocate alone")
+            raise ValueError(f"must not send to the friend: {event} concerns the advocate alone")
         return steps
 
     @field_validator("steps")
     @classmethod
-    def _something_to_grant(cls, steps: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
+    def _grants_are_possible(
+        cls, steps: tuple[Step, ...], info: ValidationInfo
+    ) -> tuple[Step, ...]:
         event = info.data.get("on")
-        grants = [((*place, "grant"), step.grant) for place, step in _walk((), steps) if step.grant]
-        if why := _NOTHING_TO_GRANT.get(str(event)):
-            raise_field_errors(
-                (place, f"must not be in a journey on {event}: {why}") for place, _ in grants
-            )
+        grants = [((*path, "grant"), step.grant) for path, step in _walk((), steps) if step.grant]
+        if explanation := _CANNOT_GRANT.get(str(event)):
+            error = f"must not be in a journey on {event}: {explanation}"
+            raise_field_errors((path, error) for path, _ in grants)
         if event in WITHOUT_FRIEND:
-            told = f"must not be the friend: {event} is about the advocate alone"
+            error = f"must not be the friend: {event} concerns the advocate alone"
             raise_field_errors(
-                ((*place, "to"), told) for place, grant in grants if grant.to == "friend"
+                ((*path, "to"), error) for path, grant in grants if grant.to == "friend"
             )
         return steps
 
 
-def _walk(place: FieldPath, steps: tuple[Step, ...]) -> Iterator[tuple[FieldPath, Step]]:
-    for number, step in enumerate(steps):
-        here = (*place, number)
-        yield here, step
+def _walk(path: FieldPath, steps: tuple[Step, ...]) -> Iterator[tuple[FieldPath, Step]]:
+    for index, step in enumerate(steps):
+        step_path = (*path, index)
+        yield step_path, step
         if step.branch:
-            yield from _walk((*here, "branch", "then"), step.branch.then)
-            yield from _walk((*here, "branch", "else"), step.branch.otherwise)
+            yield from _walk((*step_path, "branch", "then"), step.branch.then)
+            yield from _walk((*step_path, "branch", "else"), step.branch.otherwise)
 
 
-def _longest(steps: tuple[Step, ...]) -> timedelta:
+def _longest_path(steps: tuple[Step, ...]) -> timedelta:
     waits = [step.wait.longest for step in steps if step.wait]
     branches = [step.branch for step in steps if step.branch]
-    detours = [max(_longest(branch.then), _longest(branch.otherwise)) for branch in branches]
-    return sum(waits + detours, timedelta())
+    branch_times = [
+        max(_longest_path(branch.then), _longest_path(branch.otherwise)) for branch in branches
+    ]
+    return sum(waits + branch_times, timedelta())

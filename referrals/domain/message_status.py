@@ -1,41 +1,41 @@
-"""What a vendor tells after it has taken a message over: typed, whatever its own words are."""
+"""Delivery statuses and marketing preferences that a channel's vendor reports, in one form for all vendors."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 FailureKind = Literal["unreachable", "opted_out", "refused", "unavailable", "blocked"]
-"""What a failure means for what comes next: as the errors of `referrals.channels` do."""
+"""Consequence of a failure, in the categories of the errors in `referrals.channels`."""
 
 BlockScope = Literal["channel", "template"]
-"""What is held with a message that is blocked: all that goes by this channel, or by this template."""
+"""Extent of a block: every message of the channel, or every message of the template."""
 
 
 @dataclass(frozen=True)
 class MessageStatus:
-    """Where one message is, as its vendor saw it at `at`. They come twice, in any order, and days late."""
+    """Status of one message at the time `at`. Vendors report statuses repeatedly, out of order and days late."""
 
     key: str | None
-    """Ours, where the vendor gives it back."""
+    """Key of the message in this system, if the vendor returns it."""
     reference: str | None
-    """The vendor's."""
+    """Id of the message in the vendor's system."""
     state: Literal["sent", "delivered", "read", "failed"]
     at: datetime
     kind: FailureKind | None = None
-    """Of `failed`: what it means."""
+    """Consequence of the failure. Set only when the state is `failed`."""
     code: str | None = None
-    sentence: str | None = None
-    """Why it failed, without contact details."""
+    message: str | None = None
+    """Error message without contact details."""
     scope: BlockScope = "channel"
-    """Of `blocked`."""
+    """Extent of the block. Used only when the kind is `blocked`."""
 
 
 @dataclass(frozen=True)
 class MarketingPreference:
-    """The owner of an address told the vendor to stop, or to resume, marketing by its channel."""
+    """Request of an address's owner to stop or resume marketing messages on a channel."""
 
     channel: str
     address: str
-    """In the channel's own form."""
-    wish: Literal["stop", "resume"]
+    """Address in the format of the channel."""
+    action: Literal["stop", "resume"]
     at: datetime

@@ -1,7 +1,8 @@
-"""The first stage of a conversion, qualify: may this friend be referred by this code, now?
+"""Qualification, the first stage of a conversion: decide whether the code can refer this friend now.
 
-Each check answers with the reason that the caller and the operator are shown. Sources: Voucherify ("a referrer
-can't redeem the code they own", redemptions per customer 1), Talon.One (`rejectReferral`), design ("Reject reasons").
+Each check returns the reason of a rejection, or None. To add a reject reason, add its code to
+`reasons.RejectReason` and a check to `qualify`. Sources: Voucherify ("a referrer can't redeem the code they own",
+redemptions per customer 1), Talon.One (`rejectReferral`).
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from referrals.domain.rules import RuleContext, RuleError
 
 @dataclass(frozen=True)
 class CodeFacts:
-    """What is known of a code that exists."""
+    """Facts about an existing code."""
 
     published: bool
     active: bool
@@ -26,29 +27,29 @@ class CodeFacts:
 
 @dataclass(frozen=True)
 class FriendFacts:
-    """What is known of the friend at this moment."""
+    """Facts about the friend at the time of the decision."""
 
     is_advocate: bool
     already_referred: bool
     order_used: bool
     existing_customer: bool
     signed_up: bool
-    """A sign-up with this code is open: it was judged by the same checks when it began."""
+    """True if a sign-up with this code is open. The sign-up passed the same checks."""
     signed_up_elsewhere: bool = False
-    """A sign-up with another code is open."""
+    """True if a sign-up with another code is open."""
 
 
 @dataclass(frozen=True)
 class LimitUsage:
-    """How many places are taken under the campaign's limits, and the advocate's last one."""
+    """Conversions that count toward the campaign's limits, and the time of the advocate's most recent one."""
 
-    by_campaign: int
-    by_advocate: int
-    last_at: datetime | None
+    campaign_conversions: int
+    advocate_conversions: int
+    last_rewardable_at: datetime | None
 
 
 def code_rejection(code: CodeFacts, *, signed_up: bool, at: datetime) -> Reason | None:
-    """Is the code good at `at`? A sign-up made in time keeps its code's validity."""
+    """Reject a code that is not valid at `at`. A sign-up made in time keeps the code valid."""
     if not code.published:
         return Reason(RejectReason.CODE_NOT_PUBLISHED, "The code belongs to no advocate yet.")
     if not code.active:
@@ -63,7 +64,7 @@ def code_rejection(code: CodeFacts, *, signed_up: bool, at: datetime) -> Reason 
 
 
 def campaign_rejection(campaign: Campaign, state: str, at: datetime) -> Reason | None:
-    """Is the campaign running at `at`?"""
+    """Reject a campaign that is not running at `at`."""
     if state != "running":
         return Reason(RejectReason.CAMPAIGN_NOT_RUNNING, f"The campaign is {state}.")
     if campaign.starts_at and at < campaign.starts_at:
@@ -78,7 +79,7 @@ def campaign_rejection(campaign: Campaign, state: str, at: datetime) -> Reason |
 
 
 def friend_rejection(campaign: Campaign, friend: FriendFacts) -> Reason | None:
-    """May this person be this advocate's friend?"""
+    """Reject a person whom this advocate cannot refer."""
     if friend.is_advocate:
         return Reason(RejectReason.SELF_REFERRAL, "Advocates cannot refer themselves.")
     if friend.signed_up_elsewhere:
@@ -87,11 +88,11 @@ def friend_rejection(campaign: Campaign, friend: FriendFacts) -> Reason | None:
         )
     if friend.already_referred:
         return Reason(
-            RejectReason.ALREADY_REFERRED, "The friend has been referred in this campaign already."
+            RejectReason.ALREADY_REFERRED, "The friend has already been referred in this campaign."
         )
     if friend.order_used:
         return Reason(
-            RejectReason.ALREADY_REFERRED, "The order has counted for a referral already."
+            RejectReason.ALREADY_REFERRED, "The order already counts for another referral."
         )
     if campaign.conversion.new_customers_only and friend.existing_customer and not friend.signed_up:
         return Reason(
@@ -100,16 +101,17 @@ def friend_rejection(campaign: Campaign, friend: FriendFacts) -> Reason | None:
     return None
 
 
-def limit_rejection(campaign: Campaign, code: CodeFacts, places: LimitUsage) -> Reason | None:
-    """Is there a place left under the code's, the campaign's and the advocate's limits?"""
+def limit_rejection(campaign: Campaign, code: CodeFacts, usage: LimitUsage) -> Reason | None:
+    """Reject a conversion above the limit of the code, the campaign or the advocate."""
     limits = campaign.limits
     if code.exhausted:
-        return Reason(RejectReason.CODE_EXHAUSTED, "The code has been used as often as it may be.")
-    if limits.conversions is not None and places.by_campaign >= limits.conversions:
+        return Reason(RejectReason.CODE_EXHAUSTED, "The code has reached its limit of uses.")
+    if limits.conversions is not None and usage.campaign_conversions >= limits.conversions:
         return Reason(
-            RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign has no conversions left to reward."
+            RejectReason.CAMPAIGN_LIMIT_REACHED,
+            "The campaign has reached its limit of conversions.",
         )
-    if limits.per_advocate and places.by_advocate >= limits.per_advocate.count:
+    if limits.per_advocate and usage.advocate_conversions >= limits.per_advocate.count:
         return Reason(
             RejectReason.ADVOCATE_LIMIT_REACHED,
             f"The advocate has reached the limit of {limits.per_advocate.count} referrals.",
@@ -118,25 +120,31 @@ def limit_rejection(campaign: Campaign, code: CodeFacts, places: LimitUsage) -> 
 
 
 def next_rewardable_at(
-    cooldown: Cooldown | None, last_at: datetime | None, at: datetime
+    cooldown: Cooldown | None, last_rewardable_at: datetime | None, at: datetime
 ) -> datetime:
-    """When the next rewarded conversion of the advocate is due: now, or a period after the last place."""
-    if cooldown is None or last_at is None:
+    """Return the time from which the advocate's next conversion can be rewarded.
+
+    Without a cooldown the time is `at`, with one at least a period after the most recent conversion.
+    """
+    if cooldown is None or last_rewardable_at is None:
         return at
-    return max(at, last_at + cooldown.period)
+    return max(at, last_rewardable_at + cooldown.period)
 
 
-def cooldown_rejection(cooldown: Cooldown | None, due: datetime, at: datetime) -> Reason | None:
-    """Only where the campaign refuses instead of deferring."""
-    if cooldown is None or cooldown.on_hit != "reject" or due <= at:
+def cooldown_rejection(
+    cooldown: Cooldown | None, rewardable_at: datetime, at: datetime
+) -> Reason | None:
+    """Reject a conversion during the cooldown, unless the campaign defers the reward instead."""
+    if cooldown is None or cooldown.on_hit != "reject" or rewardable_at <= at:
         return None
     return Reason(
-        RejectReason.IN_COOLDOWN, f"The advocate's cooldown lasts until {due:%Y-%m-%d %H:%M} UTC."
+        RejectReason.IN_COOLDOWN,
+        f"The advocate's cooldown lasts until {rewardable_at:%Y-%m-%d %H:%M} UTC.",
     )
 
 
 def rule_rejection(rules: tuple[Rule, ...], context: RuleContext) -> Reason | None:
-    """The first rule that does not hold; one that cannot be evaluated does not hold."""
+    """Reject a conversion by the first rule that is false or cannot be evaluated."""
     for rule in rules:
         try:
             holds = rule.condition.holds(context)
@@ -152,30 +160,31 @@ def qualify(
     state: str,
     code: CodeFacts,
     friend: FriendFacts,
-    places: LimitUsage,
+    usage: LimitUsage,
     context: RuleContext,
     at: datetime,
 ) -> Reason | datetime:
-    """The whole stage, in its order: code, campaign, friend, limits, cooldown, rules.
+    """Run all checks in order: code, campaign, friend, limits, cooldown, rules.
 
-    Returns the reason of the first check that fails, or the conversion's place in time.
+    Returns:
+        The reason of the first check that fails; otherwise the time from which the conversion can be rewarded.
     """
-    due = next_rewardable_at(campaign.limits.cooldown, places.last_at, at)
+    rewardable_at = next_rewardable_at(campaign.limits.cooldown, usage.last_rewardable_at, at)
 
     def checks() -> Iterator[Reason | None]:
         yield code_rejection(code, signed_up=friend.signed_up, at=at)
         yield campaign_rejection(campaign, state, at)
         yield friend_rejection(campaign, friend)
-        yield limit_rejection(campaign, code, places)
-        yield cooldown_rejection(campaign.limits.cooldown, due, at)
+        yield limit_rejection(campaign, code, usage)
+        yield cooldown_rejection(campaign.limits.cooldown, rewardable_at, at)
         yield rule_rejection(campaign.conversion.rules, context)
 
-    return next((reason for reason in checks() if reason), due)
+    return next((reason for reason in checks() if reason), rewardable_at)
 
 
-def due_at(place_at: datetime, hold: timedelta | None, at: datetime) -> datetime:
-    """A reward is due at the later of the hold's end and the cooldown's place."""
-    return max(place_at, at + (hold or timedelta(0)))
+def due_at(rewardable_at: datetime, hold: timedelta | None, at: datetime) -> datetime:
+    """Return the time at which a reward is due: the end of the hold or of the cooldown, whichever is later."""
+    return max(rewardable_at, at + (hold or timedelta(0)))
 
 
 def _day(instant: datetime) -> str:

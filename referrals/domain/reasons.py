@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class RejectReason(StrEnum):
-    """Why a sign-up or conversion is refused."""
+    """Reason code of a rejected sign-up or conversion."""
 
     UNKNOWN_CODE = "unknown_code"
     CODE_NOT_PUBLISHED = "code_not_published"
@@ -27,7 +27,7 @@ class RejectReason(StrEnum):
 
 
 class RollBackReason(StrEnum):
-    """Why an accepted conversion is taken back."""
+    """Reason code of a roll-back of an accepted conversion."""
 
     ORDER_REFUNDED = "order_refunded"
     ORDER_CANCELLED = "order_cancelled"
@@ -37,9 +37,10 @@ class RollBackReason(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason code and a sentence, kept with every decision.
+    """Reason code and message that are stored with a decision.
 
-    `rule` names the rule that failed; `diagnosis`, for operators alone, says why a rule could not be answered.
+    `rule` is the name of the rule that failed. `diagnosis` is for operators only: the error of a rule that could
+    not be evaluated.
     """
 
     code: str
@@ -47,7 +48,7 @@ class Reason:
     rule: str | None = None
     diagnosis: str | None = None
 
-    def told(self) -> dict[str, str]:
-        """As an answer has it."""
+    def as_dict(self) -> dict[str, str]:
+        """Return the public part of the reason, without the diagnosis."""
         rule = {"rule": self.rule} if self.rule else {}
         return {"code": self.code, "message": self.message, **rule}

@@ -1,10 +1,13 @@
-"""The states of a referral and of a reward, and the reason codes of decisions."""
+"""States of referrals and rewards, and the possible decisions."""
 
 from enum import StrEnum
 
 
 class ReferralState(StrEnum):
-    """signed_up → held, in_review or deferred → confirmed → rewarded → rolled_back; or expired, rejected."""
+    """State of a referral.
+
+    signed_up → held, in_review or deferred → confirmed → rewarded → rolled_back; or expired, rejected.
+    """
 
     SIGNED_UP = "signed_up"
     HELD = "held"
@@ -18,21 +21,24 @@ class ReferralState(StrEnum):
 
 
 CLOSED_WITHOUT_CONVERSION = frozenset({ReferralState.EXPIRED, ReferralState.REJECTED})
-"""The friend may still be referred after these; any other state is the friend's one referral."""
+"""States after which the friend can be referred again. A friend has at most one referral in any other state."""
 
 AWAITING_CONFIRMATION = frozenset(
     {ReferralState.HELD, ReferralState.IN_REVIEW, ReferralState.DEFERRED}
 )
 
 COUNTS_TOWARD_TIERS = frozenset({ReferralState.CONFIRMED, ReferralState.REWARDED})
-"""These count toward tiers."""
+"""States in which a referral counts toward the tiers of the advocate."""
 
 COUNTS_TOWARD_LIMITS = AWAITING_CONFIRMATION | COUNTS_TOWARD_TIERS
-"""These take a place under the limits."""
+"""States in which a referral counts toward the limits of the campaign and the advocate."""
 
 
 class RewardState(StrEnum):
-    """pending → granting → granted → rolling_back → rolled_back; or failed (parked), voided (never paid)."""
+    """State of a reward.
+
+    pending → granting → granted → rolling_back → rolled_back; or failed (needs an operator), voided (never paid).
+    """
 
     PENDING = "pending"
     GRANTING = "granting"
@@ -44,7 +50,7 @@ class RewardState(StrEnum):
 
 
 class Decision(StrEnum):
-    """The answer to an event that asks for one."""
+    """Decision about a sign-up or a conversion."""
 
     ACCEPTED = "accepted"
     HELD = "held"

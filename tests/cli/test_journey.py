@@ -71,12 +71,12 @@ def play(run, tmp_path):
 
 def test_a_journey_is_played_to_its_end_in_skipped_time(play):
     assert play(SIGN_UP) == [
-        "04T10:00 fay: begins with referral_signed_up",
+        "04T10:00 fay: starts with referral_signed_up",
         "04T10:00 fay: waits until 2026-03-06 10:00 UTC",
         "06T10:00 fay: waits until 2026-03-07 08:00 UTC",
         "07T08:00 fay: sends nudge_friend",
         "07T08:00 fay: waits for referral_converted, at most until 2026-03-12 08:00 UTC",
-        "12T08:00 fay: referral_converted did not come",
+        "12T08:00 fay: referral_converted did not arrive",
         "12T08:00 fay: takes else: awaited.happened && order.amount >= 80.0",
         "12T08:00 fay: sends last_call",
         "12T08:00 fay: sends good_bye",
@@ -89,7 +89,7 @@ def test_later_events_let_it_go_on_with_what_they_tell(play):
     bought = event("referral_converted", "08T12:00:00", friend=FAY, order=order)
 
     assert play(bought, SIGN_UP)[-5:] == [
-        "08T12:00 fay: referral_converted came",
+        "08T12:00 fay: referral_converted arrived",
         "08T12:00 fay: takes then: awaited.happened && order.amount >= 80.0",
         "08T12:00 fay: starts VipOnboarding on crm",
         "08T12:00 fay: exits",
@@ -119,11 +119,11 @@ def test_conditions_and_the_reentry_policy_are_told(play):
     lines = play(blind, *shares)
 
     assert lines[0].startswith(
-        "01T09:00 : does not begin: counts.confirmed > 0 (cannot be answered: "
+        "01T09:00 : does not start: counts.confirmed > 0 (cannot be evaluated: "
     )
-    assert lines[1] == "01T10:00 : does not begin: counts.confirmed > 0"
+    assert lines[1] == "01T10:00 : does not start: counts.confirmed > 0"
     assert [line for line in lines if "again" in line] == [
-        "03T10:00 : does not begin: it may not be entered again yet"
+        "03T10:00 : does not start: it may not be entered again yet"
     ]
     assert sum("sends" in line for line in lines) == 2
 
@@ -138,7 +138,7 @@ def test_a_parked_reward_is_the_operators_news_whoever_owns_it(play):
     failed = event("reward_failed", "01T10:00:00", friend=FAY, reward={"side": "friend"})
 
     assert play(failed) == [
-        "01T10:00 fay: begins with reward_failed",
+        "01T10:00 fay: starts with reward_failed",
         "01T10:00 fay: sends reward_failed",
         "01T10:00 fay: is done",
     ]
@@ -197,7 +197,7 @@ def test_one_journey_can_be_chosen_and_people_see_a_table(run, tmp_path):
     assert "whatsapp, email" in shown.out
     none = run("journey", "test", *files, "--journey", "paid")
     assert (none.code, none.out) == (1, "")
-    assert "they begin with reward_granted" in none.err
+    assert "Journeys start with reward_granted" in none.err
     unknown = run("journey", "test", *files, "--journey", "nugde")
     assert "there are nudge, share, paid, alert" in unknown.err
 

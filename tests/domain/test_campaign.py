@@ -215,7 +215,7 @@ def test_a_journey_about_an_advocate_alone_has_no_friend_to_write_to(event):
         "steps": [{"send": SEND}, {"send": SEND | {"to": "friend"}}],
     }
 
-    message = f"must not send to the friend: {event} is about the advocate alone"
+    message = f"must not send to the friend: {event} concerns the advocate alone"
     assert problems(SMALLEST | {"journeys": [journey]}) == [("journeys[0].steps", message)]
 
 

@@ -19,7 +19,7 @@ FRIEND = FriendFacts(
     existing_customer=False,
     signed_up=False,
 )
-PLACES = LimitUsage(by_campaign=0, by_advocate=0, last_at=None)
+NO_USAGE = LimitUsage(campaign_conversions=0, advocate_conversions=0, last_rewardable_at=None)
 
 
 def campaign(**parts) -> Campaign:
@@ -34,7 +34,7 @@ ALL_WRONG = {
     "state": "paused",
     "code": replace(CODE, published=False, active=False, expires_at=NOW, exhausted=True),
     "friend": replace(FRIEND, is_advocate=True, already_referred=True, existing_customer=True),
-    "places": LimitUsage(by_campaign=1, by_advocate=1, last_at=NOW),
+    "usage": LimitUsage(campaign_conversions=1, advocate_conversions=1, last_rewardable_at=NOW),
 }
 LIMITED = campaign(
     conversion={"new_customers_only": True, "rules": [RULE]},
@@ -43,9 +43,9 @@ LIMITED = campaign(
 
 
 def decide(of: Campaign, context=None, at: datetime = NOW, **facts):
-    known = {"state": "running", "code": CODE, "friend": FRIEND, "places": PLACES} | facts
+    known = {"state": "running", "code": CODE, "friend": FRIEND, "usage": NO_USAGE} | facts
     return qualify(
-        of, known["state"], known["code"], known["friend"], known["places"], context or {}, at
+        of, known["state"], known["code"], known["friend"], known["usage"], context or {}, at
     )
 
 
@@ -65,9 +65,9 @@ def test_the_first_reason_in_the_order_of_the_stage_is_given():
         ("already_referred", {"friend": replace(FRIEND, existing_customer=True)}),
         ("existing_customer", {"friend": FRIEND}),
         ("code_exhausted", {"code": CODE}),
-        ("campaign_limit_reached", {"places": replace(facts["places"], by_campaign=0)}),
-        ("advocate_limit_reached", {"places": LimitUsage(0, 0, NOW)}),
-        ("in_cooldown", {"places": PLACES}),
+        ("campaign_limit_reached", {"usage": replace(facts["usage"], campaign_conversions=0)}),
+        ("advocate_limit_reached", {"usage": LimitUsage(0, 0, NOW)}),
+        ("in_cooldown", {"usage": NO_USAGE}),
     ]
     for reason, mend in mended:
         answer = decide(LIMITED, {"order": {"amount": 79.99}}, **facts)
@@ -89,7 +89,7 @@ def test_a_rule_that_cannot_be_answered_does_not_hold_and_says_why():
     assert (answer.message, answer.rule) == ("Too small.", "big")
     assert answer.diagnosis is not None
     assert "amount" in answer.diagnosis
-    assert answer.told() == {"code": "rule_failed", "message": "Too small.", "rule": "big"}
+    assert answer.as_dict() == {"code": "rule_failed", "message": "Too small.", "rule": "big"}
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_a_sign_up_made_in_time_keeps_an_expired_code_but_not_one_switched_off()
 def test_a_cooldown_that_defers_gives_the_next_free_place():
     deferring = campaign(limits={"cooldown": {"period": "P1D", "on_hit": "defer"}})
 
-    assert decide(deferring, places=LimitUsage(0, 0, NOW - 2 * DAY)) == NOW
-    assert decide(deferring, places=LimitUsage(0, 0, NOW)) == NOW + DAY
-    assert decide(deferring, places=LimitUsage(0, 0, NOW + 3 * DAY)) == NOW + 4 * DAY
+    assert decide(deferring, usage=LimitUsage(0, 0, NOW - 2 * DAY)) == NOW
+    assert decide(deferring, usage=LimitUsage(0, 0, NOW)) == NOW + DAY
+    assert decide(deferring, usage=LimitUsage(0, 0, NOW + 3 * DAY)) == NOW + 4 * DAY
 
 
 def test_a_reward_is_due_at_the_later_of_the_holds_end_and_the_place():

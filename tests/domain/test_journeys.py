@@ -55,8 +55,8 @@ def of(*steps, **keys):
         ({"grant": {"reward": POINTS}}, "grant.to", "is required"),
         ({"grant": {"to": "operator", "reward": POINTS}}, "grant.to", "must be 'advocate' or 'friend'"),
         ({"grant": {"to": "friend", "reward": POINTS | {"pool": "x"}}}, "grant.reward", "must not have pool, which only coupons have"),
-        (GRANT, "grant", "must not be in a journey on referral_signed_up: there is no conversion yet; begin with referral_converted"),
-        ({"branch": {"when": "true", "else": ["exit", GRANT]}}, "branch.else[1].grant", "must not be in a journey on referral_signed_up: there is no conversion yet; begin with referral_converted"),
+        (GRANT, "grant", "must not be in a journey on referral_signed_up: there is no conversion yet; use referral_converted"),
+        ({"branch": {"when": "true", "else": ["exit", GRANT]}}, "branch.else[1].grant", "must not be in a journey on referral_signed_up: there is no conversion yet; use referral_converted"),
         ({"webhook": {"url": "ftp://crm"}}, "webhook.url", "must be an address such as https://shop.example/hooks"),
         ({"exit": False}, "", ONE),
         (SEND | {"wait": "P2D"}, "", ONE),
@@ -78,11 +78,11 @@ def test_a_step_that_cannot_be_is_refused_with_its_place(step, field, message):
     ("keys", "field", "message"),
     [
         ({"exit_on": "referral_expired"}, "exit_on", "must be a list"),
-        ({"exit_on": ["message_sent"]}, "exit_on[0]", "must not be message_sent: each message it sends would start it again"),
+        ({"exit_on": ["message_sent"]}, "exit_on[0]", "must not be message_sent: each message that the journey sends would start it again"),
         ({"reentry": "sometimes"}, "reentry", "must be never, always or {after: DURATION}"),
-        ({"steps": [SEND] * 51}, "steps", "must have at most 50 steps, those of branches included"),
-        ({"steps": [{"branch": {"when": "true", "then": [SEND] * 50}}]}, "steps", "must have at most 50 steps, those of branches included"),
-        ({"steps": [{"wait": "P1Y"}, {"branch": {"when": "true", "else": [{"wait": "P366D"}]}}]}, "steps", "must not wait for more than 730 days in all"),
+        ({"steps": [SEND] * 51}, "steps", "must have at most 50 steps, including those of branches"),
+        ({"steps": [{"branch": {"when": "true", "then": [SEND] * 50}}]}, "steps", "must have at most 50 steps, including those of branches"),
+        ({"steps": [{"wait": "P1Y"}, {"branch": {"when": "true", "else": [{"wait": "P366D"}]}}]}, "steps", "must not wait for more than 730 days in total"),
     ],
 )  # fmt: skip
 def test_a_journey_that_cannot_be_is_refused_with_its_place(keys, field, message):
@@ -95,20 +95,20 @@ def test_a_journey_that_cannot_be_is_refused_with_its_place(keys, field, message
 def test_a_branch_that_writes_to_the_friend_has_one():
     branch = {"branch": {"when": "true", "else": [SEND]}}
 
-    with pytest.raises(ValidationError, match="milestone_lost is about the advocate alone"):
+    with pytest.raises(ValidationError, match="milestone_lost concerns the advocate alone"):
         of(branch, on="milestone_lost")
 
 
 SUBJECTS = {"referral_converted", "referral_held", "milestone_reached"}
-LOOPS = "each reward that it grants would start it again"
-TAKEN_BACK = "what it grants would be taken back at once"
+LOOPS = "each granted reward would start the journey again"
+TAKEN_BACK = "the reward would be rolled back at once"
 
 
 @pytest.mark.parametrize("event", sorted(OUTBOUND))
 def test_a_journey_grants_where_its_event_is_about_what_a_reward_can_belong_to(event):
     to_advocate = {"grant": GRANT["grant"] | {"to": "advocate"}}
     if event in SUBJECTS:
-        assert of(to_advocate, on=event).grants
+        assert of(to_advocate, on=event).has_grants
         return
     with pytest.raises(ValidationError) as refused:
         of(to_advocate, on=event)
@@ -123,7 +123,7 @@ def test_a_milestone_grants_nothing_to_a_friend():
     with pytest.raises(ValidationError) as refused:
         of({"wait": "P1D"}, GRANT, on="milestone_reached")
 
-    message = "must not be the friend: milestone_reached is about the advocate alone"
+    message = "must not be the friend: milestone_reached concerns the advocate alone"
     assert [(p.field, p.message) for p in problems_of(refused.value)] == [
         ("steps[1].grant.to", message)
     ]
@@ -180,13 +180,13 @@ def test_whatever_the_branches_say_a_run_goes_forward_by_what_is_written_to_its_
 
     answers = []
     read(steps)
-    plan, standing, taken = JourneyPlan(of(*steps, on=CONVERTED)), JourneyPosition(), []
-    while stop := plan.at(standing):
-        taken.append(next(iter(stop.step.model_fields_set)))
-        holds = answers.pop(0) if stop.step.branch else True
-        after = advance(standing, stop, holds=holds)
-        assert after.number > standing.number
-        standing = after
+    plan, position, taken = JourneyPlan(of(*steps, on=CONVERTED)), JourneyPosition(), []
+    while planned := plan.step_at(position):
+        taken.append(next(iter(planned.step.model_fields_set)))
+        holds = answers.pop(0) if planned.step.branch else True
+        after = advance(position, planned, holds=holds)
+        assert after.step_index > position.step_index
+        position = after
 
     assert taken == expected
 
@@ -216,9 +216,9 @@ def wait(**keys):
 def test_a_time_of_day_is_the_next_that_local_clocks_show(now, until, zone, local):
     now = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
-    standing = start_waiting(JourneyPosition(), wait(until=until), now, zone)
+    position = start_waiting(JourneyPosition(), wait(until=until), now, zone)
 
-    assert standing.wake_at.astimezone(ZoneInfo(zone)).isoformat() == local
+    assert position.wake_at.astimezone(ZoneInfo(zone)).isoformat() == local
 
 
 MOMENTS = st.timedeltas(timedelta(0), timedelta(days=2000)).map(lambda passed: NOW + passed)
@@ -230,9 +230,9 @@ MOMENTS = st.timedeltas(timedelta(0), timedelta(days=2000)).map(lambda passed: N
     st.sampled_from(["Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Asia/Kathmandu"]),
 )
 def test_a_time_of_day_is_never_more_than_a_day_and_an_hour_away(now, until, zone):
-    standing = start_waiting(JourneyPosition(), wait(until=until), now, zone)
+    position = start_waiting(JourneyPosition(), wait(until=until), now, zone)
 
-    assert now <= standing.wake_at <= now + timedelta(hours=26)
+    assert now <= position.wake_at <= now + timedelta(hours=26)
 
 
 AWAIT = {"event": "referral_converted", "timeout": "P3D"}
@@ -240,30 +240,36 @@ AWAIT = {"event": "referral_converted", "timeout": "P3D"}
 
 def test_a_wait_is_over_when_its_time_has_come_and_not_before():
     plan = JourneyPlan(of({"wait": "P2D"}, SEND))
-    stop = plan.at(JourneyPosition())
-    standing = start_waiting(JourneyPosition(), stop.step.wait, NOW, "UTC")
+    planned = plan.step_at(JourneyPosition())
+    position = start_waiting(JourneyPosition(), planned.step.wait, NOW, "UTC")
 
-    assert wake_up(standing, stop, NOW + timedelta(days=1)) is standing
-    assert wake_up(standing, stop, NOW + timedelta(days=2)) == JourneyPosition(1)
+    assert wake_up(position, planned, NOW + timedelta(days=1)) is position
+    assert wake_up(position, planned, NOW + timedelta(days=2)) == JourneyPosition(1)
 
 
 @pytest.mark.parametrize("happened", [True, False])
 def test_an_awaited_event_or_its_time_out_ends_the_wait_and_says_which(happened):
     plan = JourneyPlan(of({"wait": AWAIT}, {"wait": "P1D"}, SEND))
-    stop = plan.at(JourneyPosition())
-    standing = start_waiting(JourneyPosition(happened=True), stop.step.wait, NOW, "UTC")
-    assert not standing.happened
+    planned = plan.step_at(JourneyPosition())
+    position = start_waiting(
+        JourneyPosition(awaited_event_received=True), planned.step.wait, NOW, "UTC"
+    )
+    assert not position.awaited_event_received
     if happened:
-        standing = JourneyPosition(0, standing.wake_at, standing.awaits, happened=True)
+        position = JourneyPosition(
+            0, position.wake_at, position.awaited_event, awaited_event_received=True
+        )
 
-    after = wake_up(standing, stop, NOW + timedelta(days=0 if happened else 3))
-    assert after == JourneyPosition(1, happened=happened)
+    after = wake_up(position, planned, NOW + timedelta(days=0 if happened else 3))
+    assert after == JourneyPosition(1, awaited_event_received=happened)
 
     # A wait for a time afterwards takes its time, and does not forget it.
-    second = plan.at(after)
+    second = plan.step_at(after)
     later = start_waiting(after, second.step.wait, NOW, "UTC")
     assert wake_up(later, second, NOW) is later
-    assert wake_up(later, second, NOW + timedelta(days=1)) == JourneyPosition(2, happened=happened)
+    assert wake_up(later, second, NOW + timedelta(days=1)) == JourneyPosition(
+        2, awaited_event_received=happened
+    )
 
 
 def test_the_day_that_counts_is_that_of_whom_the_next_message_goes_to():
@@ -272,6 +278,6 @@ def test_the_day_that_counts_is_that_of_whom_the_next_message_goes_to():
         of({"wait": "P1D"}, {"branch": {"when": "true", "then": [to_advocate]}}, SEND)
     )
 
-    assert [plan.recipient_after(number) for number in range(5)] == [
+    assert [plan.next_recipient(number) for number in range(5)] == [
         "advocate", "advocate", "advocate", "friend", None
     ]  # fmt: skip

@@ -106,5 +106,5 @@ async def test_one_order_counts_for_one_friend(world: World):
     answer = await world.convert(code, "gus", order="7781")
 
     assert (answer["decision"], answer["reason"]["code"]) == ("rejected", "already_referred")
-    assert answer["reason"]["message"] == "The order has counted for a referral already."
+    assert answer["reason"]["message"] == "The order already counts for another referral."
     assert await world.balance("gus") == 0

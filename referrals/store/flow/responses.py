@@ -27,7 +27,7 @@ async def give(
         "event": event.external_id,
         "referral": referral_id,
         "decision": decision,
-        "reason": reason.told() if reason else None,
+        "reason": reason.as_dict() if reason else None,
         "rewards": await _promised(tx, referral_id) if promises and accepted else [],
         **more,
     }

@@ -40,7 +40,7 @@ async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
     """Take the steps that are due by `now`: none while the campaign is paused, none after an exit."""
     begun = await get(tx, run_id)
     campaign = await versions.at_version(tx, begun.campaign_id, begun.version)
-    grants = _journey(campaign, begun).grants
+    grants = _journey(campaign, begun).has_grants
     if grants:  # a decision has locked both when it comes to the run
         await lookups.lock_advocate(tx, begun.advocate_id)
     found = await _campaign(tx, begun.campaign_id, lock=grants)
@@ -58,22 +58,22 @@ async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
 
 async def _advance(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> None:
     entrant = await _entrant(tx, campaign, run, now)
-    standing = JourneyPosition(run.number, run.wake_at, run.awaits, run.happened)
+    position = JourneyPosition(run.number, run.wake_at, run.awaits, run.happened)
     plan = JourneyPlan(entrant.journey)
-    if standing.wake_at and (stop := plan.at(standing)):
-        standing = wake_up(standing, stop, now)
-    if standing.wake_at is None:
-        standing = await take_steps(tx, entrant, standing, sender_id=run.id, now=now)
-    over = plan.at(standing) is None
+    if position.wake_at and (planned := plan.step_at(position)):
+        position = wake_up(position, planned, now)
+    if position.wake_at is None:
+        position = await take_steps(tx, entrant, position, sender_id=run.id, now=now)
+    over = plan.step_at(position) is None
     await _set(
         tx,
         run,
         journey_runs.c.state.in_(OPEN),  # what it grants may be an event by which it exits
         state="done" if over else "running",
-        number=standing.number,
-        wake_at=standing.wake_at,
-        awaits=standing.awaits,
-        happened=standing.happened,
+        number=position.step_index,
+        wake_at=position.wake_at,
+        awaits=position.awaited_event,
+        happened=position.awaited_event_received,
         ended_at=now if over else None,
     )
 

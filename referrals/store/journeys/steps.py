@@ -86,43 +86,45 @@ async def enter(tx: Tx, entrant: Entrant) -> None:
         return
     if not await _may_enter(tx, entrant):
         return
-    if journey.waits:
+    if journey.has_waits:
         await _start(tx, entrant)
     else:
         await take_steps(tx, entrant, JourneyPosition(), sender_id=entrant.scene.sender_id, now=now)
 
 
 async def take_steps(
-    tx: Tx, entrant: Entrant, standing: JourneyPosition, *, sender_id: str, now: datetime
+    tx: Tx, entrant: Entrant, position: JourneyPosition, *, sender_id: str, now: datetime
 ) -> JourneyPosition:
     """Go on to the next wait or the end. What is to be sent is left to the workflow `sender_id`."""
     plan, sent = JourneyPlan(entrant.journey), []
-    while stop := plan.at(standing):
-        if stop.step.wait:
-            standing = await _wait(tx, entrant, plan, standing, stop.step.wait, now)
+    while planned := plan.step_at(position):
+        if planned.step.wait:
+            position = await _wait(tx, entrant, plan, position, planned.step.wait, now)
             break
-        if send := stop.step.send:
-            sent += _messages(entrant, stop.number, send, sender_id, now)
-        holds = await _take(tx, entrant, stop, standing, sender_id, now)
-        standing = advance(standing, stop, holds=holds)
+        if send := planned.step.send:
+            sent += _messages(entrant, planned.index, send, sender_id, now)
+        holds = await _take(tx, entrant, planned, position, sender_id, now)
+        position = advance(position, planned, holds=holds)
     await add(tx, messages, *sent, once=("key",))
-    return standing
+    return position
 
 
 async def _take(
     tx: Tx,
     entrant: Entrant,
-    stop: PlannedStep,
-    standing: JourneyPosition,
+    planned: PlannedStep,
+    position: JourneyPosition,
     sender_id: str,
     now: datetime,
 ) -> bool:
-    step = stop.step
+    step = planned.step
     if step.branch:
-        return await _holds(tx, entrant, step.branch.condition, happened=standing.happened)
-    key, event = f"{entrant.workflow_id}/{stop.number}", entrant.event
+        return await _holds(
+            tx, entrant, step.branch.condition, happened=position.awaited_event_received
+        )
+    key, event = f"{entrant.workflow_id}/{planned.index}", entrant.event
     if step.grant:
-        await _grant(tx, entrant, stop.number, step.grant, sender_id)
+        await _grant(tx, entrant, planned.index, step.grant, sender_id)
     if step.webhook:
         await one_off_webhooks.add(tx, url=step.webhook.url, key=key, event=event, now=now)
     if step.start_workflow:
@@ -136,15 +138,15 @@ async def _wait(
     tx: Tx,
     entrant: Entrant,
     plan: JourneyPlan,
-    standing: JourneyPosition,
+    position: JourneyPosition,
     wait: WaitStep,
     now: datetime,
 ) -> JourneyPosition:
     zone = None
-    if wait.until and (customer := entrant.customer_of(plan.recipient_after(standing.number))):
+    if wait.until and (customer := entrant.customer_of(plan.next_recipient(position.step_index))):
         found = await first(tx, select(customers.c.timezone).where(customers.c.id == customer))
         zone = found.timezone if found else None
-    return start_waiting(standing, wait, now, zone or entrant.scene.campaign.timezone)
+    return start_waiting(position, wait, now, zone or entrant.scene.campaign.timezone)
 
 
 async def _holds(tx: Tx, entrant: Entrant, condition: Condition, *, happened: bool = False) -> bool:
@@ -199,7 +201,7 @@ async def _may_enter(tx: Tx, entrant: Entrant) -> bool:
 
 
 async def _start(tx: Tx, entrant: Entrant) -> None:
-    scene, standing = entrant.scene, JourneyPosition()
+    scene, position = entrant.scene, JourneyPosition()
     await tx.execute(
         insert(tx, journey_runs)
         .values(
@@ -217,8 +219,8 @@ async def _start(tx: Tx, entrant: Entrant) -> None:
             milestone_id=scene.milestone.id if scene.milestone else None,
             reward_id=entrant.reward.id if entrant.reward else None,
             state="starting",
-            number=standing.number,
-            happened=standing.happened,
+            number=position.step_index,
+            happened=position.awaited_event_received,
             exit_on=list(entrant.journey.exit_on or ()),
             teller_id=scene.sender_id,
             started_at=scene.now,

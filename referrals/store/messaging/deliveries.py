@@ -78,7 +78,7 @@ async def prefer(tx: Tx, preference: MarketingPreference, now: datetime) -> None
     """The owner of the address stopped or resumed marketing over there: so do we, for every customer who has it."""
     statement = select(customers.c.id).where(customers.c.phone == preference.address)
     for row in await rows(tx, statement.order_by(customers.c.id)):
-        state: consents.State = "withdrawn" if preference.wish == "stop" else "given"
+        state: consents.State = "withdrawn" if preference.action == "stop" else "given"
         at = min(preference.at, now)
         await consents.note(tx, row.id, preference.channel, "marketing", state, "whatsapp", at)
 
@@ -148,7 +148,7 @@ async def _note_failure(
     given_up = delivery.state == "failed" and delivery.reason_code == UNCLEAR.code
     if not given_up and delivery.state not in ("trying", "unclear", "sent"):
         return
-    reason = Reason(status.code or "failed", status.sentence or "It was not delivered.")
+    reason = Reason(status.code or "failed", status.message or "It was not delivered.")
     in_time = now < message.created_at + TRIED_FOR and not given_up
     passes = in_time and status.kind in ("unavailable", "blocked")
     state = "open" if passes else "failed"

@@ -231,7 +231,7 @@ async def _places(tx: Tx, scene: Scene, attempt: Attempt) -> LimitUsage:
         by_advocate = int((await one(tx, select(func.count()).select_from(counted.subquery())))[0])
     if limits.cooldown:
         last_at = (await one(tx, select(func.max(referrals.c.place_at)).where(taken)))[0]
-    return LimitUsage(by_campaign=attempt.found.accepted, by_advocate=by_advocate, last_at=last_at)
+    return LimitUsage(attempt.found.accepted, by_advocate, last_at)
 
 
 async def _reject(tx: Tx, scene: Scene, attempt: Attempt, reason: Reason) -> dict[str, Any]:

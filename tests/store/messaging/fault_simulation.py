@@ -195,7 +195,7 @@ class Storm:
                 continue
             at = self.office.now + timedelta(minutes=self.random.choice([0, 1, 5, 600, 10_000]))
             kind: Any = self.random.choice(["refused", "unavailable", "unreachable"])
-            about = {"kind": kind, "code": kind, "sentence": "s."} if state == "failed" else {}
+            about = {"kind": kind, "code": kind, "message": "s."} if state == "failed" else {}
             key = message.key if self.random.random() < 0.8 else None
             status: Any = {"key": key, "reference": reference, "state": state, "at": at}
             self.at(at, self._hear(MessageStatus(**status, **about)))

@@ -70,7 +70,7 @@ async def test_a_failure_that_comes_before_our_own_answer_counts(office: Office)
 
     async def vendor(outgoing: Any) -> None:
         about = {"key": outgoing.key, "reference": "wamid-1"}
-        await office.hear("failed", **about, kind="refused", code="refused", sentence="No.")
+        await office.hear("failed", **about, kind="refused", code="refused", message="No.")
 
     office.whatsapp.during = vendor
     outcome = await office.send(message)
@@ -89,7 +89,7 @@ async def test_what_fails_after_it_was_sent_goes_by_the_next_channel(
     office.pass_time(days=1)
 
     for _ in range(2):
-        await office.hear("failed", reference=message.reference, kind=kind, code="c", sentence="s.")
+        await office.hear("failed", reference=message.reference, kind=kind, code="c", message="s.")
 
     (command,) = await resumes(office)
     assert command.data == {"message": message.id}
@@ -103,7 +103,7 @@ async def test_what_fails_after_it_was_sent_goes_by_the_next_channel(
 async def test_what_fails_by_its_last_channel_has_failed(office: Office):
     message = await sent(office)
 
-    await office.hear("failed", reference=message.reference, kind="refused", code="c", sentence="s")
+    await office.hear("failed", reference=message.reference, kind="refused", code="c", message="s")
 
     assert await office.outcome(message.id) == ("failed", "whatsapp", "c")
     assert await resumes(office) == []
@@ -158,7 +158,7 @@ async def test_an_opt_out_told_by_a_status_counts_from_when_it_was(office: Offic
 async def test_a_failure_that_passes_is_tried_again_by_the_same_channel(office: Office, kind: str):
     message = await sent(office)
 
-    await office.hear("failed", reference=message.reference, kind=kind, code="c", sentence="s.")
+    await office.hear("failed", reference=message.reference, kind=kind, code="c", message="s.")
 
     (command,) = await resumes(office)
     assert command.retry_at == NOON + deliveries.PASSES
@@ -193,13 +193,13 @@ async def test_what_is_told_again_of_an_attempt_says_nothing_of_the_one_that_fol
     office.whatsapp.answers = ["ref", answer]
     message = await sent(office, PROMOTION)
     about = {"key": message.key, "reference": message.reference}
-    await office.hear("failed", **about, kind="unavailable", code="c", sentence="s.")
+    await office.hear("failed", **about, kind="unavailable", code="c", message="s.")
     office.pass_time(minutes=30)
     await office.try_to_send(message.id)
     before = await office.message(message.id), await office.all(schema.deliveries)
 
-    await office.hear(state, **about, kind="unavailable", code="c", sentence="s.")
-    await office.hear("failed", **about, kind="unavailable", code="c", sentence="s.")
+    await office.hear(state, **about, kind="unavailable", code="c", message="s.")
+    await office.hear("failed", **about, kind="unavailable", code="c", message="s.")
 
     assert (await office.message(message.id), await office.all(schema.deliveries)) == before
     await office.hear("delivered", key=message.key, reference="wamid-2")
@@ -216,7 +216,7 @@ async def test_a_failure_is_not_undone_by_what_came_before_it_and_is_told_after_
     await office.try_to_send(message)
     about = {"key": (await office.message(message)).key, "reference": "wamid-1"}
 
-    await office.hear("failed", **about, kind="unavailable", code="c", sentence="s.")
+    await office.hear("failed", **about, kind="unavailable", code="c", message="s.")
     await office.hear("sent", **about)
 
     assert (await office.message(message)).state == "pending"
@@ -236,7 +236,7 @@ async def test_what_was_given_up_as_unclear_has_failed_once_that_is_told(office:
     assert await office.outcome(message) == ("failed", None, "unclear")
     about = {"key": (await office.message(message)).key, "reference": "wamid-1"}
 
-    await office.hear("failed", **about, kind=kind, code="c", sentence="s.")
+    await office.hear("failed", **about, kind=kind, code="c", message="s.")
     await office.hear("sent", **about)
 
     assert await office.outcome(message) == ("failed", None, "c")
