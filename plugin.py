@@ -163,7 +163,7 @@ def _log_messages(resources: Resources) -> LogMessages:
 def _rules(resources: Resources) -> Rules:
     settings = resources.settings
     return Rules(
-        {name: channel.reconciles for name, channel in resources.channels.items()},
+        {name: channel.reports_outcome for name, channel in resources.channels.items()},
         QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
         FrequencyCap.parse(settings.message_cap) if settings.message_cap else None,
         settings.operator_email,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from temporalio import activity
 
-from referrals.channels.templates import TemplateError, Templates
+from referrals.channels.errors import TemplateError
+from referrals.channels.templates import Templates
 from referrals.clock import Clock
 from referrals.domain.reasons import Reason
 from referrals.store import Store

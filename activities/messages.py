@@ -8,18 +8,18 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from referrals.channels import (
-    Blocked,
-    Channel,
-    OptedOut,
-    Outgoing,
-    Refused,
-    Unavailable,
-    Unclear,
-    Unreachable,
+from referrals.channels import Channel, OutgoingMessage
+from referrals.channels.errors import (
+    AddressUnreachable,
+    ChannelSuspended,
+    ChannelUnavailable,
+    MessageRejected,
+    RecipientOptedOut,
+    SendOutcomeUnknown,
+    TemplateError,
 )
-from referrals.channels.message_content import Rendered
-from referrals.channels.templates import TemplateError, Templates
+from referrals.channels.message_content import MessageContent
+from referrals.channels.templates import Templates
 from referrals.clock import Clock
 from referrals.domain.message_status import BlockScope, FailureKind
 from referrals.domain.reasons import Reason
@@ -74,7 +74,7 @@ class MessageActivities:
         async with self.store.begin() as tx:
             return await deliveries.give_up(tx, message_id, reason, self.clock())
 
-    async def _deliver(self, draft: Draft, rendered: Rendered) -> DeliveryStatus:
+    async def _deliver(self, draft: Draft, rendered: MessageContent) -> DeliveryStatus:
         while True:
             async with self.store.begin() as tx:
                 turn = await sending.claim(
@@ -85,9 +85,11 @@ class MessageActivities:
             if done := await self._call(draft, rendered, turn):
                 return done
 
-    async def _call(self, draft: Draft, rendered: Rendered, claim: Claim) -> DeliveryStatus | None:
+    async def _call(
+        self, draft: Draft, rendered: MessageContent, claim: Claim
+    ) -> DeliveryStatus | None:
         """None where it is the next channel's turn, or this one's at another time."""
-        outgoing = Outgoing(
+        outgoing = OutgoingMessage(
             draft.message.key,
             claim.address,
             draft.recipient.name,
@@ -98,20 +100,20 @@ class MessageActivities:
         try:
             async with asyncio.timeout(LONGEST_CALL.total_seconds()):
                 reference = await self.channels[claim.channel].send(outgoing)
-        except Refused as error:
+        except MessageRejected as error:
             reason = Reason(error.code, str(error))
             await self._not_sent(claim, "failed", reason, _kind(error))
             return None
-        except Blocked as error:
+        except ChannelSuspended as error:
             reason = Reason(error.code, str(error))
             await self._not_sent(claim, "open", reason, "blocked", error.scope)
             return None
-        except Unavailable as error:
+        except ChannelUnavailable as error:
             await self._not_sent(claim, "open", Reason("unavailable", str(error)))
             raise ApplicationError(
                 str(error), type="Unavailable", next_retry_delay=error.retry_after
             ) from error
-        except (Unclear, TimeoutError) as error:
+        except (SendOutcomeUnknown, TimeoutError) as error:
             await self._not_sent(claim, "unclear", deliveries.UNCLEAR)
             raise ApplicationError(str(error), type="Unclear") from error
         async with self.store.begin() as tx:
@@ -130,7 +132,7 @@ class MessageActivities:
             await sending.not_sent(tx, claim, state, reason, self.clock(), kind, scope)
 
 
-def _kind(error: Refused) -> FailureKind:
-    if isinstance(error, Unreachable):
+def _kind(error: MessageRejected) -> FailureKind:
+    if isinstance(error, AddressUnreachable):
         return "unreachable"
-    return "opted_out" if isinstance(error, OptedOut) else "refused"
+    return "opted_out" if isinstance(error, RecipientOptedOut) else "refused"

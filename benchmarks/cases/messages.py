@@ -15,8 +15,8 @@ from benchmarks.cases.asked import Asked
 from benchmarks.figures import Figure, compare, in_turn
 from benchmarks.seed import seed
 from benchmarks.servers import Site
-from referrals.channels.template_context import examples
-from referrals.channels.templates import BUILT_IN, Templates
+from referrals.channels.template_context import example_contexts
+from referrals.channels.templates import BUILTIN_DIR, Templates
 from referrals.clock import utc_now
 from referrals.store import open_store
 from referrals.store.messaging.sending import Rules
@@ -40,8 +40,8 @@ def run(asked: Asked, site: Site) -> Iterator[Figure]:
 
 def _rendering(count: int, rounds: int) -> Figure:
     templates = Templates()
-    plain = Environment(loader=FileSystemLoader(BUILT_IN), autoescape=True)
-    context = {**next(iter(examples("referral_converted"))), "locale": "en"}
+    plain = Environment(loader=FileSystemLoader(BUILTIN_DIR), autoescape=True)
+    context = {**next(iter(example_contexts("referral_converted"))), "locale": "en"}
 
     def theirs() -> None:
         plain.get_template(f"en/{TEMPLATE}.jinja").render(context)

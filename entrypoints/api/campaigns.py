@@ -22,7 +22,8 @@ from entrypoints.api.problems import Json
 from entrypoints.api.resources import Caller, CampaignId, Engine, Resources
 from referrals.campaign_file import CampaignError, load_campaign, problems_of
 from referrals.campaign_file import Problem as Mistake
-from referrals.channels.templates import TemplateError, Templates
+from referrals.channels.errors import TemplateError
+from referrals.channels.templates import Templates
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import FriendConverted
 from referrals.domain.requests import PublicationRequest

@@ -7,7 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from entrypoints.api.resources import Engine
-from referrals.channels.whatsapp_webhooks import answer_challenge, is_signed, read_hook
+from referrals.channels.whatsapp_webhooks import (
+    has_valid_signature,
+    parse_webhook,
+    verify_subscription,
+)
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.errors import Problem
 from referrals.store import Store
@@ -23,7 +27,7 @@ router = APIRouter(prefix="/hooks", tags=["hooks"])
 async def subscribe_whatsapp(request: Request, engine: Engine) -> Response:
     """Answer Meta's challenge, where it shows the verify token of the settings."""
     token = engine.settings.whatsapp_verify_token
-    challenge = answer_challenge(request.query_params, token) if token else None
+    challenge = verify_subscription(request.query_params, token) if token else None
     if challenge is None or len(challenge) > MOST_CHALLENGE:
         raise _forbidden("The verify token is not that of REFERRALS_WHATSAPP_VERIFY_TOKEN.")
     return PlainTextResponse(challenge, headers={"x-content-type-options": "nosniff"})
@@ -37,9 +41,9 @@ async def hear_whatsapp(request: Request, engine: Engine) -> Response:
     """
     body, secret = await request.body(), engine.settings.whatsapp_app_secret
     signature = request.headers.get("x-hub-signature-256", "")
-    if not secret or not is_signed(body, signature, secret):
+    if not secret or not has_valid_signature(body, signature, secret):
         raise _forbidden("The signature is not one by REFERRALS_WHATSAPP_APP_SECRET.")
-    statuses, preferences = read_hook(body)
+    statuses, preferences = parse_webhook(body)
     await note_statuses(engine.store, statuses, preferences, engine.clock())
     return Response()
 

@@ -43,7 +43,7 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """One message by every channel, with example values; the mail goes to a file for a browser."""
-    from referrals.channels.templates import TemplateError
+    from referrals.channels.errors import TemplateError
 
     settings = load_settings()
     try:
@@ -64,10 +64,10 @@ def preview(
 @app.command("check")
 def check(meta: Meta = None, as_json: Json = False) -> None:
     """Find what is wrong with the templates: exit code 1 where there is anything."""
-    from referrals.channels.template_checks import check as check_all
+    from referrals.channels.template_checks import check_templates
 
     approved = _approved(meta) if meta else None
-    found = check_all(_templates(load_settings().templates_dir), approved)
+    found = check_templates(_templates(load_settings().templates_dir), approved)
     if as_json:
         print_json([asdict(finding) for finding in found])
     elif found:
@@ -86,7 +86,7 @@ def _templates(own: Path | None) -> "Templates":
 
 
 def _told(templates: "Templates", name: str, locale: str, campaign: str | None) -> dict[str, Any]:
-    from referrals.channels.front_matter import fill
+    from referrals.channels.front_matter import fill_placeholders
     from referrals.channels.template_context import EXAMPLE_CONTEXT
 
     of_campaign = templates.of(campaign)
@@ -96,7 +96,7 @@ def _told(templates: "Templates", name: str, locale: str, campaign: str | None) 
     written = of_campaign.front(path).whatsapp
     if rendered.whatsapp and written:
         values = [parameter.text for parameter in rendered.whatsapp.body]
-        told["whatsapp"]["text"] = fill(written.text, values)
+        told["whatsapp"]["text"] = fill_placeholders(written.text, values)
     return told
 
 

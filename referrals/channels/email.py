@@ -22,13 +22,20 @@ from aiosmtplib import (
 )
 from email_validator import EmailNotValidError, validate_email
 
-from referrals.channels import Blocked, Outgoing, Refused, Unavailable, Unclear, Unreachable
-from referrals.channels.templates import one_line
+from referrals.channels import OutgoingMessage
+from referrals.channels.errors import (
+    AddressUnreachable,
+    ChannelSuspended,
+    ChannelUnavailable,
+    MessageRejected,
+    SendOutcomeUnknown,
+)
+from referrals.channels.localisation import one_line
 from referrals.domain.contact_redaction import redact
 
-TIMEOUT = 15
+SMTP_TIMEOUT = 15
 """Seconds for the connection, and for each answer of the server."""
-MAX_REPLY = 300
+MAX_REPLY_LENGTH = 300
 
 _MALFORMED_URL = "the SMTP URL must be like smtp://user:password@host:port, or smtps://…"
 _PERMANENT = 500
@@ -49,7 +56,7 @@ class EmailChannel:
     """
 
     name = "email"
-    reconciles = False
+    reports_outcome = False
 
     def __init__(self, url: str, sender: str) -> None:
         """
@@ -64,7 +71,7 @@ class EmailChannel:
         self._server = _server(url)
         self._sender = _sender(sender)
 
-    async def send(self, message: Outgoing) -> str:
+    async def send(self, message: OutgoingMessage) -> str:
         """The `Message-ID`, once the server has accepted the message.
 
         Raises:
@@ -91,7 +98,7 @@ async def _hand_over(server: SMTP, mail: EmailMessage) -> None:
     except SMTPResponseException:
         raise
     except (SMTPException, OSError):
-        raise Unclear(
+        raise SendOutcomeUnknown(
             "The connection to the SMTP server broke before it answered for the message."
         ) from None
 
@@ -111,7 +118,7 @@ def _server(url: str) -> dict[str, Any]:
         "password": unquote(parts.password) if parts.password else None,
         "use_tls": parts.scheme == "smtps",
         "tls_context": ssl.create_default_context(),
-        "timeout": TIMEOUT,
+        "timeout": SMTP_TIMEOUT,
     }
 
 
@@ -123,48 +130,50 @@ def _sender(text: str) -> Address:
     return Address(one_line(name), user, domain)
 
 
-def _recipient(message: Outgoing) -> Address:
+def _recipient(message: OutgoingMessage) -> Address:
     """Raises Refused. A domain may be international; a mailbox that is not ASCII needs more than most servers do."""
     if not message.to:
-        raise Refused("no_address", "There is no e-mail address.")
+        raise MessageRejected("no_address", "There is no e-mail address.")
     try:
         found = validate_email(
             message.to, check_deliverability=False, test_environment=True, allow_smtputf8=False
         )
     except EmailNotValidError:
-        raise Unreachable(
+        raise AddressUnreachable(
             "invalid_address", "The e-mail address is not one that mail can be sent to."
         ) from None
-    return Address(one_line(message.name or ""), found.ascii_local_part or "", found.ascii_domain)
+    return Address(
+        one_line(message.recipient_name or ""), found.ascii_local_part or "", found.ascii_domain
+    )
 
 
-def _compose(message: Outgoing, sender: Address) -> EmailMessage:
+def _compose(message: OutgoingMessage, sender: Address) -> EmailMessage:
     mail = EmailMessage()
     mail["From"] = sender
     mail["To"] = _recipient(message)
-    mail["Subject"] = one_line(message.rendered.subject)
+    mail["Subject"] = one_line(message.content.subject)
     mail["Date"] = datetime.now(UTC)
     mail["Message-ID"] = f"<{sha256(message.key.encode()).hexdigest()[:32]}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
-    if message.unsubscribe:  # RFC 8058
-        mail["List-Unsubscribe"] = f"<{message.unsubscribe}>"
+    if message.unsubscribe_url:  # RFC 8058
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    mail.set_content(message.rendered.text, cte="quoted-printable")
-    mail.add_alternative(message.rendered.html, subtype="html", cte="quoted-printable")
+    mail.set_content(message.content.text, cte="quoted-printable")
+    mail.add_alternative(message.content.html, subtype="html", cte="quoted-printable")
     return mail
 
 
 def _failure(error: Exception) -> Exception:
     """What the server's answer means. Whatever is not clearly about this message can be tried again."""
     code = getattr(error, "code", 0)
-    reply = one_line(redact(str(getattr(error, "message", error))))[:MAX_REPLY]
+    reply = one_line(redact(str(getattr(error, "message", error))))[:MAX_REPLY_LENGTH]
     answer = f"{code} {reply}" if code else reply
     if isinstance(error, SMTPAuthenticationError) or code in _CREDENTIALS_WANTED:
         sentence = f"The SMTP server does not accept our credentials, which the operator must set right: {answer}"
-        return Blocked("credentials_refused", sentence, "channel")
+        return ChannelSuspended("credentials_refused", sentence, "channel")
     if isinstance(error, SMTPRecipientRefused) and _NO_MAILBOX.match(answer):
-        return Unreachable("no_mailbox", f"The SMTP server knows no such mailbox: {answer}")
+        return AddressUnreachable("no_mailbox", f"The SMTP server knows no such mailbox: {answer}")
     if type(error) in _REFUSALS and code >= _PERMANENT:
         reason, what = _REFUSALS[type(error)]
-        return Refused(reason, f"The SMTP server refused {what}: {answer}")
-    return Unavailable(f"The SMTP server cannot take the message now: {answer}")
+        return MessageRejected(reason, f"The SMTP server refused {what}: {answer}")
+    return ChannelUnavailable(f"The SMTP server cannot take the message now: {answer}")

@@ -16,7 +16,7 @@ _POSITION = re.compile(r"position (\d+):(\d+)")
 _EXCERPT = 80
 
 
-def to_html(mjml: str) -> str:
+def mjml_to_html(mjml: str) -> str:
     """A whole document that is responsive, from MJML whose values are escaped.
 
     Raises:
@@ -31,7 +31,7 @@ def to_html(mjml: str) -> str:
         raise ValueError(f"its mail is no MJML: {problem}{at}") from error
 
 
-def mistakes(source: str) -> Iterator[tuple[int, str]]:
+def mjml_problems(source: str) -> Iterator[tuple[int, str]]:
     """Line and problem of the elements in a template that are unknown, or not closed.
 
     The renderer takes many of them without a word, and what is in them vanishes from the mail.

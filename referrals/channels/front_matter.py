@@ -24,7 +24,7 @@ _FRONT = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOT
 _PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
-class Place(StrictModel):
+class Placeholder(StrictModel):
     """What fills one place of a WhatsApp template: text, or a currency with its amount, or a date and time."""
 
     text: str | None = None
@@ -63,19 +63,19 @@ def _meta_language(language: str) -> str:
     return language
 
 
-class WhatsApp(StrictModel):
+class WhatsAppTemplate(StrictModel):
     """A template that Meta has approved: its name and language over there, its words, and what fills them."""
 
     template: Annotated[str, AfterValidator(_meta_name)]
     language: Annotated[str, AfterValidator(_meta_language)] | None = None
     text: Annotated[str, StringConstraints(max_length=MAX_BODY, strip_whitespace=True)]
-    header: Annotated[tuple[Place, ...], Field(max_length=1)] = ()
-    body: tuple[Place, ...] = ()
+    header: Annotated[tuple[Placeholder, ...], Field(max_length=1)] = ()
+    body: tuple[Placeholder, ...] = ()
     buttons: Annotated[tuple[str, ...], Field(max_length=2)] = ()
 
     @model_validator(mode="after")
     def _a_parameter_for_each_place(self) -> Self:
-        places = sorted(set(places_in(self.text)))
+        places = sorted(set(placeholders_in(self.text)))
         if places != sorted(str(number + 1) for number in range(len(self.body))):
             raise ValueError(
                 f"has {len(self.body)} parameters in its body, but its text has "
@@ -87,12 +87,12 @@ class WhatsApp(StrictModel):
         return self
 
 
-def places_in(text: str) -> list[str]:
+def placeholders_in(text: str) -> list[str]:
     """The names of the `{{1}}` in a text as Meta has it, in order."""
     return _PLACE.findall(text)
 
 
-def fill(text: str, values: Sequence[str]) -> str:
+def fill_placeholders(text: str, values: Sequence[str]) -> str:
     """The text as it is read."""
     return _PLACE.sub(lambda place: values[int(place[1]) - 1], text)
 
@@ -104,16 +104,16 @@ def _events(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-class Front(StrictModel):
+class FrontMatter(StrictModel):
     """What a file tells about its message. Where it does not say that it is a service message, it is none."""
 
     purpose: Purpose = "marketing"
     events: Annotated[tuple[str, ...], AfterValidator(_events)] = ()
     """Those whose journeys may send it, with which it is checked."""
-    whatsapp: WhatsApp | None = None
+    whatsapp: WhatsAppTemplate | None = None
 
 
-class Loader(FileSystemLoader):
+class TemplateLoader(FileSystemLoader):
     """Loads the Jinja of a file, and keeps its front.
 
     Every expression of the front becomes a block, on the line where it stands: it is compiled with the file, and no
@@ -122,7 +122,7 @@ class Loader(FileSystemLoader):
 
     def __init__(self, folders: Sequence[Path]) -> None:
         super().__init__(folders, encoding="utf-8-sig", followlinks=True)
-        self._fronts: dict[str, Front] = {}
+        self._fronts: dict[str, FrontMatter] = {}
 
     def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:
         source, filename, up_to_date = super().get_source(environment, template)
@@ -133,15 +133,15 @@ class Loader(FileSystemLoader):
         if found:
             front, lines = _read(found["yaml"], template, filename)
             source = _as_blocks(front, lines, found[0].count("\n")) + source[found.end() :]
-        self._fronts[filename] = front if found else Front()
+        self._fronts[filename] = front if found else FrontMatter()
         return source, filename, up_to_date
 
-    def front(self, filename: str | None) -> Front:
+    def front(self, filename: str | None) -> FrontMatter:
         """Of a file that has been loaded."""
         return self._fronts[str(filename)]
 
 
-def parameters(whatsapp: WhatsApp) -> Iterator[tuple[tuple[int | str, ...], str]]:
+def expressions(whatsapp: WhatsAppTemplate) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Every expression of a WhatsApp message, with its path in the front."""
     for part in ("header", "body"):
         for number, place in enumerate(getattr(whatsapp, part)):
@@ -151,23 +151,25 @@ def parameters(whatsapp: WhatsApp) -> Iterator[tuple[tuple[int | str, ...], str]
         yield ("buttons", number), button
 
 
-def block_of(path: tuple[int | str, ...]) -> str:
+def block_name(path: tuple[int | str, ...]) -> str:
     """The block that an expression of the front becomes."""
     return "_".join(map(str, ("whatsapp", *path)))
 
 
-def _as_blocks(front: Front, lines: dict[tuple[int | str, ...], int], height: int) -> str:
+def _as_blocks(front: FrontMatter, lines: dict[tuple[int | str, ...], int], height: int) -> str:
     # Blocks count wherever they stand; inside of this condition they are not printed in place.
     text = ["{% if false %}", *[""] * (height - 2), "{% endif %}"]
-    for path, expression in parameters(front.whatsapp) if front.whatsapp else ():
+    for path, expression in expressions(front.whatsapp) if front.whatsapp else ():
         line = lines.get(("whatsapp", *path)) or lines["whatsapp", *path[:2]]
         text[line] += (
-            f"{{% block {block_of(path)} %}}{' '.join(expression.split())}{{% endblock %}}"
+            f"{{% block {block_name(path)} %}}{' '.join(expression.split())}{{% endblock %}}"
         )
     return "\n".join(text) + "\n"
 
 
-def _read(text: str, name: str, filename: str) -> tuple[Front, dict[tuple[int | str, ...], int]]:
+def _read(
+    text: str, name: str, filename: str
+) -> tuple[FrontMatter, dict[tuple[int | str, ...], int]]:
     reader = NodeReader()
     try:
         node = YAML(typ="safe", pure=True).compose(text)
@@ -177,7 +179,7 @@ def _read(text: str, name: str, filename: str) -> tuple[Front, dict[tuple[int | 
             raise TemplateSyntaxError(
                 f"{field_path(path)}: {problem}{hint}".lstrip(": "), line + 1, name, filename
             )
-        return Front.model_validate(data), reader.lines
+        return FrontMatter.model_validate(data), reader.lines
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 2 if error.problem_mark else 1
         raise TemplateSyntaxError(

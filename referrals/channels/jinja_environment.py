@@ -9,34 +9,24 @@ from jinja2 import StrictUndefined, Template, meta, nodes
 from jinja2.exceptions import TemplatesNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from referrals.channels.front_matter import Loader
-from referrals.channels.localisation import FILTERS, in_words, without_control
+from referrals.channels.errors import TemplateError
+from referrals.channels.front_matter import TemplateLoader
+from referrals.channels.localisation import FILTERS, format_value, strip_control_characters
 from referrals.channels.template_context import EXAMPLE_CONTEXT
 
-MAX_PART = 100_000
+MAX_PART_LENGTH = 100_000
 """Characters of a text or html part; a longer one is an error (mail clients cut a message near 100 kB)."""
 
 Environment = ImmutableSandboxedEnvironment
 _ADDED = {"locale", "part"}
 
 
-class TemplateError(Exception):
-    """A template is missing or wrong; the sentence names the file (`en/milestone.jinja`) and, if known, the line."""
-
-    def __init__(self, problem: str, file: str | None = None, line: int | None = None) -> None:
-        place = f"{file}, line {line}" if line else file
-        super().__init__(f"{place}: {problem}" if place else problem)
-        self.problem = problem
-        self.file = file
-        self.line = line
-
-
-def environment(loader: Loader, *, escape: bool) -> Environment:
+def create_environment(loader: TemplateLoader, *, escape: bool) -> Environment:
     made = Environment(
         loader=loader,
         autoescape=escape,
         undefined=StrictUndefined,
-        finalize=in_words,
+        finalize=format_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -44,7 +34,7 @@ def environment(loader: Loader, *, escape: bool) -> Environment:
     return made
 
 
-def load(env: Environment, paths: list[str]) -> Template:
+def load_template(env: Environment, paths: list[str]) -> Template:
     """The first of the templates that is there."""
     try:
         return env.select_template(paths)
@@ -56,33 +46,33 @@ def load(env: Environment, paths: list[str]) -> Template:
         raise TemplateError("the file is not UTF-8 text", " or ".join(paths)) from error
 
 
-def block(template: Template, name: str, variables: Mapping[str, Any]) -> str:
+def render_block(template: Template, name: str, variables: Mapping[str, Any]) -> str:
     """One block of the file itself, whatever it extends."""
     if name not in template.blocks:
         raise TemplateError(f"there is no block {name!r}", template.name)
     return _made(template, template.blocks[name], variables)
 
 
-def whole(template: Template, variables: Mapping[str, Any]) -> str:
+def render_with_layout(template: Template, variables: Mapping[str, Any]) -> str:
     """What the file and those that it extends make together."""
     return _made(template, template.root_render_func, variables)
 
 
-def line_of(template: Template, name: str) -> int:
+def block_line(template: Template, name: str) -> int:
     """Where the block begins."""
     code = getattr(template.blocks[name], "__code__")  # noqa: B009 - its type hides it
     return template.get_corresponding_lineno(code.co_firstlineno)
 
 
-def source(env: Environment, path: str) -> str:
+def read_source(env: Environment, path: str) -> str:
     """The Jinja of a file, line by line as it stands there."""
     assert env.loader is not None
-    return env.loader.get_source(env, str(load(env, [path]).name))[0]
+    return env.loader.get_source(env, str(load_template(env, [path]).name))[0]
 
 
 def check_variables(env: Environment, path: str) -> None:
     """Find unknown variables in the branches that no example reaches, too."""
-    tree = env.parse(source(env, path))
+    tree = env.parse(read_source(env, path))
     known = EXAMPLE_CONTEXT.keys() | _ADDED | _macros(env, tree)
     unknown = meta.find_undeclared_variables(tree) - known
     for node in tree.find_all(nodes.Name):
@@ -91,9 +81,9 @@ def check_variables(env: Environment, path: str) -> None:
             raise TemplateError(problem, path, node.lineno)
 
 
-def variables_in(env: Environment, path: str) -> set[str]:
+def referenced_variables(env: Environment, path: str) -> set[str]:
     """What a file says about whom: `advocate.code`, `due_at`, …"""
-    tree = env.parse(source(env, path))
+    tree = env.parse(read_source(env, path))
     attributes = {
         f"{node.node.name}.{node.attr}"
         for node in tree.find_all(nodes.Getattr)
@@ -108,7 +98,7 @@ def _macros(env: Environment, tree: nodes.Template) -> set[str]:
     names: set[str] = set()
     for node in tree.find_all(nodes.Extends):
         if isinstance(node.template, nodes.Const):
-            parent = env.parse(source(env, str(node.template.value)))
+            parent = env.parse(read_source(env, str(node.template.value)))
             names |= {macro.name for macro in parent.find_all(nodes.Macro)} | _macros(env, parent)
     return names
 
@@ -122,7 +112,7 @@ def _made(template: Template, render: Any, variables: Mapping[str, Any]) -> str:
         raise TemplateError(str(error.message), error.name, error.lineno) from error
     except Exception as error:
         raise _explained(template, error, variables) from error
-    return without_control(text).strip()
+    return strip_control_characters(text).strip()
 
 
 def _bounded(chunks: Iterable[str]) -> str:
@@ -130,8 +120,8 @@ def _bounded(chunks: Iterable[str]) -> str:
     for chunk in chunks:
         parts.append(chunk)
         length += len(chunk)
-        if length > MAX_PART:
-            raise ValueError(f"it makes a text longer than {MAX_PART} characters")
+        if length > MAX_PART_LENGTH:
+            raise ValueError(f"it makes a text longer than {MAX_PART_LENGTH} characters")
     return "".join(parts)
 
 

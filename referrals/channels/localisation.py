@@ -13,7 +13,7 @@ from babel.numbers import format_currency, format_decimal
 from jinja2 import pass_context
 from jinja2.runtime import Context as JinjaContext
 
-MAX_NAME = 80
+MAX_NAME_LENGTH = 80
 """Characters of a person's name; a longer one is cut."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r"://|@\w|\bwww\.|\w{3,}\.[a-z]{2,}|\.[a-z]{2,}/", re.IGNO
 _PEOPLE = ("recipient", "advocate", "friend")
 
 
-def without_control(text: str) -> str:
+def strip_control_characters(text: str) -> str:
     """The text without control characters, save tabs and line feeds, and without halves of characters."""
     return _CONTROL.sub("", text)
 
@@ -32,13 +32,13 @@ def one_line(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def cut(text: str, length: int) -> str:
+def truncate(text: str, length: int) -> str:
     """The text, or its beginning and an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 @lru_cache(maxsize=256)
-def closest(wanted: str, found: str) -> str:
+def closest_locale(wanted: str, found: str) -> str:
     """The reader's own locale where it is of the language that the template was found in, else that language.
 
     Raises:
@@ -61,13 +61,13 @@ def _of(context: JinjaContext) -> Locale:
     return _locale(context["locale"])
 
 
-def money(amount: str, currency: str, locale: str) -> str:
+def format_money(amount: str, currency: str, locale: str) -> str:
     """An amount in major units as that locale writes it; `InvalidOperation` where it is none."""
     return format_currency(Decimal(amount), currency, locale=_locale(locale))
 
 
 @pass_context
-def in_words(context: JinjaContext, value: object) -> object:
+def format_value(context: JinjaContext, value: object) -> object:
     """What an expression prints: a date as it is written out, nothing for None."""
     if isinstance(value, date):
         return format_date(value, "long", _of(context))
@@ -83,7 +83,7 @@ def date_filter(context: JinjaContext, value: date | None, style: str = "long") 
 @pass_context
 def money_filter(context: JinjaContext, amount: str, currency: str) -> str:
     """`{{ "25.00" | money("EUR") }}`: €25.00, 25,00 €."""
-    return money(amount, currency, context["locale"])
+    return format_money(amount, currency, context["locale"])
 
 
 @pass_context
@@ -99,10 +99,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
 }
 
 
-WORDS = ("figure", "text")
+REWARD_TEXTS = ("figure", "text")
 
 
-class Worded(dict[str, Any]):
+class LocalisedReward(dict[str, Any]):
     """A reward, put into words when a template first asks for them: most ask for few."""
 
     def __init__(
@@ -112,13 +112,13 @@ class Worded(dict[str, Any]):
         self._word = word
 
     def __missing__(self, part: str) -> str:
-        if part not in WORDS:
+        if part not in REWARD_TEXTS:
             raise KeyError(part)
         self[part] = self._word(self, part)
         return str(self[part])
 
 
-def localised(
+def localise_context(
     context: Mapping[str, Any], word: Callable[[Mapping[str, Any], str], str]
 ) -> dict[str, Any]:
     """The context as a template sees it: rewards have `figure` and `text` by `word`, and names are only names.
@@ -127,7 +127,7 @@ def localised(
     """
 
     def worded(reward: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        return Worded(reward, word) if reward else None
+        return LocalisedReward(reward, word) if reward else None
 
     people = {key: _named(context[key]) for key in _PEOPLE if key in context}
     context = _clean({**context, **people})
@@ -141,7 +141,7 @@ def localised(
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return without_control(value)
+        return strip_control_characters(value)
     if isinstance(value, Mapping):
         return {key: _clean(inner) for key, inner in value.items()}
     return [_clean(inner) for inner in value] if isinstance(value, list) else value
@@ -155,4 +155,4 @@ def _name(name: str | None) -> str | None:
     """A name says who somebody is; one that has an address in it is an advertisement, and as good as none."""
     if not name or _ADDRESS.search(name):
         return None
-    return cut(one_line(_DIRECTION.sub("", name)), MAX_NAME) or None
+    return truncate(one_line(_DIRECTION.sub("", name)), MAX_NAME_LENGTH) or None

@@ -8,7 +8,7 @@ Purpose = Literal["service", "marketing"]
 
 
 @dataclass(frozen=True)
-class Parameter:
+class WhatsAppParameter:
     """What fills one place of a WhatsApp template; `text` is what is shown where the type is not understood."""
 
     text: str
@@ -27,14 +27,14 @@ class WhatsAppMessage:
     language: str
     """As Meta writes it: `en_US`, `de`."""
     category: Literal["utility", "marketing"]
-    header: tuple[Parameter, ...] = ()
-    body: tuple[Parameter, ...] = ()
+    header: tuple[WhatsAppParameter, ...] = ()
+    body: tuple[WhatsAppParameter, ...] = ()
     buttons: tuple[str, ...] = ()
     """What is put after the address of each URL button."""
 
 
 @dataclass(frozen=True)
-class Rendered:
+class MessageContent:
     """`subject` is one line, `html` is a whole document; without `whatsapp` the message cannot go that way."""
 
     subject: str

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from referrals.channels.front_matter import Front, WhatsApp, places_in
-from referrals.channels.jinja_environment import TemplateError, variables_in
-from referrals.channels.templates import FALLBACK, Templates, TemplateSet
+from referrals.channels.errors import TemplateError
+from referrals.channels.front_matter import FrontMatter, WhatsAppTemplate, placeholders_in
+from referrals.channels.jinja_environment import referenced_variables
+from referrals.channels.templates import FALLBACK_LOCALE, Templates, TemplateSet
 
 
 @dataclass(frozen=True, order=True)
@@ -25,11 +26,13 @@ class _Seen:
 
     path: str
     file: str
-    front: Front
+    front: FrontMatter
     variables: frozenset[str]
 
 
-def check(templates: Templates, approved: Sequence[dict[str, Any]] | None = None) -> list[Finding]:
+def check_templates(
+    templates: Templates, approved: Sequence[dict[str, Any]] | None = None
+) -> list[Finding]:
     """What is wrong with all templates, the built-in and the own, as every campaign sees them.
 
     Args:
@@ -68,7 +71,7 @@ def _check_set(
 def _read(templates: TemplateSet, path: str) -> _Seen:
     front = templates.front(path)
     templates.check_file(path, front.events)
-    variables = frozenset(variables_in(templates.plain, path))
+    variables = frozenset(referenced_variables(templates.plain, path))
     return _Seen(path, str(templates.place(path)), front, variables)
 
 
@@ -76,7 +79,7 @@ def _absent(name: str, missing: set[str], there: set[str]) -> Iterator[Finding]:
     """A region's locale (`de-AT`) need not have all: its language's comes in."""
     for locale in sorted(missing):
         file = f"{locale}/{name}.jinja"
-        if locale == FALLBACK:
+        if locale == FALLBACK_LOCALE:
             yield Finding(file, 0, "is not there, and all other locales fall back to it")
         elif locale.partition("-")[0] not in there:
             yield Finding(file, 0, "is not there, though other messages are in this locale")
@@ -84,7 +87,7 @@ def _absent(name: str, missing: set[str], there: set[str]) -> Iterator[Finding]:
 
 def _differences(seen: Sequence[_Seen]) -> Iterator[Finding]:
     """What other locales have otherwise than English, to which they fall back."""
-    first = next((one for one in seen if one.path.startswith(f"{FALLBACK}/")), None)
+    first = next((one for one in seen if one.path.startswith(f"{FALLBACK_LOCALE}/")), None)
     if first is None:
         return
     for other in seen:
@@ -104,7 +107,7 @@ def _different(other: _Seen, first: _Seen) -> Iterator[str]:
         yield f"has the WhatsApp template {_shape(other.front.whatsapp)}, not {_shape(first.front.whatsapp)} as"
 
 
-def _shape(whatsapp: WhatsApp | None) -> str:
+def _shape(whatsapp: WhatsAppTemplate | None) -> str:
     """What must be alike in all locales."""
     if whatsapp is None:
         return "none"
@@ -118,7 +121,7 @@ def _shape(whatsapp: WhatsApp | None) -> str:
 
 
 def _check_approved(
-    one: _Seen, whatsapp: WhatsApp, approved: Sequence[dict[str, Any]]
+    one: _Seen, whatsapp: WhatsAppTemplate, approved: Sequence[dict[str, Any]]
 ) -> Iterator[Finding]:
     name = whatsapp.template
     language = whatsapp.language or one.path.partition("/")[0].replace("-", "_")
@@ -133,7 +136,7 @@ def _check_approved(
         yield Finding(one.file, 0, f"the WhatsApp template {name} in {language}: {problem}")
 
 
-def _unlike(front: Front, whatsapp: WhatsApp, entry: dict[str, Any]) -> Iterator[str]:
+def _unlike(front: FrontMatter, whatsapp: WhatsAppTemplate, entry: dict[str, Any]) -> Iterator[str]:
     category = "UTILITY" if front.purpose == "service" else "MARKETING"
     if entry.get("status", "APPROVED") != "APPROVED":
         yield f"its status is {entry['status']}"
@@ -145,10 +148,10 @@ def _unlike(front: Front, whatsapp: WhatsApp, entry: dict[str, Any]) -> Iterator
     counts = {
         "header": (
             len(whatsapp.header),
-            len(set(places_in(str(parts.get("HEADER", {}).get("text", ""))))),
+            len(set(placeholders_in(str(parts.get("HEADER", {}).get("text", ""))))),
         ),
-        "body": (len(whatsapp.body), len(set(places_in(text)))),
-        "buttons": (len(whatsapp.buttons), sum(bool(places_in(url)) for url in urls)),
+        "body": (len(whatsapp.body), len(set(placeholders_in(text)))),
+        "buttons": (len(whatsapp.buttons), sum(bool(placeholders_in(url)) for url in urls)),
     }
     for part, (here, there) in counts.items():
         if here != there:

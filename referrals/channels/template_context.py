@@ -79,7 +79,7 @@ which names the coupon too, in the words of `{locale}/_reward.jinja`. A date pri
 """
 
 
-def examples(event: str) -> tuple[Context, Context]:
+def example_contexts(event: str) -> tuple[Context, Context]:
     """What a template may be given on that event: once all that it can know, and once as little as it can."""
     milestone, reward = event.startswith("milestone_"), event.startswith("reward_")
     full = {

@@ -9,36 +9,26 @@ from typing import Any
 from babel import UnknownLocaleError
 from jinja2 import Template
 
-from referrals.channels.email_html import mistakes, to_html
-from referrals.channels.front_matter import Front, Loader
+from referrals.channels.email_html import mjml_problems, mjml_to_html
+from referrals.channels.errors import TemplateError
+from referrals.channels.front_matter import FrontMatter, TemplateLoader
 from referrals.channels.jinja_environment import (
-    MAX_PART,
-    TemplateError,
-    block,
+    MAX_PART_LENGTH,
     check_variables,
-    environment,
-    load,
-    source,
-    whole,
+    create_environment,
+    load_template,
+    read_source,
+    render_block,
+    render_with_layout,
 )
-from referrals.channels.localisation import closest, cut, localised, one_line
-from referrals.channels.message_content import Rendered
-from referrals.channels.template_context import EXAMPLE_CONTEXT, examples
-from referrals.channels.whatsapp_parameters import EmptyPlace, Filling
+from referrals.channels.localisation import closest_locale, localise_context, one_line, truncate
+from referrals.channels.message_content import MessageContent
+from referrals.channels.template_context import EXAMPLE_CONTEXT, example_contexts
+from referrals.channels.whatsapp_parameters import EmptyParameter, WhatsAppRenderer
 
-__all__ = [
-    "BUILT_IN",
-    "FALLBACK",
-    "MAX_PART",
-    "MAX_SUBJECT",
-    "TemplateError",
-    "Templates",
-    "one_line",
-]
-
-BUILT_IN = Path(__file__).parents[2] / "templates" / "messages"
-FALLBACK = "en"
-MAX_SUBJECT = 200
+BUILTIN_DIR = Path(__file__).parents[2] / "templates" / "messages"
+FALLBACK_LOCALE = "en"
+MAX_SUBJECT_LENGTH = 200
 """Characters; a longer subject is cut."""
 
 _BLANK = re.compile(r"\n{3,}")
@@ -61,12 +51,12 @@ class Templates:
         if own and not own.is_dir():
             raise NotADirectoryError(f"the folder of own templates is not there: {own}")
         self._own = own
-        self._shared = TemplateSet([own, BUILT_IN] if own else [BUILT_IN])
+        self._shared = TemplateSet([own, BUILTIN_DIR] if own else [BUILTIN_DIR])
         self._of_campaigns: dict[str, TemplateSet] = {}
 
     def render(
         self, name: str, locale: str | None, context: Mapping[str, Any], *, plain: bool = False
-    ) -> Rendered:
+    ) -> MessageContent:
         """The message in the closest locale there is: `de-AT`, else `de`, else `en`.
 
         Args:
@@ -97,7 +87,7 @@ class Templates:
         if campaign not in self._of_campaigns:
             if not (self._own / campaign).is_dir():
                 return self._shared
-            folders = [self._own / campaign, self._own, BUILT_IN]
+            folders = [self._own / campaign, self._own, BUILTIN_DIR]
             self._of_campaigns[campaign] = TemplateSet(folders)
         return self._of_campaigns[campaign]
 
@@ -112,13 +102,13 @@ class TemplateSet:
 
     def __init__(self, folders: list[Path]) -> None:
         self._folders = folders
-        self._loader = Loader(folders)
-        self.plain = environment(self._loader, escape=False)
-        self._html = environment(self._loader, escape=True)
+        self._loader = TemplateLoader(folders)
+        self.plain = create_environment(self._loader, escape=False)
+        self._html = create_environment(self._loader, escape=True)
 
     def render(
         self, name: str, locale: str | None, context: Mapping[str, Any], *, plain: bool = False
-    ) -> Rendered:
+    ) -> MessageContent:
         check_name(name)
         tags = _tags(locale)
         paths = [f"{tag}/{name}.jinja" for tag in tags]
@@ -127,15 +117,15 @@ class TemplateSet:
 
     def check(self, name: str, event: str) -> None:
         check_name(name)
-        for path in dict.fromkeys([f"{FALLBACK}/{name}.jinja", *self.paths(name)]):
+        for path in dict.fromkeys([f"{FALLBACK_LOCALE}/{name}.jinja", *self.paths(name)]):
             self.check_file(path, (event,))
 
     def check_file(self, path: str, events: tuple[str, ...]) -> None:
         """Raises TemplateError as `Templates.check` does, for the one file."""
         check_variables(self.plain, path)
-        for line, problem in mistakes(source(self.plain, path)):
+        for line, problem in mjml_problems(read_source(self.plain, path)):
             raise TemplateError(problem, path, line)
-        known = [context for event in events for context in examples(event)]
+        known = [context for event in events for context in example_contexts(event)]
         for context in known or [EXAMPLE_CONTEXT]:
             self._dressed(*self._words([path], context, path.partition("/")[0]), strict=True)
 
@@ -155,10 +145,10 @@ class TemplateSet:
         """The path of the file that would be rendered."""
         check_name(name)
         paths = [f"{tag}/{name}.jinja" for tag in _tags(locale)]
-        return str(load(self.plain, paths).name)
+        return str(load_template(self.plain, paths).name)
 
-    def front(self, path: str) -> Front:
-        return self._loader.front(load(self.plain, [path]).filename)
+    def front(self, path: str) -> FrontMatter:
+        return self._loader.front(load_template(self.plain, [path]).filename)
 
     def place(self, path: str) -> Path:
         """Where the file stands on disk; the path itself where there is none."""
@@ -172,13 +162,13 @@ class TemplateSet:
 
     def _words(
         self, paths: list[str], context: Mapping[str, Any], wanted: str
-    ) -> tuple[Rendered, Template, dict[str, Any]]:
+    ) -> tuple[MessageContent, Template, dict[str, Any]]:
         """What every channel has of a message; with the template and the variables that it was made of."""
-        plain = load(self.plain, paths)
+        plain = load_template(self.plain, paths)
         variables = self._localised(str(plain.name).partition("/")[0], context, wanted)
-        subject = one_line(block(plain, "subject", variables | {"part": "subject"}))
-        rendered = Rendered(
-            subject=cut(subject, MAX_SUBJECT),
+        subject = one_line(render_block(plain, "subject", variables | {"part": "subject"}))
+        rendered = MessageContent(
+            subject=truncate(subject, MAX_SUBJECT_LENGTH),
             text=self._text(plain, variables | {"part": "text"}),
             purpose=self._loader.front(plain.filename).purpose,
         )
@@ -186,55 +176,57 @@ class TemplateSet:
 
     def _dressed(
         self,
-        rendered: Rendered,
+        rendered: MessageContent,
         plain: Template,
         variables: dict[str, Any],
         *,
         strict: bool = False,
-    ) -> Rendered:
+    ) -> MessageContent:
         """With what only a mail or WhatsApp has."""
         try:
             front = self._loader.front(plain.filename)
-            whatsapp = Filling(plain, variables | {"part": "whatsapp"}).message(front)
-        except EmptyPlace:
+            whatsapp = WhatsAppRenderer(plain, variables | {"part": "whatsapp"}).message(front)
+        except EmptyParameter:
             # Another channel may do without.
             if strict:
                 raise
             whatsapp = None
-        html = self._mail(load(self._html, [str(plain.name)]), variables | {"part": "mail"})
+        html = self._mail(
+            load_template(self._html, [str(plain.name)]), variables | {"part": "mail"}
+        )
         return replace(rendered, html=html, whatsapp=whatsapp)
 
     def _localised(self, found: str, context: Mapping[str, Any], wanted: str) -> dict[str, Any]:
         try:
-            locale = closest(wanted, found)
+            locale = closest_locale(wanted, found)
         except (UnknownLocaleError, ValueError):
-            locale = FALLBACK
-        words = load(self.plain, [f"{tag}/_reward.jinja" for tag in _tags(found)])
+            locale = FALLBACK_LOCALE
+        words = load_template(self.plain, [f"{tag}/_reward.jinja" for tag in _tags(found)])
 
         def word(reward: Mapping[str, Any], part: str) -> str:
-            return block(words, part, {**reward, "locale": locale})
+            return render_block(words, part, {**reward, "locale": locale})
 
-        return {**localised(context, word), "locale": locale}
+        return {**localise_context(context, word), "locale": locale}
 
     def _text(self, plain: Template, variables: Mapping[str, Any]) -> str:
         """In the frame that the file extends, with single blank lines."""
         if "text" not in plain.blocks or "mail" not in plain.blocks:
-            return block(plain, "text", variables)
-        return _BLANK.sub("\n\n", whole(plain, variables))
+            return render_block(plain, "text", variables)
+        return _BLANK.sub("\n\n", render_with_layout(plain, variables))
 
     def _mail(self, html: Template, variables: Mapping[str, Any]) -> str:
         """MJML in the layout that the file extends, or a document that is the file's own from end to end."""
         if "html" in html.blocks:
-            return block(html, "html", variables)
+            return render_block(html, "html", variables)
         if "mail" not in html.blocks:
             raise TemplateError("there is no block 'mail'", html.name)
-        mjml = whole(html, variables)
+        mjml = render_with_layout(html, variables)
         try:
-            document = to_html(mjml)
+            document = mjml_to_html(mjml)
         except ValueError as error:
             raise TemplateError(str(error), html.name) from error
-        if len(document) > MAX_PART:
-            raise TemplateError(f"its mail is longer than {MAX_PART} characters", html.name)
+        if len(document) > MAX_PART_LENGTH:
+            raise TemplateError(f"its mail is longer than {MAX_PART_LENGTH} characters", html.name)
         return document
 
 
@@ -249,7 +241,7 @@ def check_name(name: str) -> None:
 
 def _tags(locale: str | None) -> list[str]:
     """The locale's folders, the closest first."""
-    language, *rest = _SUBTAG.findall(locale or "")[:3] or [FALLBACK]
+    language, *rest = _SUBTAG.findall(locale or "")[:3] or [FALLBACK_LOCALE]
     tags = [language.lower(), *(tag.upper() if len(tag) == 2 else tag.title() for tag in rest)]  # noqa: PLR2004
     closest_first = ["-".join(tags[:length]) for length in range(len(tags), 0, -1)]
-    return [*closest_first, FALLBACK]
+    return [*closest_first, FALLBACK_LOCALE]

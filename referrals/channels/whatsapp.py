@@ -9,14 +9,15 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from referrals.channels import Channel, Outgoing, Refused, Unavailable, Unclear
-from referrals.channels.whatsapp_errors import meaning_of, read_error
-from referrals.channels.whatsapp_request import compose
+from referrals.channels import Channel, OutgoingMessage
+from referrals.channels.errors import ChannelUnavailable, MessageRejected, SendOutcomeUnknown
+from referrals.channels.whatsapp_errors import classify_error, parse_error
+from referrals.channels.whatsapp_request import build_request
 from referrals.clock import Clock, utc_now
 from referrals.http_client import Answer, NoAnswer, NotSent, VendorApi, open_client
 from referrals.settings import Settings
 
-PAIR_PAUSE = timedelta(seconds=6)
+MIN_RECIPIENT_INTERVAL = timedelta(seconds=6)
 """Between two messages of one number to one recipient."""
 
 _TOKEN = re.compile(r"[!-~]+")
@@ -53,7 +54,7 @@ class WhatsAppChannel:
     """
 
     name = "whatsapp"
-    reconciles = True
+    reports_outcome = True
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class WhatsAppChannel:
         url = f"{settings.whatsapp_url.rstrip('/')}/{settings.whatsapp_version}"
         return cls(client, url, values[0], values[1], clock)
 
-    async def send(self, message: Outgoing) -> str:
+    async def send(self, message: OutgoingMessage) -> str:
         """Meta's id of the message, once Meta has accepted it.
 
         Raises:
@@ -105,10 +106,10 @@ class WhatsAppChannel:
             Unavailable: Meta is not reached or wants a pause, or the recipient had a message a moment ago.
             Unclear: There was no answer, or none that tells.
         """
-        content = message.rendered.whatsapp
+        content = message.content.whatsapp
         if content is None:
-            raise Refused("no_template", "The message has no WhatsApp template.")
-        body = compose(message.key, message.to, content)
+            raise MessageRejected("no_template", "The message has no WhatsApp template.")
+        body = build_request(message.key, message.to, content)
         self._pairs.pace(body["to"])
         answer = await self._call("POST", f"{self._path}/messages", body)
         if not answer.is_success:
@@ -116,7 +117,9 @@ class WhatsAppChannel:
         try:
             return _Accepted.model_validate(answer.body).messages[0].id
         except ValidationError:
-            raise Unclear("WhatsApp took the message, and answered without its id.") from None
+            raise SendOutcomeUnknown(
+                "WhatsApp took the message, and answered without its id."
+            ) from None
 
     async def describe(self) -> str:
         """The number as Meta knows it, for the operator. Raises as `send` does."""
@@ -131,18 +134,18 @@ class WhatsAppChannel:
         try:
             return await self._api.call(method, path, body=body)
         except NotSent as error:
-            raise Unavailable(str(error)) from None
+            raise ChannelUnavailable(str(error)) from None
         except NoAnswer as error:
-            raise Unclear(str(error)) from None
+            raise SendOutcomeUnknown(str(error)) from None
 
     def _failure(self, answer: Answer, attempt: int) -> Exception:
         failed = answer.body.get("error") if isinstance(answer.body, dict) else None
-        code, words = read_error(failed)
+        code, words = parse_error(failed)
         number = answer.status if code is None else code
         sentence = f"WhatsApp answered {number}: {self._api.clean(words) or 'no words'}"
-        meaning = meaning_of(answer.status, code)
+        meaning = classify_error(answer.status, code)
         if meaning is None:
-            return Unclear(sentence)
+            return SendOutcomeUnknown(sentence)
         asked = answer.wait() if "Retry-After" in answer.headers else None
         return meaning.error(sentence, attempt, asked)
 
@@ -161,10 +164,10 @@ class _Pairs:
         now = self._clock()
         while self._last:
             oldest = next(iter(self._last))
-            if now - self._last[oldest] < PAIR_PAUSE:
+            if now - self._last[oldest] < MIN_RECIPIENT_INTERVAL:
                 break
             del self._last[oldest]
         if to in self._last:
-            wait = self._last[to] + PAIR_PAUSE - now
-            raise Unavailable("The recipient had a WhatsApp message a moment ago.", wait)
+            wait = self._last[to] + MIN_RECIPIENT_INTERVAL - now
+            raise ChannelUnavailable("The recipient had a WhatsApp message a moment ago.", wait)
         self._last[to] = now

@@ -7,27 +7,28 @@ from typing import Any
 
 from jinja2 import Template
 
-from referrals.channels.front_matter import Front, Place, block_of
-from referrals.channels.jinja_environment import TemplateError, block, line_of
-from referrals.channels.localisation import cut, money, one_line
-from referrals.channels.message_content import Parameter, WhatsAppMessage
+from referrals.channels.errors import TemplateError
+from referrals.channels.front_matter import FrontMatter, Placeholder, block_name
+from referrals.channels.jinja_environment import block_line, render_block
+from referrals.channels.localisation import format_money, one_line, truncate
+from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 
 MAX_PARAMETER = 160
 """Characters of a parameter; a longer one is cut, for Meta refuses a message that grows beyond its limit."""
 
 
-class EmptyPlace(TemplateError):
+class EmptyParameter(TemplateError):
     """A place of a WhatsApp template that nothing fills: Meta refuses the message."""
 
 
 @dataclass(frozen=True)
-class Filling:
+class WhatsAppRenderer:
     """One message of one file, about these variables; every value is rendered by itself."""
 
     template: Template
     variables: Mapping[str, Any]
 
-    def message(self, front: Front) -> WhatsAppMessage | None:
+    def message(self, front: FrontMatter) -> WhatsAppMessage | None:
         """None where the file has no WhatsApp message.
 
         Raises:
@@ -47,25 +48,29 @@ class Filling:
             buttons=tuple(self._value("buttons", number) for number in range(len(told.buttons))),
         )
 
-    def _parameters(self, part: str, places: tuple[Place, ...]) -> tuple[Parameter, ...]:
+    def _parameters(
+        self, part: str, places: tuple[Placeholder, ...]
+    ) -> tuple[WhatsAppParameter, ...]:
         return tuple(self._parameter(place, part, number) for number, place in enumerate(places))
 
-    def _parameter(self, place: Place, *path: int | str) -> Parameter:
+    def _parameter(self, place: Placeholder, *path: int | str) -> WhatsAppParameter:
         if place.kind != "currency":
-            return Parameter(cut(self._value(*path, place.kind), MAX_PARAMETER), place.kind)
+            return WhatsAppParameter(
+                truncate(self._value(*path, place.kind), MAX_PARAMETER), place.kind
+            )
         currency, amount = self._value(*path, "currency"), self._value(*path, "amount")
         try:
-            shown = money(amount, currency, self.variables["locale"])
+            shown = format_money(amount, currency, self.variables["locale"])
         except InvalidOperation:
             problem = f"{amount!r} is no amount of money"
-            line = line_of(self.template, block_of((*path, "amount")))
+            line = block_line(self.template, block_name((*path, "amount")))
             raise TemplateError(problem, self.template.name, line) from None
-        return Parameter(one_line(shown), "currency", currency, amount)
+        return WhatsAppParameter(one_line(shown), "currency", currency, amount)
 
     def _value(self, *path: int | str) -> str:
-        name = block_of(path)
-        text = one_line(block(self.template, name, self.variables))
+        name = block_name(path)
+        text = one_line(render_block(self.template, name, self.variables))
         if not text:
             problem = "this place of the WhatsApp template can be empty"
-            raise EmptyPlace(problem, self.template.name, line_of(self.template, name))
+            raise EmptyParameter(problem, self.template.name, block_line(self.template, name))
         return text

@@ -7,9 +7,9 @@ from typing import Any
 
 import phonenumbers
 
-from referrals.channels import Refused
-from referrals.channels.message_content import Parameter, WhatsAppMessage
-from referrals.channels.templates import one_line
+from referrals.channels.errors import MessageRejected
+from referrals.channels.localisation import one_line
+from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 
 MAX_CALLBACK_DATA = 512
 """Bytes that Meta gives back with every status."""
@@ -17,7 +17,7 @@ MAX_CALLBACK_DATA = 512
 _THOUSAND = Decimal(1000)
 
 
-def compose(key: str, to: str | None, content: WhatsAppMessage) -> dict[str, Any]:
+def build_request(key: str, to: str | None, content: WhatsAppMessage) -> dict[str, Any]:
     """The body of the request.
 
     Raises:
@@ -47,12 +47,16 @@ def callback_data(key: str) -> str:
 def _recipient(to: str | None, content: WhatsAppMessage) -> str:
     """In E.164. A number of +1 that no region has is not known to be of the United States, and Meta decides."""
     if not to:
-        raise Refused("no_address", "There is no phone number.")
+        raise MessageRejected("no_address", "There is no phone number.")
     number = _parse(to)
     if number is None:
-        raise Refused("invalid_address", "The phone number is not one that can be written to.")
+        raise MessageRejected(
+            "invalid_address", "The phone number is not one that can be written to."
+        )
     if content.category == "marketing" and phonenumbers.region_code_for_number(number) == "US":
-        raise Refused("marketing_us", "WhatsApp delivers no marketing to numbers of the US.")
+        raise MessageRejected(
+            "marketing_us", "WhatsApp delivers no marketing to numbers of the US."
+        )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -77,11 +81,11 @@ def _components(content: WhatsAppMessage) -> list[dict[str, Any]]:
     ]
 
 
-def _text(kind: str, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+def _text(kind: str, parameters: Sequence[WhatsAppParameter]) -> list[dict[str, Any]]:
     return [{"type": kind, "parameters": list(map(_parameter, parameters))}] if parameters else []
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def _parameter(parameter: WhatsAppParameter) -> dict[str, Any]:
     text = one_line(parameter.text)  # Meta refuses line breaks, tabs and runs of spaces
     if parameter.type == "date_time":
         return {"type": "date_time", "date_time": {"fallback_value": text}}
@@ -90,7 +94,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _currency(parameter: Parameter) -> dict[str, Any] | None:
+def _currency(parameter: WhatsAppParameter) -> dict[str, Any] | None:
     """None where there is no amount, or one finer than the thousandths that Meta knows."""
     if not parameter.currency or not parameter.amount:
         return None

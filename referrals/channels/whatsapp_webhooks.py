@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr, ValidationError
 
-from referrals.channels.whatsapp_errors import MEANINGS, UNKNOWN, read_error
+from referrals.channels.whatsapp_errors import MEANING_BY_CODE, UNKNOWN_ERROR, parse_error
 from referrals.channels.whatsapp_request import MAX_CALLBACK_DATA
 from referrals.domain.event_fields import Text, clean_text
 from referrals.domain.message_status import MarketingPreference, MessageStatus
@@ -41,8 +41,8 @@ class _Status(BaseModel):
         status = MessageStatus(self.biz_opaque_callback_data, self.id, self.status, self.timestamp)
         if self.status != "failed":
             return status
-        code, words = read_error(next(iter(_items(self.errors)), None))
-        meaning = UNKNOWN if code is None else MEANINGS.get(code, UNKNOWN)
+        code, words = parse_error(next(iter(_items(self.errors)), None))
+        meaning = UNKNOWN_ERROR if code is None else MEANING_BY_CODE.get(code, UNKNOWN_ERROR)
         what = "a failure" if code is None else str(code)
         sentence = f"WhatsApp reported {what}: {clean(words) or 'no words'}"
         return replace(
@@ -66,7 +66,7 @@ class _Preference(BaseModel):
             yield MarketingPreference("whatsapp", address, self.value, self.timestamp)
 
 
-def answer_challenge(query: Mapping[str, str], verify_token: SecretStr) -> str | None:
+def verify_subscription(query: Mapping[str, str], verify_token: SecretStr) -> str | None:
     """What Meta wants to hear when the webhook is subscribed; None where it is not Meta who asks."""
     shown = query.get("hub.verify_token", "").encode(errors="replace")
     known = hmac.compare_digest(shown, verify_token.get_secret_value().encode())
@@ -74,13 +74,13 @@ def answer_challenge(query: Mapping[str, str], verify_token: SecretStr) -> str |
     return challenge if known and query.get("hub.mode") == "subscribe" else None
 
 
-def is_signed(body: bytes, signature: str, app_secret: SecretStr) -> bool:
+def has_valid_signature(body: bytes, signature: str, app_secret: SecretStr) -> bool:
     """Whether `X-Hub-Signature-256` fits the raw body, found out in constant time."""
     digest = hmac.digest(app_secret.get_secret_value().encode(), body, "sha256").hex()
     return hmac.compare_digest(f"sha256={digest}".encode(), signature.encode(errors="replace"))
 
 
-def read_hook(body: bytes) -> tuple[list[MessageStatus], list[MarketingPreference]]:
+def parse_webhook(body: bytes) -> tuple[list[MessageStatus], list[MarketingPreference]]:
     """All that can be understood, in its order. The rest is left out: Meta adds fields and kinds as it likes."""
     try:
         hook = json.loads(body)

@@ -23,7 +23,7 @@ async def sent(api: Api) -> tuple[Office, str]:
     message = await office.write(await office.customer(consent=["email"]), PROMOTION)
     await office.send(message)
     (taken,) = office.email.taken
-    return office, str(taken.unsubscribe).removeprefix("https://go.example")
+    return office, str(taken.unsubscribe_url).removeprefix("https://go.example")
 
 
 async def told(api: Api) -> list[tuple[str, str, str, bool]]:

@@ -10,7 +10,7 @@ from referrals.channels.template_context import (
     EXAMPLE_CONTEXT,
     EXAMPLE_COUPON,
     EXAMPLE_REWARD,
-    examples,
+    example_contexts,
 )
 from referrals.channels.templates import Templates
 from tests.channels.email_page import LOCALES, TEMPLATES, page, render
@@ -50,7 +50,7 @@ class TestEvery:
         TEMPLATES.check(name, event)
 
     def test_reads_well_with_and_without_what_may_be_missing(self, name, locale, event):
-        for context in examples(event):
+        for context in example_contexts(event):
             rendered = TEMPLATES.render(name, locale, context)
 
             shown = " ".join("".join(page(rendered.html).text).split())
@@ -63,7 +63,7 @@ class TestEvery:
             assert len(rendered.subject) < 78
 
     def test_is_a_whole_document_that_clients_do_not_clip(self, name, locale, event):
-        for context in examples(event):
+        for context in example_contexts(event):
             rendered = TEMPLATES.render(name, locale, context)
 
             html, seen = rendered.html, page(rendered.html)
@@ -80,7 +80,7 @@ class TestEvery:
             assert all(attributes.get("role") == "presentation" for attributes in tables)
 
     def test_has_a_preheader_that_is_not_the_subject(self, name, locale, event):
-        for context in examples(event):
+        for context in example_contexts(event):
             rendered = TEMPLATES.render(name, locale, context)
 
             hidden = re.search(r'<div style="display:none[^>]*>(.*?)</div>', rendered.html)[1]
@@ -93,7 +93,7 @@ class TestEvery:
         assert not re.search(r"<(img|script|iframe|link|object)|@import|url\(", rendered.html)
 
     def test_has_the_same_links_in_html_and_text(self, name, locale, event):
-        for context in examples(event):
+        for context in example_contexts(event):
             rendered = TEMPLATES.render(name, locale, context)
 
             in_text = set(re.findall(r"https?://\S+", rendered.text))
@@ -105,7 +105,7 @@ class TestEvery:
                 assert unquote(url).endswith(f"{context['advocate']['link']}?via={via}")
 
     def test_says_why_it_came_and_how_to_end_it(self, name, locale, event):
-        full, least = examples(event)
+        full, least = example_contexts(event)
         label = {"en": "Unsubscribe", "de": "Abmelden"}[locale]
         words = {"en": "You are receiving this", "de": "Sie erhalten diese Nachricht"}[locale]
 
@@ -117,7 +117,7 @@ class TestEvery:
             assert label not in getattr(TEMPLATES.render(name, locale, least), part)
 
     def test_goes_by_whatsapp_too(self, name, locale, event):
-        for context in examples(event):
+        for context in example_contexts(event):
             rendered = TEMPLATES.render(name, locale, context)
 
             assert rendered.purpose == NAMES[name]

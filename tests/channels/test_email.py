@@ -10,10 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from referrals.channels import Blocked, Outgoing, Refused, Unavailable, Unclear, Unreachable
+from referrals.channels import OutgoingMessage
 from referrals.channels import email as email_channel
 from referrals.channels.email import EmailChannel
-from referrals.channels.message_content import Rendered
+from referrals.channels.errors import (
+    AddressUnreachable,
+    ChannelSuspended,
+    ChannelUnavailable,
+    MessageRejected,
+    SendOutcomeUnknown,
+)
+from referrals.channels.message_content import MessageContent
 from referrals.channels.template_context import EXAMPLE_CONTEXT
 from referrals.channels.templates import Templates
 from tests.channels.conftest import CERTIFICATE, server_tls
@@ -22,11 +29,11 @@ SENDER = "Shop <hello@shop.example>"
 ADDRESS = "fay@example.com"
 HEADERS = {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"}
 HEADERS |= {"MIME-Version", "Content-Type"}
-SHORT = Rendered(subject="Hello", text="Hello Fay", html="<p>Hello Fay</p>")
+SHORT = MessageContent(subject="Hello", text="Hello Fay", html="<p>Hello Fay</p>")
 
 
 def message(rendered=SHORT, *, key="msg-1", to=ADDRESS, name="Fay"):
-    return Outgoing(key=key, to=to, name=name, rendered=rendered)
+    return OutgoingMessage(key=key, to=to, recipient_name=name, content=rendered)
 
 
 def channel(mailbox, credentials="", scheme="smtp"):
@@ -95,7 +102,7 @@ async def test_the_message_id_is_the_reference_and_follows_from_the_key(serve):
 
 async def test_any_script_survives_in_header_and_body(mailbox):
     words = "Zoë 王小明 שלום 🎉"
-    rendered = Rendered(subject=words, text=words * 200, html=f"<p>{words * 200}</p>")
+    rendered = MessageContent(subject=words, text=words * 200, html=f"<p>{words * 200}</p>")
 
     await channel(mailbox).send(message(rendered, name=words))
 
@@ -109,14 +116,16 @@ async def test_any_script_survives_in_header_and_body(mailbox):
 
 
 async def test_nothing_but_ascii_goes_over_the_wire(mailbox):
-    await channel(mailbox).send(message(Rendered("Grüße", "Grüße", "<p>Grüße</p>"), name="Zoë"))
+    await channel(mailbox).send(
+        message(MessageContent("Grüße", "Grüße", "<p>Grüße</p>"), name="Zoë")
+    )
 
     assert mailbox.envelopes[0].content.isascii()
 
 
 @pytest.mark.parametrize("name", ["Fay\r\nBcc: eve@example.com", 'F"ay" <eve@example.com>,', ""])
 async def test_a_name_cannot_add_headers_or_recipients(mailbox, name):
-    await channel(mailbox).send(message(Rendered(f"Hello {name}", name, name), name=name))
+    await channel(mailbox).send(message(MessageContent(f"Hello {name}", name, name), name=name))
 
     mail = mailbox.only_mail()
     assert [address.addr_spec for address in mail["To"].addresses] == [ADDRESS]
@@ -131,7 +140,7 @@ async def test_a_name_cannot_add_headers_or_recipients(mailbox, name):
 async def test_no_text_breaks_the_headers(mailbox, name, subject):
     mailbox.envelopes.clear()
 
-    await channel(mailbox).send(message(Rendered(subject, "text", "html"), name=name))
+    await channel(mailbox).send(message(MessageContent(subject, "text", "html"), name=name))
 
     mail = mailbox.only_mail()
     assert [address.addr_spec for address in mail["To"].addresses] == [ADDRESS]
@@ -158,7 +167,7 @@ async def test_an_international_domain_is_sent_in_its_ascii_form(mailbox):
     ],
 )
 async def test_what_is_no_address_is_refused_before_the_server_is_asked(address, code):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRejected) as refused:
         await EmailChannel("smtp://localhost:1", SENDER).send(message(to=address))
 
     assert refused.value.code == code
@@ -172,7 +181,9 @@ async def test_what_is_no_address_is_refused_before_the_server_is_asked(address,
 async def test_a_5xx_answer_is_a_refusal_without_the_address(mailbox, command, code):
     mailbox.answers[command] = f"550 5.1.1 <{ADDRESS}>: no such user, call +49 151 1234567"
 
-    with pytest.raises(Refused, match=r"550 5\.1\.1 <\[removed\]>: no such user") as refused:
+    with pytest.raises(
+        MessageRejected, match=r"550 5\.1\.1 <\[removed\]>: no such user"
+    ) as refused:
         await channel(mailbox).send(message())
 
     assert refused.value.code == code
@@ -184,17 +195,17 @@ async def test_a_5xx_answer_is_a_refusal_without_the_address(mailbox, command, c
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        ("550 5.1.1 no such user", Unreachable),
-        ("550 5.1.10 null MX", Unreachable),
-        ("550 5.7.1 blocked by policy", Refused),
-        ("552 5.2.2 mailbox full", Refused),
-        ("550 no", Refused),
+        ("550 5.1.1 no such user", AddressUnreachable),
+        ("550 5.1.10 null MX", AddressUnreachable),
+        ("550 5.7.1 blocked by policy", MessageRejected),
+        ("552 5.2.2 mailbox full", MessageRejected),
+        ("550 no", MessageRejected),
     ],
 )
 async def test_only_a_mailbox_that_is_not_there_is_unreachable_for_good(mailbox, answer, kind):
     mailbox.answers["RCPT"] = answer
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRejected) as refused:
         await channel(mailbox).send(message())
 
     assert type(refused.value) is kind
@@ -207,7 +218,7 @@ async def test_a_mail_whose_answer_is_lost_may_have_been_sent(mailbox, monkeypat
 
     monkeypatch.setattr(mailbox, "handle_DATA", take_it_and_hang_up)
 
-    with pytest.raises(Unclear) as unclear:
+    with pytest.raises(SendOutcomeUnknown) as unclear:
         await channel(mailbox).send(message())
 
     assert unclear.value.__cause__ is None
@@ -215,7 +226,7 @@ async def test_a_mail_whose_answer_is_lost_may_have_been_sent(mailbox, monkeypat
 
 async def test_one_click_ends_such_mails(mailbox):
     link = "https://go.example/u/7K2M9QXD"
-    await channel(mailbox).send(replace(message(), unsubscribe=link))
+    await channel(mailbox).send(replace(message(), unsubscribe_url=link))
 
     mail = mailbox.only_mail()
     assert mail["List-Unsubscribe"] == f"<{link}>"
@@ -226,7 +237,9 @@ async def test_one_click_ends_such_mails(mailbox):
 async def test_a_4xx_answer_can_be_tried_again(mailbox, command):
     mailbox.answers[command] = f"451 4.7.1 <{ADDRESS}>: greylisted"
 
-    with pytest.raises(Unavailable, match=r"451 4\.7\.1 <\[removed\]>: greylisted") as unavailable:
+    with pytest.raises(
+        ChannelUnavailable, match=r"451 4\.7\.1 <\[removed\]>: greylisted"
+    ) as unavailable:
         await channel(mailbox).send(message())
 
     assert unavailable.value.retry_after is None
@@ -239,7 +252,7 @@ async def test_a_4xx_answer_can_be_tried_again(mailbox, command):
 async def test_an_endless_answer_is_cut(mailbox):
     mailbox.answers["RCPT"] = "\r\n".join(["550-no"] * 200 + ["550 no"])
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRejected) as refused:
         await channel(mailbox).send(message())
 
     assert len(str(refused.value)) < 400
@@ -248,17 +261,17 @@ async def test_an_endless_answer_is_cut(mailbox):
 async def test_a_refused_connection_can_be_tried_again():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(Unavailable, match="cannot take the message now"):
+        with pytest.raises(ChannelUnavailable, match="cannot take the message now"):
             await EmailChannel(f"smtp://127.0.0.1:{unused.getsockname()[1]}", SENDER).send(
                 message()
             )
 
 
 async def test_a_server_that_says_nothing_is_given_up(monkeypatch):
-    monkeypatch.setattr(email_channel, "TIMEOUT", 0.05)
+    monkeypatch.setattr(email_channel, "SMTP_TIMEOUT", 0.05)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
-        pytest.raises(Unavailable, match="Timed out"),
+        pytest.raises(ChannelUnavailable, match="Timed out"),
     ):
         await EmailChannel(f"smtp://127.0.0.1:{silent.getsockname()[1]}", SENDER).send(message())
 
@@ -271,7 +284,7 @@ async def test_a_server_that_turns_us_away_at_the_door_can_be_tried_again(greeti
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(Unavailable):
+        with pytest.raises(ChannelUnavailable):
             await EmailChannel(f"smtp://127.0.0.1:{port}", SENDER).send(message())
 
 
@@ -305,7 +318,7 @@ async def test_smtps_is_encrypted_from_the_start(serve):
 async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(serve, smtps):
     mailbox = await serve(smtps=smtps, tls_context=None if smtps else server_tls())
 
-    with pytest.raises(Unavailable, match="certificate"):
+    with pytest.raises(ChannelUnavailable, match="certificate"):
         await channel(mailbox, "shop:secret@", "smtps" if smtps else "smtp").send(message())
 
     assert mailbox.logins == []
@@ -316,7 +329,9 @@ async def test_a_wrong_password_does_not_burn_the_message(serve):
     """It is the operator's mistake: the message waits until it is put right."""
     mailbox = await serve(tls_context=server_tls())
 
-    with pytest.raises(Blocked, match="credentials, which the operator must set right: 535"):
+    with pytest.raises(
+        ChannelSuspended, match="credentials, which the operator must set right: 535"
+    ):
         await channel(mailbox, "shop:secret@").send(message())
 
 
@@ -324,12 +339,14 @@ async def test_a_wrong_password_does_not_burn_the_message(serve):
 async def test_a_server_that_wants_a_login_does_not_burn_the_message(serve):
     mailbox = await serve(auth_required=True, auth_require_tls=False)
 
-    with pytest.raises(Blocked, match="credentials, which the operator must set right: 530"):
+    with pytest.raises(
+        ChannelSuspended, match="credentials, which the operator must set right: 530"
+    ):
         await channel(mailbox).send(message())
 
 
 async def test_a_password_without_a_server_that_takes_one_does_not_burn_the_message(mailbox):
-    with pytest.raises(Unavailable, match="AUTH"):
+    with pytest.raises(ChannelUnavailable, match="AUTH"):
         await channel(mailbox, "shop:secret@").send(message())
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from referrals.channels.message_content import Parameter, WhatsAppMessage
+from referrals.channels.errors import TemplateError
+from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 from referrals.channels.template_context import EXAMPLE_CONTEXT
-from referrals.channels.templates import TemplateError, Templates
+from referrals.channels.templates import Templates
 from referrals.channels.whatsapp_parameters import MAX_PARAMETER
 
 BLOCKS = (
@@ -47,11 +48,11 @@ def test_a_whatsapp_message_is_filled_in_order_with_typed_parameters(hello):
         template="hello",
         language="en",
         category="utility",
-        header=(Parameter("Spring referrals"),),
+        header=(WhatsAppParameter("Spring referrals"),),
         body=(
-            Parameter("Ada"),
-            Parameter("€25.00", "currency", "EUR", "25.00"),
-            Parameter("3/18/26", "date_time"),
+            WhatsAppParameter("Ada"),
+            WhatsAppParameter("€25.00", "currency", "EUR", "25.00"),
+            WhatsAppParameter("3/18/26", "date_time"),
         ),
         buttons=("SPRING-7K2M-9QXD",),
     )
@@ -103,7 +104,7 @@ def test_no_value_changes_what_is_sent_beside_it(hello, name):
     told = render(hello(WHATSAPP), recipient={"name": name}).whatsapp
 
     assert told.template == "hello"
-    assert told.body[0] == Parameter(" ".join(name.split()))
+    assert told.body[0] == WhatsAppParameter(" ".join(name.split()))
     assert told.body[1:] == render(hello(WHATSAPP)).whatsapp.body[1:]
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from referrals.channels.template_context import EXAMPLE_CONTEXT
-from referrals.channels.templates import MAX_SUBJECT
+from referrals.channels.templates import MAX_SUBJECT_LENGTH
 from tests.channels.email_page import LOCALES, page, render
 
 HOSTILE = [
@@ -54,7 +54,7 @@ def test_no_name_changes_the_shape_of_a_mail(template, locale, name):
     assert len(page(rendered.html).links) == len(page(plain.html).links)
     assert "<script" not in rendered.html
     assert "onerror=alert(1)>" not in rendered.html
-    assert len(rendered.subject) <= MAX_SUBJECT
+    assert len(rendered.subject) <= MAX_SUBJECT_LENGTH
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e]", rendered.subject)
     for part in (rendered.text, rendered.html):
         part.encode()

@@ -1,7 +1,9 @@
 import pytest
 
+from referrals.channels.errors import TemplateError
+from referrals.channels.jinja_environment import MAX_PART_LENGTH
 from referrals.channels.template_context import EXAMPLE_CONTEXT, EXAMPLE_REWARD
-from referrals.channels.templates import MAX_PART, MAX_SUBJECT, TemplateError, Templates
+from referrals.channels.templates import MAX_SUBJECT_LENGTH, Templates
 
 
 def template(subject="Hello", text="Hello", html="<p>Hello</p>"):
@@ -250,14 +252,14 @@ def test_a_subject_is_one_line_of_bounded_length(own):
 
     assert rendered.subject.startswith("Fay Bcc: eve@example.com Fay")
     assert rendered.subject.isprintable()
-    assert len(rendered.subject) == MAX_SUBJECT
+    assert len(rendered.subject) == MAX_SUBJECT_LENGTH
 
 
 @pytest.mark.parametrize("part", ["text", "html"])
 def test_a_part_of_unreasonable_length_is_an_error(own, part):
     loop = "{% for i in range(90000) %}{{ campaign.name }}{% endfor %}"
 
-    with pytest.raises(TemplateError, match=f"longer than {MAX_PART} characters"):
+    with pytest.raises(TemplateError, match=f"longer than {MAX_PART_LENGTH} characters"):
         own(en_hello=template(**{part: loop})).render("hello", "en", EXAMPLE_CONTEXT)
 
 

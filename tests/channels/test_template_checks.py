@@ -2,7 +2,7 @@
 
 import pytest
 
-from referrals.channels.template_checks import check
+from referrals.channels.template_checks import check_templates
 from referrals.channels.templates import Templates
 
 SOURCE = """\
@@ -45,7 +45,7 @@ def found(tmp_path):
         listed = approved and [*built_in(), *approved]
         return [
             f"{finding.file.removeprefix(f'{tmp_path}/')}, {finding.line}: {finding.problem}"
-            for finding in check(Templates(tmp_path), listed)
+            for finding in check_templates(Templates(tmp_path), listed)
         ]
 
     return find
@@ -73,8 +73,8 @@ def both(source=SOURCE, german=None):
 
 
 def test_the_built_in_templates_are_all_right():
-    assert check(Templates()) == []
-    assert check(Templates(), list(built_in())) == []
+    assert check_templates(Templates()) == []
+    assert check_templates(Templates(), list(built_in())) == []
 
 
 def test_nothing_is_found_where_nothing_is_wrong(found):

@@ -4,12 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from referrals.channels import (
-    Refused,
-)
-from referrals.channels.message_content import Parameter, WhatsAppMessage
+from referrals.channels.errors import MessageRejected
+from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 from referrals.channels.whatsapp import open_whatsapp
-from referrals.channels.whatsapp_request import callback_data, compose
+from referrals.channels.whatsapp_request import build_request, callback_data
 from referrals.settings import Settings
 from tests.channels.fake_graph_api import NUMBER_ID, NewMessage
 from tests.channels.whatsapp_samples import IN_US, MARKETING, TO, UTILITY, failure, message
@@ -23,7 +21,7 @@ async def test_a_message_goes_to_the_number_with_its_template_and_our_key(graph,
     assert (sent.wamid, sent.key, sent.to) == (reference, "msg-1", TO)
     assert (sent.template.name, sent.template.language.code) == ("reward_granted", "de")
     assert graph.requests == [("POST", f"/v23.0/{NUMBER_ID}/messages")]
-    assert channel.reconciles
+    assert channel.reports_outcome
 
 
 async def test_every_part_of_a_template_stands_where_meta_wants_it(graph, channel):
@@ -32,12 +30,12 @@ async def test_every_part_of_a_template_stands_where_meta_wants_it(graph, channe
         "all",
         "de",
         "utility",
-        header=(Parameter("Ada"),),
+        header=(WhatsAppParameter("Ada"),),
         body=(
-            Parameter("10\nfriends,\t really"),
-            Parameter("25,00 €", "currency", "EUR", "25.00"),
-            Parameter("0,0001 €", "currency", "EUR", "0.0001"),
-            Parameter("18. März 2026", "date_time"),
+            WhatsAppParameter("10\nfriends,\t really"),
+            WhatsAppParameter("25,00 €", "currency", "EUR", "25.00"),
+            WhatsAppParameter("0,0001 €", "currency", "EUR", "0.0001"),
+            WhatsAppParameter("18. März 2026", "date_time"),
         ),
         buttons=("CODE123", "CODE123?x=1"),
     )
@@ -72,7 +70,7 @@ async def test_every_part_of_a_template_stands_where_meta_wants_it(graph, channe
 
 
 parameters = st.builds(
-    Parameter,
+    WhatsAppParameter,
     text=st.text(min_size=1).filter(lambda text: text.strip().isprintable() and text.strip()),
     type=st.sampled_from(["text", "currency", "date_time"]),
     currency=st.sampled_from([None, "EUR", "JPY"]),
@@ -90,7 +88,7 @@ parameters = st.builds(
 def test_whatever_a_template_says_has_metas_shape(header, body, buttons, key):
     content = WhatsAppMessage("any", "de", "utility", header, body, buttons)
 
-    request = NewMessage.model_validate(compose(key, TO, content))
+    request = NewMessage.model_validate(build_request(key, TO, content))
 
     assert request.template.counts() == (len(header), len(body), len(buttons))
 
@@ -117,7 +115,7 @@ def test_a_key_comes_back_as_it_is_or_where_it_is_too_long_as_its_hash():
 async def test_what_is_no_number_is_not_sent_to(graph, channel, to, code):
     error = await failure(channel, message(to=to))
 
-    assert (type(error), error.code) == (Refused, code)
+    assert (type(error), error.code) == (MessageRejected, code)
     assert graph.requests == []
 
 
@@ -130,7 +128,7 @@ async def test_a_number_is_sent_in_e164(graph, channel):
 async def test_a_message_without_a_whatsapp_template_is_for_another_channel(graph, channel):
     error = await failure(channel, message(content=None))
 
-    assert (type(error), error.code, graph.requests) == (Refused, "no_template", [])
+    assert (type(error), error.code, graph.requests) == (MessageRejected, "no_template", [])
 
 
 @pytest.mark.parametrize(
@@ -149,7 +147,7 @@ async def test_marketing_is_not_even_tried_in_the_united_states(graph, channel, 
         await channel.send(message(MARKETING, to=to))
     else:
         error = await failure(channel, message(MARKETING, to=to))
-        assert (type(error), error.code, graph.requests) == (Refused, "marketing_us", [])
+        assert (type(error), error.code, graph.requests) == (MessageRejected, "marketing_us", [])
 
     await channel.send(message(UTILITY, to="+13105550123"))
     assert [sent.to for sent in graph.sent] == [to, "+13105550123"][-1 - goes :]

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from referrals.channels import (
-    Blocked,
-    OptedOut,
-    Refused,
-    Unavailable,
-    Unclear,
-    Unreachable,
+from referrals.channels.errors import (
+    AddressUnreachable,
+    ChannelSuspended,
+    ChannelUnavailable,
+    MessageRejected,
+    RecipientOptedOut,
+    SendOutcomeUnknown,
 )
 from referrals.http_client import open_client
 from tests.channels.whatsapp_samples import TO, failure, message, whatsapp
@@ -24,20 +24,20 @@ ANY_TIME = (0, 3600)
 OUR_BACK_OFF = None
 # By the table of Meta's codes: what is raised, and what goes with it (the scope, or bounds of the first wait in seconds).
 EXPECTED = {
-    (0, 190, 3, 10, 200, 205, 299, 131005): (Blocked, "channel"),
-    (4, 80007, 131057): (Unavailable, WITHIN_MINUTES),
-    (130429,): (Unavailable, ANY_TIME),
-    (131056,): (Unavailable, FROM_SIX_SECONDS),
-    (131048, 131064, 131031, 131037, 131042, 131045, 368): (Blocked, "channel"),
-    (1, 2, 131000, 131016, 135000): (Unavailable, OUR_BACK_OFF),
-    (131026, 130472): (Unreachable, None),
-    (131047, 131049, 131021, 131030, 130497): (Refused, None),
-    (131050,): (OptedOut, None),
-    (100, 131008, 131009, 131051): (Refused, None),
-    (132000, 132001, 132005, 132007, 132008, 132012): (Blocked, "template"),
-    (132015,): (Unavailable, WITHIN_MINUTES),
-    (132016, 131063): (Refused, None),
-    (4711, 131999): (Refused, None),
+    (0, 190, 3, 10, 200, 205, 299, 131005): (ChannelSuspended, "channel"),
+    (4, 80007, 131057): (ChannelUnavailable, WITHIN_MINUTES),
+    (130429,): (ChannelUnavailable, ANY_TIME),
+    (131056,): (ChannelUnavailable, FROM_SIX_SECONDS),
+    (131048, 131064, 131031, 131037, 131042, 131045, 368): (ChannelSuspended, "channel"),
+    (1, 2, 131000, 131016, 135000): (ChannelUnavailable, OUR_BACK_OFF),
+    (131026, 130472): (AddressUnreachable, None),
+    (131047, 131049, 131021, 131030, 130497): (MessageRejected, None),
+    (131050,): (RecipientOptedOut, None),
+    (100, 131008, 131009, 131051): (MessageRejected, None),
+    (132000, 132001, 132005, 132007, 132008, 132012): (ChannelSuspended, "template"),
+    (132015,): (ChannelUnavailable, WITHIN_MINUTES),
+    (132016, 131063): (MessageRejected, None),
+    (4711, 131999): (MessageRejected, None),
 }
 
 
@@ -53,11 +53,11 @@ async def test_each_of_metas_codes_is_acted_on(graph, channel, code, kind, more)
     assert type(error) is kind
     assert f"WhatsApp answered {code}: (#{code}) " in str(error)
     assert TO[1:] not in str(error)
-    if kind is Blocked:
+    if kind is ChannelSuspended:
         assert error.scope == more
-    elif kind is Unavailable and more is OUR_BACK_OFF:
+    elif kind is ChannelUnavailable and more is OUR_BACK_OFF:
         assert error.retry_after is None
-    elif kind is Unavailable:
+    elif kind is ChannelUnavailable:
         assert more[0] <= error.retry_after.total_seconds() <= more[1]
     assert graph.sent == []
 
@@ -87,7 +87,7 @@ async def test_of_one_recipient_messages_are_six_seconds_apart(graph, channel, c
     error = await failure(channel, message(key="msg-2"))
     await channel.send(message(key="msg-3", to="+4915112345679"))
 
-    assert (type(error), error.retry_after) == (Unavailable, timedelta(seconds=4))
+    assert (type(error), error.retry_after) == (ChannelUnavailable, timedelta(seconds=4))
     assert len(graph.requests) == 2
     clock.pass_(4)
     await channel.send(message(key="msg-2"))
@@ -102,24 +102,24 @@ async def test_of_many_workers_meta_itself_keeps_the_messages_of_a_pair_apart(gr
 
     assert len(graph.sent) == 1
     refused = [result for result in results if isinstance(result, Exception)]
-    assert [type(error) for error in refused] == [Unavailable] * 4
+    assert [type(error) for error in refused] == [ChannelUnavailable] * 4
     assert all(error.retry_after >= timedelta(seconds=6) for error in refused)
 
 
 @pytest.mark.parametrize(
     ("fault", "kind", "sent"),
     [
-        ("hang", Unclear, 0),
-        ("hang_done", Unclear, 1),
-        ("reset", Unclear, 0),
-        ("reset_done", Unclear, 1),
-        ("error", Unclear, 0),
-        ("error_done", Unclear, 1),
-        ("page", Unclear, 0),
-        ("garbage_done", Unclear, 1),
-        ("trickle_done", Unclear, 1),
-        ("huge_done", Unclear, 1),
-        ("limit", Unavailable, 0),
+        ("hang", SendOutcomeUnknown, 0),
+        ("hang_done", SendOutcomeUnknown, 1),
+        ("reset", SendOutcomeUnknown, 0),
+        ("reset_done", SendOutcomeUnknown, 1),
+        ("error", SendOutcomeUnknown, 0),
+        ("error_done", SendOutcomeUnknown, 1),
+        ("page", SendOutcomeUnknown, 0),
+        ("garbage_done", SendOutcomeUnknown, 1),
+        ("trickle_done", SendOutcomeUnknown, 1),
+        ("huge_done", SendOutcomeUnknown, 1),
+        ("limit", ChannelUnavailable, 0),
     ],
 )
 async def test_what_may_have_been_sent_is_told_from_what_was_not(graph, hasty, fault, kind, sent):
@@ -153,11 +153,11 @@ async def test_of_many_under_all_faults_what_is_said_not_to_be_sent_was_not(grap
     for outgoing, end in zip(messages, ends, strict=True):
         if isinstance(end, str):
             assert sent[outgoing.key] == end
-        elif not isinstance(end, Unclear):
-            assert isinstance(end, Refused | Unavailable | Blocked), end
+        elif not isinstance(end, SendOutcomeUnknown):
+            assert isinstance(end, MessageRejected | ChannelUnavailable | ChannelSuspended), end
             assert outgoing.key not in sent
     assert sent
-    assert any(isinstance(end, Unclear) for end in ends)
+    assert any(isinstance(end, SendOutcomeUnknown) for end in ends)
 
 
 async def test_where_nobody_listens_nothing_was_sent(graph, clock):
@@ -165,29 +165,29 @@ async def test_where_nobody_listens_nothing_was_sent(graph, clock):
     async with open_client() as client:
         error = await failure(whatsapp(client, graph, clock))
 
-    assert (type(error), error.retry_after) == (Unavailable, None)
+    assert (type(error), error.retry_after) == (ChannelUnavailable, None)
 
 
 async def test_a_token_that_is_not_good_holds_the_channel_and_is_not_told(graph, clock):
     async with open_client() as client:
         error = await failure(whatsapp(client, graph, clock, token="0ld-t0ken"))
 
-    assert (type(error), error.scope, error.code) == (Blocked, "channel", "token")
+    assert (type(error), error.scope, error.code) == (ChannelSuspended, "channel", "token")
     assert "0ld-t0ken" not in str(error)
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (302, Blocked),
-        (401, Blocked),
-        (403, Blocked),
-        (404, Refused),
-        (408, Unclear),
-        (429, Unavailable),
-        (499, Refused),
-        (502, Unclear),
-        (599, Unclear),
+        (302, ChannelSuspended),
+        (401, ChannelSuspended),
+        (403, ChannelSuspended),
+        (404, MessageRejected),
+        (408, SendOutcomeUnknown),
+        (429, ChannelUnavailable),
+        (499, MessageRejected),
+        (502, SendOutcomeUnknown),
+        (599, SendOutcomeUnknown),
     ],
 )
 @pytest.mark.parametrize("body", [None, [], {"error": None}, {"error": {"code": "x"}}, "<h1>"])
@@ -209,4 +209,4 @@ async def test_an_answer_without_the_message_is_unclear(graph, channel, monkeypa
     monkeypatch.setattr(graph, "refuse", lambda *_, **__: refused)
     graph.codes.append(4711)
 
-    assert type(await failure(channel)) is Unclear
+    assert type(await failure(channel)) is SendOutcomeUnknown

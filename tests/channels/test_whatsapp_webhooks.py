@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from referrals.channels.whatsapp_webhooks import read_hook
+from referrals.channels.whatsapp_webhooks import parse_webhook
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("1772618400")
 VALUES = st.recursive(
@@ -43,7 +43,7 @@ BODIES = VALUES | st.fixed_dictionaries(
 @settings(max_examples=500, deadline=None)
 @given(BODIES)
 def test_whatever_it_holds_it_is_read_to_its_end(body: Any):
-    statuses, preferences = read_hook(json.dumps(body).encode())
+    statuses, preferences = parse_webhook(json.dumps(body).encode())
 
     assert all(status.at.tzinfo and status.reference for status in statuses)
     assert all(preference.address.startswith("+") for preference in preferences)
@@ -52,4 +52,4 @@ def test_whatever_it_holds_it_is_read_to_its_end(body: Any):
 @settings(max_examples=200)
 @given(st.binary())
 def test_what_is_no_json_says_nothing(body: bytes):
-    assert read_hook(b"{" + body) == ([], [])
+    assert parse_webhook(b"{" + body) == ([], [])

@@ -6,21 +6,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from referrals.channels import (
-    Blocked,
-    Outgoing,
-    Refused,
-    Unavailable,
-    Unclear,
+from referrals.channels import OutgoingMessage
+from referrals.channels.errors import (
+    ChannelSuspended,
+    ChannelUnavailable,
+    MessageRejected,
+    SendOutcomeUnknown,
 )
-from referrals.channels.message_content import Parameter, Rendered, WhatsAppMessage
+from referrals.channels.message_content import MessageContent, WhatsAppMessage, WhatsAppParameter
 from referrals.channels.whatsapp import WhatsAppChannel
 from tests.channels.fake_graph_api import NUMBER_ID
 from tests.providers.vendors import TOKEN
 
 TO = "+4915112345678"
 IN_US = "+12125550123"
-UTILITY = WhatsAppMessage("reward_granted", "de", "utility", body=(Parameter("Ada"),))
+UTILITY = WhatsAppMessage("reward_granted", "de", "utility", body=(WhatsAppParameter("Ada"),))
 MARKETING = replace(UTILITY, template="invite", language="en_US", category="marketing")
 
 
@@ -40,11 +40,13 @@ def whatsapp(client, graph, clock, token=TOKEN, number=NUMBER_ID):
 
 
 def message(content=UTILITY, *, key="msg-1", to=TO, attempt=1):
-    rendered = Rendered("Hello", "Hello Fay", "<p>Hello Fay</p>", whatsapp=content)
-    return Outgoing(key=key, to=to, name="Fay", rendered=rendered, attempt=attempt)
+    rendered = MessageContent("Hello", "Hello Fay", "<p>Hello Fay</p>", whatsapp=content)
+    return OutgoingMessage(key=key, to=to, recipient_name="Fay", content=rendered, attempt=attempt)
 
 
 async def failure(channel, outgoing=None):
-    with pytest.raises((Refused, Unavailable, Blocked, Unclear)) as raised:
+    with pytest.raises(
+        (MessageRejected, ChannelUnavailable, ChannelSuspended, SendOutcomeUnknown)
+    ) as raised:
         await channel.send(outgoing or message())
     return raised.value

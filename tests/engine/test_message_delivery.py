@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from referrals.channels import Blocked, Unavailable, Unclear, Unreachable
+from referrals.channels.errors import (
+    AddressUnreachable,
+    ChannelSuspended,
+    ChannelUnavailable,
+    SendOutcomeUnknown,
+)
 from referrals.domain.message_status import MessageStatus
 from referrals.store import schema
 from referrals.store.messaging import deliveries
@@ -21,7 +26,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 ADA = {"id": "ada", "email": "ada@example.com", "phone": "+4915112345678", "timezone": "UTC"}
 DETAILS = ("ada@example.com", "4915112345678", "fay@example.org", "4915187654321")
-NO_TOKEN = Blocked("token", "The token has expired.", "channel")
+NO_TOKEN = ChannelSuspended("token", "The token has expired.", "channel")
 
 
 def journeys(*channels: str, to: str = "advocate") -> list[dict[str, Any]]:
@@ -73,7 +78,7 @@ async def test_in_quiet_hours_the_reward_is_there_and_its_message_waits_for_thei
 async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates_workflow(
     database_url: str,
 ):
-    email, whatsapp = Post("email"), Post("whatsapp", reconciles=True)
+    email, whatsapp = Post("email"), Post("whatsapp", reports_outcome=True)
     async with converted(database_url, whatsapp, email) as world:
         row = await until_message(world, state="sent", channel="whatsapp")
         await world.until_closed(await world.referral_run("spring", "fay"))
@@ -107,7 +112,7 @@ async def test_what_an_operator_must_set_right_is_shown_and_goes_out_when_it_is(
 async def test_attempts_by_a_channel_that_is_down_for_a_day_are_followed_by_the_next(
     database_url: str,
 ):
-    whatsapp = Post("whatsapp", answers=[Unavailable("It does not answer.")])
+    whatsapp = Post("whatsapp", answers=[ChannelUnavailable("It does not answer.")])
     email = Post("email")
     async with converted(database_url, whatsapp, email) as world:
         await world.sleep(days=1, hours=1)
@@ -146,10 +151,10 @@ async def test_an_advocates_workflow_continues_as_new_while_a_message_waits(
 @pytest.mark.parametrize(
     "answer",
     [
-        Unclear("The answer was lost."),
-        Unreachable("no_mailbox", "There is no such mailbox."),
+        SendOutcomeUnknown("The answer was lost."),
+        AddressUnreachable("no_mailbox", "There is no such mailbox."),
         NO_TOKEN,
-        Unavailable("It does not answer."),
+        ChannelUnavailable("It does not answer."),
         "ref",
     ],
 )

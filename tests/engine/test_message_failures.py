@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from referrals.channels import Outgoing, Refused, Unavailable
+from referrals.channels import OutgoingMessage
+from referrals.channels.errors import ChannelUnavailable, MessageRejected
 from referrals.store import schema
 from tests.harness.campaigns import campaign
 from tests.harness.world import World, open_world
@@ -15,21 +16,21 @@ from tests.harness.world import World, open_world
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 ADA = {"id": "ada", "email": "ada@example.com"}
-DOWN = Unavailable("The server does not answer.")
-UNKNOWN = Refused("bounced", "The mailbox does not exist.")
+DOWN = ChannelUnavailable("The server does not answer.")
+UNKNOWN = MessageRejected("bounced", "The mailbox does not exist.")
 
 
 class Post:
     """An email channel that answers with these, one after another, and for ever with the last."""
 
     name = "email"
-    reconciles = False
+    reports_outcome = False
 
     def __init__(self, *answers: Exception | None) -> None:
         self.answers = list(answers)
         self.keys: list[str] = []
 
-    async def send(self, message: Outgoing) -> str | None:
+    async def send(self, message: OutgoingMessage) -> str | None:
         self.keys.append(message.key)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer:
@@ -91,7 +92,7 @@ async def test_a_channel_that_fails_twice_sends_once(database_url: str):
 
 
 async def test_a_channels_own_wish_when_to_try_again_is_granted(database_url: str):
-    post = Post(Unavailable("Too many messages.", timedelta(hours=2)), None)
+    post = Post(ChannelUnavailable("Too many messages.", timedelta(hours=2)), None)
     async with rewarded(database_url, post, thanks()) as world:
         await world.until(lambda: _tried(post))
         await world.sleep(minutes=90)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.dates import format_date
 
-from referrals.channels import Outgoing
-from referrals.channels.message_content import Rendered
+from referrals.channels import OutgoingMessage
+from referrals.channels.message_content import MessageContent
 from referrals.store import schema
 from tests.harness.campaigns import campaign
 from tests.harness.world import World, open_world
@@ -28,13 +28,13 @@ class Post:
     """An email channel that keeps what it is given."""
 
     name = "email"
-    reconciles = False
+    reports_outcome = False
 
     def __init__(self) -> None:
-        self.sent: list[Rendered] = []
+        self.sent: list[MessageContent] = []
 
-    async def send(self, message: Outgoing) -> str | None:
-        self.sent.append(message.rendered)
+    async def send(self, message: OutgoingMessage) -> str | None:
+        self.sent.append(message.content)
         return None
 
 

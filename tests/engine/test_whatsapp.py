@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from referrals.channels.message_content import Parameter, WhatsAppMessage
+from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 from referrals.channels.templates import Templates
 from referrals.channels.whatsapp import WhatsAppChannel
 from referrals.http_client import open_client
@@ -67,7 +67,7 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> None:
     render = Templates.render
 
     def with_whatsapp(self: Any, *arguments: Any) -> Any:
-        told = WhatsAppMessage("thanks", "en_US", "utility", body=(Parameter("Fay"),))
+        told = WhatsAppMessage("thanks", "en_US", "utility", body=(WhatsAppParameter("Fay"),))
         return replace(render(self, *arguments), whatsapp=told)
 
     monkeypatch.setattr(Templates, "render", with_whatsapp)

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from referrals.channels import Blocked, Channel
+from referrals.channels import Channel
+from referrals.channels.errors import ChannelSuspended
 from referrals.domain.message_status import MessageStatus
 from referrals.store import schema
 from referrals.store.messaging import deliveries
@@ -229,6 +230,6 @@ def channels_of(scenario: str) -> dict[str, Channel]:
     """Those that are set up for it."""
     if scenario != message_held_and_sent_again.__name__:
         return {}
-    held = Blocked("token", "The token has expired.", "channel")
-    whatsapp = Post("whatsapp", reconciles=True, answers=[held, "ref"])
+    held = ChannelSuspended("token", "The token has expired.", "channel")
+    whatsapp = Post("whatsapp", reports_outcome=True, answers=[held, "ref"])
     return {"email": Post("email"), "whatsapp": whatsapp}

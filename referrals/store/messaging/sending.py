@@ -39,7 +39,7 @@ _ADDRESSES = {"email": "email", "whatsapp": "phone"}
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds on this deployment; `channels` says of each that is set up whether it reconciles."""
+    """What holds on this deployment; `channels` says of each that is set up whether it reports_outcome."""
 
     channels: Mapping[str, bool]
     quiet_hours: QuietHours | None = None

@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
 
-from referrals.channels import (
-    Blocked,
-    OptedOut,
-    Outgoing,
-    Refused,
-    Unavailable,
-    Unclear,
-    Unreachable,
+from referrals.channels import OutgoingMessage
+from referrals.channels.errors import (
+    AddressUnreachable,
+    ChannelSuspended,
+    ChannelUnavailable,
+    MessageRejected,
+    RecipientOptedOut,
+    SendOutcomeUnknown,
 )
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.domain.message_timing import QuietHours
@@ -39,7 +39,7 @@ DOWN_FOR_A_DAY = 20
 
 @dataclass
 class Arrived:
-    message: Outgoing
+    message: OutgoingMessage
     channel: str
     at: datetime
 
@@ -50,9 +50,9 @@ class Vendor:
 
     storm: "Storm"
     name: str
-    reconciles: bool
+    reports_outcome: bool
 
-    async def send(self, message: Outgoing) -> str:
+    async def send(self, message: OutgoingMessage) -> str:
         storm, random = self.storm, self.storm.random
         storm.check(message, self.name)
         if random.random() < 0.1:
@@ -72,21 +72,21 @@ class Vendor:
         wait = random.choice([None, timedelta(minutes=random.randint(1, 300))])
         scope: Any = random.choice(["channel", "template"])
         return {
-            "answer lost": Unclear("The answer was lost."),
-            "call lost": Unclear("The answer was lost."),
+            "answer lost": SendOutcomeUnknown("The answer was lost."),
+            "call lost": SendOutcomeUnknown("The answer was lost."),
             "crash after": Crash(),
             "crash before": Crash(),
             "time-out": TimeoutError(),
-            "down": Unavailable("It does not answer.", wait),
-            "refused": Refused("refused", "No."),
-            "unreachable": Unreachable("unreachable", "There is nobody there."),
-            "opted out": OptedOut("marketing_stopped", "The customer wants no more."),
-            "blocked": Blocked("token", "The token has expired.", scope),
+            "down": ChannelUnavailable("It does not answer.", wait),
+            "refused": MessageRejected("refused", "No."),
+            "unreachable": AddressUnreachable("unreachable", "There is nobody there."),
+            "opted out": RecipientOptedOut("marketing_stopped", "The customer wants no more."),
+            "blocked": ChannelSuspended("token", "The token has expired.", scope),
         }[fate]
 
-    def _taken(self, message: Outgoing) -> str:
+    def _taken(self, message: OutgoingMessage) -> str:
         storm, reference = self.storm, f"{self.name}-{next(self.storm.numbers)}"
-        if not self.reconciles:
+        if not self.reports_outcome:
             storm.arrived.append(Arrived(message, self.name, storm.office.now))
             return reference
         arrives = storm.random.random() < 0.85
@@ -133,9 +133,9 @@ class Storm:
         self.office.use({"log": None} | {vendor.name: vendor for vendor in vendors})
         self.night = QuietHours.parse(QUIET)
 
-    def check(self, message: Outgoing, channel: str) -> None:
+    def check(self, message: OutgoingMessage, channel: str) -> None:
         """What must hold whenever a vendor is called."""
-        purpose = message.rendered.purpose
+        purpose = message.content.purpose
         if self.opted_out.get((message.to, channel, purpose)):
             self.broken.append(f"{message.key} by {channel} after the opt-out")
         if self.night.hold(self.office.now.astimezone(self.zones[message.to or ""])):
@@ -187,7 +187,7 @@ class Storm:
         self.opted_out[to, channel, purpose] = True
         await self.office.tell(customer, "email", "whatsapp")
 
-    def tell_later(self, message: Outgoing, reference: str, *, arrives: bool) -> None:
+    def tell_later(self, message: OutgoingMessage, reference: str, *, arrives: bool) -> None:
         """Statuses: some never, some twice, in any order, up to seven days late."""
         states = ["sent", "delivered", "read"] if arrives else ["sent", "failed"]
         for state in (*states, self.random.choice(states)):

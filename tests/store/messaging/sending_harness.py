@@ -10,9 +10,15 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from activities.messages import MessageActivities
-from referrals.channels import Blocked, Outgoing, Unavailable, Unclear, Unreachable
+from referrals.channels import OutgoingMessage
+from referrals.channels.errors import (
+    AddressUnreachable,
+    ChannelSuspended,
+    ChannelUnavailable,
+    SendOutcomeUnknown,
+)
 from referrals.channels.log import LogChannel
-from referrals.channels.message_content import Rendered
+from referrals.channels.message_content import MessageContent
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Customer
 from referrals.domain.message_status import MessageStatus
@@ -34,10 +40,10 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 REWARD, PROMOTION = "reward_granted", "promotion"
 """A service message and a marketing message."""
 BOTH = ("whatsapp", "email")
-LOST = Unclear("The answer was lost.")
-DOWN = Unavailable("The server does not answer.")
-NO_MAILBOX = Unreachable("no_mailbox", "There is no such mailbox.")
-NO_TOKEN = Blocked("token_invalid", "The token has expired.", "channel")
+LOST = SendOutcomeUnknown("The answer was lost.")
+DOWN = ChannelUnavailable("The server does not answer.")
+NO_MAILBOX = AddressUnreachable("no_mailbox", "There is no such mailbox.")
+NO_TOKEN = ChannelSuspended("token_invalid", "The token has expired.", "channel")
 
 
 class Crash(BaseException):
@@ -47,9 +53,9 @@ class Crash(BaseException):
 class Templates:
     """What a message says does not matter here, but what it is for."""
 
-    def render(self, name: str, locale: str | None, context: dict[str, Any]) -> Rendered:
+    def render(self, name: str, locale: str | None, context: dict[str, Any]) -> MessageContent:
         purpose: Literal["service", "marketing"] = "marketing" if name == PROMOTION else "service"
-        return Rendered(name, "text", "<p>html</p>", purpose)
+        return MessageContent(name, "text", "<p>html</p>", purpose)
 
 
 Answer = str | Exception | BaseException | None
@@ -60,12 +66,12 @@ class Post:
     """A channel that answers with these, one after another, and for ever with the last."""
 
     name: str
-    reconciles: bool = False
+    reports_outcome: bool = False
     answers: list[Answer] = field(default_factory=lambda: ["ref"])
-    taken: list[Outgoing] = field(default_factory=list)
-    during: Callable[[Outgoing], Awaitable[Any]] | None = None
+    taken: list[OutgoingMessage] = field(default_factory=list)
+    during: Callable[[OutgoingMessage], Awaitable[Any]] | None = None
 
-    async def send(self, message: Outgoing) -> str | None:
+    async def send(self, message: OutgoingMessage) -> str | None:
         self.taken.append(message)
         if self.during:
             await self.during(message)
@@ -79,7 +85,7 @@ class Post:
         return [message.key for message in self.taken]
 
 
-def message_of(outgoing: Outgoing) -> str:
+def message_of(outgoing: OutgoingMessage) -> str:
     """The id of the message that a channel is given."""
     return outgoing.key.removeprefix("spring/")
 
@@ -91,7 +97,7 @@ class Office:
         self.store = store
         self.now = NOON
         self.email = Post("email")
-        self.whatsapp = Post("whatsapp", reconciles=True)
+        self.whatsapp = Post("whatsapp", reports_outcome=True)
         self.rules = Rules(
             {"log": False, "email": False, "whatsapp": True},
             QuietHours.parse(quiet_hours) if quiet_hours else None,

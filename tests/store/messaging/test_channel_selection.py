@@ -2,7 +2,7 @@
 
 import pytest
 
-from referrals.channels import OptedOut, Refused
+from referrals.channels.errors import MessageRejected, RecipientOptedOut
 from referrals.store import schema
 from referrals.store.messaging import suppressions
 from tests.store.messaging.sending_harness import BOTH, DOWN, NO_MAILBOX, PROMOTION, REWARD, Office
@@ -18,7 +18,7 @@ async def test_a_message_goes_by_the_first_of_its_channels(office: Office):
 
 
 async def test_what_one_channel_refuses_goes_by_the_next_at_once(office: Office):
-    office.whatsapp.answers = [Refused("no_template", "There is no such template.")]
+    office.whatsapp.answers = [MessageRejected("no_template", "There is no such template.")]
     message = await office.write(await office.customer(), REWARD, *BOTH)
 
     await office.send(message)
@@ -28,8 +28,8 @@ async def test_what_one_channel_refuses_goes_by_the_next_at_once(office: Office)
 
 
 async def test_a_message_that_all_channels_refuse_says_why(office: Office):
-    office.whatsapp.answers = [Refused("no_template", "There is no such template.")]
-    office.email.answers = [Refused("message_refused", "Too large.")]
+    office.whatsapp.answers = [MessageRejected("no_template", "There is no such template.")]
+    office.email.answers = [MessageRejected("message_refused", "Too large.")]
     message = await office.write(await office.customer(), REWARD, *BOTH)
 
     await office.send(message)
@@ -101,7 +101,7 @@ async def test_an_opt_out_that_comes_while_a_message_waits_is_respected(
 
 
 async def test_what_the_vendor_knows_of_an_opt_out_is_noted(office: Office):
-    office.whatsapp.answers = [OptedOut("opted_out", "The customer wants no marketing.")]
+    office.whatsapp.answers = [RecipientOptedOut("opted_out", "The customer wants no marketing.")]
     customer = await office.customer(consent=["whatsapp", "email"])
     message = await office.write(customer, PROMOTION, *BOTH)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from referrals.channels import Blocked, OptedOut
+from referrals.channels.errors import ChannelSuspended, RecipientOptedOut
 from referrals.store import schema
 from referrals.store.messaging import channel_suspensions
 from tests.store.messaging.sending_harness import BOTH, NO_TOKEN, NOON, PROMOTION, REWARD, Office
@@ -12,7 +12,7 @@ from tests.store.messaging.sending_harness import BOTH, NO_TOKEN, NOON, PROMOTIO
 async def test_an_opt_out_that_ends_a_call_is_noted_whatever_came_before_it(
     office: Office, overtaken_by: str
 ):
-    end = OptedOut("marketing_stopped", "The customer wants no more.")
+    end = RecipientOptedOut("marketing_stopped", "The customer wants no more.")
     office.whatsapp.answers = ["ref", end] if overtaken_by == "attempt" else [end]
     customer = await office.customer(consent=["whatsapp"])
     message = await office.write(customer, REWARD, "whatsapp")
@@ -65,7 +65,10 @@ async def test_one_message_tries_and_when_it_gets_through_all_do(office: Office)
 
 
 async def test_a_block_of_a_template_holds_no_other(office: Office):
-    office.whatsapp.answers = [Blocked("template_paused", "It is paused.", "template"), "ref"]
+    office.whatsapp.answers = [
+        ChannelSuspended("template_paused", "It is paused.", "template"),
+        "ref",
+    ]
     customer = await office.customer(consent=["whatsapp"])
     held = await office.write(customer, REWARD, "whatsapp")
     other = await office.write(customer, PROMOTION, "whatsapp")

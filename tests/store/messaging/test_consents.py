@@ -157,7 +157,7 @@ async def test_the_link_goes_with_the_message_and_holds_nothing_of_the_customer(
     await office.send(first)
     await office.send(second)
 
-    links: list[Any] = [message.unsubscribe for message in office.email.taken]
+    links: list[Any] = [message.unsubscribe_url for message in office.email.taken]
     assert len(set(links)) == 2
     for link in links:
         prefix, _, token = link.rpartition("/")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from referrals.channels import Refused
+from referrals.channels.errors import MessageRejected
 from referrals.store.messaging import sending
 from tests.store.messaging.sending_harness import BOTH, LOST, NOON, PROMOTION, REWARD, Crash, Office
 
@@ -140,7 +140,7 @@ async def test_a_late_end_of_a_call_that_was_taken_over_changes_nothing(office: 
         await office.send(message)
 
     office.email.during = taken_over
-    office.email.answers = ["ref", Refused("message_refused", "No.")]
+    office.email.answers = ["ref", MessageRejected("message_refused", "No.")]
     await office.send(message)
 
     assert await office.outcome(message) == ("sent", "email", None)

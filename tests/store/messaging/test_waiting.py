@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from referrals.channels import Refused
+from referrals.channels.errors import MessageRejected
 from referrals.store import Store
 from tests.store.messaging.sending_harness import DOWN, LOST, NOON, PROMOTION, REWARD, Office
 
@@ -72,7 +72,7 @@ async def test_above_the_cap_a_message_waits_for_its_place(store: Store):
 async def test_what_was_not_sent_takes_no_place_under_the_cap(store: Store):
     office = await Office(store, cap="1/P1D").open()
     customer = await office.customer()
-    office.email.answers = [Refused("message_refused", "No."), DOWN, "ref"]
+    office.email.answers = [MessageRejected("message_refused", "No."), DOWN, "ref"]
     refused, later, third = [await office.write(customer) for _ in range(3)]
 
     await office.send(refused)
@@ -82,7 +82,9 @@ async def test_what_was_not_sent_takes_no_place_under_the_cap(store: Store):
     assert (await office.send(later)).state == "pending"
 
 
-@pytest.mark.parametrize("later", [[DOWN], [Refused("message_refused", "No.")], [LOST, DOWN]])
+@pytest.mark.parametrize(
+    "later", [[DOWN], [MessageRejected("message_refused", "No.")], [LOST, DOWN]]
+)
 async def test_what_may_have_been_sent_keeps_its_place_whatever_comes_of_it_later(
     store: Store, later: list[Exception]
 ):
