@@ -104,7 +104,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
     if queue == MESSAGES_QUEUE:
         return [messages.send_message]
     if queue == REWARDS_QUEUE:
-        return [rewards.settle_reward]
+        return [rewards.deliver_reward]
     log = _log_messages(resources)
     referrals = ReferralActivities(log)
     advocates = AdvocateActivities(log)
@@ -129,7 +129,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         journeys.start_workflow,
         journeys.give_up_start,
         messages.give_up_message,
-        rewards.park_reward,
+        rewards.mark_reward_failed,
     ]
 
 

@@ -1,4 +1,4 @@
-"""Rewards at other providers: one activity takes one reward one step on, grant or roll-back, exactly once."""
+"""Deliver rewards through external providers: each activity takes one reward one step further, exactly once."""
 
 import asyncio
 import random
@@ -13,226 +13,253 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from referrals.clock import Clock
 from referrals.domain.states import RewardState
 from referrals.providers import (
-    Ambiguous,
     Grant,
-    Permanent,
+    InsufficientBalanceError,
+    OutcomeUnknownError,
+    PermanentError,
     Provider,
     Receipt,
-    Retryable,
-    RetryAfter,
-    Spent,
+    RetryableError,
+    RetryAfterError,
 )
-from referrals.providers.circuit_breaker import Circuit
+from referrals.providers.circuit_breaker import CircuitBreaker
 from referrals.store import Store
 from referrals.store.rewards import provider_rate_limits, provider_rewards
-from referrals.store.rewards.provider_rewards import ATTEMPTS_SPENT, REJECTED, Work
+from referrals.store.rewards.provider_rewards import ATTEMPTS_EXHAUSTED, REJECTED, ProviderTask
 from referrals.store.rewards.reward_rows import describe
 
-FIRST_PAUSE = timedelta(seconds=2)
-LONGEST_PAUSE = timedelta(minutes=10)
-POLL = timedelta(seconds=30)
-"""Between looks at what a provider has taken but not settled."""
-PATIENCE = timedelta(minutes=1)
-"""For a look-up and for a booking, whatever requests it is made of."""
-LONGEST_TURN = timedelta(seconds=5)
-"""Who has to wait longer for its turn comes again."""
-SENT = timedelta(seconds=40)
-"""How long a request may be on its way when nobody waits for it any more."""
+INITIAL_RETRY_DELAY = timedelta(seconds=2)
+MAX_RETRY_DELAY = timedelta(minutes=10)
+POLL_INTERVAL = timedelta(seconds=30)
+"""Delay between look-ups of a request that the provider has accepted but not booked yet."""
+CALL_TIMEOUT = timedelta(minutes=1)
+"""Limit of one look-up or booking, including all its HTTP requests."""
+MAX_RATE_LIMIT_WAIT = timedelta(seconds=5)
+"""Longest wait inside an activity for a rate-limited call; beyond it the activity is retried later."""
+MAX_IN_FLIGHT_TIME = timedelta(seconds=40)
+"""Longest time for which a request may still reach the provider after its caller gave up."""
 
 
 Booking = Callable[[], Awaitable[Receipt]]
 LookUp = Callable[[], Awaitable[Receipt | None]]
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @dataclass
 class RewardActivities:
-    """`providers` are those set up on this deployment, by name; `paces` the rewards that each takes in a second."""
+    """`providers` are those configured here, by name; `rate_limits` are their calls per second."""
 
     store: Store
     providers: Mapping[str, Provider]
-    paces: Mapping[str, float]
+    rate_limits: Mapping[str, float]
     clock: Clock
-    circuits: dict[str, Circuit] = field(default_factory=dict)
+    circuits: dict[str, CircuitBreaker] = field(default_factory=dict)
 
     @activity.defn(name="settle_reward")
-    async def settle_reward(self, reward_id: str) -> None:
-        """Grant the reward, or take it back, as its row says; nothing where neither is due.
+    async def deliver_reward(self, reward_id: str) -> None:
+        """Grant the reward or reverse it, depending on its row; do nothing if neither is due.
 
-        On every attempt after the first the provider is asked whether it has booked the reward before it is called
-        again. Raises ApplicationError to be tried again later; a refusal for good is parked here.
+        Every attempt after the first looks the booking up before it repeats the request. A permanent failure marks
+        the reward as failed.
+
+        Raises:
+            ApplicationError: temporary failure, with the delay of the next attempt.
         """
         try:
             async with self.store.begin() as tx:
-                work = await provider_rewards.begin(tx, reward_id, self.clock())
-        except provider_rewards.NotYet as error:
-            raise _later("It may be booked, which cannot be seen yet.", error.wait) from error
-        if work is None:
+                task = await provider_rewards.begin(tx, reward_id, self.clock())
+        except provider_rewards.NotVisibleYet as error:
+            message = "An earlier request may be booked but is not visible yet."
+            raise _retry_later(message, error.delay) from error
+        if task is None:
             return
         try:
-            await self._settle(work)
-        except Permanent as error:
+            await self._call_within_limits(task)
+        except PermanentError as error:
             async with self.store.begin() as tx:
-                await provider_rewards.park(tx, reward_id, error.code, str(error), self.clock())
-        except (Retryable, RetryAfter, Ambiguous) as error:
-            raise await self._again(work, error) from error
+                await provider_rewards.mark_failed(
+                    tx, reward_id, error.code, str(error), self.clock()
+                )
+        except (RetryableError, OutcomeUnknownError) as error:
+            raise await self._schedule_retry(task, error) from error
 
     @activity.defn(name="park_reward")
-    async def park_reward(self, reward_id: str, error: str) -> None:
-        """Its attempts are spent."""
+    async def mark_reward_failed(self, reward_id: str, error: str) -> None:
+        """Mark the reward as failed, because all attempts are used up."""
         async with self.store.begin() as tx:
-            await provider_rewards.park(tx, reward_id, ATTEMPTS_SPENT, error, self.clock())
+            await provider_rewards.mark_failed(
+                tx, reward_id, ATTEMPTS_EXHAUSTED, error, self.clock()
+            )
 
-    async def _settle(self, work: Work) -> None:
-        provider = self.providers.get(work.reward.provider)
+    async def _call_within_limits(self, task: ProviderTask) -> None:
+        """Call the provider, subject to its circuit breaker and rate limit."""
+        provider = self.providers.get(task.reward.provider)
         if provider is None:
-            raise Permanent(
-                "not_set_up", f"The provider {work.reward.provider} is not set up here."
+            raise PermanentError(
+                "not_set_up", f"The provider {task.reward.provider} is not configured here."
             )
-        circuit = self.circuits.setdefault(provider.name, Circuit())
+        circuit = self.circuits.setdefault(provider.name, CircuitBreaker())
         circuit.check(self.clock())
-        await self._take_turn(provider.name)
+        await self._wait_for_rate_limit(provider.name)
         try:
-            await self._call(provider, work)
-        except RetryAfter:
-            raise  # it answers: it is not down
-        except (Retryable, Ambiguous):
-            circuit.failed(self.clock())
+            await self._call(provider, task)
+        except RetryAfterError:
+            raise  # the provider responded, so it is not down
+        except (RetryableError, OutcomeUnknownError):
+            circuit.record_failure(self.clock())
             raise
-        circuit.succeeded()
+        circuit.record_success()
 
-    async def _take_turn(self, provider: str) -> None:
-        if provider not in self.paces:
+    async def _wait_for_rate_limit(self, provider: str) -> None:
+        if provider not in self.rate_limits:
             return
         async with self.store.begin() as tx:
-            wait = await provider_rate_limits.take_turn(
-                tx, provider, self.paces[provider], self.clock(), LONGEST_TURN
+            delay = await provider_rate_limits.reserve_call(
+                tx, provider, self.rate_limits[provider], self.clock(), MAX_RATE_LIMIT_WAIT
             )
-        if wait > LONGEST_TURN:
-            raise RetryAfter("Many rewards wait for this provider.", wait)
-        await asyncio.sleep(wait.total_seconds())
+        if delay > MAX_RATE_LIMIT_WAIT:
+            raise RetryAfterError("The rate limit of this provider is used up.", delay)
+        await asyncio.sleep(delay.total_seconds())
 
-    async def _call(self, provider: Provider, work: Work) -> None:
-        if work.reward.state == RewardState.ROLLING_BACK:
-            await self._take_back(provider, work)
+    async def _call(self, provider: Provider, task: ProviderTask) -> None:
+        if task.reward.state == RewardState.ROLLING_BACK:
+            await self._reverse_at_provider(provider, task)
             return
-        grant = _grant(work)
-        receipt = await self._book(
-            lambda: provider.grant(grant), lambda: provider.look_up(grant), provider, work
+        grant = _grant_of(task)
+        receipt = await self._book_once(
+            lambda: provider.grant(grant), lambda: provider.look_up(grant), provider, task
         )
         async with self.store.begin() as tx:
-            await provider_rewards.granted(tx, work.reward.id, receipt.reference, self.clock())
+            await provider_rewards.mark_granted(tx, task.reward.id, receipt.reference, self.clock())
 
-    async def _take_back(self, provider: Provider, work: Work) -> None:
-        if not await self._was_granted(provider, work):
+    async def _reverse_at_provider(self, provider: Provider, task: ProviderTask) -> None:
+        if not await self._was_granted(provider, task):
             async with self.store.begin() as tx:
-                await provider_rewards.never_granted(tx, work.reward.id, self.clock())
+                await provider_rewards.mark_never_granted(tx, task.reward.id, self.clock())
             return
-        left = replace(_grant(work), amount=work.reward.amount - work.owed)
+        remainder = replace(_grant_of(task), amount=task.reward.amount - task.owed)
         try:
-            if left.amount:
-                await self._book(
-                    lambda: provider.roll_back(left, work.reward.reference),
-                    lambda: provider.look_up(left, reversal=True),
+            if remainder.amount:
+                await self._book_once(
+                    lambda: provider.roll_back(remainder, task.reward.reference),
+                    lambda: provider.look_up(remainder, reversal=True),
                     provider,
-                    work,
+                    task,
                 )
-        except Spent as spent:
-            await self._owe(work, left.amount - max(spent.held, 0))
-            raise Retryable(str(spent)) from spent
+        except InsufficientBalanceError as error:
+            await self._record_debt(task, remainder.amount - max(error.remaining, 0))
+            raise RetryableError(str(error)) from error
         async with self.store.begin() as tx:
-            await provider_rewards.rolled_back(tx, work.reward.id, self.clock())
+            await provider_rewards.mark_rolled_back(tx, task.reward.id, self.clock())
 
-    async def _was_granted(self, provider: Provider, work: Work) -> bool:
-        """What became of the grant, before anything is taken back."""
-        if work.reward.granted_at:
+    async def _was_granted(self, provider: Provider, task: ProviderTask) -> bool:
+        """Find out whether the grant was booked, before reversing it."""
+        if task.reward.granted_at:
             return True
         try:
-            receipt = await _in_time(provider.look_up(_grant(work)), Retryable)
-        except Permanent as error:
+            receipt = await _with_timeout(provider.look_up(_grant_of(task)), RetryableError)
+        except PermanentError as error:
             if error.code == REJECTED:
                 return False
             raise
-        if receipt is None and not work.reward.taken_at:
+        if receipt is None and not task.accepted:
             return False
-        if receipt is None or not receipt.settled:
-            raise RetryAfter("The provider has taken it, and has not booked it yet.", POLL)
+        if receipt is None or not receipt.booked:
+            raise _not_booked_yet()
         async with self.store.begin() as tx:
-            await provider_rewards.found(tx, work.reward.id, receipt.reference, self.clock())
+            await provider_rewards.mark_booked(tx, task.reward.id, receipt.reference, self.clock())
         return True
 
-    async def _owe(self, work: Work, amount: int) -> None:
-        """What is spent over there cannot be taken back, and is owed here."""
+    async def _record_debt(self, task: ProviderTask, amount: int) -> None:
+        """Record the amount that the customer has spent at the provider as a debt here."""
         async with self.store.begin() as tx:
-            await provider_rewards.owe(tx, work.reward.id, amount, self.clock())
+            await provider_rewards.record_debt(tx, task.reward.id, amount, self.clock())
 
-    async def _book(self, call: Booking, look: LookUp, provider: Provider, work: Work) -> Receipt:
-        """The receipt of a call that is made once: where it may have been made before, the books are read first."""
-        receipt = await _in_time(look(), Retryable) if work.repeated else None
-        if receipt is None and work.taken:
-            raise RetryAfter("The provider has taken it, and has not booked it yet.", POLL)
-        receipt = receipt or await self._make(call, provider, work)
-        if not receipt.settled:
+    async def _book_once(
+        self, book: Booking, look_up: LookUp, provider: Provider, task: ProviderTask
+    ) -> Receipt:
+        """Send the request at most once: if an earlier attempt may have sent it, look it up first."""
+        receipt = await _with_timeout(look_up(), RetryableError) if task.repeated else None
+        if receipt is None and task.accepted:
+            raise _not_booked_yet()
+        receipt = receipt or await self._send(book, provider, task)
+        if not receipt.booked:
             async with self.store.begin() as tx:
-                await provider_rewards.taken(tx, work.reward.id, receipt.reference, self.clock())
-            raise RetryAfter("The provider has taken it, and has not booked it yet.", POLL)
+                await provider_rewards.mark_accepted(
+                    tx, task.reward.id, receipt.reference, self.clock()
+                )
+            raise _not_booked_yet()
         return receipt
 
-    async def _make(self, call: Booking, provider: Provider, work: Work) -> Receipt:
-        """Make the call, with its end noted as unclear for as long as it is."""
-        seen = SENT + provider.visible_after
+    async def _send(self, book: Booking, provider: Provider, task: ProviderTask) -> Receipt:
+        """Send the request, and store for how long its outcome is unknown."""
+        visible_after = MAX_IN_FLIGHT_TIME + provider.visible_after
         async with self.store.begin() as tx:
             now = self.clock()
-            await provider_rewards.calling(tx, work, now, now + PATIENCE + seen)
-        try:
-            return await _in_time(call(), Ambiguous)
-        except Ambiguous:
-            async with self.store.begin() as tx:
-                await provider_rewards.unclear(tx, work.reward.id, self.clock() + seen)
-            raise
-        except (Retryable, Permanent):
-            async with self.store.begin() as tx:
-                await provider_rewards.unclear(tx, work.reward.id, None)
-            raise
-
-    async def _again(
-        self, work: Work, error: Retryable | RetryAfter | Ambiguous
-    ) -> ApplicationError:
-        wait = _pause(work.reward.attempts)
-        if isinstance(error, RetryAfter):
-            wait = max(wait, error.after)
-        if isinstance(error, Ambiguous):
-            wait = max(wait, SENT + self.providers[work.reward.provider].visible_after)
-        async with self.store.begin() as tx:
-            retry_at = self.clock() + wait
-            await provider_rewards.note_error(
-                tx, work.reward.id, type(error).__name__, str(error), retry_at
+            await provider_rewards.mark_call_started(
+                tx, task, now, now + CALL_TIMEOUT + visible_after
             )
-        return _later(str(error), wait, type(error).__name__)
+        try:
+            return await _with_timeout(book(), OutcomeUnknownError)
+        except OutcomeUnknownError:
+            async with self.store.begin() as tx:
+                await provider_rewards.mark_outcome_unknown(
+                    tx, task.reward.id, self.clock() + visible_after
+                )
+            raise
+        except (RetryableError, PermanentError):
+            async with self.store.begin() as tx:
+                await provider_rewards.mark_outcome_unknown(tx, task.reward.id, None)
+            raise
+
+    async def _schedule_retry(
+        self, task: ProviderTask, error: RetryableError | OutcomeUnknownError
+    ) -> ApplicationError:
+        delay = _backoff(task.reward.attempts)
+        if isinstance(error, RetryAfterError):
+            delay = max(delay, error.after)
+        if isinstance(error, OutcomeUnknownError):
+            visible_after = self.providers[task.reward.provider].visible_after
+            delay = max(delay, MAX_IN_FLIGHT_TIME + visible_after)
+        async with self.store.begin() as tx:
+            retry_at = self.clock() + delay
+            await provider_rewards.record_error(
+                tx, task.reward.id, type(error).__name__, str(error), retry_at
+            )
+        return _retry_later(str(error), delay, type(error).__name__)
 
 
-def _later(sentence: str, wait: timedelta, kind: str = "NotYet") -> ApplicationError:
+def _not_booked_yet() -> RetryAfterError:
+    message = "The provider has accepted the request but not booked it yet."
+    return RetryAfterError(message, POLL_INTERVAL)
+
+
+def _retry_later(
+    message: str, delay: timedelta, error_type: str = "NotVisibleYet"
+) -> ApplicationError:
     return ApplicationError(
-        sentence,
-        type=kind,
-        next_retry_delay=wait,
+        message,
+        type=error_type,
+        next_retry_delay=delay,
         category=ApplicationErrorCategory.BENIGN,
     )
 
 
-async def _in_time(call: Awaitable[Found], late: type[Retryable | Ambiguous]) -> Found:
+async def _with_timeout(
+    call: Awaitable[Result], on_timeout: type[RetryableError | OutcomeUnknownError]
+) -> Result:
     try:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
+        async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
             return await call
     except TimeoutError:
-        raise late("The provider has not answered in time.") from None
+        raise on_timeout("The provider did not respond in time.") from None
 
 
-def _grant(work: Work) -> Grant:
-    reward = work.reward
+def _grant_of(task: ProviderTask) -> Grant:
+    reward = task.reward
     return Grant(
         key=reward.key,
-        customer=work.customer,
+        customer=task.customer,
         type=reward.type,
         amount=reward.amount,
         currency=reward.currency,
@@ -241,7 +268,7 @@ def _grant(work: Work) -> Grant:
     )
 
 
-def _pause(attempts: int) -> timedelta:
-    """Grows with the attempts, by chance shorter, so that what failed together does not come back together."""
-    longest: timedelta = min(FIRST_PAUSE * 2 ** min(attempts, 16), LONGEST_PAUSE)
+def _backoff(attempts: int) -> timedelta:
+    """Return the delay before the next attempt: exponential, with jitter."""
+    longest: timedelta = min(INITIAL_RETRY_DELAY * 2 ** min(attempts, 16), MAX_RETRY_DELAY)
     return longest * random.uniform(0.5, 1)  # noqa: S311 - not a secret

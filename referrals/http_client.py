@@ -1,4 +1,4 @@
-"""How vendors are called: one bounded request, of which it is known whether it was sent."""
+"""Send one HTTP request to a vendor, with limits on time and size, and tell whether it was sent."""
 
 import asyncio
 import json
@@ -15,33 +15,34 @@ import httpx
 from referrals.clock import utc_now
 from referrals.domain.contact_redaction import REMOVED, redact
 
-MAX_ANSWER = 4 * 2**20
-"""Bytes of an answer; a longer one is not read to its end."""
-MAX_WORDS = 300
-"""Characters of the vendor's own words in an error."""
-DEFAULT_WAIT = timedelta(minutes=1)
-"""After a 429 that does not say how long."""
-MAX_WAIT = timedelta(days=1)
+MAX_RESPONSE_BYTES = 4 * 2**20
+"""Limit of a response body; reading stops beyond it."""
+MAX_ERROR_LENGTH = 300
+"""Limit of a vendor's text in an error message, in characters."""
+DEFAULT_RETRY_AFTER = timedelta(minutes=1)
+"""Delay after a 429 response without `Retry-After`."""
+MAX_RETRY_AFTER = timedelta(days=1)
+"""Longest delay that is accepted from a vendor."""
 
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_CONNECT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _SECONDS = re.compile(r"[0-9]{1,10}")
 
 
-class NotSent(Exception):
-    """There was no connection."""
+class RequestNotSent(Exception):
+    """The connection could not be opened, so nothing was sent."""
 
 
-class NoAnswer(Exception):
-    """It was sent, and there was no whole answer: it may have been done."""
+class NoResponse(Exception):
+    """The request was sent but no complete response arrived: the vendor may have processed it."""
 
 
-class Endless(Exception):
-    """An answer that is longer, or takes longer, than any should."""
+class ResponseTooLong(Exception):
+    """The response exceeded the limit of size or time."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """`body` is the JSON: of an empty answer an empty object, of what is no JSON None."""
+class VendorResponse:
+    """Response of a vendor. `body` is the parsed JSON: `{}` if the body is empty, None if it is not JSON."""
 
     status: int
     headers: httpx.Headers
@@ -51,25 +52,29 @@ class Answer:
     def is_success(self) -> bool:
         return httpx.codes.is_success(self.status)
 
-    def wait(self) -> timedelta:
-        """How long the vendor wishes not to be called: `Retry-After`, or Voucherify's `X-Rate-Limit-Retry`."""
-        asked = self.headers.get("Retry-After", "")
-        if _SECONDS.fullmatch(asked):
-            wait = timedelta(seconds=int(asked))
-        elif until := _moment(asked) or _epoch(self.headers.get("X-Rate-Limit-Retry", "")):
-            wait = until - (_moment(self.headers.get("Date", "")) or utc_now())
+    def retry_after(self) -> timedelta:
+        """Return the delay that the vendor asks for: `Retry-After`, or Voucherify's `X-Rate-Limit-Retry`."""
+        header = self.headers.get("Retry-After", "")
+        if _SECONDS.fullmatch(header):
+            delay = timedelta(seconds=int(header))
+        elif until := _parse_http_date(header) or _parse_epoch(
+            self.headers.get("X-Rate-Limit-Retry", "")
+        ):
+            delay = until - (_parse_http_date(self.headers.get("Date", "")) or utc_now())
         else:
-            wait = DEFAULT_WAIT
-        return max(timedelta(seconds=1), min(wait, MAX_WAIT))
+            delay = DEFAULT_RETRY_AFTER
+        return max(timedelta(seconds=1), min(delay, MAX_RETRY_AFTER))
 
 
 def open_client(connect: float = 5, read: float = 15) -> httpx.AsyncClient:
-    """A client for any number of vendors, with time-outs in seconds; whoever opens it closes it.
+    """Open a client that any number of vendors can share; the caller closes it. Time-outs are in seconds.
 
-    A connection is waited for no longer than for its making, and an answer must be complete in twice the time that
-    each part of it has. Proxies and credentials in the environment are not used.
+    Waiting for a free connection is limited like opening one. A complete response must arrive within twice the read
+    time-out. Proxies and credentials from the environment are ignored.
     """
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs URLs, which hold customers' ids
+    logging.getLogger("httpx").setLevel(
+        logging.WARNING
+    )  # httpx logs URLs, which contain customer ids
     return httpx.AsyncClient(
         timeout=httpx.Timeout(read, connect=connect, pool=connect),
         limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
@@ -80,11 +85,11 @@ def open_client(connect: float = 5, read: float = 15) -> httpx.AsyncClient:
 
 
 class VendorApi:
-    """Calls one vendor.
+    """HTTP API of one vendor.
 
     Args:
-        credentials: Headers for every request; what they say is taken out of every error.
-        auth: Adds what depends on the request, such as a signature.
+        credentials: Headers of every request; their values are removed from error messages.
+        auth: Adds headers that depend on the request, such as a signature.
 
     Raises:
         ValueError: the base URL is not a plain http or https address.
@@ -100,7 +105,7 @@ class VendorApi:
     ) -> None:
         url = httpx.URL(base_url)
         if url.scheme not in {"http", "https"} or not url.host or url.query or url.userinfo:
-            raise ValueError(f"the base URL of {name} must be like https://api.example.com")
+            raise ValueError(f"the base URL of {name} must look like https://api.example.com")
         self.name = name
         self.host = url.netloc.decode()
         self._client = client
@@ -108,7 +113,7 @@ class VendorApi:
         self._credentials = credentials
         self._auth = auth
         self._deadline = 2 * (client.timeout.read or 0)
-        self._calls: set[asyncio.Task[Answer]] = set()
+        self._calls: set[asyncio.Task[VendorResponse]] = set()
 
     async def call(
         self,
@@ -118,12 +123,15 @@ class VendorApi:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """The answer, whatever it says. It goes on to its end when its caller is cancelled: httpx may lose the
-        connection for ever by that.
+    ) -> VendorResponse:
+        """Send a request and return the response, whatever its status.
+
+        When the caller is cancelled, the request still runs to its end: cancelling it could make httpx leak the
+        connection.
 
         Raises:
-            NotSent, NoAnswer: see there.
+            RequestNotSent: no connection.
+            NoResponse: no complete response.
         """
         request = self._client.build_request(
             method,
@@ -134,26 +142,30 @@ class VendorApi:
         )
         call = asyncio.create_task(self._exchange(request), name=f"call of {self.name}")
         self._calls.add(call)
-        call.add_done_callback(self._ended)
+        call.add_done_callback(self._finish)
         try:
             return await asyncio.shield(call)
-        except _NOT_SENT as error:
-            raise NotSent(f"{self.name} is not reached: {type(error).__name__}.") from None
-        except (httpx.TransportError, Endless) as error:
-            raise NoAnswer(f"{self.name} gave no whole answer: {type(error).__name__}.") from None
+        except _CONNECT_ERRORS as error:
+            raise RequestNotSent(
+                f"{self.name} could not be reached: {type(error).__name__}."
+            ) from None
+        except (httpx.TransportError, ResponseTooLong) as error:
+            raise NoResponse(
+                f"{self.name} sent no complete response: {type(error).__name__}."
+            ) from None
 
-    def clean(self, text: str) -> str:
-        """A vendor's words as one short line, without contact details and without our credentials."""
+    def sanitize(self, text: str) -> str:
+        """Shorten a vendor's text to one line, without contact details and without our credentials."""
         for secret in {word for value in self._credentials.values() for word in value.split()}:
             text = text.replace(secret, REMOVED)
-        return clean(text)
+        return sanitize(text)
 
-    def _ended(self, call: asyncio.Task[Answer]) -> None:
+    def _finish(self, call: asyncio.Task[VendorResponse]) -> None:
         self._calls.discard(call)
         if not call.cancelled():
-            call.exception()  # asyncio would log one that a cancelled caller has not fetched
+            call.exception()  # else asyncio logs an exception that nobody retrieved
 
-    async def _exchange(self, request: httpx.Request) -> Answer:
+    async def _exchange(self, request: httpx.Request) -> VendorResponse:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._deadline
         response = await self._client.send(request, auth=self._auth, stream=True)
@@ -161,34 +173,34 @@ class VendorApi:
             content = bytearray()
             async for chunk in response.aiter_raw():
                 content += chunk
-                if len(content) > MAX_ANSWER or clock() > deadline:
-                    raise Endless
+                if len(content) > MAX_RESPONSE_BYTES or clock() > deadline:
+                    raise ResponseTooLong
         finally:
             await response.aclose()
-        return Answer(response.status_code, response.headers, _parse(bytes(content)))
+        return VendorResponse(response.status_code, response.headers, _parse_json(bytes(content)))
 
 
-def clean(text: str) -> str:
-    """Somebody else's words as one short line, without contact details."""
-    words = redact(text[: 10 * MAX_WORDS])
-    printable = "".join(char if char.isprintable() else " " for char in words)
-    return " ".join(printable.split())[:MAX_WORDS]
+def sanitize(text: str) -> str:
+    """Shorten a text from outside to one printable line, without contact details."""
+    redacted = redact(text[: 10 * MAX_ERROR_LENGTH])
+    printable = "".join(char if char.isprintable() else " " for char in redacted)
+    return " ".join(printable.split())[:MAX_ERROR_LENGTH]
 
 
-def _parse(content: bytes) -> Any:
+def _parse_json(content: bytes) -> Any:
     try:
         return json.loads(content) if content else {}
     except (ValueError, RecursionError):
         return None
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_http_date(text: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return date if date.tzinfo else None
 
 
-def _epoch(text: str) -> datetime | None:
+def _parse_epoch(text: str) -> datetime | None:
     return datetime.fromtimestamp(int(text), UTC) if _SECONDS.fullmatch(text) else None

@@ -198,12 +198,12 @@ class Effects:
 async def _settle(reward: str) -> None:
     """Have the reward granted or taken back by its provider, or parked."""
     try:
-        await workflow.execute_activity_method(RewardActivities.settle_reward, reward, **SETTLE)
+        await workflow.execute_activity_method(RewardActivities.deliver_reward, reward, **SETTLE)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
         await workflow.execute_activity_method(
-            RewardActivities.park_reward, args=[reward, str(error.cause)], **NOTE
+            RewardActivities.mark_reward_failed, args=[reward, str(error.cause)], **NOTE
         )
 
 

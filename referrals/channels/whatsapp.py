@@ -14,7 +14,7 @@ from referrals.channels.errors import ChannelUnavailable, MessageRejected, SendO
 from referrals.channels.whatsapp_errors import classify_error, parse_error
 from referrals.channels.whatsapp_request import build_request
 from referrals.clock import Clock, utc_now
-from referrals.http_client import Answer, NoAnswer, NotSent, VendorApi, open_client
+from referrals.http_client import NoResponse, RequestNotSent, VendorApi, VendorResponse, open_client
 from referrals.settings import Settings
 
 MIN_RECIPIENT_INTERVAL = timedelta(seconds=6)
@@ -128,25 +128,29 @@ class WhatsAppChannel:
             raise self._failure(answer, attempt=1)
         known = answer.body if isinstance(answer.body, dict) else {}
         name, quality = (str(known.get(key, "?")) for key in ("verified_name", "quality_rating"))
-        return f"{self._api.clean(name)} at {self._api.host}, quality {self._api.clean(quality)}"
+        return (
+            f"{self._api.sanitize(name)} at {self._api.host}, quality {self._api.sanitize(quality)}"
+        )
 
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+    async def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> VendorResponse:
         try:
             return await self._api.call(method, path, body=body)
-        except NotSent as error:
+        except RequestNotSent as error:
             raise ChannelUnavailable(str(error)) from None
-        except NoAnswer as error:
+        except NoResponse as error:
             raise SendOutcomeUnknown(str(error)) from None
 
-    def _failure(self, answer: Answer, attempt: int) -> Exception:
+    def _failure(self, answer: VendorResponse, attempt: int) -> Exception:
         failed = answer.body.get("error") if isinstance(answer.body, dict) else None
         code, words = parse_error(failed)
         number = answer.status if code is None else code
-        sentence = f"WhatsApp answered {number}: {self._api.clean(words) or 'no words'}"
+        sentence = f"WhatsApp answered {number}: {self._api.sanitize(words) or 'no words'}"
         meaning = classify_error(answer.status, code)
         if meaning is None:
             return SendOutcomeUnknown(sentence)
-        asked = answer.wait() if "Retry-After" in answer.headers else None
+        asked = answer.retry_after() if "Retry-After" in answer.headers else None
         return meaning.error(sentence, attempt, asked)
 
 

@@ -18,7 +18,7 @@ from referrals.channels.whatsapp_errors import MEANING_BY_CODE, UNKNOWN_ERROR, p
 from referrals.channels.whatsapp_request import MAX_CALLBACK_DATA
 from referrals.domain.event_fields import Text, clean_text
 from referrals.domain.message_status import MarketingPreference, MessageStatus
-from referrals.http_client import clean
+from referrals.http_client import sanitize
 
 _Item = TypeVar("_Item", bound=BaseModel)
 _Key = Annotated[str, Field(max_length=MAX_CALLBACK_DATA), AfterValidator(clean_text)]
@@ -44,7 +44,7 @@ class _Status(BaseModel):
         code, words = parse_error(next(iter(_items(self.errors)), None))
         meaning = UNKNOWN_ERROR if code is None else MEANING_BY_CODE.get(code, UNKNOWN_ERROR)
         what = "a failure" if code is None else str(code)
-        sentence = f"WhatsApp reported {what}: {clean(words) or 'no words'}"
+        sentence = f"WhatsApp reported {what}: {sanitize(words) or 'no words'}"
         return replace(
             status,
             kind=meaning.kind,

@@ -1,8 +1,8 @@
-"""Where rewards are issued. A provider books one grant, or its roll-back, in a vendor's ledger.
+"""Issue rewards in an external system, such as Voucherify, Talon.One or an HTTP endpoint.
 
-Those ledgers are mostly not idempotent: a repeated call pays twice. So whoever calls a provider keeps a row for each
-grant, and on any attempt after the first looks the grant up before calling again. What a provider raises carries no
-contact details and no secrets, because it ends in workflow history, logs and the activity log.
+Most vendors are not idempotent: a repeated request pays twice. The caller therefore keeps a row for each reward and,
+on every attempt after the first, calls `look_up` before it repeats a request. Errors raised by a provider contain no
+contact details and no secrets, because they are stored in workflow histories, logs and the activity log.
 """
 
 from collections.abc import Mapping
@@ -15,110 +15,111 @@ RewardType = Literal["points", "gift_credit", "coupon"]
 
 @dataclass(frozen=True)
 class Grant:
-    """What a customer is given. `amount` is in minor units of the currency; points, which have none, are as they are."""
+    """A reward to issue to one customer. `amount` is in minor units of the currency, or in points."""
 
     key: str
-    """The same on every attempt, and of no other grant."""
+    """Idempotency key: unique for each grant, and equal on every attempt."""
     customer: str
-    """The caller's own id of the customer, by which the vendor knows them too."""
+    """External id of the customer: our caller and the vendor both use it."""
     type: RewardType
     amount: int
     currency: str | None
     reason: str
     target: Mapping[str, Any]
-    """The vendor's objects that the campaign names: programme, card definition, campaign, event."""
+    """Vendor objects named by the campaign, such as a programme, card definition, campaign or event."""
 
-    def booking(self, *, reversal: bool) -> str:
-        """The key in the vendor's books, where a roll-back is an entry of its own."""
+    def entry_key(self, *, reversal: bool) -> str:
+        """Return the key of the vendor's ledger entry; a roll-back is a separate entry."""
         return f"{self.key}:roll_back" if reversal else self.key
 
-    def change(self, *, reversal: bool) -> int:
-        """The amount as it changes the balance: a roll-back takes it away."""
+    def signed_amount(self, *, reversal: bool) -> int:
+        """Return the change of the balance: negative for a roll-back."""
         return -self.amount if reversal else self.amount
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The vendor has it. Where it is not `settled` the vendor has yet to book it: ask `look_up`, until it is."""
+    """Confirmation that the vendor accepted a request. If it is not `booked` yet, poll `look_up`."""
 
     reference: str | None
-    settled: bool = True
+    booked: bool = True
 
 
 class Provider(Protocol):
     name: str
     visible_after: timedelta
-    """How long `look_up` may not see what a call books that ended unclearly, or was cancelled."""
+    """Delay after which `look_up` reliably sees a booking whose request timed out or was cancelled."""
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
-        """What the vendor's books have of the grant, or of its roll-back; None is nothing.
+        """Find the grant, or its roll-back, in the vendor's ledger; return None if it is not there.
 
-        After an unsettled receipt None means "not to be seen yet", and never "grant it again".
+        After a receipt that is not booked, None means "not visible yet". Do not repeat the grant then.
 
         Raises:
-            Permanent: `rejected`, where the vendor took it and then refused it, so that nothing is booked and an
-                operator's retry begins with `grant`; and as every call.
-            Retryable, RetryAfter: as every call.
+            PermanentError: `rejected` if the vendor accepted the request and rejected it later. Nothing is booked;
+                an operator's retry starts with `grant`.
+            RetryableError, RetryAfterError: temporary failure.
         """
 
     async def grant(self, grant: Grant) -> Receipt:
-        """Book the grant. A customer without a card or profile at the vendor is given one first.
+        """Book the grant. Create the customer's card or profile at the vendor first if there is none.
 
         Raises:
-            Retryable, RetryAfter, Permanent, Ambiguous: see there.
+            RetryableError, RetryAfterError, PermanentError, OutcomeUnknownError: see these classes.
         """
 
     async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
-        """Book the opposite of a grant that was given the reference, or of a part of it.
+        """Book the reversal of a grant, or of part of it. `reference` is the one of the grant's receipt.
 
         Raises:
-            Spent: the customer does not hold so much any more; and as `grant` does.
+            InsufficientBalanceError: the customer has already spent part of the amount.
+            RetryableError, RetryAfterError, PermanentError, OutcomeUnknownError: see these classes.
         """
 
-    def check_target(self, target: Mapping[str, Any], kind: RewardType) -> None:
-        """Whether a campaign may name this target for rewards of this kind.
+    def check_target(self, target: Mapping[str, Any], reward_type: RewardType) -> None:
+        """Check that a campaign may use this target for rewards of this type.
 
         Raises:
-            pydantic.ValidationError: it may not, with the keys at fault.
+            pydantic.ValidationError: lists the invalid keys.
         """
 
     def describe(self) -> str:
-        """The vendor and its address, for people."""
+        """Return the vendor's name and address, for people."""
 
 
-class Retryable(Exception):
-    """This call has booked nothing. It may succeed later."""
+class RetryableError(Exception):
+    """Temporary failure. The request booked nothing and may succeed later."""
 
 
-class RetryAfter(Retryable):
-    """Retryable, and the vendor wishes not to be called before `after` has passed."""
+class RetryAfterError(RetryableError):
+    """Temporary failure. Do not call the vendor again before the delay `after` is over."""
 
-    def __init__(self, sentence: str, after: timedelta) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, after: timedelta) -> None:
+        super().__init__(message)
         self.after = after
 
 
-class Permanent(Exception):
-    """This call has booked nothing, and would end the same way again until somebody changes something.
+class PermanentError(Exception):
+    """Permanent failure. The request booked nothing, and fails again until somebody changes something.
 
-    `code` is the vendor's own key where it has one, or ours: `credentials`, `redirect`, `target`, `amount`,
-    `rejected`, `no_effect`, `http_404` and the like.
+    `code` is the vendor's error key, or one of ours: `credentials`, `redirect`, `target`, `amount`, `rejected`,
+    `no_effect`, `http_404` and so on.
     """
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
         self.code = code
 
 
-class Spent(Permanent):
-    """This call has booked nothing: the customer holds only `held` of it any more, in the grant's units."""
+class InsufficientBalanceError(PermanentError):
+    """Rejected roll-back: the customer has only `remaining` left, in the units of the grant."""
 
     CODE = "insufficient"
 
-    def __init__(self, sentence: str, held: int = 0) -> None:
-        super().__init__(self.CODE, sentence)
-        self.held = held
+    def __init__(self, message: str, remaining: int = 0) -> None:
+        super().__init__(self.CODE, message)
+        self.remaining = remaining
 
 
-class Ambiguous(Exception):
-    """It may be booked, or not, or will be in a moment. Look it up, when `visible_after` has passed, before calling again."""
+class OutcomeUnknownError(Exception):
+    """Unknown outcome: the vendor may have booked the request. Wait for `visible_after`, then look it up."""

@@ -1,35 +1,40 @@
-"""A circuit breaker: a provider that is down is left alone for a while, and no reward fails by it."""
+"""Circuit breaker: stop calling a provider that is down, without failing any reward."""
 
 from datetime import datetime, timedelta
 
-from referrals.providers import RetryAfter
+from referrals.providers import RetryAfterError
 
-MOST_FAILURES = 5
-"""In a row, before the provider counts as down."""
-REST = timedelta(seconds=30)
+FAILURE_THRESHOLD = 5
+"""Consecutive failures that open the circuit."""
+OPEN_DURATION = timedelta(seconds=30)
+"""Time without calls after the circuit opens, before one trial call is allowed."""
 
 
-class Circuit:
-    """Of one provider in one worker. Open, it lets one call through after each rest, to see."""
+class CircuitBreaker:
+    """Circuit of one provider in one worker. While open, it lets one trial call through per `OPEN_DURATION`."""
 
     def __init__(self) -> None:
         self._failures = 0
         self._open_until: datetime | None = None
 
     def check(self, now: datetime) -> None:
-        """Raises RetryAfter while the provider rests."""
+        """Allow a call now.
+
+        Raises:
+            RetryAfterError: the circuit is open.
+        """
         if self._open_until and now < self._open_until:
-            raise RetryAfter(
-                "The provider does not answer; it is left alone.", self._open_until - now
+            raise RetryAfterError(
+                "The provider is not responding; calls to it are paused.", self._open_until - now
             )
         if self._open_until:
-            self._open_until = now + REST
+            self._open_until = now + OPEN_DURATION
 
-    def failed(self, now: datetime) -> None:
+    def record_failure(self, now: datetime) -> None:
         self._failures += 1
-        if self._failures >= MOST_FAILURES:
-            self._open_until = now + REST
+        if self._failures >= FAILURE_THRESHOLD:
+            self._open_until = now + OPEN_DURATION
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         self._failures = 0
         self._open_until = None

@@ -1,4 +1,4 @@
-"""The providers that a deployment's settings name."""
+"""Create the providers that are configured in the settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from referrals.clock import Clock, utc_now
 from referrals.http_client import open_client
 from referrals.providers import Provider
-from referrals.providers.http import HttpProvider
+from referrals.providers.http_endpoint import HttpProvider
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
 from referrals.settings import Settings
@@ -16,7 +16,11 @@ from referrals.settings import Settings
 async def open_providers(
     settings: Settings, clock: Clock = utc_now
 ) -> AsyncIterator[dict[str, Provider]]:
-    """By the names that campaigns use. Raises ValueError where a setting is malformed."""
+    """Open the configured providers, by the names that campaigns use.
+
+    Raises:
+        ValueError: a setting is malformed.
+    """
     providers: dict[str, Provider] = {}
     async with open_client() as client:
         if settings.voucherify_app_id and settings.voucherify_app_token:

@@ -1,9 +1,9 @@
-"""Talon.One: an event that its rules answer with a reward, or points straight into a loyalty programme's ledger.
+"""Talon.One provider: send an event that a Talon.One rule rewards, or add points to a loyalty programme directly.
 
-An event carries our key as its `integrationId`, which is unique over there: a repeat is answered 409, and so are
-parallel updates of one profile, so the event is read back to tell. A rule of a campaign over there must turn it into
-the reward. Points added straight carry our key as their `name`, which is not unique: they are looked up in the
-profile's transactions.
+An event carries our key as its `integrationId`, which is unique at Talon.One. A repeated event gets a 409 response,
+and so do concurrent updates of one profile; reading the event back tells them apart. A rule of a Talon.One campaign
+must turn the event into the reward. Points added directly carry our key as their `name`, which is not unique, so a
+look-up searches the profile's transactions.
 
 Sources: Talon.One's OpenAPI documents of the Integration API and the Management API, June 2026.
 """
@@ -26,9 +26,14 @@ from pydantic import (
 
 from referrals.domain.money import format_amount
 from referrals.domain.strict_model import StrictModel
-from referrals.providers import Grant, Permanent, Receipt, Retryable, RewardType
-from referrals.providers.http_client import Api, Nothing, Refusal, segment
-from referrals.providers.target import Target
+from referrals.providers import Grant, PermanentError, Receipt, RetryableError, RewardType
+from referrals.providers.api_client import (
+    IgnoredBody,
+    ProviderApi,
+    RequestRejectedError,
+    path_segment,
+)
+from referrals.providers.target import ProviderTarget
 
 _PAGE = 1000
 
@@ -36,14 +41,14 @@ _Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class Loyalty(StrictModel):
-    """A profile-based loyalty programme, by its number, and one of its subledgers."""
+    """Profile-based loyalty programme, by its number, and optionally one of its subledgers."""
 
     program: Annotated[int, Field(strict=True, gt=0)]
     subledger: _Name | None = None
 
 
-class TalonOneTarget(Target):
-    """Either a custom event of the application, or a loyalty programme for points."""
+class TalonOneTarget(ProviderTarget):
+    """Custom event of the application, or, for points, a loyalty programme."""
 
     event: _Name | None = None
     loyalty: Loyalty | None = None
@@ -52,8 +57,8 @@ class TalonOneTarget(Target):
     def _event_or_loyalty(self, info: ValidationInfo) -> Self:
         if (self.event is None) == (self.loyalty is None):
             raise ValueError("must have either event or loyalty")
-        if self.loyalty and self.kind(info) == "gift_credit":
-            raise ValueError("must have event for gift credit: loyalty has points only")
+        if self.loyalty and self.reward_type(info) == "gift_credit":
+            raise ValueError("must have event for gift credit: loyalty supports only points")
         return self
 
 
@@ -73,7 +78,7 @@ class _Transactions(BaseModel):
 
 
 class TalonOne:
-    """Grants to the customer profile that has our id of the customer as its `integrationId`."""
+    """Rewards go to the customer profile whose `integrationId` is the customer's external id."""
 
     name = "talon_one"
     visible_after = timedelta(seconds=30)
@@ -87,42 +92,46 @@ class TalonOne:
     ) -> None:
         """
         Args:
-            client: Of `open_client`.
-            base_url: The deployment, such as `https://shop.europe-west1.talon.one`.
-            api_key: Of the application, for the Integration API.
-            management_key: For the Management API, which the target `loyalty` needs.
+            client: Result of `open_client`.
+            base_url: Address of the deployment, such as `https://shop.europe-west1.talon.one`.
+            api_key: API key of the application, for the Integration API.
+            management_key: API key for the Management API, which the target `loyalty` requires.
 
         Raises:
             ValueError: the base URL is malformed.
         """
 
-        def api(scheme: str, key: SecretStr, later: Collection[str] = ("http_409",)) -> Api:
+        def api(
+            scheme: str, key: SecretStr, retryable_codes: Collection[str] = ("http_409",)
+        ) -> ProviderApi:
             credentials = {"Authorization": f"{scheme} {key.get_secret_value()}"}
-            return Api(client, "Talon.One", base_url, credentials, later=later)
+            return ProviderApi(
+                client, "Talon.One", base_url, credentials, retryable_codes=retryable_codes
+            )
 
         self._integration = api("ApiKey-v1", api_key)
-        self._events = api("ApiKey-v1", api_key, later=())  # whose 409 may be a repeat
+        self._events = api("ApiKey-v1", api_key, retryable_codes=())  # its 409 may mean a repeat
         self._management = api("ManagementKey-v1", management_key) if management_key else None
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
-        booking = grant.booking(reversal=reversal)
+        key = grant.entry_key(reversal=reversal)
         loyalty = TalonOneTarget.of(grant).loyalty
         if loyalty is None:
-            return await self._event(booking)
-        kind = "subtraction" if reversal else "addition"
+            return await self._find_event(key)
+        entry_type = "subtraction" if reversal else "addition"
         async for transaction in self._transactions(grant.customer, loyalty):
-            if (transaction.name, transaction.type) == (booking, kind):
+            if (transaction.name, transaction.type) == (key, entry_type):
                 return Receipt(transaction.transactionUUID)
         return None
 
     async def grant(self, grant: Grant) -> Receipt:
         return await self._book(grant, reversal=False)
 
-    async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:  # noqa: ARG002 - the key says it
+    async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:  # noqa: ARG002 - the key identifies it
         return await self._book(grant, reversal=True)
 
-    def check_target(self, target: Mapping[str, Any], kind: RewardType) -> None:
-        TalonOneTarget.check(target, kind)
+    def check_target(self, target: Mapping[str, Any], reward_type: RewardType) -> None:
+        TalonOneTarget.parse(target, reward_type)
 
     def describe(self) -> str:
         return f"Talon.One at {self._integration.host}"
@@ -130,16 +139,16 @@ class TalonOne:
     async def _book(self, grant: Grant, *, reversal: bool) -> Receipt:
         target = TalonOneTarget.of(grant)
         if target.event:
-            return await self._track(grant, target.event, reversal=reversal)
+            return await self._send_event(grant, target.event, reversal=reversal)
         assert target.loyalty
-        return await self._adjust(grant, target.loyalty, reversal=reversal)
+        return await self._adjust_points(grant, target.loyalty, reversal=reversal)
 
-    async def _track(self, grant: Grant, event: str, *, reversal: bool) -> Receipt:
-        booking = grant.booking(reversal=reversal)
+    async def _send_event(self, grant: Grant, event: str, *, reversal: bool) -> Receipt:
+        key = grant.entry_key(reversal=reversal)
         attributes = {
             "action": "roll_back" if reversal else "grant",
             "reward": grant.type,
-            "amount": _number(grant),
+            "amount": _amount_in_major_units(grant),
             "reason": grant.reason,
         }
         if grant.currency:
@@ -153,74 +162,74 @@ class TalonOne:
                 body={
                     "profileId": grant.customer,
                     "type": event,
-                    "integrationId": booking,
+                    "integrationId": key,
                     "attributes": attributes,
                 },
-                books=True,
+                changes_balance=True,
             )
-        except Refusal as refusal:
-            if refusal.status != HTTPStatus.CONFLICT:
+        except RequestRejectedError as error:
+            if error.status != HTTPStatus.CONFLICT:
                 raise
-            receipt = await self._event(booking)
-            if receipt is None:  # no repeat: the profile is being updated in parallel
-                raise Retryable(str(refusal)) from None
+            receipt = await self._find_event(key)
+            if receipt is None:  # not a repeat: the profile is being updated concurrently
+                raise RetryableError(str(error)) from None
             return receipt
-        return _receipt(booking, tracked)
+        return _receipt_of(key, tracked)
 
-    async def _event(self, booking: str) -> Receipt | None:
+    async def _find_event(self, key: str) -> Receipt | None:
         try:
-            event = await self._events.send("GET", f"/v3/events/{segment(booking)}", _Event)
-        except Refusal as refusal:
-            if refusal.status == HTTPStatus.NOT_FOUND:
+            event = await self._events.send("GET", f"/v3/events/{path_segment(key)}", _Event)
+        except RequestRejectedError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
-        return _receipt(booking, event)
+        return _receipt_of(key, event)
 
-    async def _adjust(self, grant: Grant, loyalty: Loyalty, *, reversal: bool) -> Receipt:
+    async def _adjust_points(self, grant: Grant, loyalty: Loyalty, *, reversal: bool) -> Receipt:
         if self._management is None:
-            raise Permanent(
-                "credentials", "The target loyalty needs a key for Talon.One's Management API."
+            raise PermanentError(
+                "credentials", "The target loyalty requires a key for Talon.One's Management API."
             )
-        body: dict[str, Any] = {"points": grant.amount, "name": grant.booking(reversal=reversal)}
+        body: dict[str, Any] = {"points": grant.amount, "name": grant.entry_key(reversal=reversal)}
         if loyalty.subledger:
             body["subledgerId"] = loyalty.subledger
         verb = "deduct_points" if reversal else "add_points"
         adjust = partial(
             self._management.send,
             "PUT",
-            f"{_ledger(loyalty, grant.customer)}/{verb}",
-            Nothing,
+            f"{_ledger_path(loyalty, grant.customer)}/{verb}",
+            IgnoredBody,
             body=body,
-            books=True,
+            changes_balance=True,
         )
         try:
             await adjust()
-        except Refusal as refusal:
-            if refusal.status != HTTPStatus.NOT_FOUND:
+        except RequestRejectedError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             await self._create_profile(grant.customer)
             await adjust()
         return Receipt(None)
 
     async def _create_profile(self, customer: str) -> None:
-        path = f"/v2/customer_profiles/{segment(customer)}"
+        path = f"/v2/customer_profiles/{path_segment(customer)}"
         await self._integration.send(
-            "PUT", path, Nothing, params={"runRuleEngine": "false"}, body={}
+            "PUT", path, IgnoredBody, params={"runRuleEngine": "false"}, body={}
         )
 
     async def _transactions(self, customer: str, loyalty: Loyalty) -> AsyncIterator[_Transaction]:
-        """All of the profile's in the programme, newest first; a profile that is not there has none."""
+        """Iterate over the profile's transactions in the programme, newest first; none if there is no profile."""
         skip = 0
         while True:
             try:
                 page = await self._integration.send(
                     "GET",
-                    f"{_ledger(loyalty, customer)}/transactions",
+                    f"{_ledger_path(loyalty, customer)}/transactions",
                     _Transactions,
                     params={"pageSize": str(_PAGE), "skip": str(skip)},
                 )
-            except Refusal as refusal:
-                if refusal.status == HTTPStatus.NOT_FOUND:
+            except RequestRejectedError as error:
+                if error.status == HTTPStatus.NOT_FOUND:
                     return
                 raise
             for transaction in page.data:
@@ -230,22 +239,22 @@ class TalonOne:
             skip += len(page.data)
 
 
-def _ledger(loyalty: Loyalty, customer: str) -> str:
-    return f"/v1/loyalty_programs/{loyalty.program}/profile/{segment(customer)}"
+def _ledger_path(loyalty: Loyalty, customer: str) -> str:
+    return f"/v1/loyalty_programs/{loyalty.program}/profile/{path_segment(customer)}"
 
 
-def _number(grant: Grant) -> int | float:
-    """The amount in major units, as JSON's number: rules over there reckon with it. Its 15 digits are enough."""
+def _amount_in_major_units(grant: Grant) -> int | float:
+    """Return the amount as a JSON number, because Talon.One's rules calculate with it. 15 digits suffice."""
     if grant.currency is None:
         return grant.amount
     return float(format_amount(grant.amount, grant.currency))
 
 
-def _receipt(booking: str, event: _Event) -> Receipt:
+def _receipt_of(key: str, event: _Event) -> Receipt:
     if not any(event.effects):
-        raise Permanent(
+        raise PermanentError(
             "no_effect",
-            "Talon.One has taken the event, but none of its rules gave anything for it, and an event "
-            "is taken once. Give the reward over there, and set the rule right for the next ones.",
+            "Talon.One accepted the event, but no rule of it granted anything, and an event is "
+            "accepted only once. Grant this reward at Talon.One, and correct the rule.",
         )
-    return Receipt(booking)
+    return Receipt(key)

@@ -1,4 +1,4 @@
-"""What a campaign says about the vendor's objects that its rewards go to."""
+"""Base class of the `target` of a campaign's rewards: the vendor objects that rewards are booked on."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -6,32 +6,36 @@ from typing import Any, Self
 from pydantic import ValidationError, ValidationInfo
 
 from referrals.domain.strict_model import StrictModel
-from referrals.providers import Grant, Permanent, RewardType
+from referrals.providers import Grant, PermanentError, RewardType
 
 
-class Target(StrictModel):
-    """The `target` of a campaign's rewards, as one provider understands it."""
+class ProviderTarget(StrictModel):
+    """The `target` of a campaign's rewards, as one provider defines it."""
 
     @classmethod
-    def check(cls, target: Mapping[str, Any], kind: RewardType) -> Self:
-        """The target itself.
+    def parse(cls, target: Mapping[str, Any], reward_type: RewardType) -> Self:
+        """Parse a target.
 
         Raises:
-            ValidationError: it cannot take rewards of this kind.
+            ValidationError: the target cannot be used for rewards of this type.
         """
-        return cls.model_validate(target, context=kind)
+        return cls.model_validate(target, context=reward_type)
 
     @classmethod
     def of(cls, grant: Grant) -> Self:
-        """Raises Permanent `target`, where the campaign's check was passed by."""
+        """Parse the target of a grant.
+
+        Raises:
+            PermanentError: `target` if it is invalid, so that the campaign was not checked.
+        """
         try:
-            return cls.check(grant.target, grant.type)
+            return cls.parse(grant.target, grant.type)
         except ValidationError:
-            raise Permanent(
-                "target", f"The campaign's target cannot take rewards of the type {grant.type}."
+            raise PermanentError(
+                "target", f"The campaign's target cannot be used for rewards of type {grant.type}."
             ) from None
 
     @staticmethod
-    def kind(info: ValidationInfo) -> RewardType | None:
-        """For the validators: what rewards are to go there."""
+    def reward_type(info: ValidationInfo) -> RewardType | None:
+        """Return the reward type that is being checked, for validators."""
         return info.context

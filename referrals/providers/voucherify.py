@@ -1,8 +1,8 @@
-"""Voucherify: points on loyalty cards, by its API v2 or v1, and gift credit on gift cards.
+"""Voucherify provider: points on loyalty cards (API v2 or v1), and gift credit on gift cards.
 
-A booking carries our key in the only field that its call has for one: `reason` for points of v2, `source_id` for the
-others. Neither is unique over there, so a booking is looked up in the card's transactions. API v2 lists points at
-once and approves or rejects them later; v1 books them, and lists them, some time after it has answered.
+A request carries our key in the only suitable field: `reason` for points of API v2, `source_id` otherwise. Neither is
+unique at Voucherify, so a look-up searches the card's transactions. API v2 lists points at once and approves or
+rejects them later. API v1 books and lists them some time after its response.
 
 Sources: Voucherify's OpenAPI documents, error list and guide to loyalty v2 in production, as of August 2026.
 """
@@ -16,39 +16,39 @@ from pydantic import Field, SecretStr, ValidationInfo, model_validator
 
 from referrals.domain.campaign_fields import SingleLine
 from referrals.providers import Grant, Receipt, RewardType
-from referrals.providers.http_client import Api
-from referrals.providers.target import Target
+from referrals.providers.api_client import ProviderApi
+from referrals.providers.target import ProviderTarget
 from referrals.providers.voucherify_members import MemberCards
 from referrals.providers.voucherify_vouchers import GiftCards, LoyaltyCards
 
 
-class VoucherifyTarget(Target):
-    """Which of Voucherify's objects a campaign's rewards go to."""
+class VoucherifyTarget(ProviderTarget):
+    """Voucherify objects that a campaign's rewards are booked on."""
 
     program: Annotated[str, Field(pattern=r"^lprg_[a-f0-9]+$")] | None = None
-    """The loyalty programme, of API v2, that has the customers' cards."""
+    """Loyalty programme (API v2) with the customers' cards."""
     card_definition: Annotated[str, Field(pattern=r"^lcdef_[a-f0-9]+$")] | None = None
-    """Which of a member's cards, where the programme has more than one."""
+    """Card definition, required if members have more than one card in the programme."""
     loyalty_campaign: SingleLine | None = None
-    """Name or id of the loyalty campaign, of API v1, that has the customers' cards."""
+    """Name or id of the loyalty campaign (API v1) with the customers' cards."""
     gift_campaign: SingleLine | None = None
-    """Name or id of the campaign that has the customers' gift cards."""
+    """Name or id of the campaign with the customers' gift cards."""
 
     @model_validator(mode="after")
-    def _one_place_for_each_type(self, info: ValidationInfo) -> Self:
+    def _one_object_per_reward_type(self, info: ValidationInfo) -> Self:
         if self.program and self.loyalty_campaign:
             raise ValueError("must have either program (API v2) or loyalty_campaign (API v1)")
         if self.card_definition and not self.program:
-            raise ValueError("must have program, which card_definition is a part of")
-        if self.kind(info) == "points" and not (self.program or self.loyalty_campaign):
+            raise ValueError("must have program: card_definition is part of a programme")
+        if self.reward_type(info) == "points" and not (self.program or self.loyalty_campaign):
             raise ValueError("must have program (API v2) or loyalty_campaign (API v1) for points")
-        if self.kind(info) == "gift_credit" and not self.gift_campaign:
+        if self.reward_type(info) == "gift_credit" and not self.gift_campaign:
             raise ValueError("must have gift_campaign for gift credit")
         return self
 
 
 class Voucherify:
-    """Grants to a customer whom Voucherify knows, or gets to know, by our id as its `source_id`."""
+    """Rewards go to the customer whose `source_id` is the external id; a missing customer is created."""
 
     name = "voucherify"
     visible_after = timedelta(minutes=2)
@@ -58,16 +58,18 @@ class Voucherify:
     ) -> None:
         """
         Args:
-            client: Of `open_client`.
-            base_url: The project's cluster, such as `https://api.voucherify.io`.
-            app_id: Of the project's server-side keys.
-            app_token: The secret that belongs to it.
+            client: Result of `open_client`.
+            base_url: Address of the project's cluster, such as `https://api.voucherify.io`.
+            app_id: Application id of the project's server-side key.
+            app_token: Secret of that key.
 
         Raises:
             ValueError: the base URL is malformed.
         """
         credentials = {"X-App-Id": app_id, "X-App-Token": app_token.get_secret_value()}
-        self._api = Api(client, "Voucherify", base_url, credentials, later={"multiple_requests"})
+        self._api = ProviderApi(
+            client, "Voucherify", base_url, credentials, retryable_codes={"multiple_requests"}
+        )
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
         return await self._cards(grant).look_up(grant, reversal=reversal)
@@ -75,11 +77,11 @@ class Voucherify:
     async def grant(self, grant: Grant) -> Receipt:
         return await self._cards(grant).book(grant, reversal=False)
 
-    async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:  # noqa: ARG002 - the key says it
+    async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:  # noqa: ARG002 - the key identifies it
         return await self._cards(grant).book(grant, reversal=True)
 
-    def check_target(self, target: Mapping[str, Any], kind: RewardType) -> None:
-        VoucherifyTarget.check(target, kind)
+    def check_target(self, target: Mapping[str, Any], reward_type: RewardType) -> None:
+        VoucherifyTarget.parse(target, reward_type)
 
     def describe(self) -> str:
         return f"Voucherify at {self._api.host}"

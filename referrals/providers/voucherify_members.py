@@ -1,4 +1,4 @@
-"""Voucherify's loyalty API v2: points on the cards of a programme's members."""
+"""Voucherify loyalty API v2: points on the cards of a programme's members."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -6,8 +6,13 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 
-from referrals.providers import Grant, Permanent, Receipt, Retryable
-from referrals.providers.http_client import Api, Nothing, Refusal, segment
+from referrals.providers import Grant, PermanentError, Receipt, RetryableError
+from referrals.providers.api_client import (
+    IgnoredBody,
+    ProviderApi,
+    RequestRejectedError,
+    path_segment,
+)
 
 
 class _Card(BaseModel):
@@ -63,82 +68,85 @@ class _CardTransactions(BaseModel):
 
 @dataclass(frozen=True)
 class MemberCards:
-    """The one card, or the one of the definition, that each member of the programme has."""
+    """Cards of the programme's members: the member's only card, or the one with the given definition."""
 
-    api: Api
+    api: ProviderApi
     program: str
     definition: str | None
 
     async def look_up(self, grant: Grant, *, reversal: bool) -> Receipt | None:
-        membership = await self._membership(grant.customer)
+        membership = await self._find_membership(grant.customer)
         if membership is None:
             return None
         rejected = None
-        async for transaction in self._transactions(self._card(membership)):
-            if transaction.reason == grant.booking(reversal=reversal):
+        async for transaction in self._transactions(self._card_path(membership)):
+            if transaction.reason == grant.entry_key(reversal=reversal):
                 if transaction.status != "REJECTED":
-                    return self._receipt(transaction)
+                    return self._receipt_of(transaction)
                 rejected = rejected or transaction
-        return self._receipt(rejected) if rejected else None
+        return self._receipt_of(rejected) if rejected else None
 
     async def book(self, grant: Grant, *, reversal: bool) -> Receipt:
-        membership = await self._membership(grant.customer) or await self._enrol(grant.customer)
+        membership = await self._find_membership(grant.customer) or await self._enrol(
+            grant.customer
+        )
         adjustment = await self.api.send(
             "POST",
-            f"{self._card(membership)}/points",
+            f"{self._card_path(membership)}/points",
             _Adjustment,
             body={
-                "points": grant.change(reversal=reversal),
-                "reason": grant.booking(reversal=reversal),
+                "points": grant.signed_amount(reversal=reversal),
+                "reason": grant.entry_key(reversal=reversal),
             },
-            books=True,
+            changes_balance=True,
         )
-        return self._receipt(adjustment.transaction)
+        return self._receipt_of(adjustment.transaction)
 
-    async def _membership(self, customer: str) -> _Membership | None:
+    async def _find_membership(self, customer: str) -> _Membership | None:
         try:
             return await self.api.send(
                 "GET",
-                f"{self._path}/memberships/{segment(customer)}",
+                f"{self._path}/memberships/{path_segment(customer)}",
                 _Membership,
                 params={"identification_type": "customer_source_id"},
             )
-        except Refusal as refusal:
-            if refusal.status == HTTPStatus.NOT_FOUND:
+        except RequestRejectedError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
     async def _enrol(self, customer: str) -> _Membership:
-        """The customer as a member; who is not a customer over there becomes one."""
-        await self.api.send("POST", "/v1/customers", Nothing, body={"source_id": customer})
-        who = {"type": "customer_source_id", "customer_source_id": customer}
+        """Create the customer and the membership at Voucherify, unless they exist."""
+        await self.api.send("POST", "/v1/customers", IgnoredBody, body={"source_id": customer})
+        identification = {"type": "customer_source_id", "customer_source_id": customer}
         try:
             await self.api.send(
-                "POST", f"{self._path}/members", Nothing, body={"customer_identification": who}
+                "POST",
+                f"{self._path}/members",
+                IgnoredBody,
+                body={"customer_identification": identification},
             )
-        except Refusal as refusal:
-            if refusal.code != "member_already_exists":
+        except RequestRejectedError as error:
+            if error.code != "member_already_exists":
                 raise
-        membership = await self._membership(customer)
+        membership = await self._find_membership(customer)
         if membership is None:
-            raise Retryable("Voucherify does not show the new member yet.")
+            raise RetryableError("Voucherify does not show the new member yet.")
         return membership
 
-    def _card(self, membership: _Membership) -> str:
-        """The path of the member's one card of the definition."""
-        cards = [held.card for held in membership.cards if held.card]
-        fitting = [card for card in cards if self.definition in {None, card.card_definition_id}]
-        if len(cards) < len(membership.cards) and not fitting:
-            raise Retryable("Voucherify has not made the member's card yet.")
-        if len(fitting) != 1:
-            raise Permanent(
+    def _card_path(self, membership: _Membership) -> str:
+        """Return the path of the member's card; exactly one must match the definition."""
+        cards = [item.card for item in membership.cards if item.card]
+        matching = [card for card in cards if self.definition in {None, card.card_definition_id}]
+        if len(cards) < len(membership.cards) and not matching:
+            raise RetryableError("Voucherify has not created the member's card yet.")
+        if len(matching) != 1:
+            raise PermanentError(
                 "target",
-                f"The member has {len(fitting)} cards that fit: "
-                f"card_definition must name one of {self.program}.",
+                f"The member has {len(matching)} matching cards: "
+                f"set card_definition to one of {self.program}.",
             )
-        return (
-            f"{self._path}/members/{segment(membership.member.id)}/cards/{segment(fitting[0].id)}"
-        )
+        return f"{self._path}/members/{path_segment(membership.member.id)}/cards/{path_segment(matching[0].id)}"
 
     async def _transactions(self, card: str) -> AsyncIterator[_CardTransaction]:
         params = {"limit": "100"}
@@ -152,12 +160,12 @@ class MemberCards:
                 return
             params["cursor"] = page.cursor.next
 
-    def _receipt(self, transaction: _CardTransaction) -> Receipt:
+    def _receipt_of(self, transaction: _CardTransaction) -> Receipt:
         if transaction.status == "REJECTED":
             rejection = (transaction.details and transaction.details.rejection) or _Rejection()
-            words = self.api.clean(f"{rejection.reason}: {rejection.details}")
-            raise Permanent("rejected", f"Voucherify rejected the points: {words}")
-        return Receipt(transaction.id, settled=transaction.status == "APPROVED")
+            text = self.api.sanitize(f"{rejection.reason}: {rejection.details}")
+            raise PermanentError("rejected", f"Voucherify rejected the points: {text}")
+        return Receipt(transaction.id, booked=transaction.status == "APPROVED")
 
     @property
     def _path(self) -> str:

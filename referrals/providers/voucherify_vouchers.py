@@ -1,4 +1,4 @@
-"""Voucherify's API v1: credit on gift cards, and points on loyalty cards, both vouchers of a campaign."""
+"""Voucherify API v1: credit on gift cards and points on loyalty cards, which are vouchers of a campaign."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import BaseModel
 
 from referrals.domain.money import decimals_of
-from referrals.providers import Grant, Permanent, Receipt, Retryable
-from referrals.providers.http_client import Api, Refusal, segment
+from referrals.providers import Grant, PermanentError, Receipt, RetryableError
+from referrals.providers.api_client import ProviderApi, RequestRejectedError, path_segment
 
-_ALREADY = {"duplicate_source_id", "voucher_already_published"}
+_ALREADY_PUBLISHED = {"duplicate_source_id", "voucher_already_published"}
 
 
 class _Voucher(BaseModel):
@@ -43,25 +43,25 @@ class _Balance(BaseModel):
 
 @dataclass(frozen=True)
 class _Vouchers(ABC):
-    """Cards that are vouchers of a campaign, one published to each customer, by API v1.
+    """Cards that are vouchers of a campaign, one published to each customer (API v1).
 
-    A look-up publishes one too where there is none, because only a publication tells which is the customer's.
+    A look-up also publishes a card if the customer has none, because only a publication returns the customer's code.
     """
 
-    api: Api
+    api: ProviderApi
     campaign: str
 
     @abstractmethod
     async def book(self, grant: Grant, *, reversal: bool) -> Receipt: ...
 
     async def look_up(self, grant: Grant, *, reversal: bool) -> Receipt | None:
-        async for transaction in self._transactions(await self._code(grant.customer)):
-            if transaction.source_id == grant.booking(reversal=reversal):
+        async for transaction in self._transactions(await self._publish_card(grant.customer)):
+            if transaction.source_id == grant.entry_key(reversal=reversal):
                 return Receipt(transaction.id)
         return None
 
-    async def _code(self, customer: str) -> str:
-        """The code of the customer's card, which is always the same one."""
+    async def _publish_card(self, customer: str) -> str:
+        """Publish the customer's card and return its code; a repeat returns the same code."""
         source = f"{self.campaign}/{customer}"
         try:
             publication = await self.api.send(
@@ -75,18 +75,18 @@ class _Vouchers(ABC):
                     "customer": {"source_id": customer},
                 },
             )
-        except Refusal as refusal:
-            if refusal.code not in _ALREADY:
+        except RequestRejectedError as error:
+            if error.code not in _ALREADY_PUBLISHED:
                 raise
-            publication = await self._published(source)
+            publication = await self._find_publication(source)
         return publication.voucher.code
 
-    async def _published(self, source: str) -> _Publication:
+    async def _find_publication(self, source: str) -> _Publication:
         found = await self.api.send(
             "GET", "/v1/publications", _Publications, params={"source_id": source}
         )
         if not found.publications:
-            raise Retryable("Voucherify has published a card before, and does not show it yet.")
+            raise RetryableError("Voucherify published a card earlier but does not list it yet.")
         return found.publications[0]
 
     async def _transactions(self, code: str) -> AsyncIterator[_VoucherTransaction]:
@@ -94,7 +94,7 @@ class _Vouchers(ABC):
         while True:
             page = await self.api.send(
                 "GET",
-                f"/v1/vouchers/{segment(code)}/transactions",
+                f"/v1/vouchers/{path_segment(code)}/transactions",
                 _VoucherTransactions,
                 params=params,
             )
@@ -106,50 +106,54 @@ class _Vouchers(ABC):
 
 
 class LoyaltyCards(_Vouchers):
-    """Points on cards of a loyalty campaign. They are booked after the answer, so the receipt is not settled."""
+    """Points on cards of a loyalty campaign. Voucherify books them after its response: the receipt is not booked."""
 
     async def book(self, grant: Grant, *, reversal: bool) -> Receipt:
-        code = await self._code(grant.customer)
+        code = await self._publish_card(grant.customer)
         body = {
-            "points": grant.change(reversal=reversal),
+            "points": grant.signed_amount(reversal=reversal),
             "reason": grant.reason,
-            "source_id": grant.booking(reversal=reversal),
+            "source_id": grant.entry_key(reversal=reversal),
         }
         if not reversal:
             body["expiration_type"] = "PROGRAM_RULES"
         await self.api.send(
             "POST",
-            f"/v1/loyalties/members/{segment(code)}/balance",
+            f"/v1/loyalties/members/{path_segment(code)}/balance",
             _Balance,
             body=body,
-            books=True,
+            changes_balance=True,
         )
-        return Receipt(None, settled=False)
+        return Receipt(None, booked=False)
 
 
 class GiftCards(_Vouchers):
-    """Credit on gift cards, whose currency is the project's."""
+    """Credit on gift cards, in the project's currency."""
 
     async def book(self, grant: Grant, *, reversal: bool) -> Receipt:
-        amount = _hundredths(grant.change(reversal=reversal), grant.currency or "")
-        code = await self._code(grant.customer)
+        amount = _to_hundredths(grant.signed_amount(reversal=reversal), grant.currency or "")
+        code = await self._publish_card(grant.customer)
         body = {
             "amount": amount,
             "reason": grant.reason,
-            "source_id": grant.booking(reversal=reversal),
+            "source_id": grant.entry_key(reversal=reversal),
         }
         await self.api.send(
-            "POST", f"/v1/vouchers/{segment(code)}/balance", _Balance, body=body, books=True
+            "POST",
+            f"/v1/vouchers/{path_segment(code)}/balance",
+            _Balance,
+            body=body,
+            changes_balance=True,
         )
         return Receipt(None)
 
 
-def _hundredths(minor: int, currency: str) -> int:
-    """Minor units as Voucherify counts money of any currency: in hundredths of the major unit."""
+def _to_hundredths(minor: int, currency: str) -> int:
+    """Convert minor units to hundredths of the major unit, which Voucherify uses for every currency."""
     scale: int = 10 ** decimals_of(currency)
-    hundredths, rest = divmod(minor * 100, scale)
-    if rest:
-        raise Permanent(
-            "amount", f"Voucherify counts {currency} in hundredths, not in thousandths."
+    hundredths, remainder = divmod(minor * 100, scale)
+    if remainder:
+        raise PermanentError(
+            "amount", f"Voucherify stores {currency} in hundredths, not in thousandths."
         )
     return hundredths

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from referrals.providers import Permanent
+from referrals.providers import PermanentError
 from referrals.store import schema
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import lists
 from tests.channels.conftest import Mailbox
-from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.fake_provider import Vendor
-from tests.harness.world import World, open_world
+from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.engine.vendor import Vendor
+from tests.engine.world import World, open_world
 
 OPS = "ops@shop.example"
 FAY = {"id": "fay", "name": "Fay", "email": "fay@example.com", "phone": "+4915112345678"}
@@ -42,7 +42,7 @@ async def test_a_reward_that_is_parked_tells_the_operator_by_mail(
     database_url: str, mailbox: Mailbox
 ):
     vendor = Vendor()
-    vendor.faults = [("before", Permanent("unknown_member", "There is no such member."))]
+    vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
     rewards = {"provider": "http", "friend": POINTS_50, "tiers": []}
     async with open_world(database_url, providers={"http": vendor}, **settings(mailbox)) as world:
         await fays_coupon_fails(world, rewards=rewards)

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from referrals.http_client import open_client
 from referrals.providers import Grant, Provider
-from referrals.providers.http import HttpProvider
+from referrals.providers.http_endpoint import HttpProvider
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
 from tests.providers import fake_talon_one, fake_voucherify

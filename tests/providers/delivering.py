@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from referrals.providers import Ambiguous, Grant, Provider, Receipt, Retryable
+from referrals.providers import Grant, OutcomeUnknownError, Provider, Receipt, RetryableError
 from tests.providers.vendors import Vendor
 
 CUSTOMERS = ["cus_1", "a/b c%", "Zoë", "fay@example.com", "+4915112345678", "x?y#z"]
@@ -31,11 +31,11 @@ async def deliver(
                     receipt = await provider.roll_back(grant, reference)
                 elif receipt is None:
                     receipt = await provider.grant(grant)
-            if receipt.settled:
+            if receipt.booked:
                 return receipt
-        except Retryable:
+        except RetryableError:
             pass
-        except (Ambiguous, TimeoutError):
+        except (OutcomeUnknownError, TimeoutError):
             await vendor.quiet()
         await asyncio.sleep(0.01)
     raise AssertionError(f"not settled after {ATTEMPTS} attempts: {grant}")

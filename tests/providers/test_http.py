@@ -7,8 +7,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from referrals.providers import Permanent, Receipt, Spent
-from referrals.providers.http import HttpProvider, _held, _Signature
+from referrals.providers import InsufficientBalanceError, PermanentError, Receipt
+from referrals.providers.http_endpoint import (
+    HttpProvider,
+    _remaining_balance,
+    _StandardWebhooksAuth,
+)
 from tests.providers.conftest import WAYS, endpoint
 from tests.providers.fake_endpoint import FakeEndpoint
 
@@ -66,14 +70,14 @@ async def test_a_repeat_is_a_receipt_whether_it_is_answered_200_or_409(vendor, p
 async def test_a_409_for_a_key_that_is_not_there_is_a_refusal(vendor, provider):
     vendor.confused = True
 
-    with pytest.raises(Permanent) as refused:
+    with pytest.raises(PermanentError) as refused:
         await provider.grant(GRANT)
 
     assert refused.value.code == "http_409"
 
 
 async def test_a_refusal_has_the_endpoints_key_and_words(provider):
-    with pytest.raises(Permanent, match="The account is closed") as refused:
+    with pytest.raises(PermanentError, match="The account is closed") as refused:
         await provider.grant(replace(GRANT, target={"closed": True}))
 
     assert refused.value.code == "account_closed"
@@ -85,7 +89,7 @@ async def test_what_takes_a_while_is_settled_later(vendor, provider):
     receipts = [await provider.grant(GRANT), await provider.look_up(GRANT)]
     receipts.append(await provider.look_up(GRANT))
 
-    assert receipts == [Receipt("r1", settled=False)] * 2 + [Receipt("r1")]
+    assert receipts == [Receipt("r1", booked=False)] * 2 + [Receipt("r1")]
 
 
 def test_the_signature_is_the_one_of_the_standards_example():
@@ -98,7 +102,7 @@ def test_the_signature_is_the_one_of_the_standards_example():
         content=b'{"event_type":"ping","data":{"success":true}}',
     )
 
-    next(_Signature(secret, lambda: clock).sync_auth_flow(request))
+    next(_StandardWebhooksAuth(secret, lambda: clock).sync_auth_flow(request))
 
     assert request.headers["webhook-timestamp"] == "1731705121"
     signature = "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="
@@ -116,14 +120,14 @@ async def test_a_roll_back_of_more_than_is_left_tells_what_is_left(vendor, provi
     await provider.grant(GRANT)
     vendor.held = "10.00"
 
-    with pytest.raises(Spent) as refused:
+    with pytest.raises(InsufficientBalanceError) as refused:
         await provider.roll_back(GRANT, "r1")
-    await provider.roll_back(replace(GRANT, amount=refused.value.held), "r1")
+    await provider.roll_back(replace(GRANT, amount=refused.value.remaining), "r1")
 
-    assert refused.value.held == 1000
+    assert refused.value.remaining == 1000
     assert sum(entry.amount for entry in vendor.books) == 1550
 
 
 @pytest.mark.parametrize("told", [{}, {"held": None}, {"held": "1e3"}, {"held": [1]}])
 async def test_an_endpoint_that_does_not_say_what_is_left_has_nothing_left(vendor, provider, told):
-    assert _held(told, "EUR") == _held(told, None) == 0
+    assert _remaining_balance(told, "EUR") == _remaining_balance(told, None) == 0

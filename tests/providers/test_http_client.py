@@ -8,9 +8,14 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from referrals.http_client import MAX_ANSWER, MAX_WORDS, open_client
-from referrals.providers import Ambiguous, Permanent, Retryable, RetryAfter
-from referrals.providers.http_client import Api, Nothing, Refusal, segment
+from referrals.http_client import MAX_ERROR_LENGTH, MAX_RESPONSE_BYTES, open_client
+from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError, RetryAfterError
+from referrals.providers.api_client import (
+    IgnoredBody,
+    ProviderApi,
+    RequestRejectedError,
+    path_segment,
+)
 from tests.providers.fake_endpoint import FakeEndpoint
 from tests.providers.vendors import LEAK, TOKEN
 
@@ -19,7 +24,7 @@ SECONDS = 1792567680  # DATE
 CREDENTIALS = {"Authorization": f"Key-v1 {TOKEN}"}
 
 
-def api(answer, timeout=1, **options) -> Api:
+def api(answer, timeout=1, **options) -> ProviderApi:
     """One whose vendor answers each request by the function, or with what is given."""
 
     def handler(request):
@@ -29,42 +34,80 @@ def api(answer, timeout=1, **options) -> Api:
         )
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(handler), timeout=timeout)
-    return Api(client, "The vendor", "https://vendor.example/base", CREDENTIALS, **options)
+    return ProviderApi(client, "The vendor", "https://vendor.example/base", CREDENTIALS, **options)
 
 
-async def outcome(vendor: Api, *, books: bool) -> Exception:
-    with pytest.raises((Retryable, Permanent, Ambiguous)) as raised:
-        await vendor.send("POST", "/x", Nothing, body={}, books=books)
+async def outcome(vendor: ProviderApi, *, changes_balance: bool) -> Exception:
+    with pytest.raises((RetryableError, PermanentError, OutcomeUnknownError)) as raised:
+        await vendor.send("POST", "/x", IgnoredBody, body={}, changes_balance=changes_balance)
     return raised.value
 
 
 @pytest.mark.parametrize(
     ("response", "booking", "other", "code"),
     [
-        (httpx.Response(500, json={"message": "x"}), Ambiguous, Retryable, None),
-        (httpx.Response(502, text="<h1>Bad gateway</h1>"), Ambiguous, Retryable, None),
-        (httpx.Response(503), Ambiguous, Retryable, None),
-        (httpx.Response(408), Ambiguous, Retryable, None),
-        (httpx.Response(200, text="<h1>Hello</h1>"), Ambiguous, Retryable, None),
-        (httpx.Response(200, text="[" * 100_000), Ambiguous, Retryable, None),
-        (httpx.Response(200, json=["another", "shape"]), Ambiguous, Retryable, None),
-        (httpx.Response(429), RetryAfter, RetryAfter, None),
-        (httpx.Response(423, json={"key": "non_active_program"}), Retryable, Retryable, None),
-        (httpx.Response(425), Retryable, Retryable, None),
-        (httpx.Response(400, json={"key": "multiple_requests"}), Retryable, Retryable, None),
-        (httpx.Response(401), Permanent, Permanent, "credentials"),
-        (httpx.Response(403, json={"key": "whatever"}), Permanent, Permanent, "credentials"),
-        (httpx.Response(301), Permanent, Permanent, "redirect"),
-        (httpx.Response(404), Refusal, Refusal, "http_404"),
-        (httpx.Response(400, json={"key": "not_published"}), Refusal, Refusal, "not_published"),
-        (httpx.Response(400, json={"key": "fay@example.com"}), Refusal, Refusal, "http_400"),
-        (httpx.Response(400, json={"key": ["?"], "errors": 7}), Refusal, Refusal, "http_400"),
+        (httpx.Response(500, json={"message": "x"}), OutcomeUnknownError, RetryableError, None),
+        (
+            httpx.Response(502, text="<h1>Bad gateway</h1>"),
+            OutcomeUnknownError,
+            RetryableError,
+            None,
+        ),
+        (httpx.Response(503), OutcomeUnknownError, RetryableError, None),
+        (httpx.Response(408), OutcomeUnknownError, RetryableError, None),
+        (httpx.Response(200, text="<h1>Hello</h1>"), OutcomeUnknownError, RetryableError, None),
+        (httpx.Response(200, text="[" * 100_000), OutcomeUnknownError, RetryableError, None),
+        (httpx.Response(200, json=["another", "shape"]), OutcomeUnknownError, RetryableError, None),
+        (httpx.Response(429), RetryAfterError, RetryAfterError, None),
+        (
+            httpx.Response(423, json={"key": "non_active_program"}),
+            RetryableError,
+            RetryableError,
+            None,
+        ),
+        (httpx.Response(425), RetryableError, RetryableError, None),
+        (
+            httpx.Response(400, json={"key": "multiple_requests"}),
+            RetryableError,
+            RetryableError,
+            None,
+        ),
+        (httpx.Response(401), PermanentError, PermanentError, "credentials"),
+        (
+            httpx.Response(403, json={"key": "whatever"}),
+            PermanentError,
+            PermanentError,
+            "credentials",
+        ),
+        (httpx.Response(301), PermanentError, PermanentError, "redirect"),
+        (httpx.Response(404), RequestRejectedError, RequestRejectedError, "http_404"),
+        (
+            httpx.Response(400, json={"key": "not_published"}),
+            RequestRejectedError,
+            RequestRejectedError,
+            "not_published",
+        ),
+        (
+            httpx.Response(400, json={"key": "fay@example.com"}),
+            RequestRejectedError,
+            RequestRejectedError,
+            "http_400",
+        ),
+        (
+            httpx.Response(400, json={"key": ["?"], "errors": 7}),
+            RequestRejectedError,
+            RequestRejectedError,
+            "http_400",
+        ),
     ],
 )
 async def test_a_status_is_taken_for_what_it_says_of_the_books(response, booking, other, code):
-    vendor = api(response, later={"multiple_requests"})
+    vendor = api(response, retryable_codes={"multiple_requests"})
 
-    errors = [await outcome(vendor, books=True), await outcome(vendor, books=False)]
+    errors = [
+        await outcome(vendor, changes_balance=True),
+        await outcome(vendor, changes_balance=False),
+    ]
 
     assert [type(error) for error in errors] == [booking, other]
     assert [getattr(error, "code", None) for error in errors] == [code, code]
@@ -73,23 +116,26 @@ async def test_a_status_is_taken_for_what_it_says_of_the_books(response, booking
 @pytest.mark.parametrize(
     ("error", "booking"),
     [
-        (httpx.ConnectError, Retryable),
-        (httpx.ConnectTimeout, Retryable),
-        (httpx.PoolTimeout, Retryable),
-        (httpx.WriteError, Ambiguous),
-        (httpx.WriteTimeout, Ambiguous),
-        (httpx.ReadError, Ambiguous),
-        (httpx.ReadTimeout, Ambiguous),
-        (httpx.RemoteProtocolError, Ambiguous),
+        (httpx.ConnectError, RetryableError),
+        (httpx.ConnectTimeout, RetryableError),
+        (httpx.PoolTimeout, RetryableError),
+        (httpx.WriteError, OutcomeUnknownError),
+        (httpx.WriteTimeout, OutcomeUnknownError),
+        (httpx.ReadError, OutcomeUnknownError),
+        (httpx.ReadTimeout, OutcomeUnknownError),
+        (httpx.RemoteProtocolError, OutcomeUnknownError),
     ],
 )
 async def test_only_what_was_never_sent_is_surely_not_booked(error, booking):
     def fail(request):
         raise error(LEAK)
 
-    errors = [await outcome(api(fail), books=True), await outcome(api(fail), books=False)]
+    errors = [
+        await outcome(api(fail), changes_balance=True),
+        await outcome(api(fail), changes_balance=False),
+    ]
 
-    assert [type(error) for error in errors] == [booking, Retryable]
+    assert [type(error) for error in errors] == [booking, RetryableError]
     assert "fay" not in str(errors)
 
 
@@ -110,7 +156,7 @@ async def test_only_what_was_never_sent_is_surely_not_booked(error, booking):
     ],
 )
 async def test_a_limit_says_how_long_to_wait(headers, seconds):
-    error = await outcome(api(httpx.Response(429, headers=headers)), books=True)
+    error = await outcome(api(httpx.Response(429, headers=headers)), changes_balance=True)
 
     assert error.after == timedelta(seconds=seconds)
 
@@ -125,7 +171,7 @@ async def test_a_limit_says_how_long_to_wait(headers, seconds):
 )
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
 async def test_errors_carry_the_vendors_words_without_secrets_and_contact_details(status, body):
-    error = await outcome(api(httpx.Response(status, json=body)), books=True)
+    error = await outcome(api(httpx.Response(status, json=body)), changes_balance=True)
 
     text = "".join(traceback.format_exception(error))
     assert "no such user" in text
@@ -135,10 +181,10 @@ async def test_errors_carry_the_vendors_words_without_secrets_and_contact_detail
 async def test_words_are_one_short_line():
     words = {"message": "no\n\x1b[31m no " * 10_000}
 
-    error = await outcome(api(httpx.Response(400, json=words)), books=True)
+    error = await outcome(api(httpx.Response(400, json=words)), changes_balance=True)
 
     assert str(error).isprintable()
-    assert len(str(error)) < MAX_WORDS + 50
+    assert len(str(error)) < MAX_ERROR_LENGTH + 50
 
 
 async def test_a_redirect_is_not_followed_and_not_told():
@@ -148,7 +194,7 @@ async def test_a_redirect_is_not_followed_and_not_told():
         seen.append(request.url.host)
         return httpx.Response(307, headers={"Location": "https://elsewhere.example/fay@x"})
 
-    error = await outcome(api(redirect), books=True)
+    error = await outcome(api(redirect), changes_balance=True)
 
     assert seen == ["vendor.example"]
     assert error.code == "redirect"
@@ -163,10 +209,10 @@ async def test_a_huge_answer_is_not_read_to_its_end():
             sent.append(2**20)
             yield b" " * 2**20
 
-    error = await outcome(api(httpx.Response(200, content=endless())), books=True)
+    error = await outcome(api(httpx.Response(200, content=endless())), changes_balance=True)
 
-    assert type(error) is Ambiguous
-    assert sum(sent) <= MAX_ANSWER + 2**20
+    assert type(error) is OutcomeUnknownError
+    assert sum(sent) <= MAX_RESPONSE_BYTES + 2**20
 
 
 async def test_an_answer_that_trickles_is_given_up_when_its_time_is_over():
@@ -178,9 +224,11 @@ async def test_an_answer_that_trickles_is_given_up_when_its_time_is_over():
             yield b" "
 
     async with asyncio.timeout(5):
-        error = await outcome(api(httpx.Response(200, content=trickle()), timeout=0.02), books=True)
+        error = await outcome(
+            api(httpx.Response(200, content=trickle()), timeout=0.02), changes_balance=True
+        )
 
-    assert type(error) is Ambiguous
+    assert type(error) is OutcomeUnknownError
 
 
 async def test_the_environment_names_no_proxy_and_an_answer_no_other_host(monkeypatch):
@@ -197,8 +245,10 @@ async def test_urls_with_customers_in_them_are_not_logged(client, start, caplog)
     caplog.set_level(logging.DEBUG)
     vendor = await start(FakeEndpoint())
 
-    with pytest.raises(Refusal):
-        await Api(client, "It", vendor.url, {}).send("GET", "/fay%40example.com", Nothing)
+    with pytest.raises(RequestRejectedError):
+        await ProviderApi(client, "It", vendor.url, {}).send(
+            "GET", "/fay%40example.com", IgnoredBody
+        )
 
     assert "fay" not in caplog.text
 
@@ -208,9 +258,9 @@ async def test_a_cancelled_call_gives_its_connection_back(start):
     vendor = await start(FakeEndpoint())
 
     async with open_client() as client:
-        it = Api(client, "It", vendor.url, {})
+        it = ProviderApi(client, "It", vendor.url, {})
         for rounds in range(60):
-            call = asyncio.create_task(it.send("GET", "/x", Nothing))
+            call = asyncio.create_task(it.send("GET", "/x", IgnoredBody))
             for _ in range(rounds):
                 await asyncio.sleep(0)
             call.cancel()
@@ -232,13 +282,13 @@ async def test_a_cancelled_call_gives_its_connection_back(start):
     ],
 )
 def test_a_base_url_that_is_no_plain_address_is_refused(url):
-    with pytest.raises(ValueError, match="must be like https") as refused:
-        Api(httpx.AsyncClient(), "The vendor", url, {})
+    with pytest.raises(ValueError, match="must look like https") as refused:
+        ProviderApi(httpx.AsyncClient(), "The vendor", url, {})
 
     assert "u:p" not in str(refused.value)
 
 
 @pytest.mark.parametrize("customer", ["", ".", ".."])
 def test_a_customer_that_would_be_another_path_is_refused(customer):
-    with pytest.raises(Permanent, match="cannot stand in a path"):
-        segment(customer)
+    with pytest.raises(PermanentError, match="must not be empty"):
+        path_segment(customer)

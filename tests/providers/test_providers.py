@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from referrals.providers import Ambiguous, Permanent, Retryable, RetryAfter
-from referrals.providers.http import HttpProvider
+from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError, RetryAfterError
+from referrals.providers.http_endpoint import HttpProvider
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
 from tests.providers.conftest import WAYS
@@ -27,8 +27,8 @@ async def test_a_grant_is_booked_once_and_found_again_and_rolled_back(case):
     assert await case.provider.look_up(grant, reversal=True) is None
     await deliver(case.provider, grant, case.vendor, reversal=True, reference=given.reference)
 
-    assert (await case.provider.look_up(grant)).settled
-    assert (await case.provider.look_up(grant, reversal=True)).settled
+    assert (await case.provider.look_up(grant)).booked
+    assert (await case.provider.look_up(grant, reversal=True)).booked
     assert case.vendor.books == [
         Entry(grant.key, grant.amount),
         Entry(f"{grant.key}:roll_back", -grant.amount),
@@ -55,11 +55,11 @@ async def test_a_fault_of_the_booking_call_is_told_for_what_it_is(case, fault):
     before = len(case.vendor.requests)
     case.vendor.faults.extend([None] * (before - 1) + [fault])
 
-    with pytest.raises((Retryable, Ambiguous)) as raised:
+    with pytest.raises((RetryableError, OutcomeUnknownError)) as raised:
         await case.hasty.grant(replace(case.grant, key="k2", customer="cus_new"))
 
     await case.vendor.quiet()
-    assert type(raised.value) is (RetryAfter if fault == "limit" else Ambiguous)
+    assert type(raised.value) is (RetryAfterError if fault == "limit" else OutcomeUnknownError)
     assert len(case.vendor.requests) == 2 * before
     assert ("k2" in {entry.key for entry in case.vendor.books}) == fault.endswith("_done")
     assert not any(secret in str(raised.value) for secret in (TOKEN, "fay@", "1234567"))
@@ -72,7 +72,7 @@ async def test_a_fault_of_the_first_of_several_calls_books_nothing(case, fault):
         return
     case.vendor.faults.append(fault)
 
-    with pytest.raises((Retryable, Ambiguous)):
+    with pytest.raises((RetryableError, OutcomeUnknownError)):
         await case.provider.grant(replace(case.grant, key="k2", customer="cus_new"))
     await deliver(case.provider, replace(case.grant, key="k2", customer="cus_new"), case.vendor)
 
@@ -84,7 +84,7 @@ async def test_a_fault_of_a_look_up_is_never_taken_for_nothing_booked(case, faul
     await deliver(case.provider, case.grant, case.vendor)
     case.vendor.faults.append(fault)
 
-    with pytest.raises(Retryable):
+    with pytest.raises(RetryableError):
         await case.provider.look_up(case.grant)
 
     assert await case.provider.look_up(case.grant)
@@ -101,7 +101,7 @@ async def test_wrong_credentials_are_the_operators_affair(name, client, start):
     }
     provider = wrong[name.split("_points")[0].split("_gift")[0].split("_ev")[0].split("_loy")[0]]()
 
-    with pytest.raises(Permanent) as refused:
+    with pytest.raises(PermanentError) as refused:
         await provider.grant(way.grants(1)[0])
 
     assert refused.value.code == "credentials"
@@ -112,7 +112,7 @@ async def test_wrong_credentials_are_the_operators_affair(name, client, start):
 async def test_a_vendor_that_is_not_there_can_be_tried_again(case, client):
     provider = case.way.provider(client, type("Gone", (), {"url": "http://127.0.0.1:1"}))
 
-    with pytest.raises(Retryable, match="is not reached: ConnectError"):
+    with pytest.raises(RetryableError, match="could not be reached: ConnectError"):
         await provider.grant(case.grant)
 
 
@@ -150,7 +150,7 @@ async def test_a_target_that_cannot_work_is_refused(client, provider, target, ki
 
     with pytest.raises(ValidationError, match=words):
         it.check_target(target, kind)
-    with pytest.raises(Permanent, match="target cannot take rewards") as refused:
+    with pytest.raises(PermanentError, match="target cannot be used for rewards") as refused:
         await it.grant(replace(way.grants(1)[0], type=kind, target=target))
 
     assert refused.value.code == "target"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from referrals.providers import Permanent, Retryable
+from referrals.providers import PermanentError, RetryableError
 from referrals.providers.talon_one import TalonOne
 from tests.providers.conftest import LOYALTY, WAYS, talon_one
 from tests.providers.delivering import deliver
@@ -39,7 +39,7 @@ async def test_parallel_updates_are_answered_409_too_and_can_be_tried_again(
 ):
     vendor.parallel = 1
 
-    with pytest.raises(Retryable, match="Too many requests are updating this profile"):
+    with pytest.raises(RetryableError, match="Too many requests are updating this profile"):
         await provider.grant(grant)
 
     assert vendor.books == []
@@ -49,13 +49,13 @@ async def test_an_event_that_no_rule_answers_is_no_grant(vendor, provider):
     vendor.rules = False
 
     for ask in (provider.grant, provider.grant, provider.look_up):
-        with pytest.raises(Permanent, match="none of its rules gave anything") as refused:
+        with pytest.raises(PermanentError, match="no rule of it granted anything") as refused:
             await ask(CREDIT)
         assert refused.value.code == "no_effect"
 
 
 async def test_an_event_that_is_not_defined_is_refused_with_the_vendors_words(provider):
-    with pytest.raises(Permanent, match="no event type unknown") as refused:
+    with pytest.raises(PermanentError, match="no event type unknown") as refused:
         await provider.grant(replace(CREDIT, target={"event": "unknown"}))
 
     assert refused.value.code == "http_400"
@@ -72,7 +72,7 @@ async def test_points_go_by_event_too(vendor, provider):
 async def test_points_of_a_programme_need_the_management_key(client, vendor):
     provider = TalonOne(client, vendor.url, SecretStr(TOKEN))
 
-    with pytest.raises(Permanent, match="Management API") as refused:
+    with pytest.raises(PermanentError, match="Management API") as refused:
         await provider.grant(POINTS)
 
     assert refused.value.code == "credentials"
@@ -98,7 +98,7 @@ async def test_points_go_to_the_subledger_of_the_campaign(vendor, provider, subl
 
 
 async def test_a_programme_that_is_not_there_is_refused(provider):
-    with pytest.raises(Permanent, match="loyalty program not found") as refused:
+    with pytest.raises(PermanentError, match="loyalty program not found") as refused:
         await provider.grant(replace(POINTS, target={"loyalty": {"program": 7}}))
 
     assert refused.value.code == "http_404"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from referrals.providers import Permanent, Retryable
+from referrals.providers import PermanentError, RetryableError
 from tests.providers.conftest import WAYS, voucherify
 from tests.providers.delivering import deliver
 from tests.providers.fake_voucherify import DEFINITION, PAGE, FakeVoucherify
@@ -47,7 +47,7 @@ async def test_points_are_settled_when_they_are_approved(vendor, provider):
     receipt = await provider.grant(POINTS)
     looks = [await provider.look_up(POINTS) for _ in range(3)]
 
-    assert [receipt.settled, *(look.settled for look in looks)] == [False, False, True, True]
+    assert [receipt.booked, *(look.booked for look in looks)] == [False, False, True, True]
     assert {look.reference for look in looks} == {receipt.reference}
 
 
@@ -58,7 +58,7 @@ async def test_points_that_are_rejected_later_are_told_and_can_be_granted_again(
 
     for _ in range(2):
         with pytest.raises(
-            Permanent, match=r"limit_exceeded: Too many points for \[removed\]"
+            PermanentError, match=r"limit_exceeded: Too many points for \[removed\]"
         ) as no:
             await provider.look_up(POINTS)
         assert no.value.code == "rejected"
@@ -72,12 +72,12 @@ async def test_points_that_are_rejected_later_are_told_and_can_be_granted_again(
 async def test_a_programme_that_is_not_active_is_waited_for(vendor, provider):
     vendor.program_status = "INACTIVE"
 
-    with pytest.raises(Retryable, match="non_active_program"):
+    with pytest.raises(RetryableError, match="non_active_program"):
         await provider.grant(POINTS)
 
 
 async def test_a_programme_that_is_not_there_is_refused(vendor, provider):
-    with pytest.raises(Permanent) as refused:
+    with pytest.raises(PermanentError) as refused:
         await provider.grant(replace(POINTS, target={"program": "lprg_0"}))
 
     assert refused.value.code == "not_found"
@@ -90,7 +90,7 @@ async def test_of_several_cards_the_campaign_names_one(vendor, provider):
 
     await deliver(provider, named, vendor)
     for grant, count in ((POINTS, 2), (wrong, 0)):
-        with pytest.raises(Permanent, match=f"has {count} cards that fit") as refused:
+        with pytest.raises(PermanentError, match=f"has {count} matching cards") as refused:
             await provider.grant(grant)
         assert refused.value.code == "target"
 
@@ -103,7 +103,7 @@ async def test_a_card_that_is_not_made_yet_is_waited_for(vendor, provider):
     await provider.grant(POINTS)
     vendor.members[POINTS.customer][0]["card"] = None
 
-    with pytest.raises(Retryable, match="has not made the member's card yet"):
+    with pytest.raises(RetryableError, match="has not created the member's card yet"):
         await provider.look_up(POINTS)
 
 
@@ -112,7 +112,7 @@ async def test_a_booking_is_found_behind_many_newer_ones(vendor, provider, grant
     for number in range(3 * PAGE):
         await deliver(provider, replace(grant, key=f"k{number}"), vendor)
 
-    assert (await provider.look_up(replace(grant, key="k0"))).settled
+    assert (await provider.look_up(replace(grant, key="k0"))).booked
     assert await provider.look_up(replace(grant, key="k")) is None
 
 
@@ -121,7 +121,7 @@ async def test_points_of_the_old_api_are_not_settled_before_they_are_listed(vend
     await vendor.quiet()
     found = await provider.look_up(LEGACY)
 
-    assert (receipt.settled, found.settled) == (False, True)
+    assert (receipt.booked, found.booked) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_credit_is_counted_in_hundredths_of_any_currency(
 
 
 async def test_an_amount_that_hundredths_cannot_tell_is_refused(vendor, provider):
-    with pytest.raises(Permanent, match="KWD in hundredths") as refused:
+    with pytest.raises(PermanentError, match="KWD in hundredths") as refused:
         await provider.grant(replace(GIFT, amount=1_234, currency="KWD"))
 
     assert refused.value.code == "amount"
@@ -150,7 +150,7 @@ async def test_an_amount_that_hundredths_cannot_tell_is_refused(vendor, provider
 async def test_a_campaign_without_cards_left_is_refused_with_the_vendors_key(provider, target):
     grant = replace(LEGACY if "loyalty_campaign" in target else GIFT, target=target)
 
-    with pytest.raises(Permanent) as refused:
+    with pytest.raises(PermanentError) as refused:
         await provider.grant(grant)
 
     assert refused.value.code == "no_voucher_suitable_for_publication"
@@ -173,5 +173,5 @@ async def test_a_publication_that_is_not_shown_yet_is_waited_for(vendor, provide
     vendor.repeats, vendor.listing = ["duplicate_source_id"], False
     await provider.grant(GIFT)
 
-    with pytest.raises(Retryable, match="does not show it yet"):
+    with pytest.raises(RetryableError, match="does not list it yet"):
         await provider.look_up(GIFT)

@@ -1,4 +1,4 @@
-"""How often a provider is called: turns are handed out here, to all workers."""
+"""Rate limits of the providers, shared by all workers."""
 
 from datetime import datetime, timedelta
 
@@ -8,16 +8,17 @@ from referrals.store.db.sql import Tx, insert, locked, one
 from referrals.store.schema import paces
 
 
-async def take_turn(
-    tx: Tx, provider: str, per_second: float, now: datetime, patience: timedelta
+async def reserve_call(
+    tx: Tx, provider: str, calls_per_second: float, now: datetime, max_wait: timedelta
 ) -> timedelta:
-    """How long the caller waits for its turn; where that is longer than its patience, it has taken none."""
+    """Reserve the next free call and return the delay until it; reserve nothing if it exceeds `max_wait`."""
     await tx.execute(
         insert(tx, paces).values(provider=provider, free_at=now).on_conflict_do_nothing()
     )
     row = await one(tx, locked(select(paces.c.free_at).where(paces.c.provider == provider)))
-    turn: datetime = max(row.free_at, now)
-    if turn - now <= patience:
-        free_at = turn + timedelta(seconds=1 / per_second)
-        await tx.execute(paces.update().where(paces.c.provider == provider).values(free_at=free_at))
-    return turn - now
+    call_at: datetime = max(row.free_at, now)
+    if call_at - now <= max_wait:
+        next_call_at = call_at + timedelta(seconds=1 / calls_per_second)
+        own = paces.c.provider == provider
+        await tx.execute(paces.update().where(own).values(free_at=next_call_at))
+    return call_at - now

@@ -1,7 +1,8 @@
-"""Rewards that another provider issues: our row first, then the call, then the provider's word on our row.
+"""Rewards issued by an external provider: update our row, call the provider, then store the outcome on our row.
 
-A reward is worked on by one activity at a time, its workflow's. `granting` and `rolling_back` are written before the
-call, so that whoever comes after a crash knows that the provider may have booked it, and looks before calling again.
+Only one activity at a time works on a reward, the one of its workflow. The states `granting` and `rolling_back` are
+written before the call. After a crash, the next attempt therefore knows that the provider may have booked the request,
+and looks it up before repeating it.
 """
 
 from dataclasses import dataclass, replace
@@ -26,69 +27,77 @@ from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, is
 from referrals.store.schema import milestones, referrals, rewards
 
 REJECTED = "rejected"
-"""The code of a refusal that came after the provider had taken the call: it has booked nothing."""
-ATTEMPTS_SPENT = "attempts_spent"
+"""Error code if the provider accepted a request and rejected it later: nothing is booked."""
+ATTEMPTS_EXHAUSTED = "attempts_spent"
 
-WORKED_ON = frozenset({RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK})
+IN_PROGRESS = frozenset({RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK})
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is to be done about a reward at its provider."""
+class ProviderTask:
+    """Next step of a reward at its provider."""
 
     reward: Row[Any]
     customer: str
-    """The caller's own id, by which the provider knows the customer too."""
+    """External id of the customer, which the provider uses too."""
     repeated: bool
-    """It was called before: the provider may have booked it."""
+    """An earlier attempt called the provider, so the request may be booked."""
     owed: int
-    """Of what is to be taken back, what the customer has spent already."""
+    """Part of the amount that the customer has spent, so that it cannot be reversed."""
 
     @property
-    def taken(self) -> bool:
-        """The provider has taken the last call of the present state, and has yet to book it."""
+    def accepted(self) -> bool:
+        """Return whether the provider accepted the last request of this state without booking it yet."""
         return self.reward.taken_at is not None
 
 
-class NotYet(Exception):
-    """An earlier call may have booked the reward, which the provider's books do not show yet."""
+class NotVisibleYet(Exception):
+    """An earlier request may be booked, but a look-up may not see it before `delay` is over."""
 
-    def __init__(self, wait: timedelta) -> None:
+    def __init__(self, delay: timedelta) -> None:
         super().__init__()
-        self.wait = wait
+        self.delay = delay
 
 
 class Superseded(Exception):
-    """A later attempt has taken the reward up."""
+    """A later attempt is already working on the reward."""
 
 
-async def begin(tx: Tx, reward_id: str, now: datetime) -> Work | None:
-    """Take the next step up, and count the attempt; None where there is nothing to do (any more). Raises NotYet."""
+async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
+    """Start the next step and count the attempt; return None if there is nothing to do.
+
+    Raises:
+        NotVisibleYet: an earlier request may still become visible.
+    """
     scene, reward = await _locked(tx, reward_id, now)
-    if reward.state in WORKED_ON and reward.unclear_until and reward.unclear_until > now:
-        raise NotYet(reward.unclear_until - now)
+    if reward.state in IN_PROGRESS and reward.unclear_until and reward.unclear_until > now:
+        raise NotVisibleYet(reward.unclear_until - now)
     if reward.state == RewardState.PENDING:
         if not is_due(reward, scene.campaign.rewards.approval, now):
             return None
         await set_reward(tx, reward, RewardState.GRANTING, attempts=1)
-    elif reward.state in WORKED_ON:
+    elif reward.state in IN_PROGRESS:
         await set_reward(tx, reward, RewardState(reward.state), attempts=reward.attempts + 1)
     else:
         return None
     customer = await profiles.get(tx, reward.customer_id)
     owed = await ledger.owed_for(tx, reward)
     repeated = reward.called_at is not None
-    return Work(await _get(tx, reward_id), customer.external_id, repeated, owed)
+    return ProviderTask(await _get(tx, reward_id), customer.external_id, repeated, owed)
 
 
-async def calling(tx: Tx, work: Work, now: datetime, until: datetime) -> None:
-    """The provider is about to be called: until then its books may not show what comes of it. Raises Superseded."""
+async def mark_call_started(tx: Tx, task: ProviderTask, now: datetime, until: datetime) -> None:
+    """Record a call that starts now; until `until`, a look-up may not see its outcome.
+
+    Raises:
+        Superseded: a later attempt is working on the reward.
+    """
     statement = (
         rewards.update()
         .where(
-            rewards.c.id == work.reward.id,
-            rewards.c.state == work.reward.state,
-            rewards.c.attempts == work.reward.attempts,
+            rewards.c.id == task.reward.id,
+            rewards.c.state == task.reward.state,
+            rewards.c.attempts == task.reward.attempts,
         )
         .values(called_at=now, unclear_until=until)
     )
@@ -96,13 +105,13 @@ async def calling(tx: Tx, work: Work, now: datetime, until: datetime) -> None:
         raise Superseded
 
 
-async def unclear(tx: Tx, reward_id: str, until: datetime | None) -> None:
-    """How the last call ended: it has booked nothing (None), or what it has booked is seen by then."""
+async def mark_outcome_unknown(tx: Tx, reward_id: str, until: datetime | None) -> None:
+    """Record that a look-up sees the outcome of the last call by `until`; None means that nothing was booked."""
     await tx.execute(rewards.update().where(rewards.c.id == reward_id).values(unclear_until=until))
 
 
-async def granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
-    """The provider has it. If the referral was rolled back meanwhile, the reward goes back next."""
+async def mark_granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
+    """Record that the provider booked the grant. Start its roll-back if the referral was rolled back meanwhile."""
     scene, reward = await _locked(tx, reward_id, now)
     if reward.state != RewardState.GRANTING:
         return
@@ -113,8 +122,8 @@ async def granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) 
     await confirmation.finish(tx, scene)
 
 
-async def found(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
-    """The grant that is to be taken back was booked."""
+async def mark_booked(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
+    """Record that a grant which is being rolled back was booked."""
     values = {"granted_at": now, "reference": reference, "taken_at": None, "unclear_until": None}
     await tx.execute(
         rewards.update()
@@ -123,21 +132,21 @@ async def found(tx: Tx, reward_id: str, reference: str | None, now: datetime) ->
     )
 
 
-async def owe(tx: Tx, reward_id: str, amount: int, now: datetime) -> None:
-    """So much more of the reward is spent, and cannot be taken back."""
+async def record_debt(tx: Tx, reward_id: str, amount: int, now: datetime) -> None:
+    """Record that the customer has spent this amount of the reward and owes it."""
     _, reward = await _locked(tx, reward_id, now)
     await ledger.owe(tx, reward, amount, f"Spent at {reward.provider}: {reward.reason}", now)
 
 
-async def rolled_back(tx: Tx, reward_id: str, now: datetime) -> None:
-    """The provider has taken back what the customer had left."""
+async def mark_rolled_back(tx: Tx, reward_id: str, now: datetime) -> None:
+    """Record that the provider reversed the grant, as far as the customer had the amount left."""
     scene, reward = await _locked(tx, reward_id, now)
     if reward.state == RewardState.ROLLING_BACK:
         await _close_rolled_back(tx, scene, reward, reward.reason or "Rolled back.")
 
 
-async def never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
-    """The provider's books have nothing to take back."""
+async def mark_never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
+    """Void a reward in roll-back whose grant the provider never booked."""
     scene, reward = await _locked(tx, reward_id, now)
     if reward.state == RewardState.ROLLING_BACK:
         reason = Reason("rolled_back", reward.reason or "Rolled back.")
@@ -145,7 +154,7 @@ async def never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
 
 
 async def _close_rolled_back(tx: Tx, scene: Scene, reward: Row[Any], sentence: str) -> None:
-    await unclear(tx, reward.id, None)
+    await mark_outcome_unknown(tx, reward.id, None)
     owed = await ledger.owed_for(tx, reward)
     data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     reason = Reason("rolled_back", sentence)
@@ -172,8 +181,8 @@ def about(reward: Row[Any], reason: str = "") -> dict[str, Any]:
     }
 
 
-async def taken(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
-    """The provider has taken the call and will book it: from now on it is only asked, not called again."""
+async def mark_accepted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
+    """Record that the provider accepted the request and books it later. Poll from now on; do not repeat it."""
     await tx.execute(
         rewards.update()
         .where(rewards.c.id == reward_id)
@@ -185,27 +194,27 @@ async def taken(tx: Tx, reward_id: str, reference: str | None, now: datetime) ->
     )
 
 
-async def note_error(
-    tx: Tx, reward_id: str, code: str, sentence: str, retry_at: datetime | None
+async def record_error(
+    tx: Tx, reward_id: str, code: str, message: str, retry_at: datetime | None
 ) -> None:
-    """What the last attempt met; it is tried again at `retry_at`."""
+    """Record the error of the last attempt, and when the next attempt starts."""
     await tx.execute(
         rewards.update()
         .where(rewards.c.id == reward_id)
-        .values(error_code=code, error=sentence, retry_at=retry_at)
+        .values(error_code=code, error=message, retry_at=retry_at)
     )
 
 
-async def park(tx: Tx, reward_id: str, code: str, sentence: str, now: datetime) -> None:
-    """Failed: in sight, with the provider's words, until an operator retries or voids it."""
+async def mark_failed(tx: Tx, reward_id: str, code: str, message: str, now: datetime) -> None:
+    """Mark the reward as failed, with the provider's message, until an operator retries or voids it."""
     scene, reward = await _locked(tx, reward_id, now)
-    if reward.state not in WORKED_ON:
+    if reward.state not in IN_PROGRESS:
         return
     if reward.state == RewardState.GRANTING and await _taken_back(tx, scene):
-        # Whether the provider has it after all is seen when it is taken back.
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=sentence, **UNCALLED)
+        # The roll-back finds out whether the provider booked it.
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=message, **UNCALLED)
         return
-    await confirmation.park(tx, scene, reward, Reason(code, sentence))
+    await confirmation.park(tx, scene, reward, Reason(code, message))
 
 
 async def command(tx: Tx, event_id: str, now: datetime) -> None:
@@ -229,7 +238,7 @@ async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
     back = await _taken_back(tx, scene) or reward.granted_at is not None
     state = RewardState.ROLLING_BACK if back else RewardState.GRANTING
     values: dict[str, Any] = {"retry_at": None}
-    if reward.error_code in (REJECTED, ATTEMPTS_SPENT):
+    if reward.error_code in (REJECTED, ATTEMPTS_EXHAUSTED):
         values["taken_at"] = None  # it will not come any more
     if reward.error_code == REJECTED:
         values |= UNCALLED  # nothing is booked: the next call is a first one

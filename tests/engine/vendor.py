@@ -1,0 +1,83 @@
+"""A provider in the test's own process, with a ledger that shows what it books some time later."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from referrals.providers import Grant, InsufficientBalanceError, PermanentError, Receipt
+
+
+class Vendor:
+    """`faults` are raised by the next bookings, "before" or "after" they are booked."""
+
+    name = "http"
+
+    def __init__(self, visible_after: timedelta = timedelta(0)) -> None:
+        self.visible_after = visible_after
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.books: dict[str, int] = {}
+        self.visible: dict[str, datetime] = {}
+        self.prompt = True
+        """Whether it books at once; what it has only accepted is booked by `settle`."""
+        self.accepted: dict[str, Grant] = {}
+        self.rejected: set[str] = set()
+        self.holds: int | None = None
+        """What the customers hold: no more is taken back."""
+        self.faults: list[tuple[str, Exception]] = []
+        self.down: Exception | None = None
+        self.calls = 0
+        self.gate: asyncio.Event | None = None
+
+    async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
+        if self.down:
+            raise self.down
+        key = grant.entry_key(reversal=reversal)
+        if key in self.books and self.visible[key] <= self.now():
+            return Receipt("ref")
+        if key in self.rejected:
+            raise PermanentError("rejected", "Over the limit.")
+        return None
+
+    async def grant(self, grant: Grant) -> Receipt:
+        if self.gate and not self.gate.is_set():
+            self.calls += 1
+            await self.gate.wait()
+        return await self._book(grant, reversal=False)
+
+    async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
+        return await self._book(grant, reversal=True)
+
+    async def _book(self, grant: Grant, *, reversal: bool) -> Receipt:
+        self.calls += 1
+        if self.down:
+            raise self.down
+        when, fault = self.faults.pop(0) if self.faults else ("", None)
+        if fault and when == "before":
+            raise fault
+        key = grant.entry_key(reversal=reversal)
+        if reversal and self.holds is not None and grant.amount > self.holds:
+            raise InsufficientBalanceError("The customer holds less.", self.holds)
+        if not self.prompt:
+            self.accepted[key] = grant
+            return Receipt(None, booked=False)
+        self.enter(key, grant.signed_amount(reversal=reversal))
+        if fault:
+            raise fault
+        return Receipt("ref")
+
+    def enter(self, key: str, change: int) -> None:
+        assert key not in self.books, "paid twice"
+        self.rejected.discard(key)
+        self.books[key] = change
+        self.visible[key] = self.now() + self.visible_after
+
+    def settle(self) -> None:
+        """Book what was accepted."""
+        for key, grant in self.accepted.items():
+            self.enter(key, grant.signed_amount(reversal=key.endswith(":roll_back")))
+        self.accepted.clear()
+
+    def check_target(self, target, type) -> None: ...
+
+    def describe(self) -> str:
+        return "a vendor of the tests"
