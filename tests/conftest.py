@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from referrals.store import Store, open_store
 from referrals.store.db import migrate
+from tests.harness.world import World, open_world
 
 
 class Postgres:
@@ -100,4 +101,11 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
     async with open_store(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """A whole engine of this test alone, on SQLite and on PostgreSQL."""
+    async with open_world(database_url) as opened:
         yield opened

@@ -14,8 +14,8 @@ from referrals.channels.templates import Templates
 from referrals.domain.events import parse_event
 from referrals.settings import Settings
 from referrals.store import Store, api_keys
-from tests.engine.campaigns import campaign
-from tests.store.books import Books
+from tests.harness.books import Books
+from tests.harness.campaigns import campaign
 
 
 @dataclass

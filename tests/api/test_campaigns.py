@@ -8,7 +8,7 @@ import pytest
 from inbox.process import Answered
 from tests.api.conftest import Api
 from tests.api.problems import problem
-from tests.engine.campaigns import THANKS, campaign
+from tests.harness.campaigns import THANKS, campaign
 
 SUMMER = """\
 campaign: summer

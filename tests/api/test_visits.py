@@ -6,7 +6,7 @@ from sqlalchemy import text
 from referrals.domain.clicks import SHARE_CHANNELS
 from tests.api.conftest import Api
 from tests.api.problems import problem
-from tests.engine.campaigns import campaign
+from tests.harness.campaigns import campaign
 
 NO_KEY = {"authorization": ""}
 

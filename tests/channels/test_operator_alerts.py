@@ -9,9 +9,9 @@ from referrals.store import schema
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import lists
 from tests.channels.conftest import Mailbox
-from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.engine.vendor import Vendor
-from tests.engine.world import World, open_world
+from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.harness.fake_provider import Vendor
+from tests.harness.world import World, open_world
 
 OPS = "ops@shop.example"
 FAY = {"id": "fay", "name": "Fay", "email": "fay@example.com", "phone": "+4915112345678"}

@@ -19,7 +19,7 @@ from sqlalchemy import Row, select
 
 from referrals.store import Store, open_store, schema
 from tests.chaos.dev import HEADERS, Shop, disturb, running_dev
-from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
+from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="finds the processes to kill in Linux's /proc"

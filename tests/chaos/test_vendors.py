@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from referrals.store import Store, open_store, schema
 from tests.chaos.dev import HEADERS, Shop, disturb, running_dev
-from tests.engine.campaigns import campaign
+from tests.harness.campaigns import campaign
 from tests.providers.conftest import WAYS
 from tests.providers.fake_endpoint import SECRET, FakeEndpoint
 from tests.providers.fake_talon_one import MANAGEMENT_TOKEN, FakeTalonOne

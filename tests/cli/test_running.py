@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.world import executable
+from tests.harness.world import executable
 
 REFERRALS = (sys.executable, "-m", "entrypoints.cli.main")
 FREE_PORTS = ("--port=0", "--temporal-port=0", "--ui-port=0")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from referrals.domain.wallet_lots import LotEntry, remaining_by_lot
-from tests.store.purse import NEVER, Lot, Purse
+from tests.harness.wallet_model import NEVER, Lot, Purse
 
 START = datetime(2026, 3, 4, 10, tzinfo=UTC)
 amounts = st.integers(1, 9)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from referrals.store import schema
-from tests.engine.campaigns import EACH, POINTS_50, example, milestone
-from tests.engine.world import World
+from tests.harness.campaigns import EACH, POINTS_50, example, milestone
+from tests.harness.world import World
 
 REACH = "active-reach"
 

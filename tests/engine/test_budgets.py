@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from referrals.store import schema
-from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.engine.world import World
+from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.harness.world import World
 
 
 async def test_a_conversion_beyond_the_budget_is_rejected(world: World):

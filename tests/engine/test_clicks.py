@@ -8,8 +8,8 @@ from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
 from referrals.channels.templates import Templates
 from referrals.store import api_keys
-from tests.engine.campaigns import campaign
-from tests.engine.world import World
+from tests.harness.campaigns import campaign
+from tests.harness.world import World
 
 
 async def sign_up(world: World, friend: str, **data: str) -> dict:

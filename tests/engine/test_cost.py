@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from tests.engine.campaigns import THANKS, campaign
-from tests.engine.world import World
+from tests.harness.campaigns import THANKS, campaign
+from tests.harness.world import World
 
 BILLED = (
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,

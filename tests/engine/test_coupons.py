@@ -13,8 +13,8 @@ from entrypoints.api.resources import Resources
 from referrals.channels.templates import Templates
 from referrals.store import api_keys, schema
 from tests.api.problems import problem
-from tests.engine.campaigns import EACH, POINTS_50, campaign
-from tests.engine.world import World, open_world
+from tests.harness.campaigns import EACH, POINTS_50, campaign
+from tests.harness.world import World, open_world
 
 TWENTY = {"type": "coupon", "discount": {"percent": 20}}
 POOLED = TWENTY | {"pool": "welcome"}

@@ -12,8 +12,8 @@ from referrals.store.db.pages import Cursor
 from referrals.store.ledger import ledger
 from referrals.store.reporting import wallets
 from referrals.temporal.names import EXPIRY_ID, QUEUE
-from tests.engine.campaigns import EACH, POINTS_50, campaign
-from tests.engine.world import World
+from tests.harness.campaigns import EACH, POINTS_50, campaign
+from tests.harness.world import World
 from workflows.expiry import ExpiryWorkflow
 
 POINTS = Asset("points", None)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from referrals.store import schema
-from tests.engine.campaigns import POINTS_50, THANKS, campaign, milestone
-from tests.engine.journeys import (
+from tests.harness.campaigns import POINTS_50, THANKS, campaign, milestone
+from tests.harness.journeys import (
     NUDGE,
     SHARED,
     THANK,
@@ -21,7 +21,7 @@ from tests.engine.journeys import (
     with_journey,
     workflow,
 )
-from tests.engine.world import World
+from tests.harness.world import World
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -10,8 +10,8 @@ import pytest
 from referrals.channels import OutgoingMessage
 from referrals.channels.errors import ChannelUnavailable, MessageRejected
 from referrals.store import schema
-from tests.engine.campaigns import campaign
-from tests.engine.world import World, open_world
+from tests.harness.campaigns import campaign
+from tests.harness.world import World, open_world
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -12,8 +12,8 @@ from babel.dates import format_date
 from referrals.channels import OutgoingMessage
 from referrals.channels.message_content import MessageContent
 from referrals.store import schema
-from tests.engine.campaigns import campaign
-from tests.engine.world import World, open_world
+from tests.harness.campaigns import campaign
+from tests.harness.world import World, open_world
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -15,8 +15,8 @@ from referrals.store import schema
 from referrals.store.flow import responses
 from referrals.store.inbox import inbox_events
 from referrals.store.referrals import confirmation, reversals
-from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.engine.world import World, open_world
+from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.harness.world import World, open_world
 from worker import working
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -12,9 +12,9 @@ from referrals.store import schema
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
 from referrals.store.customers import profiles
-from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.engine.invariants import check, facts
-from tests.engine.world import World
+from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.harness.invariants import check, facts
+from tests.harness.world import World
 
 STORM = 200
 ORDER = {"amount": "100.00", "currency": "EUR"}

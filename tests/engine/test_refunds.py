@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine.books import spend
-from tests.engine.campaigns import campaign
-from tests.engine.world import World
+from tests.harness.campaigns import campaign
+from tests.harness.totals import spend
+from tests.harness.world import World
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -7,8 +7,8 @@ import pytest
 from referrals.domain.rewards import Asset
 from referrals.errors import Problem
 from referrals.store.reporting import wallets
-from tests.engine.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.engine.world import World
+from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.harness.world import World
 
 POINTS = Asset("points", None)
 

@@ -11,9 +11,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.journeys import JourneyActivities
 from referrals.store import schema
-from tests.engine.campaigns import campaign
-from tests.engine.journeys import NUDGE, joined, journey, states, until_at, until_states
-from tests.engine.world import World
+from tests.harness.campaigns import campaign
+from tests.harness.journeys import NUDGE, joined, journey, states, until_at, until_states
+from tests.harness.world import World
 
 CRM = "crm"
 VIP = {"start_workflow": {"type": "VipOnboarding", "task_queue": CRM}}

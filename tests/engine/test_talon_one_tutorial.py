@@ -1,7 +1,7 @@
 """The tutorial: everyone who registers gets a code, and a friend's order that carries it is worth 50 and 100 points."""
 
-from tests.engine.campaigns import example
-from tests.engine.world import World
+from tests.harness.campaigns import example
+from tests.harness.world import World
 
 TUTORIAL = "talon-one-tutorial"
 

@@ -18,9 +18,9 @@ from referrals.http_client import open_client
 from referrals.store import schema
 from tests.channels.fake_graph_api import NUMBER_ID, FakeGraph
 from tests.channels.fake_whatsapp_webhooks import APP_SECRET, Hook, hook, preference, status
-from tests.engine.campaigns import campaign
 from tests.engine.test_message_failures import Post
-from tests.engine.world import World, open_world
+from tests.harness.campaigns import campaign
+from tests.harness.world import World, open_world
 from tests.providers.vendors import TOKEN, serve
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -18,7 +18,7 @@ from referrals.temporal.names import (
     journey_workflow_id,
     referral_workflow_id,
 )
-from tests.engine.world import World, open_world
+from tests.harness.world import World, open_world
 from tests.replay.scenarios import SCENARIOS, channels_of
 
 HISTORIES = Path(__file__).parent / "histories"

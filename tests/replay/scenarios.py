@@ -10,8 +10,8 @@ from referrals.domain.message_status import MessageStatus
 from referrals.store import schema
 from referrals.store.messaging import deliveries
 from referrals.temporal.names import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
-from tests.engine.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
-from tests.engine.journeys import (
+from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
+from tests.harness.journeys import (
     NUDGE,
     SHARED,
     joined,
@@ -21,7 +21,7 @@ from tests.engine.journeys import (
     until_states,
     workflow,
 )
-from tests.engine.world import World
+from tests.harness.world import World
 from tests.store.messaging.sending_harness import Post, until_held, until_message
 
 

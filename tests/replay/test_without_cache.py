@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from temporalio.worker import Worker
 
-from tests.engine.world import open_world
+from tests.harness.world import open_world
 from tests.replay.scenarios import SCENARIOS, channels_of
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from referrals.store import Store
-from tests.engine.campaigns import EACH, campaign, milestone
-from tests.store.books import Books
+from tests.harness.books import Books
+from tests.harness.campaigns import EACH, campaign, milestone
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from referrals.store.db.pages import Cursor
 from referrals.store.webhooks import deliveries, subscriptions
 from referrals.webhooks.deliverer import Deliverer
 from referrals.webhooks.poster import Poster
-from tests.engine.campaigns import EACH, campaign, milestone
-from tests.store.books import Books
+from tests.harness.books import Books
+from tests.harness.campaigns import EACH, campaign, milestone
 from tests.webhooks.receiver import Receiver
 
 SOURCE = "https://go.example"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from referrals.store import open_store
 from referrals.webhooks.deliverer import Deliverer
 from referrals.webhooks.poster import Poster
-from tests.store.books import START
+from tests.harness.books import START
 
 
 async def main(url: str) -> None:

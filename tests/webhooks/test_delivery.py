@@ -15,7 +15,7 @@ from referrals.domain.webhook_retries import RETRY_DELAYS
 from referrals.store import schema
 from referrals.store.journeys import one_off_webhooks
 from referrals.store.webhooks import deliveries
-from tests.engine.campaigns import campaign
+from tests.harness.campaigns import campaign
 from tests.webhooks.conftest import SECRET, SOURCE, Office
 
 ROOT = Path(__file__).parents[2]

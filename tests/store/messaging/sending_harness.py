@@ -32,8 +32,8 @@ from referrals.store.messaging import deliveries
 from referrals.store.messaging.sending import Rules
 from referrals.temporal.names import ATTENTION_ATTRIBUTE
 from referrals.temporal.payloads import DeliveryStatus
-from tests.engine.campaigns import campaign
-from tests.engine.world import World
+from tests.harness.campaigns import campaign
+from tests.harness.world import World
 
 ATTENTION = SearchAttributeKey.for_keyword(ATTENTION_ATTRIBUTE)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

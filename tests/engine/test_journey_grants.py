@@ -1,0 +1,365 @@
+"""Rewards that journeys grant: at most once, with their referral or milestone, and taken back with it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError
+from referrals.store import schema
+from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
+from tests.harness.fake_provider import Vendor
+from tests.harness.journeys import journey, send, until_at, until_states
+from tests.harness.world import World, open_world
+
+sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+HTTP = {"provider": "http", "target": {}}
+CONVERTED: dict[str, Any] = {"on": "referral_converted"}
+REACHED: dict[str, Any] = {"on": "milestone_reached"}
+
+
+def grant(to: str = "advocate", amount: int = 20, **more: Any) -> dict[str, Any]:
+    return {"grant": {"to": to, "reward": {"type": "points", "amount": amount, **more}}}
+
+
+async def begin(world: World, *steps: Any, on: Any = CONVERTED, **parts: Any) -> str:
+    """A campaign whose journey has these steps; returns ada's code."""
+    await world.apply(campaign(journeys=[journey(*steps, **on)], **parts))
+    return await world.publish("spring", "ada")
+
+
+async def given(world: World) -> list[Any]:
+    """The rewards that journeys granted."""
+    keys = ("spring/nudge/",)
+    return [row for row in await world.all(schema.rewards) if row.key.startswith(keys)]
+
+
+async def until_given(world: World, *wanted: str) -> None:
+    async def holds() -> bool:
+        return [row.state for row in await given(world)] == list(wanted)
+
+    await world.until(holds)
+
+
+async def test_a_grant_is_given_with_the_conversion_to_each_side(world: World):
+    code = await begin(world, grant(), grant("friend", 5))
+    answer = await world.convert(code, "fay")
+
+    assert (await world.balance("ada"), await world.balance("fay")) == (120, 55)
+    assert {row.referral_id for row in await given(world)} == {answer["referral"]}
+    assert await world.state(answer["referral"]) == "rewarded"
+    assert sorted(reward["amount"] for reward in answer["rewards"]) == ["100", "20", "5", "50"]
+
+
+@sqlite
+async def test_a_repeated_event_grants_nothing_more(world: World):
+    code = await begin(world, grant())
+    for _ in range(2):
+        await world.convert(code, "fay", id="order-1")
+
+    assert await world.balance("ada") == 120
+
+
+async def test_a_grant_waits_for_the_hold_of_its_conversion(world: World):
+    code = await begin(world, grant(), conversion={"hold": "P14D"})
+    answer = await world.convert(code, "fay")
+    (reward,) = await given(world)
+    assert (reward.state, await world.balance("ada")) == ("pending", 0)
+    held = [row for row in await world.all(schema.rewards) if row.due_at == reward.due_at]
+    assert len(held) == 3
+
+    await world.sleep(days=14, minutes=1)
+    await world.until_state(answer["referral"], "rewarded")
+
+    assert await world.balance("ada") == 120
+
+
+@sqlite
+async def test_a_grant_that_is_reached_in_the_hold_is_due_when_the_hold_is_over(world: World):
+    code = await begin(world, {"wait": "P2D"}, grant(), conversion={"hold": "P14D"})
+    answer = await world.convert(code, "fay")
+    await world.sleep(days=2, minutes=1)
+    await until_given(world, "pending")
+    assert await world.intake.drain() == 1
+
+    await world.sleep(days=12)
+    await world.until_state(answer["referral"], "rewarded")
+
+    assert await world.balance("ada") == 120
+
+
+async def test_a_grant_after_a_wait_is_given_then_and_its_news_goes_out(world: World):
+    news = journey(send("reward_granted", "advocate"), on="reward_granted") | {
+        "name": "news",
+        "when": "reward.amount == 20.0",
+    }
+    waits = journey({"wait": "P30D"}, grant(), **CONVERTED)
+    await world.apply(campaign(journeys=[waits, news]))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await until_at(world, 0)
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+    await world.sleep(days=30, minutes=1)
+    await until_states(world, "done")
+
+    assert await world.balance("ada") == 120
+    await world.intake.drain()
+    await world.booked()
+    assert [template for template, _, state in await world.messages() if state == "sent"] == [
+        "reward_granted"
+    ]
+    await world.until_closed(await world.referral_run("spring", "fay"))
+    assert await world.state(answer["referral"]) == "rewarded"
+
+
+@pytest.fixture
+async def vendor() -> Vendor:
+    return Vendor()
+
+
+@pytest.fixture
+async def elsewhere(database_url: str, vendor: Vendor):
+    """A world with a provider of rewards that is told to fail."""
+    async with open_world(database_url, providers={"http": vendor}) as opened:
+        yield opened
+
+
+@sqlite
+async def test_another_provider_s_grant_after_a_wait_is_booked_once_by_the_referral_s_workflow(
+    elsewhere: World, vendor: Vendor
+):
+    world = elsewhere
+    code = await begin(world, {"wait": "P30D"}, grant(**HTTP))
+    await world.convert(code, "fay")
+    await until_at(world, 0)
+    vendor.faults = [("after", OutcomeUnknownError("lost")), ("before", RetryableError("busy"))]
+    await world.sleep(days=30, minutes=1)
+    await until_given(world, "pending")
+
+    for _ in range(2):
+        await world.intake.drain()
+    await world.pass_minutes(10)
+    await until_given(world, "granted")
+
+    (reward,) = await given(world)
+    assert vendor.books == {reward.key: 20}
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+@sqlite
+async def test_another_provider_s_grant_with_the_conversion_is_booked_and_taken_back(
+    elsewhere: World, vendor: Vendor
+):
+    world = elsewhere
+    answer = await world.convert(await begin(world, grant(**HTTP)), "fay")
+    await until_given(world, "granted")
+
+    await world.roll_back(answer["referral"])
+    await until_given(world, "rolled_back")
+
+    assert sorted(vendor.books.values()) == [-20, 20]
+
+
+@sqlite
+async def test_another_provider_s_milestone_grant_after_a_wait_is_booked_by_the_advocate_s_workflow(
+    elsewhere: World, vendor: Vendor
+):
+    world = elsewhere
+    tiers = {"tiers": [milestone(1)]}
+    code = await begin(world, {"wait": "P3D"}, grant(**HTTP), on=REACHED, rewards=tiers)
+    answer = await world.convert(code, "fay")
+    await until_at(world, 0)
+    vendor.faults = [("before", PermanentError("blocked", "Blocked."))]
+    await world.sleep(days=3, minutes=1)
+    await until_states(world, "done")
+    await world.intake.drain()
+    await until_given(world, "failed")
+
+    (reward,) = await given(world)
+    await world.intake.reward_command("reward_retry", reward.id, "", "operator")
+    await until_given(world, "granted")
+    assert list(vendor.books.values()) == [20]
+
+    await world.roll_back(answer["referral"])
+    await until_given(world, "rolled_back")
+    assert sum(vendor.books.values()) == 0
+
+
+async def test_a_roll_back_takes_back_what_a_journey_granted(world: World):
+    answer = await world.convert(await begin(world, grant(), grant("friend", 5)), "fay")
+
+    await world.roll_back(answer["referral"])
+
+    assert [row.state for row in await given(world)] == ["rolled_back", "rolled_back"]
+    assert (await world.balance("ada"), await world.balance("fay")) == (0, 0)
+
+
+async def test_the_journey_of_a_referral_that_was_rolled_back_meanwhile_grants_nothing(
+    world: World,
+):
+    answer = await world.convert(await begin(world, {"wait": "P30D"}, grant()), "fay")
+    await until_at(world, 0)
+    await world.roll_back(answer["referral"])
+
+    await world.sleep(days=30, minutes=1)
+    await until_states(world, "done")
+
+    assert await given(world) == []
+    (refused,) = await world.all(schema.activity, type="journey_grant_refused")
+    assert (refused.reason_code, refused.referral_id) == (
+        "referral_rolled_back",
+        answer["referral"],
+    )
+
+
+async def test_a_milestone_grant_comes_with_the_tier_s_own_reward_and_goes_with_it(world: World):
+    tiers = {"friend": POINTS_50, "tiers": [EACH, milestone(1)]}
+    answer = await world.convert(await begin(world, grant(), on=REACHED, rewards=tiers), "fay")
+    await world.booked()
+    (reward,) = await given(world)
+    assert (reward.state, reward.side, reward.referral_id) == ("granted", "advocate", None)
+    assert await world.balance("ada") == 1120
+
+    await world.roll_back(answer["referral"])
+    await until_given(world, "rolled_back")
+    await world.booked()
+
+    assert await world.balance("ada") == 0
+
+
+@sqlite
+async def test_a_milestone_that_is_reached_again_earns_its_grant_again(world: World):
+    code = await begin(world, grant(), on=REACHED, rewards={"tiers": [milestone(1)]})
+    answer = await world.convert(code, "fay")
+    await world.booked()
+    await world.roll_back(answer["referral"])
+    await until_given(world, "rolled_back")
+
+    await world.convert(code, "gus")
+    await world.booked()
+
+    assert sorted(row.state for row in await given(world)) == ["granted", "rolled_back"]
+    assert await world.balance("ada") == 1020
+
+
+async def test_a_milestone_grant_after_a_wait_is_given_then(world: World):
+    tiers = {"tiers": [milestone(1)]}
+    await world.convert(
+        await begin(world, {"wait": "P3D"}, grant(), on=REACHED, rewards=tiers), "fay"
+    )
+    await until_at(world, 0)
+    await world.sleep(days=3, minutes=1)
+    await until_given(world, "granted")
+
+    assert await world.balance("ada") == 1020
+    assert await world.intake.drain() == 1
+
+
+@sqlite
+async def test_the_journey_of_a_milestone_that_was_lost_meanwhile_grants_nothing(world: World):
+    tiers = {"tiers": [milestone(1)]}
+    code = await begin(world, {"wait": "P3D"}, grant(), on=REACHED, rewards=tiers)
+    answer = await world.convert(code, "fay")
+    await until_at(world, 0)
+    await world.roll_back(answer["referral"])
+    await world.sleep(days=3, minutes=1)
+    await until_states(world, "done")
+
+    assert await given(world) == []
+    (refused,) = await world.all(schema.activity, type="journey_grant_refused")
+    assert refused.reason_code == "milestone_lost"
+
+
+async def test_a_budget_is_for_what_is_promised_first_and_beyond_it_a_grant_is_void(world: World):
+    budget = {"budget": {"points": 170, "on_limit": "reject"}}
+    answer = await world.convert(await begin(world, grant(), grant(), limits=budget), "fay")
+
+    first, second = sorted(await given(world), key=lambda row: row.key)
+    assert (first.state, second.state) == ("granted", "voided")
+    assert second.reason == "The campaign's budget is spent."
+    assert await world.balance("ada") == 120
+    assert await world.state(answer["referral"]) == "rewarded"
+
+
+@sqlite
+async def test_a_grant_after_a_wait_is_void_where_the_budget_is_spent(world: World):
+    budget = {"budget": {"points": 150}}
+    await world.convert(await begin(world, {"wait": "P3D"}, grant(), limits=budget), "fay")
+    await until_at(world, 0)
+    await world.sleep(days=3, minutes=1)
+
+    await until_given(world, "voided")
+
+
+@sqlite
+async def test_a_grant_waits_for_its_approval_as_other_rewards_do(world: World):
+    rewards = campaign()["rewards"] | {"approval": "manual"}
+    answer = await world.convert(
+        await begin(world, {"wait": "P3D"}, grant(), rewards=rewards), "fay"
+    )
+    await until_at(world, 0)
+    await world.sleep(days=3, minutes=1)
+    await until_given(world, "pending")
+    await world.intake.drain()
+
+    for reward in await world.all(schema.rewards):
+        await world.intake.reward_command("reward_approve", reward.id, "", "operator")
+
+    assert await world.balance("ada") == 120
+    await world.until_state(answer["referral"], "rewarded")
+
+
+@sqlite
+async def test_a_grant_is_good_for_as_long_as_it_says(world: World):
+    await world.convert(await begin(world, grant(valid_for="P30D")), "fay")
+
+    (reward,) = await given(world)
+    assert reward.expires_at == reward.granted_at + timedelta(days=30)
+
+
+@sqlite
+async def test_a_coupon_that_a_journey_grants_the_friend_is_told_with_the_conversion(world: World):
+    coupon = {"type": "coupon", "pattern": "THANKS-########", "discount": {"percent": 10}}
+    code = await begin(world, {"grant": {"to": "friend", "reward": coupon}})
+
+    answer = await world.convert(code, "fay")
+
+    assert answer["discount"]["amount"] == "10.00"
+
+
+@sqlite
+async def test_a_paused_campaign_grants_when_it_goes_on_and_an_archived_one_never(world: World):
+    code = await begin(world, {"wait": "P3D"}, grant())
+    await world.convert(code, "fay")
+    await until_at(world, 0)
+    await world.set_state("spring", "paused")
+    await world.sleep(days=4)
+    await until_states(world, "held")
+    assert await given(world) == []
+    await world.set_state("spring", "running")
+    await world.intake.drain()
+    await until_given(world, "granted")
+
+    await world.convert(code, "gus")
+    await until_states(world, "done", "running")
+    await world.set_state("spring", "archived")
+    await world.sleep(days=4)
+    await world.intake.drain()
+
+    await until_given(world, "granted")
+
+
+@sqlite
+async def test_a_journey_that_exits_by_what_it_grants_goes_no_further_than_its_next_wait(
+    world: World,
+):
+    steps = ({"wait": "P1D"}, grant(), {"wait": "P1D"}, grant())
+    exits = CONVERTED | {"exit_on": ["reward_granted"]}
+    code = await begin(world, *steps, on=exits, rewards={"tiers": [milestone(9)]})
+    await world.convert(code, "fay")
+    await until_at(world, 0)
+
+    await world.sleep(days=3)
+    await until_states(world, "exited")
+
+    assert await world.balance("ada") == 20

@@ -1,0 +1,245 @@
+"""Rewards in somebody else's ledger: never lost, never paid twice, and nothing else waits for them."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError
+from referrals.store import schema
+from tests.harness.campaigns import POINTS_50, THANKS, campaign, milestone
+from tests.harness.fake_provider import Vendor
+from tests.harness.world import World, open_world
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ELSEWHERE = {"provider": "http", "target": {}}
+
+
+@pytest.fixture
+async def vendor() -> Vendor:
+    return Vendor()
+
+
+@pytest.fixture
+async def world(database_url: str, vendor: Vendor):
+    async with open_world(database_url, providers={"http": vendor}) as opened:
+        await opened.apply(
+            campaign(
+                journeys=THANKS,
+                rewards=campaign()["rewards"] | ELSEWHERE,
+            )
+        )
+        yield opened
+
+
+async def states(world: World) -> list[str]:
+    return sorted(row.state for row in await world.all(schema.rewards))
+
+
+async def test_rewards_are_granted_by_their_provider(world: World, vendor: Vendor):
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+
+    assert sorted(vendor.books.values()) == [50, 100]
+    assert await states(world) == ["granted", "granted"]
+
+
+async def test_an_answer_that_was_lost_after_booking_pays_once(world: World, vendor: Vendor):
+    vendor.faults = [("after", OutcomeUnknownError("lost")), ("before", RetryableError("busy"))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.pass_minutes(10)
+    await world.until_state(answer["referral"], "rewarded")
+
+    assert sorted(vendor.books.values()) == [50, 100]
+
+
+async def test_a_provider_that_is_down_for_six_hours_loses_nothing(world: World, vendor: Vendor):
+    vendor.down = RetryableError("down")
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    for _ in range(6):
+        await world.sleep(hours=1)
+    assert "failed" not in await states(world)
+    assert max(row.attempts for row in await world.all(schema.rewards)) < 100
+    assert [state for *_, state in await world.messages()] == ["sent", "sent"]
+    vendor.down = None
+    await world.pass_minutes(60)
+    await world.until_state(answer["referral"], "rewarded")
+
+    assert sorted(vendor.books.values()) == [50, 100]
+
+
+async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(world: World, vendor: Vendor):
+    vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "granted"]))
+
+    assert await world.state(answer["referral"]) == "confirmed"
+    assert [state for *_, state in await world.messages()] == ["sent", "sent"]
+    (failed,) = await world.all(schema.rewards, state="failed")
+    assert (failed.error_code, failed.error) == ("unknown_member", "There is no such member.")
+    assert "reward_failed" in await world.activity()
+    await world.until(lambda: _asks_for_attention(world))
+
+
+async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vendor: Vendor):
+    vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "granted"]))
+    (failed,) = await world.all(schema.rewards, state="failed")
+
+    await world.intake.reward_command("reward_retry", failed.id, "", "operator")
+
+    await world.until_state(answer["referral"], "rewarded")
+    assert sorted(vendor.books.values()) == [50, 100]
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, vendor: Vendor):
+    vendor.faults = [
+        ("before", PermanentError("gone", "Gone.")),
+        ("before", PermanentError("gone", "Gone.")),
+    ]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _are(world, ["failed", "failed"]))
+
+    for reward in await world.all(schema.rewards):
+        await world.intake.reward_command("reward_void", reward.id, "They left", "operator")
+
+    assert vendor.books == {}
+    await world.until_state(answer["referral"], "rewarded")
+
+
+async def test_a_roll_back_reverses_what_the_provider_has_granted(world: World, vendor: Vendor):
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+
+    await world.roll_back(answer["referral"])
+    await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
+
+    assert sum(vendor.books.values()) == 0
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
+    world: World, vendor: Vendor
+):
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+    vendor.down = OutcomeUnknownError("down")
+    await world.roll_back(answer["referral"])
+    await world.sleep(hours=3)
+    assert await states(world) == ["rolling_back", "rolling_back"]
+
+    vendor.down = None
+    await world.pass_minutes(60)
+    await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
+
+    assert sum(vendor.books.values()) == 0
+
+
+async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
+    world: World, vendor: Vendor
+):
+    """The answers to both grants are lost; the referral is rolled back before anybody looked."""
+    vendor.faults = [
+        ("after", OutcomeUnknownError("lost")),
+        ("before", OutcomeUnknownError("lost")),
+    ]
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _called(vendor, 2))
+    await world.roll_back(answer["referral"])
+    await world.pass_minutes(10)
+
+    await world.until(lambda: _settled(world))
+    assert sum(vendor.books.values()) == 0
+
+
+async def test_a_reward_waits_for_its_approval(world: World, vendor: Vendor):
+    rewards = campaign()["rewards"] | ELSEWHERE | {"approval": "manual"}
+    await world.apply(campaign(rewards=rewards))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.sleep(days=3)
+    assert vendor.books == {}
+
+    for reward in await world.all(schema.rewards):
+        await world.intake.reward_command("reward_approve", reward.id, "", "operator")
+
+    await world.until_state(answer["referral"], "rewarded")
+    assert sorted(vendor.books.values()) == [50, 100]
+
+
+async def _are(world: World, expected: list[str]) -> bool:
+    return await states(world) == expected
+
+
+async def _asks_for_attention(world: World) -> bool:
+    run = await (await world.referral_run("spring", "fay")).describe()
+    return run.search_attributes.get("ReferralAttention") == ["reward_failed"]
+
+
+async def _called(vendor: Vendor, times: int) -> bool:
+    return vendor.calls >= times
+
+
+async def _settled(world: World) -> bool:
+    return not {"pending", "granting", "granted", "rolling_back"} & set(await states(world))
+
+
+async def test_a_roll_back_that_overtakes_a_grant_takes_it_back_once_it_is_booked(
+    world: World, vendor: Vendor
+):
+    await world.apply(campaign(rewards={"friend": POINTS_50} | ELSEWHERE))
+    vendor.gate = asyncio.Event()
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until(lambda: _called(vendor, 1))
+
+    await world.roll_back(answer["referral"])
+    vendor.gate.set()
+
+    await world.until(lambda: _are(world, ["rolled_back"]))
+    assert sorted(vendor.books.values()) == [-50, 50]
+    await world.until_closed(await world.referral_run("spring", "fay"))
+
+
+async def test_the_parked_reward_of_a_milestone_that_is_lost_is_never_paid(
+    world: World, vendor: Vendor
+):
+    vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
+    referral = await _reach_milestone(world)
+    await world.until(lambda: _are(world, ["failed"]))
+
+    await world.roll_back(referral)
+
+    await world.until(lambda: _are(world, ["voided"]))
+    assert vendor.books == {}
+
+
+async def test_a_lost_milestone_whose_roll_back_is_refused_for_good_is_asked_back_once(
+    world: World, vendor: Vendor
+):
+    referral = await _reach_milestone(world)
+    await world.until(lambda: _are(world, ["granted"]))
+    vendor.faults = [("before", PermanentError("card_blocked", "The card is blocked."))]
+
+    await world.roll_back(referral)
+    await world.until(lambda: _are(world, ["failed"]))
+    await world.sleep(days=1)
+
+    assert (await states(world), vendor.calls) == (["failed"], 2)
+
+
+async def _reach_milestone(world: World) -> str:
+    await world.apply(campaign(rewards={"tiers": [milestone(1)]} | ELSEWHERE))
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    return str(answer["referral"])
+
+
+async def test_every_reward_takes_a_turn_in_its_provider_s_pace(world: World, vendor: Vendor):
+    began = world.now()
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    await world.until_state(answer["referral"], "rewarded")
+
+    (pace,) = await world.all(schema.paces)
+    per_second = world.resources.settings.paces["http"]
+    assert pace.provider == "http"
+    assert pace.free_at >= began + 2 * timedelta(seconds=1 / per_second)

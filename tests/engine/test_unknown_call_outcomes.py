@@ -1,0 +1,223 @@
+"""Calls of a provider whose end nobody knows: a worker that died, an answer that never came, a booking that comes late."""
+
+from datetime import timedelta
+
+import pytest
+
+from referrals.providers import OutcomeUnknownError, PermanentError
+from referrals.store import schema
+from tests.harness.campaigns import POINTS_50, campaign
+from tests.harness.fake_provider import Vendor
+from tests.harness.world import World, open_world
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+LATE = timedelta(minutes=30)
+DIED = RuntimeError("The worker is gone: nobody notes what became of its call.")
+
+
+@pytest.fixture
+async def vendor():
+    return Vendor(visible_after=LATE)
+
+
+@pytest.fixture
+async def world(database_url: str, vendor: Vendor):
+    async with open_world(database_url, providers={"http": vendor}) as opened:
+        vendor.now = opened.now
+        rewards = {"friend": POINTS_50, "provider": "http", "target": {}}
+        await opened.apply(campaign(rewards=rewards))
+        yield opened
+
+
+async def reward(world: World):
+    (row,) = await world.all(schema.rewards)
+    return row
+
+
+async def until(world: World, state: str) -> None:
+    async def holds() -> bool:
+        return (await reward(world)).state == state
+
+    await world.until(holds)
+
+
+async def converted(world: World) -> str:
+    answer = await world.convert(await world.publish("spring", "ada"), "fay")
+    return str(answer["referral"])
+
+
+async def called(world: World, vendor: Vendor, times: int = 1) -> None:
+    async def holds() -> bool:
+        return vendor.calls >= times
+
+    await world.until(holds)
+
+
+async def test_a_worker_that_died_in_the_call_is_followed_when_the_booking_can_be_seen(
+    world: World, vendor: Vendor
+):
+    vendor.faults = [("after", DIED)]
+    await converted(world)
+    await called(world, vendor)
+
+    await world.pass_minutes(20)
+    assert (await reward(world)).state == "granting"
+    assert vendor.calls == 1
+
+    await world.pass_minutes(40)
+    await until(world, "granted")
+    assert list(vendor.books.values()) == [50]
+    assert vendor.calls == 1
+
+
+async def test_a_roll_back_of_an_unclear_grant_waits_until_it_can_be_seen(
+    world: World, vendor: Vendor
+):
+    vendor.faults = [("after", DIED)]
+    referral = await converted(world)
+    await called(world, vendor)
+    await world.roll_back(referral)
+
+    await world.pass_minutes(60)
+
+    await until(world, "rolled_back")
+    assert sorted(vendor.books.values()) == [-50, 50]
+
+
+async def test_a_parked_grant_that_may_be_booked_is_looked_for_before_it_is_voided(
+    world: World, vendor: Vendor
+):
+    """The answer is lost, and then the vendor refuses even to be asked."""
+    vendor.faults = [("after", OutcomeUnknownError("lost"))]
+    await converted(world)
+    await called(world, vendor)
+    vendor.down = PermanentError("credentials", "Our key is no good.")
+    await world.pass_minutes(60)
+    await until(world, "failed")
+    vendor.down = None
+
+    await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
+    await world.pass_minutes(60)
+
+    await until(world, "rolled_back")
+    assert sorted(vendor.books.values()) == [-50, 50]
+
+
+async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, vendor: Vendor):
+    vendor.faults = [("after", OutcomeUnknownError("lost"))]
+    await converted(world)
+    await called(world, vendor)
+    vendor.down = PermanentError("credentials", "Our key is no good.")
+    await world.pass_minutes(60)
+    await until(world, "failed")
+
+    await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
+    await until(world, "failed")
+    await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
+
+    await until(world, "voided")
+
+
+async def test_a_grant_that_is_taken_and_booked_late_is_taken_back_when_it_is_booked(
+    world: World, vendor: Vendor
+):
+    vendor.prompt = False
+    referral = await converted(world)
+    await called(world, vendor)
+    await world.pass_minutes(5)
+    await world.roll_back(referral)
+    await world.pass_minutes(60)
+    assert (await reward(world)).state == "granting"
+
+    vendor.prompt = True
+    vendor.settle()
+    await world.pass_minutes(60)
+
+    await until(world, "rolled_back")
+    assert sorted(vendor.books.values()) == [-50, 50]
+
+
+async def test_a_parked_grant_that_is_booked_late_is_taken_back_when_it_is_booked(
+    world: World, vendor: Vendor
+):
+    """Between the taking and the booking the vendor refused to be asked."""
+    vendor.prompt = False
+    referral = await converted(world)
+    await called(world, vendor)
+    vendor.down = PermanentError("credentials", "Our key is no good.")
+    await world.pass_minutes(5)
+    await until(world, "failed")
+    vendor.down = None
+    await world.roll_back(referral)
+    await world.pass_minutes(60)
+    assert (await reward(world)).state == "rolling_back"
+
+    vendor.prompt = True
+    vendor.settle()
+    await world.pass_minutes(60)
+
+    await until(world, "rolled_back")
+    assert sorted(vendor.books.values()) == [-50, 50]
+
+
+async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: Vendor):
+    vendor.prompt = False
+    await converted(world)
+    await called(world, vendor)
+    vendor.rejected = {(await reward(world)).key}
+    await world.pass_minutes(5)
+    await until(world, "failed")
+    assert (await reward(world)).error_code == "rejected"
+
+    vendor.prompt = True
+    await world.intake.reward_command("reward_retry", (await reward(world)).id, "", "operator")
+
+    await until(world, "granted")
+    assert list(vendor.books.values()) == [50]
+
+
+async def test_a_grant_that_was_taken_and_rejected_needs_no_taking_back(
+    world: World, vendor: Vendor
+):
+    vendor.prompt = False
+    referral = await converted(world)
+    await called(world, vendor)
+    await world.roll_back(referral)
+    vendor.rejected = {(await reward(world)).key}
+    await world.pass_minutes(5)
+
+    await until(world, "voided")
+    assert vendor.books == {}
+
+
+@pytest.mark.parametrize("held", [0, 30])
+async def test_what_the_customer_has_spent_over_there_is_owed(
+    world: World, vendor: Vendor, held: int
+):
+    referral = await converted(world)
+    await until(world, "granted")
+    vendor.holds = held
+
+    await world.roll_back(referral)
+    await world.pass_minutes(5)
+
+    await until(world, "rolled_back")
+    assert sum(vendor.books.values()) == 50 - held
+    assert await world.balance("fay", "owed") == held - 50
+    (logged,) = await world.all(schema.activity, type="reward_rolled_back")
+    assert logged.data["owed"] == str(50 - held)
+
+
+async def test_a_roll_back_that_is_refused_for_good_can_be_given_up_and_is_owed(
+    world: World, vendor: Vendor
+):
+    referral = await converted(world)
+    await until(world, "granted")
+    vendor.faults = [("before", PermanentError("card_blocked", "The card is blocked."))]
+    await world.roll_back(referral)
+    await until(world, "failed")
+
+    await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
+
+    await until(world, "rolled_back")
+    assert await world.balance("fay", "owed") == -50

@@ -1,0 +1,76 @@
+"""Journeys for tests, and what can be seen of their runs."""
+
+from typing import Any
+
+from referrals.store import schema
+from referrals.temporal.names import journey_workflow_id
+from tests.harness.campaigns import campaign
+from tests.harness.world import World
+
+
+def send(template: str, to: str = "friend") -> dict[str, Any]:
+    return {"send": {"template": template, "to": to, "channels": ["log"]}}
+
+
+NUDGE, THANK, SHARED = send("nudge_friend"), send("thank_friend"), send("thank_sharing", "advocate")
+
+
+def journey(*steps: Any, on: str = "referral_signed_up", **keys: Any) -> dict[str, Any]:
+    return {"name": "nudge", "on": on, "steps": list(steps), **keys}
+
+
+def with_journey(*steps: Any, **keys: Any) -> dict[str, Any]:
+    """The campaign `spring` with one journey, which begins with the sign-up unless it says otherwise."""
+    return campaign(journeys=[journey(*steps, **keys)])
+
+
+async def joined(world: World, *steps: Any, friend: str = "fay", **keys: Any) -> str:
+    """The friend has signed up under a campaign with this journey; returns the code."""
+    await world.apply(with_journey(*steps, **keys))
+    code = await world.publish("spring", "ada")
+    await world.sign_up(code, friend)
+    return code
+
+
+async def states(world: World) -> list[str]:
+    """Of all runs, in the order in which they began."""
+    runs = await world.all(schema.journey_runs)
+    return [run.state for run in sorted(runs, key=lambda run: (run.started_at, run.id))]
+
+
+async def until_states(world: World, *wanted: str) -> None:
+    async def holds() -> bool:
+        return await states(world) == list(wanted)
+
+    await world.until(holds)
+
+
+async def until_at(world: World, number: int) -> None:
+    """Wait until the one run waits at this step."""
+
+    async def holds() -> bool:
+        (run,) = await world.all(schema.journey_runs)
+        return run.state == "running" and run.number == number and run.teller_id is None
+
+    await world.until(holds)
+
+
+async def until_started(world: World, number: int) -> None:
+    """Wait until so many workflows of others were started."""
+
+    async def holds() -> bool:
+        return len(await world.all(schema.workflow_starts, state="started")) == number
+
+    await world.until(holds)
+
+
+async def sent(world: World) -> list[str]:
+    """Templates of the messages that went out, in order."""
+    await world.settled()
+    return [template for template, _, state in await world.messages() if state == "sent"]
+
+
+async def workflow(world: World) -> Any:
+    """The handle of the one run's workflow."""
+    (run,) = await world.all(schema.journey_runs)
+    return world.client.get_workflow_handle(journey_workflow_id(run.journey, run.subject, run.id))

@@ -1,0 +1,96 @@
+"""Events that are well-formed and yet not right: each is answered by what is wrong with it, and moves nothing."""
+
+import pytest
+from pydantic import ValidationError
+
+from referrals.errors import Problem
+from tests.harness.campaigns import POINTS_50, THANKS, campaign
+from tests.harness.world import World
+
+CUSTOM = {"event": "subscription.started"}
+
+
+@pytest.mark.parametrize("kind", ["referral_converted", "referral_signed_up"])
+async def test_a_code_of_another_campaign_than_the_one_named_is_unknown_there(
+    world: World, kind: str
+):
+    await world.apply(campaign("spring"))
+    await world.apply(campaign("autumn"))
+    code = await world.publish("spring", "ada")
+
+    answer = await world.event(kind, {"campaign": "autumn", "code": code, "friend": {"id": "fay"}})
+
+    assert answer["decision"] == "rejected"
+    assert answer["reason"]["code"] == "unknown_code"
+    assert await world.balance("ada") == 0
+
+
+async def test_a_share_of_another_campaigns_code_is_not_counted(world: World):
+    await world.apply(campaign("spring"))
+    await world.apply(campaign("autumn"))
+    code = await world.publish("spring", "ada")
+    share = {"campaign": "autumn", "code": code, "channel": "link"}
+
+    answer = await world.event("referral_link_shared", share)
+
+    assert answer["reason"]["code"] == "unknown_code"
+
+
+async def test_a_custom_event_may_be_named_as_cloud_events_are(world: World):
+    await world.apply(campaign(conversion=CUSTOM))
+    code = await world.publish("spring", "ada")
+
+    answer = await world.event("subscription.started", {"code": code, "friend": {"id": "fay"}})
+
+    assert answer["decision"] == "accepted"
+
+
+@pytest.mark.parametrize("data", [{}, {"friend": {"id": "fay"}}, {"nothing": "like it"}])
+async def test_of_an_event_that_nobody_knows_the_type_is_at_fault(world: World, data: dict):
+    with pytest.raises(Problem) as caught:
+        await world.event("order_shipped", data)
+
+    assert [error.field for error in caught.value.errors] == ["type"]
+
+
+async def test_of_a_known_event_the_field_is_at_fault(world: World):
+    with pytest.raises(ValidationError):
+        await world.event("referral_signed_up", {"code": "ADA-2026"})
+
+
+async def test_a_refund_is_in_the_currency_of_its_order(world: World):
+    await world.apply(campaign())
+    await world.convert(await world.publish("spring", "ada"), "fay", order="7781")
+
+    with pytest.raises(Problem) as caught:
+        await world.refund("7781", "40.001")
+
+    assert [error.field for error in caught.value.errors] == ["data.order.amount"]
+    assert await world.balance("ada") == 100
+
+
+async def test_nobody_is_thanked_for_an_order_that_had_come_back_before(world: World):
+    await world.apply(campaign(journeys=THANKS))
+    code = await world.publish("spring", "ada")
+    await world.refund("7781")
+
+    answer = await world.convert(code, "fay", order="7781")
+
+    assert answer["reason"]["code"] == "order_refunded"
+    assert await world.messages() == []
+    assert (await world.balance("ada"), await world.balance("fay")) == (0, 0)
+
+
+async def test_a_friend_who_signed_up_with_another_code_is_told_so(world: World):
+    await world.apply(campaign(rewards={"friend": POINTS_50}))
+    first = await world.publish("spring", "ada")
+    second = await world.publish("spring", "bob")
+    await world.sign_up(first, "fay")
+
+    answer = await world.convert(second, "fay")
+
+    assert answer["reason"] == {
+        "code": "already_referred",
+        "message": "The friend has signed up with another advocate's code.",
+    }
+    assert (await world.convert(first, "fay", order="2"))["decision"] == "accepted"

@@ -1,0 +1,283 @@
+"""What a click that a friend brings back does: which code counts, from when the window runs, and what is told of it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from referrals.store import schema, views
+from referrals.store.codes import clicks
+from referrals.store.db.sql import rows
+from referrals.store.reporting import details
+from tests.harness.books import Books
+from tests.harness.campaigns import campaign
+
+DAY = timedelta(days=1)
+WINDOW = 30 * DAY
+ORDER = {"amount": "100.00", "currency": "EUR"}
+UNKNOWN_CLICKS = [
+    "clk_0123",
+    "",
+    "clk_" + "0" * 28 + "_NOBODY-1",
+    "clk_" + "z" * 28 + "_ADA",
+    "x" * 10_000,
+    "\x00\ud800",
+    17,
+    ["clk_1", "clk_2"],
+    {},
+]
+
+
+async def signed_up(books: Books, friend: str, **data: Any) -> dict[str, Any]:
+    return await books.event("referral_signed_up", friend={"id": friend}, **data)
+
+
+async def converted(books: Books, friend: str, **data: Any) -> dict[str, Any]:
+    order = ORDER | {"id": f"order-of-{friend}"}
+    return await books.event("referral_converted", friend={"id": friend}, order=order, **data)
+
+
+async def referral(books: Books, answer: dict[str, Any]) -> views.ReferralDetails:
+    async with books.store.read() as tx:
+        return await details.get_referral(tx, answer["referral"])
+
+
+def reason(answer: dict[str, Any]) -> str:
+    return str(answer["reason"]["code"])
+
+
+async def test_a_click_alone_tells_the_code_of_a_sign_up(books: Books):
+    code = await books.publish("spring", "ada")
+    click = await books.click(code, "whatsapp")
+    clicked_at, books.now = books.now, books.now + DAY
+
+    fay = await referral(books, await signed_up(books, "fay", click=click))
+
+    assert (fay.advocate, fay.code) == ("ada", code)
+    assert fay.attribution == views.Attribution("click", click, clicked_at, "whatsapp")
+    assert fay.window_ends_at == clicked_at + WINDOW
+    assert fay.timeline[0].data == {
+        "attribution": {
+            "by": "click",
+            "click": click,
+            "clicked_at": "2026-03-04T10:00:00Z",
+            "channel": "whatsapp",
+        }
+    }
+
+
+async def test_without_a_click_it_is_the_code_and_the_window_counts_from_the_sign_up(books: Books):
+    code = await books.publish("spring", "ada")
+
+    fay = await referral(books, await signed_up(books, "fay", code=code))
+
+    assert fay.attribution == views.Attribution("code")
+    assert fay.window_ends_at == books.now + WINDOW
+    assert fay.timeline[0].data == {"attribution": {"by": "code"}}
+
+
+@pytest.mark.parametrize("event", [signed_up, converted])
+@pytest.mark.parametrize("with_code", [True, False])
+async def test_a_click_older_than_the_window_attributes_nothing(
+    books: Books, event: Any, with_code: bool
+):
+    code = await books.publish("spring", "ada")
+    click = await books.click(code)
+    carried = {"click": click} | ({"code": code} if with_code else {})
+    books.now += WINDOW - timedelta(seconds=1)
+    in_time = await event(books, "fay", **carried)
+    books.now += timedelta(seconds=1)
+    too_late = await event(books, "gil", **{**carried, "click": await aged(books, code)})
+
+    assert in_time["decision"] == "accepted"
+    assert reason(too_late) == "attribution_expired"
+    assert "older than the attribution window" in too_late["reason"]["message"]
+
+
+async def aged(books: Books, code: str) -> str:
+    """A click as old as the window."""
+    books.now -= WINDOW
+    click = await books.click(code)
+    books.now += WINDOW
+    return click
+
+
+async def test_a_conversion_can_carry_a_click_too(books: Books):
+    code = await books.publish("spring", "ada")
+    click = await books.click(code, "x")
+
+    fay = await referral(books, await converted(books, "fay", click=click))
+
+    assert (fay.advocate, fay.state) == ("ada", "rewarded")
+    assert fay.attribution == views.Attribution("click", click, books.now, "x")
+    assert fay.timeline[0].data["attribution"]["by"] == "click"
+
+
+async def test_what_a_sign_up_settled_a_conversion_does_not_change(books: Books):
+    code = await books.publish("spring", "ada")
+    await signed_up(books, "fay", code=code)
+
+    fay = await referral(
+        books, await converted(books, "fay", code=code, click=await books.click(code))
+    )
+
+    assert fay.attribution == views.Attribution("code")
+    assert "attribution" not in fay.timeline[1].data
+
+
+async def test_of_several_clicks_before_the_sign_up_the_last_counts(books: Books):
+    await books.click(await books.publish("spring", "ada"))
+    last = await books.click(await books.publish("spring", "ben"))
+
+    fay = await referral(books, await signed_up(books, "fay", click=last))
+
+    assert fay.advocate == "ben"
+
+
+async def test_a_sign_up_binds_the_friend_whatever_is_clicked_later(books: Books):
+    ada, ben = await books.publish("spring", "ada"), await books.publish("spring", "ben")
+    await signed_up(books, "fay", click=await books.click(ada))
+    later = await books.click(ben)
+
+    again = await signed_up(books, "fay", click=later)
+    fay = await referral(books, await converted(books, "fay", click=later))
+
+    assert reason(again) == "already_referred"
+    assert (fay.advocate, fay.state) == ("ada", "rewarded")
+
+
+async def test_once_the_window_is_over_a_new_click_counts(books: Books):
+    ada, ben = await books.publish("spring", "ada"), await books.publish("spring", "ben")
+    await signed_up(books, "fay", code=ada)
+    books.now += WINDOW
+    fay = await referral(books, await converted(books, "fay", click=await books.click(ben)))
+
+    assert (fay.advocate, fay.attribution.by) == ("ben", "click")
+
+
+async def test_a_sign_up_in_one_campaign_counts_for_more_than_a_click_of_another(books: Books):
+    await books.apply(campaign("autumn"))
+    spring, autumn = await books.publish("spring", "ada"), await books.publish("autumn", "ben")
+    click = await books.click(autumn)
+    await signed_up(books, "fay", code=spring)
+
+    fay = await referral(books, await converted(books, "fay", click=click))
+    gil = await referral(books, await converted(books, "gil", click=click))
+
+    assert (fay.campaign, gil.campaign) == ("spring", "autumn")
+
+
+async def test_a_click_of_a_campaign_that_converts_on_another_event_is_let_alone(books: Books):
+    await books.apply(campaign("club", conversion={"event": "subscription_started"}))
+    click = await books.click(await books.publish("club", "ada"))
+
+    assert reason(await converted(books, "fay", click=click)) == "unknown_code"
+
+
+async def test_a_code_that_the_friend_typed_counts_for_more_than_a_click(books: Books):
+    ada, ben = await books.publish("spring", "ada"), await books.publish("spring", "ben")
+    click = await aged(books, ben)
+
+    fay = await referral(books, await signed_up(books, "fay", code=ada, click=click))
+    gil = await signed_up(books, "gil", code="TYPO-1", click=await books.click(ben))
+
+    assert (fay.advocate, fay.attribution.by) == ("ada", "code")
+    assert fay.window_ends_at == books.now + WINDOW
+    assert reason(gil) == "unknown_code"
+
+
+@pytest.mark.parametrize("click", UNKNOWN_CLICKS)
+@pytest.mark.parametrize("event", [signed_up, converted])
+async def test_an_unknown_click_fails_no_event_with_a_good_code(
+    books: Books, event: Any, click: Any
+):
+    code = await books.publish("spring", "ada")
+    fay = await referral(books, await event(books, "fay", code=code, click=click))
+    gil = await event(books, "gil", click=click)
+
+    assert fay.attribution == views.Attribution("code")
+    assert reason(gil) == "unknown_code"
+
+
+async def test_a_click_brings_one_friend_and_is_just_its_code_for_the_next(books: Books):
+    code = await books.publish("spring", "ada")
+    click = await books.click(code)
+    books.now += DAY
+
+    fay = await referral(books, await signed_up(books, "fay", click=click))
+    gil = await referral(books, await signed_up(books, "gil", click=click))
+
+    assert (fay.attribution.by, gil.attribution.by) == ("click", "code")
+    assert gil.advocate == "ada"
+    assert gil.window_ends_at == books.now + WINDOW
+
+
+async def test_a_friend_who_was_refused_leaves_the_click_to_the_next(books: Books):
+    code = await books.publish("spring", "ada")
+    click = await books.click(code)
+    assert reason(await converted(books, "ada", click=click)) == "self_referral"
+
+    fay = await referral(books, await signed_up(books, "fay", click=click))
+
+    assert fay.attribution.by == "click"
+
+
+async def test_a_sign_up_may_be_quicker_than_the_counting_of_its_click(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+):
+    code = await books.publish("spring", "ada")
+    click = clicks.new_click(code)
+
+    answer = await signed_up(books, "fay", click=click)
+    before = await referral(books, answer)
+    monkeypatch.setattr(clicks, "new_click", lambda _: click)
+    await books.click(code, "email")
+    after = await referral(books, answer)
+
+    assert (before.advocate, before.attribution.by) == ("ada", "code")
+    assert after.attribution == views.Attribution("click", click, books.now, "email")
+
+
+async def test_a_click_is_told_with_its_channel_and_nothing_of_the_visitor(books: Books):
+    code = await books.publish("spring", "ada")
+    click = await books.click(code, "telegram")
+    async with books.store.read() as tx:
+        (row,) = await rows(tx, schema.clicks.select())
+        *_, told = await rows(tx, schema.activity.select().order_by(schema.activity.c.id))
+
+    assert set(row._fields) == {"id", "campaign_id", "advocate_id", "code", "channel", "at"}
+    assert (row.id, row.campaign_id, row.code, row.channel) == (click, "spring", code, "telegram")
+    assert told.data == {"channel": "telegram", "click": click}
+
+
+async def test_a_click_that_the_shop_tells_of_is_counted_by_its_channel(books: Books):
+    code = await books.publish("spring", "ada")
+    await books.event("referral_link_clicked", code=code)
+    await books.event("referral_link_clicked", code=code, channel="social")
+    async with books.store.read() as tx:
+        found = await rows(tx, schema.clicks.select().order_by(schema.clicks.c.channel))
+
+    assert [row.channel for row in found] == ["link", "social"]
+
+
+async def test_a_click_of_a_code_that_is_over_is_not_counted(books: Books):
+    await books.apply(campaign("brief", code={"valid_for": "P1D"}))
+    code = await books.publish("brief", "ada")
+    books.now += DAY
+    await books.click(code)
+    async with books.store.read() as tx:
+        assert await rows(tx, schema.clicks.select()) == []
+
+
+async def test_of_friends_who_carry_one_click_at_once_one_is_brought_by_it(books: Books):
+    code = await books.publish("spring", "ada")
+    click = await books.click(code)
+    friends = [f"friend-{number}" for number in range(5)]
+    for friend in friends:  # known before, so that only the sign-ups race
+        await books.publish("spring", friend)
+
+    answers = await asyncio.gather(*(signed_up(books, friend, click=click) for friend in friends))
+    found = [(await referral(books, answer)).attribution.by for answer in answers]
+
+    assert sorted(found) == ["click", "code", "code", "code", "code"]

@@ -1,0 +1,85 @@
+"""Paging, on every kind of key."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from referrals.errors import Problem
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import details, lists, wallets
+from referrals.store.views import Page
+from tests.harness.books import Books
+from tests.harness.campaigns import campaign
+
+URL = "https://shop.example"
+
+Read = Callable[[Any, Cursor], Awaitable[Page[Any]]]
+
+LISTS: dict[str, tuple[Read, int]] = {
+    "campaigns": (lists.list_campaigns, 3),
+    "codes": (lambda tx, cursor: lists.list_codes(tx, "spring", cursor), 3),
+    "advocates": (lambda tx, cursor: details.list_advocates(tx, "spring", cursor, URL), 3),
+    "referrals": (lambda tx, cursor: lists.list_referrals(tx, "spring", cursor), 3),
+    "rewards": (lambda tx, cursor: lists.list_rewards(tx, "spring", cursor), 7),
+    "activity": (lambda tx, cursor: lists.list_activity(tx, "spring", cursor), 14),
+    "entries": (lambda tx, cursor: wallets.list_entries(tx, "ada", cursor), 3),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_pages_hold_every_row_once_newest_first(books: Books, name: str):
+    await _fill(books)
+    read, count = LISTS[name]
+    async with books.store.read() as tx:
+        whole = await read(tx, Cursor(200))
+        paged: list[Any] = []
+        after = None
+        while True:
+            page = await read(tx, Cursor(2, after))
+            assert 0 < len(page.data) <= 2
+            paged += page.data
+            after = page.next
+            if after is None:
+                break
+
+    assert len(whole.data) == count
+    assert paged == whole.data
+    assert whole.next is None
+
+
+async def test_rows_that_come_meanwhile_do_not_move_the_following_pages(books: Books):
+    await _fill(books)
+    async with books.store.read() as tx:
+        first = await lists.list_referrals(tx, "spring", Cursor(1))
+        rest = (await lists.list_referrals(tx, "spring", Cursor(10))).data[1:]
+    await books.convert(await books.publish("spring", "bob"), "flo")
+    async with books.store.read() as tx:
+        following = await lists.list_referrals(tx, "spring", Cursor(10, first.next))
+
+    assert following.data == rest
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("after", ["nonsense", "", "-1", "9" * 30, "ref_0' OR 1=1", "²"])
+async def test_a_wrong_cursor_is_a_problem_that_names_it(books: Books, name: str, after: str):
+    await _fill(books)
+    read, _ = LISTS[name]
+    async with books.store.read() as tx:
+        with pytest.raises(Problem) as caught:
+            await read(tx, Cursor(2, after))
+
+    assert [error.field for error in caught.value.errors] == ["after"]
+
+
+async def _fill(books: Books) -> None:
+    """Ada's two friends convert, which is a milestone; Ben's one does."""
+    for name in ("summer", "winter"):
+        await books.apply(campaign(name))
+    ada = await books.publish("spring", "ada")
+    ben = await books.publish("spring", "ben")
+    await books.publish("spring", "cem")
+    await books.convert(ada, "fay")
+    await books.convert(ada, "gil")
+    await books.convert(ben, "hal")
+    await books.settle_milestones()

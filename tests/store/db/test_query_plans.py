@@ -1,0 +1,115 @@
+"""What each step of a referral asks is looked up by a key: it costs the same with a million rows as with none."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select, text
+
+from referrals.store import Store
+from referrals.store.db.sql import Known
+from referrals.store.flow import pending_work
+from referrals.store.inbox import inbox_events
+from referrals.store.ledger import ledger
+from referrals.store.messaging import drafts, log_channel
+from referrals.store.messaging.sending import Rules
+from referrals.store.referrals import reversals
+from referrals.store.schema import customers, messages
+from referrals.store.schema.base import metadata
+from referrals.store.webhooks import deliveries
+from tests.harness.books import Books
+from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+SCAN = re.compile(r"SCAN (?!\d|CONSTANT|\(?subquery)(\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
+SMALL = {"campaigns", "webhooks"}
+UNDER_WAY = {"ix_events_open", "ix_messages_pending", "ix_webhook_deliveries_due"}
+"""Indexes of what is still to be done: all the rest is not in them."""
+
+
+@contextmanager
+def asked(store: Store) -> Iterator[dict[str, Any]]:
+    """The statements of the block, each with one set of its values."""
+    seen: dict[str, Any] = {}
+
+    def note(_: Any, __: Any, statement: str, values: Any, ___: Any, many: bool) -> None:
+        seen[statement] = values[0] if many else values
+
+    event.listen(store.decisions, "before_cursor_execute", note)
+    yield seen
+    event.remove(store.decisions, "before_cursor_execute", note)
+
+
+async def scans(store: Store, statements: dict[str, Any]) -> dict[str, list[str]]:
+    """Tables that a statement looks through, by statement."""
+
+    def explain(connection: Any) -> dict[str, list[str]]:
+        scans = {}
+        for statement in statements:
+            if statement.startswith(
+                ("BEGIN", "INSERT")
+            ):  # what refers to a new row, nobody looks for
+                continue
+            nothing = (None,) * statement.count("?")
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", nothing)
+            scanned = [match for row in rows if (match := SCAN.match(row[3]))]
+            found = {scan[1] for scan in scanned if scan[2] not in UNDER_WAY}
+            if tables := found & metadata.tables.keys() - SMALL:  # not what is made on the way
+                scans[statement] = sorted(tables)
+        return scans
+
+    async with store.read() as tx:
+        return dict(await tx.run_sync(explain))
+
+
+async def friend_of(books: Books) -> str:
+    async with books.store.read() as tx:
+        statement = select(customers.c.id).where(customers.c.external_id == "fay")
+        return str(await tx.scalar(statement))
+
+
+async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
+    books = Books(store)
+    tiers = [EACH, milestone(1)]
+    await books.apply(
+        campaign(rewards={"friend": POINTS_50, "tiers": tiers}, journeys=THANKS, code={"uses": 9})
+    )
+    with asked(store) as statements:
+        code = await books.publish("spring", "ada")
+        await books.sign_up(code, "fay")
+        referral = await books.convert(code, "fay")
+        friend = await friend_of(books)
+        async with store.begin() as tx:
+            left = await pending_work.of_friend(tx, "spring", friend, books.now)
+            assert left.messages
+            assert left.milestones
+            known = Known(tx)
+            for topic in await log_channel.take(tx, left.messages, Rules({"log": False})):
+                await drafts.draft_of(known, topic, "http://x")
+            await drafts.withdraw(tx, referral)
+            await pending_work.of_advocate(tx, "spring", left.milestones[0].advocate, books.now)
+            await reversals.pass_time(tx, "spring", friend, "engine", books.now)
+        await books.roll_back(referral)
+
+    assert await scans(store, statements) == {}
+
+
+async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store: Store):
+    now = Books(store).now
+    with asked(store) as statements:
+        async with store.begin() as tx:
+            await inbox_events.waiting(tx, now, now - timedelta(minutes=1), 500)
+            await ledger.expire(tx, now, 100)
+            await deliveries.due_lanes(tx, now)
+
+    assert await scans(store, statements) == {}
+
+
+async def test_a_scan_would_be_seen(store: Store):
+    statement = str(select(messages.c.id).where(messages.c.referral_id == text("?")))
+
+    assert await scans(store, {statement: None}) == {statement: ["messages"]}

@@ -1,0 +1,237 @@
+"""Whatever is granted, spent, taken back and expires, in whatever order: the books are those of a simple model.
+
+The long form runs `LEDGER_EXAMPLES` sequences.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Row, select
+
+from referrals.domain.events import Customer
+from referrals.domain.rewards import Asset
+from referrals.store import Store
+from referrals.store.customers import profiles
+from referrals.store.db import database
+from referrals.store.ledger import ledger
+from referrals.store.schema import accounts, entries, rewards
+from tests.harness.books import START, Books
+from tests.harness.campaigns import campaign
+from tests.harness.wallet_model import NEVER, Lot, Purse
+
+T = TypeVar("T")
+
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "30"))
+POINTS = Asset("points", None)
+EURO = Asset("gift_credit", "EUR")
+people = st.sampled_from([*["ada"] * 7, "fay"])
+assets = st.sampled_from([*[POINTS] * 7, EURO])
+amounts = st.integers(1, 5).map(lambda tens: 10 * tens)
+
+
+class AnySequence(RuleBasedStateMachine):
+    """Operations at random, by two customers of its own in a campaign of its own."""
+
+    def __init__(self, database_url: str) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.store = Store(database.create_engine(database_url))
+        self.campaign = f"c-{uuid4().hex}"
+        self.now = START
+        self.people: dict[str, str] = {}
+        self.purses: dict[tuple[str, Asset], Purse] = {}
+        self.standing: list[tuple[str, str, Asset, Lot]] = []
+        self.keys: dict[tuple[str, str], tuple[Asset, int]] = {}
+        self.history: list[Row[Any]] = []
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def teardown(self) -> None:
+        self.run(self.store.close())
+        self.loop.close()
+
+    @initialize()
+    def begin(self) -> None:
+        self.run(self._begin())
+
+    async def _begin(self) -> None:
+        books = Books(self.store)
+        await books.apply(campaign(self.campaign))
+        code = await books.publish(self.campaign, f"advocate-{self.campaign}")
+        self.referral = await books.convert(code, f"friend-{self.campaign}")
+        async with self.store.begin() as tx:
+            for name in ("ada", "fay"):
+                known = Customer(id=f"{name}-{self.campaign}")
+                self.people[name] = await profiles.upsert(tx, known, START)
+
+    @rule(name=people, asset=assets, amount=amounts, days=st.sampled_from([None, 1, 2, 3]))
+    def grant(self, name: str, asset: Asset, amount: int, days: int | None) -> None:
+        reward = self.run(self._grant(name, asset, amount, days))
+        expires_at = self.now + timedelta(days=days) if days else NEVER
+        lot = self.purse(name, asset).grant(amount, expires_at)
+        self.standing.append((reward, name, asset, lot))
+
+    async def _grant(self, name: str, asset: Asset, amount: int, days: int | None) -> str:
+        reward = f"rew_{uuid4().hex}"
+        values = {
+            "id": reward,
+            "key": f"key-of-{reward}",
+            "campaign_id": self.campaign,
+            "referral_id": self.referral,
+            "side": "friend",
+            "customer_id": self.people[name],
+            "type": asset.type,
+            "currency": asset.currency,
+            "amount": amount,
+            "state": "granted",
+            "target": {"valid_for": f"P{days}D"} if days else {},
+            "created_at": self.now,
+        }
+        async with self.store.begin() as tx:
+            row = (await tx.execute(rewards.insert().values(values).returning(rewards))).one()
+            for _ in range(2):
+                await ledger.grant(tx, [(row, "Granted")], self.now)
+        return reward
+
+    @rule(name=people, asset=assets, amount=amounts)
+    def spend(self, name: str, asset: Asset, amount: int) -> None:
+        key = f"order-{len(self.keys)}"
+        purse = self.purse(name, asset)
+        if purse.held < amount:
+            assert self._spends(name, asset, amount, key) == ledger.Insufficient
+            return
+        assert self._spends(name, asset, amount, key) is None
+        purse.spend(amount)
+        self.keys[name, key] = (asset, amount)
+        assert self.read()[self.people[name], "wallet", asset.type] >= 0
+
+    @rule(name=people, asset=assets)
+    def spend_all(self, name: str, asset: Asset) -> None:
+        self.spend(name, asset, max(self.purse(name, asset).held, 1))
+
+    @precondition(lambda self: self.keys)
+    @rule(number=st.integers(0, 20), more=st.sampled_from([0, 0, 1]))
+    def spend_again(self, number: int, more: int) -> None:
+        (name, key), (asset, amount) = sorted(self.keys.items())[number % len(self.keys)]
+        if more:
+            assert self._spends(name, asset, amount + more, key) == ledger.KeyReused
+        else:
+            assert self._spends(name, asset, amount, key) is None
+            self.purse(name, asset).book()
+
+    def _spends(self, name: str, asset: Asset, amount: int, key: str) -> type[Exception] | None:
+        async def redeem() -> None:
+            async with self.store.begin() as tx:
+                customer = self.people[name]
+                await ledger.redeem(tx, customer, asset, amount, key, "Spent", self.now)
+
+        try:
+            self.run(redeem())
+        except (ledger.Insufficient, ledger.KeyReused) as error:
+            return type(error)
+        return None
+
+    @precondition(lambda self: self.standing)
+    @rule(number=st.integers(0, 20), allow_negative=st.booleans())
+    def roll_back(self, number: int, allow_negative: bool) -> None:
+        reward, name, asset, lot = self.standing.pop(number % len(self.standing))
+        owed = self.run(self._reverse(reward, allow_negative))
+        assert owed == self.purse(name, asset).roll_back(lot, allow_negative=allow_negative)
+
+    async def _reverse(self, reward: str, allow_negative: bool) -> int:
+        mine = rewards.c.id == reward
+        async with self.store.begin() as tx:
+            row = (await tx.execute(select(rewards).where(mine))).one()
+            owed = await ledger.reverse(tx, row, "Back", self.now, allow_negative=allow_negative)
+            await tx.execute(rewards.update().where(mine).values(state="rolled_back"))
+        return owed
+
+    @rule(hours=st.sampled_from([1, 24, 49]))
+    def pass_time(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
+        for purse in self.purses.values():
+            purse.pass_time(self.now)
+
+    @rule(most=st.sampled_from([1, 100]))
+    def expire(self, most: int) -> None:
+        while self.run(self._expire(most)):
+            pass
+        for purse in self.purses.values():
+            purse.book()
+
+    async def _expire(self, most: int) -> int:
+        async with self.store.begin() as tx:
+            return await ledger.expire(tx, self.now, most)
+
+    def purse(self, name: str, asset: Asset) -> Purse:
+        return self.purses.setdefault((name, asset), Purse())
+
+    def read(self) -> dict[tuple[str, str, str], int]:
+        """What is on each account, by owner, kind and type; the history is what it was, and more."""
+        found, owners = self.run(self._read())
+        assert found[: len(self.history)] == self.history
+        self.history = found
+        assert len({entry.key for entry in found}) == len(found)
+        sums = dict.fromkeys(owners.values(), 0)
+        for entry in found:
+            sums[owners[entry.debit_id]] -= entry.amount
+            sums[owners[entry.credit_id]] += entry.amount
+        return sums
+
+    async def _read(self) -> tuple[list[Row[Any]], dict[int, tuple[str, str, str]]]:
+        owners = [self.campaign, *self.people.values()]
+        of_mine = select(accounts).where(accounts.c.owner.in_(owners))
+        async with self.store.read() as tx:
+            mine = {row.id: (row.owner, row.kind, row.type) for row in await tx.execute(of_mine)}
+            lines = entries.c.debit_id.in_(mine) | entries.c.credit_id.in_(mine)
+            others = rewards.c.customer_id.in_(self.people.values())
+            statement = (
+                select(entries)
+                .outerjoin(rewards, rewards.c.id == entries.c.reward_id)
+                .where(lines, others | rewards.c.id.is_(None))
+                .order_by(entries.c.id)
+            )
+            return list((await tx.execute(statement)).all()), mine
+
+    @invariant()
+    def the_books_are_those_of_the_model(self) -> None:
+        sums = self.read()
+        assert sum(sums.values()) == 0
+        for (name, asset), purse in self.purses.items():
+            expected = {
+                "wallet": purse.held + purse.unbooked,
+                "spent": purse.spent,
+                "owed": -purse.owed,
+            }
+            for kind, amount in expected.items():
+                assert sums.get((self.people[name], kind, asset.type), 0) == amount, kind
+        for asset in (POINTS, EURO):
+            expired = sum(p.expired for (_, of), p in self.purses.items() if of == asset)
+            assert sums.get((self.campaign, "expired", asset.type), 0) == expired
+
+
+def test_the_books_are_right_after_any_sequence(database_url: str):
+    run_state_machine_as_test(
+        lambda: AnySequence(database_url),
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

@@ -1,0 +1,169 @@
+"""One advocate, one referral, one campaign's numbers."""
+
+from datetime import timedelta
+
+import pytest
+
+from referrals.errors import Problem
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import details
+from referrals.store.reporting.summary import summarise
+from referrals.store.views import Counts, NextTier, Revenue, RewardSum, TopAdvocate
+from tests.harness.books import Books
+from tests.harness.campaigns import campaign
+
+URL = "https://shop.example"
+
+
+async def test_an_advocate_has_a_code_with_its_links(books: Books):
+    code = await books.publish("spring", "ada")
+    async with books.store.read() as tx:
+        ada = await details.get_advocate(tx, "spring", "ada", books.now, URL)
+
+    assert ada.code == code
+    assert ada.link == f"{URL}/r/{code}"
+    assert set(ada.share) == {"whatsapp", "email", "x", "facebook", "telegram", "link"}
+
+
+async def test_an_advocate_s_friends_are_counted_by_how_far_they_came(books: Books):
+    code = await books.publish("spring", "ada")
+    for channel in ("email", "whatsapp", "email"):
+        await books.event("referral_link_shared", code=code, channel=channel)
+        await books.click(code, channel)
+    for friend in ("fay", "gil", "hal"):
+        await books.sign_up(code, friend)
+    await books.convert(code, "fay")
+    await books.roll_back(await books.convert(code, "gil"))
+    await books.convert(code, "ada")
+    async with books.store.read() as tx:
+        ada = await details.get_advocate(tx, "spring", "ada", books.now, URL)
+        (listed,) = (await details.list_advocates(tx, "spring", Cursor(), URL)).data
+
+    shares = {"email": 2, "whatsapp": 1}
+    assert ada.counts == Counts(
+        shares, clicks=shares, signed_up=3, converted=1, confirmed=1, rewarded=1
+    )
+    assert listed.counts == ada.counts
+
+
+async def test_the_next_tier_says_how_many_conversions_are_missing(books: Books):
+    code = await books.publish("spring", "ada")
+    async with books.store.read() as tx:
+        before = await details.get_advocate(tx, "spring", "ada", books.now, URL)
+    await books.convert(code, "fay")
+    await books.convert(code, "gil")
+    async with books.store.read() as tx:
+        reached = await details.get_advocate(tx, "spring", "ada", books.now, URL)
+
+    assert before.next_tier == NextTier("at_2", 2, 2)
+    assert reached.next_tier is None
+    assert [(m.name, m.state) for m in reached.milestones] == [("at_2", "reached")]
+    assert sorted(reward.amount for reward in reached.rewards) == ["100", "100", "1000"]
+
+
+async def test_the_cooldown_is_shown_until_it_is_over(books: Books):
+    cooldown = {"cooldown": {"period": "P1D", "on_hit": "defer"}}
+    await books.apply(campaign("slow", limits=cooldown))
+    await books.convert(await books.publish("slow", "ada"), "fay")
+    async with books.store.read() as tx:
+        during = await details.get_advocate(tx, "slow", "ada", books.now, URL)
+        over = await details.get_advocate(tx, "slow", "ada", during.cooldown_until, URL)
+
+    assert during.cooldown_until == books.now + timedelta(days=1)
+    assert over.cooldown_until is None
+
+
+async def test_a_referral_comes_with_its_order_rewards_and_timeline(books: Books):
+    code = await books.publish("spring", "ada")
+    referral_id = await books.sign_up(code, "fay")
+    await books.convert(code, "fay")
+    await books.roll_back(referral_id)
+    async with books.store.read() as tx:
+        referral = await details.get_referral(tx, referral_id)
+
+    assert referral.state == "rolled_back"
+    assert referral.reason
+    assert (referral.reason.code, referral.reason.message) == (
+        "rolled_back_by_operator",
+        "By hand.",
+    )
+    assert referral.order
+    assert referral.order["items"] == []
+    assert [(r.side, r.state) for r in referral.rewards] == [
+        ("advocate", "rolled_back"),
+        ("friend", "rolled_back"),
+    ]
+    assert [(entry.type, entry.actor) for entry in referral.timeline] == [
+        ("referral_signed_up", "shop"),
+        ("referral_converted", "shop"),
+        ("reward_granted", "shop"),
+        ("reward_granted", "shop"),
+        ("referral_rolled_back", "operator"),
+        ("reward_rolled_back", "operator"),
+        ("reward_rolled_back", "operator"),
+    ]
+
+
+async def test_whoever_is_unknown_is_not_found(books: Books):
+    async with books.store.read() as tx:
+        with pytest.raises(Problem, match="nobody is no advocate"):
+            await details.get_advocate(tx, "spring", "nobody", books.now, URL)
+        with pytest.raises(Problem, match="no referral ref_0"):
+            await details.get_referral(tx, "ref_0")
+
+
+async def test_the_summary_counts_what_happened(books: Books):
+    ada = await books.publish("spring", "ada")
+    ben = await books.publish("spring", "ben")
+    await books.event("referral_link_shared", code=ada, channel="email")
+    await books.event("referral_link_clicked", code=ada)
+    await books.click(ada, "qr")
+    await books.click(ben)
+    await books.sign_up(ada, "fay")
+    await books.convert(ada, "fay", "80.00")
+    await books.convert(ada, "gil", "80.00")
+    await books.convert(ben, "hal", "0.10")
+    await books.roll_back(await books.convert(ben, "ida", "500.00"))
+    await books.settle_milestones()
+    async with books.store.read() as tx:
+        summary = await summarise(tx, "spring")
+
+    assert (summary.advocates, summary.codes, summary.clicks, summary.sign_ups) == (2, 2, 3, 1)
+    assert summary.clicks_by_channel == {"link": 2, "qr": 1}
+    assert summary.shares == {"email": 1}
+    assert summary.conversions == {"rewarded": 3, "rolled_back": 1}
+    assert summary.conversion_rate == 0.75
+    assert summary.revenue == [Revenue("EUR", "160.10")]
+    assert summary.top_advocates == [TopAdvocate("ada", 2), TopAdvocate("ben", 1)]
+    assert summary.messages == {}
+    assert summary.rewards == [
+        RewardSum("granted", "points", None, 7, "1450"),
+        RewardSum("rolled_back", "points", None, 2, "150"),
+        RewardSum("voided", "points", None, 1, "1000"),
+    ]
+
+
+async def test_the_conversion_rate_is_of_friends_who_signed_up_or_converted(books: Books):
+    """Refused attempts are nobody's; a friend who came again is one."""
+    await books.apply(campaign(conversion={"attribution_window": "P1D"}))
+    code = await books.publish("spring", "ada")
+    for friend in ("fay", "gil"):
+        await books.sign_up(code, friend)
+    await books.convert(code, "fay")
+    await books.convert(code, "hal")
+    await books.convert(code, "ada")
+    books.now += timedelta(days=2)
+    await books.sign_up(code, "gil")
+    async with books.store.read() as tx:
+        summary = await summarise(tx, "spring")
+
+    assert summary.conversions == {"expired": 1, "rejected": 1, "rewarded": 2, "signed_up": 1}
+    assert summary.conversion_rate == 0.6667
+
+
+async def test_the_summary_of_a_new_campaign_is_empty(books: Books):
+    async with books.store.read() as tx:
+        summary = await summarise(tx, "spring")
+
+    assert summary.conversion_rate is None
+    assert (summary.revenue, summary.rewards, summary.conversions) == ([], [], {})

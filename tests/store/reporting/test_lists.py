@@ -1,0 +1,144 @@
+"""The lists, by what can be asked of them."""
+
+from datetime import timedelta
+
+import pytest
+
+from referrals.errors import Problem
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import details, lists
+from referrals.store.views import Reason
+from tests.harness.books import START, Books
+from tests.harness.campaigns import THANKS, campaign
+
+ALL = Cursor(200)
+
+
+async def test_customers_go_by_the_caller_s_ids(books: Books):
+    code = await books.publish("spring", "ada@example.com")
+    await books.convert(code, "fay@example.com")
+    async with books.store.read() as tx:
+        (referral,) = (await lists.list_referrals(tx, "spring", ALL)).data
+        (listed,) = (await lists.list_codes(tx, "spring", ALL)).data
+        rewards = (await lists.list_rewards(tx, "spring", ALL)).data
+        log = (await lists.list_activity(tx, "spring", ALL)).data
+
+    assert (referral.advocate, referral.friend) == ("ada@example.com", "fay@example.com")
+    assert listed.customer == "ada@example.com"
+    assert {reward.customer for reward in rewards} == {"ada@example.com", "fay@example.com"}
+    assert "cus_" not in repr((referral, listed, rewards, log))
+
+
+async def test_referrals_are_found_by_state_advocate_and_friend(books: Books):
+    ada = await books.publish("spring", "ada")
+    ben = await books.publish("spring", "ben")
+    rewarded = await books.convert(ada, "fay")
+    signed_up = await books.sign_up(ben, "gil")
+    async with books.store.read() as tx:
+
+        async def found(**which: str) -> list[str]:
+            page = await lists.list_referrals(tx, "spring", ALL, **which)
+            return [referral.id for referral in page.data]
+
+        assert await found() == [signed_up, rewarded]
+        assert await found(state="rewarded") == [rewarded]
+        assert await found(advocate="ben") == [signed_up]
+        assert await found(friend="fay") == [rewarded]
+        assert await found(friend="fay", state="signed_up") == []
+        assert await found(friend="nobody") == []
+
+
+async def test_a_listed_referral_says_what_was_ordered_and_decided(books: Books):
+    code = await books.publish("spring", "ada")
+    await books.convert(code, "ada", amount="119.90")
+    async with books.store.read() as tx:
+        (referral,) = (await lists.list_referrals(tx, "spring", ALL)).data
+
+    assert referral.state == "rejected"
+    assert referral.reason == Reason("self_referral", "Advocates cannot refer themselves.")
+    assert referral.order == {"id": "order-of-ada", "amount": "119.90", "currency": "EUR"}
+
+
+async def test_rewards_are_found_by_state_and_customer(books: Books):
+    code = await books.publish("spring", "ada")
+    taken_back = await books.convert(code, "fay")
+    await books.convert(code, "gil")
+    await books.roll_back(taken_back)
+    async with books.store.read() as tx:
+
+        async def found(**which: str) -> list[tuple[str, str, str]]:
+            page = await lists.list_rewards(tx, "spring", ALL, **which)
+            return sorted((r.customer, r.amount, r.state) for r in page.data)
+
+        assert await found(customer="fay") == [("fay", "50", "rolled_back")]
+        assert await found(customer="ada", state="granted") == [("ada", "100", "granted")]
+        assert await found(state="failed") == []
+
+
+async def test_activity_is_found_by_type_customer_referral_and_time(books: Books):
+    code = await books.publish("spring", "ada")
+    await books.convert(code, "fay")
+    books.now += timedelta(days=1)
+    later = await books.convert(code, "gil")
+    async with books.store.read() as tx:
+
+        async def found(**which: object) -> list[str]:
+            page = await lists.list_activity(tx, "spring", ALL, **which)
+            return [entry.type for entry in reversed(page.data)]
+
+        assert await found(kind="referral_converted") == ["referral_converted"] * 2
+        assert await found(customer="fay") == ["referral_converted", "reward_granted"]
+        assert len(await found(customer="ada")) == len(await found())
+        assert await found(referral=later) == [
+            "referral_converted",
+            "milestone_reached",
+            "reward_granted",
+            "reward_granted",
+        ]
+        assert await found(since=START + timedelta(hours=1)) == await found(referral=later)
+
+
+async def test_codes_are_found_by_customer(books: Books):
+    await books.publish("spring", "ada")
+    wanted = await books.publish("spring", "ben")
+    async with books.store.read() as tx:
+        page = await lists.list_codes(tx, "spring", ALL, customer="ben")
+
+    assert [code.code for code in page.data] == [wanted]
+
+
+async def test_messages_are_found_by_state_and_customer(books: Books):
+    await books.apply(campaign("thanks", journeys=THANKS))
+    await books.convert(await books.publish("thanks", "ada"), "fay")
+    async with books.store.read() as tx:
+        pending = (await lists.list_messages(tx, "thanks", ALL, state="pending")).data
+        of_fay = (await lists.list_messages(tx, "thanks", ALL, customer="fay")).data
+        sent = (await lists.list_messages(tx, "thanks", ALL, state="sent")).data
+
+    assert {message.template for message in pending} == {"thank_advocate", "thank_friend"}
+    assert [message.template for message in of_fay] == ["thank_friend"]
+    assert sent == []
+
+
+async def test_a_campaign_s_lists_hold_nothing_of_another_s(books: Books):
+    await books.apply(campaign("summer"))
+    await books.convert(await books.publish("spring", "ada"), "fay")
+    async with books.store.read() as tx:
+        pages = [
+            await lists.list_codes(tx, "summer", ALL),
+            await lists.list_referrals(tx, "summer", ALL),
+            await lists.list_rewards(tx, "summer", ALL),
+            await lists.list_messages(tx, "summer", ALL),
+            await lists.list_activity(tx, "summer", ALL),
+            await details.list_advocates(tx, "summer", ALL, ""),
+        ]
+
+    assert [page.data for page in pages] == [[]] * 6
+
+
+async def test_an_unknown_campaign_is_not_found(books: Books):
+    async with books.store.read() as tx:
+        with pytest.raises(Problem, match="no campaign autumn") as caught:
+            await lists.list_referrals(tx, "autumn", ALL)
+
+    assert caught.value.status == 404
