@@ -32,7 +32,7 @@ from referrals.providers import Provider
 from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
-from referrals.store.messaging.sending import Rules
+from referrals.store.messaging.sending import SendingRules
 from referrals.temporal.converter import DATA_CONVERTER
 from referrals.temporal.names import MESSAGES_QUEUE, REWARDS_QUEUE
 from workflows.advocate import AdvocateWorkflow
@@ -160,9 +160,9 @@ def _log_messages(resources: Resources) -> LogMessages:
     )
 
 
-def _rules(resources: Resources) -> Rules:
+def _rules(resources: Resources) -> SendingRules:
     settings = resources.settings
-    return Rules(
+    return SendingRules(
         {name: channel.reports_outcome for name, channel in resources.channels.items()},
         QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
         FrequencyCap.parse(settings.message_cap) if settings.message_cap else None,

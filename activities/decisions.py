@@ -13,8 +13,8 @@ from referrals.store import Store
 from referrals.store.db.sql import Known, Tx
 from referrals.store.messaging import drafts, log_channel
 from referrals.store.messaging.drafts import Draft
-from referrals.store.messaging.log_channel import Kept
-from referrals.store.messaging.sending import Rules
+from referrals.store.messaging.log_channel import RenderedMessage
+from referrals.store.messaging.sending import SendingRules
 from referrals.temporal.payloads import PendingWork
 
 
@@ -26,7 +26,7 @@ class NotSent(Exception):
 class LogMessages:
     store: Store
     templates: Templates
-    rules: Rules
+    rules: SendingRules
     public_url: str
     clock: Clock
 
@@ -58,17 +58,19 @@ class LogMessages:
 
     async def _settle(self, tx: Tx, message_ids: Sequence[str]) -> set[str]:
         known, kept, now = Known(tx), [], self.clock()
-        taken = await log_channel.take(tx, message_ids, self.rules)
+        taken = await log_channel.lock_pending(tx, message_ids, self.rules)
         for topic in taken:
-            draft = await drafts.draft_of(known, topic, self.public_url)
+            draft = await drafts.build_draft(known, topic, self.public_url)
             try:
                 kept.append(self._worded(draft))
             except TemplateError as error:
-                await drafts.fail(tx, topic.message, Reason("template_error", str(error)), now)
-        await log_channel.keep(tx, kept, now)
+                await drafts.mark_failed(
+                    tx, topic.message, Reason("template_error", str(error)), now
+                )
+        await log_channel.mark_sent(tx, kept, now)
         return {topic.message.id for topic in taken}
 
-    def _worded(self, draft: Draft) -> Kept:
+    def _worded(self, draft: Draft) -> RenderedMessage:
         template, locale = draft.message.template, draft.recipient.locale
         words = self.templates.render(template, locale, draft.context, plain=True)
-        return Kept(draft.message, words.subject, words.text, words.purpose)
+        return RenderedMessage(draft.message, words.subject, words.text, words.purpose)

@@ -26,10 +26,10 @@ from referrals.domain.reasons import Reason
 from referrals.store import Store
 from referrals.store.messaging import deliveries, drafts, sending
 from referrals.store.messaging.drafts import Draft
-from referrals.store.messaging.sending import Claim, Rules
+from referrals.store.messaging.sending import SendAttempt, SendingRules
 from referrals.temporal.payloads import DeliveryStatus
 
-LONGEST_CALL = sending.LEASE - timedelta(seconds=15)
+LONGEST_CALL = sending.ATTEMPT_TIMEOUT - timedelta(seconds=15)
 
 
 @dataclass
@@ -39,7 +39,7 @@ class MessageActivities:
     store: Store
     templates: Templates
     channels: Mapping[str, Channel]
-    rules: Rules
+    rules: SendingRules
     public_url: str
     clock: Clock
 
@@ -51,7 +51,7 @@ class MessageActivities:
         on every attempt. One that waits says until when it is to be sent again.
         """
         async with self.store.read() as tx:
-            draft = await drafts.draft(tx, message_id, self.public_url)
+            draft = await drafts.load_draft(tx, message_id, self.public_url)
         if draft is None:
             return DeliveryStatus(state="withdrawn")
         if draft.message.state != "pending":
@@ -63,7 +63,7 @@ class MessageActivities:
         except TemplateError as error:
             reason = Reason("template_error", str(error))
             async with self.store.begin() as tx:
-                await drafts.fail(tx, draft.message, reason, self.clock())
+                await drafts.mark_failed(tx, draft.message, reason, self.clock())
             return DeliveryStatus(state="failed")
         return await self._deliver(draft, rendered)
 
@@ -72,12 +72,12 @@ class MessageActivities:
         """Its attempts are spent, with this as the last error: by the next channel, or parked in sight."""
         reason = Reason("attempts_spent", error)
         async with self.store.begin() as tx:
-            return await deliveries.give_up(tx, message_id, reason, self.clock())
+            return await deliveries.give_up_channel(tx, message_id, reason, self.clock())
 
     async def _deliver(self, draft: Draft, rendered: MessageContent) -> DeliveryStatus:
         while True:
             async with self.store.begin() as tx:
-                turn = await sending.claim(
+                turn = await sending.begin_attempt(
                     tx, draft.message.id, rendered.purpose, self.rules, self.clock()
                 )
             if isinstance(turn, DeliveryStatus):
@@ -86,7 +86,7 @@ class MessageActivities:
                 return done
 
     async def _call(
-        self, draft: Draft, rendered: MessageContent, claim: Claim
+        self, draft: Draft, rendered: MessageContent, claim: SendAttempt
     ) -> DeliveryStatus | None:
         """None where it is the next channel's turn, or this one's at another time."""
         outgoing = OutgoingMessage(
@@ -114,22 +114,24 @@ class MessageActivities:
                 str(error), type="Unavailable", next_retry_delay=error.retry_after
             ) from error
         except (SendOutcomeUnknown, TimeoutError) as error:
-            await self._not_sent(claim, "unclear", deliveries.UNCLEAR)
+            await self._not_sent(claim, "unclear", deliveries.OUTCOME_UNKNOWN)
             raise ApplicationError(str(error), type="Unclear") from error
         async with self.store.begin() as tx:
             text = rendered.text if claim.channel == "log" else None
-            return await sending.sent(tx, claim, reference, rendered.subject, text, self.clock())
+            return await sending.record_sent(
+                tx, claim, reference, rendered.subject, text, self.clock()
+            )
 
     async def _not_sent(
         self,
-        claim: Claim,
+        claim: SendAttempt,
         state: str,
         reason: Reason,
         kind: FailureKind | None = None,
         scope: BlockScope = "channel",
     ) -> None:
         async with self.store.begin() as tx:
-            await sending.not_sent(tx, claim, state, reason, self.clock(), kind, scope)
+            await sending.record_not_sent(tx, claim, state, reason, self.clock(), kind, scope)
 
 
 def _kind(error: MessageRejected) -> FailureKind:

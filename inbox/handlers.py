@@ -134,7 +134,7 @@ class Handlers:
     async def send_again(self, row: Row[Any]) -> None:
         message = row.data["message"]
         async with self._store.read() as tx:
-            customer_id = await deliveries.resumed_by(tx, message)
+            customer_id = await deliveries.resuming_customer_id(tx, message)
         run = advocate_run(row.campaign_id, customer_id)
         await self._dispatch.update(run, AdvocateWorkflow.resume, row, message)
         async with self._store.begin() as tx:
@@ -169,7 +169,7 @@ class Handlers:
 
     async def registered(self, row: Row[Any]) -> None:
         async with self._store.begin() as tx:
-            await profiles.became_customer(
+            await profiles.mark_as_customer(
                 tx, row.customer_id, inbox_events.happened(row, self._clock())
             )
             wanted = await versions.publishing_on(tx, row.type)
@@ -240,7 +240,7 @@ HANDLERS: dict[str, Callable[[Handlers, Row[Any]], Awaitable[None]]] = {
     "reward_roll_back": Handlers.reward,
     "reward_approve": Handlers.reward,
     runs.WAKE: Handlers.wake_journey,
-    deliveries.RESUME: Handlers.send_again,
+    deliveries.RESUME_COMMAND: Handlers.send_again,
 }
 """By type of event or command; any other is a conversion."""
 

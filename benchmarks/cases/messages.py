@@ -19,7 +19,7 @@ from referrals.channels.template_context import example_contexts
 from referrals.channels.templates import BUILTIN_DIR, Templates
 from referrals.clock import utc_now
 from referrals.store import open_store
-from referrals.store.messaging.sending import Rules
+from referrals.store.messaging.sending import SendingRules
 from referrals.temporal.payloads import PendingWork
 
 CASE = "messages"
@@ -80,7 +80,7 @@ async def _sending(ours: str, bare: str, count: int, rounds: int, database: str)
 @asynccontextmanager
 async def _our_send(url: str) -> AsyncIterator[Send]:
     async with open_store(url) as store:
-        rules, public_url = Rules({"log": False}), "http://127.0.0.1:8080"
+        rules, public_url = SendingRules({"log": False}), "http://127.0.0.1:8080"
         log = LogMessages(store, Templates(), rules, public_url, utc_now)
 
         async def send(messages: list[str]) -> None:

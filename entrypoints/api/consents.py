@@ -43,7 +43,7 @@ async def list_consents(customer: CustomerId, engine: Engine, asked: List) -> An
     """All that was given and withdrawn; of each channel and purpose the latest is in force."""
     async with engine.store.scan() as tx:
         row = await wallets.require_customer(tx, customer)
-        page = await consents.describe(tx, row.id, asked.cursor)
+        page = await consents.list_history(tx, row.id, asked.cursor)
     return asked.answer(page, views.Consent)
 
 
@@ -56,10 +56,10 @@ async def note_consent(
     at = _checked(body.at or now, now)
     async with engine.store.begin() as tx:
         row = await wallets.require_customer(tx, customer)
-        await consents.note(
+        await consents.record_consent(
             tx, row.id, body.channel, body.purpose, body.state, body.source, min(at, now)
         )
-        return await consents.describe(tx, row.id, Cursor())
+        return await consents.list_history(tx, row.id, Cursor())
 
 
 @router.delete("/customers/{customer:path}/suppressions/{channel}", status_code=204)
@@ -82,7 +82,7 @@ async def list_suppressions(engine: Engine, asked: List, customer: Text | None =
 async def list_blocks(engine: Engine, asked: List) -> Any:
     """What is held until an operator sets something right at the vendor's, or in a template."""
     async with engine.store.scan() as tx:
-        page = await channel_suspensions.list_blocks(tx, asked.cursor)
+        page = await channel_suspensions.list_suspensions(tx, asked.cursor)
     return asked.answer(page, views.Block)
 
 

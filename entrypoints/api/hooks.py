@@ -57,10 +57,10 @@ async def note_statuses(
     """Keep what a vendor told, before it hears that we have: wishes first, since sending goes by them."""
     for preference in preferences:
         async with store.begin() as tx:
-            await deliveries.prefer(tx, preference, now)
+            await deliveries.record_preference(tx, preference, now)
     for status in statuses:
         async with store.begin() as tx:
-            await deliveries.note(tx, "whatsapp", status, now)
+            await deliveries.record_status(tx, "whatsapp", status, now)
 
 
 def _forbidden(detail: str) -> Problem:

@@ -31,7 +31,7 @@ HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 async def ask(token: Token, engine: Engine) -> HTMLResponse:
     """Ask whether it is meant. Changes nothing: mail scanners follow links, too."""
     async with engine.store.read() as tx:
-        known = await consents.knows_link(tx, token)
+        known = await consents.is_unsubscribe_token(tx, token)
     if not known:
         return _unknown()
     return _page("Messages", "You no longer want messages like this one?", BUTTON)
@@ -41,7 +41,7 @@ async def ask(token: Token, engine: Engine) -> HTMLResponse:
 async def withdraw(token: Token, engine: Engine) -> HTMLResponse:
     """Withdraw the consent to messages like this one, by the channel that it came by; again, it changes nothing."""
     async with engine.store.begin() as tx:
-        known = await consents.withdraw_by_link(tx, token, engine.clock())
+        known = await consents.unsubscribe(tx, token, engine.clock())
     return _page("Done", "You will get no more of these messages.") if known else _unknown()
 
 

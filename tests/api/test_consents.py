@@ -153,7 +153,7 @@ async def test_a_suppressed_address_is_shown_without_it_and_lifted(api: Api):
     office, _ = await sent(api)
     (ada,) = await office.all(schema.customers, external_id="ada")
     async with office.store.begin() as tx:
-        digest = suppressions.digest_of(ada.email)
+        digest = suppressions.hash_address(ada.email)
         await suppressions.add(tx, ada.id, "email", digest, "no_mailbox", "No.", office.now)
 
     (shown,) = (await api.get("/v1/suppressions?customer=ada")).json()["data"]
@@ -167,7 +167,9 @@ async def test_a_suppressed_address_is_shown_without_it_and_lifted(api: Api):
 
 async def test_a_block_is_shown_and_lifted(api: Api):
     async with api.books.store.begin() as tx:
-        await channel_suspensions.hold(tx, "whatsapp", "invite", "token", "Expired.", api.books.now)
+        await channel_suspensions.suspend(
+            tx, "whatsapp", "invite", "token", "Expired.", api.books.now
+        )
 
     (shown,) = (await api.get("/v1/blocks")).json()["data"]
     assert (shown["channel"], shown["template"]) == ("whatsapp", "invite")

@@ -171,7 +171,9 @@ async def test_a_message_of_the_log_that_cannot_be_written_with_the_decision_is_
 ):
     await world.apply(campaign(journeys=THANKS))
     code = await world.publish("spring", "ada")
-    monkeypatch.setattr(log_channel, "keep", failing(log_channel.keep, OSError("the disk is full")))
+    monkeypatch.setattr(
+        log_channel, "mark_sent", failing(log_channel.mark_sent, OSError("the disk is full"))
+    )
 
     answer = await world.convert(code, "fay")
     await world.settled()

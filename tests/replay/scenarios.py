@@ -130,7 +130,7 @@ async def message_held_and_sent_again(world: World) -> None:
     await world.until_closed(await world.referral_run("spring", "fay"))
     failed = MessageStatus(None, sent.reference, "failed", world.now(), "refused", "c", "s.")
     async with world.store.begin() as tx:
-        await deliveries.note(tx, "whatsapp", failed, world.now())
+        await deliveries.record_status(tx, "whatsapp", failed, world.now())
     await world.intake.drain()
     await until_message(world, state="sent", channel="email")
 

@@ -50,7 +50,7 @@ async def publish(
     if refused := campaign_rejection(found.campaign, found.state, now):
         raise NotPublished(refused)
     code = await _assign(tx, found.campaign, advocate, now, wanted, channel)
-    await profiles.became_customer(tx, customer_id, now)
+    await profiles.mark_as_customer(tx, customer_id, now)
     scene = Scene(found.campaign, found.version, advocate, actor, now, code=code.code)
     await log.record(
         tx,

@@ -21,7 +21,7 @@ Source = Literal["list", "api", "link", "whatsapp", "operator"]
 """`list` is the `consent` that comes with a customer, in an event or by PUT; all others are the customer's own word."""
 
 CHANNELS = ("email", "whatsapp")
-InForce = Mapping[tuple[str, str], Row[Any]]
+CurrentConsents = Mapping[tuple[str, str], Row[Any]]
 """By channel and purpose: the entry in force."""
 
 
@@ -31,18 +31,18 @@ async def history(tx: Tx, customer_id: str) -> list[Row[Any]]:
     return list(await rows(tx, statement.order_by(consents.c.at, consents.c.id)))
 
 
-async def in_force(tx: Tx, customer_id: str) -> InForce:
+async def current_consents(tx: Tx, customer_id: str) -> CurrentConsents:
     return {(entry.channel, entry.purpose): entry for entry in await history(tx, customer_id)}
 
 
-def allows(found: InForce, channel: str, purpose: Purpose) -> bool:
+def is_allowed(found: CurrentConsents, channel: str, purpose: Purpose) -> bool:
     entry = found.get((channel, purpose))
     if entry is None:
         return purpose == "service"
     return bool(entry.state == "given")
 
 
-async def note(
+async def record_consent(
     tx: Tx,
     customer_id: str,
     channel: str,
@@ -70,28 +70,30 @@ async def note(
     )
 
 
-async def told(tx: Tx, customer_id: str, listed: Collection[str], now: datetime) -> None:
+async def apply_consent_list(
+    tx: Tx, customer_id: str, listed: Collection[str], now: datetime
+) -> None:
     """A customer came with a list of channels: marketing is allowed by those, and by no other that a list allowed.
 
     A list is repeated with every event, whatever the customer has said since: it never undoes a withdrawal, and never
     withdraws a consent, that came by another way.
     """
-    found = await in_force(tx, customer_id)
+    found = await current_consents(tx, customer_id)
     for channel in CHANNELS:
         last = found.get((channel, "marketing"))
         if last and last.source != "list":
             continue
         state: State = "given" if channel in listed else "withdrawn"
         if state != (last.state if last else "withdrawn"):
-            await note(tx, customer_id, channel, "marketing", state, "list", now)
+            await record_consent(tx, customer_id, channel, "marketing", state, "list", now)
 
 
-async def withdraw_by_link(tx: Tx, token: str, now: datetime) -> bool:
+async def unsubscribe(tx: Tx, token: str, now: datetime) -> bool:
     """The customer wants no more messages like this one by the channels it came by; false where the link is unknown.
 
     One that is only kept in the log came by none of them: then by none at all. Whoever does not even want news of their own rewards wants no marketing either.
     """
-    message = await _of_link(tx, token)
+    message = await _find_message(tx, token)
     if message is None:
         return False
     purposes: tuple[Purpose, ...] = (
@@ -108,30 +110,30 @@ async def _withdraw(
     tx: Tx, customer_id: str, channel: str, purposes: tuple[Purpose, ...], now: datetime
 ) -> None:
     """Clicked again, it is no news."""
-    found = await in_force(tx, customer_id)
+    found = await current_consents(tx, customer_id)
     for purpose in purposes:
         last = found.get((channel, purpose))
         if last is None or (last.state, last.source) != ("withdrawn", "link"):
-            await note(tx, customer_id, channel, purpose, "withdrawn", "link", now)
+            await record_consent(tx, customer_id, channel, purpose, "withdrawn", "link", now)
 
 
-async def _of_link(tx: Tx, token: str) -> Row[Any] | None:
+async def _find_message(tx: Tx, token: str) -> Row[Any] | None:
     return await first(tx, select(messages).where(messages.c.token == token))
 
 
-async def knows_link(tx: Tx, token: str) -> bool:
-    return await _of_link(tx, token) is not None
+async def is_unsubscribe_token(tx: Tx, token: str) -> bool:
+    return await _find_message(tx, token) is not None
 
 
 async def marketing_channels(tx: Tx, customer_id: str) -> list[str]:
     """The channels by which marketing is allowed now."""
-    found = await in_force(tx, customer_id)
-    return [channel for channel in CHANNELS if allows(found, channel, "marketing")]
+    found = await current_consents(tx, customer_id)
+    return [channel for channel in CHANNELS if is_allowed(found, channel, "marketing")]
 
 
-async def describe(tx: Tx, customer_id: str, cursor: Cursor) -> Page[views.Consent]:
+async def list_history(tx: Tx, customer_id: str, cursor: Cursor) -> Page[views.Consent]:
     """The history as it is shown, newest first."""
-    latest = {entry.id for entry in (await in_force(tx, customer_id)).values()}
+    latest = {entry.id for entry in (await current_consents(tx, customer_id)).values()}
 
     def view(row: Row[Any]) -> views.Consent:
         return views.Consent(

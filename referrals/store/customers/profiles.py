@@ -23,7 +23,7 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
     row = {"id": new_id("cus"), "external_id": customer.id, "created_at": now, **told}
     customer_id = str((await one(tx, _upsert(tx.dialect.name, *told), **row)).id)
     if "consent" in told:
-        await consents.told(tx, customer_id, customer.consent or (), now)
+        await consents.apply_consent_list(tx, customer_id, customer.consent or (), now)
     return customer_id
 
 
@@ -45,7 +45,7 @@ async def get(tx: Tx, customer_id: str) -> Row[Any]:
     return await sql.get(tx, customers, id=customer_id)
 
 
-async def became_customer(tx: Tx, customer_id: str, at: datetime) -> None:
+async def mark_as_customer(tx: Tx, customer_id: str, at: datetime) -> None:
     """After `at` this person is an existing customer to every campaign that asks."""
     await tx.execute(_BECAME, {"row_id": customer_id, "at": at})
 

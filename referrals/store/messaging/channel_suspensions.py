@@ -14,31 +14,31 @@ from referrals.store.db.sql import Tx, insert, rows
 from referrals.store.schema import blocks
 from referrals.store.views import Page
 
-PROBE = timedelta(minutes=30)
+PROBE_INTERVAL = timedelta(minutes=30)
 """Between tries."""
-GIVE_UP = timedelta(days=3)
+MAX_HOLD_TIME = timedelta(days=3)
 """After which a message is held no longer, and goes by its next channel or is parked."""
 
 
-async def standing(tx: Tx, channel: str, template: str) -> list[Row[Any]]:
+async def active_suspensions(tx: Tx, channel: str, template: str) -> list[Row[Any]]:
     statement = select(blocks).where(
         blocks.c.channel == channel, blocks.c.template.in_(["", template])
     )
     return list(await rows(tx, statement.order_by(blocks.c.id)))
 
 
-async def may_probe(tx: Tx, block: Row[Any], now: datetime) -> bool:
+async def claim_probe(tx: Tx, block: Row[Any], now: datetime) -> bool:
     """Take the turn to try, if it is time and nobody else has."""
     result = await tx.execute(
         blocks.update()
         .where(blocks.c.id == block.id, blocks.c.probe_at <= now)
-        .values(probe_at=now + PROBE)
+        .values(probe_at=now + PROBE_INTERVAL)
         .returning(blocks.c.id)
     )
     return result.first() is not None
 
 
-async def hold(
+async def suspend(
     tx: Tx,
     channel: str,
     template: str,
@@ -53,7 +53,7 @@ async def hold(
         code=code,
         sentence=sentence,
         since=now,
-        probe_at=now + PROBE,
+        probe_at=now + PROBE_INTERVAL,
     )
     newest = {name: statement.excluded[name] for name in ("code", "sentence", "probe_at")}
     await tx.execute(
@@ -61,7 +61,7 @@ async def hold(
     )
 
 
-async def clear(tx: Tx, channel: str, template: str) -> None:
+async def resume(tx: Tx, channel: str, template: str) -> None:
     """A message got through."""
     await tx.execute(
         blocks.delete().where(blocks.c.channel == channel, blocks.c.template.in_(["", template]))
@@ -73,7 +73,7 @@ async def lift(tx: Tx, block_id: int) -> bool:
     return bool((await tx.execute(blocks.delete().where(blocks.c.id == block_id))).rowcount)
 
 
-async def list_blocks(tx: Tx, cursor: Cursor) -> Page[views.Block]:
+async def list_suspensions(tx: Tx, cursor: Cursor) -> Page[views.Block]:
     def view(row: Row[Any]) -> views.Block:
         reason = views.Reason(row.code, row.sentence)
         template = row.template or None

@@ -23,64 +23,66 @@ from referrals.store.messaging import channel_suspensions, drafts, suppressions
 from referrals.store.schema import advocates, customers, deliveries, messages
 from referrals.temporal.payloads import DeliveryStatus
 
-RESUME = "message_resume"
+RESUME_COMMAND = "message_resume"
 """The command that has a message sent again, by the advocate's workflow."""
-PASSES = timedelta(minutes=30)
+CHANNEL_RETRY_DELAY = timedelta(minutes=30)
 """Before a message goes again by a channel that could not take it for a while."""
-TRIED_FOR = timedelta(days=1)
+MAX_RETRY_PERIOD = timedelta(days=1)
 """From a message's making; after it such a failure counts as one for good."""
-UNCLEAR = Reason(
+OUTCOME_UNKNOWN = Reason(
     "unclear", "It may have been sent: the answer was lost, and it must not be sent twice."
 )
 
 _RANKS = {"pending": 0, "trying": 1, "unclear": 1, "open": 2, "sent": 2, "delivered": 3, "read": 4}
 
 
-async def of_message(tx: Tx, message_id: str) -> dict[str, Row[Any]]:
+async def deliveries_by_channel(tx: Tx, message_id: str) -> dict[str, Row[Any]]:
     """Its deliveries by channel."""
     statement = select(deliveries).where(deliveries.c.message_id == message_id)
     return {row.channel: row for row in await rows(tx, statement.order_by(deliveries.c.id))}
 
 
-async def lock(tx: Tx, message_id: str) -> Row[Any]:
+async def lock_message(tx: Tx, message_id: str) -> Row[Any]:
     return await one(tx, locked(select(messages).where(messages.c.id == message_id)))
 
 
-async def note(tx: Tx, channel: str, status: MessageStatus, now: datetime) -> bool:
+async def record_status(tx: Tx, channel: str, status: MessageStatus, now: datetime) -> bool:
     """What the vendor told, however often and in whatever order; false where it is about no message of ours."""
-    message_id = await _message_of(tx, channel, status)
+    message_id = await _find_message_id(tx, channel, status)
     if message_id is None:
         return False
-    message = await lock(tx, message_id)
-    delivery = (await of_message(tx, message_id)).get(channel)
+    message = await lock_message(tx, message_id)
+    delivery = (await deliveries_by_channel(tx, message_id)).get(channel)
     if delivery is None:
         return False
     at = min(status.at, now)
     if status.kind == "opted_out":
-        await opt_out(tx, message, channel, at)
-    if status.state in ("sent", "failed") and _of_another(delivery, status):
+        await record_opt_out(tx, message, channel, at)
+    if status.state in ("sent", "failed") and _is_about_other_attempt(delivery, status):
         return True
     if status.state == "failed":
-        await _note_failure(tx, message, delivery, status, now)
+        await _record_failure(tx, message, delivery, status, now)
     else:
         await advance(tx, message, delivery, status.state, at, now, reference=status.reference)
     return True
 
 
-def _of_another(delivery: Row[Any], status: MessageStatus) -> bool:
+def _is_about_other_attempt(delivery: Row[Any], status: MessageStatus) -> bool:
     """It is about an attempt that another followed, or may be: only what has reached the customer counts for all."""
     if delivery.reference is None:
         return bool(delivery.attempt > 1)
     return status.reference not in (None, delivery.reference)
 
 
-async def prefer(tx: Tx, preference: MarketingPreference, now: datetime) -> None:
+async def record_preference(tx: Tx, preference: MarketingPreference, now: datetime) -> None:
     """The owner of the address stopped or resumed marketing over there: so do we, for every customer who has it."""
     statement = select(customers.c.id).where(customers.c.phone == preference.address)
     for row in await rows(tx, statement.order_by(customers.c.id)):
         state: consents.State = "withdrawn" if preference.action == "stop" else "given"
         at = min(preference.at, now)
-        await consents.note(tx, row.id, preference.channel, "marketing", state, "whatsapp", at)
+        await consents.record_consent(
+            tx, row.id, preference.channel, "marketing", state, "whatsapp", at
+        )
 
 
 async def advance(
@@ -107,7 +109,7 @@ async def advance(
         shown |= known | {"channel": delivery.channel, "not_before": None}
         shown |= {"settled_at": now} if _rank(message) < _RANKS["sent"] else {}
         shown |= {f"{state}_at": at} if state != "sent" else {}
-        await _log(tx, message, state, delivery.channel, now)
+        await _log_progress(tx, message, state, delivery.channel, now)
     if shown:
         await tx.execute(messages.update().where(messages.c.id == message.id).values(shown))
     return str(shown.get("state", message.state))
@@ -116,19 +118,19 @@ async def advance(
 def _rank(row: Row[Any]) -> int:
     """What failed, for good or for now, was known to the vendor; of what is unclear nothing is known."""
     if row.state == "failed":
-        return _RANKS["unclear" if row.reason_code == UNCLEAR.code else "sent"]
+        return _RANKS["unclear" if row.reason_code == OUTCOME_UNKNOWN.code else "sent"]
     return _RANKS[row.state]
 
 
-async def _log(tx: Tx, before: Row[Any], state: str, channel: str, now: datetime) -> None:
+async def _log_progress(tx: Tx, before: Row[Any], state: str, channel: str, now: datetime) -> None:
     """Sent and delivered, each once."""
     if _rank(before) < _RANKS["sent"]:
-        await drafts.log(tx, before, "message_sent", now, channel=channel)
+        await drafts.log_activity(tx, before, "message_sent", now, channel=channel)
     if state != "sent" and _rank(before) < _RANKS["delivered"]:
-        await drafts.log(tx, before, "message_delivered", now, channel=channel)
+        await drafts.log_activity(tx, before, "message_delivered", now, channel=channel)
 
 
-async def _message_of(tx: Tx, channel: str, status: MessageStatus) -> str | None:
+async def _find_message_id(tx: Tx, channel: str, status: MessageStatus) -> str | None:
     if status.key is not None:
         row = await first(tx, select(messages.c.id).where(messages.c.key == status.key))
     else:
@@ -141,28 +143,28 @@ async def _message_of(tx: Tx, channel: str, status: MessageStatus) -> str | None
     return str(row[0]) if row else None
 
 
-async def _note_failure(
+async def _record_failure(
     tx: Tx, message: Row[Any], delivery: Row[Any], status: MessageStatus, now: datetime
 ) -> None:
     """The message goes by its next channel, or again by this one where the failure passes; or it has failed."""
-    given_up = delivery.state == "failed" and delivery.reason_code == UNCLEAR.code
+    given_up = delivery.state == "failed" and delivery.reason_code == OUTCOME_UNKNOWN.code
     if not given_up and delivery.state not in ("trying", "unclear", "sent"):
         return
     reason = Reason(status.code or "failed", status.message or "It was not delivered.")
-    in_time = now < message.created_at + TRIED_FOR and not given_up
+    in_time = now < message.created_at + MAX_RETRY_PERIOD and not given_up
     passes = in_time and status.kind in ("unavailable", "blocked")
     state = "open" if passes else "failed"
-    await settle(tx, delivery, state, reason)
-    await follow(tx, message, delivery, reason, now, status.kind, status.scope)
+    await set_state(tx, delivery, state, reason)
+    await apply_failure(tx, message, delivery, reason, now, status.kind, status.scope)
     if given_up:
-        unclear = messages.c.reason_code == UNCLEAR.code
+        unclear = messages.c.reason_code == OUTCOME_UNKNOWN.code
         statement = messages.update().where(messages.c.id == message.id, unclear)
         await tx.execute(statement.values(reason_code=reason.code, reason=reason.message))
     if message.state == "sent" and message.channel == delivery.channel:
-        await _send_again(tx, message, reason, now, now + PASSES if passes else now)
+        await _requeue(tx, message, reason, now, now + CHANNEL_RETRY_DELAY if passes else now)
 
 
-async def settle(tx: Tx, delivery: Row[Any], state: str, reason: Reason) -> None:
+async def set_state(tx: Tx, delivery: Row[Any], state: str, reason: Reason) -> None:
     await tx.execute(
         deliveries.update()
         .where(deliveries.c.id == delivery.id)
@@ -170,14 +172,16 @@ async def settle(tx: Tx, delivery: Row[Any], state: str, reason: Reason) -> None
     )
 
 
-async def opt_out(tx: Tx, message: Row[Any], channel: str, at: datetime) -> None:
+async def record_opt_out(tx: Tx, message: Row[Any], channel: str, at: datetime) -> None:
     """Its recipient told the vendor to stop marketing by the channel: true, whatever became of the message."""
     if message.customer_id:
         customer = message.customer_id
-        await consents.note(tx, customer, channel, "marketing", "withdrawn", "whatsapp", at)
+        await consents.record_consent(
+            tx, customer, channel, "marketing", "withdrawn", "whatsapp", at
+        )
 
 
-async def follow(
+async def apply_failure(
     tx: Tx,
     message: Row[Any],
     delivery: Row[Any],
@@ -194,16 +198,16 @@ async def follow(
         )
     elif kind == "blocked":
         template = message.template if scope == "template" else ""
-        await channel_suspensions.hold(tx, channel, template, reason.code, reason.message, now)
+        await channel_suspensions.suspend(tx, channel, template, reason.code, reason.message, now)
 
 
-async def _send_again(
+async def _requeue(
     tx: Tx, message: Row[Any], reason: Reason, now: datetime, again_at: datetime
 ) -> None:
     """By the advocate's workflow, whichever sent it first: that one may be over. Or it has failed, by all channels."""
-    tried = await of_message(tx, message.id)
+    tried = await deliveries_by_channel(tx, message.id)
     if all(channel in tried and tried[channel].state == "failed" for channel in message.channels):
-        await drafts.fail(tx, message, reason, now)
+        await drafts.mark_failed(tx, message, reason, now)
         return
     await tx.execute(
         messages.update()
@@ -223,29 +227,29 @@ async def _send_again(
         "data": {"message": message.id},
         "retry_at": again_at,
     }
-    await inbox_events.queue_commands(tx, RESUME, "engine", now, [command])
+    await inbox_events.queue_commands(tx, RESUME_COMMAND, "engine", now, [command])
 
 
-async def give_up(tx: Tx, message_id: str, reason: Reason, now: datetime) -> DeliveryStatus:
+async def give_up_channel(tx: Tx, message_id: str, reason: Reason, now: datetime) -> DeliveryStatus:
     """The attempts by the channel in use are spent: the next one's turn, or the message is parked in sight."""
-    message = await lock(tx, message_id)
+    message = await lock_message(tx, message_id)
     if message.state != "pending":
         return DeliveryStatus(state=message.state)
-    tried = await of_message(tx, message_id)
+    tried = await deliveries_by_channel(tx, message_id)
     used = next((row for row in tried.values() if row.state != "failed"), None)
     lost = used is not None and used.state in ("trying", "unclear")
     if lost and message.purpose == "marketing":
-        reason = UNCLEAR
+        reason = OUTCOME_UNKNOWN
     if used is not None:
-        await settle(tx, used, "failed", UNCLEAR if lost else reason)
+        await set_state(tx, used, "failed", OUTCOME_UNKNOWN if lost else reason)
     left = [name for name in message.channels if name not in tried]
-    if used is not None and left and reason is not UNCLEAR:
+    if used is not None and left and reason is not OUTCOME_UNKNOWN:
         return DeliveryStatus(state="pending", retry_at=now)
-    await drafts.fail(tx, message, reason, now)
+    await drafts.mark_failed(tx, message, reason, now)
     return DeliveryStatus(state="failed")
 
 
-async def resumed_by(tx: Tx, message_id: str) -> str:
+async def resuming_customer_id(tx: Tx, message_id: str) -> str:
     """The id here of the customer whose workflow sends it again."""
     statement = (
         select(advocates.c.customer_id)

@@ -41,7 +41,7 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Topic:
+class MessageSubject:
     """A message with what it is about, and for whom; an operator's has no recipient among the customers."""
 
     message: Row[Any]
@@ -57,9 +57,18 @@ class Topic:
 
 
 _recipient, _owner, _friend = (customers.alias(name) for name in ("recipient", "owner", "friend"))
-_TOLD = (messages, campaign_versions, advocates, _owner, _recipient, referrals, _friend, milestones)
-TOPICS = (
-    whole(*_TOLD)
+_SUBJECT_TABLES = (
+    messages,
+    campaign_versions,
+    advocates,
+    _owner,
+    _recipient,
+    referrals,
+    _friend,
+    milestones,
+)
+SUBJECT_QUERY = (
+    whole(*_SUBJECT_TABLES)
     .select_from(messages)
     .join(
         campaign_versions,
@@ -76,12 +85,12 @@ TOPICS = (
     .outerjoin(milestones, milestones.c.id == messages.c.milestone_id)
 )
 """Its rows are for `topic_of`."""
-_TOPIC = TOPICS.where(messages.c.id == bindparam("message_id"))
+_SUBJECT_BY_MESSAGE_ID = SUBJECT_QUERY.where(messages.c.id == bindparam("message_id"))
 
 
-def topic_of(row: Row[Any]) -> Topic:
-    message, version, *about = split(row, *_TOLD)
-    return Topic(message, versions.parse(version.definition), *about)
+def parse_subject(row: Row[Any]) -> MessageSubject:
+    message, version, *about = split(row, *_SUBJECT_TABLES)
+    return MessageSubject(message, versions.parse(version.definition), *about)
 
 
 @dataclass(frozen=True)
@@ -93,19 +102,19 @@ class Draft:
     context: dict[str, Any]
 
 
-async def draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
+async def load_draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
     """None where the message was withdrawn meanwhile."""
-    row = await first(tx, _TOPIC, message_id=message_id)
-    return await draft_of(Known(tx), topic_of(row), public_url) if row else None
+    row = await first(tx, _SUBJECT_BY_MESSAGE_ID, message_id=message_id)
+    return await build_draft(Known(tx), parse_subject(row), public_url) if row else None
 
 
-async def draft_of(known: Known, topic: Topic, public_url: str) -> Draft:
+async def build_draft(known: Known, topic: MessageSubject, public_url: str) -> Draft:
     """What several messages tell of is read once, into `known`."""
     recipient = topic.recipient or Operator()
     return Draft(topic.message, recipient, await _context(known, topic, recipient, public_url))
 
 
-async def withdraw(tx: Tx, referral_id: str) -> None:
+async def withdraw_pending(tx: Tx, referral_id: str) -> None:
     """Nobody is thanked for a conversion that was taken back before the thanks went out."""
     news = messages.c.event.in_(["referral_rolled_back", "reward_rolled_back", "reward_voided"])
     tried = exists().where(deliveries.c.message_id == messages.c.id)
@@ -119,7 +128,7 @@ async def withdraw(tx: Tx, referral_id: str) -> None:
     )
 
 
-async def fail(tx: Tx, message: Row[Any], reason: Reason, now: datetime) -> None:
+async def mark_failed(tx: Tx, message: Row[Any], reason: Reason, now: datetime) -> None:
     """In sight, with the reason; nothing where the message's state is another one by now."""
     result = await tx.execute(
         messages.update()
@@ -134,10 +143,10 @@ async def fail(tx: Tx, message: Row[Any], reason: Reason, now: datetime) -> None
         .returning(messages.c.id)
     )
     if result.first():
-        await log(tx, message, "message_failed", now, reason=reason)
+        await log_activity(tx, message, "message_failed", now, reason=reason)
 
 
-async def log(
+async def log_activity(
     tx: Tx,
     message: Row[Any],
     event: str,
@@ -147,11 +156,11 @@ async def log(
     reason: Reason | None = None,
 ) -> None:
     """What became of the message, for the activity log."""
-    row = logged(message, event, now, channel=channel, reason=reason)
+    row = activity_row(message, event, now, channel=channel, reason=reason)
     await add(tx, activity, row)
 
 
-def logged(
+def activity_row(
     message: Row[Any],
     event: str,
     now: datetime,
@@ -174,7 +183,7 @@ def logged(
 
 
 async def _context(
-    known: Known, topic: Topic, recipient: Row[Any] | Operator, public_url: str
+    known: Known, topic: MessageSubject, recipient: Row[Any] | Operator, public_url: str
 ) -> dict[str, Any]:
     message, campaign = topic.message, topic.campaign
     referral, milestone = topic.referral, topic.milestone
@@ -190,20 +199,22 @@ async def _context(
         "recipient": {"name": recipient.name},
         "advocate": await _advocate(known.tx, topic, public_url),
         "friend": {"name": topic.friend.name} if topic.friend and milestone is None else None,
-        "reward": of_reward(reward) if reward else None,
-        "rewards": [of_reward(row) for row in await _own_rewards(known, message, reward)],
+        "reward": reward_variables(reward) if reward else None,
+        "rewards": [
+            reward_variables(row) for row in await _recipient_rewards(known, message, reward)
+        ],
         "offer": {
-            "friend": _offered(offer.friend) if offer.friend else None,
-            "advocate": _offered(each) if each else None,
+            "friend": _offer_variables(offer.friend) if offer.friend else None,
+            "advocate": _offer_variables(each) if each else None,
         },
-        "due_at": _due_on(referral, recipient.timezone or campaign.timezone),
+        "due_at": _due_date(referral, recipient.timezone or campaign.timezone),
         "milestone": {"name": milestone.tier, "at": milestone.at} if milestone else None,
         **_reason(message, referral if milestone is None else None, reward),
         "unsubscribe": unsubscribe_link(public_url, message.token) if message.token else None,
     }
 
 
-async def _advocate(tx: Tx, topic: Topic, public_url: str) -> dict[str, Any]:
+async def _advocate(tx: Tx, topic: MessageSubject, public_url: str) -> dict[str, Any]:
     of = topic.referral or await publications.code_of(tx, topic.advocate.id)
     code = of.code if of else ""
     return {
@@ -221,7 +232,9 @@ async def _reward(known: Known, message: Row[Any]) -> Row[Any] | None:
     return await known.maybe(rewards, message.reward_id)
 
 
-async def _own_rewards(known: Known, message: Row[Any], reward: Row[Any] | None) -> list[Row[Any]]:
+async def _recipient_rewards(
+    known: Known, message: Row[Any], reward: Row[Any] | None
+) -> list[Row[Any]]:
     found = [reward] if reward else await _rewards_of(known, message.referral_id)
     return [row for row in found if row.customer_id == message.customer_id]
 
@@ -234,7 +247,7 @@ async def _rewards_of(known: Known, referral_id: str | None) -> Sequence[Row[Any
     )
 
 
-def of_reward(reward: Row[Any]) -> dict[str, Any]:
+def reward_variables(reward: Row[Any]) -> dict[str, Any]:
     """A reward in values; `channels.localising` puts them into words."""
     amount = format_amount(reward.amount, reward.currency) if reward.currency else reward.amount
     coupon = reward.type == "coupon"
@@ -248,7 +261,7 @@ def of_reward(reward: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _offered(reward: Reward) -> dict[str, Any]:
+def _offer_variables(reward: Reward) -> dict[str, Any]:
     return {
         "id": None,
         "type": reward.type,
@@ -264,7 +277,7 @@ def _discount(terms: dict[str, Any]) -> dict[str, Any]:
     return {"kind": discount.kind, **discount.model_dump(exclude={"free_shipping"})}
 
 
-def _due_on(referral: Row[Any] | None, timezone: str) -> date | None:
+def _due_date(referral: Row[Any] | None, timezone: str) -> date | None:
     if referral is None or referral.due_at is None or referral.confirmed_at is not None:
         return None
     due: datetime = referral.due_at.astimezone(ZoneInfo(timezone))

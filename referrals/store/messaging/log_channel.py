@@ -10,12 +10,12 @@ from sqlalchemy import Row, bindparam
 from referrals.store.customers.consents import Purpose
 from referrals.store.db.sql import Tx, add, insert, locked, rows
 from referrals.store.messaging import drafts
-from referrals.store.messaging.drafts import Topic
-from referrals.store.messaging.sending import Rules, channels_of
+from referrals.store.messaging.drafts import MessageSubject
+from referrals.store.messaging.sending import SendingRules, available_channels
 from referrals.store.schema import activity, deliveries, messages
 
 _PENDING = locked(
-    drafts.TOPICS.where(
+    drafts.SUBJECT_QUERY.where(
         messages.c.id.in_(bindparam("wanted", expanding=True)), messages.c.state == "pending"
     ).order_by(messages.c.id),
     of=messages,
@@ -25,7 +25,7 @@ _SENT = _SENT.values(state="sent", channel="log", not_before=None, reason_code=N
 
 
 @dataclass(frozen=True)
-class Kept:
+class RenderedMessage:
     """A message with its words."""
 
     message: Row[Any]
@@ -34,13 +34,15 @@ class Kept:
     purpose: Purpose
 
 
-async def take(tx: Tx, message_ids: Sequence[str], rules: Rules) -> list[Topic]:
+async def lock_pending(
+    tx: Tx, message_ids: Sequence[str], rules: SendingRules
+) -> list[MessageSubject]:
     """Those of the messages that wait to be sent and have no other way, locked."""
-    found = map(drafts.topic_of, await rows(tx, _PENDING, wanted=list(message_ids)))
-    return [topic for topic in found if channels_of(topic.message, rules) == ["log"]]
+    found = map(drafts.parse_subject, await rows(tx, _PENDING, wanted=list(message_ids)))
+    return [topic for topic in found if available_channels(topic.message, rules) == ["log"]]
 
 
-async def keep(tx: Tx, kept: Sequence[Kept], now: datetime) -> None:
+async def mark_sent(tx: Tx, kept: Sequence[RenderedMessage], now: datetime) -> None:
     """These, which were taken, are sent."""
     if not kept:
         return
@@ -60,7 +62,7 @@ async def keep(tx: Tx, kept: Sequence[Kept], now: datetime) -> None:
         index_elements=["message_id", "channel"], set_={"state": "sent"}
     )
     await tx.execute(again, sent)
-    logged = [drafts.logged(one.message, "message_sent", now, channel="log") for one in kept]
+    logged = [drafts.activity_row(one.message, "message_sent", now, channel="log") for one in kept]
     await add(tx, activity, *logged)
 
 

@@ -20,16 +20,16 @@ from referrals.store.customers import consents
 from referrals.store.customers.consents import Purpose
 from referrals.store.db.sql import Tx, insert, locked, one, scalars
 from referrals.store.messaging import channel_suspensions, deliveries, drafts, suppressions
-from referrals.store.messaging.deliveries import UNCLEAR
+from referrals.store.messaging.deliveries import OUTCOME_UNKNOWN
 from referrals.store.schema import customers, messages
 from referrals.store.schema import deliveries as deliveries_table
 from referrals.temporal.payloads import DeliveryStatus
 
-LEASE = timedelta(minutes=1)
+ATTEMPT_TIMEOUT = timedelta(minutes=1)
 """A call takes no longer: a claim without an end is then one whose end is unclear."""
-RECONCILE = timedelta(minutes=10)
+STATUS_REPORT_TIMEOUT = timedelta(minutes=10)
 """How long a vendor is given to tell what became of such a call."""
-TOO_LATE = timedelta(days=7)
+MAX_MARKETING_DELAY = timedelta(days=7)
 """From a marketing message's making; later it makes no sense."""
 
 NO_ADDRESS = Reason("no_address", "The customer has no address on the message's channels.")
@@ -38,7 +38,7 @@ _ADDRESSES = {"email": "email", "whatsapp": "phone"}
 
 
 @dataclass(frozen=True)
-class Rules:
+class SendingRules:
     """What holds on this deployment; `channels` says of each that is set up whether it reports_outcome."""
 
     channels: Mapping[str, bool]
@@ -48,7 +48,7 @@ class Rules:
     """The address of the operator's mails, who has none of a customer's rules."""
 
 
-def channels_of(message: Row[Any], rules: Rules) -> list[str]:
+def available_channels(message: Row[Any], rules: SendingRules) -> list[str]:
     """Those set up here; `log` where none of them is, or the operator's mails have nowhere to go."""
     if message.customer_id is None and not rules.operator:
         return ["log"]
@@ -56,7 +56,7 @@ def channels_of(message: Row[Any], rules: Rules) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Claim:
+class SendAttempt:
     """The right to make one call, to `address`, by `channel`."""
 
     message_id: str
@@ -69,63 +69,66 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Wait:
+class Postponement:
     until: datetime
     reason: Reason
     held: bool = False
 
 
-async def claim(
-    tx: Tx, message_id: str, purpose: Purpose, rules: Rules, now: datetime
-) -> Claim | DeliveryStatus:
+async def begin_attempt(
+    tx: Tx, message_id: str, purpose: Purpose, rules: SendingRules, now: datetime
+) -> SendAttempt | DeliveryStatus:
     """The next call to make for a pending message; or what has become of it, or until when it waits."""
-    message = await deliveries.lock(tx, message_id)
+    message = await deliveries.lock_message(tx, message_id)
     if message.state != "pending":
         return DeliveryStatus(state=message.state)
-    tried = await deliveries.of_message(tx, message_id)
+    tried = await deliveries.deliveries_by_channel(tx, message_id)
     if message.customer_id is None:
-        return await _OperatorsTurn(tx, message, None, tried, "service", rules, now).take()
+        return await OperatorChannelSelection(
+            tx, message, None, tried, "service", rules, now
+        ).take()
     recipient = await one(
         tx, locked(select(customers).where(customers.c.id == message.customer_id))
     )
-    return await _Turn(tx, message, recipient, tried, purpose, rules, now).take()
+    return await ChannelSelection(tx, message, recipient, tried, purpose, rules, now).take()
 
 
 @dataclass
-class _Turn:
+class ChannelSelection:
     tx: Tx
     message: Row[Any]
     recipient: Any
     tried: Mapping[str, Row[Any]]
     purpose: Purpose
-    rules: Rules
+    rules: SendingRules
     now: datetime
     probe: bool = field(default=False, init=False)
 
-    async def take(self) -> Claim | DeliveryStatus:
+    async def take(self) -> SendAttempt | DeliveryStatus:
         """By the first of its channels that can take it. What one of them holds up does not go by the next."""
         refusal = NO_ADDRESS
         for channel in self._channels():
             found = await self._by(channel)
-            if isinstance(found, Claim):
+            if isinstance(found, SendAttempt):
                 return found
-            if isinstance(found, Wait):
+            if isinstance(found, Postponement):
                 return await self._wait(found)
             refusal = refusal if found is NO_ADDRESS else found
-            if found.code == UNCLEAR.code and self.purpose == "marketing":
+            if found.code == OUTCOME_UNKNOWN.code and self.purpose == "marketing":
                 break  # the next channel would send it a second time
         return await self._fail(refusal)
 
     def _channels(self) -> list[str]:
         """One whose call has no end is seen to before all others."""
         return sorted(
-            channels_of(self.message, self.rules), key=lambda name: not self._is_unclear(name)
+            available_channels(self.message, self.rules),
+            key=lambda name: not self._is_unclear(name),
         )
 
     def _is_unclear(self, channel: str) -> bool:
         return channel in self.tried and self.tried[channel].state in ("trying", "unclear")
 
-    async def _by(self, channel: str) -> Claim | Wait | Reason:
+    async def _by(self, channel: str) -> SendAttempt | Postponement | Reason:
         delivery = self.tried.get(channel)
         if delivery and delivery.state == "failed":
             return Reason(delivery.reason_code, delivery.reason)
@@ -143,33 +146,33 @@ class _Turn:
     def _address(self, channel: str) -> str | None:
         return getattr(self.recipient, _ADDRESSES[channel], None)
 
-    async def _unclear(self, delivery: Row[Any]) -> Wait | Reason | None:
+    async def _unclear(self, delivery: Row[Any]) -> Postponement | Reason | None:
         """A call without an end: its vendor may tell; else marketing goes out at most once, service at least once."""
         if not self._is_unclear(delivery.channel):
             return None
-        lease = LEASE if delivery.state == "trying" else timedelta(0)
-        patience = RECONCILE if self.rules.channels.get(delivery.channel) else lease
+        lease = ATTEMPT_TIMEOUT if delivery.state == "trying" else timedelta(0)
+        patience = STATUS_REPORT_TIMEOUT if self.rules.channels.get(delivery.channel) else lease
         if self.now < delivery.claimed_at + patience:
-            return Wait(delivery.claimed_at + patience, UNCLEAR)
+            return Postponement(delivery.claimed_at + patience, OUTCOME_UNKNOWN)
         if self.purpose == "service":
             return None
-        await deliveries.settle(self.tx, delivery, "failed", UNCLEAR)
-        return UNCLEAR
+        await deliveries.set_state(self.tx, delivery, "failed", OUTCOME_UNKNOWN)
+        return OUTCOME_UNKNOWN
 
     async def _refused(self, channel: str, address: str) -> Reason | None:
-        found = await consents.in_force(self.tx, self.recipient.id)
-        if not consents.allows(found, channel, self.purpose):
+        found = await consents.current_consents(self.tx, self.recipient.id)
+        if not consents.is_allowed(found, channel, self.purpose):
             if (channel, self.purpose) in found:
                 return Reason("opted_out", f"The customer wants no such messages by {channel}.")
             return Reason("no_consent", f"The customer has not consented to messages by {channel}.")
-        if await suppressions.holds(self.tx, self.recipient.id, channel, address):
+        if await suppressions.is_suppressed(self.tx, self.recipient.id, channel, address):
             return Reason("suppressed", f"Nothing reaches the customer's address by {channel}.")
         return None
 
-    async def _held_up(self, channel: str) -> Wait | Reason | None:
+    async def _held_up(self, channel: str) -> Postponement | Reason | None:
         return await self._quiet() or await self._over_the_cap() or await self._blocked(channel)
 
-    async def _quiet(self) -> Wait | None:
+    async def _quiet(self) -> Postponement | None:
         found = await versions.in_force(self.tx, self.message.campaign_id)
         assert found is not None
         own = found.campaign.messages.quiet_hours
@@ -177,14 +180,16 @@ class _Turn:
         zone = ZoneInfo(self.recipient.timezone or found.campaign.timezone)
         over = hours.over(self.now, zone) if hours else None
         reason = Reason("quiet_hours", "It waits until the customer's quiet hours are over.")
-        return Wait(over, reason) if over else None
+        return Postponement(over, reason) if over else None
 
-    async def _over_the_cap(self) -> Wait | None:
+    async def _over_the_cap(self) -> Postponement | None:
         """Every message counts that has reached the customer or may have, by its latest attempt or one before."""
         if self.rules.cap is None:
             return None
         table = deliveries_table
-        reached = (table.c.state.not_in(["open", "failed"])) | (table.c.reason_code == UNCLEAR.code)
+        reached = (table.c.state.not_in(["open", "failed"])) | (
+            table.c.reason_code == OUTCOME_UNKNOWN.code
+        )
         at = case((reached, table.c.claimed_at), else_=table.c.unclear_at)
         statement = (
             select(at)
@@ -199,26 +204,30 @@ class _Turn:
         )
         free_at = self.rules.cap.next_slot_at(await scalars(self.tx, statement), self.now)
         reason = Reason("message_cap", "The customer has had as many messages as they may get.")
-        return Wait(free_at, reason) if free_at else None
+        return Postponement(free_at, reason) if free_at else None
 
-    async def _blocked(self, channel: str) -> Wait | Reason | None:
-        for block in await channel_suspensions.standing(self.tx, channel, self.message.template):
+    async def _blocked(self, channel: str) -> Postponement | Reason | None:
+        for block in await channel_suspensions.active_suspensions(
+            self.tx, channel, self.message.template
+        ):
             reason = Reason(block.code, block.sentence)
-            if self.now >= self.message.created_at + channel_suspensions.GIVE_UP:
+            if self.now >= self.message.created_at + channel_suspensions.MAX_HOLD_TIME:
                 return reason
-            if not await channel_suspensions.may_probe(self.tx, block, self.now):
-                return Wait(max(block.probe_at, self.now + LEASE), reason, held=True)
+            if not await channel_suspensions.claim_probe(self.tx, block, self.now):
+                return Postponement(
+                    max(block.probe_at, self.now + ATTEMPT_TIMEOUT), reason, held=True
+                )
             self.probe = True
         return None
 
-    async def _claim(self, channel: str, address: str | None) -> Claim:
+    async def _claim(self, channel: str, address: str | None) -> SendAttempt:
         statement = insert(self.tx, deliveries_table).values(
             message_id=self.message.id,
             channel=channel,
             state="trying",
             attempt=1,
             claimed_at=self.now,
-            digest=suppressions.digest_of(address) if address else None,
+            digest=suppressions.hash_address(address) if address else None,
         )
         again = {name: statement.excluded[name] for name in ("state", "claimed_at", "digest")}
         before = deliveries_table.c
@@ -237,11 +246,11 @@ class _Turn:
         returned = statement.returning(deliveries_table.c.id, deliveries_table.c.attempt)
         row = await one(self.tx, returned)
         await self._show(not_before=None, reason_code=None, reason=None)
-        return Claim(self.message.id, row.id, row.attempt, channel, address, self.probe)
+        return SendAttempt(self.message.id, row.id, row.attempt, channel, address, self.probe)
 
-    async def _wait(self, wait: Wait) -> DeliveryStatus:
-        too_late = wait.until > self.message.created_at + TOO_LATE
-        if self.purpose == "marketing" and too_late and wait.reason is not UNCLEAR:
+    async def _wait(self, wait: Postponement) -> DeliveryStatus:
+        too_late = wait.until > self.message.created_at + MAX_MARKETING_DELAY
+        if self.purpose == "marketing" and too_late and wait.reason is not OUTCOME_UNKNOWN:
             return await self._fail(
                 Reason("too_late", f"It came too late to make sense. {wait.reason.message}")
             )
@@ -258,11 +267,11 @@ class _Turn:
         )
 
     async def _fail(self, reason: Reason) -> DeliveryStatus:
-        await drafts.fail(self.tx, self.message, reason, self.now)
+        await drafts.mark_failed(self.tx, self.message, reason, self.now)
         return DeliveryStatus(state="failed")
 
 
-class _OperatorsTurn(_Turn):
+class OperatorChannelSelection(ChannelSelection):
     """The operator has neither consent, quiet hours nor a cap; what is held for all others is held here too."""
 
     def _address(self, channel: str) -> str | None:  # noqa: ARG002
@@ -271,23 +280,23 @@ class _OperatorsTurn(_Turn):
     async def _refused(self, channel: str, address: str) -> None:
         pass
 
-    async def _held_up(self, channel: str) -> Wait | Reason | None:
+    async def _held_up(self, channel: str) -> Postponement | Reason | None:
         return await self._blocked(channel)
 
 
-async def sent(
+async def record_sent(
     tx: Tx,
-    claim: Claim,
+    attempt: SendAttempt,
     reference: str | None,
     subject: str,
     text: str | None,
     now: datetime,
 ) -> DeliveryStatus:
     """The vendor has taken it over; what is known to be further stays so."""
-    message = await deliveries.lock(tx, claim.message_id)
-    delivery = (await deliveries.of_message(tx, message.id))[claim.channel]
+    message = await deliveries.lock_message(tx, attempt.message_id)
+    delivery = (await deliveries.deliveries_by_channel(tx, message.id))[attempt.channel]
     state = message.state
-    if delivery.attempt == claim.attempt:
+    if delivery.attempt == attempt.attempt:
         state = await deliveries.advance(
             tx,
             message,
@@ -299,14 +308,14 @@ async def sent(
             subject=subject,
             text=text,
         )
-    if claim.probe:
-        await channel_suspensions.clear(tx, claim.channel, message.template)
+    if attempt.probe:
+        await channel_suspensions.resume(tx, attempt.channel, message.template)
     return DeliveryStatus(state=state, retry_at=now if state == "pending" else None)
 
 
-async def not_sent(
+async def record_not_sent(
     tx: Tx,
-    claim: Claim,
+    attempt: SendAttempt,
     state: str,
     reason: Reason,
     now: datetime,
@@ -317,13 +326,13 @@ async def not_sent(
 
     Nothing, where another call has taken over or the vendor has told more meanwhile; but an opt-out is one in any case.
     """
-    message = await deliveries.lock(tx, claim.message_id)
+    message = await deliveries.lock_message(tx, attempt.message_id)
     if kind == "opted_out":
-        await deliveries.opt_out(tx, message, claim.channel, now)
-    delivery = (await deliveries.of_message(tx, message.id))[claim.channel]
-    if (delivery.attempt, delivery.state) == (claim.attempt, "trying"):
-        await deliveries.settle(tx, delivery, state, reason)
-        await deliveries.follow(tx, message, delivery, reason, now, kind, scope)
+        await deliveries.record_opt_out(tx, message, attempt.channel, now)
+    delivery = (await deliveries.deliveries_by_channel(tx, message.id))[attempt.channel]
+    if (delivery.attempt, delivery.state) == (attempt.attempt, "trying"):
+        await deliveries.set_state(tx, delivery, state, reason)
+        await deliveries.apply_failure(tx, message, delivery, reason, now, kind, scope)
         await tx.execute(
             messages.update()
             .where(messages.c.id == message.id, messages.c.state == "pending")

@@ -16,7 +16,7 @@ from referrals.store.schema import customers, suppressions
 from referrals.store.views import Page
 
 
-def digest_of(address: str) -> str:
+def hash_address(address: str) -> str:
     return sha256(address.encode()).hexdigest()
 
 
@@ -37,11 +37,11 @@ async def add(
     )
 
 
-async def holds(tx: Tx, customer_id: str, channel: str, address: str) -> bool:
+async def is_suppressed(tx: Tx, customer_id: str, channel: str, address: str) -> bool:
     statement = select(suppressions.c.since).where(
         suppressions.c.customer_id == customer_id,
         suppressions.c.channel == channel,
-        suppressions.c.digest == digest_of(address),
+        suppressions.c.digest == hash_address(address),
     )
     return await first(tx, statement) is not None
 

@@ -83,10 +83,10 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
         await confirmation.count_accepted(tx, referral, 1)
         taken_back = await reassess(tx, scene, known_order)
     if taken_back:
-        await drafts.withdraw(tx, referral.id)
+        await drafts.withdraw_pending(tx, referral.id)
         await runs.withdraw(tx, referral.id, now)
     confirmed = not taken_back and await confirmation.confirm_if_due(tx, scene, referral)
-    await profiles.became_customer(tx, event.customer_id, attempt.at)
+    await profiles.mark_as_customer(tx, event.customer_id, attempt.at)
     if known_order is None:
         await confirmation.count_accepted(tx, referral, 1)
     over = taken_back or confirmed

@@ -15,7 +15,7 @@ from referrals.store.flow import pending_work
 from referrals.store.inbox import inbox_events
 from referrals.store.ledger import ledger
 from referrals.store.messaging import drafts, log_channel
-from referrals.store.messaging.sending import Rules
+from referrals.store.messaging.sending import SendingRules
 from referrals.store.referrals import reversals
 from referrals.store.schema import customers, messages
 from referrals.store.schema.base import metadata
@@ -88,9 +88,11 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
             assert left.messages
             assert left.milestones
             known = Known(tx)
-            for topic in await log_channel.take(tx, left.messages, Rules({"log": False})):
-                await drafts.draft_of(known, topic, "http://x")
-            await drafts.withdraw(tx, referral)
+            for topic in await log_channel.lock_pending(
+                tx, left.messages, SendingRules({"log": False})
+            ):
+                await drafts.build_draft(known, topic, "http://x")
+            await drafts.withdraw_pending(tx, referral)
             await pending_work.of_advocate(tx, "spring", left.milestones[0].advocate, books.now)
             await reversals.pass_time(tx, "spring", friend, "engine", books.now)
         await books.roll_back(referral)

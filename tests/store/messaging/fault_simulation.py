@@ -181,7 +181,7 @@ class Storm:
             channel, purpose, to = "whatsapp", "marketing", known["phone"]
             async with self.office.store.begin() as tx:
                 wish = MarketingPreference(channel, to, "stop", self.office.now)
-                await deliveries.prefer(tx, wish, self.office.now)
+                await deliveries.record_preference(tx, wish, self.office.now)
         else:
             await self.office.wish(customer, "withdrawn", purpose, channel)
         self.opted_out[to, channel, purpose] = True
@@ -202,7 +202,7 @@ class Storm:
 
     async def _hear(self, status: MessageStatus) -> None:
         async with self.office.store.begin() as tx:
-            ours = await deliveries.note(tx, "whatsapp", status, self.office.now)
+            ours = await deliveries.record_status(tx, "whatsapp", status, self.office.now)
             if ours and status.state == "failed":
                 self.lost.add(status.reference or "")
                 await self._resume(tx)

@@ -29,7 +29,7 @@ from referrals.store.codes import publications
 from referrals.store.customers import consents, profiles
 from referrals.store.db.ids import new_id
 from referrals.store.messaging import deliveries
-from referrals.store.messaging.sending import Rules
+from referrals.store.messaging.sending import SendingRules
 from referrals.temporal.names import ATTENTION_ATTRIBUTE
 from referrals.temporal.payloads import DeliveryStatus
 from tests.harness.campaigns import campaign
@@ -98,7 +98,7 @@ class Office:
         self.now = NOON
         self.email = Post("email")
         self.whatsapp = Post("whatsapp", reports_outcome=True)
-        self.rules = Rules(
+        self.rules = SendingRules(
             {"log": False, "email": False, "whatsapp": True},
             QuietHours.parse(quiet_hours) if quiet_hours else None,
             FrequencyCap.parse(cap) if cap else None,
@@ -169,15 +169,17 @@ class Office:
         """A status of a vendor."""
         known: dict[str, Any] = {"key": None, "reference": None, "at": self.now, **about}
         async with self.store.begin() as tx:
-            return await deliveries.note(tx, channel, MessageStatus(state=state, **known), self.now)
+            return await deliveries.record_status(
+                tx, channel, MessageStatus(state=state, **known), self.now
+            )
 
     async def wish(self, customer_id: str, state: Any, purpose: Any, channel: str) -> None:
         async with self.store.begin() as tx:
-            await consents.note(tx, customer_id, channel, purpose, state, "api", self.now)
+            await consents.record_consent(tx, customer_id, channel, purpose, state, "api", self.now)
 
     async def tell(self, customer_id: str, *listed: str) -> None:
         async with self.store.begin() as tx:
-            await consents.told(tx, customer_id, listed, self.now)
+            await consents.apply_consent_list(tx, customer_id, listed, self.now)
 
     async def allowed(self, customer_id: str) -> list[str]:
         async with self.store.read() as tx:

@@ -43,7 +43,7 @@ async def test_what_is_blocked_holds_all_that_goes_the_same_way(office: Office):
     assert len(office.whatsapp.taken) == 1
     assert office.email.taken == []
     assert all(wait.held and wait.state == "pending" for wait in waits)
-    assert {wait.retry_at for wait in waits} == {NOON + channel_suspensions.PROBE}
+    assert {wait.retry_at for wait in waits} == {NOON + channel_suspensions.PROBE_INTERVAL}
     row = await office.message(messages[-1])
     assert (row.reason_code, row.reason) == ("token_invalid", "The token has expired.")
 
@@ -98,7 +98,7 @@ async def test_after_days_a_held_message_goes_by_its_next_channel_or_is_parked(o
     both = await office.write(customer, REWARD, *BOTH)
     alone = await office.write(customer, REWARD, "whatsapp")
     await office.send(both)
-    office.now = NOON + channel_suspensions.GIVE_UP
+    office.now = NOON + channel_suspensions.MAX_HOLD_TIME
 
     await office.send(both)
     await office.send(alone)

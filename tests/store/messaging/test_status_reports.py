@@ -23,7 +23,7 @@ async def sent(office: Office, template: str = REWARD, *channels: str) -> Any:
 
 
 async def resumes(office: Office) -> list[Any]:
-    return await office.all(schema.events, type=deliveries.RESUME)
+    return await office.all(schema.events, type=deliveries.RESUME_COMMAND)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["sent", "delivered", "read"])))
@@ -161,7 +161,7 @@ async def test_a_failure_that_passes_is_tried_again_by_the_same_channel(office: 
     await office.hear("failed", reference=message.reference, kind=kind, code="c", message="s.")
 
     (command,) = await resumes(office)
-    assert command.retry_at == NOON + deliveries.PASSES
+    assert command.retry_at == NOON + deliveries.CHANNEL_RETRY_DELAY
     assert len(await office.all(schema.blocks)) == (kind == "blocked")
     office.pass_time(minutes=30)
     assert (await office.send(message.id)).state == "sent"
@@ -263,4 +263,6 @@ async def test_whoever_stops_marketing_over_there_has_stopped_it_here(office: Of
 
 async def prefer(office: Office, phone: str, wish: Any, at: Any) -> None:
     async with office.store.begin() as tx:
-        await deliveries.prefer(tx, MarketingPreference("whatsapp", phone, wish, at), office.now)
+        await deliveries.record_preference(
+            tx, MarketingPreference("whatsapp", phone, wish, at), office.now
+        )

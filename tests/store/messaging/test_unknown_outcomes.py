@@ -33,7 +33,7 @@ async def test_of_two_workers_one_calls(office: Office):
     await office.send(message)
 
     (other,) = meanwhile
-    assert (other.state, other.retry_at) == ("pending", NOON + sending.LEASE)
+    assert (other.state, other.retry_at) == ("pending", NOON + sending.ATTEMPT_TIMEOUT)
     assert len(office.email.taken) == 1
     assert await office.outcome(message) == ("sent", "email", None)
 
@@ -85,7 +85,7 @@ async def test_a_vendor_that_reconciles_is_given_time_to_tell(office: Office, te
     message = await office.write(customer, template, "whatsapp")
     await _fall(office, message)
 
-    assert (await office.send(message)).retry_at == NOON + sending.RECONCILE
+    assert (await office.send(message)).retry_at == NOON + sending.STATUS_REPORT_TIMEOUT
     office.pass_time(minutes=5)
     key = (await office.message(message)).key
     assert await office.hear("delivered", key=key, reference="wamid-1")
