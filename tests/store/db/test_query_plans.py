@@ -93,7 +93,7 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
             ):
                 await drafts.build_draft(known, topic, "http://x")
             await drafts.withdraw_pending(tx, referral)
-            await pending_work.of_advocate(tx, "spring", left.milestones[0].advocate, books.now)
+            await pending_work.of_advocate(tx, "spring", left.milestones[0].advocate_id, books.now)
             await reversals.pass_time(tx, "spring", friend, "engine", books.now)
         await books.roll_back(referral)
 
