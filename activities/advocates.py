@@ -1,4 +1,4 @@
-"""What happens to an advocate: publication, shares, milestones. On the own database; run as local activities."""
+"""Decisions about advocates: publications, shares and milestones. Each is one SQL transaction, run as a local activity."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.decisions import LogMessages
-from activities.referrals import ENGINE, not_possible
+from activities.referrals import SYSTEM_ACTOR, not_possible
 from referrals.store.codes import publications, shares
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
@@ -23,7 +23,7 @@ class AdvocateActivities:
 
     @activity.defn(name="publish")
     async def publish(self, step: AdvocateStep) -> PendingWork:
-        """Assign the advocate a code; with `join_once` always the same."""
+        """Assign a code to the advocate; with `join_once` it is always the same code."""
         advocate = step.advocate
         try:
             return await self._decide(
@@ -43,19 +43,20 @@ class AdvocateActivities:
 
     @activity.defn(name="share")
     async def share(self, step: AdvocateStep) -> PendingWork:
-        """Count the share by its channel."""
+        """Record a share of the code by channel."""
         return await self._decide(step, lambda tx: shares.share(tx, step.subject_id, step.now))
 
     @activity.defn(name="settle_milestone")
-    async def settle_milestone(self, step: AdvocateStep) -> PendingWork:
-        """Grant a reached milestone's reward, or take a lost one's back."""
+    async def process_milestone(self, step: AdvocateStep) -> PendingWork:
+        """Grant the reward of a reached milestone, or roll back that of a lost one."""
         return await self._decide(
-            step, lambda tx: confirmation.settle_milestone(tx, step.subject_id, ENGINE, step.now)
+            step,
+            lambda tx: confirmation.settle_milestone(tx, step.subject_id, SYSTEM_ACTOR, step.now),
         )
 
     @activity.defn(name="milestone_reward")
     async def milestone_reward(self, step: AdvocateStep) -> PendingWork:
-        """Retry, void, roll back or approve a milestone's reward, as an operator asked."""
+        """Retry, void, roll back or approve a milestone's reward on an operator's command."""
         try:
             return await self._decide(
                 step, lambda tx: provider_rewards.command(tx, step.subject_id, step.now)
@@ -64,8 +65,8 @@ class AdvocateActivities:
             raise not_possible(error) from error
 
     @activity.defn(name="resume_advocate")
-    async def resume_advocate(self, step: AdvocateStep) -> PendingWork:
-        """Where the advocate stands: messages to send, and until when the campaign runs."""
+    async def resume(self, step: AdvocateStep) -> PendingWork:
+        """Load the pending work without a decision."""
         return await self._decide(step)
 
     async def _decide(

@@ -1,4 +1,4 @@
-"""Grants whose time is over."""
+"""Expiry of points."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +8,8 @@ from temporalio import activity
 from referrals.store import Store
 from referrals.store.ledger import ledger
 
-CHUNK = 500
-"""Grants booked in one transaction: it holds their wallets, and where there is one writer at a time everybody, for so long."""
+MAX_BATCH_SIZE = 500
+"""Grants booked in one transaction, which locks their wallets (on SQLite: the whole database)."""
 
 
 @dataclass
@@ -18,6 +18,6 @@ class ExpiryActivities:
 
     @activity.defn(name="expire")
     async def expire(self, now: datetime) -> bool:
-        """Book the next grants that are due to expire; whether there may be more. Doing it again goes on from there."""
+        """Book the next batch of expired grants. Return whether there may be more. Idempotent."""
         async with self.store.begin() as tx:
-            return await ledger.expire(tx, now, CHUNK) > 0
+            return await ledger.expire(tx, now, MAX_BATCH_SIZE) > 0

@@ -1,19 +1,12 @@
-"""Journeys that wait, and workflows of others that journeys start."""
+"""Steps of waiting journeys, and starts of workflows of other applications."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
 from temporalio import activity
-from temporalio.client import Client, RPCError, WithStartWorkflowOperation
-from temporalio.common import (
-    Priority,
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.client import Client, RPCError
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
@@ -23,17 +16,17 @@ from referrals.store import Store
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
 from referrals.store.journeys import runs, workflow_starts
-from referrals.temporal.names import CAMPAIGN_ATTRIBUTE, JOURNEY_WORKFLOW, QUEUE
-from referrals.temporal.payloads import JourneyInput, JourneyStep, PendingWork
+from referrals.temporal.names import WAKE_UPDATE
+from referrals.temporal.payloads import JourneyStep, PendingWork
+from referrals.temporal.targets import journey_target, update_with_start
 
-CAMPAIGN = SearchAttributeKey.for_keyword(CAMPAIGN_ATTRIBUTE)
-HOPELESS = {
+PERMANENT_ERRORS = {
     RPCStatusCode.INVALID_ARGUMENT,
     RPCStatusCode.NOT_FOUND,
     RPCStatusCode.PERMISSION_DENIED,
     RPCStatusCode.UNAUTHENTICATED,
 }
-"""What a server answers to a request that is as wrong the next time."""
+"""Responses of a Temporal server to requests that a retry cannot make valid."""
 
 
 @dataclass
@@ -44,7 +37,7 @@ class JourneyActivities:
 
     @activity.defn(name="next_step")
     async def next_step(self, step: JourneyStep) -> PendingWork:
-        """Take the steps that are due, in one transaction; taking them again changes nothing."""
+        """Run the steps that are due, in one transaction. Idempotent."""
 
         async def decision(tx: Tx) -> PendingWork:
             await runs.go_on(tx, step.run_id, step.now)
@@ -53,18 +46,19 @@ class JourneyActivities:
         return await self.log.decide(decision)
 
     @activity.defn(name="tell_run")
-    async def tell_run(self, run_id: str) -> None:
-        """Have the run's workflow look at what happened; it is started if need be."""
+    async def notify_journey(self, run_id: str) -> None:
+        """Wake the run's workflow, which is started if it does not run. Idempotent."""
         async with self.store.read() as tx:
             run = await runs.get(tx, run_id)
         if run.teller_id:
-            await tell(activity.client(), run)
+            target = journey_target(run.campaign_id, run.id, runs.workflow_id(run))
+            await update_with_start(activity.client(), target, WAKE_UPDATE)
 
     @activity.defn(name="start_workflow")
     async def start_workflow(self, start_id: str) -> None:
-        """Start somebody's workflow with the event. One of this id that there is already is the one that was meant.
+        """Start a workflow of another application with the event. A workflow that already has the id counts as started.
 
-        Raises ApplicationError, not to be tried again, where the server refuses it for good.
+        Raises a non-retryable ApplicationError if the server refuses the request permanently.
         """
         async with self.store.read() as tx:
             start = await workflow_starts.get(tx, start_id)
@@ -73,31 +67,17 @@ class JourneyActivities:
         try:
             await _start(_in_namespace(activity.client(), start.namespace), start)
         except RPCError as error:
-            if error.status not in HOPELESS:
+            if error.status not in PERMANENT_ERRORS:
                 raise
             raise ApplicationError(str(error), type="Refused", non_retryable=True) from error
         async with self.store.begin() as tx:
             await workflow_starts.settle(tx, start_id, "started", self.clock())
 
     @activity.defn(name="give_up_start")
-    async def give_up_start(self, start_id: str, error: str) -> None:
-        """Keep it as failed, with the last error."""
+    async def mark_start_failed(self, start_id: str, error: str) -> None:
+        """Mark the start as failed with its last error."""
         async with self.store.begin() as tx:
             await workflow_starts.settle(tx, start_id, "failed", self.clock(), error)
-
-
-async def tell(client: Client, run: Row[Any]) -> None:
-    """An update, because a signal can be lost unread; the workflow reads from SQL what there is to know."""
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        JOURNEY_WORKFLOW,
-        JourneyInput(campaign_id=run.campaign_id, run_id=run.id),
-        id=runs.workflow_id(run),
-        task_queue=QUEUE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        search_attributes=TypedSearchAttributes([SearchAttributePair(CAMPAIGN, run.campaign_id)]),
-        priority=Priority(fairness_key=run.campaign_id),
-    )
-    await client.execute_update_with_start_workflow("wake", start_workflow_operation=start)
 
 
 async def _start(client: Client, start: Row[Any]) -> None:
@@ -110,11 +90,11 @@ async def _start(client: Client, start: Row[Any]) -> None:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         )
     except WorkflowAlreadyStartedError:
-        activity.logger.info("It was started before")
+        activity.logger.info("The workflow had been started before")
 
 
 def _in_namespace(client: Client, namespace: str | None) -> Client:
-    """The same connection and credentials, for another namespace."""
+    """Return a client for the namespace that shares the connection and the credentials."""
     if namespace in (None, client.namespace):
         return client
     return Client(

@@ -1,7 +1,7 @@
-"""Decisions about referrals and advocates, each one transaction on the own database: run as local activities.
+"""Decisions about referrals. Each is one SQL transaction, run as a local activity.
 
-Every one may run again after a crash: what was decided stays decided, and the answer is the same. A method takes
-the time from its workflow, so that a decision made late is judged by the time it was due.
+Decisions are idempotent, because an activity may run again after a crash. They use their workflow's time, so that replays
+and retries decide by the same time.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,8 +19,8 @@ from referrals.store.referrals import conversions, reversals, signups
 from referrals.store.rewards import provider_rewards
 from referrals.temporal.payloads import PendingWork, ReferralStep
 
-ENGINE = "engine"
-"""Who did what nobody asked for at that moment: a timer was due."""
+SYSTEM_ACTOR = "engine"
+"""Actor of decisions that a timer triggers, in the activity log."""
 
 
 Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
@@ -32,32 +32,32 @@ class ReferralActivities:
 
     @activity.defn(name="sign_up")
     async def sign_up(self, step: ReferralStep) -> PendingWork:
-        """Record the sign-up, or refuse it."""
+        """Accept or reject a sign-up."""
         return await self._decide(step, signups.sign_up)
 
     @activity.defn(name="convert")
     async def convert(self, step: ReferralStep) -> PendingWork:
-        """Qualify the conversion; where nothing is to be waited for, confirm and reward it."""
+        """Accept or reject a conversion; confirm and reward it unless it has to wait."""
         return await self._decide(step, conversions.convert)
 
     @activity.defn(name="roll_back")
     async def roll_back(self, step: ReferralStep) -> PendingWork:
-        """Take the conversion back, as an operator asked."""
+        """Roll back a conversion on an operator's command."""
         return await self._decide(step, reversals.take_back)
 
     @activity.defn(name="review")
     async def review(self, step: ReferralStep) -> PendingWork:
-        """Approve or reject a conversion in review, as an operator asked."""
+        """Approve or reject a conversion in review on an operator's command."""
         return await self._decide(step, reversals.review)
 
     @activity.defn(name="reward")
     async def reward(self, step: ReferralStep) -> PendingWork:
-        """Retry, void, roll back or approve one reward, as an operator asked."""
+        """Retry, void, roll back or approve one reward on an operator's command."""
         return await self._decide(step, provider_rewards.command)
 
     @activity.defn(name="reassess")
     async def reassess(self, step: ReferralStep) -> PendingWork:
-        """Roll the conversion back unless what is left of its order still qualifies."""
+        """Roll back the conversion unless the rest of its order still qualifies."""
 
         async def decide(tx: Tx, event_id: str, now: datetime) -> None:
             await reversals.order_reversed(tx, event_id, step.referral_id, now)
@@ -66,11 +66,11 @@ class ReferralActivities:
 
     @activity.defn(name="pass_time")
     async def pass_time(self, step: ReferralStep) -> PendingWork:
-        """Do what is due by now: expire a sign-up, confirm and reward a conversion. Or nothing: resume."""
+        """Do what is due by now, if anything: expire a sign-up, confirm and reward a conversion."""
         key = step.referral
 
         async def decide(tx: Tx, _: str, now: datetime) -> None:
-            await reversals.pass_time(tx, key.campaign_id, key.friend_id, ENGINE, now)
+            await reversals.pass_time(tx, key.campaign_id, key.friend_id, SYSTEM_ACTOR, now)
 
         return await self._decide(step, decide)
 
@@ -88,7 +88,7 @@ class ReferralActivities:
 
 
 def not_possible(error: reversals.NotPossible) -> ApplicationError:
-    """What is refused to an operator: expected, and not tried again."""
+    """Return the non-retryable error of a command that the current state does not allow."""
     return ApplicationError(
         str(error),
         type="NotPossible",

@@ -8,8 +8,7 @@ from sqlalchemy import Row
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, FailureError
 
-from activities.journeys import tell
-from inbox.dispatch import Dispatch, advocate_run, referral_run
+from inbox.dispatch import Dispatcher
 from referrals.clock import Clock
 from referrals.domain.links import referral_link, share_links
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, Decision, ReferralState
@@ -25,7 +24,9 @@ from referrals.store.journeys import runs
 from referrals.store.messaging import deliveries
 from referrals.store.referrals import conversions, reversals, signups
 from referrals.temporal.payloads import PendingWork
+from referrals.temporal.targets import advocate_target, journey_target, referral_target
 from workflows.advocate import AdvocateWorkflow
+from workflows.journey import JourneyWorkflow
 from workflows.referral import ReferralWorkflow
 
 REFUSALS = {"NotPossible": "not-possible", "NotPublished": "not-published"}
@@ -48,8 +49,7 @@ class Handlers:
 
     def __init__(self, store: Store, client: Client, public_url: str, clock: Clock) -> None:
         self._store = store
-        self._client = client
-        self._dispatch = Dispatch(client)
+        self._dispatch = Dispatcher(client)
         self._public_url = public_url
         self._clock = clock
 
@@ -86,7 +86,7 @@ class Handlers:
             opened = standing.is_open and answer["decision"] == Decision.ACCEPTED
             if not (opened or standing.has_work):
                 return
-            run = referral_run(event.campaign_id, event.customer_id, advocate, standing)
+            run = referral_target(event.campaign_id, event.customer_id, advocate, standing)
             if not await self._dispatch.start(run, _idle_for(standing, now)):
                 await self._dispatch.update(run, ReferralWorkflow.sign_up, event)
 
@@ -106,7 +106,7 @@ class Handlers:
 
         async def rest() -> None:
             if not (certain and await self._rejected_here(event)):
-                run = referral_run(event.campaign_id, event.customer_id, advocate)
+                run = referral_target(event.campaign_id, event.customer_id, advocate)
                 await self._dispatch.update(run, ReferralWorkflow.convert, event)
 
         return rest
@@ -121,13 +121,15 @@ class Handlers:
         if row.data["milestone"] is None:
             await self._to_friend(ReferralWorkflow.reward, row)
         else:
-            run = advocate_run(row.campaign_id, row.customer_id)
+            run = advocate_target(row.campaign_id, row.customer_id)
             await self._dispatch.update(run, AdvocateWorkflow.reward, row)
 
     async def wake_journey(self, row: Row[Any]) -> None:
         async with self._store.read() as tx:
             run = await runs.get(tx, row.data["run"])
-        await tell(self._client, run)
+        await self._dispatch.wake(
+            journey_target(run.campaign_id, run.id, runs.workflow_id(run)), JourneyWorkflow.wake
+        )
         async with self._store.begin() as tx:
             await responses.give(tx, row, Decision.ACCEPTED)
 
@@ -135,15 +137,15 @@ class Handlers:
         message = row.data["message"]
         async with self._store.read() as tx:
             customer_id = await deliveries.resuming_customer_id(tx, message)
-        run = advocate_run(row.campaign_id, customer_id)
-        await self._dispatch.update(run, AdvocateWorkflow.resume, row, message)
+        run = advocate_target(row.campaign_id, customer_id)
+        await self._dispatch.update(run, AdvocateWorkflow.resend_message, row, message)
         async with self._store.begin() as tx:
             await responses.give(tx, row, Decision.ACCEPTED)
 
     async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
         async with self._store.read() as tx:
             advocate, _ = await _referred(tx, row)
-        run = referral_run(row.campaign_id, row.customer_id, advocate)
+        run = referral_target(row.campaign_id, row.customer_id, advocate)
         await self._dispatch.update(run, update, row)
 
     async def share(self, row: Row[Any]) -> None:
@@ -153,14 +155,14 @@ class Handlers:
             async with self._store.begin() as tx:
                 await shares.share(tx, row.id, self._clock())
             return
-        run = advocate_run(row.campaign_id, owner)
+        run = advocate_target(row.campaign_id, owner)
         await self._dispatch.update(run, AdvocateWorkflow.share, row)
 
     async def order_reversed(self, row: Row[Any]) -> None:
         async with self._store.begin() as tx:
             found = await reversals.note(tx, row.id)
         for referral in found:
-            run = referral_run(referral.campaign_id, referral.friend_id, referral.advocate)
+            run = referral_target(referral.campaign_id, referral.friend_id, referral.advocate)
             await self._dispatch.update(run, ReferralWorkflow.reassess, row, referral.id)
         async with self._store.begin() as tx:
             await responses.give(
@@ -188,7 +190,7 @@ class Handlers:
         await self._answer_published(row)
 
     async def _publish_in(self, row: Row[Any], campaign_id: str) -> None:
-        run = advocate_run(campaign_id, row.customer_id)
+        run = advocate_target(campaign_id, row.customer_id)
         await self._dispatch.update(run, AdvocateWorkflow.publish, row)
 
     async def _answer_published(self, row: Row[Any]) -> None:

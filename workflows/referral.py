@@ -1,155 +1,88 @@
-"""One friend brought by one advocate in one campaign, from sign-up or conversion until all is settled."""
+"""Workflow of one friend in one campaign, from sign-up or conversion until nothing is left to do."""
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError
+from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
-    from activities.milestones import MilestoneActivities
     from activities.referrals import ReferralActivities
-    from referrals.temporal.names import REFERRAL_WORKFLOW, STATE_ATTRIBUTE
-    from referrals.temporal.payloads import (
-        MilestoneChange,
-        PendingWork,
-        ReferralInput,
-        ReferralKey,
-        ReferralStep,
-    )
+    from referrals.temporal.names import REFERRAL_WORKFLOW
+    from referrals.temporal.payloads import PendingWork, ReferralInput, ReferralKey, ReferralStep
+    from referrals.temporal.search_attributes import STATE_ATTRIBUTE
 
-from workflows.effects import DECIDE, NOTE, PAUSE, Effects, check_id, until_due
-
-STATE = SearchAttributeKey.for_keyword(STATE_ATTRIBUTE)
+from workflows.base import BaseWorkflow
 
 
 @workflow.defn(name=REFERRAL_WORKFLOW)
-class ReferralWorkflow:
-    """Begins with an update (a conversion, or a later roll-back), or where SQL says that a sign-up stands.
+class ReferralWorkflow(BaseWorkflow):
+    """Sign-up, conversion, hold, review and roll-back of a friend's referral.
 
-    Each update is one decision in one SQL transaction; its answer is where the referral stands. Between updates the
-    run waits for the time that changes something: the end of the window, of the hold, the cooldown's place.
+    Started by an update, or with the state that a sign-up has left in SQL. Between updates the run waits for the end of
+    the attribution window, of the hold or of the cooldown.
     """
 
+    key: ReferralKey
+
     @workflow.init
-    def __init__(self, beginning: ReferralInput) -> None:
-        self.friend = ReferralKey(campaign_id=beginning.campaign_id, friend_id=beginning.friend_id)
-        self.progress = PendingWork()
-        self.begun = False
-        self.turn = asyncio.Lock()
-        self.effects = Effects()
+    def __init__(self, referral: ReferralInput) -> None:
+        key = ReferralKey(campaign_id=referral.campaign_id, friend_id=referral.friend_id)
+        super().__init__(key, ReferralActivities.pass_time)
 
     @workflow.run
-    async def run(self, beginning: ReferralInput) -> str:
-        """Returns the state that the referral was left in."""
-        if beginning.initial_state and not self.begun:
-            self._follow(beginning.initial_state)
-            self.begun = True
-        await workflow.wait_condition(lambda: self.begun)
-        while not self._is_over():
-            if await until_due(lambda: self.progress, self._is_over):
-                await self._pass_time()
-        return self.progress.state
+    async def run(self, referral: ReferralInput) -> str:
+        """Return the final state of the referral."""
+        if referral.initial_state:
+            self.start_with(referral.initial_state)
+        await self.run_until_done()
+        return self.pending.state
 
     @workflow.update(name="sign_up")
-    async def sign_up(self, event: str) -> str:
-        return await self._decide(ReferralActivities.sign_up, event)
+    async def sign_up(self, event_id: str) -> str:
+        await self.decide(ReferralActivities.sign_up, event_id=event_id)
+        return self.pending.state
 
     @workflow.update(name="convert")
-    async def convert(self, event: str) -> str:
-        return await self._decide(ReferralActivities.convert, event)
+    async def convert(self, event_id: str) -> str:
+        await self.decide(ReferralActivities.convert, event_id=event_id)
+        return self.pending.state
 
     @workflow.update(name="roll_back")
-    async def roll_back(self, event: str) -> str:
-        return await self._decide(ReferralActivities.roll_back, event)
+    async def roll_back(self, event_id: str) -> str:
+        await self.decide(ReferralActivities.roll_back, event_id=event_id)
+        return self.pending.state
 
     @workflow.update(name="review")
-    async def review(self, event: str) -> str:
-        return await self._decide(ReferralActivities.review, event)
+    async def review(self, event_id: str) -> str:
+        """Approve or reject a conversion."""
+        await self.decide(ReferralActivities.review, event_id=event_id)
+        return self.pending.state
 
     @workflow.update(name="reward")
-    async def reward(self, event: str) -> str:
+    async def reward(self, event_id: str) -> str:
         """Retry, void, roll back or approve one reward."""
-        return await self._decide(ReferralActivities.reward, event)
+        await self.decide(ReferralActivities.reward, event_id=event_id)
+        return self.pending.state
 
     @workflow.update(name="reassess")
-    async def reassess(self, event: str, referral: str) -> str:
-        return await self._decide(ReferralActivities.reassess, event, referral)
+    async def reassess(self, event_id: str, referral_id: str) -> str:
+        """Decide again after a refund or a cancellation of the order."""
+        await self.decide(ReferralActivities.reassess, event_id=event_id, referral_id=referral_id)
+        return self.pending.state
 
-    @sign_up.validator
-    def _check_sign_up(self, event: str) -> None:
-        check_id("evt_", event)
+    sign_up.validator(BaseWorkflow.validate_event_id)
+    convert.validator(BaseWorkflow.validate_event_id)
+    roll_back.validator(BaseWorkflow.validate_event_id)
+    review.validator(BaseWorkflow.validate_event_id)
+    reward.validator(BaseWorkflow.validate_event_id)
+    reassess.validator(BaseWorkflow.validate_referral_event)
 
-    @convert.validator
-    def _check_convert(self, event: str) -> None:
-        check_id("evt_", event)
+    def step(self, **subject: str) -> ReferralStep:
+        return ReferralStep(referral=self.key, now=workflow.now(), **subject)
 
-    @roll_back.validator
-    def _check_roll_back(self, event: str) -> None:
-        check_id("evt_", event)
-
-    @review.validator
-    def _check_review(self, event: str) -> None:
-        check_id("evt_", event)
-
-    @reward.validator
-    def _check_reward(self, event: str) -> None:
-        check_id("evt_", event)
-
-    @reassess.validator
-    def _check_reassess(self, event: str, referral: str) -> None:
-        check_id("evt_", event)
-        check_id("ref_", referral)
-
-    async def _decide(self, activity: Callable[..., Any], event: str, referral: str = "") -> str:
-        try:
-            async with self.turn:
-                await self._step(activity, event, referral)
-        finally:
-            self.begun = True
-        return self.progress.state
-
-    async def _step(
-        self, activity: Callable[..., Any], event: str = "", referral: str = ""
-    ) -> None:
-        step = ReferralStep(
-            referral=self.friend, now=workflow.now(), event_id=event, referral_id=referral
-        )
-        progress = await workflow.execute_local_activity_method(activity, step, **DECIDE)
-        self._follow(progress)
-
-    def _follow(self, progress: PendingWork) -> None:
-        shown = workflow.info().typed_search_attributes.get(STATE)
-        changes = [STATE.value_set(progress.state)] if progress.state != shown else []
-        changes += self.effects.attention(progress)
-        if changes:
-            workflow.upsert_search_attributes(changes)
-        self.progress = progress
-        for reward in progress.rewards:
-            self.effects.settle(reward, self._pass_time)
-        for message in progress.messages:
-            self.effects.send(message)
-        for run in progress.journeys_to_notify:
-            self.effects.tell(run)
-        for start in progress.workflows_to_start:
-            self.effects.start(start)
-        for change in progress.milestones:
-            self.effects.begin(change, self._tell_advocate(change))
-
-    async def _pass_time(self) -> None:
-        try:
-            async with self.turn:
-                await self._step(ReferralActivities.pass_time)
-        except ActivityError:
-            workflow.logger.warning("The database does not answer; trying again")
-            await workflow.sleep(PAUSE)
-
-    async def _tell_advocate(self, change: MilestoneChange) -> None:
-        await workflow.execute_activity_method(
-            MilestoneActivities.tell_advocate, args=[self.friend.campaign_id, change], **NOTE
-        )
-
-    def _is_over(self) -> bool:
-        return not self.progress.is_open and self.effects.done and workflow.all_handlers_finished()
+    def search_attribute_changes(self, pending: PendingWork) -> list[SearchAttributeUpdate[Any]]:
+        current = workflow.info().typed_search_attributes.get(STATE_ATTRIBUTE)
+        changes = super().search_attribute_changes(pending)
+        if pending.state != current:
+            changes.append(STATE_ATTRIBUTE.value_set(pending.state))
+        return changes

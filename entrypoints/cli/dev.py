@@ -24,7 +24,7 @@ from entrypoints.cli.database import database_failures, dev_database
 from entrypoints.cli.output import Failure
 from entrypoints.cli.processes import worker_file
 from entrypoints.cli.supervisor import Child, Supervisor
-from referrals.temporal.names import SEARCH_ATTRIBUTES
+from referrals.temporal.search_attributes import SEARCH_ATTRIBUTE_NAMES
 
 if TYPE_CHECKING:
     from referrals.settings import Settings
@@ -43,7 +43,7 @@ TEMPORAL_OPTIONS = (
     "--dynamic-config-value=history.visibilityProcessorMaxPollRPS=2000",
     "--dynamic-config-value=matching.enableFairness=true",
     "--dynamic-config-value=system.forceSearchAttributesCacheRefreshOnRead=true",
-    *(f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES),
+    *(f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTE_NAMES),
 )
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 is any free one.")]

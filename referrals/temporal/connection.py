@@ -7,7 +7,7 @@ from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig
 
 from referrals.temporal.converter import DATA_CONVERTER
-from referrals.temporal.names import SEARCH_ATTRIBUTES
+from referrals.temporal.search_attributes import SEARCH_ATTRIBUTE_NAMES
 
 
 async def connect(plugins: Sequence[Plugin] = (), *, lazy: bool = False) -> Client:
@@ -25,4 +25,4 @@ async def missing_search_attributes(client: Client) -> list[str]:
     registered = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
-    return [name for name in SEARCH_ATTRIBUTES if name not in registered.custom_attributes]
+    return [name for name in SEARCH_ATTRIBUTE_NAMES if name not in registered.custom_attributes]

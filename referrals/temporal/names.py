@@ -1,35 +1,31 @@
-"""The names by which Temporal knows what is ours. No caller's id is ever part of one."""
+"""Names of workflows, updates and task queues, and ids of workflows. Callers' ids never become part of them."""
 
 REFERRAL_WORKFLOW = "ReferralWorkflow"
 ADVOCATE_WORKFLOW = "AdvocateWorkflow"
 EXPIRY_WORKFLOW = "ExpiryWorkflow"
 JOURNEY_WORKFLOW = "JourneyWorkflow"
 
-QUEUE = "referrals"
-"""Workflows and decisions."""
-REWARDS_QUEUE = "referrals-rewards"
-"""Calls to reward providers; rate limited over all workers."""
-MESSAGES_QUEUE = "referrals-messages"
-"""Messages; rate limited over all workers."""
+MILESTONE_UPDATE = "milestone"
+WAKE_UPDATE = "wake"
 
-CAMPAIGN_ATTRIBUTE = "ReferralCampaign"
-ADVOCATE_ATTRIBUTE = "ReferralAdvocate"
-STATE_ATTRIBUTE = "ReferralState"
-ATTENTION_ATTRIBUTE = "ReferralAttention"
-SEARCH_ATTRIBUTES = (CAMPAIGN_ATTRIBUTE, ADVOCATE_ATTRIBUTE, STATE_ATTRIBUTE, ATTENTION_ATTRIBUTE)
-"""Keywords, to be registered in the namespace."""
+QUEUE = "referrals"
+"""Task queue of workflows and of activities that make no external call."""
+REWARDS_QUEUE = "referrals-rewards"
+"""Task queue of calls to reward providers."""
+MESSAGES_QUEUE = "referrals-messages"
+"""Task queue of messages, with a rate limit over all workers."""
 
 EXPIRY_ID = "expiry"
-"""Of the Schedule, and with the time behind it of the runs that it starts."""
+"""Id of the expiry Schedule, and prefix of the ids of its workflows."""
 
 
-def referral_workflow_id(campaign: str, friend: str) -> str:
-    return f"referral/{campaign}/{friend}"
+def referral_workflow_id(campaign_id: str, friend_id: str) -> str:
+    return f"referral/{campaign_id}/{friend_id}"
 
 
-def advocate_workflow_id(campaign: str, customer: str) -> str:
-    return f"advocate/{campaign}/{customer}"
+def advocate_workflow_id(campaign_id: str, customer_id: str) -> str:
+    return f"advocate/{campaign_id}/{customer_id}"
 
 
-def journey_workflow_id(journey: str, subject: str, run: str) -> str:
-    return f"journey/{journey}/{subject}/{run}"
+def journey_workflow_id(journey: str, subject_id: str, run_id: str) -> str:
+    return f"journey/{journey}/{subject_id}/{run_id}"

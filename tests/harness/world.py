@@ -29,7 +29,8 @@ from referrals.store import schema
 from referrals.store.campaigns import versions
 from referrals.store.codes import clicks
 from referrals.store.journeys import runs
-from referrals.temporal.names import SEARCH_ATTRIBUTES, advocate_workflow_id, referral_workflow_id
+from referrals.temporal.names import advocate_workflow_id, referral_workflow_id
+from referrals.temporal.search_attributes import SEARCH_ATTRIBUTE_NAMES
 from worker import working
 
 EUR = "EUR"
@@ -290,7 +291,7 @@ async def register_search_attributes(client: Client) -> None:
     await client.operator_service.add_search_attributes(
         AddSearchAttributesRequest(
             namespace=client.namespace,
-            search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword),
+            search_attributes=dict.fromkeys(SEARCH_ATTRIBUTE_NAMES, keyword),
         )
     )
 

@@ -101,7 +101,7 @@ async def test_a_sign_up_whose_process_dies_before_its_workflow_starts_is_taken_
         async def die(*_: Any) -> None:
             raise SystemExit
 
-        patch.setattr("inbox.dispatch.Dispatch.start", die)
+        patch.setattr("inbox.dispatch.Dispatcher.start", die)
         with pytest.raises(SystemExit):
             await world.sign_up(code, "fay")
     assert await states(world) == ["received"]

@@ -11,7 +11,7 @@ from temporalio.common import RetryPolicy
 import activities.rewards
 import referrals.providers.circuit_breaker
 import referrals.providers.setup
-import workflows.effects
+import workflows.options
 from referrals.http_client import open_client
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
@@ -25,5 +25,7 @@ activities.rewards.POLL_INTERVAL = timedelta(seconds=1)
 activities.rewards.CALL_TIMEOUT = timedelta(seconds=8)
 activities.rewards.MAX_IN_FLIGHT_TIME = timedelta(seconds=3)
 referrals.providers.circuit_breaker.OPEN_DURATION = timedelta(seconds=1)
-workflows.effects.SETTLE["start_to_close_timeout"] = timedelta(seconds=20)
-workflows.effects.SETTLE["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=2))
+workflows.options.REWARD_OPTIONS["start_to_close_timeout"] = timedelta(seconds=20)
+workflows.options.REWARD_OPTIONS["retry_policy"] = RetryPolicy(
+    maximum_interval=timedelta(seconds=2)
+)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import select
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from activities.messages import MessageActivities
@@ -30,12 +29,11 @@ from referrals.store.customers import consents, profiles
 from referrals.store.db.ids import new_id
 from referrals.store.messaging import deliveries
 from referrals.store.messaging.sending import SendingRules
-from referrals.temporal.names import ATTENTION_ATTRIBUTE
 from referrals.temporal.payloads import DeliveryStatus
+from referrals.temporal.search_attributes import ATTENTION_ATTRIBUTE
 from tests.harness.campaigns import campaign
 from tests.harness.world import World
 
-ATTENTION = SearchAttributeKey.for_keyword(ATTENTION_ATTRIBUTE)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 REWARD, PROMOTION = "reward_granted", "promotion"
 """A service message and a marketing message."""
@@ -222,7 +220,7 @@ async def until_message(world: World, **is_: Any) -> Any:
 async def attention(world: World) -> str | None:
     """What Temporal's list shows operators of fay's workflow."""
     run = await world.referral_run("spring", "fay")
-    return (await run.describe()).typed_search_attributes.get(ATTENTION)
+    return (await run.describe()).typed_search_attributes.get(ATTENTION_ATTRIBUTE)
 
 
 async def until_held(world: World, channel: Post, probes: int) -> None:
