@@ -1,4 +1,4 @@
-"""Reading a campaign from YAML 1.2 (or JSON, which is YAML), with errors that say where and what."""
+"""Loader of campaign files in YAML 1.2 or JSON, with errors that contain the field and the line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from referrals.domain.validation_messages import field_path, validation_message
 from referrals.yaml_nodes import NodeReader, Path
 
 MAX_CHARACTERS = 256 * 1024
-"""The longest campaign file that is read."""
+"""Maximum length of a campaign file in characters."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: the field, such as `conversion.rules[0].when` (empty for the whole), its line, and why."""
+    """One mistake: the field, such as `conversion.rules[0].when` (empty for the whole file), the line and the message."""
 
     field: str
     line: int | None
@@ -34,7 +34,7 @@ class Problem:
 
 
 class CampaignError(ValueError):
-    """A campaign that cannot be understood; its string has one problem a line."""
+    """An invalid campaign. The message has one line per problem."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -42,10 +42,10 @@ class CampaignError(ValueError):
 
 
 def load_campaign(text: str) -> Campaign:
-    """The campaign that the text of a file describes.
+    """Load a campaign from the text of its file.
 
     Raises:
-        CampaignError: the text is too long, is not YAML, has aliases, tags or a key twice, or is no campaign.
+        CampaignError: the text is too long, is not YAML, has aliases, tags or duplicate keys, or is not a campaign.
     """
     reader = NodeReader()
     data = reader.read(_compose(text))
@@ -60,7 +60,7 @@ def load_campaign(text: str) -> Campaign:
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """What is wrong with a campaign that did not come from a file, and so has no lines."""
+    """Return the problems of a campaign that was not loaded from a file, without line numbers."""
     return _problems(error, {})
 
 
@@ -96,7 +96,7 @@ def _problems(error: ValidationError, lines: Mapping[Path, int]) -> list[Problem
 
 
 def _line(path: Path, lines: Mapping[Path, int]) -> int | None:
-    """The line of the field or, where it is missing, of what it is missing from."""
+    """Return the line of the field, or of its nearest existing parent if the field is missing."""
     return next(
         (lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), None
     )
@@ -118,7 +118,7 @@ def _suggestion(path: Path) -> str:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The one model that a field's type speaks of, inside of a tuple or beside None."""
+    """Return the model in a field's type, such as the item type of a tuple or the type of an optional field."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_model_in, get_args(annotation))), None)

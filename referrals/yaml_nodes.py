@@ -1,8 +1,8 @@
-"""From YAML's nodes to plain values and the line that each stands on.
+"""Conversion of YAML nodes to plain values, with the line of each value.
 
-Only what JSON has too is read: mappings with text keys, lists, text, numbers, true, false and null. A date
-stays text, so that its offset survives; a word such as NO stays text. Aliases, tags and a key that is there twice
-are problems: the first can make a small file huge, the last hides half of what was written.
+Only the types of JSON are supported: mappings with text keys, lists, text, numbers, true, false and null. Dates stay
+text, so that their offset is kept; words such as NO stay text. Aliases, tags and duplicate keys are problems: an alias
+can make a small file huge, and a duplicate key hides a value.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Path = tuple[int | str, ...]
 
 
 def _text(text: str) -> str:
-    # JSON writes a character beyond the basic plane as two escapes, which YAML reads as two halves.
+    # JSON escapes a character outside the basic multilingual plane as two surrogates, which YAML does not join.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
@@ -42,7 +42,7 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 
 
 class NodeReader:
-    """Reads one document; `lines` and `problems` (path, line, message) tell of it afterwards."""
+    """Reader of one document. After `read`, `lines` has the line of each path, `problems` the path, line and message."""
 
     def __init__(self) -> None:
         self.lines: dict[Path, int] = {}
@@ -50,10 +50,12 @@ class NodeReader:
         self._seen: set[Node] = set()
 
     def read(self, node: Node, path: Path = ()) -> Any:
-        """The value of the node, which stands at the path."""
-        if node in self._seen:  # the node stands where its anchor does, not where the alias does
+        """Return the value of the node at the path."""
+        if node in self._seen:  # the node's own line is that of its anchor
             line = self.lines.get(path) or self.lines[path[:-1]]
-            return self._problem(path, line, "must not be an alias (*name): write the value out")
+            return self._problem(
+                path, line, "must not be a YAML alias (*name); repeat the value instead"
+            )
         self._seen.add(node)
         self.lines.setdefault(path, _line(node))
         if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
@@ -70,13 +72,13 @@ class NodeReader:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
-                self._problem(path, _line(key_node), "must have text as keys")
+                self._problem(path, _line(key_node), "must have text keys")
                 continue
             key = _text(key_node.value)
             if key in values:
                 first = self.lines[*path, key]
                 self._problem(
-                    (*path, key), _line(key_node), f"is there twice, first on line {first}"
+                    (*path, key), _line(key_node), f"is a duplicate key, first used on line {first}"
                 )
                 continue
             self.lines[*path, key] = _line(key_node)

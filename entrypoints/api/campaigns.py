@@ -161,7 +161,7 @@ def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> Non
     wanted = {f"rewards.tiers[{number}].reward": tier.reward for number, tier in tiers}
     if campaign.rewards.friend:
         wanted["rewards.friend"] = campaign.rewards.friend
-    wanted |= {field_path(place): reward for place, reward in campaign.granted()}
+    wanted |= {field_path(place): reward for place, reward in campaign.journey_rewards()}
     for place, reward in wanted.items():
         name, target = campaign.rewards.provider_of(reward)
         if name == "ledger":

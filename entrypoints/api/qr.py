@@ -28,8 +28,8 @@ CodeName = Annotated[Text, Path(description="The referral code.")]
 Size = Annotated[
     int,
     Query(
-        ge=qr.LEAST_SIZE,
-        le=qr.MOST_SIZE,
+        ge=qr.MIN_SIZE_PIXELS,
+        le=qr.MAX_SIZE_PIXELS,
         description="The most pixels in width; modules are whole pixels, so it can be a few less.",
     ),
 ]

@@ -1,1 +1,1 @@
-"""The pure part: what a campaign, a code, an amount and a rule are. No I/O, no clock, no SQL."""
+"""Pure business rules: campaigns, codes, money, conditions, decisions and events. No I/O, clock, SQL or HTTP."""

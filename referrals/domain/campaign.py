@@ -1,7 +1,7 @@
-"""A campaign: a referral programme with its rules, as its YAML file or JSON body says it.
+"""Models of a campaign file: a referral programme with its rules.
 
-The models have the keys of the file as their attributes and refuse all others. A key whose machinery is not
-there yet is refused too, with "not supported yet", so that no campaign runs otherwise than it reads.
+The attributes are the keys of the YAML file or JSON body; unknown keys are refused. A key that is planned but not
+implemented is refused with "is not supported yet", so that a campaign never behaves differently from its file.
 """
 
 from collections.abc import Iterator
@@ -36,14 +36,14 @@ from referrals.domain.strict_model import StrictModel
 
 
 class CodePool(StrictModel):
-    """Codes that are made in advance."""
+    """Codes that are generated in advance."""
 
     size: PositiveInt
     refill_below: PositiveInt
 
 
 class CodeSettings(StrictModel):
-    """How codes look, and how often and how long after their publication they can be used."""
+    """Format of the codes, number of uses per code, and validity after publication."""
 
     charset: Annotated[str, AfterValidator(check_charset)] = DEFAULT_CHARSET
     pattern: str = "####-####"
@@ -59,7 +59,7 @@ class CodeSettings(StrictModel):
 
 
 class Rule(StrictModel):
-    """A condition that a conversion must meet, and what is said when it does not."""
+    """A condition that a conversion must meet, and the message if it does not."""
 
     name: Slug
     when: CelCondition
@@ -71,7 +71,7 @@ class Rule(StrictModel):
 
 
 class ConversionSettings(StrictModel):
-    """Which event converts a friend, in what time, under which rules, and what is waited for then."""
+    """The event that converts a friend, its time window and rules, and the hold and review that follow."""
 
     event: str = "redemption"
     attribution_window: Duration = timedelta(days=30)
@@ -82,9 +82,9 @@ class ConversionSettings(StrictModel):
 
     @field_validator("event")
     @classmethod
-    def _redemption_or_custom(cls, event: str) -> str:
+    def _redemption_or_custom_event(cls, event: str) -> str:
         if event in INBOUND | OUTBOUND | COMMANDS:
-            raise ValueError(f"must not be {event}, which has a meaning of its own")
+            raise ValueError(f"must not be {event}, which is a reserved event name")
         return check_event_name(event)
 
     @field_validator("review", mode="before")
@@ -96,21 +96,21 @@ class ConversionSettings(StrictModel):
 
 
 class AdvocateLimit(StrictModel):
-    """The most accepted conversions of one advocate, within a period or for ever."""
+    """Maximum number of accepted conversions per advocate, in total or within a period."""
 
     count: PositiveInt
     period: Duration | None = None
 
 
 class Cooldown(StrictModel):
-    """The least time between two rewarded conversions of one advocate."""
+    """Minimum time between two rewarded conversions of one advocate."""
 
     period: Duration
     on_hit: Literal["defer", "reject"]
 
 
 class Budget(StrictModel):
-    """The most that the campaign may give, ever or within a period, and what becomes of a conversion beyond it."""
+    """Maximum that the campaign may grant, in total or within a period, and the handling of conversions above it."""
 
     points: PositiveInt | None = None
     money: dict[Currency, str] = Field(default_factory=dict)
@@ -120,26 +120,26 @@ class Budget(StrictModel):
 
     @field_validator("money")
     @classmethod
-    def _amounts_of_their_currencies(cls, money: dict[str, str]) -> dict[str, str]:
+    def _amounts_fit_currencies(cls, money: dict[str, str]) -> dict[str, str]:
         for currency, amount in money.items():
             parse_amount(amount, currency)
         return money
 
     @model_validator(mode="after")
-    def _of_something(self) -> Self:
+    def _has_a_limit(self) -> Self:
         if self.points is None and self.rewards is None and not self.money:
             raise ValueError("must have points, money or rewards")
         return self
 
     def limit_of(self, currency: str | None) -> int | None:
-        """Points where there is no currency, else minor units of it; None is no limit."""
+        """Return the limit in minor units of the currency, or in points without a currency. None means no limit."""
         if currency is None:
             return self.points
         return parse_amount(self.money[currency], currency) if currency in self.money else None
 
 
 class Limits(StrictModel):
-    """How much of the campaign one advocate, and all of them together, may use."""
+    """Limits per advocate and for the whole campaign."""
 
     per_advocate: AdvocateLimit | None = None
     cooldown: Cooldown | None = None
@@ -148,10 +148,10 @@ class Limits(StrictModel):
 
 
 class MessageSettings(StrictModel):
-    """How the campaign's messages go out; what is left out is as the deployment has it."""
+    """Delivery settings of the campaign's messages. Missing keys fall back to the deployment's settings."""
 
     quiet_hours: QuietHoursText | None = None
-    """In the customer's time zone, or the campaign's where that is not known."""
+    """Quiet hours in the customer's time zone, or in the campaign's if the customer's is unknown."""
 
 
 class Campaign(StrictModel):
@@ -173,19 +173,19 @@ class Campaign(StrictModel):
         tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_names)
     ] = ()
 
-    def granted(self) -> Iterator[tuple[FieldPath, Reward]]:
-        """What its journeys grant, each with its place in the campaign."""
-        for place, reward in _granted(self.journeys):
-            yield ("journeys", *place), reward
+    def journey_rewards(self) -> Iterator[tuple[FieldPath, Reward]]:
+        """Yield each reward that a journey grants, with its path in the campaign."""
+        for path, reward in _journey_rewards(self.journeys):
+            yield ("journeys", *path), reward
 
     @field_validator("journeys")
     @classmethod
-    def _grant_what_can_be_issued(
+    def _rewards_can_be_issued(
         cls, journeys: tuple[Journey, ...], info: ValidationInfo
     ) -> tuple[Journey, ...]:
         rewards: RewardSettings | None = info.data.get("rewards")
         if rewards:
-            raise_field_errors(_not_issued(rewards, journeys))
+            raise_field_errors(_unissuable_rewards(rewards, journeys))
         return journeys
 
     @field_validator("ends_at")
@@ -199,18 +199,18 @@ class Campaign(StrictModel):
         return ends_at
 
 
-def _granted(journeys: tuple[Journey, ...]) -> Iterator[tuple[FieldPath, Reward]]:
-    for number, journey in enumerate(journeys):
-        for place, step in journey.walk():
+def _journey_rewards(journeys: tuple[Journey, ...]) -> Iterator[tuple[FieldPath, Reward]]:
+    for index, journey in enumerate(journeys):
+        for path, step in journey.walk():
             if step.grant:
-                yield (number, *place, "grant", "reward"), step.grant.reward
+                yield (index, *path, "grant", "reward"), step.grant.reward
 
 
-def _not_issued(
+def _unissuable_rewards(
     rewards: RewardSettings, journeys: tuple[Journey, ...]
 ) -> Iterator[tuple[FieldPath, str]]:
-    for place, reward in _granted(journeys):
+    for path, reward in _journey_rewards(journeys):
         try:
             rewards.check(reward)
         except ValueError as error:
-            yield place, str(error)
+            yield path, str(error)

@@ -1,4 +1,4 @@
-"""The kinds of values that a campaign's keys take, each with an error that says what is right."""
+"""Field types and validators of campaign files. Each error message says which value is valid."""
 
 import re
 from collections.abc import Iterable
@@ -39,32 +39,32 @@ T = TypeVar("T", bound=Named)
 
 
 FieldPath = tuple[int | str, ...]
-"""Where a value stands inside of another, such as `("steps", 0, "grant")`."""
+"""Path to a nested value, such as `("steps", 0, "grant")`."""
 
 
 def raise_field_errors(mistakes: Iterable[tuple[FieldPath, str]]) -> None:
-    """Nothing where there are none.
+    """Raise one validation error for all mistakes; return if there are none.
 
     Raises:
-        ValidationError: with each of the mistakes at its place inside of the value that is checked.
+        ValidationError: each mistake, with its path relative to the validated value.
     """
     errors = [
         InitErrorDetails(
             type=PydanticCustomError("value_error", "{error}", {"error": message}),
-            loc=place,
+            loc=path,
             input=None,
         )
-        for place, message in mistakes
+        for path, message in mistakes
     ]
     if errors:
         raise ValidationError.from_exception_data("mistakes", errors)
 
 
 def not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The items themselves.
+    """Return the items if there are any.
 
     Raises:
-        ValueError: there are none. (Pydantic's own check would count an invalid item as none.)
+        ValueError: there are no items. (Pydantic's own check does not count invalid items.)
     """
     if not items:
         raise ValueError("must not be empty")
@@ -72,33 +72,33 @@ def not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def unique_names(items: tuple[T, ...]) -> tuple[T, ...]:
-    """The items themselves.
+    """Return the items if their names are unique.
 
     Raises:
-        ValueError: two of them have one name.
+        ValueError: two items have the same name.
     """
     names = [item.name for item in items]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise ValueError(f"has two entries named {twice}")
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate:
+        raise ValueError(f"has two entries named {duplicate}")
     return items
 
 
 def reject_unsupported(value: Any, info: ValidationInfo) -> None:
-    """Nothing.
+    """Refuse a value for a key that is planned but not implemented.
 
     Raises:
-        ValueError: there is a value, for a key whose machinery is not there.
+        ValueError: the value is not None.
     """
     if value is not None:
         raise ValueError(f"{info.field_name} is not supported yet")
 
 
 def check_money(amount: Any, currency: str) -> str:
-    """The amount itself.
+    """Return the amount if it is valid.
 
     Raises:
-        ValueError: it is no decimal string, or not more than zero, or has more decimals than its currency.
+        ValueError: the amount is not a decimal string, not more than zero, or has more decimals than its currency.
     """
     if type(amount) is not str:
         raise ValueError('must be a decimal string in quotes, such as "25.00"')
@@ -110,7 +110,7 @@ def check_money(amount: Any, currency: str) -> str:
 def _slug(text: str) -> str:
     if not _SLUG.fullmatch(text):
         raise ValueError(
-            "must be 1 to 63 lower-case letters, digits, - or _, and begin with a letter or digit"
+            "must be 1 to 63 lower-case letters, digits, - or _, and start with a letter or digit"
         )
     return text
 
@@ -144,7 +144,7 @@ def _http_url(text: str) -> str:
     try:
         return str(_HTTP_URL.validate_python(text))
     except ValueError as error:
-        raise ValueError("must be a URL that begins with http:// or https://") from error
+        raise ValueError("must be a URL that starts with http:// or https://") from error
 
 
 Slug = Annotated[str, AfterValidator(_slug)]
@@ -158,7 +158,7 @@ CelCondition = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1),
     AfterValidator(_condition),
 ]
-"""A condition that compiles; its model has a `name`, before it, that errors can give."""
+"""A condition that compiles. Errors contain the model's `name`, which must be defined before this field."""
 
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 DateTimeWithOffset = Annotated[AwareDatetime, BeforeValidator(_moment)]

@@ -1,6 +1,7 @@
-"""Clicks of the referral link: the channels that they come by, and the ids that visitors carry on.
+"""Clicks on referral links: their channels and their ids.
 
-An id tells its code: a sign-up that brings it back need not wait until the click is counted, nor is lost with it.
+A click id contains the code, so that a sign-up with the id can be attributed before the click is stored, or
+if the click is lost.
 """
 
 import re
@@ -9,26 +10,26 @@ from typing import Any, Literal, get_args
 from referrals.domain.codes import is_code
 
 ShareChannel = Literal["whatsapp", "email", "x", "facebook", "telegram", "social", "link", "qr"]
-"""Where a link is shared and clicked. `social` is any other network, `link` the plain link, wherever it was pasted."""
+"""Channel on which a link is shared or clicked. `social` is any other network, `link` the copied link."""
 
 SHARE_CHANNELS: tuple[ShareChannel, ...] = get_args(ShareChannel)
 
-_CLICK = re.compile(r"clk_[0-9a-f]{28}_(.+)")
+_CLICK_ID = re.compile(r"clk_[0-9a-f]{28}_(.+)")
 
 
 def parse_share_channel(via: str | None) -> ShareChannel:
-    """The channel that a visit's `via` names, which anybody can write; else the plain link."""
+    """Return the channel of a link's `via` parameter, which visitors can change; `link` if it is unknown."""
     return next((channel for channel in SHARE_CHANNELS if channel == via), "link")
 
 
 def code_from_click_id(click: str | None) -> str | None:
-    """The code in the click's id; None for what is no such id."""
-    found = _CLICK.fullmatch(click or "")
+    """Return the code in a click id, or None if the text is not a click id."""
+    found = _CLICK_ID.fullmatch(click or "")
     return found[1] if found and is_code(found[1]) else None
 
 
 def clean_click_id(value: Any) -> str | None:
-    """The click id that an event carries; visitors can change it, so what is none is taken as an empty one."""
+    """Return the click id of an event, or an empty string if it is malformed: visitors can change it."""
     if value is None:
         return None
     return value if isinstance(value, str) and code_from_click_id(value) else ""

@@ -7,7 +7,7 @@ from typing import Any
 def build_cloud_event(
     event_id: str, source: str, kind: str, at: datetime, subject: str | None, data: Any
 ) -> dict[str, Any]:
-    """A CloudEvent 1.0 in JSON; `subject` is whom it is about, where it is about anybody."""
+    """Return a CloudEvent 1.0 as JSON. `subject` is the customer that the event concerns, if any."""
     envelope = {
         "specversion": "1.0",
         "id": event_id,

@@ -1,4 +1,4 @@
-"""Taking contact details out of other people's sentences, before these are stored, logged or raised."""
+"""Removal of contact details from messages of other systems, before they are stored, logged or raised."""
 
 import re
 
@@ -9,11 +9,10 @@ _PHONE = re.compile(r"(?<!\d)\+?(?:\d[\s().\-/\u2010-\u2015]{0,3}){6,}\d")
 
 
 def redact(text: str) -> str:
-    """The text with `[removed]` for every e-mail address and phone-like number.
+    """Replace every email address and phone number in the text with `[removed]`.
 
-    An address is whatever stands around an `@` (or its URL form `%40`), a phone number any seven digits or more with
-    common separators. It errs on the side of removing: dates and IP addresses may go too; SMTP codes such as
-    `550 5.1.1` stay.
+    An email address is any token with an `@` (or its URL encoding `%40`), a phone number any seven or more digits with
+    common separators. Dates and IP addresses may be removed too; SMTP codes such as `550 5.1.1` are kept.
     """
     return _PHONE.sub(REMOVED, _TOKEN.sub(_without_address, text))
 

@@ -1,4 +1,4 @@
-"""What a coupon takes off an order."""
+"""Discounts of coupons."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -15,7 +15,7 @@ Percent = Annotated[int, Field(strict=True, ge=1, le=100)]
 
 
 class Discount(StrictModel):
-    """One of: a percentage of the order, an amount of a currency, its shipping, or one product (by its SKU)."""
+    """Exactly one of: a percentage of the order, an amount of money, free shipping, or one free product by its SKU."""
 
     percent: Percent | None = None
     currency: Currency | None = None
@@ -29,16 +29,16 @@ class Discount(StrictModel):
         if amount is None or "currency" not in info.data:
             return None
         if info.data["currency"] is None:
-            raise ValueError("must have its currency beside it, such as EUR")
+            raise ValueError("must have a currency, such as EUR")
         return check_money(amount, info.data["currency"])
 
     @model_validator(mode="after")
-    def _of_one_kind(self) -> Self:
+    def _is_one_kind_of_discount(self) -> Self:
         given = [self.percent, self.amount, self.free_shipping or None, self.product]
         if sum(value is not None for value in given) != 1:
             raise ValueError("must have one of percent, amount, free_shipping and product")
         if self.currency and self.amount is None:
-            raise ValueError("must have a currency only beside an amount")
+            raise ValueError("must have a currency only with an amount")
         return self
 
     @property
@@ -50,10 +50,10 @@ class Discount(StrictModel):
         return "product" if self.product is not None else "free_shipping"
 
     def on(self, order: Order) -> int:
-        """What comes off the order, in minor units of its currency: never more than the order's amount.
+        """Return the discount on the order, in minor units of its currency and at most the order's amount.
 
-        A percentage is rounded half up. An amount of another currency takes nothing off, nor does a product that is
-        not in the order; what shipping costs is not known here.
+        A percentage is rounded half up. The discount is 0 for an amount in another currency, for a product that is
+        not in the order, and for free shipping, whose cost is unknown.
         """
         if self.percent is not None:
             return (order.minor * self.percent + 50) // 100
@@ -64,7 +64,7 @@ class Discount(StrictModel):
         return 0
 
     def describe(self) -> str:
-        """Such as "20% off"."""
+        """Return a description such as "20% off"."""
         match self.kind:
             case "percent":
                 return f"{self.percent}% off"
@@ -76,7 +76,7 @@ class Discount(StrictModel):
 
 
 class CouponTerms(StrictModel):
-    """What a coupon is to be: its discount, where its code comes from, and how long it is good once issued."""
+    """Terms of a coupon: its discount, the source of its code, and its validity after issue."""
 
     discount: Discount
     pool: Slug | None = None
@@ -85,6 +85,6 @@ class CouponTerms(StrictModel):
 
 
 def _price(order: Order, sku: str) -> int:
-    """The amount of the first item of this SKU that says one."""
+    """Return the amount of the first item with this SKU that has an amount."""
     amounts = (item.amount for item in order.items if item.sku == sku and item.amount)
     return parse_amount(next(amounts, "0"), order.currency)

@@ -1,4 +1,4 @@
-"""Lengths of time, written in ISO 8601."""
+"""Durations in ISO 8601 notation."""
 
 import re
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter
 
 MAX_DURATION = timedelta(days=3650)
-"""P10Y."""
+"""Ten years, P10Y."""
 
 _ISO = re.compile(
     r"P(?=[0-9T])(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?)", re.ASCII
@@ -27,14 +27,14 @@ def _within_bounds(value: timedelta) -> timedelta:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_only_iso), AfterValidator(_within_bounds)]
-"""A length of time over zero and up to ten years, from an ISO 8601 string and back to one.
+"""Duration of more than zero and at most ten years, parsed from and serialised to ISO 8601.
 
-A year is 365 days and a month 30: a campaign's windows are lengths, not calendar dates.
+A year is 365 days and a month is 30 days: windows of a campaign are durations, not calendar periods.
 """
 
 _DURATION = TypeAdapter(Duration)
 
 
 def parse_duration(text: str) -> timedelta:
-    """A duration that was written as JSON."""
+    """Parse an ISO 8601 duration."""
     return _DURATION.validate_python(text)

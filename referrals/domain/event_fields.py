@@ -23,19 +23,19 @@ MAX_JSON_DEPTH = 16
 
 
 def clean_text(text: str) -> str:
-    """Refuse what no store or page can hold: control characters and lone surrogates."""
+    """Refuse characters that cannot be stored or displayed: control characters and unpaired surrogates."""
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise ValueError("must not hold control characters")
+        raise ValueError("must not contain control characters")
     return text
 
 
 def clean_json(value: JsonValue, depth: int = 0) -> JsonValue:
-    """The same for every text of a free-form value, whose depth is bounded too."""
+    """Refuse a JSON value with NUL characters or unpaired surrogates, or one that is nested too deeply."""
     if depth > MAX_JSON_DEPTH:
         raise ValueError(f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("must not hold NUL characters or lone surrogates")
+            raise ValueError("must not contain NUL characters or unpaired surrogates")
     elif isinstance(value, dict):
         for key, item in value.items():
             clean_json(key, depth)
@@ -50,7 +50,7 @@ def _email(text: str) -> str:
     try:
         found = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise ValueError(f"is not an e-mail address: {error}") from error
+        raise ValueError(f"is not an email address: {error}") from error
     return found.normalized
 
 
@@ -58,9 +58,9 @@ def _phone(text: str) -> str:
     try:
         number = phonenumbers.parse(text)
     except phonenumbers.NumberParseException as error:
-        raise ValueError("is not a phone number in international form, like +4915112345678") from (
-            error
-        )
+        raise ValueError(
+            "is not a phone number in international format, such as +4915112345678"
+        ) from (error)
     if not phonenumbers.is_possible_number(number):
         raise ValueError("is not a possible phone number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,4 +1,4 @@
-"""The names of the events that come in and go out, as they stand in a CloudEvent's ``type``."""
+"""Names of incoming events, outgoing events and commands: the ``type`` of a CloudEvent."""
 
 import re
 
@@ -15,7 +15,7 @@ INBOUND: frozenset[str] = frozenset(
         "order_cancelled",
     }
 )
-"""What callers send, beside custom event names of their own."""
+"""Events that callers send, besides custom events."""
 
 OUTBOUND: frozenset[str] = frozenset(
     {
@@ -39,7 +39,7 @@ OUTBOUND: frozenset[str] = frozenset(
         "message_failed",
     }
 )
-"""What is written to the activity log, sent to webhooks and can start a journey."""
+"""Events that are written to the activity log and sent to webhooks, and that can start a journey."""
 
 COMMANDS: frozenset[str] = frozenset(
     {
@@ -56,18 +56,18 @@ COMMANDS: frozenset[str] = frozenset(
         "message_resume",
     }
 )
-"""What an operator or a caller asks for by other ways than an event; kept beside the events, under these types."""
+"""Commands of operators and callers. The inbox stores them like events, under these types."""
 
 
 def check_event_name(name: str) -> str:
-    """The name itself.
+    """Return the name if it is valid.
 
     Raises:
-        ValueError: it is not made of letters, digits, `_`, `.` and `-`.
+        ValueError: the name is not 1 to 63 letters, digits, `_`, `.` and `-`, or does not start with a letter.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
-            "must be 1 to 63 letters, digits, _, . and -, beginning with a letter, "
+            "must be 1 to 63 letters, digits, _, . and -, starting with a letter, "
             "such as subscription_started"
         )
     return name

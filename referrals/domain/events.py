@@ -1,7 +1,4 @@
-"""The events that come in: CloudEvents 1.0 whose `data` is checked by type.
-
-Source: design, "Events"; the envelope follows https://cloudevents.io.
-"""
+"""Incoming events: CloudEvents 1.0 (https://cloudevents.io) whose `data` is validated by type."""
 
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -37,7 +34,7 @@ from referrals.domain.strict_model import StrictModel
 
 
 class Customer(StrictModel):
-    """Who it is, by the caller's own id, and how to reach them; what is left out stays as it was."""
+    """A customer, identified by the caller's id, with contact details. Missing fields keep their stored values."""
 
     id: Text
     name: Text | None = None
@@ -67,7 +64,7 @@ class OrderItem(StrictModel):
 
 
 class Order(StrictModel):
-    """A purchase; `amount` is what was paid, in `currency`."""
+    """A purchase. `amount` is the amount paid, in `currency`."""
 
     id: Text
     currency: Currency
@@ -94,7 +91,7 @@ class Order(StrictModel):
 
     @property
     def minor(self) -> int:
-        """The amount in minor units."""
+        """Amount in minor units of the currency."""
         return parse_amount(self.amount, self.currency)
 
 
@@ -122,7 +119,7 @@ class LinkClicked(StrictModel):
 
 
 class FriendSignedUp(StrictModel):
-    """`click` is the id that the referral link gave the visitor; it tells the code where none is named."""
+    """A friend's sign-up. `click` is the id that the referral link gave the visitor; it replaces a missing code."""
 
     click: ClickId = None
     code: Annotated[CodeText | None, Field(validate_default=True)] = None
@@ -133,12 +130,12 @@ class FriendSignedUp(StrictModel):
     @classmethod
     def _code_or_click(cls, code: str | None, info: ValidationInfo) -> str | None:
         if code is None and info.data.get("click") is None:
-            raise PydanticCustomError("missing", "is required, or a click")
+            raise PydanticCustomError("missing", "is required, unless click is given")
         return code
 
 
 class FriendConverted(StrictModel):
-    """A redemption, or any custom event: what else it carries is for the campaign's rules (`event.…`)."""
+    """A redemption or a custom event. Rules of the campaign read additional fields as `event.…`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[Text, CleanJson] = Field(init=False)
@@ -156,7 +153,7 @@ class OrderReversed(StrictModel):
 
 
 class Envelope(BaseModel):
-    """`id` is the idempotency key; further CloudEvents attributes are let through unread."""
+    """CloudEvents envelope. `source` and `id` are the idempotency key; extension attributes are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -199,9 +196,10 @@ _CONVERSION_EVENT = _event_with(FriendConverted)
 
 
 def parse_event(value: Any) -> Event:
-    """The event with `data` checked by its type; a type that is none of ours is a custom event, shaped like a conversion.
+    """Parse an event and validate its `data` by type. An unknown type is a custom event with the data of a conversion.
 
-    Raises pydantic's ValidationError, whose locations start at the envelope (`data.order.amount`).
+    Raises:
+        ValidationError: pydantic's error, with locations relative to the envelope (`data.order.amount`).
     """
     kind = value.get("type") if isinstance(value, dict) else None
     return _EVENTS.get(str(kind), _CONVERSION_EVENT).model_validate(value)

@@ -170,8 +170,8 @@ class JourneySimulation:
         step = planned.step
         if step.branch:
             holds, error = self._evaluate(run, step.branch.condition)
-            taken = "then" if holds else "else"
-            self._record(run, at, planned.index, f"takes {taken}: {step.branch.when}{error}")
+            branch = "then" if holds else "else"
+            self._record(run, at, planned.index, f"takes {branch}: {step.branch.when}{error}")
             return holds
         if step.send:
             self._send(run, planned, step.send, at)

@@ -1,4 +1,4 @@
-"""The referral link of a code, the links that share it, and the link that ends messages."""
+"""Referral links, share links and unsubscribe links."""
 
 from urllib.parse import quote
 
@@ -6,7 +6,7 @@ from referrals.domain.clicks import ShareChannel
 
 
 def referral_link(public_url: str, code: str, via: ShareChannel | None = None) -> str:
-    """With `via`, clicks of it are counted for that channel."""
+    """Return the referral link of a code. With `via`, its clicks are counted for that channel."""
     url = f"{public_url.rstrip('/')}/r/{quote(code)}"
     return f"{url}?via={via}" if via else url
 
@@ -16,7 +16,7 @@ def unsubscribe_link(public_url: str, token: str) -> str:
 
 
 def share_links(public_url: str, code: str, campaign_name: str) -> dict[str, str]:
-    """For each channel a link that opens it with the referral link filled in; `link` is that itself, to be copied.
+    """Return a share link for each channel. `link` is the referral link itself.
 
     Sources: docs.x.com, "Web intent"; faq.whatsapp.com, "click to chat"; core.telegram.org/widgets/share; RFC 6068.
     """

@@ -1,4 +1,4 @@
-"""When a message may go out: quiet hours and the frequency cap, each written in one line."""
+"""Times at which messages may be sent: quiet hours and the frequency cap."""
 
 import re
 from dataclasses import dataclass
@@ -17,14 +17,18 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 @dataclass(frozen=True)
 class QuietHours:
-    """From `start` until before `end`, by the clock on the customer's wall; over midnight where `end` is the earlier."""
+    """Daily quiet hours from `start` to before `end` in local time. They span midnight if `end` is earlier."""
 
     start: time
     end: time
 
     @classmethod
     def parse(cls, text: str) -> "QuietHours":
-        """Such as `21:00-08:00`. Raises ValueError."""
+        """Parse quiet hours such as `21:00-08:00`.
+
+        Raises:
+            ValueError: the text is malformed, or both times are equal.
+        """
         found = _HOURS.fullmatch(text)
         if not found:
             raise ValueError("must be two times of day, such as 21:00-08:00")
@@ -34,20 +38,20 @@ class QuietHours:
             raise ValueError("must be two different times of day")
         return cls(start, end)
 
-    def hold(self, at: datetime) -> bool:
-        """Whether a time of day, in the time's own zone, is quiet."""
+    def contain(self, at: datetime) -> bool:
+        """Return True if the local time of `at` is within the quiet hours."""
         if self.start < self.end:
             return self.start <= at.time() < self.end
         return at.time() >= self.start or at.time() < self.end
 
-    def over(self, now: datetime, zone: ZoneInfo) -> datetime | None:
-        """The first moment after `now` that is not quiet; None where now is none of the quiet hours.
+    def end_after(self, now: datetime, zone: ZoneInfo) -> datetime | None:
+        """Return the end of the current quiet hours, or None if `now` is outside of them.
 
-        Where the clocks are put forward over the end, they are over with the hour that is left out; where they are put
-        back over it, when the end comes the second time.
+        If clocks skip the end, the quiet hours end after the skipped hour. If clocks repeat it, they end the second
+        time.
         """
         local = now.astimezone(zone)
-        if not self.hold(local):
+        if not self.contain(local):
             return None
         day = local.date()
         if self.start > self.end and local.time() >= self.start:
@@ -59,23 +63,32 @@ class QuietHours:
 
 @dataclass(frozen=True)
 class FrequencyCap:
-    """No customer gets more than `count` messages within any `period`, over all campaigns."""
+    """Maximum of `count` messages per customer within any `period`, across all campaigns."""
 
     count: int
     period: timedelta
 
     @classmethod
     def parse(cls, text: str) -> "FrequencyCap":
-        """Such as `3/P1D`. Raises ValueError."""
+        """Parse a cap such as `3/P1D`.
+
+        Raises:
+            ValueError: the text is malformed.
+        """
         found = _CAP.fullmatch(text)
         if not found:
             raise ValueError("must be a number and a duration, such as 3/P1D")
         return cls(int(found.group(1)), _DURATION.validate_python(found.group(2)))
 
-    def next_slot_at(self, taken: list[datetime], now: datetime) -> datetime | None:
-        """When there is a place again after those `taken`, in order; None where there is one now."""
-        within = [at for at in taken if at > now - self.period]
-        return within[-self.count] + self.period if len(within) >= self.count else None
+    def next_slot_at(self, sent: list[datetime], now: datetime) -> datetime | None:
+        """Return the time at which another message may be sent, or None if it may be sent now.
+
+        Args:
+            sent: Times of the messages sent so far, in order.
+            now: The current time.
+        """
+        recent = [at for at in sent if at > now - self.period]
+        return recent[-self.count] + self.period if len(recent) >= self.count else None
 
 
 def _quiet_hours(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Money as decimal strings outside and whole minor units inside.
+"""Money: decimal strings in events, files and responses; integer minor units in the ledger.
 
-An amount of 119.90 EUR is the string ``"119.90"`` in events, files and answers, and the integer 11990 in
-the books. Floats never hold money.
+An amount of 119.90 EUR is the string ``"119.90"`` outside and the integer 11990 inside. Floats are never used for
+money.
 """
 
 import re
@@ -11,7 +11,7 @@ from babel.core import get_global
 from pydantic import AfterValidator
 
 MAX_POINTS = 10**9
-"""The most points that one amount may name."""
+"""Maximum number of points of one amount."""
 
 CURRENCIES: frozenset[str] = frozenset(
     code
@@ -19,7 +19,7 @@ CURRENCIES: frozenset[str] = frozenset(
     for code, _, until, is_tender in uses
     if is_tender and until is None
 )
-"""The ISO 4217 codes that are legal tender somewhere today."""
+"""ISO 4217 codes of the currencies that are legal tender today."""
 
 # CLDR's digits are for display (it gives RSD none); the minor unit of ISO 4217 is what payments use.
 _NO_DIGITS = {
@@ -48,10 +48,10 @@ _POINTS = re.compile(r"[0-9]{1,10}")
 
 
 def check_currency(code: str) -> str:
-    """The code itself.
+    """Return the currency code if it is valid.
 
     Raises:
-        ValueError: it is not an upper-case ISO 4217 code in use.
+        ValueError: the code is not an upper-case ISO 4217 code in use.
     """
     if code not in CURRENCIES:
         raise ValueError("must be an ISO 4217 currency code in capitals, such as EUR")
@@ -62,15 +62,15 @@ Currency = Annotated[str, AfterValidator(check_currency)]
 
 
 def decimals_of(currency: str) -> int:
-    """How many decimals the currency has by ISO 4217: JPY 0, EUR 2, KWD 3."""
+    """Return the number of decimals of a currency by ISO 4217: JPY 0, EUR 2, KWD 3."""
     return _DIGITS.get(check_currency(currency), 2)
 
 
 def parse_amount(text: str, currency: str) -> int:
-    """A plain decimal string as minor units: ``("119.90", "EUR")`` is 11990.
+    """Convert a plain decimal string to minor units: ``("119.90", "EUR")`` is 11990.
 
     Raises:
-        ValueError: a sign, exponent, space or other character that is no digit; more than 12 digits before
+        ValueError: the text has a sign, an exponent, a space or another non-digit; more than 12 digits before
             the point or more decimals than the currency has; an unknown currency.
     """
     digits = decimals_of(currency)
@@ -87,7 +87,7 @@ def parse_amount(text: str, currency: str) -> int:
 
 
 def format_amount(minor: int, currency: str) -> str:
-    """Minor units as a decimal string with all of the currency's decimals: 11990 EUR is ``"119.90"``."""
+    """Convert minor units to a decimal string with all decimals of the currency: 11990 EUR is ``"119.90"``."""
     digits = decimals_of(currency)
     sign = "-" if minor < 0 else ""
     text = str(abs(minor)).rjust(digits + 1, "0")
@@ -95,10 +95,10 @@ def format_amount(minor: int, currency: str) -> str:
 
 
 def parse_points(text: str) -> int:
-    """A string of digits as a number of points.
+    """Convert a string of digits to a number of points.
 
     Raises:
-        ValueError: it is no whole number from 0 to `MAX_POINTS`.
+        ValueError: the text is not a whole number from 0 to `MAX_POINTS`.
     """
     if not _POINTS.fullmatch(text) or int(text) > MAX_POINTS:
         raise ValueError(f"must be a whole number of points, from 0 to {MAX_POINTS}")

@@ -13,7 +13,7 @@ from referrals.domain.strict_model import StrictModel
 
 
 class WalletRedemption(StrictModel):
-    """The body of a spending, of an amount or of a coupon. `key` is the caller's idempotency key: the order, say."""
+    """Body of a wallet redemption: an amount or a coupon. `key` is the caller's idempotency key, such as the order id."""
 
     key: Text
     coupon: Text | None = None
@@ -23,28 +23,28 @@ class WalletRedemption(StrictModel):
     memo: Text = "Spent"
 
     @model_validator(mode="after")
-    def _more_than_nothing(self) -> Self:
+    def _is_amount_or_coupon(self) -> Self:
         if self.coupon is not None:
             if self.type or self.currency or self.amount:
-                raise ValueError("a coupon has no type, currency and amount: it is redeemed whole")
+                raise ValueError("must not have type, currency or amount with a coupon")
             return self
         if self.type is None or self.amount is None:
             raise ValueError("must have type and amount, or a coupon")
         if (self.type == "gift_credit") != (self.currency is not None):
-            raise ValueError("gift credit has a currency, points have none")
+            raise ValueError("must have a currency for gift credit, and none for points")
         if self.minor <= 0:
             raise ValueError("amount must be more than zero")
         return self
 
     @property
     def minor(self) -> int:
-        """Points, or minor units of the currency."""
+        """Amount in points, or in minor units of the currency."""
         amount = self.amount or "0"
         return parse_amount(amount, self.currency) if self.currency else parse_points(amount)
 
 
 class PublicationRequest(StrictModel):
-    """The body of a publication: assign a code (a new one, or the named one) to a customer."""
+    """Body of a publication: assign a code to a customer. Without `code` a code is generated."""
 
     customer: Customer
     channel: Text | None = None

@@ -1,4 +1,4 @@
-"""What a campaign gives, to whom, and when: the `rewards` of its file."""
+"""Rewards of a campaign: models of the `rewards` key of its file."""
 
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -12,14 +12,14 @@ from referrals.domain.money import MAX_POINTS, Currency, parse_amount
 from referrals.domain.strict_model import StrictModel
 
 Provider = Literal["ledger", "voucherify", "talon_one", "http"]
-"""Where rewards are issued: in the own ledger, or in somebody else's."""
+"""Provider that issues rewards: the built-in ledger or an external system."""
 
 Target = dict[str, Any]
-"""Which of the provider's objects (programme, card, campaign) a reward goes to; each provider has its own keys."""
+"""Provider's object (programme, card, campaign) that a reward goes to. Each provider has its own keys."""
 
 
 class Asset(NamedTuple):
-    """What a balance is kept in: points, or gift credit in one currency."""
+    """Unit of a balance: points, or gift credit in one currency."""
 
     type: str
     currency: str | None
@@ -28,8 +28,8 @@ class Asset(NamedTuple):
 class Reward(StrictModel):
     """Points (a whole number), gift credit (a decimal string and its currency), or one coupon.
 
-    A coupon gives a discount; its code is one of a pool that was imported, or is made by a pattern.
-    What the own ledger issues may be good for so long only (`valid_for`).
+    A coupon gives a discount; its code comes from an imported pool or is generated from a pattern. Rewards of the
+    built-in ledger can expire (`valid_for`).
     """
 
     type: Literal["points", "gift_credit", "coupon"]
@@ -44,7 +44,7 @@ class Reward(StrictModel):
 
     @property
     def minor(self) -> int:
-        """The amount as a whole number: points as they are, gift credit in minor units, a coupon is 1."""
+        """Amount as an integer: points, minor units of gift credit, or 1 for a coupon."""
         if self.currency is None:
             return int(self.amount)
         return parse_amount(str(self.amount), self.currency)
@@ -54,40 +54,42 @@ class Reward(StrictModel):
         return Asset(self.type, self.currency)
 
     @property
-    def terms(self) -> dict[str, Any]:
-        """What the own ledger is to keep with it, as JSON: how long it is good; for a coupon `discounts.Terms`."""
+    def ledger_terms(self) -> dict[str, Any]:
+        """Terms that the built-in ledger stores as JSON: the validity, and the `CouponTerms` of a coupon."""
         return self.model_dump(
             mode="json", include=set(CouponTerms.model_fields), exclude_defaults=True
         )
 
     @model_validator(mode="before")
     @classmethod
-    def _one_coupon(cls, data: Any) -> Any:
+    def _default_coupon_amount(cls, data: Any) -> Any:
         if isinstance(data, dict) and data.get("type") == "coupon":
             return {"amount": 1} | data
         return data
 
     @field_validator("currency")
     @classmethod
-    def _currency_of_money(cls, currency: str | None, info: ValidationInfo) -> str | None:
+    def _currency_fits_type(cls, currency: str | None, info: ValidationInfo) -> str | None:
         kind = info.data.get("type")
         if kind == "points" and currency is not None:
             raise ValueError("must be left out: points have no currency")
         if kind == "coupon" and currency is not None:
-            raise ValueError("must be left out: a coupon has none, its discount may have one")
+            raise ValueError(
+                "must be left out: a coupon has no currency, but its discount can have one"
+            )
         if kind == "gift_credit" and currency is None:
             raise ValueError("is required for gift credit, such as EUR")
         return currency
 
     @field_validator("amount", mode="plain", json_schema_input_type=int | str)
     @classmethod
-    def _amount_of_its_type(cls, amount: Any, info: ValidationInfo) -> int | str:
+    def _amount_fits_type(cls, amount: Any, info: ValidationInfo) -> int | str:
         if not {"type", "currency"} <= info.data.keys():
             return 0
         if info.data["type"] == "points":
             return _points(amount)
         if info.data["type"] == "coupon":
-            return _one(amount)
+            return _coupon_amount(amount)
         return check_money(amount, info.data["currency"])
 
     @field_validator("pattern")
@@ -96,16 +98,16 @@ class Reward(StrictModel):
         return pattern and check_pattern(pattern, DEFAULT_CHARSET)
 
     @model_validator(mode="after")
-    def _terms_of_a_coupon(self) -> Self:
+    def _coupon_terms_fit_type(self) -> Self:
         if self.type != "coupon":
-            if of_coupons := self.terms.keys() - {"valid_for"}:
+            if coupon_keys := self.ledger_terms.keys() - {"valid_for"}:
                 raise ValueError(
-                    f"must not have {' or '.join(sorted(of_coupons))}, which only coupons have"
+                    f"must not have {' or '.join(sorted(coupon_keys))}, which only coupons have"
                 )
         elif self.discount is None:
-            raise ValueError("must have the coupon's discount")
+            raise ValueError("must have a discount")
         elif (self.pool is None) == (self.pattern is None):
-            raise ValueError("must have either the coupon's pool or its pattern")
+            raise ValueError("must have either pool or pattern")
         return self
 
 
@@ -115,14 +117,14 @@ def _points(amount: Any) -> int:
     return amount
 
 
-def _one(amount: Any) -> int:
+def _coupon_amount(amount: Any) -> int:
     if type(amount) is not int or amount != 1:
-        raise ValueError("must be left out: a coupon is one")
+        raise ValueError("must be left out: the amount of a coupon is 1")
     return amount
 
 
 class Tier(StrictModel):
-    """When the advocate is rewarded: for `each` conversion, or `at` so many (a milestone)."""
+    """Reward of the advocate for `each` conversion, or `at` a number of conversions (a milestone)."""
 
     name: Slug
     each: Flag = False
@@ -137,13 +139,13 @@ class Tier(StrictModel):
 
 
 class RollbackSettings(StrictModel):
-    """Whether a balance may go below zero when a reward that is spent already is taken back."""
+    """Settings for roll-backs. `allow_negative` lets a balance go below zero if the reward has been spent."""
 
     allow_negative: Flag = False
 
 
 class RewardSettings(StrictModel):
-    """What the friend and the advocate are given, and where it is issued."""
+    """Rewards of the friend and the advocate, and their provider."""
 
     friend: Reward | None = None
     tiers: Annotated[tuple[Tier, ...], Field(max_length=50), AfterValidator(unique_names)] = ()
@@ -153,38 +155,41 @@ class RewardSettings(StrictModel):
     rollback: RollbackSettings = RollbackSettings()
 
     def provider_of(self, reward: Reward) -> tuple[Provider, Target]:
-        """Where this reward is issued: its own provider and target, else the campaign's; by the ledger, its terms."""
+        """Return the provider and target of a reward. For the ledger, the target is the terms of the reward.
+
+        The reward's own provider and target take precedence over the campaign's.
+        """
         if (reward.provider or self.provider) == "ledger":
-            return "ledger", reward.terms
+            return "ledger", reward.ledger_terms
         if reward.provider is None:
             return self.provider, reward.target or self.target
         return reward.provider, reward.target or {}
 
     @model_validator(mode="after")
-    def _for_somebody(self) -> Self:
+    def _has_a_recipient(self) -> Self:
         if self.friend is None and not self.tiers:
-            raise ValueError("must have a reward for the friend, or tiers for the advocate")
+            raise ValueError("must have a reward for the friend or tiers for the advocate")
         return self
 
     @model_validator(mode="after")
-    def _of_the_ledger(self) -> Self:
+    def _providers_can_issue(self) -> Self:
         rewards = [tier.reward for tier in self.tiers] + ([self.friend] if self.friend else [])
         for reward in rewards:
             self.check(reward)
         return self
 
     def check(self, reward: Reward) -> None:
-        """Nothing.
+        """Check that the provider of a reward can issue it.
 
         Raises:
-            ValueError: the reward's provider cannot issue it.
+            ValueError: the provider cannot issue the reward.
         """
         provider = reward.provider or self.provider
         if reward.type == "coupon" and provider != "ledger":
-            raise ValueError("must give coupons by the ledger: add provider: ledger to them")
+            raise ValueError("must issue coupons with the ledger: add provider: ledger")
         if reward.valid_for and provider != "ledger":
             raise ValueError(
-                f"must not have valid_for by {provider}: what it issues expires by its own rules"
+                f"must not have valid_for with provider {provider}: the provider has its own expiry rules"
             )
         if reward.type == "coupon" and reward.target:
-            raise ValueError("must not have a target for coupons")
+            raise ValueError("must not have a target for a coupon")

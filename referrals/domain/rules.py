@@ -1,7 +1,7 @@
 """Conditions of campaigns, in the Common Expression Language (https://cel.dev).
 
-A condition reads maps such as ``order`` and ``friend``, and says true or false. Amounts in them are numbers
-in the currency's major unit. CEL compares whole numbers and fractions by value (``order.amount >= 80``).
+A condition reads maps such as ``order`` and ``friend`` and evaluates to true or false. Amounts are numbers in the
+major unit of the currency. CEL compares integers and fractions by value (``order.amount >= 80``).
 """
 
 import re
@@ -13,10 +13,10 @@ from typing import Any
 from cel_expr_python import cel
 
 RuleContext = Mapping[str, Mapping[str, Any]]
-"""What a condition reads: a map for each of `VARIABLES` that there is."""
+"""Input of a condition: a map for each of the `VARIABLES` that is available."""
 
 MAX_CONDITION_LENGTH = 2000
-"""The most characters that a condition may have."""
+"""Maximum length of a condition in characters."""
 
 VARIABLES = (
     "order",
@@ -56,10 +56,10 @@ EXAMPLE_VALUES: dict[str, dict[str, Any]] = {
     "counts": {"confirmed": 10},
     "awaited": {"happened": True},
 }
-"""What each variable can hold, with a value of its kind; `event` holds what the event carries, whatever that is."""
+"""Fields of each variable with an example value. `event` is missing, because its fields are free-form."""
 
-# Without `map`, which can double a string or list at every step until the memory is gone, all that is left
-# is bounded by CEL's own limits: depth 32, a fixed number of iterations, linear-time regular expressions.
+# `map` is excluded, because it can double a string or list at every step until the memory is exhausted. Everything
+# else is bounded by CEL's own limits: depth 32, a fixed number of iterations, linear-time regular expressions.
 _ENV = cel.NewEnv(
     config=cel.NewEnvConfigFromYaml("stdlib: {exclude_macros: [map]}"),
     variables={name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN) for name in VARIABLES},
@@ -73,25 +73,25 @@ _FIELD = re.compile(rf"(?<![\w.])({'|'.join(EXAMPLE_VALUES)})\.(\w+)(?!\w*\()")
 
 
 class RuleError(ValueError):
-    """A condition that does not compile, or that cannot be answered for what it was asked about.
+    """A condition does not compile or cannot be evaluated.
 
-    The message names whose condition it is and, where it does not compile, the line and column.
+    The message contains the name of the condition's owner and, for a compile error, the line and column.
     """
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A compiled condition; `where` says whose it is."""
+    """A compiled condition. `where` is the name of its owner, for error messages."""
 
     text: str
     where: str
     _expression: Any = field(repr=False, compare=False)
 
     def holds(self, context: RuleContext) -> bool:
-        """Whether the condition is true of the context, in which a missing variable is an empty map.
+        """Evaluate the condition. A missing variable is an empty map.
 
         Raises:
-            RuleError: a key that is missing or null, or a value of another type than the condition needs.
+            RuleError: a key is missing or null, or a value has the wrong type.
         """
         data = {name: context.get(name, {}) for name in VARIABLES}
         try:
@@ -110,10 +110,10 @@ class Condition:
 
 @lru_cache(maxsize=4096)
 def compile_condition(text: str, *, where: str) -> Condition:
-    """The condition, checked and compiled, once for each text and place.
+    """Compile a condition. Results are cached by text and owner.
 
     Raises:
-        RuleError: it is too long, is not CEL, names an unknown variable, or gives no truth value.
+        RuleError: the condition is too long, is not CEL, has an unknown variable, or is not boolean.
     """
     if len(text) > MAX_CONDITION_LENGTH:
         raise RuleError(
@@ -124,26 +124,26 @@ def compile_condition(text: str, *, where: str) -> Condition:
     except RuntimeError as error:
         raise RuleError(f"{where}: {_explain(str(error))}") from error
     except TypeError as error:
-        raise RuleError(f"{where}: has half of a character (a lone surrogate)") from error
+        raise RuleError(f"{where}: contains an unpaired surrogate") from error
     if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
         raise RuleError(f"{where}: gives {_name(expression.return_type())}, not true or false")
     return Condition(text, where, expression)
 
 
 def check_condition(text: str, *, where: str) -> Condition:
-    """The condition of a campaign: it compiles, and asks for nothing that is never there.
+    """Compile a condition of a campaign file and check its fields and types.
 
     Raises:
-        RuleError: as `compile_condition`; a misspelt field; a number compared with a text.
+        RuleError: the condition does not compile, has an unknown field, or compares a number with a text.
     """
     condition = compile_condition(text, where=where)
     _check_fields(condition)
-    _check_kinds(condition)
+    _check_types(condition)
     return condition
 
 
 def _check_fields(condition: Condition) -> None:
-    """Refuse a misspelt field: it would be missing from every order, and fail every friend."""
+    """Refuse an unknown field: with a misspelt field the condition would fail for every friend."""
     for match in _FIELD.finditer(_STRING.sub('""', condition.text)):
         variable, name = match.groups()
         if name not in EXAMPLE_VALUES[variable]:
@@ -151,8 +151,8 @@ def _check_fields(condition: Condition) -> None:
             raise RuleError(f"{condition.where}: {variable} has no {name}; there are {known}")
 
 
-def _check_kinds(condition: Condition) -> None:
-    """Refuse what compares a number with a text; the compiler does not know the kinds of fields."""
+def _check_types(condition: Condition) -> None:
+    """Refuse a comparison of a number with a text. The compiler does not know the types of fields."""
     try:
         condition.holds(EXAMPLE_VALUES)
     except RuleError as error:

@@ -1,4 +1,4 @@
-"""Pydantic's errors in the words of whoever wrote the file or the request."""
+"""Readable messages for pydantic's validation errors."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,18 +7,18 @@ from pydantic_core import ErrorDetails
 
 _TIME = "must be a time with its offset, such as 2026-03-04T10:00:00Z"
 _MAPPING = "must be a mapping of keys to values"
-_WHOLE = "must be a whole number"
-_SLUG = "must be 1 to 63 lower-case letters, digits, - or _, and begin with a letter or digit"
+_INTEGER = "must be a whole number"
+_SLUG = "must be 1 to 63 lower-case letters, digits, - or _, and start with a letter or digit"
 
 _MESSAGES = {
     "missing": "is required",
-    "extra_forbidden": "is not a key here",
+    "extra_forbidden": "unknown field",
     "string_type": "must be text",
-    "string_unicode": "must be text without halves of characters",
-    "int_type": _WHOLE,
-    "int_parsing": _WHOLE,
-    "int_parsing_size": _WHOLE,
-    "int_from_float": _WHOLE,
+    "string_unicode": "contains an unpaired surrogate",
+    "int_type": _INTEGER,
+    "int_parsing": _INTEGER,
+    "int_parsing_size": _INTEGER,
+    "int_from_float": _INTEGER,
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
     "model_type": _MAPPING,
@@ -34,8 +34,8 @@ _MESSAGES = {
     "string_too_long": "must have at most {max_length} characters",
     "too_long": "must have at most {max_length} entries",
     "datetime_type": _TIME,
-    "datetime_from_date_parsing": "is no date and time: {error}",
-    "datetime_parsing": "is no date and time: {error}",
+    "datetime_from_date_parsing": "is not a valid date and time: {error}",
+    "datetime_parsing": "is not a valid date and time: {error}",
     "timezone_aware": "must have its offset, such as Z or +01:00",
 }
 _PATTERNS = {
@@ -43,11 +43,11 @@ _PATTERNS = {
     "pool": _SLUG,
     "locale": "must be a language tag such as pt-BR",
 }
-"""By field: what its regular expression asks for."""
+"""Message for a field whose regular expression does not match, by field name."""
 
 
 def validation_message(error: ErrorDetails | Mapping[str, Any]) -> str:
-    """What is wrong, to be read after the field's name."""
+    """Return the message of an error, to be shown after the field's path."""
     kind, context = error["type"], error.get("ctx") or {}
     if kind == "value_error":
         return str(context["error"])
@@ -57,5 +57,5 @@ def validation_message(error: ErrorDetails | Mapping[str, Any]) -> str:
 
 
 def field_path(path: Iterable[int | str]) -> str:
-    """Such as `data.order.items[0].sku`; empty for the whole."""
+    """Format a path as `data.order.items[0].sku`. The path of the whole value is empty."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")

@@ -1,4 +1,4 @@
-"""Which of its grants a wallet still holds, told from its entries alone: nothing is kept beside them."""
+"""Remaining balance of each grant (lot) of a wallet, computed from the ledger entries alone."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,46 +9,46 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class LotEntry(NamedTuple):
-    """One entry of a wallet: a grant (a lot) where the amount is positive, else what went out of it."""
+    """One ledger entry of a wallet. A positive amount is a grant (a lot), a negative amount a deduction."""
 
     amount: int
     lot: str | None
-    """The lot that came in, or that was taken back or expired; None for a spending."""
+    """Id of the lot that was granted, rolled back or expired; None for a redemption."""
     expires_at: datetime | None
 
 
-def remaining_by_lot(lines: Iterable[LotEntry]) -> dict[str, int]:
-    """What is left of each lot after these entries, in their order.
+def remaining_by_lot(entries: Iterable[LotEntry]) -> dict[str, int]:
+    """Return the remaining amount of each lot after the entries, applied in order.
 
-    A spending uses up what expires soonest of what is there at the time. What is taken back, or expires, comes out of
-    its own lot first and then goes on like a spending. What takes a wallet below zero comes out of the lots to come.
+    A redemption uses the lots that expire first. A roll-back or an expiry reduces its own lot first and then
+    continues like a redemption. A shortfall reduces later lots.
     """
     lots: dict[str, int] = {}
     queue: list[tuple[datetime, int, str]] = []
-    short = 0
-    for place, line in enumerate(lines):
-        if line.amount > 0:
-            name = str(line.lot)
-            filled = min(short, line.amount)
-            short -= filled
-            lots[name] = line.amount - filled
-            heappush(queue, (line.expires_at or NEVER, place, name))
+    shortfall = 0
+    for index, entry in enumerate(entries):
+        if entry.amount > 0:
+            name = str(entry.lot)
+            repaid = min(shortfall, entry.amount)
+            shortfall -= repaid
+            lots[name] = entry.amount - repaid
+            heappush(queue, (entry.expires_at or NEVER, index, name))
         else:
-            short += _take(lots, queue, line)
+            shortfall += _deduct(lots, queue, entry)
     return lots
 
 
-def _take(lots: dict[str, int], queue: list[tuple[datetime, int, str]], line: LotEntry) -> int:
-    """Take the line's amount out of the lots; returns what they did not hold."""
-    own = min(-line.amount, lots.get(line.lot or "", 0))
-    missing = -line.amount - own
+def _deduct(lots: dict[str, int], queue: list[tuple[datetime, int, str]], entry: LotEntry) -> int:
+    """Deduct the entry from the lots and return the shortfall."""
+    own = min(-entry.amount, lots.get(entry.lot or "", 0))
+    missing = -entry.amount - own
     if own:
-        lots[str(line.lot)] -= own
+        lots[str(entry.lot)] -= own
     while missing and queue:
-        soonest = queue[0][2]
-        taken = min(missing, lots[soonest])
-        lots[soonest] -= taken
-        missing -= taken
-        if not lots[soonest]:
+        first_to_expire = queue[0][2]
+        deducted = min(missing, lots[first_to_expire])
+        lots[first_to_expire] -= deducted
+        missing -= deducted
+        if not lots[first_to_expire]:
             heappop(queue)
     return missing

@@ -1,4 +1,4 @@
-"""What goes out by webhook, and when it is tried again."""
+"""Retry schedule of webhook deliveries."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,16 +7,16 @@ RETRY_DELAYS = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
-"""Between the attempts of one delivery: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h; three days in all."""
+"""Delays between the attempts of a delivery: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h; about three days."""
 JITTER = 0.2
-"""By how much of itself a gap may be longer, so that what failed together does not come back together."""
+"""Maximum fraction that is added to a delay, so that deliveries that failed together are not retried together."""
 DISABLE_AFTER = timedelta(days=3)
-"""A webhook that has accepted nothing for so long is disabled when a delivery has no attempts left."""
+"""A webhook without an accepted delivery for this long is disabled when a delivery runs out of attempts."""
 
 
 @dataclass(frozen=True)
 class DeliveryResponse:
-    """What an endpoint made of one attempt; without a status there was no answer, and `error` says why."""
+    """Result of one delivery attempt. Without a status there was no response, and `error` is the reason."""
 
     status: int | None
     error: str | None = None
@@ -28,18 +28,18 @@ class DeliveryResponse:
 
     @property
     def gone(self) -> bool:
-        """The endpoint wants no more, for ever."""
+        """True if the endpoint permanently refuses deliveries."""
         return self.status == 410  # noqa: PLR2004
 
 
-def next_retry_delay(attempts: int, answer: DeliveryResponse, chance: float) -> timedelta | None:
-    """How long until the next attempt, after so many that failed; None when there is none.
+def next_retry_delay(attempts: int, response: DeliveryResponse, jitter: float) -> timedelta | None:
+    """Return the delay before the next attempt, or None if no attempt is left.
 
     Args:
-        attempts: At least one.
-        answer: To the last one; it is not asked again before it said.
-        chance: From 0 to 1, spreads the attempts.
+        attempts: Number of failed attempts, at least 1.
+        response: Result of the last attempt. Its `retry_after` is a lower bound of the delay.
+        jitter: Random number from 0 to 1 that spreads the attempts.
     """
     if attempts > len(RETRY_DELAYS):
         return None
-    return max(RETRY_DELAYS[attempts - 1] * (1 + JITTER * chance), answer.retry_after)
+    return max(RETRY_DELAYS[attempts - 1] * (1 + JITTER * jitter), response.retry_after)

@@ -1,6 +1,7 @@
-"""Standard Webhooks 1.0 (https://www.standardwebhooks.com): how a request shows who sent it.
+"""Signatures of webhook requests by Standard Webhooks 1.0 (https://www.standardwebhooks.com).
 
-The signature is an HMAC-SHA256 over id, timestamp and body; a request may carry one for each of several secrets.
+A signature is an HMAC-SHA256 of id, timestamp and body. While a secret is rotated, a request has one signature per
+secret.
 """
 
 import hmac
@@ -12,17 +13,21 @@ SECRET_PREFIX = "whsec_"  # noqa: S105
 
 
 def signing_key(secret: str) -> bytes:
-    """The key within `whsec_…`. Raises ValueError, without the secret, where it is none."""
+    """Return the key of a secret such as `whsec_…`.
+
+    Raises:
+        ValueError: the secret is not base64. The message does not contain it.
+    """
     try:
         return b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except ValueError:
-        raise ValueError("the signing secret must be base64, with whsec_ before it") from None
+        raise ValueError("the signing secret must be base64 after the prefix whsec_") from None
 
 
 def signature_headers(
     keys: Iterable[bytes], message: str, at: datetime, body: bytes
 ) -> dict[str, str]:
-    """The headers of a request that was signed `at` that time with each of the keys."""
+    """Return the headers of a request that is signed at `at` with each of the keys."""
     timestamp = str(int(at.timestamp()))
     signed = f"{message}.{timestamp}.".encode() + body
     signatures = (b64encode(hmac.digest(key, signed, "sha256")).decode() for key in keys)

@@ -1,27 +1,27 @@
-"""Addresses that webhooks are delivered to."""
+"""URLs of webhooks."""
 
 from urllib.parse import urlsplit
 
 
 def check_webhook_url(url: str) -> str:
-    """The address itself.
+    """Return the URL if it is valid.
 
     Raises:
-        ValueError: it is no plain http or https address, or holds credentials or a fragment.
+        ValueError: the URL is not a plain http or https URL, or contains credentials or a fragment.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address such as https://shop.example/hooks")
+        raise ValueError("must be a URL such as https://shop.example/hooks")
     if "@" in parts.netloc:
-        raise ValueError("must not hold credentials: deliveries are signed instead")
+        raise ValueError("must not contain credentials; verify the signature of deliveries instead")
     if parts.fragment or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("must be an address in ASCII without spaces and without a fragment")
+        raise ValueError("must be an ASCII URL without spaces and without a fragment")
     if parts.port == 0:
-        raise ValueError("must not name port 0")
+        raise ValueError("must not use port 0")
     return url
 
 
 def concurrency_group(url: str) -> str:
-    """Scheme, host and port: deliveries to one of these wait for each other, not for those to another."""
+    """Return scheme, host and port of the URL. Deliveries within one group wait for each other."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.lower()}"

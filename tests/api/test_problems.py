@@ -100,7 +100,7 @@ async def test_a_bad_event_is_told_its_fields_at_fault(api: Api, change: dict, f
         ({"time": "2026-03-04T10:00:00"}, "time", "must have its offset, such as Z or +01:00"),
         ({"data": {"friend": {"id": "f", "consent": "email"}}}, "data.friend.consent", "a list"),
         ({"data": {"friend": {"id": "f", "locale": "!"}}}, "data.friend.locale", "such as pt-BR"),
-        ({"data": {"friend": {"id": "f", "nam": 1}}}, "data.friend.nam", "is not a key here"),
+        ({"data": {"friend": {"id": "f", "nam": 1}}}, "data.friend.nam", "unknown field"),
         ({"data": {"friend": {"id": "f"}, "campaign": "Sp"}}, "data.campaign", "lower-case"),
     ],
 )

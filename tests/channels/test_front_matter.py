@@ -162,9 +162,9 @@ def test_lines_below_the_front_are_counted_from_the_top_of_the_file(hello):
     ("front", "problem"),
     [
         ("purpose: spam\n", "line 2: purpose: must be 'service' or 'marketing'"),
-        ("a: b\n", "line 2: a: is not a key here"),
+        ("a: b\n", "line 2: a: unknown field"),
         ("purpose: [\n", "line 3: this is not YAML"),
-        ("purpose: service\npurpose: service\n", "line 3: purpose: is there twice"),
+        ("purpose: service\npurpose: service\n", "line 3: purpose: is a duplicate key"),
         ("events: [tuesday]\n", "line 2: events: has tuesday, which is no event"),
         (
             WHATSAPP.replace('"{{ recipient.name }}"', "{{ recipient.name }}"),

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from referrals.campaign_file import problems_of
 from referrals.domain.campaign import Campaign
 
-SLUG = "must be 1 to 63 lower-case letters, digits, - or _, and begin with a letter or digit"
+SLUG = "must be 1 to 63 lower-case letters, digits, - or _, and start with a letter or digit"
 ISO = "must be an ISO 8601 duration, such as P14D or PT12H"
 
 POINTS = {"type": "points", "amount": 50}

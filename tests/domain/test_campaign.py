@@ -130,35 +130,37 @@ def test_a_coupon_is_one_reward_of_a_discount(terms):
     friend = campaign.rewards.friend
 
     assert (friend.minor, friend.asset) == (1, Asset("coupon", None))
-    assert {key: coupon[key] for key in coupon if key not in ("type", "provider")} == friend.terms
-    assert campaign.rewards.provider_of(friend) == ("ledger", friend.terms)
+    assert {
+        key: coupon[key] for key in coupon if key not in ("type", "provider")
+    } == friend.ledger_terms
+    assert campaign.rewards.provider_of(friend) == ("ledger", friend.ledger_terms)
     assert Campaign.model_validate(campaign.model_dump(mode="json")) == campaign
 
 
 @pytest.mark.parametrize(
     ("terms", "field", "message"),
     [
-        ({"amount": 2}, f"{FRIEND}.amount", "must be left out: a coupon is one"),
-        ({"currency": "EUR"}, f"{FRIEND}.currency", "must be left out: a coupon has none, its discount may have one"),
-        ({"discount": None}, FRIEND, "must have the coupon's discount"),
+        ({"amount": 2}, f"{FRIEND}.amount", "must be left out: the amount of a coupon is 1"),
+        ({"currency": "EUR"}, f"{FRIEND}.currency", "must be left out: a coupon has no currency, but its discount can have one"),
+        ({"discount": None}, FRIEND, "must have a discount"),
         ({"discount": {}}, f"{FRIEND}.discount", ONE_DISCOUNT),
         ({"discount": {"free_shipping": False}}, f"{FRIEND}.discount", ONE_DISCOUNT),
         ({"discount": {"percent": 20, "product": "x"}}, f"{FRIEND}.discount", ONE_DISCOUNT),
-        ({"discount": {"percent": 20, "currency": "EUR"}}, f"{FRIEND}.discount", "must have a currency only beside an amount"),
+        ({"discount": {"percent": 20, "currency": "EUR"}}, f"{FRIEND}.discount", "must have a currency only with an amount"),
         ({"discount": {"percent": 0}}, f"{FRIEND}.discount.percent", "must be at least 1"),
         ({"discount": {"percent": 101}}, f"{FRIEND}.discount.percent", "must be at most 100"),
         ({"discount": {"percent": 12.5}}, f"{FRIEND}.discount.percent", "must be a whole number"),
-        ({"discount": {"amount": "10.00"}}, f"{FRIEND}.discount.amount", "must have its currency beside it, such as EUR"),
+        ({"discount": {"amount": "10.00"}}, f"{FRIEND}.discount.amount", "must have a currency, such as EUR"),
         ({"discount": {"amount": 10.0, "currency": "EUR"}}, f"{FRIEND}.discount.amount", 'must be a decimal string in quotes, such as "25.00"'),
         ({"discount": {"amount": "0.00", "currency": "EUR"}}, f"{FRIEND}.discount.amount", "must be more than zero"),
-        ({"discount": {"percnt": 20}}, f"{FRIEND}.discount.percnt", "is not a key here; did you mean percent?"),
-        ({"pool": None}, FRIEND, "must have either the coupon's pool or its pattern"),
-        ({"pattern": "THANKS-######"}, FRIEND, "must have either the coupon's pool or its pattern"),
+        ({"discount": {"percnt": 20}}, f"{FRIEND}.discount.percnt", "unknown field; did you mean percent?"),
+        ({"pool": None}, FRIEND, "must have either pool or pattern"),
+        ({"pattern": "THANKS-######"}, FRIEND, "must have either pool or pattern"),
         ({"pool": "No Pool"}, f"{FRIEND}.pool", SLUG),
-        ({"pool": None, "pattern": "THANKS"}, f"{FRIEND}.pattern", "allows only 1 codes; at least 10000 are needed so that none can be guessed: add a # or more characters to the charset"),
+        ({"pool": None, "pattern": "THANKS"}, f"{FRIEND}.pattern", "allows only 1 codes; at least 10000 are needed so that codes cannot be guessed: add a # or more characters to the charset"),
         ({"valid_for": 30}, f"{FRIEND}.valid_for", ISO),
-        ({"provider": "http"}, "rewards", "must give coupons by the ledger: add provider: ledger to them"),
-        ({"target": {"card": "x"}}, "rewards", "must not have a target for coupons"),
+        ({"provider": "http"}, "rewards", "must issue coupons with the ledger: add provider: ledger"),
+        ({"target": {"card": "x"}}, "rewards", "must not have a target for a coupon"),
         (POINTS | {"pool": "welcome", "discount": None}, FRIEND, "must not have pool, which only coupons have"),
     ],
     ids=lambda value: repr(value)[:40],
@@ -177,7 +179,7 @@ def test_points_and_gift_credit_of_the_ledger_may_expire(reward):
 
 
 def test_what_others_issue_does_not_expire_here():
-    told = "must not have valid_for by voucherify: what it issues expires by its own rules"
+    told = "must not have valid_for with provider voucherify: the provider has its own expiry rules"
     reward = POINTS | {"valid_for": "P1Y", "provider": "voucherify"}
 
     assert problems(with_(FRIEND, reward)) == [("rewards", told)]
@@ -186,10 +188,10 @@ def test_what_others_issue_does_not_expire_here():
 @pytest.mark.parametrize(
     ("provider", "reward", "told"),
     [
-        ("voucherify", COUPON, "must give coupons by the ledger: add provider: ledger to them"),
-        ("ledger", COUPON | {"target": {"x": 1}}, "must not have a target for coupons"),
-        ("http", POINTS | {"valid_for": "P1Y"}, "must not have valid_for by http: what it issues expires by its own rules"),
-        ("ledger", POINTS | {"valid_for": "P1Y", "provider": "talon_one"}, "must not have valid_for by talon_one: what it issues expires by its own rules"),
+        ("voucherify", COUPON, "must issue coupons with the ledger: add provider: ledger"),
+        ("ledger", COUPON | {"target": {"x": 1}}, "must not have a target for a coupon"),
+        ("http", POINTS | {"valid_for": "P1Y"}, "must not have valid_for with provider http: the provider has its own expiry rules"),
+        ("ledger", POINTS | {"valid_for": "P1Y", "provider": "talon_one"}, "must not have valid_for with provider talon_one: the provider has its own expiry rules"),
     ],
 )  # fmt: skip
 def test_what_a_journey_grants_is_held_to_what_all_rewards_are(provider, reward, told):

@@ -57,7 +57,7 @@ def of(*steps, **keys):
         ({"grant": {"to": "friend", "reward": POINTS | {"pool": "x"}}}, "grant.reward", "must not have pool, which only coupons have"),
         (GRANT, "grant", "must not be in a journey on referral_signed_up: there is no conversion yet; use referral_converted"),
         ({"branch": {"when": "true", "else": ["exit", GRANT]}}, "branch.else[1].grant", "must not be in a journey on referral_signed_up: there is no conversion yet; use referral_converted"),
-        ({"webhook": {"url": "ftp://crm"}}, "webhook.url", "must be an address such as https://shop.example/hooks"),
+        ({"webhook": {"url": "ftp://crm"}}, "webhook.url", "must be a URL such as https://shop.example/hooks"),
         ({"exit": False}, "", ONE),
         (SEND | {"wait": "P2D"}, "", ONE),
         ({}, "", ONE),

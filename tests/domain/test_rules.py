@@ -112,7 +112,7 @@ def test_a_value_that_a_condition_cannot_read_is_no_crash(value):
         ("", "a_rule: line 1, column 1: Syntax error"),
         ("'' .__class__", "a_rule: "),
         ("import('os')", "a_rule: "),
-        ("\ud800 == 1", "a_rule: has half of a character"),
+        ("\ud800 == 1", "a_rule: contains an unpaired surrogate"),
         ("order.n\u00e4me == 1", "a_rule: line 1, column 8: Syntax error"),
     ],
 )

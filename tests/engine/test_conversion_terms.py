@@ -213,5 +213,5 @@ async def test_a_check_is_not_taken_for_an_event_that_is_called_check(world: Wor
 def test_a_custom_event_is_not_named_like_a_command():
     """It would be processed as one."""
     for name in HANDLERS:
-        with pytest.raises(ValidationError, match="which has a meaning of its own"):
+        with pytest.raises(ValidationError, match="which is a reserved event name"):
             Campaign.model_validate(campaign(conversion={"event": name}))

@@ -267,7 +267,7 @@ def _offer_variables(reward: Reward) -> dict[str, Any]:
         "type": reward.type,
         "amount": str(reward.amount),
         "currency": reward.currency,
-        "discount": _discount(reward.terms["discount"]) if reward.discount else None,
+        "discount": _discount(reward.ledger_terms["discount"]) if reward.discount else None,
         "coupon": None,
     }
 

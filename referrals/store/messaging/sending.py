@@ -178,7 +178,7 @@ class ChannelSelection:
         own = found.campaign.messages.quiet_hours
         hours = QuietHours.parse(own) if own else self.rules.quiet_hours
         zone = ZoneInfo(self.recipient.timezone or found.campaign.timezone)
-        over = hours.over(self.now, zone) if hours else None
+        over = hours.end_after(self.now, zone) if hours else None
         reason = Reason("quiet_hours", "It waits until the customer's quiet hours are over.")
         return Postponement(over, reason) if over else None
 

@@ -102,7 +102,7 @@ def _of_friends(campaign: Campaign) -> Iterator[Reward]:
     """What friends may be given with their conversion."""
     if campaign.rewards.friend:
         yield campaign.rewards.friend
-    yield from (reward for _, reward in campaign.granted())
+    yield from (reward for _, reward in campaign.journey_rewards())
 
 
 async def _code(tx: Tx, event: Row[Any], now: datetime) -> str | Reason:

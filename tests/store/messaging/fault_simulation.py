@@ -138,7 +138,7 @@ class Storm:
         purpose = message.content.purpose
         if self.opted_out.get((message.to, channel, purpose)):
             self.broken.append(f"{message.key} by {channel} after the opt-out")
-        if self.night.hold(self.office.now.astimezone(self.zones[message.to or ""])):
+        if self.night.contain(self.office.now.astimezone(self.zones[message.to or ""])):
             self.broken.append(f"{message.key} in the night")
 
     def at(self, when: datetime, what: Any) -> None:

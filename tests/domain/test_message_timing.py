@@ -34,17 +34,17 @@ def at(text: str, zone: str = "Europe/Berlin", fold: int = 0) -> datetime:
 def test_the_night_is_over_in_the_morning(now: str, over: str | None):
     expected = at(over) if over else None
 
-    assert NIGHT.over(at(now).astimezone(UTC), BERLIN) == expected
+    assert NIGHT.end_after(at(now).astimezone(UTC), BERLIN) == expected
 
 
 def test_a_zone_with_quarters_of_an_hour_has_its_own_night():
-    over = NIGHT.over(datetime(2026, 3, 4, 15, 30, tzinfo=UTC), ZoneInfo("Asia/Kathmandu"))
+    over = NIGHT.end_after(datetime(2026, 3, 4, 15, 30, tzinfo=UTC), ZoneInfo("Asia/Kathmandu"))
 
     assert over == datetime(2026, 3, 5, 2, 15, tzinfo=UTC)
 
 
 def test_an_end_that_the_clocks_leave_out_comes_with_the_hour_that_is_left_out():
-    over = QuietHours.parse("23:00-02:30").over(at("2026-03-29T01:00:00"), BERLIN)
+    over = QuietHours.parse("23:00-02:30").end_after(at("2026-03-29T01:00:00"), BERLIN)
 
     assert over is not None
     assert over.astimezone(BERLIN) == at("2026-03-29T03:30:00")
@@ -55,7 +55,7 @@ def test_an_end_that_comes_twice_counts_the_second_time_where_the_quiet_hours_be
 
     for fold in (0, 1):
         now = at("2026-10-25T02:10:00", fold=fold).astimezone(UTC)
-        assert hours.over(now, BERLIN) == now + timedelta(minutes=20)
+        assert hours.end_after(now, BERLIN) == now + timedelta(minutes=20)
 
 
 @given(
@@ -73,9 +73,9 @@ def test_quiet_hours_end_within_a_day_and_not_in_quiet_hours(
         return
     hours, place = QuietHours(start, end), ZoneInfo(zone)
 
-    over = hours.over(now, place)
+    over = hours.end_after(now, place)
 
-    assert (over is None) == (not hours.hold(now.astimezone(place)))
+    assert (over is None) == (not hours.contain(now.astimezone(place)))
     if over is not None:
         assert now < over <= now + timedelta(hours=26)
         assert over.astimezone(place).date() - now.astimezone(place).date() <= timedelta(days=1)
