@@ -9,10 +9,11 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.decisions import LogMessages
 from activities.referrals import SYSTEM_ACTOR, not_possible
+from referrals.errors import NotPossibleError, NotPublishedError
 from referrals.store.codes import publications, shares
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
-from referrals.store.referrals import confirmation, reversals
+from referrals.store.referrals import confirmation
 from referrals.store.rewards import provider_rewards
 from referrals.temporal.payloads import AdvocateStep, PendingWork
 
@@ -32,10 +33,10 @@ class AdvocateActivities:
                     tx, step.subject_id, advocate.campaign_id, advocate.customer_id, step.now
                 ),
             )
-        except publications.NotPublished as error:
+        except NotPublishedError as error:
             raise ApplicationError(
-                error.reason.message,
-                error.reason.code,
+                str(error),
+                error.code,
                 type="NotPublished",
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
@@ -61,7 +62,7 @@ class AdvocateActivities:
             return await self._decide(
                 step, lambda tx: provider_rewards.command(tx, step.subject_id, step.now)
             )
-        except reversals.NotPossible as error:
+        except NotPossibleError as error:
             raise not_possible(error) from error
 
     @activity.defn(name="resume_advocate")

@@ -9,6 +9,7 @@ from referrals.channels.errors import TemplateError
 from referrals.channels.templates import Templates
 from referrals.clock import Clock
 from referrals.domain.reasons import Reason
+from referrals.errors import ReferralsError
 from referrals.store import Store
 from referrals.store.db.sql import Known, Tx
 from referrals.store.messaging import drafts, log_channel
@@ -18,7 +19,7 @@ from referrals.store.messaging.sending import SendingRules
 from referrals.temporal.payloads import PendingWork
 
 
-class NotSent(Exception):
+class NotSent(ReferralsError):
     """Sending by the log failed, for the reason that is its cause."""
 
 

@@ -13,6 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.decisions import LogMessages
+from referrals.errors import NotPossibleError
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
 from referrals.store.referrals import conversions, reversals, signups
@@ -83,11 +84,11 @@ class ReferralActivities:
 
         try:
             return await self.log.decide(decision)
-        except reversals.NotPossible as error:
+        except NotPossibleError as error:
             raise not_possible(error) from error
 
 
-def not_possible(error: reversals.NotPossible) -> ApplicationError:
+def not_possible(error: NotPossibleError) -> ApplicationError:
     """Return the non-retryable error of a command that the current state does not allow."""
     return ApplicationError(
         str(error),

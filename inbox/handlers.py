@@ -12,6 +12,7 @@ from inbox.dispatch import Dispatcher
 from referrals.clock import Clock
 from referrals.domain.links import referral_link, share_links
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, Decision, ReferralState
+from referrals.errors import NotPossibleError, NotPublishedError, RefusedError
 from referrals.store import Store, lookups
 from referrals.store.campaigns import versions
 from referrals.store.codes import clicks, shares
@@ -29,19 +30,15 @@ from workflows.advocate import AdvocateWorkflow
 from workflows.journey import JourneyWorkflow
 from workflows.referral import ReferralWorkflow
 
-REFUSALS = {"NotPossible": "not-possible", "NotPublished": "not-published"}
+REFUSALS: dict[str, type[RefusedError]] = {
+    "NotPossible": NotPossibleError,
+    "NotPublished": NotPublishedError,
+}
+"""By the type of the workflow's error."""
 
 
 Rest = Callable[[], Awaitable[None]]
 """What is left to do about an event when its first transaction is committed."""
-
-
-class Refused(Exception):
-    """The workflow refuses for a reason that trying again does not change."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class Handlers:
@@ -280,10 +277,10 @@ async def _tells_rejections(tx: Tx, campaign_id: str | None) -> bool:
     return any(journey.reacts_to("referral_rejected") for journey in journeys)
 
 
-def _refusal(error: WorkflowUpdateFailedError) -> Refused | None:
+def _refusal(error: WorkflowUpdateFailedError) -> RefusedError | None:
     cause: BaseException | None = error
     while isinstance(cause, FailureError | WorkflowUpdateFailedError):
         if isinstance(cause, ApplicationError) and cause.type in REFUSALS:
-            return Refused(REFUSALS[cause.type], cause.message)
+            return REFUSALS[cause.type](cause.message, next(iter(cause.details), None))
         cause = cause.cause
     return None

@@ -13,9 +13,9 @@ from sqlalchemy import Row
 from temporalio.client import RPCError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCStatusCode
 
-from inbox.handlers import Handlers, Refused, Rest
+from inbox.handlers import Handlers, Rest
 from referrals.clock import Clock
-from referrals.errors import Problem
+from referrals.errors import ReferralsError, RefusedError
 from referrals.store import Store
 from referrals.store.inbox import inbox_events
 
@@ -37,8 +37,8 @@ class Answered:
     body: dict[str, Any]
 
 
-class Unavailable(Exception):
-    """Temporal or its workers do not answer now."""
+class TemporalUnavailableError(ReferralsError):
+    """Temporal or its workers do not respond."""
 
 
 class Inbox:
@@ -70,8 +70,8 @@ class Inbox:
             for row in rows:
                 try:
                     answered = await self.answer(row)
-                except Problem:
-                    continue  # parked, in sight
+                except RefusedError:
+                    continue  # marked as failed
                 if answered.status != 200:  # noqa: PLR2004
                     break
                 done += 1
@@ -92,12 +92,10 @@ class Inbox:
                 earlier = await inbox_events.queued_before(tx, row)
         try:
             for event in earlier:
-                with suppress(Refused):
+                with suppress(RefusedError):
                     await self._attempt(event, until)
             return Answered(200, await self._attempt(row, until, rest))
-        except Refused as error:
-            raise Problem(error.kind, "Not possible", 409, str(error)) from error
-        except Unavailable:
+        except TemporalUnavailableError:
             async with self._store.begin() as tx:
                 await inbox_events.wait(tx, row.id, self._clock() + RETRY)
             return Answered(202, {"event": row.external_id, "state": "queued"})
@@ -111,7 +109,7 @@ class Inbox:
                 await self._handlers.handle(row, rest)
             async with self._store.alone() as tx:
                 return await inbox_events.close(tx, row.id)
-        except Refused as error:
+        except RefusedError as error:
             async with self._store.begin() as tx:
                 await inbox_events.park(tx, row.id, str(error))
             raise
@@ -123,7 +121,7 @@ class Inbox:
                 else:
                     log.warning("The event %s failed; it is tried again", row.id, exc_info=True)
                     await inbox_events.attempt_failed(tx, row.id, repr(_root(error)), now)
-            raise Unavailable(str(error)) from error
+            raise TemporalUnavailableError(str(error)) from error
 
 
 def _root(error: BaseException) -> BaseException:

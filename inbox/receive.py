@@ -13,7 +13,14 @@ from inbox.process import Answered, Inbox
 from referrals.clock import Clock
 from referrals.domain.events import Event, FriendConverted, parse_event
 from referrals.domain.requests import PublicationRequest
-from referrals.errors import Problem
+from referrals.domain.validation_messages import field_errors
+from referrals.errors import (
+    EventIdReusedError,
+    InvalidEventError,
+    UnknownCampaignError,
+    UnknownReferralError,
+    UnknownRewardError,
+)
 from referrals.settings import Settings
 from referrals.store import Store, lookups
 from referrals.store.campaigns import versions
@@ -40,16 +47,16 @@ class Intake:
         self.drain_forever = self._inbox.drain_forever
 
     async def event(self, raw: Any, actor: str) -> Answered:
-        """Take one CloudEvent in. Raises pydantic's ValidationError, Problem, and inbox.EventIdReused."""
+        """Receive one CloudEvent. Raises InvalidEventError and EventIdReusedError."""
         try:
             event = parse_event(raw)
-        except ValidationError:
+        except ValidationError as error:
             async with self._store.read() as tx:
                 await receiving.check_type(tx, raw)
-            raise
+            raise InvalidEventError(field_errors(error)) from error
         try:
             taken = await self._take(event, actor, begin=True)
-        except (Problem, inbox_events.EventIdReused):
+        except (InvalidEventError, EventIdReusedError):
             raise
         except Exception:
             log.warning("Beginning with an event failed; it is stored alone", exc_info=True)
@@ -76,7 +83,7 @@ class Intake:
         now = self._clock()
         async with self._store.begin() as tx:
             if await versions.in_force(tx, campaign_id) is None:
-                raise not_found(f"There is no campaign {campaign_id}.")
+                raise UnknownCampaignError(campaign_id)
             customer_id = await profiles.upsert(tx, body.customer, now)
             row = await inbox_events.command(
                 tx,
@@ -97,7 +104,7 @@ class Intake:
         async with self._store.begin() as tx:
             referral = await lookups.find_referral(tx, referral_id)
             if referral is None:
-                raise not_found(f"There is no referral {referral_id}.")
+                raise UnknownReferralError(referral_id)
             row = await inbox_events.command(
                 tx,
                 kind,
@@ -114,7 +121,7 @@ class Intake:
         async with self._store.begin() as tx:
             reward = await provider_rewards.find(tx, reward_id)
             if reward is None:
-                raise not_found(f"There is no reward {reward_id}.")
+                raise UnknownRewardError(reward_id)
             asked = provider_rewards.about(reward, reason)
             row = await inbox_events.command(tx, kind, actor, self._clock(), **asked)
         return await self._inbox.answer(row)
@@ -128,7 +135,7 @@ class Intake:
         async with self._store.rehearse() as tx:
             found = await versions.in_force(tx, campaign_id)
             if found is None:
-                raise not_found(f"There is no campaign {campaign_id}.")
+                raise UnknownCampaignError(campaign_id)
             kind = found.campaign.conversion.event
             event = Event(
                 specversion="1.0",
@@ -152,7 +159,3 @@ class Intake:
             row = await inbox_events.click(tx, click_id, code, channel, campaign_id, now)
             await shares.share(tx, row.id, now)
             await inbox_events.close(tx, row.id)
-
-
-def not_found(detail: str) -> Problem:
-    return Problem("not-found", "Not found", 404, detail)

@@ -1,7 +1,6 @@
 """Loader of campaign files in YAML 1.2 or JSON, with errors that contain the field and the line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -14,31 +13,11 @@ from ruamel.yaml.reader import ReaderError
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.validation_messages import field_path, validation_message
+from referrals.errors import CampaignError, FieldError
 from referrals.yaml_nodes import NodeReader, Path
 
 MAX_CHARACTERS = 256 * 1024
 """Maximum length of a campaign file in characters."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One mistake: the field, such as `conversion.rules[0].when` (empty for the whole file), the line and the message."""
-
-    field: str
-    line: int | None
-    message: str
-
-    def __str__(self) -> str:
-        line = f"line {self.line}" if self.line else ""
-        return ": ".join(part for part in (line, self.field, self.message) if part)
-
-
-class CampaignError(ValueError):
-    """An invalid campaign. The message has one line per problem."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
 
 def load_campaign(text: str) -> Campaign:
@@ -51,17 +30,17 @@ def load_campaign(text: str) -> Campaign:
     data = reader.read(_compose(text))
     if reader.problems:
         raise CampaignError(
-            [Problem(field_path(path), line, message) for path, line, message in reader.problems]
+            [FieldError(field_path(path), message, line) for path, line, message in reader.problems]
         )
     try:
         return Campaign.model_validate(data)
     except ValidationError as error:
-        raise CampaignError(_problems(error, reader.lines)) from error
+        raise CampaignError(_errors(error, reader.lines)) from error
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
-    """Return the problems of a campaign that was not loaded from a file, without line numbers."""
-    return _problems(error, {})
+def campaign_errors(error: ValidationError) -> list[FieldError]:
+    """List the errors of a campaign that did not come from a file, without lines."""
+    return _errors(error, {})
 
 
 def _compose(text: str) -> Node:
@@ -85,12 +64,12 @@ def _compose(text: str) -> Node:
 
 
 def _unreadable(line: int | None, message: str) -> CampaignError:
-    return CampaignError([Problem("", line, f"the file {message}")])
+    return CampaignError([FieldError("", f"the file {message}", line)])
 
 
-def _problems(error: ValidationError, lines: Mapping[Path, int]) -> list[Problem]:
+def _errors(error: ValidationError, lines: Mapping[Path, int]) -> list[FieldError]:
     return [
-        Problem(field_path(item["loc"]), _line(item["loc"], lines), _message(item))
+        FieldError(field_path(item["loc"]), _message(item), _line(item["loc"], lines))
         for item in error.errors(include_url=False, include_input=False)
     ]
 

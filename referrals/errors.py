@@ -1,26 +1,211 @@
-"""What a caller is told when a request cannot be done; the API writes it as an RFC 9457 problem document."""
+"""Errors of the product: one tree, without HTTP.
 
+    ReferralsError
+    ├── InvalidInputError             names each field at fault
+    │   ├── CampaignError             a campaign definition
+    │   ├── InvalidBatchError         a batch of events
+    │   ├── InvalidEventError         one event
+    │   └── InvalidRequestError       parameters or body of any other request
+    ├── NotFoundError
+    │   ├── UnknownAdvocateError
+    │   ├── UnknownBlockError
+    │   ├── UnknownCampaignError
+    │   ├── UnknownCodeError
+    │   ├── UnknownCouponError
+    │   ├── UnknownCustomerError
+    │   ├── UnknownReferralError
+    │   ├── UnknownRewardError
+    │   ├── UnknownSuppressionError
+    │   └── UnknownWebhookError
+    ├── ConflictError                 the request is valid, but contradicts what is stored
+    │   ├── CampaignArchivedError
+    │   ├── CouponNotRedeemableError
+    │   ├── EventIdReusedError
+    │   ├── IdempotencyKeyReusedError
+    │   ├── InsufficientBalanceError
+    │   └── KeyNameTakenError
+    ├── RefusedError                  a command that a workflow refuses; a retry changes nothing
+    │   ├── NotPossibleError          the referral or reward is in another state
+    │   └── NotPublishedError         no code can be assigned
+    ├── NoCouponError                 the pool is empty, or the pattern is exhausted
+    └── RuleError                     a condition that does not compile or cannot be evaluated
+
+Errors of one package derive from `ReferralsError` too and are defined there: `referrals.channels.errors`, `referrals.providers`,
+`referrals.webhooks.addresses`, `referrals.http_client`, `inbox`. `entrypoints.api.problems` maps errors to HTTP
+(`docs/errors.md`).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """A field at fault (`data.order.amount`), why, and for files the line."""
+    """A field at fault, such as `data.order.amount` (empty for the whole input); for files with its line."""
 
     field: str
     message: str
     line: int | None = None
 
+    def __str__(self) -> str:
+        line = f"line {self.line}" if self.line else ""
+        return ": ".join(part for part in (line, self.field, self.message) if part)
 
-class Problem(Exception):
-    """`type` is stable and for machines, `title` and `detail` are for people, `status` is HTTP's."""
 
-    def __init__(
-        self, kind: str, title: str, status: int, detail: str, errors: tuple[FieldError, ...] = ()
-    ) -> None:
-        super().__init__(detail)
-        self.type = kind
-        self.title = title
-        self.status = status
-        self.detail = detail
-        self.errors = errors
+class ReferralsError(Exception):
+    """Base of every error that the product raises on purpose."""
+
+
+class InvalidInputError(ReferralsError):
+    """Input that cannot be understood. Its text has one field error a line."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("\n".join(map(str, errors)))
+        self.errors = tuple(errors)
+
+
+class CampaignError(InvalidInputError):
+    """Invalid campaign definition."""
+
+
+class InvalidBatchError(InvalidInputError):
+    """Batch of events that is not an array, or is too long."""
+
+
+class InvalidEventError(InvalidInputError):
+    """Event with unknown, missing or malformed fields."""
+
+
+class InvalidRequestError(InvalidInputError):
+    """Request with unknown, missing or malformed parameters or fields."""
+
+
+class NotFoundError(ReferralsError):
+    """Nothing is stored under this id."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, name: object) -> None:
+        super().__init__(f"There is no {self.kind} {name}.")
+
+
+class UnknownAdvocateError(NotFoundError):
+    """Customer who is not an advocate of the campaign."""
+
+    def __init__(self, customer: str, campaign: str) -> None:
+        ReferralsError.__init__(self, f"{customer} is not an advocate of the campaign {campaign}.")
+
+
+class UnknownBlockError(NotFoundError):
+    kind = "block"
+
+
+class UnknownCampaignError(NotFoundError):
+    kind = "campaign"
+
+
+class UnknownCodeError(NotFoundError):
+    kind = "code"
+
+
+class UnknownCouponError(NotFoundError):
+    kind = "coupon"
+
+
+class UnknownCustomerError(NotFoundError):
+    kind = "customer"
+
+
+class UnknownReferralError(NotFoundError):
+    kind = "referral"
+
+
+class UnknownRewardError(NotFoundError):
+    kind = "reward"
+
+
+class UnknownSuppressionError(NotFoundError):
+    """Customer without a suppressed address for the channel."""
+
+    def __init__(self, customer: str, channel: str) -> None:
+        ReferralsError.__init__(self, f"No address of {customer} is suppressed for {channel}.")
+
+
+class UnknownWebhookError(NotFoundError):
+    kind = "webhook"
+
+
+class ConflictError(ReferralsError):
+    """The request is valid, but contradicts what is stored."""
+
+
+class CampaignArchivedError(ConflictError):
+    """Only applying an archived campaign again makes it run again."""
+
+    def __init__(self, campaign: str) -> None:
+        super().__init__(f"The campaign {campaign} is archived. Apply it again to reactivate it.")
+
+
+class CouponNotRedeemableError(ConflictError):
+    """Coupon that is expired, redeemed, void, or another customer's."""
+
+
+class EventIdReusedError(ConflictError):
+    """The event id belongs to an event with another source or type."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"The id {event_id} is already used by another event.")
+        self.errors = (FieldError("id", "is already used by another event"),)
+
+
+class IdempotencyKeyReusedError(ConflictError):
+    """The key belongs to another redemption."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The key {key} is already used by another redemption.")
+
+
+class InsufficientBalanceError(ConflictError):
+    """The wallet holds less than the amount."""
+
+    def __init__(self) -> None:
+        super().__init__("The balance is too low.")
+
+
+class KeyNameTakenError(ConflictError):
+    """An active API key has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"An active key named {name!r} already exists. Revoke it first.")
+
+
+class RefusedError(ReferralsError):
+    """A command that a workflow refuses; a retry changes nothing. `code` is the reason code, where there is one."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotPossibleError(RefusedError):
+    """The state of the referral or reward does not allow the command."""
+
+
+class NotPublishedError(RefusedError):
+    """No code can be assigned to the customer."""
+
+
+class NoCouponError(ReferralsError):
+    """No coupon can be issued; `code` is the reason code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RuleError(ReferralsError, ValueError):
+    """A condition that does not compile, or cannot be evaluated.
+
+    The message names the condition and, where it does not compile, the line and column.
+    """

@@ -14,6 +14,7 @@ import httpx
 
 from referrals.clock import utc_now
 from referrals.domain.contact_redaction import REMOVED, redact
+from referrals.errors import ReferralsError
 
 MAX_RESPONSE_BYTES = 4 * 2**20
 """Limit of a response body; reading stops beyond it."""
@@ -28,15 +29,15 @@ _CONNECT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _SECONDS = re.compile(r"[0-9]{1,10}")
 
 
-class RequestNotSent(Exception):
+class RequestNotSent(ReferralsError):
     """The connection could not be opened, so nothing was sent."""
 
 
-class NoResponse(Exception):
+class NoResponse(ReferralsError):
     """The request was sent but no complete response arrived: the vendor may have processed it."""
 
 
-class ResponseTooLong(Exception):
+class ResponseTooLong(ReferralsError):
     """The response exceeded the limit of size or time."""
 
 

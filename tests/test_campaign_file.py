@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.campaign_file import MAX_CHARACTERS, CampaignError, Problem, load_campaign
+from referrals.campaign_file import MAX_CHARACTERS, load_campaign
 from referrals.domain.campaign import Campaign
+from referrals.errors import CampaignError, FieldError
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 
@@ -79,7 +80,7 @@ journeys:
 def problems(text):
     with pytest.raises(CampaignError) as refused:
         load_campaign(text)
-    return refused.value.problems
+    return list(refused.value.errors)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -163,7 +164,7 @@ def test_what_is_dumped_can_be_loaded():
     ids=lambda value: repr(value)[:40],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_field_and_line(more, field, line, message):
-    assert Problem(field, line, message) in problems(f"{SPRING}{more}\n")
+    assert FieldError(field, message, line) in problems(f"{SPRING}{more}\n")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_a_mistake_is_named_with_its_field_and_line(more, field, line, message):
     ids=lambda value: repr(value)[:30],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_says_why(text, line, message):
-    assert problems(text) == [Problem("", line, message)]
+    assert problems(text) == [FieldError("", message, line)]
 
 
 def test_an_alias_bomb_is_refused_at_once():
@@ -215,7 +216,7 @@ def test_every_problem_is_told_on_a_line_of_its_own():
 
 
 def test_what_is_missing_from_the_whole_has_the_line_where_it_begins():
-    assert Problem("rewards", 1, "is required") in problems("campaign: spring\n")
+    assert FieldError("rewards", "is required", 1) in problems("campaign: spring\n")
 
 
 @given(

@@ -14,7 +14,14 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from referrals.errors import FieldError, Problem
+from entrypoints.api.http_errors import (
+    BodyTooLargeError,
+    MalformedBodyError,
+    ShuttingDownError,
+    UnauthorisedError,
+    UnsupportedMediaTypeError,
+)
+from referrals.errors import FieldError, InvalidRequestError
 from referrals.store import api_keys
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -39,18 +46,14 @@ class BodyLimit:
         async def limited() -> Message:
             nonlocal size
             if declared.isdecimal() and int(declared[:20]) > self.most:
-                raise self._too_large()
+                raise BodyTooLargeError(self.most)
             message = await receive()
             size += len(message.get("body", b""))
             if size > self.most:
-                raise self._too_large()
+                raise BodyTooLargeError(self.most)
             return message
 
         return limited
-
-    def _too_large(self) -> Problem:
-        detail = f"The body has more than {self.most} bytes."
-        return Problem("body-too-large", "The body is too large", 413, detail)
 
 
 class Route(APIRoute):
@@ -66,27 +69,24 @@ class Route(APIRoute):
             _check_parameters(request, known)
             try:
                 return await handle(await _strict(request) if self.body_field else request)
-            except (
-                asyncio.CancelledError
-            ):  # the server has been asked to stop, and can wait no longer
-                raise Problem("stopping", "Stopping", 503, "Send the request again.") from None
+            except asyncio.CancelledError:  # the shutdown timeout is over
+                raise ShuttingDownError from None
 
         return handler
 
 
 def _check_parameters(request: Request, known: list[str]) -> None:
-    """A misspelt filter, if it were left out, would let a command do to all what it is to do to a few."""
+    """Refuse unknown parameters: without a misspelt filter, a command would change more than it should."""
     errors = tuple(
-        FieldError(name, f"is not a parameter here{_instead(name, known)}")
+        FieldError(name, f"unknown parameter{_suggestion(name, known)}")
         for name in request.query_params
         if name not in known
     )
     if errors:
-        told = "; ".join(f"{error.field}: {error.message}" for error in errors)
-        raise Problem("invalid-request", "The request cannot be understood", 422, told, errors)
+        raise InvalidRequestError(errors)
 
 
-def _instead(name: str, known: list[str]) -> str:
+def _suggestion(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -106,8 +106,7 @@ async def _authorised(request: Request) -> str:
     if scheme.lower() == "bearer":
         name = await api_keys.check(request.app.state.resources.store, key.strip())
     if name is None:
-        detail = "Send a valid key as `Authorization: Bearer KEY`."
-        raise Problem("unauthorised", "Unauthorised", 401, detail)
+        raise UnauthorisedError
     return name
 
 
@@ -115,7 +114,7 @@ async def _strict(request: Request) -> Request:
     strict = StrictRequest(request.scope, request.receive)
     if body := await strict.body():
         if not is_json(content_type(request)):
-            raise unsupported(request, "application/json")
+            raise UnsupportedMediaTypeError(content_type(request), "application/json")
         strict.parsed = parse_json(body)
     return strict
 
@@ -130,22 +129,16 @@ def is_json(media_type: str) -> bool:
     )
 
 
-def unsupported(request: Request, wanted: str) -> Problem:
-    given = content_type(request)[:100] or "none"
-    detail = f"The content type must be {wanted}, but is {given}."
-    return Problem("unsupported-media-type", "Unsupported media type", 415, detail)
-
-
 def decode(body: bytes) -> str:
-    """The body as text. Raises Problem."""
+    """Decode the body as UTF-8. Raises MalformedBodyError."""
     try:
         return body.decode()
     except UnicodeDecodeError as error:
-        raise malformed(f"The body is not UTF-8 at byte {error.start + 1}.") from error
+        raise MalformedBodyError(f"The body is not UTF-8 at byte {error.start + 1}.") from error
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON text as RFC 8259 has it, with unique keys and finite numbers. Raises Problem."""
+    """Parse JSON (RFC 8259) with unique keys and finite numbers. Raises MalformedBodyError."""
     try:
         return json.loads(
             decode(body),
@@ -156,19 +149,15 @@ def parse_json(body: bytes) -> Any:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise malformed(f"The body is not JSON: {where}: {error.msg}.") from error
+        raise MalformedBodyError(f"The body is not JSON: {where}: {error.msg}.") from error
     except RecursionError as error:
-        raise malformed("The body is nested too deeply.") from error
+        raise MalformedBodyError("The body is nested too deeply.") from error
     except ValueError as error:
-        raise malformed(f"The body is not JSON: {error}.") from error
-
-
-def malformed(detail: str) -> Problem:
-    return Problem("malformed-body", "The body cannot be read", 400, detail)
+        raise MalformedBodyError(f"The body is not JSON: {error}.") from error
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
@@ -189,5 +178,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:100]!r} is there twice")
+        raise ValueError(f"the key {twice[:100]!r} is duplicated")
     return found

@@ -14,21 +14,25 @@ from entrypoints.api.bodies import (
     decode,
     is_json,
     parse_json,
-    unsupported,
 )
 from entrypoints.api.contract import QUEUED, Answer, Publication
+from entrypoints.api.http_errors import UnsupportedMediaTypeError
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.problems import Json
 from entrypoints.api.resources import Caller, CampaignId, Engine, Resources
-from referrals.campaign_file import CampaignError, load_campaign, problems_of
-from referrals.campaign_file import Problem as Mistake
+from referrals.campaign_file import campaign_errors, load_campaign
 from referrals.channels.errors import TemplateError
 from referrals.channels.templates import Templates
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import FriendConverted
 from referrals.domain.requests import PublicationRequest
-from referrals.domain.validation_messages import field_path
-from referrals.errors import Problem
+from referrals.domain.validation_messages import field_errors, field_path
+from referrals.errors import (
+    CampaignArchivedError,
+    CampaignError,
+    FieldError,
+    UnknownCampaignError,
+)
 from referrals.providers import Provider
 from referrals.store import views
 from referrals.store.campaigns import versions
@@ -75,7 +79,7 @@ async def apply_campaign(
     """Create the campaign, or put a new version in force: running referrals keep the one they began under."""
     definition = await _read(request)
     if definition.campaign != campaign:
-        raise _mistake("campaign", f"must be {campaign}, as the path says")
+        raise _invalid("campaign", f"must be {campaign}, as the path says")
     await asyncio.to_thread(_check_templates, definition, engine.templates)
     _check_targets(definition, engine.providers)
     async with engine.store.begin() as tx:
@@ -134,14 +138,14 @@ async def publish_code(
 async def _read(request: Request) -> Campaign:
     media_type = content_type(request)
     if not is_json(media_type) and media_type not in YAML:
-        raise unsupported(request, "application/json or application/yaml")
+        raise UnsupportedMediaTypeError(media_type, "application/json or application/yaml")
     body = await request.body()
     if media_type in YAML:
         return await asyncio.to_thread(load_campaign, decode(body))
     try:
         return Campaign.model_validate(parse_json(body))
     except ValidationError as error:
-        raise CampaignError(problems_of(error)) from error
+        raise CampaignError(campaign_errors(error)) from error
 
 
 def _check_templates(campaign: Campaign, templates: Templates) -> None:
@@ -152,7 +156,7 @@ def _check_templates(campaign: Campaign, templates: Templates) -> None:
                     templates.check(step.send.template, journey.on, campaign.campaign)
             except TemplateError as error:
                 field = field_path(("journeys", number, *place, "send", "template"))
-                raise _mistake(field, str(error)) from error
+                raise _invalid(field, str(error)) from error
 
 
 def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> None:
@@ -168,27 +172,28 @@ def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> Non
             continue
         provider = providers.get(name)
         if provider is None:
-            raise _mistake(f"{place}.provider", f"{name} is not set up on this deployment")
+            raise _invalid(
+                f"{place}.provider", f"the provider {name} is not configured on this deployment"
+            )
         try:
             provider.check_target(target, reward.type)
         except ValidationError as error:
-            mistakes = problems_of(error)
             raise CampaignError(
                 [
-                    Mistake(f"{place}.target.{m.field}".rstrip("."), None, m.message)
-                    for m in mistakes
+                    FieldError(f"{place}.target.{item.field}".rstrip("."), item.message)
+                    for item in field_errors(error)
                 ]
             ) from error
 
 
-def _mistake(field: str, message: str) -> CampaignError:
-    return CampaignError([Mistake(field, None, message)])
+def _invalid(field: str, message: str) -> CampaignError:
+    return CampaignError([FieldError(field, message)])
 
 
 async def _in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce:
     found = await versions.in_force(tx, campaign_id, lock=lock)
     if found is None:
-        raise lists.not_found(f"There is no campaign {campaign_id}.")
+        raise UnknownCampaignError(campaign_id)
     return found
 
 
@@ -198,8 +203,7 @@ async def _set_state(
     async with engine.store.begin() as tx:
         found = await _in_force(tx, campaign_id, lock=True)
         if found.state == "archived" != state:
-            detail = "An archived campaign runs again when it is applied again."
-            raise Problem("not-possible", "Not possible", 409, detail)
+            raise CampaignArchivedError(campaign_id)
         await versions.set_state(tx, campaign_id, state)
         await runs.campaign_changed(tx, campaign_id, state, caller, engine.clock())
         return await _details(tx, campaign_id)

@@ -6,18 +6,18 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path
 
 from entrypoints.api.bodies import Route
+from entrypoints.api.http_errors import invalid_field
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
 from referrals.domain.event_fields import EventTime, Text
 from referrals.domain.strict_model import StrictModel
-from referrals.errors import FieldError, Problem
+from referrals.errors import UnknownBlockError, UnknownSuppressionError
 from referrals.store import views
 from referrals.store.customers import consents
 from referrals.store.db.pages import Cursor
 from referrals.store.flow.receiving import CLOCK_SKEW
 from referrals.store.messaging import channel_suspensions, suppressions
 from referrals.store.reporting import wallets
-from referrals.store.reporting.lists import not_found
 
 router = APIRouter(route_class=Route, tags=["customers"])
 
@@ -68,7 +68,7 @@ async def lift_suppression(customer: CustomerId, channel: Channel, engine: Engin
     async with engine.store.begin() as tx:
         row = await wallets.require_customer(tx, customer)
         if not await suppressions.lift(tx, row.id, channel):
-            raise not_found(f"No address of {customer} is suppressed for {channel}.")
+            raise UnknownSuppressionError(customer, channel)
 
 
 @router.get("/suppressions", response_model=views.Page[views.Suppression], responses=AS_CSV)
@@ -93,17 +93,10 @@ async def lift_block(
     """It was set right: what is held goes out when it tries next, without waiting for one message to get through."""
     async with engine.store.begin() as tx:
         if not await channel_suspensions.lift(tx, block):
-            raise not_found(f"There is no block {block}.")
+            raise UnknownBlockError(block)
 
 
 def _checked(at: datetime, now: datetime) -> datetime:
     if at > now + CLOCK_SKEW:
-        message = "must not be in the future"
-        raise Problem(
-            "invalid-request",
-            "The request cannot be understood",
-            422,
-            f"at: {message}",
-            (FieldError("at", message),),
-        )
+        raise invalid_field("at", "must not be in the future")
     return at

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from entrypoints.api.bodies import (
@@ -14,13 +13,14 @@ from entrypoints.api.bodies import (
     content_type,
     decode,
     is_json,
-    malformed,
     parse_json,
-    unsupported,
 )
+from entrypoints.api.http_errors import MalformedBodyError, UnsupportedMediaTypeError
 from entrypoints.api.resources import Caller, CampaignId, Engine
 from referrals.domain.event_fields import CampaignSlug
 from referrals.domain.strict_model import StrictModel
+from referrals.domain.validation_messages import field_errors
+from referrals.errors import InvalidRequestError
 from referrals.store import views
 from referrals.store.rewards import coupon_pools
 from referrals.store.rewards.coupon_pools import Numbered
@@ -79,7 +79,7 @@ async def _read(request: Request) -> Sequence[Numbered]:
         _checked({"codes": [code for _, code in numbered]})
         return numbered
     if not is_json(kind):
-        raise unsupported(request, "application/json or text/csv")
+        raise UnsupportedMediaTypeError(kind, "application/json or text/csv")
     return [(place, code.strip()) for place, code in enumerate(_checked(parse_json(body)).codes, 1)]
 
 
@@ -88,9 +88,11 @@ def _lines(text: str) -> list[Numbered]:
     try:
         lines = [(reader.line_num, ",".join(cells).strip()) for cells in reader]
     except csv.Error as error:
-        raise malformed(f"The body is not CSV: line {reader.line_num}: {error}.") from error
+        raise MalformedBodyError(
+            f"The body is not CSV: line {reader.line_num}: {error}."
+        ) from error
     if not lines or lines[0][1].lower() != HEADER:
-        raise malformed(f"The body's first line must be its header, {HEADER}.")
+        raise MalformedBodyError(f"The body's first line must be its header, {HEADER}.")
     return [(line, code) for line, code in lines[1:] if code]
 
 
@@ -98,7 +100,4 @@ def _checked(told: Any) -> Codes:
     try:
         return Codes.model_validate(told)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        raise RequestValidationError(
-            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
-        ) from error
+        raise InvalidRequestError(field_errors(error)) from error

@@ -5,16 +5,17 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from entrypoints.api.bodies import Route
+from entrypoints.api.http_errors import invalid_field
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import CustomerId, Engine
 from referrals.domain.events import Customer
 from referrals.domain.requests import WalletRedemption
 from referrals.domain.rewards import Asset
-from referrals.errors import FieldError, Problem
+from referrals.domain.validation_messages import field_errors
+from referrals.errors import InvalidRequestError
 from referrals.store import views
 from referrals.store.customers import consents, profiles
 from referrals.store.db.sql import Tx
@@ -93,21 +94,11 @@ async def put_customer(
 
 def _contact(customer: str, told: dict[str, Any]) -> Customer:
     if told.get("id", customer) != customer:
-        message = f"must be {customer}, as the path says"
-        raise Problem(
-            "invalid-request",
-            "The request cannot be understood",
-            422,
-            f"id: {message}",
-            (FieldError("id", message),),
-        )
+        raise invalid_field("id", f"must be {customer}, as in the path")
     try:
         return Customer.model_validate(told | {"id": customer})
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        raise RequestValidationError(
-            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
-        ) from error
+        raise InvalidRequestError(field_errors(error)) from error
 
 
 async def _details(tx: Tx, customer: str) -> CustomerDetails:

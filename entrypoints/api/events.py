@@ -17,10 +17,10 @@ from entrypoints.api.contract import (
     FailedEvent,
     Queued,
 )
-from entrypoints.api.problems import WHOLE, Json, document, problem_of
+from entrypoints.api.problems import Json, problem_of
 from entrypoints.api.resources import Caller, Engine, Resources
 from inbox.process import Answered
-from referrals.errors import FieldError, Problem
+from referrals.errors import FieldError, InvalidBatchError
 
 AT_ONCE = 20
 """Events of a batch in work at one time."""
@@ -47,14 +47,14 @@ async def take_events(
     if isinstance(body, list):
         return Json(await _batch(body, engine, caller))
     if content_type(request) == BATCH:
-        raise _no_batch("must be a JSON array")
+        raise _invalid_batch("must be a JSON array")
     answered = await engine.intake.event(body, caller)
     return Json(answered.body, answered.status)
 
 
 async def _batch(events: list[Any], engine: Resources, caller: str) -> list[dict[str, Any]]:
     if len(events) > MOST_EVENTS:
-        raise _no_batch(f"must have at most {MOST_EVENTS} events")
+        raise _invalid_batch(f"must have at most {MOST_EVENTS} events")
     gate = asyncio.Semaphore(AT_ONCE)
     last: dict[str, asyncio.Task[dict[str, Any]]] = {}
 
@@ -83,7 +83,7 @@ async def _answer(event: Any, engine: Resources, caller: str) -> dict[str, Any]:
         if problem.status >= 500:  # noqa: PLR2004
             log.exception("An event of a batch failed")
         named = event.get("id") if isinstance(event, dict) else None
-        return document(problem) | ({"event": named} if isinstance(named, str) else {})
+        return problem.document() | ({"event": named} if isinstance(named, str) else {})
     return answered.body
 
 
@@ -100,7 +100,5 @@ def _subjects(event: Any) -> Iterator[str]:
             yield f"{kind}:{subject.get('id')}"
 
 
-def _no_batch(message: str) -> Problem:
-    title = "The batch cannot be understood"
-    fault = FieldError(WHOLE, message)
-    return Problem("invalid-batch", title, 422, f"The batch {message}.", (fault,))
+def _invalid_batch(message: str) -> InvalidBatchError:
+    return InvalidBatchError([FieldError("", message)])

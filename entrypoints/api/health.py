@@ -9,8 +9,9 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from entrypoints.api import contract
+from entrypoints.api.http_errors import NotReadyError
 from entrypoints.api.resources import Engine, Resources
-from referrals.errors import FieldError, Problem
+from referrals.errors import FieldError
 from referrals.store.db import migrate
 from referrals.temporal.names import QUEUE
 
@@ -37,8 +38,7 @@ async def ready(engine: Engine) -> dict[str, str]:
         if message is not None
     ]
     if missing:
-        detail = "; ".join(f"{fault.field}: {fault.message}" for fault in missing)
-        raise Problem("not-ready", "Not ready", 503, detail, tuple(missing))
+        raise NotReadyError(missing)
     return {"status": "ready"}
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
+from entrypoints.api.http_errors import InvalidSignatureError
 from entrypoints.api.resources import Engine
 from referrals.channels.whatsapp_webhooks import (
     has_valid_signature,
@@ -13,7 +14,6 @@ from referrals.channels.whatsapp_webhooks import (
     verify_subscription,
 )
 from referrals.domain.message_status import MarketingPreference, MessageStatus
-from referrals.errors import Problem
 from referrals.store import Store
 from referrals.store.messaging import deliveries
 
@@ -29,7 +29,7 @@ async def subscribe_whatsapp(request: Request, engine: Engine) -> Response:
     token = engine.settings.whatsapp_verify_token
     challenge = verify_subscription(request.query_params, token) if token else None
     if challenge is None or len(challenge) > MOST_CHALLENGE:
-        raise _forbidden("The verify token is not that of REFERRALS_WHATSAPP_VERIFY_TOKEN.")
+        raise InvalidSignatureError("The verify token is not REFERRALS_WHATSAPP_VERIFY_TOKEN.")
     return PlainTextResponse(challenge, headers={"x-content-type-options": "nosniff"})
 
 
@@ -42,7 +42,7 @@ async def hear_whatsapp(request: Request, engine: Engine) -> Response:
     body, secret = await request.body(), engine.settings.whatsapp_app_secret
     signature = request.headers.get("x-hub-signature-256", "")
     if not secret or not has_valid_signature(body, signature, secret):
-        raise _forbidden("The signature is not one by REFERRALS_WHATSAPP_APP_SECRET.")
+        raise InvalidSignatureError("The body is not signed with REFERRALS_WHATSAPP_APP_SECRET.")
     statuses, preferences = parse_webhook(body)
     await note_statuses(engine.store, statuses, preferences, engine.clock())
     return Response()
@@ -61,7 +61,3 @@ async def note_statuses(
     for status in statuses:
         async with store.begin() as tx:
             await deliveries.record_status(tx, "whatsapp", status, now)
-
-
-def _forbidden(detail: str) -> Problem:
-    return Problem("not-from-whatsapp", "Not from WhatsApp", 403, detail)

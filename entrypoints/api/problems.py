@@ -1,39 +1,121 @@
-"""Whatever a request is refused for, as an RFC 9457 problem document."""
+"""Every error as an RFC 9457 problem document. Each cause has one stable type (`docs/errors.md`)."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
-from entrypoints.api import contract
-from referrals.campaign_file import CampaignError
+from entrypoints.api import contract, http_errors
+from referrals import errors
 from referrals.domain.validation_messages import field_path, validation_message
-from referrals.errors import FieldError, Problem
-from referrals.store.inbox.inbox_events import EventIdReused
+from referrals.errors import FieldError, ReferralsError
 from referrals.store.views import with_zulu_times
 
 PREFIX = "urn:referrals:problem:"
-MOST_ERRORS = 50
-MOST_CHARACTERS = 300
-WHOLE = "body"
-"""The field at fault where it is no single one."""
+MAX_ERRORS = 50
+MAX_TEXT_LENGTH = 300
+WHOLE_BODY = "body"
+"""Field of an error that concerns the whole body."""
 
 DOCUMENTED: dict[int | str, dict[str, Any]] = {"4XX": contract.problem("A problem (RFC 9457).")}
-"""For the OpenAPI of every route."""
+"""Error responses of every route, for OpenAPI."""
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """Stable name of a cause, its HTTP status, and a title for people."""
+
+    name: str
+    status: int
+    title: str
+
+
+PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
+    errors.CampaignError: ProblemType("invalid-campaign", 422, "Invalid campaign"),
+    errors.InvalidBatchError: ProblemType("invalid-batch", 422, "Invalid batch"),
+    errors.InvalidEventError: ProblemType("invalid-event", 422, "Invalid event"),
+    errors.InvalidRequestError: ProblemType("invalid-request", 422, "Invalid request"),
+    errors.UnknownAdvocateError: ProblemType("unknown-advocate", 404, "Unknown advocate"),
+    errors.UnknownBlockError: ProblemType("unknown-block", 404, "Unknown block"),
+    errors.UnknownCampaignError: ProblemType("unknown-campaign", 404, "Unknown campaign"),
+    errors.UnknownCodeError: ProblemType("unknown-code", 404, "Unknown code"),
+    errors.UnknownCouponError: ProblemType("unknown-coupon", 404, "Unknown coupon"),
+    errors.UnknownCustomerError: ProblemType("unknown-customer", 404, "Unknown customer"),
+    errors.UnknownReferralError: ProblemType("unknown-referral", 404, "Unknown referral"),
+    errors.UnknownRewardError: ProblemType("unknown-reward", 404, "Unknown reward"),
+    errors.UnknownSuppressionError: ProblemType("unknown-suppression", 404, "Unknown suppression"),
+    errors.UnknownWebhookError: ProblemType("unknown-webhook", 404, "Unknown webhook"),
+    errors.CampaignArchivedError: ProblemType("campaign-archived", 409, "Campaign archived"),
+    errors.CouponNotRedeemableError: ProblemType(
+        "coupon-not-redeemable", 409, "Coupon not redeemable"
+    ),
+    errors.EventIdReusedError: ProblemType("event-id-reused", 409, "Event id reused"),
+    errors.IdempotencyKeyReusedError: ProblemType("key-reused", 409, "Idempotency key reused"),
+    errors.InsufficientBalanceError: ProblemType(
+        "insufficient-balance", 409, "Insufficient balance"
+    ),
+    errors.NotPossibleError: ProblemType("not-possible", 409, "Not possible"),
+    errors.NotPublishedError: ProblemType("not-published", 409, "Code not published"),
+    http_errors.BodyTooLargeError: ProblemType("body-too-large", 413, "Body too large"),
+    http_errors.InvalidSignatureError: ProblemType("not-from-whatsapp", 403, "Not from WhatsApp"),
+    http_errors.MalformedBodyError: ProblemType("malformed-body", 400, "Malformed body"),
+    http_errors.NotReadyError: ProblemType("not-ready", 503, "Not ready"),
+    http_errors.ShuttingDownError: ProblemType("stopping", 503, "Shutting down"),
+    http_errors.UnauthorisedError: ProblemType("unauthorised", 401, "Unauthorised"),
+    http_errors.UnsupportedMediaTypeError: ProblemType(
+        "unsupported-media-type", 415, "Unsupported media type"
+    ),
+}
+"""Problem type of each error that a request can end with."""
+
+ROUTING_PROBLEMS: Mapping[int, tuple[ProblemType, str]] = {
+    400: (PROBLEM_TYPES[http_errors.MalformedBodyError], "The request cannot be read."),
+    404: (ProblemType("unknown-route", 404, "Unknown route"), "There is no such route."),
+    405: (
+        ProblemType("method-not-allowed", 405, "Method not allowed"),
+        "The header `Allow` lists the methods of this route.",
+    ),
+}
+"""Problem type and detail by the status that the web framework answers with."""
+
+INTERNAL = ProblemType("internal", 500, "Internal error")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One occurrence of a problem type."""
+
+    type: ProblemType
+    detail: str
+    errors: Sequence[FieldError] = ()
+
+    @property
+    def status(self) -> int:
+        return self.type.status
+
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "type": PREFIX + self.type.name,
+            "title": self.type.title,
+            "status": self.type.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            document["errors"] = [_field_error(error) for error in self.errors[:MAX_ERRORS]]
+        return document
 
 
 class Json(JSONResponse):
-    """JSON in ASCII: halves of characters, which an error may quote, have no UTF-8."""
+    """JSON in ASCII: unpaired surrogates, which an error may quote, have no UTF-8 encoding."""
 
     def render(self, content: Any) -> bytes:
-        told = with_zulu_times(content)
-        return json.dumps(told, separators=(",", ":"), default=str).encode("ascii")
+        payload = with_zulu_times(content)
+        return json.dumps(payload, separators=(",", ":"), default=str).encode("ascii")
 
 
 class ProblemResponse(Json):
@@ -42,93 +124,52 @@ class ProblemResponse(Json):
 
 def install(app: FastAPI) -> None:
     """Answer every error with a problem document."""
-    for kind in (
-        Problem,
-        CampaignError,
-        RequestValidationError,
-        ValidationError,
-        EventIdReused,
-        HTTPException,
-        Exception,
-    ):
-        app.add_exception_handler(kind, _answer)
+    for kind in (ReferralsError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _respond)
 
 
-async def _answer(_: Request, error: Exception) -> Response:
+async def _respond(_: Request, error: Exception) -> Response:
     problem = problem_of(error)
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status == 401:  # noqa: PLR2004
         headers["www-authenticate"] = 'Bearer realm="referrals"'
-    return ProblemResponse(document(problem), problem.status, headers)
-
-
-def document(problem: Problem) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "type": PREFIX + problem.type,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-    }
-    if problem.errors:
-        found["errors"] = [_fault(error) for error in problem.errors[:MOST_ERRORS]]
-    return found
-
-
-def _fault(error: FieldError) -> dict[str, Any]:
-    fault = {
-        "field": error.field[:MOST_CHARACTERS],
-        "message": error.message[:MOST_CHARACTERS],
-    }
-    return fault | ({"line": error.line} if error.line else {})
+    return ProblemResponse(problem.document(), problem.status, headers)
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that an exception stands for."""
-    match error:
-        case Problem():
-            return error
-        case CampaignError():
-            faults = [FieldError(p.field or WHOLE, p.message, p.line) for p in error.problems]
-            return _invalid("campaign", faults)
-        case RequestValidationError():
-            return _invalid("request", _faults(error.errors(), skip=1))
-        case ValidationError():
-            return _invalid("event", _faults(error.errors(include_url=False)))
-        case EventIdReused():
-            fault = FieldError("id", "stands for another event already")
-            return Problem("event-id-reused", "The id is taken", 409, _sentence([fault]), (fault,))
-        case _:
-            return _status_of(error)
+    """Return the problem that an exception is answered with."""
+    if isinstance(error, RequestValidationError):
+        error = errors.InvalidRequestError(_request_errors(error))
+    if isinstance(error, HTTPException) and error.status_code in ROUTING_PROBLEMS:
+        return Problem(*ROUTING_PROBLEMS[error.status_code])
+    for kind in type(error).__mro__:
+        if kind in PROBLEM_TYPES:
+            return _problem(PROBLEM_TYPES[kind], error)
+    return Problem(INTERNAL, "An unexpected error occurred. It has been logged.")
 
 
-def _status_of(error: Exception) -> Problem:
-    if isinstance(error, HTTPException):
-        title = str(error.detail)
-        return Problem(title.lower().replace(" ", "-"), title, error.status_code, f"{title}.")
-    detail = "Something went wrong here; it has been logged."
-    return Problem("internal", "Internal error", 500, detail)
+def _problem(problem_type: ProblemType, error: Exception) -> Problem:
+    field_errors = [
+        FieldError(item.field or WHOLE_BODY, item.message, item.line)
+        for item in getattr(error, "errors", ())
+    ]
+    is_invalid = isinstance(error, errors.InvalidInputError)
+    return Problem(problem_type, _summary(field_errors) if is_invalid else str(error), field_errors)
 
 
-def _invalid(what: str, faults: Sequence[FieldError]) -> Problem:
-    return Problem(
-        f"invalid-{what}",
-        f"The {what} cannot be understood",
-        422,
-        _sentence(faults),
-        tuple(faults),
-    )
+def _summary(field_errors: Sequence[FieldError]) -> str:
+    first = _field_error(field_errors[0])
+    more = f" (and {len(field_errors) - 1} more)" if len(field_errors) > 1 else ""
+    return f"{first['field']}: {first['message']}{more}"
 
 
-def _sentence(faults: Sequence[FieldError]) -> str:
-    first = faults[0]
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{first.field[:MOST_CHARACTERS]}: {first.message[:MOST_CHARACTERS]}{more}"
+def _field_error(error: FieldError) -> dict[str, Any]:
+    found = {"field": error.field[:MAX_TEXT_LENGTH], "message": error.message[:MAX_TEXT_LENGTH]}
+    return found | ({"line": error.line} if error.line else {})
 
 
-def _faults(
-    errors: Iterable[ErrorDetails | Mapping[str, Any]], *, skip: int = 0
-) -> list[FieldError]:
+def _request_errors(error: RequestValidationError) -> list[FieldError]:
+    """Return the errors of a request. Their locations start with `body`, `query` or `path`, which is left out."""
     return [
-        FieldError(field_path(error["loc"][skip:]) or WHOLE, validation_message(error))
-        for error in errors
+        FieldError(field_path(item["loc"][1:]), validation_message(item)) for item in error.errors()
     ]

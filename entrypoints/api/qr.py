@@ -14,8 +14,8 @@ from referrals import qr
 from referrals.domain.codes import normalise_code
 from referrals.domain.event_fields import Text
 from referrals.domain.links import referral_link
+from referrals.errors import UnknownCodeError
 from referrals.store import lookups
-from referrals.store.reporting import lists
 
 router = APIRouter(route_class=Route, tags=["codes"])
 
@@ -58,7 +58,7 @@ async def _draw(
     async with engine.store.read() as tx:
         code = await lookups.find_code(tx, normalise_code(name))
     if code is None:
-        raise lists.not_found(f"There is no code {name}.")
+        raise UnknownCodeError(name)
     image = await asyncio.to_thread(
         draw, referral_link(engine.settings.public_url, code.code, "qr")
     )

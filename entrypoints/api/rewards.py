@@ -9,7 +9,7 @@ from entrypoints.api.bodies import Route
 from entrypoints.api.referrals import Because, Narrowed, Wanted
 from entrypoints.api.resources import Caller, CampaignId, Engine
 from referrals.domain.states import RewardState
-from referrals.errors import Problem
+from referrals.errors import RefusedError
 from referrals.store import views
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import lists
@@ -61,8 +61,8 @@ class Chosen:
         intake = self._engine.intake
         try:
             answered = await intake.reward_command(kind, reward, reason, self._caller)
-        except Problem as problem:
-            return "refused", problem.detail
+        except RefusedError as error:
+            return "refused", str(error)
         return ("done" if answered.status == 200 else "queued"), None  # noqa: PLR2004
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from entrypoints.api.bodies import Route
+from entrypoints.api.http_errors import invalid_field
 from entrypoints.api.listing import AS_CSV, List
 from entrypoints.api.resources import Caller, Engine, Resources
 from referrals.domain.cloud_events import build_cloud_event
@@ -16,11 +17,10 @@ from referrals.domain.event_fields import CampaignSlug, Text
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.strict_model import StrictModel
 from referrals.domain.webhook_urls import check_webhook_url
-from referrals.errors import FieldError, Problem
 from referrals.store import views
 from referrals.store.webhooks import subscriptions
 from referrals.store.webhooks.deliveries import replay, secrets_of
-from referrals.webhooks.addresses import NotAllowed
+from referrals.webhooks.addresses import AddressNotAllowedError
 from referrals.webhooks.poster import Poster
 
 router = APIRouter(route_class=Route, tags=["webhooks"])
@@ -211,15 +211,8 @@ async def list_deliveries(
 async def _check(engine: Resources, url: str) -> None:
     try:
         await _poster(engine).check(url)
-    except NotAllowed as error:
-        fault = FieldError("url", str(error))
-        raise Problem(
-            "invalid-request",
-            "The request cannot be understood",
-            422,
-            f"url: {error}",
-            (fault,),
-        ) from error
+    except AddressNotAllowedError as error:
+        raise invalid_field("url", str(error)) from error
 
 
 def _poster(engine: Resources) -> Poster:

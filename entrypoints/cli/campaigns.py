@@ -21,8 +21,8 @@ from entrypoints.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from referrals.campaign_file import Problem
     from referrals.domain.campaign import Campaign as Definition
+    from referrals.errors import FieldError
 
 app = typer.Typer(
     no_args_is_help=True, help="Campaigns: apply, list, show, pause, activate, archive."
@@ -119,17 +119,18 @@ def _print_yaml(campaign: Row) -> None:
 
 def load_valid(text: str, file: Path) -> "Definition":
     """The campaign that the file describes. Raises Failure that names each mistake and its line."""
-    from referrals.campaign_file import CampaignError, load_campaign
+    from referrals.campaign_file import load_campaign
+    from referrals.errors import CampaignError
 
     try:
         return load_campaign(text)
     except CampaignError as error:
         sentence = f"{name_of(file)} is not a valid campaign."
-        particulars = [_at(file, problem) for problem in error.problems]
-        errors = [asdict(problem) for problem in error.problems]
+        particulars = [_at(file, problem) for problem in error.errors]
+        errors = [asdict(problem) for problem in error.errors]
         raise Failure(sentence, particulars, {"title": sentence, "errors": errors}) from error
 
 
-def _at(file: Path, problem: "Problem") -> str:
+def _at(file: Path, problem: "FieldError") -> str:
     where = f"{name_of(file)}:{problem.line}" if problem.line else name_of(file)
     return ": ".join(filter(None, (where, problem.field, problem.message)))

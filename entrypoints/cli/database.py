@@ -80,11 +80,12 @@ def upgrade(as_json: Json = False) -> None:
 @key.command()
 def create(name: Name, as_json: Json = False) -> None:
     """Make a key and print it. It is stored hashed: it cannot be shown again."""
+    from referrals.errors import KeyNameTakenError
     from referrals.store import api_keys
 
     try:
         clear = _on_store(lambda store: api_keys.create(store, name))
-    except api_keys.KeyNameTaken as error:
+    except KeyNameTakenError as error:
         raise Failure(str(error)) from error
     if as_json:
         print_json({"name": name, "key": clear})

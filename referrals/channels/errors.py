@@ -3,8 +3,10 @@
 from datetime import timedelta
 from typing import Literal
 
+from referrals.errors import ReferralsError
 
-class TemplateError(Exception):
+
+class TemplateError(ReferralsError):
     """A template is missing or invalid; the text names the file (`en/milestone.jinja`) and, if known, the line."""
 
     def __init__(self, problem: str, file: str | None = None, line: int | None = None) -> None:
@@ -15,7 +17,7 @@ class TemplateError(Exception):
         self.line = line
 
 
-class MessageRejected(Exception):
+class MessageRejected(ReferralsError):
     """This channel will never accept this message; another channel may."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -31,7 +33,7 @@ class RecipientOptedOut(MessageRejected):
     """The customer told the vendor to stop marketing messages."""
 
 
-class ChannelUnavailable(Exception):
+class ChannelUnavailable(ReferralsError):
     """The message was not sent and can be retried, after `retry_after` if the vendor asked for a delay."""
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
@@ -39,7 +41,7 @@ class ChannelUnavailable(Exception):
         self.retry_after = retry_after
 
 
-class ChannelSuspended(Exception):
+class ChannelSuspended(ReferralsError):
     """The message was not sent, and cannot be sent until an operator fixes the channel or the template.
 
     `scope` says what is affected: all messages of this channel, or only those of this template.
@@ -51,5 +53,5 @@ class ChannelSuspended(Exception):
         self.scope = scope
 
 
-class SendOutcomeUnknown(Exception):
+class SendOutcomeUnknown(ReferralsError):
     """The message may have been sent: the vendor's response was lost."""

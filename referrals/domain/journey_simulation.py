@@ -26,7 +26,8 @@ from referrals.domain.journeys import (
     SendStep,
     WaitStep,
 )
-from referrals.domain.rules import VARIABLES, Condition, RuleContext, RuleError
+from referrals.domain.rules import VARIABLES, Condition, RuleContext
+from referrals.errors import RuleError
 
 
 @dataclass(frozen=True)

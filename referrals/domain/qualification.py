@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from referrals.domain.campaign import Campaign, Cooldown, Rule
 from referrals.domain.reasons import Reason, RejectReason
-from referrals.domain.rules import RuleContext, RuleError
+from referrals.domain.rules import RuleContext
+from referrals.errors import RuleError
 
 
 @dataclass(frozen=True)

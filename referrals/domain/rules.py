@@ -12,6 +12,8 @@ from typing import Any
 
 from cel_expr_python import cel
 
+from referrals.errors import RuleError
+
 RuleContext = Mapping[str, Mapping[str, Any]]
 """Input of a condition: a map for each of the `VARIABLES` that is available."""
 
@@ -70,13 +72,6 @@ _STATUS = re.compile(
     r"^[A-Z_]+: (?:ERROR: <input>:-1:-1: )?| \[[A-Z_]+\]$| expecting \{.*| \(in container ''\)"
 )
 _FIELD = re.compile(rf"(?<![\w.])({'|'.join(EXAMPLE_VALUES)})\.(\w+)(?!\w*\()")
-
-
-class RuleError(ValueError):
-    """A condition does not compile or cannot be evaluated.
-
-    The message contains the name of the condition's owner and, for a compile error, the line and column.
-    """
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+from referrals.errors import FieldError
 
 _TIME = "must be a time with its offset, such as 2026-03-04T10:00:00Z"
 _MAPPING = "must be a mapping of keys to values"
@@ -44,6 +47,14 @@ _PATTERNS = {
     "locale": "must be a language tag such as pt-BR",
 }
 """Message for a field whose regular expression does not match, by field name."""
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Each mistake with its field, such as `data.order.amount`."""
+    return [
+        FieldError(field_path(item["loc"]), validation_message(item))
+        for item in error.errors(include_url=False)
+    ]
 
 
 def validation_message(error: ErrorDetails | Mapping[str, Any]) -> str:

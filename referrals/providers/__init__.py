@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
+from referrals.errors import ReferralsError
+
 RewardType = Literal["points", "gift_credit", "coupon"]
 
 
@@ -87,7 +89,7 @@ class Provider(Protocol):
         """Return the vendor's name and address, for people."""
 
 
-class RetryableError(Exception):
+class RetryableError(ReferralsError):
     """Temporary failure. The request booked nothing and may succeed later."""
 
 
@@ -99,7 +101,7 @@ class RetryAfterError(RetryableError):
         self.after = after
 
 
-class PermanentError(Exception):
+class PermanentError(ReferralsError):
     """Permanent failure. The request booked nothing, and fails again until somebody changes something.
 
     `code` is the vendor's error key, or one of ours: `credentials`, `redirect`, `target`, `amount`, `rejected`,
@@ -121,5 +123,5 @@ class InsufficientBalanceError(PermanentError):
         self.remaining = remaining
 
 
-class OutcomeUnknownError(Exception):
+class OutcomeUnknownError(ReferralsError):
     """Unknown outcome: the vendor may have booked the request. Wait for `visible_after`, then look it up."""

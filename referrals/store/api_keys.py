@@ -8,26 +8,20 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 
+from referrals.errors import KeyNameTakenError
 from referrals.store.db.database import Store
 from referrals.store.db.sql import Tx, first, rows
 from referrals.store.schema import api_keys
 
 
-class KeyNameTaken(ValueError):
-    """There is a valid key of that name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is a key {name!r} already: revoke it first.")
-
-
 async def create(store: Store, name: str) -> str:
-    """A new key, told this once. Raises KeyNameTaken."""
+    """Create a key; only here is it shown. Raises KeyNameTakenError."""
     key = f"rk_{secrets.token_urlsafe(32)}"
     try:
         async with store.begin() as tx:
             await _insert(tx, name, key)
     except IntegrityError as error:
-        raise KeyNameTaken(name) from error
+        raise KeyNameTakenError(name) from error
     return key
 
 

@@ -11,6 +11,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
 
+from referrals.errors import ReferralsError
+
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -18,8 +20,8 @@ _TRANSLATED = IPv6Network("64:ff9b::/96")
 """NAT64: the last 32 bits are an IPv4 address."""
 
 
-class NotAllowed(Exception):
-    """This is not called; the words say why."""
+class AddressNotAllowedError(ReferralsError):
+    """The address must not be called; the message says why."""
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -35,16 +37,16 @@ async def allowed(url: str, *, private: bool, resolve: Resolve = resolve) -> lis
     `private` allows http, and the addresses of private networks and of this machine.
 
     Raises:
-        NotAllowed: one of them may not, or the scheme is not https.
+        AddressNotAllowedError: one of them may not, or the scheme is not https.
         OSError: it stands for none.
     """
     parsed = httpx.URL(url)
     if parsed.scheme != "https" and not private:
-        raise NotAllowed("the address must begin with https://")
+        raise AddressNotAllowedError("the address must begin with https://")
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
     found = [ip_address(text.partition("%")[0]) for text in await resolve(parsed.host, port)]
     if not all(_may_be_called(address, private=private) for address in found):
-        raise NotAllowed("the address is not one of the public internet")
+        raise AddressNotAllowedError("the address is not one of the public internet")
     return found
 
 

@@ -15,7 +15,7 @@ import httpx
 from referrals.clock import Clock, utc_now
 from referrals.domain.webhook_retries import DeliveryResponse
 from referrals.domain.webhook_signatures import signature_headers, signing_key
-from referrals.webhooks.addresses import Address, NotAllowed, Resolve, allowed, resolve
+from referrals.webhooks.addresses import Address, AddressNotAllowedError, Resolve, allowed, resolve
 
 TIMEOUT = timedelta(seconds=15)
 """For the whole of one attempt."""
@@ -53,7 +53,7 @@ class Poster:
         self._tls = tls or httpx.create_ssl_context(trust_env=False)
 
     async def check(self, url: str) -> None:
-        """Raises NotAllowed for an address that would not be called; a name that is not known yet may be."""
+        """Raises AddressNotAllowedError for an address that would not be called; a name that is not known yet may be."""
         try:
             await allowed(url, private=self._private, resolve=self._resolve)
         except OSError:
@@ -73,12 +73,18 @@ class Poster:
             async with asyncio.timeout(self._timeout):
                 found = await allowed(url, private=self._private, resolve=self._resolve)
                 return await self._first(found[:MOST_ADDRESSES], url, headers, body)
-        except (OSError, ValueError, NotAllowed, httpx.HTTPError, httpx.InvalidURL) as error:
+        except (
+            OSError,
+            ValueError,
+            AddressNotAllowedError,
+            httpx.HTTPError,
+            httpx.InvalidURL,
+        ) as error:
             return DeliveryResponse(None, self._words(error))
 
     def _words(self, error: Exception) -> str:
         match error:
-            case NotAllowed():
+            case AddressNotAllowedError():
                 return str(error)
             case TimeoutError():
                 return f"no answer within {self._timeout:g} s"

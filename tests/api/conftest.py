@@ -6,12 +6,15 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
 from inbox.process import Answered
 from referrals.channels.templates import Templates
 from referrals.domain.events import parse_event
+from referrals.domain.validation_messages import field_errors
+from referrals.errors import InvalidEventError
 from referrals.settings import Settings
 from referrals.store import Store, api_keys
 from tests.harness.books import Books
@@ -26,7 +29,10 @@ class FakeIntake:
     answers: list[Answered | Exception] = field(default_factory=list)
 
     async def event(self, raw: Any, actor: str) -> Answered:
-        event = parse_event(raw)
+        try:
+            event = parse_event(raw)
+        except ValidationError as error:
+            raise InvalidEventError(field_errors(error)) from error
         return self._answer("event", {"event": event.id, "decision": "accepted"}, event.id, actor)
 
     async def publish(self, campaign_id: str, body: Any, actor: str) -> Answered:

@@ -17,11 +17,11 @@ MALFORMED = {
     "a byte that is not UTF-8": (b'{"id": "\xff"}', "not UTF-8 at byte 9"),
     "UTF-16": ('{"id": 1}'.encode("utf-16"), "not UTF-8 at byte 1"),
     "a raw control character": (b'{"id": "a\x00b"}', "line 1, column 10"),
-    "NaN": (b'{"amount": NaN}', "NaN is no number"),
-    "infinity": (b'{"amount": -Infinity}', "-Infinity is no number"),
+    "NaN": (b'{"amount": NaN}', "NaN is not a JSON number"),
+    "infinity": (b'{"amount": -Infinity}', "-Infinity is not a JSON number"),
     "a number beyond floats": (b'{"amount": 1e999}', "a number is too large"),
     "a number of 101 digits": (b'{"amount": ' + b"9" * 101 + b"}", "more than 100 digits"),
-    "a key that is there twice": (b'{"id": 1, "id": 2}', "the key 'id' is there twice"),
+    "a key that is there twice": (b'{"id": 1, "id": 2}', "the key 'id' is duplicated"),
     "deep nesting": (b"[" * 100_000, "nested too deeply"),
 }
 

@@ -63,7 +63,7 @@ async def test_a_mistake_in_yaml_is_told_with_its_line(api: Api):
 
     (error,) = problem(response, 422, "invalid-campaign")["errors"]
     assert (error["field"], error["line"]) == ("rewards.friend.amount", 5)
-    problem(await api.get("/v1/campaigns/summer"), 404, "not-found")
+    problem(await api.get("/v1/campaigns/summer"), 404, "unknown-campaign")
 
 
 async def test_a_mistake_in_json_is_told_with_its_field(api: Api):
@@ -155,7 +155,7 @@ async def test_a_template_that_a_branch_names_must_be_there(api: Api, way: str):
 async def test_an_archived_campaign_is_not_activated_but_applied_again(api: Api):
     await api.http.delete("/v1/campaigns/spring")
 
-    problem(await api.http.post("/v1/campaigns/spring/activate"), 409, "not-possible")
+    problem(await api.http.post("/v1/campaigns/spring/activate"), 409, "campaign-archived")
     assert (await api.put_campaign()).json()["state"] == "running"
 
 
@@ -179,7 +179,7 @@ async def test_an_archived_campaign_is_not_activated_but_applied_again(api: Api)
 async def test_an_unknown_campaign_is_not_found(api: Api, method: str, path: str):
     response = await api.http.request(method, f"/v1/campaigns/autumn{path}")
 
-    assert "autumn" in problem(response, 404, "not-found")["detail"]
+    assert "autumn" in problem(response, 404, "unknown-campaign")["detail"]
 
 
 async def test_the_summary_has_the_numbers(api: Api):
@@ -234,4 +234,4 @@ async def test_what_a_journey_grants_needs_its_provider_here(api: Api):
 
     (error,) = problem(response, 422, "invalid-campaign")["errors"]
     assert error["field"] == "journeys[0].steps[0].branch.then[0].grant.reward.provider"
-    assert error["message"] == "http is not set up on this deployment"
+    assert error["message"] == "the provider http is not configured on this deployment"

@@ -82,8 +82,10 @@ async def test_what_is_no_wish_is_named(api: Api, wish: dict[str, str], field: s
 
 async def test_nobody_known_has_consents(api: Api):
     wish = {"channel": "email", "state": "given"}
-    problem(await api.http.post("/v1/customers/nobody/consents", json=wish), 404, "not-found")
-    problem(await api.get("/v1/customers/nobody/consents"), 404, "not-found")
+    problem(
+        await api.http.post("/v1/customers/nobody/consents", json=wish), 404, "unknown-customer"
+    )
+    problem(await api.get("/v1/customers/nobody/consents"), 404, "unknown-customer")
     problem(await api.get(CONSENTS, **NOBODY), 401, "unauthorised")
 
 
@@ -161,7 +163,7 @@ async def test_a_suppressed_address_is_shown_without_it_and_lifted(api: Api):
     assert (shown["customer"], shown["reason"]["code"]) == ("ada", "no_mailbox")
     lift = "/v1/customers/ada/suppressions/email"
     assert (await api.http.delete(lift)).status_code == 204
-    problem(await api.http.delete(lift), 404, "not-found")
+    problem(await api.http.delete(lift), 404, "unknown-suppression")
     assert (await api.get("/v1/suppressions")).json() == {"data": [], "next": None}
 
 
@@ -175,7 +177,7 @@ async def test_a_block_is_shown_and_lifted(api: Api):
     assert (shown["channel"], shown["template"]) == ("whatsapp", "invite")
     assert shown["reason"] == {"code": "token", "message": "Expired."}
     assert (await api.http.delete(f"/v1/blocks/{shown['id']}")).status_code == 204
-    problem(await api.http.delete(f"/v1/blocks/{shown['id']}"), 404, "not-found")
+    problem(await api.http.delete(f"/v1/blocks/{shown['id']}"), 404, "unknown-block")
 
 
 async def test_a_message_tells_when_it_was_delivered_and_what_for_it_waits(api: Api):

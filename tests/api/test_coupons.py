@@ -67,8 +67,8 @@ async def test_a_body_of_another_shape_is_refused(api: Api, body: object):
 async def test_pools_are_those_of_campaigns(api: Api):
     elsewhere = "/v1/campaigns/nowhere/coupons/welcome"
 
-    problem(await post(api, "code\nW-1", elsewhere), 404, "not-found")
-    problem(await api.get(elsewhere), 404, "not-found")
+    problem(await post(api, "code\nW-1", elsewhere), 404, "unknown-campaign")
+    problem(await api.get(elsewhere), 404, "unknown-campaign")
     problem(await post(api, "code\nW-1", "/v1/campaigns/spring/coupons/No"), 422, "invalid-request")
     problem(await api.http.post(POOL, content=b"W-1"), 415, "unsupported-media-type")
 

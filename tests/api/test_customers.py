@@ -35,7 +35,7 @@ async def test_a_wrong_contact_is_named(api: Api):
 
     errors = problem(response, 422, "invalid-request")["errors"]
     assert [error["field"] for error in errors] == ["phone"]
-    problem(await api.get("/v1/customers/ada"), 404, "not-found")
+    problem(await api.get("/v1/customers/ada"), 404, "unknown-customer")
 
 
 async def test_a_customer_is_an_object(api: Api):

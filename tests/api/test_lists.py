@@ -199,7 +199,7 @@ async def test_a_misspelt_filter_is_refused_and_does_nothing_to_all(api: Api):
     voided = await api.http.post(void, json={"reason": "Gone"})
 
     assert problem(listed, 422, "invalid-request")["errors"] == [
-        {"field": "stat", "message": "is not a parameter here; did you mean state?"}
+        {"field": "stat", "message": "unknown parameter; did you mean state?"}
     ]
     assert problem(voided, 422, "invalid-request")["errors"][0]["field"] == "custmer"
 

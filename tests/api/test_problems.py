@@ -6,9 +6,8 @@ import json
 import pytest
 
 from inbox.process import Answered
-from referrals.errors import Problem
+from referrals.errors import EventIdReusedError, NotPossibleError
 from referrals.store import api_keys
-from referrals.store.inbox.inbox_events import EventIdReused
 from tests.api.conftest import Api
 from tests.api.problems import problem
 
@@ -48,12 +47,12 @@ async def test_the_caller_is_the_key_s_name(api: Api):
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/", "/v1", "/v1/campaigns/spring/nothing"])
 async def test_an_unknown_path_is_not_found(api: Api, path: str):
-    problem(await api.get(path), 404, "not-found")
+    problem(await api.get(path), 404, "unknown-route")
 
 
 @pytest.mark.parametrize("path", ["/v1/customers", "/v1/campaigns/"])
 async def test_a_path_without_its_last_part_leads_nowhere_else(api: Api, path: str):
-    problem(await api.get(path), 404, "not-found")
+    problem(await api.get(path), 404, "unknown-route")
 
 
 async def test_another_method_is_not_allowed(api: Api):
@@ -146,14 +145,14 @@ async def test_a_body_that_is_missing_is_told_so(api: Api):
 
 
 async def test_a_used_id_is_a_conflict(api: Api):
-    api.intake.answers = [EventIdReused("order-7781")]
+    api.intake.answers = [EventIdReusedError("order-7781")]
     found = problem(await api.http.post("/v1/events", json=EVENT), 409, "event-id-reused")
 
     assert [error["field"] for error in found["errors"]] == ["id"]
 
 
 async def test_a_problem_of_the_engine_is_told_as_it_is(api: Api):
-    api.intake.answers = [Problem("not-possible", "Not possible", 409, "It is closed.")]
+    api.intake.answers = [NotPossibleError("It is closed.")]
     found = problem(await api.http.post("/v1/referrals/ref_1/approve"), 409, "not-possible")
 
     assert (found["title"], found["detail"]) == ("Not possible", "It is closed.")

@@ -90,7 +90,7 @@ async def test_it_needs_a_key_and_a_code_that_is_known(api: Api, name: str):
         401,
         "unauthorised",
     )
-    problem(await api.get(f"/v1/codes/UNKNOWN-1/{name}"), 404, "not-found")
+    problem(await api.get(f"/v1/codes/UNKNOWN-1/{name}"), 404, "unknown-code")
 
 
 @pytest.mark.parametrize("size", ["127", "2049", "big", "-1", ""])

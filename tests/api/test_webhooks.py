@@ -206,4 +206,4 @@ async def test_an_unknown_webhook_is_not_found(api: Api, method: str, path: str)
     content = {"json": body} if method in ("PATCH", "POST") else {}
     answer = await api.http.request(method, f"{HOOKS}/whk_none{path}", **content)
 
-    assert problem(answer, 404, "not-found")["detail"] == "There is no webhook whk_none."
+    assert problem(answer, 404, "unknown-webhook")["detail"] == "There is no webhook whk_none."

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 from pydantic import ValidationError
 
-from referrals.campaign_file import problems_of
+from referrals.campaign_file import campaign_errors
 from referrals.domain.campaign import Campaign
 
 SLUG = "must be 1 to 63 lower-case letters, digits, - or _, and start with a letter or digit"
@@ -78,7 +78,7 @@ def with_(path, value):
 def problems(campaign):
     with pytest.raises(ValidationError) as refused:
         Campaign.model_validate(campaign)
-    return [(problem.field, problem.message) for problem in problems_of(refused.value)]
+    return [(problem.field, problem.message) for problem in campaign_errors(refused.value)]
 
 
 def bracketed(path):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from referrals.campaign_file import problems_of
+from referrals.campaign_file import campaign_errors
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.journey_interpreter import (
     JourneyPlan,
@@ -69,7 +69,7 @@ def test_a_step_that_cannot_be_is_refused_with_its_place(step, field, message):
     with pytest.raises(ValidationError) as refused:
         of(SEND, step)
 
-    (problem,) = problems_of(refused.value)
+    (problem,) = campaign_errors(refused.value)
     assert problem.field == f"steps[1].{field}".rstrip(".")
     assert message is None or problem.message == message
 
@@ -89,7 +89,7 @@ def test_a_journey_that_cannot_be_is_refused_with_its_place(keys, field, message
     with pytest.raises(ValidationError) as refused:
         of(SEND, **keys)
 
-    assert [(p.field, p.message) for p in problems_of(refused.value)] == [(field, message)]
+    assert [(p.field, p.message) for p in campaign_errors(refused.value)] == [(field, message)]
 
 
 def test_a_branch_that_writes_to_the_friend_has_one():
@@ -112,7 +112,7 @@ def test_a_journey_grants_where_its_event_is_about_what_a_reward_can_belong_to(e
         return
     with pytest.raises(ValidationError) as refused:
         of(to_advocate, on=event)
-    (problem,) = problems_of(refused.value)
+    (problem,) = campaign_errors(refused.value)
     if event.startswith("reward_"):
         assert problem.message == f"must not be in a journey on {event}: {LOOPS}"
     if event in ("referral_rejected", "referral_expired", "referral_rolled_back", "milestone_lost"):
@@ -124,7 +124,7 @@ def test_a_milestone_grants_nothing_to_a_friend():
         of({"wait": "P1D"}, GRANT, on="milestone_reached")
 
     message = "must not be the friend: milestone_reached concerns the advocate alone"
-    assert [(p.field, p.message) for p in problems_of(refused.value)] == [
+    assert [(p.field, p.message) for p in campaign_errors(refused.value)] == [
         ("steps[1].grant.to", message)
     ]
 

@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.domain.rules import (
-    MAX_CONDITION_LENGTH,
-    RuleError,
-    check_condition,
-    compile_condition,
-)
+from referrals.domain.rules import MAX_CONDITION_LENGTH, check_condition, compile_condition
+from referrals.errors import RuleError
 
 ORDER = {"amount": 80.0, "currency": "EUR", "items": [{"sku": "a", "quantity": 2}], "note": None}
 

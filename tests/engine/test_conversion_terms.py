@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from inbox.handlers import HANDLERS
 from referrals.domain.campaign import Campaign
-from referrals.errors import Problem
+from referrals.errors import NotPossibleError, NotPublishedError
 from referrals.store import schema
 from tests.harness.campaigns import EACH, THANKS, campaign
 from tests.harness.world import World
@@ -35,7 +35,7 @@ async def test_a_campaign_that_does_not_run_takes_nobody(world: World, state: st
 
     assert {answer["reason"]["code"] for answer in answers} == {"campaign_not_running"}
     assert all(message in answer["reason"]["message"] for answer in answers)
-    with pytest.raises(Problem, match=message):
+    with pytest.raises(NotPublishedError, match=message):
         await world.publish("spring", "bob")
     await world.set_state("spring", "running")
     assert (await world.convert(code, "fay", order="2"))["decision"] == "accepted"
@@ -117,7 +117,7 @@ async def test_an_approved_conversion_is_rewarded(world: World):
 
     assert await world.state(answer["referral"]) == "rewarded"
     assert (await world.balance("ada"), await world.balance("fay")) == (100, 50)
-    with pytest.raises(Problem, match="The referral is rewarded, not in review"):
+    with pytest.raises(NotPossibleError, match="The referral is rewarded, not in review"):
         await world.command("reject", answer["referral"])
 
 

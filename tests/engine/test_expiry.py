@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from referrals.domain.rewards import Asset
-from referrals.errors import Problem
+from referrals.errors import InsufficientBalanceError
 from referrals.store import schema
 from referrals.store.db.pages import Cursor
 from referrals.store.ledger import ledger
@@ -67,7 +67,7 @@ async def test_what_has_expired_cannot_be_spent_though_nobody_came_by(world: Wor
     await earned(world, "fay")
     await world.sleep(days=40)
 
-    with pytest.raises(Problem, match="holds less"):
+    with pytest.raises(InsufficientBalanceError):
         await spend(world, 1)
 
 

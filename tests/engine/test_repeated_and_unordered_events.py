@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from referrals.errors import EventIdReusedError
 from referrals.store import schema
-from referrals.store.inbox import inbox_events
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.totals import books
 from tests.harness.world import World
@@ -223,9 +223,9 @@ async def test_an_id_that_stands_for_an_event_of_another_type_or_source_is_refus
     code = await world.publish("spring", "ada")
     await world.convert(code, "fay", id="e-1")
 
-    with pytest.raises(inbox_events.EventIdReused):
+    with pytest.raises(EventIdReusedError):
         await world.convert(code, "gus", id="e-1", source="app")
-    with pytest.raises(inbox_events.EventIdReused):
+    with pytest.raises(EventIdReusedError):
         await world.share(code, id="e-1")
 
     assert (await world.balance("ada"), await world.balance("gus")) == (100, 0)

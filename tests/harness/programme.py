@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Customer, parse_event
+from referrals.errors import NotPossibleError
 from referrals.store import Store, lookups, schema
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
@@ -80,7 +81,7 @@ class Programme:
         """An operator's; what is not possible is refused and changes nothing."""
         row = await self.ask(kind, referral)
         for _ in range(2):
-            with suppress(reversals.NotPossible):
+            with suppress(NotPossibleError):
                 await self.decide(decide, row.id)
 
     async def pass_time(self, duration: timedelta) -> None:

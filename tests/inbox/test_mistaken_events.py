@@ -1,9 +1,8 @@
 """Events that are well-formed and yet not right: each is answered by what is wrong with it, and moves nothing."""
 
 import pytest
-from pydantic import ValidationError
 
-from referrals.errors import Problem
+from referrals.errors import InvalidEventError
 from tests.harness.campaigns import POINTS_50, THANKS, campaign
 from tests.harness.world import World
 
@@ -47,14 +46,14 @@ async def test_a_custom_event_may_be_named_as_cloud_events_are(world: World):
 
 @pytest.mark.parametrize("data", [{}, {"friend": {"id": "fay"}}, {"nothing": "like it"}])
 async def test_of_an_event_that_nobody_knows_the_type_is_at_fault(world: World, data: dict):
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(InvalidEventError) as caught:
         await world.event("order_shipped", data)
 
     assert [error.field for error in caught.value.errors] == ["type"]
 
 
 async def test_of_a_known_event_the_field_is_at_fault(world: World):
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidEventError):
         await world.event("referral_signed_up", {"code": "ADA-2026"})
 
 
@@ -62,7 +61,7 @@ async def test_a_refund_is_in_the_currency_of_its_order(world: World):
     await world.apply(campaign())
     await world.convert(await world.publish("spring", "ada"), "fay", order="7781")
 
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(InvalidEventError) as caught:
         await world.refund("7781", "40.001")
 
     assert [error.field for error in caught.value.errors] == ["data.order.amount"]

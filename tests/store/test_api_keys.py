@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select
 
+from referrals.errors import KeyNameTakenError
 from referrals.store import Store, api_keys
 from referrals.store.schema import api_keys as api_keys_table
 
@@ -40,7 +41,7 @@ async def test_a_revoked_key_is_not_valid(store: Store):
 async def test_a_name_has_one_valid_key(store: Store):
     await api_keys.create(store, "shop")
 
-    with pytest.raises(api_keys.KeyNameTaken, match="'shop'"):
+    with pytest.raises(KeyNameTakenError, match="'shop'"):
         await api_keys.create(store, "shop")
 
 

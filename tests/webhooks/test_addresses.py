@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from referrals.domain.webhook_urls import check_webhook_url
-from referrals.webhooks.addresses import NotAllowed, allowed
+from referrals.webhooks.addresses import AddressNotAllowedError, allowed
 from referrals.webhooks.poster import Poster
 from tests.webhooks.conftest import SECRET
 from tests.webhooks.receiver import Receiver
@@ -53,7 +53,7 @@ def answering(*answers: Sequence[str]):
 
 @pytest.mark.parametrize("host", INSIDE + NOWHERE)
 async def test_only_public_addresses_are_called(host: str):
-    with pytest.raises(NotAllowed, match="not one of the public internet"):
+    with pytest.raises(AddressNotAllowedError, match="not one of the public internet"):
         await allowed(f"https://{host}/", private=False)
 
 
@@ -64,19 +64,19 @@ async def test_private_ones_are_called_where_a_setting_allows(host: str):
 
 @pytest.mark.parametrize("host", NOWHERE)
 async def test_metadata_services_and_what_is_no_host_are_never_called(host: str):
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AddressNotAllowedError):
         await allowed(f"http://{host}/", private=True)
 
 
 async def test_http_needs_the_setting():
-    with pytest.raises(NotAllowed, match="https://"):
+    with pytest.raises(AddressNotAllowedError, match="https://"):
         await allowed("http://93.184.216.34/", private=False)
 
 
 async def test_one_bad_address_among_good_ones_is_enough():
     resolve = answering(["93.184.216.34", "10.0.0.1"])
 
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AddressNotAllowedError):
         await allowed("https://shop.example/", private=False, resolve=resolve)
 
 

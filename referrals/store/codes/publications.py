@@ -8,7 +8,8 @@ from sqlalchemy import Row, select
 from referrals.domain.campaign import Campaign
 from referrals.domain.codes import generate_code
 from referrals.domain.qualification import campaign_rejection
-from referrals.domain.reasons import Reason, RejectReason
+from referrals.domain.reasons import RejectReason
+from referrals.errors import NotPublishedError
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene
 from referrals.store.campaigns import versions
@@ -22,14 +23,6 @@ ATTEMPTS = 20
 """Tries to find a code that is not taken; a pattern this full needs more characters."""
 
 
-class NotPublished(Exception):
-    """The publication is refused; `reason` says why."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.message)
-        self.reason = reason
-
-
 async def publish(
     tx: Tx,
     campaign_id: str,
@@ -40,15 +33,15 @@ async def publish(
     wanted: str | None = None,
     channel: str | None = None,
 ) -> Row[Any]:
-    """The customer's code in the campaign; with `join_once` always the same. Raises NotPublished."""
+    """The customer's code in the campaign; with `join_once` always the same. Raises NotPublishedError."""
     found = await versions.in_force(tx, campaign_id)
     if found is None:
-        raise NotPublished(Reason("unknown_campaign", f"There is no campaign {campaign_id}."))
+        raise NotPublishedError(f"There is no campaign {campaign_id}.", "unknown_campaign")
     advocate = await join(tx, campaign_id, customer_id, now)
     if found.campaign.code.join_once and (code := await code_of(tx, advocate.id)):
         return code
     if refused := campaign_rejection(found.campaign, found.state, now):
-        raise NotPublished(refused)
+        raise NotPublishedError(refused.message, refused.code)
     code = await _assign(tx, found.campaign, advocate, now, wanted, channel)
     await profiles.mark_as_customer(tx, customer_id, now)
     scene = Scene(found.campaign, found.version, advocate, actor, now, code=code.code)
@@ -150,7 +143,7 @@ async def _assign(
         )
         if own:
             return own
-        raise NotPublished(Reason("code_taken", f"The code {wanted} is taken."))
-    raise NotPublished(
-        Reason(RejectReason.CODE_EXHAUSTED, f"No free code of the pattern {terms.pattern} is left.")
+        raise NotPublishedError(f"The code {wanted} is taken.", "code_taken")
+    raise NotPublishedError(
+        f"No free code of the pattern {terms.pattern} is left.", RejectReason.CODE_EXHAUSTED
     )

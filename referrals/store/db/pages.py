@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
 
-from referrals.errors import FieldError, Problem
+from referrals.errors import FieldError, InvalidRequestError
 from referrals.store.db.sql import Tx, first, rows
 from referrals.store.views import Page
 
@@ -51,12 +51,5 @@ async def _last_seen(
         wanted = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else -1  # noqa: PLR2004
     row = await first(tx, select(*order).where(key == wanted))
     if row is None:
-        message = "is not the `next` of a page of this list"
-        raise Problem(
-            "invalid-request",
-            "The request cannot be understood",
-            422,
-            f"after: {message}",
-            (FieldError("after", message),),
-        )
+        raise InvalidRequestError([FieldError("after", "is not the `next` of a page of this list")])
     return [literal(value, column.type) for value, column in zip(row, order, strict=True)]

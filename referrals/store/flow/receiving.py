@@ -20,7 +20,7 @@ from referrals.domain.events import (
 )
 from referrals.domain.money import parse_amount
 from referrals.domain.states import ReferralState
-from referrals.errors import FieldError, Problem
+from referrals.errors import FieldError, InvalidEventError
 from referrals.store import lookups
 from referrals.store.campaigns import versions
 from referrals.store.customers import profiles
@@ -47,11 +47,11 @@ class Received:
 
 
 async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
-    """Store the event; a repeat gets the row that stands. Raises Problem, and inbox.EventIdReused."""
+    """Store the event; a repeat gets the row that stands. Raises InvalidEventError and EventIdReusedError."""
     if known := await inbox_events.known(tx, event):
         return Received(known)
     if event.time and event.time > now + CLOCK_SKEW:
-        raise _unknown("time", "must not be in the future")
+        raise _invalid("time", "must not be in the future")
     if isinstance(event.data, OrderReversed):
         await _check_refund(tx, event.data)
     person = _person(event)
@@ -90,7 +90,7 @@ async def _check_refund(tx: Tx, data: OrderReversed) -> None:
         try:
             parse_amount(data.order.amount, row.order["currency"])
         except ValueError as error:
-            raise _unknown("data.order.amount", str(error)) from error
+            raise _invalid("data.order.amount", str(error)) from error
 
 
 def _code_of(data: EventData) -> str | None:
@@ -115,15 +115,15 @@ async def _named(tx: Tx, campaign_id: str | None) -> Row[Any] | None:
         return None
     found = await find(tx, campaigns_table, id=campaign_id)
     if found is None:
-        raise _unknown("data.campaign", f"there is no campaign {campaign_id}")
+        raise _invalid("data.campaign", f"there is no campaign {campaign_id}")
     return found
 
 
 async def check_type(tx: Tx, raw: Any) -> None:
-    """Of what cannot be understood, a type that nobody knows is the first thing to say. Raises Problem."""
+    """Check that the event's type is known, before any other field is reported. Raises InvalidEventError."""
     kind = raw.get("type") if isinstance(raw, dict) else None
     if isinstance(kind, str) and kind not in INBOUND and not await versions.converting_on(tx, kind):
-        raise _unknown("type", f"{kind[:80]} is no event of ours, and no campaign converts on it")
+        raise _invalid("type", f"unknown event type {kind[:80]}")
 
 
 async def _converting(
@@ -139,7 +139,7 @@ async def _converting(
     if converts_on != wanted or campaign.state == "archived":
         await check_type(tx, {"type": kind})
     if converts_on != wanted:
-        raise _unknown("type", f"the campaign {campaign.id} converts on {converts_on}")
+        raise _invalid("type", f"the campaign {campaign.id} converts on {converts_on}")
     return str(campaign.id)
 
 
@@ -161,11 +161,5 @@ async def _without_code(
     return str(referral.campaign_id) if referral else None
 
 
-def _unknown(field: str, message: str) -> Problem:
-    return Problem(
-        "invalid-event",
-        "The event cannot be understood",
-        422,
-        f"{field}: {message}",
-        (FieldError(field, message),),
-    )
+def _invalid(field: str, message: str) -> InvalidEventError:
+    return InvalidEventError([FieldError(field, message)])

@@ -11,16 +11,13 @@ from typing import Any
 from sqlalchemy import Row, bindparam, exists, select
 
 from referrals.domain.events import Event
+from referrals.errors import EventIdReusedError
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, adding, change, find, first, get, one, rows, written
 from referrals.store.schema import events
 
 MOST_ATTEMPTS = 20
 """Of processing an event that fails for a reason of its own, over some hours."""
-
-
-class EventIdReused(Exception):
-    """The id stands for another event already: it came from another source or with another type."""
 
 
 async def receive(
@@ -33,7 +30,7 @@ async def receive(
     campaign_id: str | None,
     customer_id: str | None,
 ) -> tuple[Row[Any], bool]:
-    """The event's row, and whether it is new or the one that stands; raises EventIdReused."""
+    """The event's row, and whether it is new or the one that stands; raises EventIdReusedError."""
     row, is_new = await _insert(
         tx,
         external_id=event.id,
@@ -47,7 +44,7 @@ async def receive(
         data=data,
     )
     if (row.source, row.type) != (event.source, event.type):
-        raise EventIdReused(event.id)
+        raise EventIdReusedError(event.id)
     return row, is_new
 
 
@@ -133,10 +130,10 @@ _NEW = (
 
 
 async def known(tx: Tx, event: Event) -> Row[Any] | None:
-    """The row of an event that came before; raises EventIdReused."""
+    """The row of an event that came before; raises EventIdReusedError."""
     row = await find(tx, events, external_id=event.id)
     if row and (row.source, row.type) != (event.source, event.type):
-        raise EventIdReused(event.id)
+        raise EventIdReusedError(event.id)
     return row
 
 

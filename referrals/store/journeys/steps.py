@@ -20,7 +20,8 @@ from referrals.domain.journey_interpreter import (
 )
 from referrals.domain.journeys import GrantStep, Journey, ReentryDelay, SendStep, WaitStep
 from referrals.domain.reasons import Reason
-from referrals.domain.rules import Condition, RuleError
+from referrals.domain.rules import Condition
+from referrals.errors import RuleError
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, add, first, insert
 from referrals.store.journeys import one_off_webhooks, workflow_starts

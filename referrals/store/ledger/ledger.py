@@ -32,6 +32,7 @@ from referrals.domain.durations import parse_duration
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
 from referrals.domain.wallet_lots import LotEntry, remaining_by_lot
+from referrals.errors import IdempotencyKeyReusedError, InsufficientBalanceError
 from referrals.store.db.sql import Tx, add, adding, first, locked, one, rows, written
 from referrals.store.schema import accounts, entries, rewards
 
@@ -123,7 +124,7 @@ async def redeem(
 ) -> Row[Any]:
     """Spend from the wallet, once for each key, and never below zero. Returns the entry, of a repeat the first one.
 
-    Raises Insufficient, and KeyReused where the key stands for another spending.
+    Raises InsufficientBalanceError, and IdempotencyKeyReusedError if the key belongs to another redemption.
     """
     wallet = await _account_of(tx, "wallet", customer_id, asset)
     spent = await _account_of(tx, "spent", customer_id, asset)
@@ -132,20 +133,12 @@ async def redeem(
     found = await first(tx, select(entries).where(entries.c.key == own_key))
     if found is None:
         if await balance_of(tx, wallet) < amount:
-            raise Insufficient
+            raise InsufficientBalanceError
         await _enter(tx, _entry(own_key, wallet, spent, amount, memo, now))
         found = await one(tx, select(entries).where(entries.c.key == own_key))
     if (found.debit_id, found.amount) != (wallet, amount):
-        raise KeyReused
+        raise IdempotencyKeyReusedError(key)
     return found
-
-
-class Insufficient(Exception):
-    """The wallet holds less."""
-
-
-class KeyReused(Exception):
-    """The key stands for another spending."""
 
 
 async def balance_of(tx: Tx, account_id: int) -> int:

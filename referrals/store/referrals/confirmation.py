@@ -15,6 +15,7 @@ from referrals.domain.states import (
     RewardState,
 )
 from referrals.domain.tiers import earned_milestones
+from referrals.errors import NoCouponError
 from referrals.store import lookups
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene
@@ -73,8 +74,8 @@ async def grant_due(tx: Tx, scene: Scene) -> None:
 async def _issue(tx: Tx, scene: Scene, reward: Row[Any]) -> None:
     try:
         code = await coupons.issue(tx, reward, scene.now)
-    except coupons.NoCoupon as error:
-        await park(tx, scene, reward, error.reason)
+    except NoCouponError as error:
+        await park(tx, scene, reward, Reason(error.code, str(error)))
     else:
         await granted(tx, scene, [reward], code)
 

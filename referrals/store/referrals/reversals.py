@@ -10,6 +10,7 @@ from referrals.domain.events import Order
 from referrals.domain.qualification import rule_rejection
 from referrals.domain.reasons import Reason, RejectReason, RollBackReason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, Decision, ReferralState
+from referrals.errors import NotPossibleError
 from referrals.store import lookups
 from referrals.store.activity import log
 from referrals.store.activity.log import Scene
@@ -27,10 +28,6 @@ from referrals.store.referrals.confirmation import (
 )
 from referrals.store.referrals.signups import expire
 from referrals.store.schema import advocates, referrals
-
-
-class NotPossible(Exception):
-    """The referral is in a state in which this cannot be done."""
 
 
 async def referrals_of_order(tx: Tx, order_id: str, campaign_id: str | None) -> Sequence[Row[Any]]:
@@ -104,28 +101,28 @@ async def _disqualified(tx: Tx, scene: Scene, referral: Row[Any], order: Row[Any
 
 
 async def take_back(tx: Tx, event_id: str, now: datetime) -> None:
-    """An operator's roll-back; doing it again changes nothing. Raises NotPossible."""
+    """An operator's roll-back; doing it again changes nothing. Raises NotPossibleError."""
     event = await inbox_events.claim(tx, event_id)
     scene, referral = await lookups.locked_scene(tx, event.data["referral"], event.actor, now)
     if event.answer or referral.state == ReferralState.ROLLED_BACK:
         await _done(tx, event, referral)
         return
     if referral.state not in COUNTS_TOWARD_LIMITS:
-        raise NotPossible(f"A referral that is {referral.state} has nothing to roll back.")
+        raise NotPossibleError(f"A referral that is {referral.state} has nothing to roll back.")
     reason = Reason(RollBackReason.ROLLED_BACK_BY_OPERATOR, event.data["reason"])
     await roll_back(tx, scene, referral, reason)
     await _done(tx, event, referral)
 
 
 async def review(tx: Tx, event_id: str, now: datetime) -> None:
-    """An operator's approval or rejection of a conversion in review. Raises NotPossible."""
+    """An operator's approval or rejection of a conversion in review. Raises NotPossibleError."""
     event = await inbox_events.claim(tx, event_id)
     scene, referral = await lookups.locked_scene(tx, event.data["referral"], event.actor, now)
     if event.answer:
         return
     approved = event.type == "approve"
     if referral.state != ReferralState.IN_REVIEW:
-        raise NotPossible(f"The referral is {referral.state}, not in review.")
+        raise NotPossibleError(f"The referral is {referral.state}, not in review.")
     if approved:
         await _approve(tx, scene, referral)
     else:

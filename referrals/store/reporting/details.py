@@ -11,12 +11,12 @@ from referrals.domain import tiers
 from referrals.domain.campaign import Campaign
 from referrals.domain.links import referral_link, share_links
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS, ReferralState
+from referrals.errors import UnknownAdvocateError, UnknownReferralError
 from referrals.store import views
 from referrals.store.campaigns import versions
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first, one, rows
 from referrals.store.reporting.lists import (
-    not_found,
     of_activity,
     of_referral,
     of_reward,
@@ -54,7 +54,7 @@ async def list_advocates(
 async def get_advocate(
     tx: Tx, campaign_id: str, customer: str, now: datetime, public_url: str
 ) -> views.AdvocateDetails:
-    """The advocate. Raises Problem where there is none."""
+    """Return the advocate. Raises UnknownAdvocateError."""
     found = await versions.in_force(tx, (await require_campaign(tx, campaign_id)).id)
     assert found is not None
     row = await first(
@@ -64,7 +64,7 @@ async def get_advocate(
         ),
     )
     if row is None:
-        raise not_found(f"{customer} is no advocate of the campaign {campaign_id}.")
+        raise UnknownAdvocateError(customer, campaign_id)
     counts = await _counts(tx, [row.id])
     campaign = found.campaign
     brief = _of_advocate(row, counts[row.id], public_url)
@@ -84,10 +84,10 @@ async def get_advocate(
 
 
 async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
-    """The referral. Raises Problem where there is none."""
+    """Return the referral. Raises UnknownReferralError."""
     row = await first(tx, select_referrals().where(referrals.c.id == referral_id))
     if row is None:
-        raise not_found(f"There is no referral {referral_id}.")
+        raise UnknownReferralError(referral_id)
     given = select_rewards().where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
     log = select_activity().where(activity.c.referral_id == referral_id).order_by(activity.c.id)
     return views.ReferralDetails(

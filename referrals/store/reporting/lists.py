@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from referrals.domain.states import RewardState
-from referrals.errors import Problem
+from referrals.errors import UnknownCampaignError, UnknownRewardError
 from referrals.store import views
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first
@@ -29,15 +29,11 @@ advocate_customers = customers.alias("advocate_customers")
 
 
 async def require_campaign(tx: Tx, campaign_id: str) -> Row[Any]:
-    """The campaign's row. Raises Problem where there is none."""
+    """The campaign's row. Raises UnknownCampaignError."""
     row = await first(tx, select(campaigns).where(campaigns.c.id == campaign_id))
     if row is None:
-        raise not_found(f"There is no campaign {campaign_id}.")
+        raise UnknownCampaignError(campaign_id)
     return row
-
-
-def not_found(detail: str) -> Problem:
-    return Problem("not-found", "Not found", 404, detail)
 
 
 async def list_campaigns(tx: Tx, cursor: Cursor) -> Page[views.Campaign]:
@@ -203,7 +199,7 @@ def _next_step(row: Row[Any]) -> str | None:
 async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
     row = await first(tx, select_rewards().where(rewards.c.id == reward_id))
     if row is None:
-        raise not_found(f"There is no reward {reward_id}.")
+        raise UnknownRewardError(reward_id)
     return of_reward(row)
 
 

@@ -26,7 +26,7 @@ TOP = 5
 
 
 async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
-    """The campaign's numbers as of now. Raises Problem where there is no such campaign."""
+    """Summarise the campaign's numbers as of now. Raises UnknownCampaignError."""
     campaign = await require_campaign(tx, campaign_id)
     by_state = await _by(tx, referrals, referrals.c.state, campaign_id)
     friends = await _friends(tx, campaign_id)

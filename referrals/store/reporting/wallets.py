@@ -9,13 +9,12 @@ from sqlalchemy import Row, Select, case, func, select
 
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
-from referrals.errors import Problem
+from referrals.errors import UnknownCustomerError
 from referrals.store import views
 from referrals.store.customers import profiles
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, locked, one, rows
 from referrals.store.ledger import ledger
-from referrals.store.reporting.lists import not_found
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import amount_text
 from referrals.store.schema import accounts, entries, rewards
@@ -33,15 +32,15 @@ SIGNED = case(
 
 
 async def require_customer(tx: Tx, customer: str) -> Row[Any]:
-    """The customer, by the caller's id. Raises Problem where there is none."""
+    """Return the customer with the caller's id. Raises UnknownCustomerError."""
     row = await profiles.find(tx, customer)
     if row is None:
-        raise not_found(f"There is no customer {customer}.")
+        raise UnknownCustomerError(customer)
     return row
 
 
 async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
-    """The balances of every kind that the customer has had or is to have. Raises Problem."""
+    """The balances of every kind that the customer has had or is to have. Raises UnknownCustomerError."""
     customer_id = (await require_customer(tx, customer)).id
     amounts: dict[Kind, dict[str, int]] = defaultdict(dict)
     for statement in (_sums(customer_id), _pending(customer_id)):
@@ -54,21 +53,18 @@ async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
 async def redeem(
     tx: Tx, customer: str, asset: Asset, amount: int, key: str, memo: str, now: datetime
 ) -> views.Wallet:
-    """Spend, and what is left. Raises Problem: there is no such customer, or too little in the wallet."""
+    """Spend points or gift credit; return what is left.
+
+    Raises:
+        UnknownCustomerError, InsufficientBalanceError, IdempotencyKeyReusedError.
+    """
     customer_id = (await require_customer(tx, customer)).id
-    try:
-        await ledger.redeem(tx, customer_id, asset, amount, key, memo, now)
-    except ledger.Insufficient as error:
-        detail = "The wallet holds less than that."
-        raise Problem("insufficient-balance", "Not enough in the wallet", 409, detail) from error
-    except ledger.KeyReused as error:
-        detail = f"The key {key} stands for another spending."
-        raise Problem("key-reused", "The key was used before", 409, detail) from error
+    await ledger.redeem(tx, customer_id, asset, amount, key, memo, now)
     return await get_wallet(tx, customer)
 
 
 async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetime) -> views.Wallet:
-    """Use a coupon up, and what is left. Raises Problem."""
+    """Redeem a coupon; return what is left. Raises what `coupons.redeem` raises, and UnknownCustomerError."""
     row = await require_customer(tx, customer)
     # What one customer redeems is decided one after another: a key stands for one coupon.
     await one(tx, locked(select(customers_table.c.id).where(customers_table.c.id == row.id)))
@@ -77,7 +73,7 @@ async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetim
 
 
 async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Entry]:
-    """The lines that the balances are the sums of. Raises Problem."""
+    """The lines that the balances are the sums of. Raises UnknownCustomerError."""
     statement = _lines((await require_customer(tx, customer)).id).add_columns(
         entries, accounts.c.kind, accounts.c.type, accounts.c.currency, SIGNED.label("signed")
     )

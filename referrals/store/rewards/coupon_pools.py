@@ -25,7 +25,7 @@ async def add(
 ) -> views.Imported:
     """Add the codes to the pool, and have the rewards that wait for it granted, as the inbox is drained.
 
-    Where one of them cannot be added the answer says why, and the caller is to undo all. Raises Problem.
+    If one of them cannot be added, the result says why and the caller rolls back. Raises UnknownCampaignError.
     """
     await require_campaign(tx, campaign_id)
     # A reward that finds the pool empty now is parked after this, or sees these codes.
@@ -38,7 +38,7 @@ async def add(
 
 
 async def count(tx: Tx, campaign_id: str, pool: str) -> views.CouponPool:
-    """How many coupons of the pool are in which state. Raises Problem."""
+    """Count the pool's coupons by state. Raises UnknownCampaignError."""
     await require_campaign(tx, campaign_id)
     statement = (
         select(coupons.c.state, func.count())

@@ -9,8 +9,12 @@ from referrals.domain.codes import DEFAULT_CHARSET, generate_code
 from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.events import Order
 from referrals.domain.money import format_amount
-from referrals.domain.reasons import Reason
-from referrals.errors import Problem
+from referrals.errors import (
+    CouponNotRedeemableError,
+    IdempotencyKeyReusedError,
+    NoCouponError,
+    UnknownCouponError,
+)
 from referrals.store import views
 from referrals.store.db.sql import Tx, first, insert, locked, one, rows
 from referrals.store.schema import campaigns, coupons, rewards
@@ -21,16 +25,8 @@ ATTEMPTS = 20
 POOL_EMPTY = "pool_empty"
 
 
-class NoCoupon(Exception):
-    """There is none to issue; `reason` says why."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = Reason(code, sentence)
-
-
 async def issue(tx: Tx, reward: Row[Any], now: datetime) -> str:
-    """Give the reward's customer a coupon, from its pool or made by its pattern. Returns its code; raises NoCoupon."""
+    """Give the reward's customer a coupon, from its pool or made by its pattern. Returns its code; raises NoCouponError."""
     terms = CouponTerms.model_validate(reward.target)
     values = {
         "state": "issued",
@@ -66,7 +62,7 @@ async def _take(tx: Tx, campaign_id: str, pool: str) -> str:
         await one(tx, locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
         found = await first(tx, available.with_for_update())
     if found is None:
-        raise NoCoupon(POOL_EMPTY, f"The coupon pool {pool} is empty.")
+        raise NoCouponError(POOL_EMPTY, f"The coupon pool {pool} is empty.")
     return str(found.code)
 
 
@@ -78,7 +74,7 @@ async def _make(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
         statement = statement.on_conflict_do_nothing(index_elements=["code"])
         if row := await first(tx, statement.returning(coupons.c.code)):
             return str(row.code)
-    raise NoCoupon("pattern_exhausted", f"No free coupon of the pattern {pattern} is left.")
+    raise NoCouponError("pattern_exhausted", f"No free coupon of the pattern {pattern} is left.")
 
 
 async def void(tx: Tx, reward_id: str, now: datetime) -> bool:
@@ -89,30 +85,33 @@ async def void(tx: Tx, reward_id: str, now: datetime) -> bool:
 
 
 async def redeem(tx: Tx, customer_id: str, code: str, key: str, now: datetime) -> None:
-    """Use a coupon of the customer, who is locked, up; a repeat with the same key changes nothing. Raises Problem."""
+    """Redeem a coupon of the customer, whose row is locked; a repeat with the same key changes nothing.
+
+    Raises:
+        UnknownCouponError, CouponNotRedeemableError, IdempotencyKeyReusedError.
+    """
     coupon = await first(tx, select(coupons).where(coupons.c.code == code).with_for_update())
     if coupon is None or coupon.state == "available":
-        raise Problem("not-found", "Not found", 404, f"There is no coupon {code}.")
+        raise UnknownCouponError(code)
     mine = (coupons.c.customer_id == customer_id) & (coupons.c.redeem_key == key)
     used = await first(tx, select(coupons.c.code).where(mine))
     if used and used.code != code:
-        detail = f"The key {key} stands for another coupon."
-        raise Problem("key-reused", "The key was used before", 409, detail)
+        raise IdempotencyKeyReusedError(key)
     if used:
         return
-    if why := _not_redeemable(coupon, customer_id, now):
-        raise Problem("coupon-not-redeemable", "The coupon cannot be redeemed", 409, why)
+    if message := _not_redeemable(coupon, customer_id, now):
+        raise CouponNotRedeemableError(message)
     values = {"state": "redeemed", "redeem_key": key, "redeemed_at": now}
     await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
 
 
 def _not_redeemable(coupon: Row[Any], customer_id: str, now: datetime) -> str | None:
     if coupon.customer_id != customer_id:
-        return "The coupon is another customer's."
+        return "The coupon belongs to another customer."
     if coupon.state == "redeemed":
-        return "The coupon has been redeemed already."
+        return "The coupon is already redeemed."
     if coupon.state == "void":
-        return "The coupon was taken back."
+        return "The coupon was withdrawn."
     if coupon.expires_at and coupon.expires_at <= now:
         return f"The coupon expired at {coupon.expires_at:%Y-%m-%d %H:%M} UTC."
     return None

@@ -13,6 +13,7 @@ from sqlalchemy import Row, Select, func, select
 
 from referrals.domain.reasons import Reason
 from referrals.domain.states import COUNTS_TOWARD_TIERS, Decision, ReferralState, RewardState
+from referrals.errors import NotPossibleError, ReferralsError
 from referrals.store import lookups
 from referrals.store.activity.log import Scene
 from referrals.store.customers import profiles
@@ -21,7 +22,6 @@ from referrals.store.flow import responses
 from referrals.store.inbox import inbox_events
 from referrals.store.ledger import ledger
 from referrals.store.referrals import confirmation
-from referrals.store.referrals.reversals import NotPossible
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, is_due, set_reward
 from referrals.store.schema import milestones, referrals, rewards
@@ -51,7 +51,7 @@ class ProviderTask:
         return self.reward.taken_at is not None
 
 
-class NotVisibleYet(Exception):
+class NotVisibleYet(ReferralsError):
     """An earlier request may be booked, but a look-up may not see it before `delay` is over."""
 
     def __init__(self, delay: timedelta) -> None:
@@ -59,7 +59,7 @@ class NotVisibleYet(Exception):
         self.delay = delay
 
 
-class Superseded(Exception):
+class Superseded(ReferralsError):
     """A later attempt is already working on the reward."""
 
 
@@ -218,7 +218,7 @@ async def mark_failed(tx: Tx, reward_id: str, code: str, message: str, now: date
 
 
 async def command(tx: Tx, event_id: str, now: datetime) -> None:
-    """What an operator asks for one reward; done again, it changes nothing. Raises NotPossible."""
+    """What an operator asks for one reward; done again, it changes nothing. Raises NotPossibleError."""
     event = await inbox_events.claim(tx, event_id)
     if event.answer:
         return
@@ -292,7 +292,7 @@ COMMANDS = {
 
 def _require(reward: Row[Any], *states: RewardState) -> None:
     if reward.state not in states:
-        raise NotPossible(f"The reward is {reward.state}, not {' or '.join(states)}.")
+        raise NotPossibleError(f"The reward is {reward.state}, not {' or '.join(states)}.")
 
 
 async def _confirmed(tx: Tx, scene: Scene) -> bool:

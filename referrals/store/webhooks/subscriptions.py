@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, func, select
 
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.webhook_signatures import SECRET_PREFIX
+from referrals.errors import UnknownWebhookError
 from referrals.store.activity import cursor
 from referrals.store.db.ids import new_id
 from referrals.store.db.pages import Cursor, newest_first
@@ -76,7 +77,7 @@ async def create(
     actor: str,
     now: datetime,
 ) -> NewSecret:
-    """It gets what happens from now on. Raises Problem for an unknown campaign."""
+    """Subscribe a URL to what happens from now on. Raises UnknownCampaignError."""
     if campaign is not None:
         await lists.require_campaign(tx, campaign)
     webhook_id, secret = new_id("whk"), _new_secret()
@@ -156,17 +157,17 @@ async def delete(tx: Tx, webhook_id: str) -> None:
 
 
 async def require(tx: Tx, webhook_id: str) -> Row[Any]:
-    """The webhook's row, locked. Raises Problem where there is none."""
+    """Lock and return the webhook's row. Raises UnknownWebhookError."""
     row = await first(tx, locked(select(table).where(table.c.id == webhook_id)))
     if row is None:
-        raise _unknown(webhook_id)
+        raise UnknownWebhookError(webhook_id)
     return row
 
 
 async def get(tx: Tx, webhook_id: str) -> Webhook:
     row = await first(tx, _select().where(table.c.id == webhook_id))
     if row is None:
-        raise _unknown(webhook_id)
+        raise UnknownWebhookError(webhook_id)
     return _view(row)
 
 
@@ -195,10 +196,6 @@ async def list_deliveries(
 
 def _new_secret() -> str:
     return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-
-
-def _unknown(webhook_id: str) -> Exception:
-    return lists.not_found(f"There is no webhook {webhook_id}.")
 
 
 def _select() -> Select[Any]:

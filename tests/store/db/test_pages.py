@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from referrals.errors import Problem
+from referrals.errors import InvalidRequestError
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import details, lists, wallets
 from referrals.store.views import Page
@@ -66,7 +66,7 @@ async def test_a_wrong_cursor_is_a_problem_that_names_it(books: Books, name: str
     await _fill(books)
     read, _ = LISTS[name]
     async with books.store.read() as tx:
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             await read(tx, Cursor(2, after))
 
     assert [error.field for error in caught.value.errors] == ["after"]

@@ -24,6 +24,7 @@ from sqlalchemy import Row, select
 
 from referrals.domain.events import Customer
 from referrals.domain.rewards import Asset
+from referrals.errors import IdempotencyKeyReusedError, InsufficientBalanceError
 from referrals.store import Store
 from referrals.store.customers import profiles
 from referrals.store.db import database
@@ -113,7 +114,7 @@ class AnySequence(RuleBasedStateMachine):
         key = f"order-{len(self.keys)}"
         purse = self.purse(name, asset)
         if purse.held < amount:
-            assert self._spends(name, asset, amount, key) == ledger.Insufficient
+            assert self._spends(name, asset, amount, key) == InsufficientBalanceError
             return
         assert self._spends(name, asset, amount, key) is None
         purse.spend(amount)
@@ -129,7 +130,7 @@ class AnySequence(RuleBasedStateMachine):
     def spend_again(self, number: int, more: int) -> None:
         (name, key), (asset, amount) = sorted(self.keys.items())[number % len(self.keys)]
         if more:
-            assert self._spends(name, asset, amount + more, key) == ledger.KeyReused
+            assert self._spends(name, asset, amount + more, key) == IdempotencyKeyReusedError
         else:
             assert self._spends(name, asset, amount, key) is None
             self.purse(name, asset).book()
@@ -142,7 +143,7 @@ class AnySequence(RuleBasedStateMachine):
 
         try:
             self.run(redeem())
-        except (ledger.Insufficient, ledger.KeyReused) as error:
+        except (InsufficientBalanceError, IdempotencyKeyReusedError) as error:
             return type(error)
         return None
 

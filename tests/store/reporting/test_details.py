@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from referrals.errors import Problem
+from referrals.errors import UnknownAdvocateError, UnknownReferralError
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import details
 from referrals.store.reporting.summary import summarise
@@ -106,9 +106,9 @@ async def test_a_referral_comes_with_its_order_rewards_and_timeline(books: Books
 
 async def test_whoever_is_unknown_is_not_found(books: Books):
     async with books.store.read() as tx:
-        with pytest.raises(Problem, match="nobody is no advocate"):
+        with pytest.raises(UnknownAdvocateError, match="nobody is not an advocate"):
             await details.get_advocate(tx, "spring", "nobody", books.now, URL)
-        with pytest.raises(Problem, match="no referral ref_0"):
+        with pytest.raises(UnknownReferralError, match="ref_0"):
             await details.get_referral(tx, "ref_0")
 
 

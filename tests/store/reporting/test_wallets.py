@@ -2,7 +2,7 @@
 
 import pytest
 
-from referrals.errors import Problem
+from referrals.errors import UnknownCustomerError
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import wallets
 from referrals.store.views import Balance, Wallet
@@ -60,7 +60,7 @@ async def test_a_customer_who_earned_nothing_has_an_empty_wallet(books: Books):
 
 async def test_an_unknown_customer_has_no_wallet(books: Books):
     async with books.store.read() as tx:
-        with pytest.raises(Problem, match="no customer nobody"):
+        with pytest.raises(UnknownCustomerError, match="nobody"):
             await wallets.get_wallet(tx, "nobody")
-        with pytest.raises(Problem, match="no customer nobody"):
+        with pytest.raises(UnknownCustomerError, match="nobody"):
             await wallets.list_entries(tx, "nobody", Cursor())
