@@ -165,6 +165,8 @@ def _rules(resources: Resources) -> SendingRules:
     return SendingRules(
         {name: channel.reports_outcome for name, channel in resources.channels.items()},
         QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
-        FrequencyCap.parse(settings.message_cap) if settings.message_cap else None,
+        FrequencyCap.parse(settings.message_frequency_cap)
+        if settings.message_frequency_cap
+        else None,
         settings.operator_email,
     )

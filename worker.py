@@ -60,7 +60,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_resources(settings) as resources:
-        client = await connect([ReferralsPlugin(resources, sandbox=settings.sandbox)])
+        client = await connect([ReferralsPlugin(resources, sandbox=settings.workflow_sandbox)])
         if missing := await missing_search_attributes(client):
             raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
         await ensure_schedules(client)

@@ -1,18 +1,18 @@
-"""What is done about a stored event or command: most is handed to the workflow that it belongs to."""
+"""Handlers of stored events and commands. Most dispatch to the workflow of a friend or an advocate."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 from temporalio.client import Client, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError, FailureError
 
 from inbox.dispatch import Dispatcher
+from inbox.failures import as_refusal
 from referrals.clock import Clock
 from referrals.domain.links import referral_link, share_links
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, Decision, ReferralState
-from referrals.errors import NotPossibleError, NotPublishedError, RefusedError
 from referrals.store import Store, lookups
 from referrals.store.campaigns import versions
 from referrals.store.codes import clicks, shares
@@ -30,174 +30,187 @@ from workflows.advocate import AdvocateWorkflow
 from workflows.journey import JourneyWorkflow
 from workflows.referral import ReferralWorkflow
 
-REFUSALS: dict[str, type[RefusedError]] = {
-    "NotPossible": NotPossibleError,
-    "NotPublished": NotPublishedError,
-}
-"""By the type of the workflow's error."""
+FollowUp = Callable[[], Awaitable[None]]
+"""Work that remains after the transaction that stored and decided an event has committed."""
 
 
-Rest = Callable[[], Awaitable[None]]
-"""What is left to do about an event when its first transaction is committed."""
-
-
-class Handlers:
-    """Handling an event again, after a crash in the middle of it, changes nothing that was done already."""
+class EventHandlers:
+    """All handlers are idempotent: handling an event again after a crash changes nothing that was done before."""
 
     def __init__(self, store: Store, client: Client, public_url: str, clock: Clock) -> None:
         self._store = store
-        self._dispatch = Dispatcher(client)
+        self._dispatcher = Dispatcher(client)
         self._public_url = public_url
         self._clock = clock
 
-    async def handle(self, row: Row[Any], rest: Rest | None = None) -> None:
-        """All that there is to do, or the `rest` of what `begin` has begun."""
-        handler = HANDLERS.get(row.type, Handlers.convert)
+    async def handle(self, event: Row[Any], follow_up: FollowUp | None = None) -> None:
+        """Run the event's handler, or the follow-up of an event that `begin` has decided.
+
+        Raises:
+            RefusedError: The decision refuses the event or command.
+        """
+        handler = HANDLERS.get(event.type, EventHandlers.convert)
         try:
-            await (rest() if rest else handler(self, row))
+            await (follow_up() if follow_up else handler(self, event))
         except WorkflowUpdateFailedError as error:
-            if refused := _refusal(error):
-                raise refused from error
+            if refusal := as_refusal(error):
+                raise refusal from error
             raise
 
-    async def begin(self, tx: Tx, received: Received) -> Rest | None:
-        """What can be done already in the transaction that stores the event, which nobody else has seen yet."""
-        row, by_code = received.row, received.by_code
-        if row.type == "referral_signed_up":
-            return await self._signed_up(tx, row, by_code)
-        return None if row.type in HANDLERS else await self._converting(tx, row, by_code)
+    async def begin(self, tx: Tx, received: Received) -> FollowUp | None:
+        """Decide what can be decided in the transaction that stores the event. Return None if nothing can."""
+        event, resolved = received.row, received.by_code
+        if event.type == "referral_signed_up":
+            return await self._decide_sign_up(tx, event, resolved)
+        if event.type in HANDLERS:
+            return None
+        return await self._prepare_conversion(tx, event, resolved)
 
-    async def sign_up(self, row: Row[Any]) -> None:
+    async def sign_up(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
-            rest = await self._signed_up(tx, await inbox_events.claim(tx, row.id))
-        await rest()
+            follow_up = await self._decide_sign_up(tx, await inbox_events.claim(tx, event.id))
+        await follow_up()
 
-    async def _signed_up(self, tx: Tx, event: Row[Any], by_code: Row[Any] | None = None) -> Rest:
-        """Decided here. A workflow begins where SQL says that there is something to wait for, or to send."""
+    async def _decide_sign_up(
+        self, tx: Tx, event: Row[Any], resolved: Row[Any] | None = None
+    ) -> FollowUp:
+        """Decide in SQL. The follow-up starts a workflow if there is something to wait for or to send."""
         now = self._clock()
         answer = await signups.decide(tx, event, now)
-        standing = await pending_work.of_friend(tx, event.campaign_id, event.customer_id, now)
-        advocate, _ = await _referred(tx, event, by_code)
+        pending = await pending_work.of_friend(tx, event.campaign_id, event.customer_id, now)
+        advocate_id, _ = await _find_advocate(tx, event, resolved)
+        waits = pending.is_open and answer["decision"] == Decision.ACCEPTED
 
-        async def rest() -> None:
-            opened = standing.is_open and answer["decision"] == Decision.ACCEPTED
-            if not (opened or standing.has_work):
+        async def after_commit() -> None:
+            if not (waits or pending.has_work):
                 return
-            run = referral_target(event.campaign_id, event.customer_id, advocate, standing)
-            if not await self._dispatch.start(run, _idle_for(standing, now)):
-                await self._dispatch.update(run, ReferralWorkflow.sign_up, event)
+            target = referral_target(event.campaign_id, event.customer_id, advocate_id, pending)
+            if not await self._dispatcher.start(target, _start_delay(pending, now)):
+                await self._dispatcher.update(target, ReferralWorkflow.sign_up, event)
 
-        return rest
+        return after_commit
 
-    async def convert(self, row: Row[Any]) -> None:
+    async def convert(self, event: Row[Any]) -> None:
         async with self._store.read() as tx:
-            rest = await self._converting(tx, row)
-        await rest()
+            follow_up = await self._prepare_conversion(tx, event)
+        await follow_up()
 
-    async def _converting(self, tx: Tx, event: Row[Any], by_code: Row[Any] | None = None) -> Rest:
-        """A certain rejection — the code is nobody's, or the friend has converted — starts no workflow for nothing."""
-        advocate, state = await _referred(tx, event, by_code)
-        nobodys = advocate is None and bool(event.campaign_id is None or clicks.code_of(event.data))
-        over = state not in (None, ReferralState.SIGNED_UP)
-        certain = (nobodys or over) and not await _tells_rejections(tx, event.campaign_id)
+    async def _prepare_conversion(
+        self, tx: Tx, event: Row[Any], resolved: Row[Any] | None = None
+    ) -> FollowUp:
+        """Find the friend's workflow, which decides. A conversion that will be rejected needs none."""
+        advocate_id, state = await _find_advocate(tx, event, resolved)
+        has_converted = state not in (None, ReferralState.SIGNED_UP)
+        rejected = has_converted or (advocate_id is None and _names_unknown_code(event))
+        if rejected and await _rejection_has_consequences(tx, event.campaign_id):
+            rejected = False
 
-        async def rest() -> None:
-            if not (certain and await self._rejected_here(event)):
-                run = referral_target(event.campaign_id, event.customer_id, advocate)
-                await self._dispatch.update(run, ReferralWorkflow.convert, event)
+        async def after_commit() -> None:
+            if not (rejected and await self._reject_without_workflow(event)):
+                target = referral_target(event.campaign_id, event.customer_id, advocate_id)
+                await self._dispatcher.update(target, ReferralWorkflow.convert, event)
 
-        return rest
+        return after_commit
 
-    async def review(self, row: Row[Any]) -> None:
-        await self._to_friend(ReferralWorkflow.review, row)
+    async def _reject_without_workflow(self, event: Row[Any]) -> bool:
+        """Reject the conversion in SQL alone. Return False, and change nothing, if it is not rejected after all."""
+        with suppress(_NotRejected):
+            async with self._store.begin() as tx:
+                answer = await conversions.convert(tx, event.id, self._clock())
+                if answer["decision"] != Decision.REJECTED:
+                    raise _NotRejected  # rolls back
+                return True
+        return False
 
-    async def roll_back(self, row: Row[Any]) -> None:
-        await self._to_friend(ReferralWorkflow.roll_back, row)
+    async def review(self, event: Row[Any]) -> None:
+        await self._update_referral(ReferralWorkflow.review, event)
 
-    async def reward(self, row: Row[Any]) -> None:
-        if row.data["milestone"] is None:
-            await self._to_friend(ReferralWorkflow.reward, row)
+    async def roll_back(self, event: Row[Any]) -> None:
+        await self._update_referral(ReferralWorkflow.roll_back, event)
+
+    async def reward(self, event: Row[Any]) -> None:
+        if event.data["milestone"] is None:
+            await self._update_referral(ReferralWorkflow.reward, event)
         else:
-            run = advocate_target(row.campaign_id, row.customer_id)
-            await self._dispatch.update(run, AdvocateWorkflow.reward, row)
+            target = advocate_target(event.campaign_id, event.customer_id)
+            await self._dispatcher.update(target, AdvocateWorkflow.reward, event)
 
-    async def wake_journey(self, row: Row[Any]) -> None:
+    async def wake_journey(self, event: Row[Any]) -> None:
         async with self._store.read() as tx:
-            run = await runs.get(tx, row.data["run"])
-        await self._dispatch.wake(
+            run = await runs.get(tx, event.data["run"])
+        await self._dispatcher.wake(
             journey_target(run.campaign_id, run.id, runs.workflow_id(run)), JourneyWorkflow.wake
         )
         async with self._store.begin() as tx:
-            await responses.give(tx, row, Decision.ACCEPTED)
+            await responses.give(tx, event, Decision.ACCEPTED)
 
-    async def send_again(self, row: Row[Any]) -> None:
-        message = row.data["message"]
+    async def resend_message(self, event: Row[Any]) -> None:
+        message_id = event.data["message"]
         async with self._store.read() as tx:
-            customer_id = await deliveries.resuming_customer_id(tx, message)
-        run = advocate_target(row.campaign_id, customer_id)
-        await self._dispatch.update(run, AdvocateWorkflow.resend_message, row, message)
+            customer_id = await deliveries.resuming_customer_id(tx, message_id)
+        target = advocate_target(event.campaign_id, customer_id)
+        await self._dispatcher.update(target, AdvocateWorkflow.resend_message, event, message_id)
         async with self._store.begin() as tx:
-            await responses.give(tx, row, Decision.ACCEPTED)
+            await responses.give(tx, event, Decision.ACCEPTED)
 
-    async def _to_friend(self, update: Callable[..., Any], row: Row[Any]) -> None:
+    async def _update_referral(self, update: Callable[..., Any], event: Row[Any]) -> None:
         async with self._store.read() as tx:
-            advocate, _ = await _referred(tx, row)
-        run = referral_target(row.campaign_id, row.customer_id, advocate)
-        await self._dispatch.update(run, update, row)
+            advocate_id, _ = await _find_advocate(tx, event)
+        target = referral_target(event.campaign_id, event.customer_id, advocate_id)
+        await self._dispatcher.update(target, update, event)
 
-    async def share(self, row: Row[Any]) -> None:
+    async def share(self, event: Row[Any]) -> None:
         async with self._store.read() as tx:
-            owner = await lookups.owner_of(tx, row.data["code"], row.campaign_id)
-        if owner is None or row.type == "referral_link_clicked":
+            advocate_id = await lookups.owner_of(tx, event.data["code"], event.campaign_id)
+        if advocate_id is None or event.type == "referral_link_clicked":
             async with self._store.begin() as tx:
-                await shares.share(tx, row.id, self._clock())
+                await shares.share(tx, event.id, self._clock())
             return
-        run = advocate_target(row.campaign_id, owner)
-        await self._dispatch.update(run, AdvocateWorkflow.share, row)
+        target = advocate_target(event.campaign_id, advocate_id)
+        await self._dispatcher.update(target, AdvocateWorkflow.share, event)
 
-    async def order_reversed(self, row: Row[Any]) -> None:
+    async def reverse_order(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
-            found = await reversals.note(tx, row.id)
-        for referral in found:
-            run = referral_target(referral.campaign_id, referral.friend_id, referral.advocate)
-            await self._dispatch.update(run, ReferralWorkflow.reassess, row, referral.id)
+            reversed_referrals = await reversals.note(tx, event.id)
+        for referral in reversed_referrals:
+            target = referral_target(referral.campaign_id, referral.friend_id, referral.advocate)
+            await self._dispatcher.update(target, ReferralWorkflow.reassess, event, referral.id)
         async with self._store.begin() as tx:
-            await responses.give(
-                tx, row, Decision.ACCEPTED, referral_id=found[0].id if found else None
-            )
+            first_id = reversed_referrals[0].id if reversed_referrals else None
+            await responses.give(tx, event, Decision.ACCEPTED, referral_id=first_id)
 
-    async def registered(self, row: Row[Any]) -> None:
+    async def register_customer(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
             await profiles.mark_as_customer(
-                tx, row.customer_id, inbox_events.happened(row, self._clock())
+                tx, event.customer_id, inbox_events.happened(event, self._clock())
             )
-            wanted = await versions.publishing_on(tx, row.type)
-        if row.campaign_id:
-            wanted = [campaign_id for campaign_id in wanted if campaign_id == row.campaign_id]
-        for campaign_id in wanted:
+            campaign_ids = await versions.publishing_on(tx, event.type)
+        for campaign_id in campaign_ids:
+            if event.campaign_id not in (None, campaign_id):
+                continue
             try:
-                await self._publish_in(row, campaign_id)
+                await self._publish_in_campaign(event, campaign_id)
             except WorkflowUpdateFailedError as error:
-                if _refusal(error) is None:
+                if as_refusal(error) is None:
                     raise
-        await self._answer_published(row)
+        await self._save_publications(event)
 
-    async def publish_code(self, row: Row[Any]) -> None:
-        await self._publish_in(row, row.campaign_id)
-        await self._answer_published(row)
+    async def publish(self, event: Row[Any]) -> None:
+        await self._publish_in_campaign(event, event.campaign_id)
+        await self._save_publications(event)
 
-    async def _publish_in(self, row: Row[Any], campaign_id: str) -> None:
-        run = advocate_target(campaign_id, row.customer_id)
-        await self._dispatch.update(run, AdvocateWorkflow.publish, row)
+    async def _publish_in_campaign(self, event: Row[Any], campaign_id: str) -> None:
+        target = advocate_target(campaign_id, event.customer_id)
+        await self._dispatcher.update(target, AdvocateWorkflow.publish, event)
 
-    async def _answer_published(self, row: Row[Any]) -> None:
+    async def _save_publications(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
-            published = (await inbox_events.claim(tx, row.id)).data.get("published", {})
+            published = (await inbox_events.claim(tx, event.id)).data.get("published", {})
             publications = [
-                await self._publication(tx, campaign_id, row.customer_id, code)
+                await self._publication(tx, campaign_id, event.customer_id, code)
                 for campaign_id, code in published.items()
             ]
-            await responses.give(tx, row, Decision.ACCEPTED, publications=publications)
+            await responses.give(tx, event, Decision.ACCEPTED, publications=publications)
 
     async def _publication(
         self, tx: Tx, campaign_id: str, customer_id: str, code: str
@@ -212,75 +225,67 @@ class Handlers:
             "share": share_links(self._public_url, code, name),
         }
 
-    async def _rejected_here(self, row: Row[Any]) -> bool:
-        """Decide without a workflow: a guessed code starts nothing. Not, where it is no rejection after all."""
-        async with self._store.rehearse() as tx:
-            answer = await conversions.convert(tx, row.id, self._clock())
-            if answer["decision"] != Decision.REJECTED:
-                return False
-            await tx.commit()
-            return True
 
-
-HANDLERS: dict[str, Callable[[Handlers, Row[Any]], Awaitable[None]]] = {
-    "customer_registered": Handlers.registered,
-    "referral_link_shared": Handlers.share,
-    "referral_link_clicked": Handlers.share,
-    "referral_signed_up": Handlers.sign_up,
-    "order_refunded": Handlers.order_reversed,
-    "order_cancelled": Handlers.order_reversed,
-    "publish": Handlers.publish_code,
-    "approve": Handlers.review,
-    "reject": Handlers.review,
-    "roll_back": Handlers.roll_back,
-    "reward_retry": Handlers.reward,
-    "reward_resume": Handlers.reward,
-    "reward_void": Handlers.reward,
-    "reward_roll_back": Handlers.reward,
-    "reward_approve": Handlers.reward,
-    runs.WAKE: Handlers.wake_journey,
-    deliveries.RESUME_COMMAND: Handlers.send_again,
+HANDLERS: dict[str, Callable[[EventHandlers, Row[Any]], Awaitable[None]]] = {
+    "customer_registered": EventHandlers.register_customer,
+    "referral_link_shared": EventHandlers.share,
+    "referral_link_clicked": EventHandlers.share,
+    "referral_signed_up": EventHandlers.sign_up,
+    "order_refunded": EventHandlers.reverse_order,
+    "order_cancelled": EventHandlers.reverse_order,
+    "publish": EventHandlers.publish,
+    "approve": EventHandlers.review,
+    "reject": EventHandlers.review,
+    "roll_back": EventHandlers.roll_back,
+    "reward_retry": EventHandlers.reward,
+    "reward_resume": EventHandlers.reward,
+    "reward_void": EventHandlers.reward,
+    "reward_roll_back": EventHandlers.reward,
+    "reward_approve": EventHandlers.reward,
+    runs.WAKE: EventHandlers.wake_journey,
+    deliveries.RESUME_COMMAND: EventHandlers.resend_message,
 }
-"""By type of event or command; any other is a conversion."""
+"""Handlers by type of event or command. Any other type is a custom event that may convert."""
 
 
-def _idle_for(standing: PendingWork, now: datetime) -> timedelta | None:
-    """How long there is nothing to do for a workflow that begins here; what it waits for may have come already."""
-    if standing.has_work or not standing.wake_at or standing.wake_at <= now:
+class _NotRejected(Exception):
+    """The conversion is not rejected after all."""
+
+
+def _start_delay(pending: PendingWork, now: datetime) -> timedelta | None:
+    """Return how long a new workflow has nothing to do, if it has to wait at all."""
+    if pending.has_work or not pending.wake_at or pending.wake_at <= now:
         return None
-    return standing.wake_at - now
+    return pending.wake_at - now
 
 
-async def _referred(
-    tx: Tx, row: Row[Any], by_code: Row[Any] | None = None
+async def _find_advocate(
+    tx: Tx, event: Row[Any], resolved: Row[Any] | None = None
 ) -> tuple[str | None, str | None]:
-    """The customer who refers the friend, by the code or else by the referral that there is; and the live one's state.
+    """Return the customer id of the friend's advocate, and the state of the friend's live referral.
 
-    `by_code` is what the event's code told, if that is known (see `scenes.by_code`).
+    The advocate is the owner of the event's code or, without a code, of the latest referral's code. `resolved` is the
+    event's code, if it has been looked up before (see `lookups.by_code`).
     """
-    if code := clicks.code_of(row.data):
-        found = by_code or await lookups.by_code(tx, code, row.customer_id)
-        if found is None or found.id != row.campaign_id:
+    if code := clicks.code_of(event.data):
+        found = resolved or await lookups.by_code(tx, code, event.customer_id)
+        if found is None or found.id != event.campaign_id:
             return None, None
         return found.advocate, found.live_state
-    latest = await lookups.latest_referral(tx, row.campaign_id, row.customer_id)
+    latest = await lookups.latest_referral(tx, event.campaign_id, event.customer_id)
     if latest is None:
         return None, None
-    advocate = await lookups.owner_of(tx, latest.code, row.campaign_id)
-    return advocate, None if latest.state in CLOSED_WITHOUT_CONVERSION else latest.state
+    advocate_id = await lookups.owner_of(tx, latest.code, event.campaign_id)
+    return advocate_id, None if latest.state in CLOSED_WITHOUT_CONVERSION else latest.state
 
 
-async def _tells_rejections(tx: Tx, campaign_id: str | None) -> bool:
-    """Whether the friend's workflow would have something to send or tell of one."""
+def _names_unknown_code(event: Row[Any]) -> bool:
+    """Return whether an event without an advocate names a code, or belongs to no campaign."""
+    return event.campaign_id is None or bool(clicks.code_of(event.data))
+
+
+async def _rejection_has_consequences(tx: Tx, campaign_id: str | None) -> bool:
+    """Return whether a journey of the campaign reacts to rejections, which takes the friend's workflow."""
     found = await versions.in_force(tx, campaign_id) if campaign_id else None
     journeys = found.campaign.journeys if found else ()
     return any(journey.reacts_to("referral_rejected") for journey in journeys)
-
-
-def _refusal(error: WorkflowUpdateFailedError) -> RefusedError | None:
-    cause: BaseException | None = error
-    while isinstance(cause, FailureError | WorkflowUpdateFailedError):
-        if isinstance(cause, ApplicationError) and cause.type in REFUSALS:
-            return REFUSALS[cause.type](cause.message, next(iter(cause.details), None))
-        cause = cause.cause
-    return None

@@ -1,8 +1,8 @@
-"""The inbox at work: each stored event is handled once, in order for each customer, and answered or kept for later."""
+"""Processing of stored events: each once, in order for each customer; a failure leaves the event queued."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,141 +10,143 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row
-from temporalio.client import RPCError, WorkflowUpdateRPCTimeoutOrCancelledError
-from temporalio.service import RPCStatusCode
 
-from inbox.handlers import Handlers, Rest
+from inbox.failures import is_outage, root_cause
+from inbox.handlers import EventHandlers, FollowUp
 from referrals.clock import Clock
 from referrals.errors import ReferralsError, RefusedError
 from referrals.store import Store
 from referrals.store.inbox import inbox_events
 
-CUT_OFF = timedelta(minutes=1)
-"""An event that nobody answered for so long was cut off, by a crash of its API process."""
-RETRY = timedelta(seconds=5)
-DRAIN = 1.0
-"""Seconds between looks into the inbox."""
-BATCH = 500
+ABANDONED_AFTER = timedelta(minutes=1)
+"""Age at which an unprocessed event counts as abandoned by an API process that crashed."""
+OUTAGE_RETRY_DELAY = timedelta(seconds=5)
+DRAIN_INTERVAL = timedelta(seconds=1)
+MAX_BATCH_SIZE = 500
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Answered:
-    """200 with the answer, or 202: kept, and processed later."""
+class EventResponse:
+    """Response to an event or command: 200 with the decision, or 202 if it is queued."""
 
     status: int
     body: dict[str, Any]
 
+    @property
+    def is_processed(self) -> bool:
+        return self.status == 200  # noqa: PLR2004
 
-class TemporalUnavailableError(ReferralsError):
-    """Temporal or its workers do not respond."""
+
+class EventQueuedError(ReferralsError):
+    """The event cannot be processed now and stays queued."""
 
 
-class Inbox:
-    """`patience` is how long an event waits for Temporal before it is queued."""
+class EventProcessor:
+    """Has handlers process stored events.
 
-    def __init__(self, store: Store, handlers: Handlers, patience: timedelta, clock: Clock) -> None:
+    Args:
+        response_timeout: How long an event may take before it is queued.
+    """
+
+    def __init__(
+        self, store: Store, handlers: EventHandlers, response_timeout: timedelta, clock: Clock
+    ) -> None:
         self._store = store
         self._handlers = handlers
-        self._patience = patience.total_seconds()
+        self._response_timeout = response_timeout.total_seconds()
         self._clock = clock
 
     async def drain_forever(self) -> None:
-        """Process what is queued, for as long as the process lives."""
+        """Process queued events until cancelled."""
         while True:
             try:
                 await self.drain()
             except Exception:
-                log.exception("Draining the inbox failed; it goes on")
-            await asyncio.sleep(DRAIN)
+                log.exception("Draining the inbox failed; retrying")
+            await asyncio.sleep(DRAIN_INTERVAL.total_seconds())
 
     async def drain(self) -> int:
-        """Process waiting events once, in order for each customer. Returns how many were processed."""
+        """Process the queued events that are due, in order for each customer. Return how many were processed."""
         now = self._clock()
         async with self._store.read() as tx:
-            waiting = await inbox_events.waiting(tx, now, now - CUT_OFF, BATCH)
-        waiting.sort(key=_turn)
-        done = 0
-        for _, rows in groupby(waiting, key=lambda row: _turn(row)[0]):
-            for row in rows:
-                try:
-                    answered = await self.answer(row)
-                except RefusedError:
-                    continue  # marked as failed
-                if answered.status != 200:  # noqa: PLR2004
-                    break
-                done += 1
-        return done
+            queued = await inbox_events.waiting(tx, now, now - ABANDONED_AFTER, MAX_BATCH_SIZE)
+        queued.sort(key=lambda event: (_ordering_key(event), event.id))
+        count = 0
+        for _, events in groupby(queued, key=_ordering_key):
+            count += await self._drain_in_order(events)
+        return count
 
-    async def answer(
+    async def _drain_in_order(self, events: Iterable[Row[Any]]) -> int:
+        """Process one customer's events up to the first that stays queued."""
+        count = 0
+        for event in events:
+            try:
+                response = await self.process(event)
+            except RefusedError:
+                continue  # marked as failed
+            if not response.is_processed:
+                break
+            count += 1
+        return count
+
+    async def process(
         self,
-        row: Row[Any],
+        event: Row[Any],
         earlier: Sequence[Row[Any]] | None = None,
-        rest: Rest | None = None,
-    ) -> Answered:
-        """Have the event handled, or the `rest` of it, after the `earlier` ones of its customer that still wait."""
-        if row.state == "processed":
-            return Answered(200, row.answer)
-        until = asyncio.get_running_loop().time() + self._patience
+        follow_up: FollowUp | None = None,
+    ) -> EventResponse:
+        """Process an event after the `earlier` queued events of its customer.
+
+        Raises:
+            RefusedError: The decision refuses the event.
+        """
+        if event.state == "processed":
+            return EventResponse(200, event.answer)
+        deadline = asyncio.get_running_loop().time() + self._response_timeout
         if earlier is None:
             async with self._store.read() as tx:
-                earlier = await inbox_events.queued_before(tx, row)
+                earlier = await inbox_events.queued_before(tx, event)
         try:
-            for event in earlier:
+            for other in earlier:
                 with suppress(RefusedError):
-                    await self._attempt(event, until)
-            return Answered(200, await self._attempt(row, until, rest))
-        except TemporalUnavailableError:
+                    await self._attempt(other, deadline)
+            return EventResponse(200, await self._attempt(event, deadline, follow_up))
+        except EventQueuedError:
             async with self._store.begin() as tx:
-                await inbox_events.wait(tx, row.id, self._clock() + RETRY)
-            return Answered(202, {"event": row.external_id, "state": "queued"})
+                await inbox_events.wait(tx, event.id, self._clock() + OUTAGE_RETRY_DELAY)
+            return EventResponse(202, {"event": event.external_id, "state": "queued"})
 
     async def _attempt(
-        self, row: Row[Any], until: float, rest: Rest | None = None
+        self, event: Row[Any], deadline: float, follow_up: FollowUp | None = None
     ) -> dict[str, Any]:
-        """The answer. Whatever goes wrong, the event is kept: to be tried again, or parked in sight."""
+        """Handle the event and return its answer. Raises RefusedError or EventQueuedError after it has recorded the failure."""
         try:
-            async with asyncio.timeout_at(until):
-                await self._handlers.handle(row, rest)
+            async with asyncio.timeout_at(deadline):
+                await self._handlers.handle(event, follow_up)
             async with self._store.alone() as tx:
-                return await inbox_events.close(tx, row.id)
+                return await inbox_events.close(tx, event.id)
         except RefusedError as error:
             async with self._store.begin() as tx:
-                await inbox_events.park(tx, row.id, str(error))
+                await inbox_events.park(tx, event.id, str(error))
             raise
         except Exception as error:
-            now = self._clock()
-            async with self._store.begin() as tx:
-                if _is_outage(error):
-                    await inbox_events.postpone(tx, row.id, f"Temporal: {error!r}", now + RETRY)
-                else:
-                    log.warning("The event %s failed; it is tried again", row.id, exc_info=True)
-                    await inbox_events.attempt_failed(tx, row.id, repr(_root(error)), now)
-            raise TemporalUnavailableError(str(error)) from error
+            await self._record_failure(event, error)
+            raise EventQueuedError(str(error)) from error
+
+    async def _record_failure(self, event: Row[Any], error: Exception) -> None:
+        """Schedule a retry. Only a failure that is no outage counts against the event's attempts."""
+        now = self._clock()
+        async with self._store.begin() as tx:
+            if is_outage(error):
+                retry_at = now + OUTAGE_RETRY_DELAY
+                await inbox_events.postpone(tx, event.id, f"Temporal: {error!r}", retry_at)
+            else:
+                log.warning("Processing event %s failed; retrying", event.id, exc_info=error)
+                await inbox_events.attempt_failed(tx, event.id, repr(root_cause(error)), now)
 
 
-def _root(error: BaseException) -> BaseException:
-    return _root(error.__cause__) if error.__cause__ else error
-
-
-def _turn(row: Row[Any]) -> tuple[str, str]:
-    """A customer's events are processed one after another; one that is about no customer waits for none."""
-    return row.customer_id or row.id, row.id
-
-
-def _is_outage(error: Exception) -> bool:
-    """Nothing is wrong with the event: Temporal, or all its workers, are away or busy."""
-    if isinstance(error, RPCError):
-        return error.status in OUTAGE
-    return isinstance(
-        error, TimeoutError | ConnectionError | WorkflowUpdateRPCTimeoutOrCancelledError
-    )
-
-
-OUTAGE = {
-    RPCStatusCode.UNAVAILABLE,
-    RPCStatusCode.DEADLINE_EXCEEDED,
-    RPCStatusCode.CANCELLED,
-    RPCStatusCode.RESOURCE_EXHAUSTED,
-}
+def _ordering_key(event: Row[Any]) -> str:
+    """Events of one customer are processed in order; an event without a customer waits for no other."""
+    return str(event.customer_id or event.id)

@@ -1,4 +1,4 @@
-"""How events and commands come in, whichever way: stored first, then processed once, each by its workflow."""
+"""The inbox: receives events and commands, stores them first and then has them processed once."""
 
 import logging
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from sqlalchemy import Row
 from temporalio.client import Client
 
-from inbox.handlers import Handlers, Rest
-from inbox.process import Answered, Inbox
+from inbox.handlers import EventHandlers, FollowUp
+from inbox.process import EventProcessor, EventResponse
 from referrals.clock import Clock
 from referrals.domain.events import Event, FriendConverted, parse_event
 from referrals.domain.requests import PublicationRequest
@@ -35,19 +35,30 @@ from referrals.store.rewards import provider_rewards
 log = logging.getLogger(__name__)
 
 
-class Intake:
-    """`clock` tells when something is received; decisions take the time from their workflows."""
+class Inbox:
+    """Entry point of the service layer for the API and the commands.
+
+    Args:
+        clock: Gives the time of receipt. Workflows give the time of their decisions.
+    """
 
     def __init__(self, store: Store, client: Client, settings: Settings, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._handlers = Handlers(store, client, settings.public_url, clock)
-        self._inbox = Inbox(store, self._handlers, settings.answer_timeout, clock)
-        self.drain = self._inbox.drain
-        self.drain_forever = self._inbox.drain_forever
+        self._handlers = EventHandlers(store, client, settings.public_url, clock)
+        self._processor = EventProcessor(
+            store, self._handlers, settings.event_response_timeout, clock
+        )
+        self.drain = self._processor.drain
+        self.drain_forever = self._processor.drain_forever
 
-    async def event(self, raw: Any, actor: str) -> Answered:
-        """Receive one CloudEvent. Raises InvalidEventError and EventIdReusedError."""
+    async def receive(self, raw: Any, actor: str) -> EventResponse:
+        """Receive one CloudEvent.
+
+        Raises:
+            InvalidEventError: The event does not match its schema.
+            EventIdReusedError: The id is already used by another event.
+        """
         try:
             event = parse_event(raw)
         except ValidationError as error:
@@ -55,31 +66,35 @@ class Intake:
                 await receiving.check_type(tx, raw)
             raise InvalidEventError(field_errors(error)) from error
         try:
-            taken = await self._take(event, actor, begin=True)
+            stored = await self._store_event(event, actor, decide=True)
         except (InvalidEventError, EventIdReusedError):
             raise
         except Exception:
-            log.warning("Beginning with an event failed; it is stored alone", exc_info=True)
-            taken = await self._take(event, actor, begin=False)
-        return await self._inbox.answer(*taken)
+            # The event must not be lost with the decision that failed.
+            log.warning("Deciding a new event failed; storing it without a decision", exc_info=True)
+            stored = await self._store_event(event, actor, decide=False)
+        return await self._processor.process(*stored)
 
-    async def _take(
-        self, event: Event, actor: str, *, begin: bool
-    ) -> tuple[Row[Any], Sequence[Row[Any]], Rest | None]:
-        """Store the event and, unless others go first, begin with it: one transaction costs less than two.
+    async def _store_event(
+        self, event: Event, actor: str, *, decide: bool
+    ) -> tuple[Row[Any], Sequence[Row[Any]], FollowUp | None]:
+        """Store the event and decide it in the same transaction, if no other event of its customer goes first.
 
-        What fails when an event is begun with must not lose it: then it is stored alone.
+        Returns the event's row, the events that go first, and the follow-up of the decision.
         """
         now = self._clock()
         async with self._store.begin() as tx:
             received = await receiving.receive(tx, event, actor, now)
             row, is_next = received.row, received.is_next
             earlier = [] if is_next else await inbox_events.queued_before(tx, row)
-            rest = await self._handlers.begin(tx, received) if begin and is_next else None
-        return row, earlier, rest
+            begins = decide and is_next
+            follow_up = await self._handlers.begin(tx, received) if begins else None
+        return row, earlier, follow_up
 
-    async def publish(self, campaign_id: str, body: PublicationRequest, actor: str) -> Answered:
-        """Assign a code to a customer; answers with the publication."""
+    async def publish(
+        self, campaign_id: str, body: PublicationRequest, actor: str
+    ) -> EventResponse:
+        """Assign a code to a customer. The response is the publication."""
         now = self._clock()
         async with self._store.begin() as tx:
             if await versions.in_force(tx, campaign_id) is None:
@@ -94,13 +109,15 @@ class Intake:
                 campaign_id=campaign_id,
                 customer_id=customer_id,
             )
-        answered = await self._inbox.answer(row)
-        if answered.status != 200:  # noqa: PLR2004
-            return answered
-        return Answered(200, answered.body["publications"][0])
+        response = await self._processor.process(row)
+        if not response.is_processed:
+            return response
+        return EventResponse(200, response.body["publications"][0])
 
-    async def command(self, kind: str, referral_id: str, reason: str, actor: str) -> Answered:
-        """`approve`, `reject` or `roll_back` a referral."""
+    async def command_referral(
+        self, kind: str, referral_id: str, reason: str, actor: str
+    ) -> EventResponse:
+        """Run the command `approve`, `reject` or `roll_back` on a referral."""
         async with self._store.begin() as tx:
             referral = await lookups.find_referral(tx, referral_id)
             if referral is None:
@@ -114,22 +131,24 @@ class Intake:
                 campaign_id=referral.campaign_id,
                 customer_id=referral.friend_id,
             )
-        return await self._inbox.answer(row)
+        return await self._processor.process(row)
 
-    async def reward_command(self, kind: str, reward_id: str, reason: str, actor: str) -> Answered:
-        """`reward_retry`, `reward_void`, `reward_roll_back` or `reward_approve` one reward."""
+    async def command_reward(
+        self, kind: str, reward_id: str, reason: str, actor: str
+    ) -> EventResponse:
+        """Run the command `reward_retry`, `reward_void`, `reward_roll_back` or `reward_approve` on a reward."""
         async with self._store.begin() as tx:
             reward = await provider_rewards.find(tx, reward_id)
             if reward is None:
                 raise UnknownRewardError(reward_id)
-            asked = provider_rewards.about(reward, reason)
-            row = await inbox_events.command(tx, kind, actor, self._clock(), **asked)
-        return await self._inbox.answer(row)
+            command = provider_rewards.about(reward, reason)
+            row = await inbox_events.command(tx, kind, actor, self._clock(), **command)
+        return await self._processor.process(row)
 
-    async def check(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
-        """What a conversion would be answered, decided for real and then taken back."""
+    async def check_conversion(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
+        """Return the response that a conversion would get. The decision is made and then rolled back."""
         order = raw.get("order") if isinstance(raw, dict) else None
-        if isinstance(order, dict):  # a cart that is not an order yet
+        if isinstance(order, dict):  # a cart is not an order yet
             raw = raw | {"order": {"id": "check"} | order}
         data = FriendConverted.model_validate(raw)
         async with self._store.rehearse() as tx:
@@ -146,12 +165,12 @@ class Intake:
             )
             received = await receiving.receive(tx, event, actor, self._clock())
             answer = await conversions.convert(tx, received.row.id, self._clock())
-        if "discount" in answer:  # the coupon stays where it was
+        if "discount" in answer:  # the coupon is not assigned
             answer["discount"] |= {"code": None}
         return answer | {"event": None, "referral": None}
 
-    async def click(self, click_id: str, code: str, channel: str) -> None:
-        """Count a visit of the referral link."""
+    async def record_click(self, click_id: str, code: str, channel: str) -> None:
+        """Record a visit of a referral link."""
         now = self._clock()
         async with self._store.begin() as tx:
             found = await lookups.find_code(tx, code)

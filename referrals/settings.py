@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     """Of your choice: what Meta shows when the webhook is subscribed."""
     quiet_hours: QuietHoursText | None = None
     """Such as `21:00-08:00`, in the customer's time zone: messages wait until they are over."""
-    message_cap: FrequencyCapText | None = None
+    message_frequency_cap: FrequencyCapText | None = None
     """Such as `3/P1D`: no customer gets more messages within any such period, over all campaigns."""
     templates_dir: Path | None = None
     """Message templates that take precedence over the built-in ones; see docs/messages.md."""
@@ -67,9 +67,9 @@ class Settings(BaseSettings):
     """What the `webhook` steps of journeys are signed by; webhooks have secrets of their own."""
     webhooks_allow_private: bool = False
     """Whether events may go out by http, and to this machine and private networks."""
-    answer_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
+    event_response_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
     """How long an event waits for Temporal's answer before it is queued."""
-    sandbox: bool = False
+    workflow_sandbox: bool = False
     """Whether the worker runs workflows in the SDK's sandbox (the tests and replays always do)."""
     messages_per_second: float = Field(50, gt=0)
     """Limit of the queue `referrals-messages` over all workers."""

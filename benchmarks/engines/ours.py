@@ -1,4 +1,4 @@
-"""Our client process: events go through the intake, as the API's do. The worker is `worker.py`."""
+"""Our client process: events go through the inbox, as the API's do. The worker is `worker.py`."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from benchmarks import driver
 from benchmarks.book import CAMPAIGN
-from inbox.receive import Intake
+from inbox.receive import Inbox
 from referrals.clock import utc_now
 from referrals.process import keep_loaded
 from referrals.settings import Settings
@@ -25,7 +25,7 @@ class Ours:
     def __init__(self, store: Store, client: Client, settings: Settings) -> None:
         self._store = store
         self._client = client
-        self._intake = Intake(store, client, settings, utc_now)
+        self._inbox = Inbox(store, client, settings, utc_now)
 
     async def sign_up(self, number: int, advocate: int) -> None:
         data = {"code": f"CODE-{advocate}", "friend": {"id": f"friend-{number}"}}
@@ -50,7 +50,7 @@ class Ours:
 
     async def _event(self, kind: str, number: int, data: dict[str, Any]) -> None:
         event = {"specversion": "1.0", "id": f"{kind}-{number}", "source": "bench"}
-        answered = await self._intake.event(event | {"type": kind, "data": data}, "bench")
+        answered = await self._inbox.receive(event | {"type": kind, "data": data}, "bench")
         if answered.body.get("decision") not in ("accepted", "held"):
             raise RuntimeError(f"{kind} {number}: {answered.body}")
 

@@ -93,7 +93,7 @@ def settings(url: str, temporal: Temporal) -> dict[str, str]:
         "REFERRALS_DATABASE_URL": url,
         "TEMPORAL_ADDRESS": temporal.address,
         "REFERRALS_MESSAGES_PER_SECOND": "100000",
-        "REFERRALS_ANSWER_TIMEOUT": "PT2M",
+        "REFERRALS_EVENT_RESPONSE_TIMEOUT": "PT2M",
         "REFERRALS_LOG_LEVEL": "WARNING",
     }
 

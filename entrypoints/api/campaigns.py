@@ -123,7 +123,7 @@ async def check_conversion(
     campaign: CampaignId, body: FriendConverted, engine: Engine, caller: Caller
 ) -> Response:
     """What a conversion with this `data` would be answered. Changes nothing."""
-    return Json(await engine.intake.check(campaign, body, caller))
+    return Json(await engine.inbox.check_conversion(campaign, body, caller))
 
 
 @router.post("/campaigns/{campaign}/publications", responses=QUEUED | {200: {"model": Publication}})
@@ -131,7 +131,7 @@ async def publish_code(
     campaign: CampaignId, body: PublicationRequest, engine: Engine, caller: Caller
 ) -> Response:
     """Assign a code to a customer, who is an advocate from then on."""
-    answered = await engine.intake.publish(campaign, body, caller)
+    answered = await engine.inbox.publish(campaign, body, caller)
     return Json(answered.body, answered.status)
 
 

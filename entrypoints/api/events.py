@@ -19,7 +19,7 @@ from entrypoints.api.contract import (
 )
 from entrypoints.api.problems import Json, problem_of
 from entrypoints.api.resources import Caller, Engine, Resources
-from inbox.process import Answered
+from inbox.process import EventResponse
 from referrals.errors import FieldError, InvalidBatchError
 
 AT_ONCE = 20
@@ -48,7 +48,7 @@ async def take_events(
         return Json(await _batch(body, engine, caller))
     if content_type(request) == BATCH:
         raise _invalid_batch("must be a JSON array")
-    answered = await engine.intake.event(body, caller)
+    answered = await engine.inbox.receive(body, caller)
     return Json(answered.body, answered.status)
 
 
@@ -77,7 +77,7 @@ async def _batch(events: list[Any], engine: Resources, caller: str) -> list[dict
 async def _answer(event: Any, engine: Resources, caller: str) -> dict[str, Any]:
     """The answer or, with the event's id where it has one, the problem."""
     try:
-        answered: Answered = await engine.intake.event(event, caller)
+        answered: EventResponse = await engine.inbox.receive(event, caller)
     except Exception as error:
         problem = problem_of(error)
         if problem.status >= 500:  # noqa: PLR2004

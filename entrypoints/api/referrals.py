@@ -149,7 +149,7 @@ async def roll_back_referral(
 async def _command(
     engine: Resources, kind: str, referral: str, reason: str, caller: str
 ) -> Json | views.ReferralDetails:
-    answered = await engine.intake.command(kind, referral, reason, caller)
+    answered = await engine.inbox.command_referral(kind, referral, reason, caller)
     if answered.status != 200:  # noqa: PLR2004
         return Json(answered.body, answered.status)
     return await get_referral(referral, engine)
@@ -197,7 +197,7 @@ async def roll_back_reward(reward: RewardId, body: Because, engine: Engine, call
 async def _reward_command(
     engine: Resources, kind: str, reward: str, reason: str, caller: str
 ) -> Any:
-    answered = await engine.intake.reward_command(kind, reward, reason, caller)
+    answered = await engine.inbox.command_reward(kind, reward, reason, caller)
     if answered.status != 200:  # noqa: PLR2004
         return Json(answered.body, answered.status)
     async with engine.store.read() as tx:

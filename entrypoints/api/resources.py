@@ -9,7 +9,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Path, Request
 from temporalio.client import Client
 
-from inbox.receive import Intake
+from inbox.receive import Inbox
 from referrals.channels.templates import Templates
 from referrals.clock import Clock, utc_now
 from referrals.domain.event_fields import Text
@@ -27,7 +27,7 @@ class Resources:
     settings: Settings
     store: Store
     client: Client
-    intake: Intake
+    inbox: Inbox
     templates: Templates
     providers: Mapping[str, Provider] = field(default_factory=dict)
     clock: Clock = utc_now
@@ -39,10 +39,10 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     templates = Templates(settings.templates_dir)
     async with open_store(settings.database_url) as store, open_providers(settings) as providers:
         client = await connect(lazy=True)
-        intake = Intake(store, client, settings, utc_now)
-        drain = asyncio.create_task(intake.drain_forever())
+        inbox = Inbox(store, client, settings, utc_now)
+        drain = asyncio.create_task(inbox.drain_forever())
         try:
-            yield Resources(settings, store, client, intake, templates, providers)
+            yield Resources(settings, store, client, inbox, templates, providers)
         finally:
             drain.cancel()
             with suppress(asyncio.CancelledError):

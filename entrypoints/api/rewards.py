@@ -42,7 +42,7 @@ class Chosen:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def each(self, kind: str, reason: str = "") -> views.Page[views.Outcome]:
-        """Do to each what `Intake.reward_command` does to one."""
+        """Do to each what `Inbox.command_reward` does to one."""
         async with self._engine.store.scan() as tx:
             page = await lists.list_rewards(tx, self._campaign, self._cursor, **self._wanted)
         outcomes = await asyncio.gather(*(self._do(kind, row, reason) for row in page.data))
@@ -58,9 +58,9 @@ class Chosen:
     async def _command(
         self, kind: str, reward: str, reason: str
     ) -> tuple[views.OutcomeKind, str | None]:
-        intake = self._engine.intake
+        inbox = self._engine.inbox
         try:
-            answered = await intake.reward_command(kind, reward, reason, self._caller)
+            answered = await inbox.command_reward(kind, reward, reason, self._caller)
         except RefusedError as error:
             return "refused", str(error)
         return ("done" if answered.status == 200 else "queued"), None  # noqa: PLR2004

@@ -63,7 +63,7 @@ async def follow(
     if click:
         # The visitor does not wait for it, nor is stopped by its failure.
         response.background = BackgroundTask(
-            engine.intake.click, click, code, parse_share_channel(via)
+            engine.inbox.record_click, click, code, parse_share_channel(via)
         )
     return response
 

@@ -1,4 +1,4 @@
-"""The API on a real database, with an intake that needs no Temporal."""
+"""The API on a real database, with an inbox that needs no Temporal."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from entrypoints.api.main import create_app
 from entrypoints.api.resources import Resources
-from inbox.process import Answered
+from inbox.process import EventResponse
 from referrals.channels.templates import Templates
 from referrals.domain.events import parse_event
 from referrals.domain.validation_messages import field_errors
@@ -22,35 +22,37 @@ from tests.harness.campaigns import campaign
 
 
 @dataclass
-class FakeIntake:
+class FakeInbox:
     """Keeps what it is asked; events are checked as the real one checks them."""
 
     asked: list[tuple[Any, ...]] = field(default_factory=list)
-    answers: list[Answered | Exception] = field(default_factory=list)
+    answers: list[EventResponse | Exception] = field(default_factory=list)
 
-    async def event(self, raw: Any, actor: str) -> Answered:
+    async def receive(self, raw: Any, actor: str) -> EventResponse:
         try:
             event = parse_event(raw)
         except ValidationError as error:
             raise InvalidEventError(field_errors(error)) from error
         return self._answer("event", {"event": event.id, "decision": "accepted"}, event.id, actor)
 
-    async def publish(self, campaign_id: str, body: Any, actor: str) -> Answered:
+    async def publish(self, campaign_id: str, body: Any, actor: str) -> EventResponse:
         publication = {"campaign": campaign_id, "customer": body.customer.id, "code": "SPRING-1"}
         return self._answer("publish", publication, campaign_id, body.customer.id, actor)
 
-    async def command(self, kind: str, referral_id: str, reason: str, actor: str) -> Answered:
+    async def command_referral(
+        self, kind: str, referral_id: str, reason: str, actor: str
+    ) -> EventResponse:
         return self._answer(kind, {}, referral_id, reason, actor)
 
-    async def check(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
+    async def check_conversion(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
         return self._answer("check", {"decision": "accepted"}, campaign_id, raw, actor).body
 
-    async def click(self, click: str, code: str, channel: str) -> None:
+    async def record_click(self, click: str, code: str, channel: str) -> None:
         self._answer("click", {}, click, code, channel)
 
-    def _answer(self, kind: str, body: dict[str, Any], *asked: Any) -> Answered:
+    def _answer(self, kind: str, body: dict[str, Any], *asked: Any) -> EventResponse:
         self.asked.append((kind, *asked))
-        answer = self.answers.pop(0) if self.answers else Answered(200, body)
+        answer = self.answers.pop(0) if self.answers else EventResponse(200, body)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -80,7 +82,7 @@ class Api:
 
     http: httpx.AsyncClient
     books: Books
-    intake: FakeIntake
+    inbox: FakeInbox
     temporal: FakeTemporal
 
     async def get(self, path: str, **request: Any) -> httpx.Response:
@@ -100,13 +102,13 @@ def database_url(migrated_sqlite: Any, tmp_path: Any) -> str:
 
 @pytest.fixture
 async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
-    books, intake, temporal = Books(store), FakeIntake(), FakeTemporal()
+    books, inbox, temporal = Books(store), FakeInbox(), FakeTemporal()
     settings = Settings(public_url="https://go.example")
     resources: Any = Resources(
         settings,
         store,
         temporal,  # type: ignore[arg-type]
-        intake,  # type: ignore[arg-type]
+        inbox,  # type: ignore[arg-type]
         Templates(tmp_path),
         clock=lambda: books.now,
     )
@@ -116,4 +118,4 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers
     ) as http:
-        yield Api(http, books, intake, temporal)
+        yield Api(http, books, inbox, temporal)

@@ -34,7 +34,7 @@ async def test_malformed_json_is_told_where(api: Api, case: str, path: str):
     response = await api.http.request(method, path, content=body, headers=JSON)
 
     assert where in problem(response, 400, "malformed-body")["detail"]
-    assert api.intake.asked == []
+    assert api.inbox.asked == []
 
 
 async def test_an_empty_body_is_no_event(api: Api):

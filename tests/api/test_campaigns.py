@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inbox.process import Answered
+from inbox.process import EventResponse
 from tests.api.conftest import Api
 from tests.api.problems import problem
 from tests.harness.campaigns import THANKS, campaign
@@ -191,12 +191,12 @@ async def test_the_summary_has_the_numbers(api: Api):
     assert summary["revenue"] == [{"currency": "EUR", "amount": "100.00"}]
 
 
-async def test_a_check_is_the_intake_s_affair(api: Api):
+async def test_a_check_is_passed_to_the_inbox(api: Api):
     body = {"code": "SPRING-1", "friend": {"id": "fay"}, "anything": {"else": 1}}
     response = await api.http.post("/v1/campaigns/spring/check", json=body)
 
     assert response.json() == {"decision": "accepted"}
-    ((_, campaign_id, data, actor),) = api.intake.asked
+    ((_, campaign_id, data, actor),) = api.inbox.asked
     assert (campaign_id, data.friend.id, actor) == ("spring", "fay", "shop")
 
 
@@ -213,11 +213,11 @@ async def test_a_publication_is_answered(api: Api):
     )
 
     assert response.json()["code"] == "SPRING-1"
-    assert api.intake.asked == [("publish", "spring", "ada", "shop")]
+    assert api.inbox.asked == [("publish", "spring", "ada", "shop")]
 
 
 async def test_a_publication_can_be_queued(api: Api):
-    api.intake.answers = [Answered(202, {"event": "e", "state": "queued"})]
+    api.inbox.answers = [EventResponse(202, {"event": "e", "state": "queued"})]
     response = await api.http.post(
         "/v1/campaigns/spring/publications", json={"customer": {"id": "ada"}}
     )

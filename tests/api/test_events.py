@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from inbox.process import Answered
+from inbox.process import EventResponse
 from tests.api.conftest import Api
 from tests.api.problems import problem
 
@@ -50,7 +50,7 @@ async def test_a_bad_event_in_a_batch_stops_no_other(api: Api):
 
 
 async def test_an_unexpected_error_in_a_batch_stops_no_other(api: Api):
-    api.intake.answers = [RuntimeError("fay@example.com")]
+    api.inbox.answers = [RuntimeError("fay@example.com")]
     response = await api.http.post("/v1/events", json=[event("1"), event("2", friend="gil")])
 
     assert (response.json()[0]["event"], response.json()[0]["status"]) == ("1", 500)
@@ -73,7 +73,7 @@ async def test_a_batch_has_at_most_1000_events(api: Api):
     events = [event(str(number)) for number in range(1001)]
 
     problem(await api.http.post("/v1/events", json=events, headers=BATCH), 422, "invalid-batch")
-    assert api.intake.asked == []
+    assert api.inbox.asked == []
 
 
 async def test_events_of_one_friend_or_order_are_processed_in_their_order(api: Api):
@@ -87,16 +87,16 @@ async def test_events_of_one_friend_or_order_are_processed_in_their_order(api: A
     ]
     events[0]["data"]["code"] = "SPRING-1"
     done: list[str] = []
-    real = api.intake.event
+    real = api.inbox.receive
 
-    async def slow(raw: Any, actor: str) -> Answered:
+    async def slow(raw: Any, actor: str) -> EventResponse:
         for _ in range({"sign-up": 30, "order": 20, "other": 10, "refund": 0}[raw["id"]]):
             await asyncio.sleep(0)
         answered = await real(raw, actor)
         done.append(raw["id"])
         return answered
 
-    api.intake.event = slow  # type: ignore[method-assign]
+    api.inbox.receive = slow  # type: ignore[method-assign]
     await api.http.post("/v1/events", json=events, headers=BATCH)
 
     assert done == ["other", "sign-up", "order", "refund"]

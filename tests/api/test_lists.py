@@ -171,7 +171,7 @@ async def test_what_an_operator_does_to_a_referral_answers_with_it(
     response = await api.http.post(f"/v1/referrals/{referral}/{action}", json=body)
 
     assert response.json()["id"] == referral
-    assert api.intake.asked == [(kind, referral, reason, "shop")]
+    assert api.inbox.asked == [(kind, referral, reason, "shop")]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_what_is_refused_or_taken_back_needs_a_reason(api: Api, action: st
 
     errors = problem(response, 422, "invalid-request")["errors"]
     assert [error["field"] for error in errors] == ["reason"]
-    assert api.intake.asked == []
+    assert api.inbox.asked == []
 
 
 async def _fill(api: Api) -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from inbox.process import Answered
+from inbox.process import EventResponse
 from referrals.errors import EventIdReusedError, NotPossibleError
 from referrals.store import api_keys
 from tests.api.conftest import Api
@@ -42,7 +42,7 @@ async def test_a_revoked_key_is_not_valid(api: Api):
 async def test_the_caller_is_the_key_s_name(api: Api):
     await api.http.post("/v1/events", json=EVENT)
 
-    assert api.intake.asked == [("event", "order-7781", "shop")]
+    assert api.inbox.asked == [("event", "order-7781", "shop")]
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/", "/v1", "/v1/campaigns/spring/nothing"])
@@ -145,21 +145,21 @@ async def test_a_body_that_is_missing_is_told_so(api: Api):
 
 
 async def test_a_used_id_is_a_conflict(api: Api):
-    api.intake.answers = [EventIdReusedError("order-7781")]
+    api.inbox.answers = [EventIdReusedError("order-7781")]
     found = problem(await api.http.post("/v1/events", json=EVENT), 409, "event-id-reused")
 
     assert [error["field"] for error in found["errors"]] == ["id"]
 
 
 async def test_a_problem_of_the_engine_is_told_as_it_is(api: Api):
-    api.intake.answers = [NotPossibleError("It is closed.")]
+    api.inbox.answers = [NotPossibleError("It is closed.")]
     found = problem(await api.http.post("/v1/referrals/ref_1/approve"), 409, "not-possible")
 
     assert (found["title"], found["detail"]) == ("Not possible", "It is closed.")
 
 
 async def test_an_unexpected_error_tells_nothing_of_itself(api: Api):
-    api.intake.answers = [RuntimeError("fay@example.com")]
+    api.inbox.answers = [RuntimeError("fay@example.com")]
     response = await api.http.post("/v1/events", json=EVENT)
 
     problem(response, 500, "internal")
@@ -167,7 +167,7 @@ async def test_an_unexpected_error_tells_nothing_of_itself(api: Api):
 
 
 async def test_what_temporal_cannot_answer_in_time_is_queued(api: Api):
-    api.intake.answers = [Answered(202, {"event": "order-7781", "state": "queued"})]
+    api.inbox.answers = [EventResponse(202, {"event": "order-7781", "state": "queued"})]
     response = await api.http.post("/v1/events", json=EVENT)
 
     assert (response.status_code, response.json()["state"]) == (202, "queued")
@@ -214,12 +214,12 @@ async def test_a_request_that_a_stopping_server_cuts_off_is_to_be_sent_again(
 ):
     reached = asyncio.Event()
 
-    async def slow(*_: object) -> Answered:
+    async def slow(*_: object) -> EventResponse:
         reached.set()
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr(api.intake, "event", slow)
+    monkeypatch.setattr(api.inbox, "receive", slow)
     request = asyncio.create_task(api.http.post("/v1/events", json=EVENT))
     await reached.wait()
     request.cancel()

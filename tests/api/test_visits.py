@@ -16,7 +16,7 @@ async def test_a_referral_link_leads_to_the_landing_page_with_the_code(api: Api)
     response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
 
     assert response.status_code == 302
-    ((_, click, *asked),) = api.intake.asked
+    ((_, click, *asked),) = api.inbox.asked
     assert asked == [code, "link"]
     location = f"https://shop.example/welcome?code={code}&click={click}"
     assert response.headers["location"] == location
@@ -30,7 +30,7 @@ async def test_the_landing_page_keeps_its_own_parameters(api: Api):
     code = await api.books.publish("spring", "ada")
     location = (await api.get(f"/r/{code}")).headers["location"]
 
-    ((_, click, *_),) = api.intake.asked
+    ((_, click, *_),) = api.inbox.asked
     kept = "https://shop.example/welcome?utm_source=friend"
     assert location == f"{kept}&code={code}&click={click}#top"
 
@@ -39,7 +39,7 @@ async def test_every_click_has_an_id_of_its_own(api: Api):
     code = await api.books.publish("spring", "ada")
     for _ in range(3):
         await api.get(f"/r/{code}")
-    clicks = {click for _, click, *_ in api.intake.asked}
+    clicks = {click for _, click, *_ in api.inbox.asked}
 
     assert len(clicks) == 3
     assert all(click.startswith("clk_") and click.endswith(code) for click in clicks)
@@ -61,7 +61,7 @@ async def test_a_click_is_counted_for_the_channel_that_the_link_names(
     code = await api.books.publish("spring", "ada")
     await api.get(f"/r/{code}?via={via}")
 
-    assert [asked[-1] for asked in api.intake.asked] == [channel]
+    assert [asked[-1] for asked in api.inbox.asked] == [channel]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ async def test_who_only_previews_the_link_is_sent_on_and_not_counted(
     response = await api.get(f"/r/{code}", headers=headers)
 
     assert response.headers["location"] == f"https://shop.example/welcome?code={code}"
-    assert api.intake.asked == []
+    assert api.inbox.asked == []
 
 
 async def test_a_browser_inside_of_an_app_is_a_visitor(api: Api):
@@ -91,12 +91,12 @@ async def test_a_browser_inside_of_an_app_is_a_visitor(api: Api):
     agent = "Mozilla/5.0 (iPhone) AppleWebKit/605.1 Mobile/15E148 [FBAN/FBIOS;FBAV/450.0] Twitter"
     await api.get(f"/r/{code}", headers={"user-agent": agent})
 
-    assert len(api.intake.asked) == 1
+    assert len(api.inbox.asked) == 1
 
 
 async def test_a_click_that_cannot_be_counted_stops_no_visitor(api: Api):
     code = await api.books.publish("spring", "ada")
-    api.intake.answers = [RuntimeError("the database is busy")]
+    api.inbox.answers = [RuntimeError("the database is busy")]
 
     assert (await api.get(f"/r/{code}")).status_code == 302
 
@@ -113,7 +113,7 @@ async def test_without_a_landing_page_the_code_is_shown_for_the_checkout(api: Ap
     assert code in response.text
     assert "checkout" in response.text
     assert "Spring &lt;b&gt;&amp; friends&lt;/b&gt;" in response.text
-    assert [asked[2:] for asked in api.intake.asked] == [(code, "link")]
+    assert [asked[2:] for asked in api.inbox.asked] == [(code, "link")]
 
 
 @pytest.mark.parametrize("landing_url", [None, "https://shop.example/welcome"])
@@ -122,7 +122,7 @@ async def test_a_look_at_the_head_of_a_link_is_no_click(api: Api, landing_url: s
     code = await api.books.publish("spring", "ada")
     head = await api.http.head(f"/r/{code}")
 
-    assert api.intake.asked == []
+    assert api.inbox.asked == []
     seen = await api.get(f"/r/{code}", headers={"purpose": "prefetch"})
     assert (head.status_code, head.headers) == (seen.status_code, seen.headers)
     assert (await api.http.head("/r/UNKNOWN-1")).status_code == 404
@@ -135,7 +135,7 @@ async def test_an_unknown_link_is_a_page_that_says_so(api: Api, code: str):
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/plain")
     assert "not known" in response.text
-    assert api.intake.asked == []
+    assert api.inbox.asked == []
 
 
 async def test_the_process_is_live(api: Api):

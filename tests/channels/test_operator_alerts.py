@@ -82,7 +82,7 @@ async def test_without_an_address_or_a_mail_server_the_operator_is_told_by_the_l
 
 @sqlite
 async def test_quiet_hours_and_the_cap_are_for_customers(database_url: str, mailbox: Mailbox):
-    night = settings(mailbox, quiet_hours="00:00-23:59", message_cap="1/P1D")
+    night = settings(mailbox, quiet_hours="00:00-23:59", message_frequency_cap="1/P1D")
     async with open_world(database_url, **night) as world:
         rewards = {"friend": COUPON, "tiers": [EACH | {"reward": COUPON}]}
         await fays_coupon_fails(world, rewards=rewards)

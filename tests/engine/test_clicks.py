@@ -22,7 +22,7 @@ async def test_who_follows_a_shared_link_and_signs_up_with_what_it_gave_is_seen_
     await world.apply(campaign())
     await world.publish("spring", "ada")
     settings, client = world.resources.settings, world.client
-    api = Resources(settings, world.store, client, world.intake, Templates(), clock=world.now)
+    api = Resources(settings, world.store, client, world.inbox, Templates(), clock=world.now)
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
     transport = httpx.ASGITransport(create_app(api))
     async with httpx.AsyncClient(transport=transport, headers=headers) as http:
@@ -103,7 +103,7 @@ async def test_a_click_that_is_counted_twice_is_one(world: World):
     code = await world.publish("spring", "ada")
     click = await world.click(code)
 
-    await world.intake.click(click, code, "link")
+    await world.inbox.record_click(click, code, "link")
 
     assert (await world.activity()).count("referral_link_clicked") == 1
 
@@ -113,7 +113,7 @@ async def test_a_check_takes_a_click_and_leaves_it(world: World):
     click = await world.click(await world.publish("spring", "ada"))
     cart = {"friend": {"id": "fay"}, "click": click, "order": {"amount": "9.00", "currency": "EUR"}}
 
-    checked = await world.intake.check("spring", cart, "shop")
+    checked = await world.inbox.check_conversion("spring", cart, "shop")
 
     assert checked["decision"] == "accepted"
     assert await world.activity() == ["code_published", "referral_link_clicked"]

@@ -205,7 +205,9 @@ async def test_a_check_is_not_taken_for_an_event_that_is_called_check(world: Wor
     code = await world.publish("spring", "ada")
     await world.convert(code, "fay", id="check", source="check")
 
-    answer = await world.intake.check("spring", {"code": code, "friend": {"id": "fay"}}, "shop")
+    answer = await world.inbox.check_conversion(
+        "spring", {"code": code, "friend": {"id": "fay"}}, "shop"
+    )
 
     assert answer["reason"]["code"] == "already_referred"
 

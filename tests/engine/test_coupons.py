@@ -29,7 +29,7 @@ def giving(friend: dict[str, Any], **parts: Any) -> dict[str, Any]:
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """A storm on a busy machine may take its time: what is queued by a time-out is not what these tests ask about."""
-    async with open_world(database_url, answer_timeout=timedelta(minutes=1)) as opened:
+    async with open_world(database_url, event_response_timeout=timedelta(minutes=1)) as opened:
         yield opened
 
 
@@ -40,7 +40,7 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
         world.resources.settings,
         world.store,
         world.client,
-        world.intake,
+        world.inbox,
         Templates(),
         clock=world.now,
     )
@@ -86,7 +86,7 @@ async def test_a_storm_on_a_small_pool_loses_nobody(world: World, http: httpx.As
     assert (await http.get(POOL)).json() == {"available": 0, "issued": 20, "redeemed": 0, "void": 0}
 
     assert await fill(http, [f"W-{n}" for n in range(20, 50)]) == {"imported": 30, "errors": []}
-    await world.intake.drain()
+    await world.inbox.drain()
 
     assert (await http.get(POOL)).json() == {"available": 0, "issued": 50, "redeemed": 0, "void": 0}
     given = await world.all(schema.coupons)
@@ -114,7 +114,7 @@ async def test_an_empty_pool_parks_in_sight_and_an_import_ends_the_waiting(
 
     await fill(http, ["W-1"])
     await fill(http, ["W-2"])
-    await world.intake.drain()
+    await world.inbox.drain()
 
     await world.until_state(answer["referral"], "rewarded")
     await world.until_closed(run)
@@ -136,7 +136,7 @@ async def test_codes_that_come_in_the_middle_of_it_leave_nobody_waiting(
         *(fill(http, [f"W-{n}-{m}" for m in range(5)]) for n in range(4)),
         *(http.post("/v1/campaigns/spring/check", json=cart) for _ in range(10)),
     )
-    await world.intake.drain()
+    await world.inbox.drain()
 
     pool = (await http.get(POOL)).json()
     assert pool == {"available": 0, "issued": 20, "redeemed": 0, "void": 0}
@@ -153,7 +153,7 @@ async def test_an_import_into_another_pool_or_campaign_wakes_nobody(
     await fill(http, ["A-1"], "/v1/campaigns/spring/coupons/other")
     await fill(http, ["A-2"], "/v1/campaigns/autumn/coupons/welcome")
 
-    assert await world.intake.drain() == 0
+    assert await world.inbox.drain() == 0
     assert (await reward_of(world, "fay")).state == "failed"
 
 
@@ -178,7 +178,7 @@ async def test_a_roll_back_of_a_parked_coupon_voids_it(world: World, http: httpx
     await world.roll_back(answer["referral"])
     await fill(http, ["W-1"])
 
-    assert await world.intake.drain() == 0
+    assert await world.inbox.drain() == 0
     assert (await reward_of(world, "fay")).state == "voided"
     await world.until_closed(await world.referral_run("spring", "fay"))
 
@@ -191,7 +191,7 @@ async def test_a_milestone_s_coupon_waits_for_its_pool(world: World, http: httpx
     assert (await reward_of(world, "ada")).state == "failed"
 
     await fill(http, ["W-1"])
-    await world.intake.drain()
+    await world.inbox.drain()
 
     assert (await reward_of(world, "ada")).state == "granted"
 

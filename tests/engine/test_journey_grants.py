@@ -80,7 +80,7 @@ async def test_a_grant_that_is_reached_in_the_hold_is_due_when_the_hold_is_over(
     answer = await world.convert(code, "fay")
     await world.sleep(days=2, minutes=1)
     await until_given(world, "pending")
-    assert await world.intake.drain() == 1
+    assert await world.inbox.drain() == 1
 
     await world.sleep(days=12)
     await world.until_state(answer["referral"], "rewarded")
@@ -103,7 +103,7 @@ async def test_a_grant_after_a_wait_is_given_then_and_its_news_goes_out(world: W
     await until_states(world, "done")
 
     assert await world.balance("ada") == 120
-    await world.intake.drain()
+    await world.inbox.drain()
     await world.booked()
     assert [template for template, _, state in await world.messages() if state == "sent"] == [
         "reward_granted"
@@ -137,7 +137,7 @@ async def test_another_provider_s_grant_after_a_wait_is_booked_once_by_the_refer
     await until_given(world, "pending")
 
     for _ in range(2):
-        await world.intake.drain()
+        await world.inbox.drain()
     await world.pass_minutes(10)
     await until_given(world, "granted")
 
@@ -172,11 +172,11 @@ async def test_another_provider_s_milestone_grant_after_a_wait_is_booked_by_the_
     vendor.faults = [("before", PermanentError("blocked", "Blocked."))]
     await world.sleep(days=3, minutes=1)
     await until_states(world, "done")
-    await world.intake.drain()
+    await world.inbox.drain()
     await until_given(world, "failed")
 
     (reward,) = await given(world)
-    await world.intake.reward_command("reward_retry", reward.id, "", "operator")
+    await world.inbox.command_reward("reward_retry", reward.id, "", "operator")
     await until_given(world, "granted")
     assert list(vendor.books.values()) == [20]
 
@@ -252,7 +252,7 @@ async def test_a_milestone_grant_after_a_wait_is_given_then(world: World):
     await until_given(world, "granted")
 
     assert await world.balance("ada") == 1020
-    assert await world.intake.drain() == 1
+    assert await world.inbox.drain() == 1
 
 
 @sqlite
@@ -300,10 +300,10 @@ async def test_a_grant_waits_for_its_approval_as_other_rewards_do(world: World):
     await until_at(world, 0)
     await world.sleep(days=3, minutes=1)
     await until_given(world, "pending")
-    await world.intake.drain()
+    await world.inbox.drain()
 
     for reward in await world.all(schema.rewards):
-        await world.intake.reward_command("reward_approve", reward.id, "", "operator")
+        await world.inbox.command_reward("reward_approve", reward.id, "", "operator")
 
     assert await world.balance("ada") == 120
     await world.until_state(answer["referral"], "rewarded")
@@ -337,14 +337,14 @@ async def test_a_paused_campaign_grants_when_it_goes_on_and_an_archived_one_neve
     await until_states(world, "held")
     assert await given(world) == []
     await world.set_state("spring", "running")
-    await world.intake.drain()
+    await world.inbox.drain()
     await until_given(world, "granted")
 
     await world.convert(code, "gus")
     await until_states(world, "done", "running")
     await world.set_state("spring", "archived")
     await world.sleep(days=4)
-    await world.intake.drain()
+    await world.inbox.drain()
 
     await until_given(world, "granted")
 

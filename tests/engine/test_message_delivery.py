@@ -87,12 +87,12 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
         failed = MessageStatus(None, row.reference, "failed", world.now(), "refused", "c", "s.")
         async with world.store.begin() as tx:
             await deliveries.record_status(tx, "whatsapp", failed, world.now())
-        assert await world.intake.drain() == 1
+        assert await world.inbox.drain() == 1
 
         assert (
             await until_message(world, state="sent", channel="email")
         ).sender_id == row.advocate_id
-        assert await world.intake.drain() == 0
+        assert await world.inbox.drain() == 0
         assert (len(whatsapp.taken), len(email.taken)) == (1, 1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from inbox.receive import Intake
+from inbox.receive import Inbox
 from referrals.errors import NotPossibleError
 from referrals.store import schema
 from referrals.store.flow import responses
@@ -28,11 +28,11 @@ RETRY = timedelta(seconds=6)
 @asynccontextmanager
 async def temporal_away(world: World) -> AsyncIterator[None]:
     """Events come in as ever, but at the address of Temporal nobody answers."""
-    reachable = world.intake
+    reachable = world.inbox
     client = await Client.connect("127.0.0.1:1", lazy=True)
-    world.intake = Intake(world.store, client, world.resources.settings, world.now)
+    world.inbox = Inbox(world.store, client, world.resources.settings, world.now)
     yield
-    world.intake = reachable
+    world.inbox = reachable
 
 
 def conversion(code: str, friend: str = "fay") -> dict[str, Any]:
@@ -66,7 +66,9 @@ async def states(world: World) -> list[str]:
 
 
 async def test_an_event_is_queued_and_processed_once_when_workers_are_back(database_url: str):
-    async with open_world(database_url, work=False, answer_timeout=timedelta(seconds=1)) as world:
+    async with open_world(
+        database_url, work=False, event_response_timeout=timedelta(seconds=1)
+    ) as world:
         async with working(world.client):
             await world.apply(campaign())
             code = await world.publish("spring", "ada")
@@ -77,7 +79,7 @@ async def test_an_event_is_queued_and_processed_once_when_workers_are_back(datab
         assert not await world.all(schema.referrals)
         async with working(world.client):
             world.skipped += RETRY
-            assert [await world.intake.drain(), await world.intake.drain()] == [1, 0]
+            assert [await world.inbox.drain(), await world.inbox.drain()] == [1, 0]
             repeat = await world.send("referral_converted", conversion(code), id="e-1")
         assert (repeat.status, repeat.body["decision"]) == (200, "accepted")
         assert (await world.balance("ada"), await world.balance("fay")) == (100, 50)
@@ -95,7 +97,7 @@ async def test_the_events_of_a_friend_are_processed_in_their_order_when_temporal
     assert await states(world) == ["queued"] * 3
 
     world.skipped += RETRY
-    assert await world.intake.drain() == 3
+    assert await world.inbox.drain() == 3
 
     happened = [kind for kind in await world.activity() if kind.startswith("referral_")]
     assert happened.index("referral_signed_up") < happened.index("referral_converted")
@@ -126,7 +128,7 @@ async def test_an_event_that_waited_is_judged_by_when_it_was_received(world: Wor
         await world.send("referral_converted", conversion(code), id="e-1")
 
     await world.sleep(hours=2)
-    assert await world.intake.drain() == 1
+    assert await world.inbox.drain() == 1
 
     answer = await world.send("referral_converted", conversion(code), id="e-1")
     assert answer.body["decision"] == "accepted"
@@ -138,7 +140,7 @@ async def test_what_cannot_be_done_does_not_hold_up_what_comes_after_it(world: W
     code = await world.publish("spring", "ada")
     referral = (await world.sign_up(code, "fay"))["referral"]
     async with temporal_away(world):
-        queued = await world.intake.command("roll_back", referral, "Too early", "operator")
+        queued = await world.inbox.command_referral("roll_back", referral, "Too early", "operator")
     assert queued.status == 202
 
     answer = await world.convert(code, "fay")
@@ -155,12 +157,12 @@ async def test_the_drain_goes_on_after_what_cannot_be_done(world: World):
     code = await world.publish("spring", "ada")
     referral = (await world.sign_up(code, "fay"))["referral"]
     async with temporal_away(world):
-        await world.intake.command("roll_back", referral, "Too early", "operator")
+        await world.inbox.command_referral("roll_back", referral, "Too early", "operator")
         await world.send("referral_converted", conversion(code))
         await world.send("referral_converted", conversion(code, "gus"))
 
     world.skipped += RETRY
-    assert await world.intake.drain() == 2
+    assert await world.inbox.drain() == 2
 
     assert await world.balance("ada") == 200
 
@@ -193,7 +195,7 @@ async def test_an_event_that_fails_is_tried_again_and_holds_up_no_other_order(
     assert (failed.state, failed.attempts) == ("queued", 1)
     assert "broken" in failed.error
     world.skipped += RETRY
-    assert await world.intake.drain() == 1
+    assert await world.inbox.drain() == 1
     assert (await world.balance("fay"), await world.balance("ada")) == (0, 0)
 
 
@@ -210,7 +212,7 @@ async def test_an_event_that_always_fails_is_parked_in_the_end_with_its_error(
     await world.send("referral_converted", conversion(code))
     for _ in range(3):
         world.skipped += timedelta(minutes=1)
-        await world.intake.drain()
+        await world.inbox.drain()
 
     sign_up, converting = (row for row in await world.all(schema.events) if row.type != "publish")
     assert (sign_up.state, sign_up.attempts) == ("failed", 3)
@@ -232,7 +234,7 @@ async def test_an_event_that_meets_a_bug_is_kept_and_the_drain_goes_on(
         assert queued.status == 202
 
     world.skipped += RETRY
-    await world.intake.drain()
+    await world.inbox.drain()
 
     assert await world.balance("gus") == 0
     first, second = await world.all(schema.events, type="order_refunded")

@@ -87,7 +87,7 @@ async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vend
     await world.until(lambda: _are(world, ["failed", "granted"]))
     (failed,) = await world.all(schema.rewards, state="failed")
 
-    await world.intake.reward_command("reward_retry", failed.id, "", "operator")
+    await world.inbox.command_reward("reward_retry", failed.id, "", "operator")
 
     await world.until_state(answer["referral"], "rewarded")
     assert sorted(vendor.books.values()) == [50, 100]
@@ -103,7 +103,7 @@ async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, ven
     await world.until(lambda: _are(world, ["failed", "failed"]))
 
     for reward in await world.all(schema.rewards):
-        await world.intake.reward_command("reward_void", reward.id, "They left", "operator")
+        await world.inbox.command_reward("reward_void", reward.id, "They left", "operator")
 
     assert vendor.books == {}
     await world.until_state(answer["referral"], "rewarded")
@@ -162,7 +162,7 @@ async def test_a_reward_waits_for_its_approval(world: World, vendor: Vendor):
     assert vendor.books == {}
 
     for reward in await world.all(schema.rewards):
-        await world.intake.reward_command("reward_approve", reward.id, "", "operator")
+        await world.inbox.command_reward("reward_approve", reward.id, "", "operator")
 
     await world.until_state(answer["referral"], "rewarded")
     assert sorted(vendor.books.values()) == [50, 100]

@@ -23,7 +23,7 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     of = world.resources
     app = create_app(
         Resources(
-            of.settings, world.store, world.client, world.intake, of.templates, clock=world.now
+            of.settings, world.store, world.client, world.inbox, of.templates, clock=world.now
         )
     )
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'operator')}"}

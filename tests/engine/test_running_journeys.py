@@ -39,7 +39,7 @@ async def test_a_paused_campaign_holds_what_wakes_and_an_activated_one_lets_it_g
     await until_states(world, "held")
     assert await sent(world) == []
     await world.set_state("spring", "running")
-    await world.intake.drain()
+    await world.inbox.drain()
     await until_states(world, "done")
 
     assert await sent(world) == ["nudge_friend"]
@@ -63,7 +63,7 @@ async def test_held_runs_are_woken_one_after_another(world: World):
     gaps = {later - earlier for earlier, later in itertools.pairwise(times)}
     assert gaps == {timedelta(seconds=1 / runs.RESUMED_PER_SECOND)}
     await world.sleep(seconds=10)
-    assert await world.intake.drain() == 25
+    assert await world.inbox.drain() == 25
     await until_states(world, *["done"] * 25)
     assert await sent(world) == ["nudge_friend"] * 25
 
@@ -105,7 +105,7 @@ async def test_archiving_ends_the_journeys(world: World):
     await world.set_state("spring", "archived")
 
     assert await states(world) == ["exited"]
-    await world.intake.drain()
+    await world.inbox.drain()
     await world.until_closed(await workflow(world))
     await world.apply(with_journey({"wait": "P1D"}, THANK))
     await world.sleep(days=41)

@@ -96,7 +96,7 @@ async def test_a_parked_grant_that_may_be_booked_is_looked_for_before_it_is_void
     await until(world, "failed")
     vendor.down = None
 
-    await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
+    await world.inbox.command_reward("reward_void", (await reward(world)).id, "Gone", "operator")
     await world.pass_minutes(60)
 
     await until(world, "rolled_back")
@@ -111,9 +111,9 @@ async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, ven
     await world.pass_minutes(60)
     await until(world, "failed")
 
-    await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
+    await world.inbox.command_reward("reward_void", (await reward(world)).id, "Gone", "operator")
     await until(world, "failed")
-    await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
+    await world.inbox.command_reward("reward_void", (await reward(world)).id, "Gone", "operator")
 
     await until(world, "voided")
 
@@ -170,7 +170,7 @@ async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: 
     assert (await reward(world)).error_code == "rejected"
 
     vendor.prompt = True
-    await world.intake.reward_command("reward_retry", (await reward(world)).id, "", "operator")
+    await world.inbox.command_reward("reward_retry", (await reward(world)).id, "", "operator")
 
     await until(world, "granted")
     assert list(vendor.books.values()) == [50]
@@ -217,7 +217,7 @@ async def test_a_roll_back_that_is_refused_for_good_can_be_given_up_and_is_owed(
     await world.roll_back(referral)
     await until(world, "failed")
 
-    await world.intake.reward_command("reward_void", (await reward(world)).id, "Gone", "operator")
+    await world.inbox.command_reward("reward_void", (await reward(world)).id, "Gone", "operator")
 
     await until(world, "rolled_back")
     assert await world.balance("fay", "owed") == -50

@@ -87,7 +87,7 @@ async def converted(database_url: str, graph: FakeGraph) -> AsyncIterator[Scene]
             await world.convert(await world.publish("spring", "ada"), "fay")
             found = world.resources
             resources: Any = Resources(
-                found.settings, world.store, world.client, world.intake, found.templates
+                found.settings, world.store, world.client, world.inbox, found.templates
             )
             transport = httpx.ASGITransport(create_app(replace(resources, clock=world.now)))
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
@@ -133,7 +133,7 @@ async def test_a_failure_that_is_told_later_takes_the_next_channel(
         await scene.until(state="sent", channel="whatsapp")
         failed = hook(status(graph.sent[0], "failed", scene.world.now(), 131026))
         await scene.hear(failed)
-        await scene.world.intake.drain()
+        await scene.world.inbox.drain()
         await scene.hear(failed)
 
         await scene.until(state="sent", channel="email")

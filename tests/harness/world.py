@@ -17,8 +17,8 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from inbox.process import Answered
-from inbox.receive import Intake
+from inbox.process import EventResponse
+from inbox.receive import Inbox
 from plugin import ReferralsPlugin, Resources, open_resources
 from referrals.channels import Channel
 from referrals.domain.campaign import Campaign
@@ -46,7 +46,7 @@ class World:
         self.resources = replace(resources, clock=self.now)
         self.store = resources.store
         self.client: Client = env.client
-        self.intake = Intake(self.store, self.client, resources.settings, self.now)
+        self.inbox = Inbox(self.store, self.client, resources.settings, self.now)
         self._ids = itertools.count(1)
 
     def now(self) -> datetime:
@@ -76,12 +76,12 @@ class World:
     async def publish(self, campaign: str, customer: str, **body: Any) -> str:
         """Publish a code to a customer; returns the code."""
         request = PublicationRequest.model_validate({"customer": {"id": customer}, **body})
-        answered = await self.intake.publish(campaign, request, "shop")
+        answered = await self.inbox.publish(campaign, request, "shop")
         return str(answered.body["code"])
 
-    async def send(self, kind: str, data: dict[str, Any], **envelope: Any) -> Answered:
+    async def send(self, kind: str, data: dict[str, Any], **envelope: Any) -> EventResponse:
         event = {"specversion": "1.0", "id": f"event-{next(self._ids)}", "source": "shop"}
-        return await self.intake.event(event | envelope | {"type": kind, "data": data}, "shop")
+        return await self.inbox.receive(event | envelope | {"type": kind, "data": data}, "shop")
 
     async def event(self, kind: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
         """Send an event and take its answer, which must be there at once."""
@@ -96,7 +96,7 @@ class World:
     async def click(self, code: str, channel: str = "link") -> str:
         """Follow the referral link; returns the click's id."""
         click = clicks.new_click(code)
-        await self.intake.click(click, code, channel)
+        await self.inbox.record_click(click, code, channel)
         return click
 
     async def convert(
@@ -138,7 +138,7 @@ class World:
 
     async def command(self, kind: str, referral: str, reason: str = "By hand") -> dict[str, Any]:
         """What an operator asks for: `approve`, `reject` or `roll_back`."""
-        return (await self.intake.command(kind, referral, reason, "operator")).body
+        return (await self.inbox.command_referral(kind, referral, reason, "operator")).body
 
     async def balance(self, customer: str, kind: str = "wallet", unit: str = "points") -> int:
         """Credits less debits of one of the customer's accounts."""
@@ -261,7 +261,7 @@ async def open_world(
 ) -> AsyncIterator[World]:
     """An engine on a migrated database; it ends with the block. Without `work` there is no worker."""
     # Patient: on a busy machine a decision that is slow is still one.
-    settings = Settings(database_url=database_url, **{"answer_timeout": PATIENCE} | options)
+    settings = Settings(database_url=database_url, **{"event_response_timeout": PATIENCE} | options)
     async with open_resources(settings) as resources:
         env = await WorkflowEnvironment.start_time_skipping(
             test_server_existing_path=executable("temporal-test-server"),
@@ -280,7 +280,7 @@ async def open_world(
             config = env.client.config()
             config["plugins"] = [plugin]
             world.client = Client(**config)
-            world.intake = Intake(world.store, world.client, settings, world.now)
+            world.inbox = Inbox(world.store, world.client, settings, world.now)
             await register_search_attributes(world.client)
             async with working(world.client) if work else nullcontext():
                 yield world

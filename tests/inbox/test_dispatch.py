@@ -43,7 +43,7 @@ async def test_a_sign_up_while_temporal_is_away_is_decided_and_expires_in_its_ti
     assert referral.state == "signed_up"
 
     world.skipped += RETRY
-    assert await world.intake.drain() == 1
+    assert await world.inbox.drain() == 1
     again = await world.send("referral_signed_up", sign_up, id="e-1")
 
     assert (again.status, again.body["decision"], again.body["referral"]) == (
@@ -107,7 +107,7 @@ async def test_a_sign_up_whose_process_dies_before_its_workflow_starts_is_taken_
     assert await states(world) == ["received"]
 
     world.skipped += timedelta(minutes=2)
-    assert [await world.intake.drain(), await world.intake.drain()] == [1, 0]
+    assert [await world.inbox.drain(), await world.inbox.drain()] == [1, 0]
 
     assert await states(world) == ["processed"]
     assert await status(world, "fay") == WorkflowExecutionStatus.RUNNING
@@ -125,7 +125,7 @@ async def test_a_decision_that_nobody_closed_is_sent_to_its_workflow_again_and_s
     first = await world.send("referral_converted", conversion(code), id="e-1")
     assert (first.status, await states(world)) == (202, ["queued"])
     world.skipped += RETRY
-    assert await world.intake.drain() == 1
+    assert await world.inbox.drain() == 1
 
     again = await world.send("referral_converted", conversion(code), id="e-1")
     assert (again.status, again.body["decision"]) == (200, "accepted")

@@ -73,7 +73,7 @@ async def rolled_back_after_the_end(world: World) -> None:
 async def reviewed(world: World) -> None:
     await world.apply(campaign(conversion={"review": "manual"}))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.intake.command("approve", answer["referral"], "Looks good", "operator")
+    await world.inbox.command_referral("approve", answer["referral"], "Looks good", "operator")
 
 
 async def milestone_won_and_lost(world: World) -> None:
@@ -110,7 +110,7 @@ async def parked_and_retried(world: World) -> None:
     for command in ("reward_retry", "reward_void"):
         await world.until_reward("failed")
         (reward,) = await world.all(schema.rewards)
-        await world.intake.reward_command(command, reward.id, "By hand", "operator")
+        await world.inbox.command_reward(command, reward.id, "By hand", "operator")
     await world.until_state(answer["referral"], "rewarded")
     await world.until_closed(await world.referral_run("spring", "fay"))
 
@@ -131,7 +131,7 @@ async def message_held_and_sent_again(world: World) -> None:
     failed = MessageStatus(None, sent.reference, "failed", world.now(), "refused", "c", "s.")
     async with world.store.begin() as tx:
         await deliveries.record_status(tx, "whatsapp", failed, world.now())
-    await world.intake.drain()
+    await world.inbox.drain()
     await until_message(world, state="sent", channel="email")
 
 
@@ -196,7 +196,7 @@ async def journey_held(world: World) -> None:
     await world.sleep(days=3)
     await until_states(world, "held")
     await world.set_state("spring", "running")
-    await world.intake.drain()
+    await world.inbox.drain()
     await until_states(world, "done")
     await world.until_closed(await workflow(world))
 
