@@ -50,7 +50,7 @@ class JourneyActivities:
         """Wake the run's workflow, which is started if it does not run. Idempotent."""
         async with self.store.read() as tx:
             run = await runs.get(tx, run_id)
-        if run.teller_id:
+        if run.notifier_workflow_id:
             target = journey_target(run.campaign_id, run.id, runs.workflow_id(run))
             await update_with_start(activity.client(), target, WAKE_UPDATE)
 

@@ -106,15 +106,15 @@ class MessageActivities:
             return None
         except ChannelSuspended as error:
             reason = Reason(error.code, str(error))
-            await self._not_sent(claim, "open", reason, "blocked", error.scope)
+            await self._not_sent(claim, "retryable", reason, "blocked", error.scope)
             return None
         except ChannelUnavailable as error:
-            await self._not_sent(claim, "open", Reason("unavailable", str(error)))
+            await self._not_sent(claim, "retryable", Reason("unavailable", str(error)))
             raise ApplicationError(
                 str(error), type="Unavailable", next_retry_delay=error.retry_after
             ) from error
         except (SendOutcomeUnknown, TimeoutError) as error:
-            await self._not_sent(claim, "unclear", deliveries.OUTCOME_UNKNOWN)
+            await self._not_sent(claim, "outcome_unknown", deliveries.OUTCOME_UNKNOWN)
             raise ApplicationError(str(error), type="Unclear") from error
         async with self.store.begin() as tx:
             text = rendered.text if claim.channel == "log" else None

@@ -14,21 +14,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from referrals.store.db.database import CONNECTIONS
 from referrals.store.schema import (
-    accounts,
     activity,
     advocates,
     campaigns,
     codes,
     customers,
-    deliveries,
-    entries,
+    inbox_events,
+    ledger_accounts,
+    ledger_entries,
+    message_deliveries,
     messages,
     metadata,
     orders,
     referrals,
     rewards,
 )
-from referrals.store.schema import events as events_table
 
 CAMPAIGN = "bench"
 WINDOW = timedelta(days=30)
@@ -92,7 +92,7 @@ def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]
         {"id": friend, "external_id": f"friend-{number}", "created_at": now, "customer_since": now},
     )
     yield (
-        events_table.insert(),
+        inbox_events.insert(),
         [_event(number, kind, friend, now) for kind in ("signed_up", "converted")],
     )
     yield orders.insert(), {"id": f"order-{number}", "refunds": [], "cancelled": False}
@@ -101,16 +101,18 @@ def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]
     yield (
         campaigns.update()
         .where(campaigns.c.id == CAMPAIGN)
-        .values(accepted=campaigns.c.accepted + 1),
+        .values(accepted_count=campaigns.c.accepted_count + 1),
         {},
     )
     yield (
-        advocates.update().where(advocates.c.id == adv).values(confirmed=advocates.c.confirmed + 1),
+        advocates.update()
+        .where(advocates.c.id == adv)
+        .values(confirmed_count=advocates.c.confirmed_count + 1),
         {},
     )
     yield rewards.insert(), [_reward(ref, side, owner[side], now) for side in SIDES]
     yield (
-        insert(accounts).on_conflict_do_nothing(),
+        insert(ledger_accounts).on_conflict_do_nothing(),
         [_account("issued", CAMPAIGN), *(_account("wallet", owner[side]) for side in SIDES)],
     )
     yield _ENTER, [_entry(ref, side, owner[side], now) for side in SIDES]
@@ -135,11 +137,11 @@ def send(message: Any) -> Iterator[tuple[Any, Any]]:
     yield (
         messages.update()
         .where(messages.c.id == message.id, messages.c.state == "pending")
-        .values(state="sent", channel="log", settled_at=now, subject="Thank you", text=text),
+        .values(state="sent", channel="log", completed_at=now, subject="Thank you", text=text),
         {},
     )
     sent = {"message_id": message.id, "channel": "log", "state": "sent"}
-    yield deliveries.insert(), sent | {"attempt": 1, "claimed_at": now}
+    yield message_deliveries.insert(), sent | {"attempt": 1, "claimed_at": now}
     about = {
         name: getattr(message, name)
         for name in ("campaign_id", "advocate_id", "referral_id", "customer_id")
@@ -217,12 +219,19 @@ def _event(number: int, kind: str, friend: str, now: datetime) -> dict[str, Any]
         "customer_id": friend,
         "data": {"order": {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"}},
         "state": "processed",
-        "answer": {"referral": f"ref_{number}", "decision": "accepted"},
+        "response": {"referral": f"ref_{number}", "decision": "accepted"},
     }
 
 
 def _referral(number: int, adv: str, friend: str, code: str, now: datetime) -> dict[str, Any]:
-    times = ("signed_up_at", "converted_at", "place_at", "due_at", "confirmed_at", "created_at")
+    times = (
+        "signed_up_at",
+        "converted_at",
+        "rewardable_at",
+        "due_at",
+        "confirmed_at",
+        "created_at",
+    )
     return {
         "id": f"ref_{number}",
         "campaign_id": CAMPAIGN,
@@ -232,7 +241,7 @@ def _referral(number: int, adv: str, friend: str, code: str, now: datetime) -> d
         "code": code,
         "state": "rewarded",
         "order_id": f"order-{number}",
-        "order": {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"},
+        "order_snapshot": {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"},
         "window_ends_at": now + WINDOW,
         **dict.fromkeys(times, now),
     }
@@ -260,16 +269,16 @@ def _account(kind: str, owner: str) -> dict[str, Any]:
 
 
 def _account_id(kind: str, owner: str) -> Any:
-    found = select(accounts.c.id).where(
-        accounts.c.kind == kind,
-        accounts.c.owner == bindparam(owner),
-        accounts.c.type == "points",
-        accounts.c.currency == "",
+    found = select(ledger_accounts.c.id).where(
+        ledger_accounts.c.kind == kind,
+        ledger_accounts.c.owner == bindparam(owner),
+        ledger_accounts.c.type == "points",
+        ledger_accounts.c.currency == "",
     )
     return found.scalar_subquery()
 
 
-_ENTER = entries.insert().values(
+_ENTER = ledger_entries.insert().values(
     debit_id=_account_id("issued", "issuer"), credit_id=_account_id("wallet", "holder")
 )
 

@@ -70,10 +70,10 @@ def _customer(n: int, now: datetime) -> dict[str, Any]:
 
 def _advocate(n: int, now: datetime) -> dict[str, Any]:
     own = {"id": f"adv_{n}", "campaign_id": CAMPAIGN, "customer_id": f"cus_adv_{n}"}
-    return own | {"confirmed": 0, "created_at": now}
+    return own | {"confirmed_count": 0, "created_at": now}
 
 
 def _code(n: int, now: datetime) -> dict[str, Any]:
     times = {"published_at": now, "created_at": now}
     own = {"code": f"CODE-{n}", "campaign_id": CAMPAIGN, "advocate_id": f"adv_{n}"}
-    return own | {"only_code_of": f"adv_{n}", "state": "active", "uses": 0} | times
+    return own | {"sole_code_of_advocate_id": f"adv_{n}", "state": "active", "uses": 0} | times

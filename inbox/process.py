@@ -103,7 +103,7 @@ class EventProcessor:
             RefusedError: The decision refuses the event.
         """
         if event.state == "processed":
-            return EventResponse(200, event.answer)
+            return EventResponse(200, event.response)
         deadline = asyncio.get_running_loop().time() + self._response_timeout
         if earlier is None:
             async with self._store.read() as tx:

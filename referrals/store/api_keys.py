@@ -1,4 +1,4 @@
-"""API keys. Only their digests are kept: a key is long and random, so a plain hash is enough to hide it."""
+"""API keys. Only hashes of them are stored: a key is long and random, so a plain hash is enough."""
 
 import hashlib
 import secrets
@@ -29,8 +29,8 @@ async def ensure(store: Store, name: str, key: str) -> None:
     """From now on `key`, and no other, is valid under that name."""
     async with store.begin() as tx:
         if await _name_of(tx, key) != name:
-            await _revoke(tx, (api_keys.c.name == name) | (api_keys.c.digest == _digest(key)))
-            await tx.execute(api_keys.delete().where(api_keys.c.digest == _digest(key)))
+            await _revoke(tx, (api_keys.c.name == name) | (api_keys.c.key_hash == _hash(key)))
+            await tx.execute(api_keys.delete().where(api_keys.c.key_hash == _hash(key)))
             await _insert(tx, name, key)
 
 
@@ -48,17 +48,17 @@ async def revoke(store: Store, name: str) -> bool:
 
 
 async def check(store: Store, key: str) -> str | None:
-    """The name under which the key is valid. The look-up is by digest, so that its time tells nothing of other keys."""
+    """The name under which the key is valid. The look-up is by hash, so its duration reveals nothing about other keys."""
     async with store.read() as tx:
         return await _name_of(tx, key)
 
 
-def _digest(key: str) -> str:
+def _hash(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def _insert(tx: Tx, name: str, key: str) -> None:
-    values = {"name": name, "digest": _digest(key), "created_at": datetime.now(UTC)}
+    values = {"name": name, "key_hash": _hash(key), "created_at": datetime.now(UTC)}
     await tx.execute(api_keys.insert().values(values))
 
 
@@ -72,7 +72,7 @@ async def _name_of(tx: Tx, key: str) -> str | None:
     row = await first(
         tx,
         select(api_keys.c.name).where(
-            api_keys.c.digest == _digest(key), api_keys.c.revoked_at.is_(None)
+            api_keys.c.key_hash == _hash(key), api_keys.c.revoked_at.is_(None)
         ),
     )
     return row.name if row else None

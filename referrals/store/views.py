@@ -243,7 +243,7 @@ class Message:
     subject: str | None
     text: str | None
     created_at: datetime
-    settled_at: datetime | None
+    completed_at: datetime | None
     delivered_at: datetime | None
     read_at: datetime | None
 

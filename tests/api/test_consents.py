@@ -120,7 +120,7 @@ async def test_the_link_of_a_message_that_is_only_kept_in_the_log_ends_marketing
     message = await office.write(customer, PROMOTION, "log")
     await office.send(message)
     async with office.store.begin() as tx:
-        await tx.execute(schema.messages.update().values(token="t0ken"))
+        await tx.execute(schema.messages.update().values(unsubscribe_token="t0ken"))
 
     await api.http.post("/u/t0ken", **NOBODY)
 
@@ -144,7 +144,7 @@ async def test_a_guessed_link_is_not_known(api: Api, method: str, token: str):
 async def test_a_message_without_a_link_cannot_be_ended_by_an_empty_one(api: Api):
     office, _ = await sent(api)
     async with office.store.begin() as tx:
-        await tx.execute(schema.messages.update().values(token=None))
+        await tx.execute(schema.messages.update().values(unsubscribe_token=None))
 
     for token in ("", "None", "null"):
         answer: httpx.Response = await api.http.post(f"/u/{token}", **NOBODY)

@@ -72,7 +72,7 @@ async def test_without_an_address_or_a_mail_server_the_operator_is_told_by_the_l
 
         (message,) = await world.all(schema.messages)
         assert (message.state, message.channel, message.purpose) == ("sent", "log", "service")
-        assert (message.customer_id, message.token) == (None, None)
+        assert (message.customer_id, message.unsubscribe_token) == (None, None)
         assert "The coupon pool welcome is empty." in message.text
         async with world.store.read() as tx:
             listed = await lists.list_messages(tx, "spring", Cursor(10))

@@ -62,7 +62,7 @@ async def everything_settled(store: Store) -> bool:
         for statement in (
             select(schema.messages.c.id).where(schema.messages.c.state == "pending"),
             select(schema.rewards.c.id).where(schema.rewards.c.state == "pending"),
-            select(schema.events.c.id).where(schema.events.c.state != "processed"),
+            select(schema.inbox_events.c.id).where(schema.inbox_events.c.state != "processed"),
             select(schema.rewards.c.id)
             .join(schema.milestones, schema.milestones.c.id == schema.rewards.c.milestone_id)
             .where(schema.milestones.c.state == "lost", schema.rewards.c.state == "granted"),
@@ -117,7 +117,7 @@ async def test_whatever_is_killed_every_accepted_conversion_has_exactly_its_rewa
 async def assert_the_books_are_right(store: Store, lifecycles: int) -> None:
     referrals = await rows(store, schema.referrals)
     rewards = await rows(store, schema.rewards)
-    entries = await rows(store, schema.entries)
+    entries = await rows(store, schema.ledger_entries)
     refunded = len(range(0, lifecycles, 5))
     assert Counter(row.state for row in referrals) == {
         "rewarded": lifecycles - refunded,
@@ -145,7 +145,7 @@ async def assert_milestones_follow_the_count(store: Store, rewards: dict[str, Ro
     for advocate in await rows(store, schema.advocates):
         own = [row for row in milestones if row.advocate_id == advocate.id]
         reached = sorted(row.at for row in own if row.state == "reached")
-        assert reached == [at for at in (10, 20) if at <= advocate.confirmed]
+        assert reached == [at for at in (10, 20) if at <= advocate.confirmed_count]
         for row in own:
             paid = rewards[row.id].state == "granted"
             assert paid == (row.state == "reached")

@@ -27,7 +27,7 @@ DELIVERY = {
     "status": 500,
     "error": "answered 500",
     "created_at": "2026-03-04T10:00:00Z",
-    "settled_at": None,
+    "completed_at": None,
 }
 
 

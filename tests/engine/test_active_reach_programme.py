@@ -91,7 +91,7 @@ async def test_the_cooldown_lets_the_second_friend_of_a_day_wait_for_the_next(wo
 
     assert [first["decision"], second["decision"]] == ["accepted", "deferred"]
     (place,) = await world.all(schema.referrals, id=first["referral"])
-    due = (place.place_at + timedelta(days=1)).isoformat()
+    due = (place.rewardable_at + timedelta(days=1)).isoformat()
     assert [(r["state"], r["due_at"]) for r in second["rewards"]] == [("pending", due)] * 2
 
 
@@ -103,7 +103,7 @@ async def test_a_cooldown_that_rejects_says_until_when(world: World):
     answer = await world.convert(code, "gus")
 
     (place,) = await world.all(schema.referrals, state="rewarded")
-    until = place.place_at + timedelta(days=1)
+    until = place.rewardable_at + timedelta(days=1)
     assert answer["reason"] == {
         "code": "in_cooldown",
         "message": f"The advocate's cooldown lasts until {until:%Y-%m-%d %H:%M} UTC.",

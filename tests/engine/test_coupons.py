@@ -119,7 +119,7 @@ async def test_an_empty_pool_parks_in_sight_and_an_import_ends_the_waiting(
     await world.until_state(answer["referral"], "rewarded")
     await world.until_closed(run)
     assert [row["code"] for row in (await wallet(http, "fay"))["coupons"]] == ["W-1"]
-    assert {row.state for row in await world.all(schema.events)} == {"processed"}
+    assert {row.state for row in await world.all(schema.inbox_events)} == {"processed"}
 
 
 async def test_codes_that_come_in_the_middle_of_it_leave_nobody_waiting(

@@ -38,7 +38,7 @@ async def spend(world: World, amount: int, key: str = "order-1", customer: str =
 
 
 async def expired(world: World) -> int:
-    (account,) = await world.all(schema.accounts, kind="expired") or [None]
+    (account,) = await world.all(schema.ledger_accounts, kind="expired") or [None]
     async with world.store.read() as tx:
         return await ledger.balance_of(tx, account.id) if account else 0
 

@@ -143,7 +143,7 @@ async def test_what_an_exited_run_has_not_sent_yet_is_not_sent_any_more(world: W
     await until_at(world, 1)
     await world.settled()
     async with world.store.begin() as tx:  # as if its channel did not answer
-        await tx.execute(schema.messages.update().values(state="pending", settled_at=None))
+        await tx.execute(schema.messages.update().values(state="pending", completed_at=None))
 
     await world.convert(code, "fay")
 

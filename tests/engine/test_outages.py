@@ -62,7 +62,7 @@ def broken() -> ApplicationError:
 
 async def states(world: World) -> list[str]:
     """Of the events that came in, in order."""
-    return [row.state for row in await world.all(schema.events) if row.type != "publish"]
+    return [row.state for row in await world.all(schema.inbox_events) if row.type != "publish"]
 
 
 async def test_an_event_is_queued_and_processed_once_when_workers_are_back(database_url: str):
@@ -146,7 +146,7 @@ async def test_what_cannot_be_done_does_not_hold_up_what_comes_after_it(world: W
     answer = await world.convert(code, "fay")
 
     assert answer["decision"] == "accepted"
-    (command,) = await world.all(schema.events, source="api", actor="operator")
+    (command,) = await world.all(schema.inbox_events, source="api", actor="operator")
     assert command.state == "failed"
     assert "signed_up has nothing to roll back" in command.error
 
@@ -191,7 +191,7 @@ async def test_an_event_that_fails_is_tried_again_and_holds_up_no_other_order(
 
     assert [first.status, second.status] == [202, 200]
     assert (await world.balance("fay"), await world.balance("gus")) == (50, 0)
-    failed, _ = await world.all(schema.events, type="order_refunded")
+    failed, _ = await world.all(schema.inbox_events, type="order_refunded")
     assert (failed.state, failed.attempts) == ("queued", 1)
     assert "broken" in failed.error
     world.skipped += RETRY
@@ -214,7 +214,9 @@ async def test_an_event_that_always_fails_is_parked_in_the_end_with_its_error(
         world.skipped += timedelta(minutes=1)
         await world.inbox.drain()
 
-    sign_up, converting = (row for row in await world.all(schema.events) if row.type != "publish")
+    sign_up, converting = (
+        row for row in await world.all(schema.inbox_events) if row.type != "publish"
+    )
     assert (sign_up.state, sign_up.attempts) == ("failed", 3)
     assert "broken" in sign_up.error
     assert converting.state == "queued"
@@ -237,7 +239,7 @@ async def test_an_event_that_meets_a_bug_is_kept_and_the_drain_goes_on(
     await world.inbox.drain()
 
     assert await world.balance("gus") == 0
-    first, second = await world.all(schema.events, type="order_refunded")
+    first, second = await world.all(schema.inbox_events, type="order_refunded")
     assert (first.state, first.attempts, first.error) == ("queued", 2, "KeyError('bug')")
     assert second.state == "processed"
 

@@ -181,7 +181,7 @@ async def test_who_may_join_more_than_once_has_a_code_for_each_publication(world
     await world.convert(first, "fay")
     await world.convert(second, "gus")
     assert await world.balance("ada") == 200
-    assert (await world.advocate("ada")).confirmed == 2
+    assert (await world.advocate("ada")).confirmed_count == 2
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

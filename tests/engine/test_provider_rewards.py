@@ -239,7 +239,7 @@ async def test_every_reward_takes_a_turn_in_its_provider_s_pace(world: World, ve
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until_state(answer["referral"], "rewarded")
 
-    (pace,) = await world.all(schema.paces)
+    (pace,) = await world.all(schema.provider_rate_limits)
     per_second = world.resources.settings.paces["http"]
     assert pace.provider == "http"
-    assert pace.free_at >= began + 2 * timedelta(seconds=1 / per_second)
+    assert pace.next_call_at >= began + 2 * timedelta(seconds=1 / per_second)

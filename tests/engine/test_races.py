@@ -72,7 +72,7 @@ async def test_of_200_conversions_of_one_friend_with_different_codes_one_wins(wo
     rewards = await world.all(schema.rewards)
     assert {(row.referral_id, row.state) for row in rewards} == {(winner["referral"], "granted")}
     assert sorted(row.side for row in rewards) == ["advocate", "friend"]
-    assert len(await world.all(schema.entries)) == 2
+    assert len(await world.all(schema.ledger_entries)) == 2
     await every_promise_holds(world)
 
 
@@ -92,7 +92,7 @@ async def test_of_200_friends_of_one_advocate_exactly_as_many_are_accepted_as_ma
     await world.settled()
 
     assert decisions(answers) == {"accepted": 50, "advocate_limit_reached": 150}
-    assert (await world.advocate("ada")).confirmed == 50
+    assert (await world.advocate("ada")).confirmed_count == 50
     assert len(await world.all(schema.milestones)) == 1
     assert await world.balance("ada") == 50 * 100 + 1000
     await every_promise_holds(world)
@@ -112,7 +112,7 @@ async def test_a_milestone_follows_the_count_through_simultaneous_conversions_an
     await world.settled()
 
     advocate = await world.advocate("ada")
-    assert advocate.confirmed == 4
+    assert advocate.confirmed_count == 4
     milestones = await world.all(schema.milestones)
     assert {row.state for row in milestones} == {"lost"}
     assert await world.balance("ada") == 400
@@ -157,4 +157,4 @@ async def test_an_event_is_received_while_its_campaign_is_locked_by_a_decision(w
 
 
 async def _received(world: World) -> bool:
-    return bool(await world.all(schema.events, type="referral_converted"))
+    return bool(await world.all(schema.inbox_events, type="referral_converted"))

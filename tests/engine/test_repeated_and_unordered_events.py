@@ -214,7 +214,7 @@ async def test_an_event_sent_many_times_at_once_is_processed_once(world: World):
 
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["decision"] == "accepted"
-    assert len(await world.all(schema.events, external_id="e-1")) == 1
+    assert len(await world.all(schema.inbox_events, external_id="e-1")) == 1
     assert (await world.balance("ada"), await world.balance("fay")) == (100, 50)
 
 

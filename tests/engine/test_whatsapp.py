@@ -114,7 +114,7 @@ async def test_a_message_whose_answer_was_lost_is_not_sent_again(
     async with converted(database_url, graph) as scene:
 
         async def tried() -> bool:
-            return bool(await scene.world.all(schema.deliveries, state="unclear"))
+            return bool(await scene.world.all(schema.message_deliveries, state="outcome_unknown"))
 
         await scene.world.until(tried)
         (sent,) = graph.sent

@@ -82,7 +82,7 @@ def a_friend_has_one_live_referral_and_an_order_counts_once(now: Facts) -> None:
 
 
 def places_are_those_of_the_accepted_conversions(now: Facts) -> None:
-    assert [row.accepted for row in now.campaigns] == [len(now.placed)]
+    assert [row.accepted_count for row in now.campaigns] == [len(now.placed)]
     uses = Counter(row.code for row in now.placed)
     assert all(row.uses == uses[row.code] for row in now.codes)
 
@@ -92,7 +92,7 @@ def limits_and_cooldown_hold(now: Facts) -> None:
     assert limits.conversions is None or len(now.placed) <= limits.conversions
     for advocate in now.advocates:
         mine = [row for row in now.placed if row.advocate_id == advocate.id]
-        places = sorted(row.place_at for row in mine)
+        places = sorted(row.rewardable_at for row in mine)
         if limits.cooldown:
             assert all(b - a >= limits.cooldown.period for a, b in pairwise(places))
         if limits.per_advocate:
@@ -121,10 +121,10 @@ def milestones_follow_the_count_and_each_is_paid_once(now: Facts) -> None:
     live = Counter(row.milestone_id for row in now.rewards if row.state in ("pending", "granted"))
     tiers = [tier.at for tier in now.campaign.rewards.tiers if tier.at]
     for advocate in now.advocates:
-        assert advocate.confirmed == counted[advocate.id]
+        assert advocate.confirmed_count == counted[advocate.id]
         mine = [row for row in now.milestones if row.advocate_id == advocate.id]
         reached = [row for row in mine if row.state == "reached"]
-        assert sorted(row.at for row in reached) == [
+        assert sorted(row.threshold for row in reached) == [
             at for at in tiers if at <= counted[advocate.id]
         ]
         assert all(live[row.id] == 1 for row in reached)

@@ -50,7 +50,9 @@ async def until_at(world: World, number: int) -> None:
 
     async def holds() -> bool:
         (run,) = await world.all(schema.journey_runs)
-        return run.state == "running" and run.number == number and run.teller_id is None
+        return (
+            run.state == "running" and run.step_index == number and run.notifier_workflow_id is None
+        )
 
     await world.until(holds)
 

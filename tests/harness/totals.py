@@ -10,12 +10,12 @@ from sqlalchemy import Select, case, func, insert, or_, select
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION
 from referrals.store import Store
 from referrals.store.schema import (
-    accounts,
     advocates,
     campaigns,
     codes,
     customers,
-    entries,
+    ledger_accounts,
+    ledger_entries,
     milestones,
     referrals,
     rewards,
@@ -28,15 +28,22 @@ TAKEN_BACK = ("voided", "rolled_back")
 
 async def books(store: Store, campaign: str) -> dict[str, Any]:
     """Of one campaign: what everybody holds, and the rewards, referrals, milestones, places and shares that count."""
-    signed = case((entries.c.credit_id == accounts.c.id, entries.c.amount), else_=-entries.c.amount)
+    signed = case(
+        (ledger_entries.c.credit_id == ledger_accounts.c.id, ledger_entries.c.amount),
+        else_=-ledger_entries.c.amount,
+    )
     balances = (
-        select(rewards.c.side, accounts.c.kind, func.sum(signed))
-        .join(entries, entries.c.reward_id == rewards.c.id)
+        select(rewards.c.side, ledger_accounts.c.kind, func.sum(signed))
+        .join(ledger_entries, ledger_entries.c.reward_id == rewards.c.id)
         .join(
-            accounts, or_(accounts.c.id == entries.c.credit_id, accounts.c.id == entries.c.debit_id)
+            ledger_accounts,
+            or_(
+                ledger_accounts.c.id == ledger_entries.c.credit_id,
+                ledger_accounts.c.id == ledger_entries.c.debit_id,
+            ),
         )
-        .where(rewards.c.campaign_id == campaign, accounts.c.kind != "issued")
-        .group_by(rewards.c.side, accounts.c.kind)
+        .where(rewards.c.campaign_id == campaign, ledger_accounts.c.kind != "issued")
+        .group_by(rewards.c.side, ledger_accounts.c.kind)
     )
     counted: dict[str, Select[Any]] = {
         "rewards": select(rewards.c.side, rewards.c.tier, rewards.c.state).where(
@@ -50,7 +57,7 @@ async def books(store: Store, campaign: str) -> dict[str, Any]:
         .with_only_columns(milestones.c.tier)
         .where(milestones.c.state == "reached"),
         "shares": _of_advocates(shares, campaign).with_only_columns(shares.c.channel),
-        "places": select(codes.c.uses, campaigns.c.accepted, advocates.c.confirmed)
+        "places": select(codes.c.uses, campaigns.c.accepted_count, advocates.c.confirmed_count)
         .join(campaigns, campaigns.c.id == codes.c.campaign_id)
         .join(advocates, advocates.c.id == codes.c.advocate_id)
         .where(codes.c.campaign_id == campaign),
@@ -72,12 +79,12 @@ def _of_advocates(table: Any, campaign: str) -> Select[Any]:
 async def spend(store: Store, customer: str, amount: int, now: datetime) -> None:
     """The customer spends points of the wallet."""
     owner = select(customers.c.id).where(customers.c.external_id == customer).scalar_subquery()
-    points = select(accounts.c.id).where(accounts.c.type == "points")
+    points = select(ledger_accounts.c.id).where(ledger_accounts.c.type == "points")
     async with store.begin() as tx:
-        wallet = points.where(accounts.c.kind == "wallet", accounts.c.owner == owner)
-        issued = points.where(accounts.c.kind == "issued")
+        wallet = points.where(ledger_accounts.c.kind == "wallet", ledger_accounts.c.owner == owner)
+        issued = points.where(ledger_accounts.c.kind == "issued")
         await tx.execute(
-            insert(entries).values(
+            insert(ledger_entries).values(
                 key=f"spend:{uuid4()}",
                 debit_id=(await tx.execute(wallet)).scalar_one(),
                 credit_id=(await tx.execute(issued)).scalar_one(),

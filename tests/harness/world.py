@@ -142,7 +142,7 @@ class World:
 
     async def balance(self, customer: str, kind: str = "wallet", unit: str = "points") -> int:
         """Credits less debits of one of the customer's accounts."""
-        accounts, entries = schema.accounts, schema.entries
+        accounts, entries = schema.ledger_accounts, schema.ledger_entries
         account = (
             select(accounts.c.id)
             .join(schema.customers, schema.customers.c.id == accounts.c.owner)

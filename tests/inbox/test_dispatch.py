@@ -180,7 +180,7 @@ async def test_a_message_of_the_log_that_cannot_be_written_with_the_decision_is_
 
     assert answer["decision"] == "accepted"
     assert [state for *_, state in await world.messages()] == ["sent", "sent"]
-    assert len(await world.all(schema.deliveries)) == 2
+    assert len(await world.all(schema.message_deliveries)) == 2
     assert len(await world.all(schema.activity, type="message_sent")) == 2
 
 

@@ -19,7 +19,7 @@ class CampaignInForce:
     id: str
     state: str
     version: int
-    accepted: int
+    accepted_count: int
     campaign: Campaign
 
 
@@ -46,7 +46,10 @@ async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> int:
         return int(current.version)
     else:
         version = current.version + 1
-        values = _row(campaign, now) | {"version": version, "accepted": current.accepted}
+        values = _row(campaign, now) | {
+            "version": version,
+            "accepted_count": current.accepted_count,
+        }
         values["created_at"] = current.created_at
         if current.state == "paused":
             values["state"] = "paused"
@@ -73,7 +76,7 @@ def _row(campaign: Campaign, now: datetime) -> dict[str, object]:
         "version": 1,
         "conversion_event": campaign.conversion.event,
         "publish_on": campaign.publish_on,
-        "accepted": 0,
+        "accepted_count": 0,
         "created_at": now,
     }
 
@@ -116,7 +119,7 @@ def of_rows(campaign: Row[Any], version: Row[Any]) -> CampaignInForce:
         campaign.id,
         campaign.state,
         campaign.version,
-        campaign.accepted,
+        campaign.accepted_count,
         parse(version.definition),
     )
 

@@ -87,7 +87,7 @@ async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Row
             id=new_id("adv"),
             campaign_id=campaign_id,
             customer_id=customer_id,
-            confirmed=0,
+            confirmed_count=0,
             created_at=now,
         )
         .on_conflict_do_nothing()
@@ -121,7 +121,7 @@ async def _assign(
     values = {
         "campaign_id": campaign.campaign,
         "advocate_id": advocate.id,
-        "only_code_of": advocate.id if terms.join_once else None,
+        "sole_code_of_advocate_id": advocate.id if terms.join_once else None,
         "state": "active",
         "uses": 0,
         "uses_limit": terms.uses,

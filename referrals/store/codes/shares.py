@@ -21,8 +21,8 @@ from referrals.store.schema import clicks, shares
 async def share(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     """Count a share or click of the link by its channel, unless the code is of no use any more."""
     event = await inbox_events.claim(tx, event_id)
-    if event.answer:
-        return dict(event.answer)
+    if event.response:
+        return dict(event.response)
     met = await lookups.meet(tx, event, event.data["code"], now)
     if isinstance(met, Reason):
         return await responses.give(tx, event, Decision.REJECTED, reason=met)

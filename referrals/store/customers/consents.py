@@ -12,7 +12,7 @@ from sqlalchemy import Row, select
 from referrals.store import views
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first, insert, locked, rows
-from referrals.store.schema import consents, customers, deliveries, messages
+from referrals.store.schema import consents, customers, message_deliveries, messages
 from referrals.store.views import Page
 
 Purpose = Literal["service", "marketing"]
@@ -99,8 +99,10 @@ async def unsubscribe(tx: Tx, token: str, now: datetime) -> bool:
     purposes: tuple[Purpose, ...] = (
         ("marketing",) if message.purpose == "marketing" else ("marketing", "service")
     )
-    by = select(deliveries.c.channel).where(deliveries.c.message_id == message.id)
-    came = [row.channel for row in await rows(tx, by.where(deliveries.c.channel.in_(CHANNELS)))]
+    by = select(message_deliveries.c.channel).where(message_deliveries.c.message_id == message.id)
+    came = [
+        row.channel for row in await rows(tx, by.where(message_deliveries.c.channel.in_(CHANNELS)))
+    ]
     for channel in came or CHANNELS:
         await _withdraw(tx, message.customer_id, channel, purposes, now)
     return True

@@ -198,7 +198,7 @@ _UNTOLD = or_(
     ),
     exists().where(
         journey_runs.c.milestone_id == milestones.c.id,
-        journey_runs.c.teller_id == milestones.c.advocate_id,
+        journey_runs.c.notifier_workflow_id == milestones.c.advocate_id,
     ),
 )
 """Where the budget has voided its reward there is nothing to settle, but news."""
@@ -228,7 +228,9 @@ _TO_SEND = (
     _select("messages", messages_table.c.id).where(
         messages_table.c.sender_id == _SENDER, written(messages_table.c.state, "pending")
     ),
-    _select("journeys_to_notify", journey_runs.c.id).where(journey_runs.c.teller_id == _SENDER),
+    _select("journeys_to_notify", journey_runs.c.id).where(
+        journey_runs.c.notifier_workflow_id == _SENDER
+    ),
     _select("workflows_to_start", workflow_starts.c.id).where(
         workflow_starts.c.sender_id == _SENDER, written(workflow_starts.c.state, "pending")
     ),

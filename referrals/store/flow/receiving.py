@@ -84,11 +84,13 @@ def _data(event: Event) -> dict[str, Any]:
 
 async def _check_refund(tx: Tx, data: OrderReversed) -> None:
     """A refund of an order that is known is in its currency."""
-    statement = select(referrals.c.order).where(referrals.c.order_id == data.order.id).limit(1)
+    statement = (
+        select(referrals.c.order_snapshot).where(referrals.c.order_id == data.order.id).limit(1)
+    )
     row = await first(tx, statement)
     if row and data.order.amount:
         try:
-            parse_amount(data.order.amount, row.order["currency"])
+            parse_amount(data.order.amount, row.order_snapshot["currency"])
         except ValueError as error:
             raise _invalid("data.order.amount", str(error)) from error
 

@@ -14,7 +14,7 @@ from referrals.domain.events import Event
 from referrals.errors import EventIdReusedError
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, adding, change, find, first, get, one, rows, written
-from referrals.store.schema import events
+from referrals.store.schema import inbox_events
 
 MOST_ATTEMPTS = 20
 """Of processing an event that fails for a reason of its own, over some hours."""
@@ -92,7 +92,7 @@ async def queue_commands(
         for asked in commands
     ]
     if values:
-        await tx.execute(events.insert(), values)
+        await tx.execute(inbox_events.insert(), values)
 
 
 async def click(
@@ -114,14 +114,14 @@ async def click(
 
 async def _insert(tx: Tx, **values: Any) -> tuple[Row[Any], bool]:
     row = {"id": new_id("evt"), "state": "received", **values}
-    insert = adding(tx, events, ("external_id",)).returning(*_NEW)
+    insert = adding(tx, inbox_events, ("external_id",)).returning(*_NEW)
     new = await first(tx, insert, whose=row.get("customer_id"), **row)
-    return new or await get(tx, events, external_id=row["external_id"]), new is not None
+    return new or await get(tx, inbox_events, external_id=row["external_id"]), new is not None
 
 
-_OTHERS = events.alias()
+_OTHERS = inbox_events.alias()
 _NEW = (
-    *events.c,
+    *inbox_events.c,
     exists()
     .where(_OTHERS.c.customer_id == bindparam("whose"), _OTHERS.c.state == "queued")
     .label("others_wait"),
@@ -131,7 +131,7 @@ _NEW = (
 
 async def known(tx: Tx, event: Event) -> Row[Any] | None:
     """The row of an event that came before; raises EventIdReusedError."""
-    row = await find(tx, events, external_id=event.id)
+    row = await find(tx, inbox_events, external_id=event.id)
     if row and (row.source, row.type) != (event.source, event.type):
         raise EventIdReusedError(event.id)
     return row
@@ -151,29 +151,29 @@ def happened(event: Row[Any], now: datetime) -> datetime:
 
 async def claim(tx: Tx, event_id: str) -> Row[Any]:
     """The event, locked until this transaction ends."""
-    return await get(tx, events, lock=True, id=event_id)
+    return await get(tx, inbox_events, lock=True, id=event_id)
 
 
 async def answer(tx: Tx, event_id: str, answer: dict[str, Any]) -> None:
     """It is decided: this is the answer from now on. What follows from it may still be to do, until it is closed."""
-    await change(tx, events, event_id, answer=answer)
+    await change(tx, inbox_events, event_id, response=answer)
 
 
 async def close(tx: Tx, event_id: str) -> dict[str, Any]:
     """Processed: its workflow knows. Returns the answer."""
-    return dict((await one(tx, _CLOSE, row_id=event_id)).answer or {})
+    return dict((await one(tx, _CLOSE, row_id=event_id)).response or {})
 
 
 _CLOSE = (
-    events.update()
-    .where(events.c.id == bindparam("row_id"))
+    inbox_events.update()
+    .where(inbox_events.c.id == bindparam("row_id"))
     .values(state="processed", error=None)
-    .returning(events.c.answer)
+    .returning(inbox_events.c.response)
 )
 
 
 async def set_data(tx: Tx, event_id: str, data: dict[str, Any]) -> None:
-    await change(tx, events, event_id, data=data)
+    await change(tx, inbox_events, event_id, data=data)
 
 
 async def postpone(tx: Tx, event_id: str, error: str, retry_at: datetime) -> None:
@@ -184,8 +184,8 @@ async def postpone(tx: Tx, event_id: str, error: str, retry_at: datetime) -> Non
 async def wait(tx: Tx, event_id: str, retry_at: datetime) -> None:
     """Queue it where an earlier event of the same customer holds it up: nothing was tried yet."""
     await tx.execute(
-        events.update()
-        .where(events.c.id == event_id, events.c.state == "received")
+        inbox_events.update()
+        .where(inbox_events.c.id == event_id, inbox_events.c.state == "received")
         .values(state="queued", retry_at=retry_at)
     )
 
@@ -205,8 +205,8 @@ async def park(tx: Tx, event_id: str, error: str) -> None:
 
 async def _leave(tx: Tx, event_id: str, error: str, **values: Any) -> None:
     await tx.execute(
-        events.update()
-        .where(events.c.id == event_id, events.c.state != "processed")
+        inbox_events.update()
+        .where(inbox_events.c.id == event_id, inbox_events.c.state != "processed")
         .values(error=error[:1000], **values)
     )
 
@@ -216,18 +216,18 @@ async def waiting(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[
 
     Without those that come after an event of the same customer that is not to be tried yet.
     """
-    queued = written(events.c.state, "queued") & (events.c.retry_at <= now)
-    cut = written(events.c.state, "received") & (events.c.received_at < cut_off)
-    earlier = events.alias()
+    queued = written(inbox_events.c.state, "queued") & (inbox_events.c.retry_at <= now)
+    cut = written(inbox_events.c.state, "received") & (inbox_events.c.received_at < cut_off)
+    earlier = inbox_events.alias()
     held_up = exists().where(
-        earlier.c.customer_id == events.c.customer_id,
-        earlier.c.id < events.c.id,
+        earlier.c.customer_id == inbox_events.c.customer_id,
+        earlier.c.id < inbox_events.c.id,
         earlier.c.state == "queued",
         earlier.c.retry_at > now,
     )
-    is_open = written(events.c.state, "received", "queued")
-    due = select(events).where(is_open, queued | cut, ~held_up)
-    statement = due.order_by(events.c.id).limit(limit)
+    is_open = written(inbox_events.c.state, "received", "queued")
+    due = select(inbox_events).where(is_open, queued | cut, ~held_up)
+    statement = due.order_by(inbox_events.c.id).limit(limit)
     return list(await rows(tx, statement))
 
 
@@ -240,11 +240,11 @@ async def queued_before(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
 
 
 _QUEUED_BEFORE = (
-    select(events)
+    select(inbox_events)
     .where(
-        events.c.customer_id == bindparam("customer_id"),
-        events.c.state == "queued",
-        events.c.id < bindparam("event_id"),
+        inbox_events.c.customer_id == bindparam("customer_id"),
+        inbox_events.c.state == "queued",
+        inbox_events.c.id < bindparam("event_id"),
     )
-    .order_by(events.c.id)
+    .order_by(inbox_events.c.id)
 )

@@ -21,7 +21,7 @@ async def add(tx: Tx, *, url: str, key: str, event: Mapping[str, Any], now: date
             url=url,
             event=dict(event),
             type=event["type"],
-            lane=concurrency_group(url),
+            concurrency_group=concurrency_group(url),
             state="pending",
             attempts=0,
             due_at=now,

@@ -50,15 +50,20 @@ async def hear(tx: Tx, scene: "Scene", event: str) -> None:
         this = journey_runs.c.id == run.id
         if event in run.exit_on:
             why = Reason(event, f"The journey ends with {event}.")
-            await end(tx, this, why, scene.now, teller_id=scene.sender_id)
-        elif run.awaits == event:
-            told = {"happened": True, "teller_id": scene.sender_id}
-            here = journey_runs.c.awaits == event
+            await end(tx, this, why, scene.now, notifier_workflow_id=scene.sender_id)
+        elif run.awaited_event == event:
+            told = {"awaited_event_received": True, "notifier_workflow_id": scene.sender_id}
+            here = journey_runs.c.awaited_event == event
             await tx.execute(journey_runs.update().where(this, here).values(told))
 
 
 async def end(
-    tx: Tx, which: ColumnElement[bool], why: Reason, now: datetime, *, teller_id: str | None = None
+    tx: Tx,
+    which: ColumnElement[bool],
+    why: Reason,
+    now: datetime,
+    *,
+    notifier_workflow_id: str | None = None,
 ) -> None:
     """Exit those runs that are not over; what they have not sent yet is not sent any more."""
     await tx.execute(
@@ -69,7 +74,7 @@ async def end(
             reason_code=why.code,
             reason=why.message,
             ended_at=now,
-            teller_id=teller_id,
+            notifier_workflow_id=notifier_workflow_id,
         )
     )
     # Only now: a step that was being taken has been waited for, and its messages are there to be seen.
@@ -81,7 +86,7 @@ async def _withdraw(tx: Tx, which: ColumnElement[bool], why: Reason, now: dateti
     unsent = (
         messages.update()
         .where(messages.c.sender_id.in_(ended), written(messages.c.state, "pending"))
-        .values(state="failed", settled_at=now, reason_code="journey_exited", reason=why.message)
+        .values(state="failed", completed_at=now, reason_code="journey_exited", reason=why.message)
     )
     for message in (await tx.execute(unsent.returning(messages))).all():
         await tx.execute(

@@ -45,7 +45,7 @@ async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
         await lookups.lock_advocate(tx, begun.advocate_id)
     found = await _campaign(tx, begun.campaign_id, lock=grants)
     run = await one(tx, locked(_of(run_id)))
-    await _set(tx, run, teller_id=None)
+    await _set(tx, run, notifier_workflow_id=None)
     if run.state not in OPEN:
         return
     if found.state == "archived":
@@ -58,7 +58,9 @@ async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
 
 async def _advance(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> None:
     entrant = await _entrant(tx, campaign, run, now)
-    position = JourneyPosition(run.number, run.wake_at, run.awaits, run.happened)
+    position = JourneyPosition(
+        run.step_index, run.wake_at, run.awaited_event, run.awaited_event_received
+    )
     plan = JourneyPlan(entrant.journey)
     if position.wake_at and (planned := plan.step_at(position)):
         position = wake_up(position, planned, now)
@@ -70,10 +72,10 @@ async def _advance(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> 
         run,
         journey_runs.c.state.in_(OPEN),  # what it grants may be an event by which it exits
         state="done" if over else "running",
-        number=position.step_index,
+        step_index=position.step_index,
         wake_at=position.wake_at,
-        awaits=position.awaited_event,
-        happened=position.awaited_event_received,
+        awaited_event=position.awaited_event,
+        awaited_event_received=position.awaited_event_received,
         ended_at=now if over else None,
     )
 

@@ -220,10 +220,10 @@ async def _start(tx: Tx, entrant: Entrant) -> None:
             milestone_id=scene.milestone.id if scene.milestone else None,
             reward_id=entrant.reward.id if entrant.reward else None,
             state="starting",
-            number=position.step_index,
-            happened=position.awaited_event_received,
+            step_index=position.step_index,
+            awaited_event_received=position.awaited_event_received,
             exit_on=list(entrant.journey.exit_on or ()),
-            teller_id=scene.sender_id,
+            notifier_workflow_id=scene.sender_id,
             started_at=scene.now,
         )
         .on_conflict_do_nothing(index_elements=["key"])

@@ -51,5 +51,5 @@ async def settle(
     await tx.execute(
         workflow_starts.update()
         .where(workflow_starts.c.id == start_id, workflow_starts.c.state == "pending")
-        .values(state=state, settled_at=now, reason=reason)
+        .values(state=state, completed_at=now, reason=reason)
     )

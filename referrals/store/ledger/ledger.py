@@ -34,13 +34,13 @@ from referrals.domain.states import RewardState
 from referrals.domain.wallet_lots import LotEntry, remaining_by_lot
 from referrals.errors import IdempotencyKeyReusedError, InsufficientBalanceError
 from referrals.store.db.sql import Tx, add, adding, first, locked, one, rows, written
-from referrals.store.schema import accounts, entries, rewards
+from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 
 _OWNER = (rewards.c.customer_id, rewards.c.type, func.coalesce(rewards.c.currency, ""))
 """Whose wallet a reward is in, of which type and currency."""
 
 AccountKey = tuple[str, str, str, str]
-_ACCOUNT = {name: accounts.c[name] for name in ("kind", "owner", "type", "currency")}
+_ACCOUNT = {name: ledger_accounts.c[name] for name in ("kind", "owner", "type", "currency")}
 
 
 async def grant(tx: Tx, payments: Sequence[tuple[Row[Any], str]], now: datetime) -> None:
@@ -80,7 +80,9 @@ async def reverse(
 
     Returns what could not be taken and is owed now (0 where negative is allowed).
     """
-    granted = await one(tx, select(entries).where(entries.c.key == f"grant:{reward.key}"))
+    granted = await one(
+        tx, select(ledger_entries).where(ledger_entries.c.key == f"grant:{reward.key}")
+    )
     wallet, issued = granted.credit_id, granted.debit_id
     await _book_expired(tx, [await _lock(tx, wallet)], now)
     amount = int(reward.amount) - await _expired_of(tx, reward)
@@ -110,11 +112,11 @@ async def owe(tx: Tx, reward: Row[Any], amount: int, memo: str, now: datetime) -
 
 async def owed_for(tx: Tx, reward: Row[Any]) -> int:
     """What the customer owes for the reward."""
-    owed = accounts.c.id == entries.c.debit_id
+    owed = ledger_accounts.c.id == ledger_entries.c.debit_id
     statement = (
-        select(func.coalesce(func.sum(entries.c.amount), 0))
-        .join(accounts, owed)
-        .where(entries.c.reward_id == reward.id, accounts.c.kind == "owed")
+        select(func.coalesce(func.sum(ledger_entries.c.amount), 0))
+        .join(ledger_accounts, owed)
+        .where(ledger_entries.c.reward_id == reward.id, ledger_accounts.c.kind == "owed")
     )
     return int((await one(tx, statement))[0])
 
@@ -130,12 +132,12 @@ async def redeem(
     spent = await _account_of(tx, "spent", customer_id, asset)
     await _book_expired(tx, [await _lock(tx, wallet)], now)
     own_key = f"redeem:{customer_id}:{key}"
-    found = await first(tx, select(entries).where(entries.c.key == own_key))
+    found = await first(tx, select(ledger_entries).where(ledger_entries.c.key == own_key))
     if found is None:
         if await balance_of(tx, wallet) < amount:
             raise InsufficientBalanceError
         await _enter(tx, _entry(own_key, wallet, spent, amount, memo, now))
-        found = await one(tx, select(entries).where(entries.c.key == own_key))
+        found = await one(tx, select(ledger_entries).where(ledger_entries.c.key == own_key))
     if (found.debit_id, found.amount) != (wallet, amount):
         raise IdempotencyKeyReusedError(key)
     return found
@@ -143,11 +145,11 @@ async def redeem(
 
 async def balance_of(tx: Tx, account_id: int) -> int:
     """Credits less debits."""
-    credit = select(func.coalesce(func.sum(entries.c.amount), 0)).where(
-        entries.c.credit_id == account_id
+    credit = select(func.coalesce(func.sum(ledger_entries.c.amount), 0)).where(
+        ledger_entries.c.credit_id == account_id
     )
-    debit = select(func.coalesce(func.sum(entries.c.amount), 0)).where(
-        entries.c.debit_id == account_id
+    debit = select(func.coalesce(func.sum(ledger_entries.c.amount), 0)).where(
+        ledger_entries.c.debit_id == account_id
     )
     return int((await one(tx, select(credit.scalar_subquery() - debit.scalar_subquery())))[0])
 
@@ -158,8 +160,8 @@ async def expire(tx: Tx, now: datetime, most: int) -> int:
     A wallet that is in use just now is left for the next time.
     """
     due = select(*_OWNER).where(*_due(now)).order_by(rewards.c.expires_at).limit(most)
-    owned = tuple_(accounts.c.owner, accounts.c.type, accounts.c.currency)
-    wallets = select(accounts).where(accounts.c.kind == "wallet", owned.in_(due))
+    owned = tuple_(ledger_accounts.c.owner, ledger_accounts.c.type, ledger_accounts.c.currency)
+    wallets = select(ledger_accounts).where(ledger_accounts.c.kind == "wallet", owned.in_(due))
     free = wallets.with_for_update(key_share=True, skip_locked=True)
     return await _book_expired(tx, await rows(tx, free), now)
 
@@ -193,9 +195,9 @@ async def _book_expired(tx: Tx, wallets: Sequence[Row[Any]], now: datetime) -> i
 
 async def _claim_due(tx: Tx, wallets: Sequence[int], now: datetime) -> list[Row[Any]]:
     """The grants in these wallets that are due to expire, the soonest first; nobody else finds them due after this."""
-    owners = select(accounts.c.owner, accounts.c.type, accounts.c.currency).where(
-        accounts.c.id.in_(wallets)
-    )
+    owners = select(
+        ledger_accounts.c.owner, ledger_accounts.c.type, ledger_accounts.c.currency
+    ).where(ledger_accounts.c.id.in_(wallets))
     statement = rewards.update().where(*_due(now), tuple_(*_OWNER).in_(owners))
     claimed = await rows(tx, statement.values(expired_at=now).returning(rewards))
     return sorted(claimed, key=lambda reward: (reward.expires_at, reward.key))
@@ -204,11 +206,17 @@ async def _claim_due(tx: Tx, wallets: Sequence[int], now: datetime) -> list[Row[
 async def _held(tx: Tx, wallets: Sequence[int]) -> dict[str, int]:
     """What is left of each grant in these wallets."""
     came = select(
-        entries.c.credit_id.label("wallet"), entries.c.id, entries.c.amount, entries.c.reward_id
-    ).where(entries.c.credit_id.in_(wallets))
-    went = select(entries.c.debit_id, entries.c.id, -entries.c.amount, entries.c.reward_id).where(
-        entries.c.debit_id.in_(wallets)
-    )
+        ledger_entries.c.credit_id.label("wallet"),
+        ledger_entries.c.id,
+        ledger_entries.c.amount,
+        ledger_entries.c.reward_id,
+    ).where(ledger_entries.c.credit_id.in_(wallets))
+    went = select(
+        ledger_entries.c.debit_id,
+        ledger_entries.c.id,
+        -ledger_entries.c.amount,
+        ledger_entries.c.reward_id,
+    ).where(ledger_entries.c.debit_id.in_(wallets))
     sides = union_all(came, went).subquery()
     statement = (
         select(sides, rewards.c.expires_at)
@@ -233,7 +241,7 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 async def _expired_of(tx: Tx, reward: Row[Any]) -> int:
-    entry = select(entries.c.amount).where(entries.c.key == f"expire:{reward.key}")
+    entry = select(ledger_entries.c.amount).where(ledger_entries.c.key == f"expire:{reward.key}")
     found = await first(tx, entry)
     return int(found.amount) if found else 0
 
@@ -256,7 +264,7 @@ async def _accounts(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
     found = await _find(tx, wanted)
     if missing := sorted(wanted - found.keys()):
         new = [dict(zip(_ACCOUNT.keys(), key, strict=True)) for key in missing]
-        made = await tx.execute(adding(tx, accounts, ()).returning(accounts), new)
+        made = await tx.execute(adding(tx, ledger_accounts, ()).returning(ledger_accounts), new)
         found |= _ids(made.all())
     if late := wanted - found.keys():  # somebody else has made them meanwhile
         found |= await _find(tx, late)
@@ -275,7 +283,7 @@ async def _find(tx: Tx, wanted: set[AccountKey]) -> dict[AccountKey, int]:
 @cache
 def _these(count: int) -> Select[Any]:
     """Each by all columns of the key: both databases look them up by it."""
-    return select(accounts).where(
+    return select(ledger_accounts).where(
         or_(
             *(
                 and_(*(column == bindparam(f"{name}_{n}") for name, column in _ACCOUNT.items()))
@@ -290,14 +298,14 @@ def _ids(found: Sequence[Row[Any]]) -> dict[AccountKey, int]:
 
 
 async def _lock(tx: Tx, account_id: int) -> Row[Any]:
-    return await one(tx, locked(select(accounts).where(accounts.c.id == account_id)))
+    return await one(tx, locked(select(ledger_accounts).where(ledger_accounts.c.id == account_id)))
 
 
 async def _lock_all(tx: Tx, account_ids: set[int]) -> None:
     """SQLite has one writer at a time, and nothing to lock."""
     if tx.dialect.name != "sqlite":
-        mine = select(accounts.c.id).where(accounts.c.id.in_(account_ids))
-        await rows(tx, locked(mine.order_by(accounts.c.id)))
+        mine = select(ledger_accounts.c.id).where(ledger_accounts.c.id.in_(account_ids))
+        await rows(tx, locked(mine.order_by(ledger_accounts.c.id)))
 
 
 def _entry(
@@ -323,4 +331,4 @@ def _entry(
 
 
 async def _enter(tx: Tx, *values: dict[str, Any]) -> None:
-    await add(tx, entries, *values, once=("key",))
+    await add(tx, ledger_entries, *values, once=("key",))

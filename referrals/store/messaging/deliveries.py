@@ -20,7 +20,7 @@ from referrals.store.customers import consents
 from referrals.store.db.sql import Tx, first, locked, one, rows
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import channel_suspensions, drafts, suppressions
-from referrals.store.schema import advocates, customers, deliveries, messages
+from referrals.store.schema import advocates, customers, message_deliveries, messages
 from referrals.temporal.payloads import DeliveryStatus
 
 RESUME_COMMAND = "message_resume"
@@ -33,13 +33,21 @@ OUTCOME_UNKNOWN = Reason(
     "unclear", "It may have been sent: the answer was lost, and it must not be sent twice."
 )
 
-_RANKS = {"pending": 0, "trying": 1, "unclear": 1, "open": 2, "sent": 2, "delivered": 3, "read": 4}
+_RANKS = {
+    "pending": 0,
+    "sending": 1,
+    "outcome_unknown": 1,
+    "retryable": 2,
+    "sent": 2,
+    "delivered": 3,
+    "read": 4,
+}
 
 
 async def deliveries_by_channel(tx: Tx, message_id: str) -> dict[str, Row[Any]]:
     """Its deliveries by channel."""
-    statement = select(deliveries).where(deliveries.c.message_id == message_id)
-    return {row.channel: row for row in await rows(tx, statement.order_by(deliveries.c.id))}
+    statement = select(message_deliveries).where(message_deliveries.c.message_id == message_id)
+    return {row.channel: row for row in await rows(tx, statement.order_by(message_deliveries.c.id))}
 
 
 async def lock_message(tx: Tx, message_id: str) -> Row[Any]:
@@ -104,10 +112,12 @@ async def advance(
     moves = _RANKS[state] > _rank(delivery)
     if moves:
         known |= {"state": state, "reason_code": None, "reason": None}
-    await tx.execute(deliveries.update().where(deliveries.c.id == delivery.id).values(known))
+    await tx.execute(
+        message_deliveries.update().where(message_deliveries.c.id == delivery.id).values(known)
+    )
     if moves and _RANKS[state] > _rank(message):
         shown |= known | {"channel": delivery.channel, "not_before": None}
-        shown |= {"settled_at": now} if _rank(message) < _RANKS["sent"] else {}
+        shown |= {"completed_at": now} if _rank(message) < _RANKS["sent"] else {}
         shown |= {f"{state}_at": at} if state != "sent" else {}
         await _log_progress(tx, message, state, delivery.channel, now)
     if shown:
@@ -118,7 +128,7 @@ async def advance(
 def _rank(row: Row[Any]) -> int:
     """What failed, for good or for now, was known to the vendor; of what is unclear nothing is known."""
     if row.state == "failed":
-        return _RANKS["unclear" if row.reason_code == OUTCOME_UNKNOWN.code else "sent"]
+        return _RANKS["outcome_unknown" if row.reason_code == OUTCOME_UNKNOWN.code else "sent"]
     return _RANKS[row.state]
 
 
@@ -136,8 +146,9 @@ async def _find_message_id(tx: Tx, channel: str, status: MessageStatus) -> str |
     else:
         row = await first(
             tx,
-            select(deliveries.c.message_id).where(
-                deliveries.c.channel == channel, deliveries.c.reference == status.reference
+            select(message_deliveries.c.message_id).where(
+                message_deliveries.c.channel == channel,
+                message_deliveries.c.reference == status.reference,
             ),
         )
     return str(row[0]) if row else None
@@ -148,12 +159,12 @@ async def _record_failure(
 ) -> None:
     """The message goes by its next channel, or again by this one where the failure passes; or it has failed."""
     given_up = delivery.state == "failed" and delivery.reason_code == OUTCOME_UNKNOWN.code
-    if not given_up and delivery.state not in ("trying", "unclear", "sent"):
+    if not given_up and delivery.state not in ("sending", "outcome_unknown", "sent"):
         return
     reason = Reason(status.code or "failed", status.message or "It was not delivered.")
     in_time = now < message.created_at + MAX_RETRY_PERIOD and not given_up
     passes = in_time and status.kind in ("unavailable", "blocked")
-    state = "open" if passes else "failed"
+    state = "retryable" if passes else "failed"
     await set_state(tx, delivery, state, reason)
     await apply_failure(tx, message, delivery, reason, now, status.kind, status.scope)
     if given_up:
@@ -166,8 +177,8 @@ async def _record_failure(
 
 async def set_state(tx: Tx, delivery: Row[Any], state: str, reason: Reason) -> None:
     await tx.execute(
-        deliveries.update()
-        .where(deliveries.c.id == delivery.id)
+        message_deliveries.update()
+        .where(message_deliveries.c.id == delivery.id)
         .values(state=state, reason_code=reason.code, reason=reason.message)
     )
 
@@ -192,9 +203,9 @@ async def apply_failure(
 ) -> None:
     """What a failure means beyond this message: for the address, or all that goes this way."""
     customer_id, channel = message.customer_id, delivery.channel
-    if kind == "unreachable" and delivery.digest and customer_id:
+    if kind == "unreachable" and delivery.address_hash and customer_id:
         await suppressions.add(
-            tx, customer_id, channel, delivery.digest, reason.code, reason.message, now
+            tx, customer_id, channel, delivery.address_hash, reason.code, reason.message, now
         )
     elif kind == "blocked":
         template = message.template if scope == "template" else ""
@@ -215,7 +226,7 @@ async def _requeue(
         .values(
             state="pending",
             sender_id=message.advocate_id,
-            settled_at=None,
+            completed_at=None,
             reference=None,
             not_before=again_at,
             reason_code=reason.code,
@@ -237,7 +248,7 @@ async def give_up_channel(tx: Tx, message_id: str, reason: Reason, now: datetime
         return DeliveryStatus(state=message.state)
     tried = await deliveries_by_channel(tx, message_id)
     used = next((row for row in tried.values() if row.state != "failed"), None)
-    lost = used is not None and used.state in ("trying", "unclear")
+    lost = used is not None and used.state in ("sending", "outcome_unknown")
     if lost and message.purpose == "marketing":
         reason = OUTCOME_UNKNOWN
     if used is not None:

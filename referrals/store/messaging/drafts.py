@@ -23,7 +23,7 @@ from referrals.store.schema import (
     advocates,
     campaign_versions,
     customers,
-    deliveries,
+    message_deliveries,
     messages,
     milestones,
     referrals,
@@ -117,7 +117,7 @@ async def build_draft(known: Known, topic: MessageSubject, public_url: str) -> D
 async def withdraw_pending(tx: Tx, referral_id: str) -> None:
     """Nobody is thanked for a conversion that was taken back before the thanks went out."""
     news = messages.c.event.in_(["referral_rolled_back", "reward_rolled_back", "reward_voided"])
-    tried = exists().where(deliveries.c.message_id == messages.c.id)
+    tried = exists().where(message_deliveries.c.message_id == messages.c.id)
     await tx.execute(
         messages.delete().where(
             messages.c.referral_id == referral_id,
@@ -135,7 +135,7 @@ async def mark_failed(tx: Tx, message: Row[Any], reason: Reason, now: datetime) 
         .where(messages.c.id == message.id, messages.c.state == message.state)
         .values(
             state="failed",
-            settled_at=now,
+            completed_at=now,
             not_before=None,
             reason_code=reason.code,
             reason=reason.message,
@@ -208,9 +208,11 @@ async def _context(
             "advocate": _offer_variables(each) if each else None,
         },
         "due_at": _due_date(referral, recipient.timezone or campaign.timezone),
-        "milestone": {"name": milestone.tier, "at": milestone.at} if milestone else None,
+        "milestone": {"name": milestone.tier, "at": milestone.threshold} if milestone else None,
         **_reason(message, referral if milestone is None else None, reward),
-        "unsubscribe": unsubscribe_link(public_url, message.token) if message.token else None,
+        "unsubscribe": unsubscribe_link(public_url, message.unsubscribe_token)
+        if message.unsubscribe_token
+        else None,
     }
 
 
@@ -221,7 +223,7 @@ async def _advocate(tx: Tx, topic: MessageSubject, public_url: str) -> dict[str,
         "name": topic.owner.name,
         "code": code,
         "link": referral_link(public_url, code),
-        "count": topic.advocate.confirmed,
+        "count": topic.advocate.confirmed_count,
     }
 
 

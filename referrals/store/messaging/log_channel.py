@@ -12,7 +12,7 @@ from referrals.store.db.sql import Tx, add, insert, locked, rows
 from referrals.store.messaging import drafts
 from referrals.store.messaging.drafts import MessageSubject
 from referrals.store.messaging.sending import SendingRules, available_channels
-from referrals.store.schema import activity, deliveries, messages
+from referrals.store.schema import activity, message_deliveries, messages
 
 _PENDING = locked(
     drafts.SUBJECT_QUERY.where(
@@ -52,13 +52,13 @@ async def mark_sent(tx: Tx, kept: Sequence[RenderedMessage], now: datetime) -> N
             "purpose": one.purpose,
             "subject": one.subject,
             "text": one.text,
-            "settled_at": now,
+            "completed_at": now,
         }
         for one in kept
     ]
     await tx.execute(_SENT, shown)
     sent = [_delivery(one.message, now) for one in kept]
-    again = insert(tx, deliveries).on_conflict_do_update(
+    again = insert(tx, message_deliveries).on_conflict_do_update(
         index_elements=["message_id", "channel"], set_={"state": "sent"}
     )
     await tx.execute(again, sent)

@@ -21,8 +21,7 @@ from referrals.store.customers.consents import Purpose
 from referrals.store.db.sql import Tx, insert, locked, one, scalars
 from referrals.store.messaging import channel_suspensions, deliveries, drafts, suppressions
 from referrals.store.messaging.deliveries import OUTCOME_UNKNOWN
-from referrals.store.schema import customers, messages
-from referrals.store.schema import deliveries as deliveries_table
+from referrals.store.schema import customers, message_deliveries, messages
 from referrals.temporal.payloads import DeliveryStatus
 
 ATTEMPT_TIMEOUT = timedelta(minutes=1)
@@ -126,7 +125,7 @@ class ChannelSelection:
         )
 
     def _is_unclear(self, channel: str) -> bool:
-        return channel in self.tried and self.tried[channel].state in ("trying", "unclear")
+        return channel in self.tried and self.tried[channel].state in ("sending", "outcome_unknown")
 
     async def _by(self, channel: str) -> SendAttempt | Postponement | Reason:
         delivery = self.tried.get(channel)
@@ -150,7 +149,7 @@ class ChannelSelection:
         """A call without an end: its vendor may tell; else marketing goes out at most once, service at least once."""
         if not self._is_unclear(delivery.channel):
             return None
-        lease = ATTEMPT_TIMEOUT if delivery.state == "trying" else timedelta(0)
+        lease = ATTEMPT_TIMEOUT if delivery.state == "sending" else timedelta(0)
         patience = STATUS_REPORT_TIMEOUT if self.rules.channels.get(delivery.channel) else lease
         if self.now < delivery.claimed_at + patience:
             return Postponement(delivery.claimed_at + patience, OUTCOME_UNKNOWN)
@@ -186,11 +185,11 @@ class ChannelSelection:
         """Every message counts that has reached the customer or may have, by its latest attempt or one before."""
         if self.rules.cap is None:
             return None
-        table = deliveries_table
-        reached = (table.c.state.not_in(["open", "failed"])) | (
+        table = message_deliveries
+        reached = (table.c.state.not_in(["retryable", "failed"])) | (
             table.c.reason_code == OUTCOME_UNKNOWN.code
         )
-        at = case((reached, table.c.claimed_at), else_=table.c.unclear_at)
+        at = case((reached, table.c.claimed_at), else_=table.c.outcome_unknown_at)
         statement = (
             select(at)
             .join(messages, messages.c.id == table.c.message_id)
@@ -210,7 +209,7 @@ class ChannelSelection:
         for block in await channel_suspensions.active_suspensions(
             self.tx, channel, self.message.template
         ):
-            reason = Reason(block.code, block.sentence)
+            reason = Reason(block.code, block.message)
             if self.now >= self.message.created_at + channel_suspensions.MAX_HOLD_TIME:
                 return reason
             if not await channel_suspensions.claim_probe(self.tx, block, self.now):
@@ -221,29 +220,31 @@ class ChannelSelection:
         return None
 
     async def _claim(self, channel: str, address: str | None) -> SendAttempt:
-        statement = insert(self.tx, deliveries_table).values(
+        statement = insert(self.tx, message_deliveries).values(
             message_id=self.message.id,
             channel=channel,
-            state="trying",
+            state="sending",
             attempt=1,
             claimed_at=self.now,
-            digest=suppressions.hash_address(address) if address else None,
+            address_hash=suppressions.hash_address(address) if address else None,
         )
-        again = {name: statement.excluded[name] for name in ("state", "claimed_at", "digest")}
-        before = deliveries_table.c
-        lost = before.state.in_(["trying", "unclear"])
+        again = {name: statement.excluded[name] for name in ("state", "claimed_at", "address_hash")}
+        before = message_deliveries.c
+        lost = before.state.in_(["sending", "outcome_unknown"])
         statement = statement.on_conflict_do_update(
             index_elements=["message_id", "channel"],
             set_={
                 **again,
                 "attempt": before.attempt + 1,
-                "unclear_at": case((lost, before.claimed_at), else_=before.unclear_at),
+                "outcome_unknown_at": case(
+                    (lost, before.claimed_at), else_=before.outcome_unknown_at
+                ),
                 "reference": None,
                 "reason_code": None,
                 "reason": None,
             },
         )
-        returned = statement.returning(deliveries_table.c.id, deliveries_table.c.attempt)
+        returned = statement.returning(message_deliveries.c.id, message_deliveries.c.attempt)
         row = await one(self.tx, returned)
         await self._show(not_before=None, reason_code=None, reason=None)
         return SendAttempt(self.message.id, row.id, row.attempt, channel, address, self.probe)
@@ -330,7 +331,7 @@ async def record_not_sent(
     if kind == "opted_out":
         await deliveries.record_opt_out(tx, message, attempt.channel, now)
     delivery = (await deliveries.deliveries_by_channel(tx, message.id))[attempt.channel]
-    if (delivery.attempt, delivery.state) == (attempt.attempt, "trying"):
+    if (delivery.attempt, delivery.state) == (attempt.attempt, "sending"):
         await deliveries.set_state(tx, delivery, state, reason)
         await deliveries.apply_failure(tx, message, delivery, reason, now, kind, scope)
         await tx.execute(

@@ -1,6 +1,6 @@
 """Addresses that nothing will ever reach: they are not written to again, until somebody lifts that.
 
-Kept by a digest of the address, so that another address of the same customer is a new chance.
+Addresses are stored as a hash, so that another address of the same customer is a new chance.
 """
 
 from datetime import datetime
@@ -21,14 +21,20 @@ def hash_address(address: str) -> str:
 
 
 async def add(
-    tx: Tx, customer_id: str, channel: str, digest: str, code: str, sentence: str, now: datetime
+    tx: Tx,
+    customer_id: str,
+    channel: str,
+    address_hash: str,
+    code: str,
+    sentence: str,
+    now: datetime,
 ) -> None:
     await tx.execute(
         insert(tx, suppressions)
         .values(
             customer_id=customer_id,
             channel=channel,
-            digest=digest,
+            address_hash=address_hash,
             reason_code=code,
             reason=sentence,
             since=now,
@@ -41,7 +47,7 @@ async def is_suppressed(tx: Tx, customer_id: str, channel: str, address: str) ->
     statement = select(suppressions.c.since).where(
         suppressions.c.customer_id == customer_id,
         suppressions.c.channel == channel,
-        suppressions.c.digest == hash_address(address),
+        suppressions.c.address_hash == hash_address(address),
     )
     return await first(tx, statement) is not None
 

@@ -26,7 +26,7 @@ async def of_conversion(
         "event": event,
         "friend": person(await _customer(tx, str(scene.friend_id))),
         "advocate": person(await _customer(tx, scene.advocate.customer_id)),
-        "counts": {"confirmed": scene.advocate.confirmed},
+        "counts": {"confirmed": scene.advocate.confirmed_count},
         "campaign": {"id": scene.campaign.campaign},
         "referral": {"code": scene.code},
     }
@@ -39,14 +39,14 @@ async def of_journey(tx: Tx, scene: "Scene", reward: Row[Any] | None) -> RuleCon
         "campaign": {"id": scene.campaign.campaign},
         "counts": {"confirmed": await _confirmed(tx, scene.advocate.id)},
         "advocate": person(await _customer(tx, scene.advocate.customer_id)),
-        "milestone": {"name": milestone.tier, "at": milestone.at} if milestone else {},
+        "milestone": {"name": milestone.tier, "at": milestone.threshold} if milestone else {},
         "reward": of_reward(reward) if reward else {},
     }
     if scene.referral_id:
         referral = await one(tx, select(referrals).where(referrals.c.id == scene.referral_id))
         context["referral"] = {"id": referral.id, "state": referral.state, "code": referral.code}
         context["friend"] = person(await _customer(tx, referral.friend_id))
-        context["order"] = of_order(referral.order)
+        context["order"] = of_order(referral.order_snapshot)
         context["event"] = referral.event_data or {}
     return context
 
@@ -85,8 +85,8 @@ def _major(minor: int, currency: str) -> float:
 
 
 async def _confirmed(tx: Tx, advocate_id: str) -> int:
-    statement = select(advocates.c.confirmed).where(advocates.c.id == advocate_id)
-    return int((await one(tx, statement)).confirmed)
+    statement = select(advocates.c.confirmed_count).where(advocates.c.id == advocate_id)
+    return int((await one(tx, statement)).confirmed_count)
 
 
 async def _customer(tx: Tx, customer_id: str) -> Row[Any]:

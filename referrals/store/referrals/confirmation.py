@@ -93,7 +93,7 @@ async def granted(
 ) -> None:
     """The provider has confirmed the rewards; `reference` is its own name for one, for a coupon the code."""
     values = {"granted_at": scene.now, "reference": reference, "error": None, "error_code": None}
-    values |= {"taken_at": None, "unclear_until": None}
+    values |= {"accepted_by_provider_at": None, "outcome_unknown_until": None}
     values |= {"state": RewardState.GRANTED}
     await tx.execute(_GRANTED, values | {"paid": [reward.id for reward in paid]})
     await log.record_each(tx, scene, "reward_granted", paid)
@@ -165,7 +165,7 @@ _USE = (
 _ACCEPT = (
     campaigns.update()
     .where(campaigns.c.id == bindparam("row_id"))
-    .values(accepted=campaigns.c.accepted + bindparam("by"))
+    .values(accepted_count=campaigns.c.accepted_count + bindparam("by"))
 )
 
 
@@ -215,7 +215,7 @@ async def _win_milestones(tx: Tx, scene: Scene, count: int) -> None:
             id=new_id("mil"),
             advocate_id=scene.advocate.id,
             tier=tier.name,
-            at=tier.at,
+            threshold=tier.at,
             occurrence=occurrence,
             state="reached",
             reached_at=scene.now,
@@ -238,7 +238,7 @@ async def _win_milestones(tx: Tx, scene: Scene, count: int) -> None:
 
 async def _lose_milestones(tx: Tx, scene: Scene, count: int, reason: Reason) -> None:
     for milestone in await _reached(tx, scene.advocate.id):
-        if milestone.at <= count:
+        if milestone.threshold <= count:
             continue
         await tx.execute(
             milestones.update()
@@ -251,7 +251,7 @@ async def _lose_milestones(tx: Tx, scene: Scene, count: int, reason: Reason) -> 
             "milestone_lost",
             reason=reason,
             customer_id=scene.advocate.customer_id,
-            data={"name": milestone.tier, "at": milestone.at, "count": count},
+            data={"name": milestone.tier, "at": milestone.threshold, "count": count},
         )
 
 
@@ -264,7 +264,7 @@ async def settle_milestone(tx: Tx, milestone_id: str, actor: str, now: datetime)
     if milestone.state == "reached":
         await grant_due(tx, scene)
     else:
-        reason = Reason("milestone_lost", f"Fewer than {milestone.at} conversions are left.")
+        reason = Reason("milestone_lost", f"Fewer than {milestone.threshold} conversions are left.")
         await take_back_rewards(tx, scene, reason)
     return str(milestone.advocate_id)
 
@@ -275,14 +275,14 @@ def of_milestone(scene: Scene, milestone: Row[Any]) -> Scene:
 
 
 async def _count(tx: Tx, advocate_id: str, by: int) -> int:
-    return int((await one(tx, _COUNT, row_id=advocate_id, by=by)).confirmed)
+    return int((await one(tx, _COUNT, row_id=advocate_id, by=by)).confirmed_count)
 
 
 _COUNT = (
     advocates.update()
     .where(advocates.c.id == bindparam("row_id"))
-    .values(confirmed=advocates.c.confirmed + bindparam("by"))
-    .returning(advocates.c.confirmed)
+    .values(confirmed_count=advocates.c.confirmed_count + bindparam("by"))
+    .returning(advocates.c.confirmed_count)
 )
 
 

@@ -63,8 +63,8 @@ class Attempt:
 async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     """Decide and record a conversion; the answer to a repeat is the first one."""
     event = await inbox_events.claim(tx, event_id)
-    if event.answer:
-        return dict(event.answer)
+    if event.response:
+        return dict(event.response)
     order = Order.model_validate(event.data["order"]) if event.data.get("order") else None
     order_row, is_new = await orders.lock(tx, order.id) if order else (None, False)
     code = await _code(tx, event, now)
@@ -74,10 +74,10 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
     scene, attempt = await _attempt(tx, event, order, met, now)
     known_order = None if is_new else order_row
     used = known_order is not None and await _order_used(tx, scene, known_order)
-    place_at = await _qualify(tx, scene, attempt, order_used=used)
-    if isinstance(place_at, Reason):
-        return await _reject(tx, scene, attempt, place_at)
-    scene, referral = await _accept(tx, scene, attempt, place_at)
+    rewardable_at = await _qualify(tx, scene, attempt, order_used=used)
+    if isinstance(rewardable_at, Reason):
+        return await _reject(tx, scene, attempt, rewardable_at)
+    scene, referral = await _accept(tx, scene, attempt, rewardable_at)
     taken_back = None
     if known_order is not None:  # of which something may have come back already
         await confirmation.count_accepted(tx, referral, 1)
@@ -168,7 +168,7 @@ async def _qualify(
 ) -> Reason | datetime:
     met, at = attempt.met, attempt.at
     friend = signups.friend_facts(met, at, attempt.referral, order_used=order_used)
-    place_at = qualify(
+    rewardable_at = qualify(
         scene.campaign,
         attempt.found.state,
         signups.code_facts(met.code),
@@ -177,12 +177,12 @@ async def _qualify(
         await _context(tx, scene, attempt),
         at,
     )
-    if isinstance(place_at, Reason):
-        return place_at
+    if isinstance(rewardable_at, Reason):
+        return rewardable_at
     by = attempt.attribution
     if by and by.window_ends_at(scene.campaign) <= at:
         return clicks.TOO_OLD
-    return creation.BUDGET_SPENT if await _over_budget(tx, scene) else place_at
+    return creation.BUDGET_SPENT if await _over_budget(tx, scene) else rewardable_at
 
 
 async def _context(tx: Tx, scene: Scene, attempt: Attempt) -> RuleContext:
@@ -230,8 +230,8 @@ async def _places(tx: Tx, scene: Scene, attempt: Attempt) -> LimitUsage:
             )
         by_advocate = int((await one(tx, select(func.count()).select_from(counted.subquery())))[0])
     if limits.cooldown:
-        last_at = (await one(tx, select(func.max(referrals.c.place_at)).where(taken)))[0]
-    return LimitUsage(attempt.found.accepted, by_advocate, last_at)
+        last_at = (await one(tx, select(func.max(referrals.c.rewardable_at)).where(taken)))[0]
+    return LimitUsage(attempt.found.accepted_count, by_advocate, last_at)
 
 
 async def _reject(tx: Tx, scene: Scene, attempt: Attempt, reason: Reason) -> dict[str, Any]:
@@ -249,13 +249,19 @@ async def _reject(tx: Tx, scene: Scene, attempt: Attempt, reason: Reason) -> dic
 
 
 async def _accept(
-    tx: Tx, scene: Scene, attempt: Attempt, place_at: datetime
+    tx: Tx, scene: Scene, attempt: Attempt, rewardable_at: datetime
 ) -> tuple[Scene, Row[Any]]:
     """Use the code, and promise the rewards. Returns the referral with its scene."""
-    due = due_at(place_at, scene.campaign.conversion.hold, attempt.at)
-    state = _state_until(scene, place_at, due, attempt.at)
+    due = due_at(rewardable_at, scene.campaign.conversion.hold, attempt.at)
+    state = _state_until(scene, rewardable_at, due, attempt.at)
     referral = await _write(
-        tx, scene, attempt, state=state, converted_at=attempt.at, place_at=place_at, due_at=due
+        tx,
+        scene,
+        attempt,
+        state=state,
+        converted_at=attempt.at,
+        rewardable_at=rewardable_at,
+        due_at=due,
     )
     scene = replace(scene, referral_id=referral.id)
     await confirmation.use_code(tx, referral, 1)
@@ -267,11 +273,13 @@ async def _accept(
     return scene, referral
 
 
-def _state_until(scene: Scene, place_at: datetime, due: datetime, at: datetime) -> ReferralState:
+def _state_until(
+    scene: Scene, rewardable_at: datetime, due: datetime, at: datetime
+) -> ReferralState:
     """What the conversion waits for: a reviewer, the cooldown's place, or the hold's end."""
     if scene.campaign.conversion.review:
         return ReferralState.IN_REVIEW
-    return ReferralState.DEFERRED if at < place_at == due else ReferralState.HELD
+    return ReferralState.DEFERRED if at < rewardable_at == due else ReferralState.HELD
 
 
 async def _write(tx: Tx, scene: Scene, attempt: Attempt, **values: Any) -> Row[Any]:
@@ -279,7 +287,7 @@ async def _write(tx: Tx, scene: Scene, attempt: Attempt, **values: Any) -> Row[A
     order = attempt.order
     values |= {
         "order_id": order.id if order else None,
-        "order": order.model_dump(mode="json") if order else None,
+        "order_snapshot": order.model_dump(mode="json") if order else None,
         "event_data": about(attempt.event),
     }
     if scene.referral_id:

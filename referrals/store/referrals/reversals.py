@@ -82,14 +82,14 @@ async def reassess(tx: Tx, scene: Scene, order: Row[Any]) -> Reason | None:
 
 
 async def _disqualified(tx: Tx, scene: Scene, referral: Row[Any], order: Row[Any]) -> Reason | None:
-    paid = Order.model_validate(referral.order)
+    paid = Order.model_validate(referral.order_snapshot)
     if order.cancelled:
         return Reason(RollBackReason.ORDER_CANCELLED, f"Order {paid.id} was cancelled.")
     back = orders.refunded(order, paid)
     if back >= paid.minor:
         return Reason(RollBackReason.ORDER_REFUNDED, f"Order {paid.id} was refunded.")
     context = await conditions.of_conversion(
-        tx, scene, referral.order, referral.event_data or {}, refunded=back
+        tx, scene, referral.order_snapshot, referral.event_data or {}, refunded=back
     )
     failed = rule_rejection(scene.campaign.conversion.rules, context)
     if failed is None:
@@ -104,7 +104,7 @@ async def take_back(tx: Tx, event_id: str, now: datetime) -> None:
     """An operator's roll-back; doing it again changes nothing. Raises NotPossibleError."""
     event = await inbox_events.claim(tx, event_id)
     scene, referral = await lookups.locked_scene(tx, event.data["referral"], event.actor, now)
-    if event.answer or referral.state == ReferralState.ROLLED_BACK:
+    if event.response or referral.state == ReferralState.ROLLED_BACK:
         await _done(tx, event, referral)
         return
     if referral.state not in COUNTS_TOWARD_LIMITS:
@@ -118,7 +118,7 @@ async def review(tx: Tx, event_id: str, now: datetime) -> None:
     """An operator's approval or rejection of a conversion in review. Raises NotPossibleError."""
     event = await inbox_events.claim(tx, event_id)
     scene, referral = await lookups.locked_scene(tx, event.data["referral"], event.actor, now)
-    if event.answer:
+    if event.response:
         return
     approved = event.type == "approve"
     if referral.state != ReferralState.IN_REVIEW:
@@ -155,7 +155,7 @@ async def _reject(tx: Tx, scene: Scene, referral: Row[Any], sentence: str) -> No
 
 
 async def _done(tx: Tx, event: Row[Any], referral: Row[Any]) -> None:
-    if not event.answer:
+    if not event.response:
         await responses.give(tx, event, Decision.ACCEPTED, referral_id=referral.id)
 
 

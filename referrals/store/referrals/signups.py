@@ -40,8 +40,8 @@ async def sign_up(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
 
 async def decide(tx: Tx, event: Row[Any], now: datetime) -> dict[str, Any]:
     """The same for an event that is claimed, or that this transaction stores."""
-    if event.answer:
-        return dict(event.answer)
+    if event.response:
+        return dict(event.response)
     met = await lookups.meet(tx, event, clicks.code_of(event.data) or "", now)
     if isinstance(met, Reason):
         return await responses.give(tx, event, Decision.REJECTED, reason=met)

@@ -76,7 +76,7 @@ async def get_advocate(
         created_at=brief.created_at,
         campaign=campaign_id,
         share=share_links(public_url, row.code, campaign.name) if row.code else {},
-        next_tier=_next_tier(campaign, row.confirmed),
+        next_tier=_next_tier(campaign, row.confirmed_count),
         cooldown_until=await _cooldown_until(tx, campaign, row.id, now),
         milestones=await _milestones(tx, row.id),
         rewards=await _latest_rewards(tx, row),
@@ -188,7 +188,7 @@ async def _cooldown_until(
     """When the advocate's next conversion can be rewarded; None where that is now."""
     if campaign.limits.cooldown is None:
         return None
-    last = select(func.max(referrals.c.place_at)).where(
+    last = select(func.max(referrals.c.rewardable_at)).where(
         referrals.c.advocate_id == advocate_id, referrals.c.state.in_(COUNTS_TOWARD_LIMITS)
     )
     last_at: datetime | None = (await one(tx, last))[0]
@@ -202,7 +202,7 @@ async def _milestones(tx: Tx, advocate_id: str) -> list[views.Milestone]:
         views.Milestone(
             id=row.id,
             name=row.tier,
-            at=row.at,
+            at=row.threshold,
             occurrence=row.occurrence,
             state=row.state,
             reached_at=row.reached_at,

@@ -98,7 +98,7 @@ def of_referral(row: Row[Any]) -> dict[str, Any]:
         "code": row.code,
         "state": row.state,
         "reason": of_reason(row),
-        "order": row.order,
+        "order": row.order_snapshot,
         "signed_up_at": row.signed_up_at,
         "window_ends_at": row.window_ends_at,
         "converted_at": row.converted_at,
@@ -265,7 +265,7 @@ def _of_message(row: Row[Any]) -> views.Message:
         subject=row.subject,
         text=row.text,
         created_at=row.created_at,
-        settled_at=row.settled_at,
+        completed_at=row.completed_at,
         delivered_at=row.delivered_at,
         read_at=row.read_at,
     )

@@ -84,8 +84,8 @@ async def _shares(tx: Tx, campaign_id: str) -> dict[str, int]:
 
 async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
     """Summed here and not in SQL, whose decimals SQLite does not have; equal orders come as one row."""
-    currency = referrals.c.order["currency"].as_string()
-    amount = referrals.c.order["amount"].as_string()
+    currency = referrals.c.order_snapshot["currency"].as_string()
+    amount = referrals.c.order_snapshot["amount"].as_string()
     statement = (
         select(currency, amount, func.count())
         .where(
@@ -123,10 +123,10 @@ async def _rewards(tx: Tx, campaign_id: str) -> list[views.RewardSum]:
 
 async def _top_advocates(tx: Tx, campaign_id: str) -> list[views.TopAdvocate]:
     statement = (
-        select(customers.c.external_id, advocates.c.confirmed)
+        select(customers.c.external_id, advocates.c.confirmed_count)
         .join(customers, customers.c.id == advocates.c.customer_id)
-        .where(advocates.c.campaign_id == campaign_id, advocates.c.confirmed > 0)
-        .order_by(advocates.c.confirmed.desc(), advocates.c.id)
+        .where(advocates.c.campaign_id == campaign_id, advocates.c.confirmed_count > 0)
+        .order_by(advocates.c.confirmed_count.desc(), advocates.c.id)
         .limit(TOP)
     )
     return [views.TopAdvocate(*row) for row in map(tuple, await rows(tx, statement))]

@@ -17,8 +17,8 @@ from referrals.store.db.sql import Tx, locked, one, rows
 from referrals.store.ledger import ledger
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import amount_text
-from referrals.store.schema import accounts, entries, rewards
 from referrals.store.schema import customers as customers_table
+from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 from referrals.store.views import Page
 
 Kind = tuple[str, str]
@@ -26,8 +26,12 @@ Kind = tuple[str, str]
 
 # A wallet grows by what it is credited, a debt by what it is debited.
 SIGNED = case(
-    ((accounts.c.kind == "wallet") == (entries.c.credit_id == accounts.c.id), entries.c.amount),
-    else_=-entries.c.amount,
+    (
+        (ledger_accounts.c.kind == "wallet")
+        == (ledger_entries.c.credit_id == ledger_accounts.c.id),
+        ledger_entries.c.amount,
+    ),
+    else_=-ledger_entries.c.amount,
 )
 
 
@@ -75,7 +79,11 @@ async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetim
 async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Entry]:
     """The lines that the balances are the sums of. Raises UnknownCustomerError."""
     statement = _lines((await require_customer(tx, customer)).id).add_columns(
-        entries, accounts.c.kind, accounts.c.type, accounts.c.currency, SIGNED.label("signed")
+        ledger_entries,
+        ledger_accounts.c.kind,
+        ledger_accounts.c.type,
+        ledger_accounts.c.currency,
+        SIGNED.label("signed"),
     )
 
     def view(row: Row[Any]) -> views.Entry:
@@ -91,21 +99,26 @@ async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Entr
             memo=row.memo,
         )
 
-    return await newest_first(tx, statement, (entries.c.id,), cursor, view)
+    return await newest_first(tx, statement, (ledger_entries.c.id,), cursor, view)
 
 
 def _lines(customer_id: str) -> Select[Any]:
     """Entries with the customer's accounts on either side."""
     return (
         select()
-        .select_from(accounts)
-        .join(entries, accounts.c.id.in_([entries.c.debit_id, entries.c.credit_id]))
-        .where(accounts.c.owner == customer_id, accounts.c.kind.in_(["wallet", "owed"]))
+        .select_from(ledger_accounts)
+        .join(
+            ledger_entries,
+            ledger_accounts.c.id.in_([ledger_entries.c.debit_id, ledger_entries.c.credit_id]),
+        )
+        .where(
+            ledger_accounts.c.owner == customer_id, ledger_accounts.c.kind.in_(["wallet", "owed"])
+        )
     )
 
 
 def _sums(customer_id: str) -> Select[Any]:
-    asset = (accounts.c.kind, accounts.c.type, accounts.c.currency)
+    asset = (ledger_accounts.c.kind, ledger_accounts.c.type, ledger_accounts.c.currency)
     return _lines(customer_id).add_columns(*asset, func.sum(SIGNED)).group_by(*asset)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from referrals.store.db.sql import Tx, insert, locked, one
-from referrals.store.schema import paces
+from referrals.store.schema import provider_rate_limits
 
 
 async def reserve_call(
@@ -13,12 +13,21 @@ async def reserve_call(
 ) -> timedelta:
     """Reserve the next free call and return the delay until it; reserve nothing if it exceeds `max_wait`."""
     await tx.execute(
-        insert(tx, paces).values(provider=provider, free_at=now).on_conflict_do_nothing()
+        insert(tx, provider_rate_limits)
+        .values(provider=provider, next_call_at=now)
+        .on_conflict_do_nothing()
     )
-    row = await one(tx, locked(select(paces.c.free_at).where(paces.c.provider == provider)))
-    call_at: datetime = max(row.free_at, now)
+    row = await one(
+        tx,
+        locked(
+            select(provider_rate_limits.c.next_call_at).where(
+                provider_rate_limits.c.provider == provider
+            )
+        ),
+    )
+    call_at: datetime = max(row.next_call_at, now)
     if call_at - now <= max_wait:
         next_call_at = call_at + timedelta(seconds=1 / calls_per_second)
-        own = paces.c.provider == provider
-        await tx.execute(paces.update().where(own).values(free_at=next_call_at))
+        own = provider_rate_limits.c.provider == provider
+        await tx.execute(provider_rate_limits.update().where(own).values(next_call_at=next_call_at))
     return call_at - now

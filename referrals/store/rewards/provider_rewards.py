@@ -48,7 +48,7 @@ class ProviderTask:
     @property
     def accepted(self) -> bool:
         """Return whether the provider accepted the last request of this state without booking it yet."""
-        return self.reward.taken_at is not None
+        return self.reward.accepted_by_provider_at is not None
 
 
 class NotVisibleYet(ReferralsError):
@@ -70,8 +70,12 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
         NotVisibleYet: an earlier request may still become visible.
     """
     scene, reward = await _locked(tx, reward_id, now)
-    if reward.state in IN_PROGRESS and reward.unclear_until and reward.unclear_until > now:
-        raise NotVisibleYet(reward.unclear_until - now)
+    if (
+        reward.state in IN_PROGRESS
+        and reward.outcome_unknown_until
+        and reward.outcome_unknown_until > now
+    ):
+        raise NotVisibleYet(reward.outcome_unknown_until - now)
     if reward.state == RewardState.PENDING:
         if not is_due(reward, scene.campaign.rewards.approval, now):
             return None
@@ -82,7 +86,7 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
         return None
     customer = await profiles.get(tx, reward.customer_id)
     owed = await ledger.owed_for(tx, reward)
-    repeated = reward.called_at is not None
+    repeated = reward.last_called_at is not None
     return ProviderTask(await _get(tx, reward_id), customer.external_id, repeated, owed)
 
 
@@ -99,7 +103,7 @@ async def mark_call_started(tx: Tx, task: ProviderTask, now: datetime, until: da
             rewards.c.state == task.reward.state,
             rewards.c.attempts == task.reward.attempts,
         )
-        .values(called_at=now, unclear_until=until)
+        .values(last_called_at=now, outcome_unknown_until=until)
     )
     if await first(tx, statement.returning(rewards.c.id)) is None:
         raise Superseded
@@ -107,7 +111,9 @@ async def mark_call_started(tx: Tx, task: ProviderTask, now: datetime, until: da
 
 async def mark_outcome_unknown(tx: Tx, reward_id: str, until: datetime | None) -> None:
     """Record that a look-up sees the outcome of the last call by `until`; None means that nothing was booked."""
-    await tx.execute(rewards.update().where(rewards.c.id == reward_id).values(unclear_until=until))
+    await tx.execute(
+        rewards.update().where(rewards.c.id == reward_id).values(outcome_unknown_until=until)
+    )
 
 
 async def mark_granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
@@ -124,7 +130,12 @@ async def mark_granted(tx: Tx, reward_id: str, reference: str | None, now: datet
 
 async def mark_booked(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
     """Record that a grant which is being rolled back was booked."""
-    values = {"granted_at": now, "reference": reference, "taken_at": None, "unclear_until": None}
+    values = {
+        "granted_at": now,
+        "reference": reference,
+        "accepted_by_provider_at": None,
+        "outcome_unknown_until": None,
+    }
     await tx.execute(
         rewards.update()
         .where(rewards.c.id == reward_id, rewards.c.granted_at.is_(None))
@@ -187,8 +198,8 @@ async def mark_accepted(tx: Tx, reward_id: str, reference: str | None, now: date
         rewards.update()
         .where(rewards.c.id == reward_id)
         .values(
-            taken_at=now,
-            unclear_until=None,
+            accepted_by_provider_at=now,
+            outcome_unknown_until=None,
             reference=func.coalesce(reference, rewards.c.reference),
         )
     )
@@ -220,7 +231,7 @@ async def mark_failed(tx: Tx, reward_id: str, code: str, message: str, now: date
 async def command(tx: Tx, event_id: str, now: datetime) -> None:
     """What an operator asks for one reward; done again, it changes nothing. Raises NotPossibleError."""
     event = await inbox_events.claim(tx, event_id)
-    if event.answer:
+    if event.response:
         return
     scene, reward = await _locked(tx, event.data["reward"], now)
     scene = replace(scene, actor=event.actor)
@@ -239,7 +250,7 @@ async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
     state = RewardState.ROLLING_BACK if back else RewardState.GRANTING
     values: dict[str, Any] = {"retry_at": None}
     if reward.error_code in (REJECTED, ATTEMPTS_EXHAUSTED):
-        values["taken_at"] = None  # it will not come any more
+        values["accepted_by_provider_at"] = None  # it will not come any more
     if reward.error_code == REJECTED:
         values |= UNCALLED  # nothing is booked: the next call is a first one
     await set_reward(tx, reward, state, **values)
@@ -259,7 +270,7 @@ async def _void(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> None:
     if reward.granted_at:  # its roll-back is given up: the customer keeps it, and owes it
         await ledger.owe(tx, reward, reward.amount, f"Not taken back: {reason}", scene.now)
         await _close_rolled_back(tx, scene, reward, reason)
-    elif reward.unclear_until and reward.reason is None:
+    elif reward.outcome_unknown_until and reward.reason is None:
         await confirmation.take_back(tx, scene, reward, told)  # it may be booked after all
     else:
         await close(tx, scene, reward, RewardState.VOIDED, told)

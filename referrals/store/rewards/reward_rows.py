@@ -13,7 +13,7 @@ from referrals.store.activity.log import Scene
 from referrals.store.db.sql import Tx, change, rows
 from referrals.store.schema import rewards
 
-UNCALLED: dict[str, Any] = {"attempts": 0, "called_at": None}
+UNCALLED: dict[str, Any] = {"attempts": 0, "last_called_at": None}
 """Of a reward whose next call is the first of its kind."""
 
 

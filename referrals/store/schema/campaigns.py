@@ -1,15 +1,6 @@
-"""Campaigns with their versions, advocates and codes."""
+"""Campaigns and their versions."""
 
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Table, Text
 
 from referrals.store.schema.base import Instant, metadata, one_of
 
@@ -22,7 +13,12 @@ campaigns = Table(
     Column("version", Integer, nullable=False),
     Column("conversion_event", Text, nullable=False, index=True),
     Column("publish_on", Text),
-    Column("accepted", Integer, CheckConstraint("accepted >= 0", name="accepted"), nullable=False),
+    Column(
+        "accepted_count",
+        Integer,
+        CheckConstraint("accepted_count >= 0", name="accepted_count"),
+        nullable=False,
+    ),
     Column("created_at", Instant, nullable=False),
 )
 
@@ -35,38 +31,4 @@ campaign_versions = Table(
     Column("definition", Text, nullable=False),
     Column("applied_at", Instant, nullable=False),
     Column("applied_by", Text, nullable=False),
-)
-
-advocates = Table(
-    "advocates",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("customer_id", ForeignKey("customers.id"), nullable=False, index=True),
-    Column(
-        "confirmed", Integer, CheckConstraint("confirmed >= 0", name="confirmed"), nullable=False
-    ),
-    Column("created_at", Instant, nullable=False),
-    UniqueConstraint("campaign_id", "customer_id"),
-    Index("ix_advocates_list", "campaign_id", "id"),
-)
-
-codes = Table(
-    "codes",
-    metadata,
-    Column("code", Text, primary_key=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("advocate_id", ForeignKey("advocates.id"), index=True),
-    # Set where the campaign lets a customer join once: then the advocate has this one code.
-    Column("only_code_of", ForeignKey("advocates.id"), unique=True),
-    Column("state", Text, one_of("state", ["active", "inactive"]), nullable=False),
-    Column("uses", Integer, CheckConstraint("uses >= 0", name="uses"), nullable=False),
-    Column("uses_limit", Integer),
-    Column("starts_at", Instant),
-    Column("expires_at", Instant),
-    Column("published_at", Instant),
-    Column("channel", Text),
-    Column("created_at", Instant, nullable=False),
-    CheckConstraint("uses_limit IS NULL OR uses <= uses_limit", name="uses_limit"),
-    Index("ix_codes_list", "campaign_id", "created_at", "code"),
 )

@@ -1,15 +1,6 @@
-"""Runs of journeys that wait, and the workflows of others that journeys start."""
+"""Runs of journeys that wait, and the external workflows that journeys start."""
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Integer,
-    Table,
-    Text,
-)
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, ForeignKeyConstraint, Integer, Table, Text
 
 from referrals.store.schema.base import Instant, index_where, metadata, one_of
 
@@ -47,13 +38,13 @@ journey_runs = Table(
         nullable=False,
     ),
     # Where it stands (see `domain.journey_run.Standing`).
-    Column("number", Integer, nullable=False),
+    Column("step_index", Integer, nullable=False),
     Column("wake_at", Instant),
-    Column("awaits", Text),
-    Column("happened", Boolean, nullable=False),
+    Column("awaited_event", Text),
+    Column("awaited_event_received", Boolean, nullable=False),
     Column("exit_on", JSON, nullable=False),
     # The workflow that has yet to start or tell this run's; NULL once that one has looked.
-    Column("teller_id", Text),
+    Column("notifier_workflow_id", Text),
     Column("reason_code", Text),
     Column("reason", Text),
     Column("started_at", Instant, nullable=False),
@@ -63,7 +54,11 @@ journey_runs = Table(
     ),
     index_where("ix_journey_runs_listening", "advocate_id", where=OPEN),
     index_where("ix_journey_runs_open", "campaign_id", where=OPEN),
-    index_where("ix_journey_runs_untold", "teller_id", where="teller_id IS NOT NULL"),
+    index_where(
+        "ix_journey_runs_to_notify",
+        "notifier_workflow_id",
+        where="notifier_workflow_id IS NOT NULL",
+    ),
 )
 
 workflow_starts = Table(
@@ -83,6 +78,6 @@ workflow_starts = Table(
     Column("state", Text, one_of("state", ["pending", "started", "failed"]), nullable=False),
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
-    Column("settled_at", Instant),
+    Column("completed_at", Instant),
     index_where("ix_workflow_starts_pending", "sender_id", where="state = 'pending'"),
 )

@@ -1,4 +1,4 @@
-"""The own ledger, double-entry."""
+"""The built-in double-entry ledger."""
 
 from sqlalchemy import (
     BigInteger,
@@ -13,8 +13,8 @@ from sqlalchemy import (
 
 from referrals.store.schema.base import Instant, Serial, metadata, one_of
 
-accounts = Table(
-    "accounts",
+ledger_accounts = Table(
+    "ledger_accounts",
     metadata,
     Column("id", Serial, primary_key=True),
     Column(
@@ -31,19 +31,19 @@ accounts = Table(
     UniqueConstraint("kind", "owner", "type", "currency"),
 )
 
-entries = Table(
-    "entries",
+ledger_entries = Table(
+    "ledger_entries",
     metadata,
     Column("id", Serial, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
-    Column("debit_id", ForeignKey("accounts.id"), nullable=False),
-    Column("credit_id", ForeignKey("accounts.id"), nullable=False),
+    Column("debit_id", ForeignKey("ledger_accounts.id"), nullable=False),
+    Column("credit_id", ForeignKey("ledger_accounts.id"), nullable=False),
     Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
     Column("reward_id", ForeignKey("rewards.id"), index=True),
-    Column("reverses_id", ForeignKey("entries.id"), index=True),
+    Column("reverses_id", ForeignKey("ledger_entries.id"), index=True),
     Column("at", Instant, nullable=False),
     Column("memo", Text, nullable=False),
     CheckConstraint("debit_id <> credit_id", name="two_accounts"),
-    Index("ix_entries_debit", "debit_id", "amount"),
-    Index("ix_entries_credit", "credit_id", "amount"),
+    Index("ix_ledger_entries_debit", "debit_id", "amount"),
+    Index("ix_ledger_entries_credit", "credit_id", "amount"),
 )

@@ -1,7 +1,8 @@
-"""Referrals, the milestones that they add up to, shares and clicks."""
+"""Referrals, the orders they refer to, and the milestones that they add up to."""
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -20,6 +21,15 @@ _LIVE = f"state NOT IN ({quoted(CLOSED_WITHOUT_CONVERSION)})"
 LIVE = text(f"referrals.{_LIVE}")
 """Written as in the keys, so that both databases look the rows up by them."""
 
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # Amounts as they came, `null` for all of it: a refund may be here before the order and its currency are known.
+    Column("refunds", JSON, nullable=False),
+    Column("cancelled", Boolean, nullable=False),
+)
+
 referrals = Table(
     "referrals",
     metadata,
@@ -36,12 +46,12 @@ referrals = Table(
         nullable=False,
     ),
     Column("order_id", ForeignKey("orders.id"), index=True),
-    Column("order", JSON),
+    Column("order_snapshot", JSON),
     Column("event_data", JSON),
     Column("signed_up_at", Instant),
     Column("window_ends_at", Instant),
     Column("converted_at", Instant),
-    Column("place_at", Instant),
+    Column("rewardable_at", Instant),
     Column("due_at", Instant),
     Column("confirmed_at", Instant),
     Column("closed_at", Instant),
@@ -58,7 +68,7 @@ referrals = Table(
     unique_where("uq_referrals_order", "campaign_id", "order_id", where=_LIVE),
     # A click brings one friend.
     unique_where("uq_referrals_click", "click_id", "code", where=_LIVE),
-    Index("ix_referrals_places", "advocate_id", "place_at"),
+    Index("ix_referrals_limits", "advocate_id", "rewardable_at"),
     Index("ix_referrals_list", "campaign_id", "id"),
 )
 
@@ -68,7 +78,7 @@ milestones = Table(
     Column("id", Text, primary_key=True),
     Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
     Column("tier", Text, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("threshold", Integer, nullable=False),
     Column("occurrence", Integer, nullable=False),
     Column("state", Text, one_of("state", ["reached", "lost"]), nullable=False),
     Column("reached_at", Instant, nullable=False),
@@ -77,29 +87,4 @@ milestones = Table(
     Column("lost_by", ForeignKey("referrals.id"), index=True),
     UniqueConstraint("advocate_id", "tier", "occurrence"),
     unique_where("uq_milestones_reached", "advocate_id", "tier", where="state = 'reached'"),
-)
-
-shares = Table(
-    "shares",
-    metadata,
-    Column("event_id", ForeignKey("events.id"), primary_key=True),
-    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
-    Column("code", ForeignKey("codes.code"), nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    Index("ix_shares_advocate", "advocate_id", "channel"),
-)
-
-clicks = Table(
-    "clicks",
-    metadata,
-    # It travels with the visitor; nothing else is known of them.
-    Column("id", Text, primary_key=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
-    Column("code", ForeignKey("codes.code"), nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    Index("ix_clicks_advocate", "advocate_id", "channel"),
-    Index("ix_clicks_campaign", "campaign_id", "channel"),
 )

@@ -1,4 +1,4 @@
-"""Rewards and coupons."""
+"""Rewards and the rate limits of the providers that grant them."""
 
 from sqlalchemy import (
     JSON,
@@ -10,7 +10,6 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 from referrals.domain.states import RewardState
@@ -42,11 +41,11 @@ rewards = Table(
     Column("target", JSON),
     Column("approved_at", Instant),
     # The provider has taken the last call, and books it when it comes to it.
-    Column("taken_at", Instant),
+    Column("accepted_by_provider_at", Instant),
     # When it was called last; empty before the first call of a grant, and of a roll-back.
-    Column("called_at", Instant),
+    Column("last_called_at", Instant),
     # A call may have booked what is not known here; from then on the provider's books show it.
-    Column("unclear_until", Instant),
+    Column("outcome_unknown_until", Instant),
     Column("reference", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("error_code", Text),
@@ -75,38 +74,10 @@ rewards = Table(
     ),
 )
 
-paces = Table(
-    "paces",
+provider_rate_limits = Table(
+    "provider_rate_limits",
     metadata,
     Column("provider", Text, primary_key=True),
     # When the next call may begin.
-    Column("free_at", Instant, nullable=False),
-)
-
-coupons = Table(
-    "coupons",
-    metadata,
-    Column("code", Text, primary_key=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    # Empty where the code was made by a pattern.
-    Column("pool", Text),
-    Column(
-        "state",
-        Text,
-        one_of("state", ["available", "issued", "redeemed", "void"]),
-        nullable=False,
-    ),
-    Column("reward_id", ForeignKey("rewards.id"), unique=True),
-    Column("customer_id", ForeignKey("customers.id")),
-    Column("discount", JSON),
-    Column("expires_at", Instant),
-    # The caller's idempotency key of its redemption.
-    Column("redeem_key", Text),
-    Column("created_at", Instant, nullable=False),
-    Column("issued_at", Instant),
-    Column("redeemed_at", Instant),
-    Column("voided_at", Instant),
-    CheckConstraint("(state = 'available') = (reward_id IS NULL)", name="owner"),
-    UniqueConstraint("customer_id", "redeem_key"),
-    Index("ix_coupons_pool", "campaign_id", "pool", "state", "code"),
+    Column("next_call_at", Instant, nullable=False),
 )

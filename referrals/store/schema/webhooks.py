@@ -1,4 +1,4 @@
-"""Webhooks, and what was or is to be delivered to them."""
+"""Webhook subscriptions and the deliveries of webhooks."""
 
 from sqlalchemy import (
     JSON,
@@ -36,7 +36,7 @@ webhooks = Table(
     # Since when nothing was accepted.
     Column("failing_since", Instant),
     # The id in the activity log up to which deliveries were made.
-    Column("position", BigInteger, nullable=False),
+    Column("last_activity_id", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("created_by", Text, nullable=False),
     CheckConstraint("enabled = (disabled_at IS NULL)", name="disabled"),
@@ -56,7 +56,7 @@ webhook_deliveries = Table(
     # The row whose events arrive in their order.
     Column("subject", Text),
     # What shares its places in flight: a webhook, or a host.
-    Column("lane", Text, nullable=False),
+    Column("concurrency_group", Text, nullable=False),
     Column("state", Text, one_of("state", ["pending", "delivered", "failed"]), nullable=False),
     Column("attempts", Integer, nullable=False),
     # The next attempt; while one is made, when another process may make it instead.
@@ -64,12 +64,14 @@ webhook_deliveries = Table(
     Column("status", Integer),
     Column("error", Text),
     Column("created_at", Instant, nullable=False),
-    Column("settled_at", Instant),
+    Column("completed_at", Instant),
     UniqueConstraint("webhook_id", "activity_id"),
     CheckConstraint("(webhook_id IS NULL) = (activity_id IS NULL)", name="activity"),
     CheckConstraint("(webhook_id IS NULL) = (key IS NOT NULL)", name="key"),
     CheckConstraint("(state = 'pending') = (due_at IS NOT NULL)", name="due"),
-    index_where("ix_webhook_deliveries_due", "lane", "due_at", "id", where="state = 'pending'"),
+    index_where(
+        "ix_webhook_deliveries_due", "concurrency_group", "due_at", "id", where="state = 'pending'"
+    ),
     index_where(
         "ix_webhook_deliveries_order",
         "webhook_id",

@@ -57,19 +57,21 @@ async def fan_out(tx: Tx, complete: int, now: datetime) -> bool:
 
     Whether there was something to do that no other process is doing.
     """
-    behind = select(webhooks).where(webhooks.c.enabled, webhooks.c.position < complete)
+    behind = select(webhooks).where(webhooks.c.enabled, webhooks.c.last_activity_id < complete)
     found = await rows(tx, behind.with_for_update(key_share=True, skip_locked=True))
     for webhook in found:
-        upto = min(complete, webhook.position + CHUNK)
-        new = and_(activity.c.id > webhook.position, activity.c.id <= upto)
+        upto = min(complete, webhook.last_activity_id + CHUNK)
+        new = and_(activity.c.id > webhook.last_activity_id, activity.c.id <= upto)
         await tx.execute(_make(tx, webhook, new, now))
-        await tx.execute(webhooks.update().where(webhooks.c.id == webhook.id).values(position=upto))
+        await tx.execute(
+            webhooks.update().where(webhooks.c.id == webhook.id).values(last_activity_id=upto)
+        )
     return bool(found)
 
 
 async def is_behind(tx: Tx, complete: int) -> bool:
     """Whether `fan_out` has something to do."""
-    behind = select(webhooks.c.id).where(webhooks.c.enabled, webhooks.c.position < complete)
+    behind = select(webhooks.c.id).where(webhooks.c.enabled, webhooks.c.last_activity_id < complete)
     return await first(tx, behind.limit(1)) is not None
 
 
@@ -87,14 +89,14 @@ async def replay(
     What waits for its next attempt is tried at once, too.
     """
     mine = webhook_deliveries.update().where(webhook_deliveries.c.webhook_id == webhook.id)
-    again = {"state": "pending", "attempts": 0, "due_at": now, "settled_at": None}
+    again = {"state": "pending", "attempts": 0, "due_at": now, "completed_at": None}
     waiting = mine.where(_PENDING, webhook_deliveries.c.due_at > now + CLAIM)
     await tx.execute(waiting.values(due_at=now))
     if deliveries is not None:
         chosen = mine.where(webhook_deliveries.c.id.in_(deliveries))
         return int((await tx.execute(chosen.values(again))).rowcount)
     which = and_(
-        activity.c.id <= webhook.position,
+        activity.c.id <= webhook.last_activity_id,
         activity.c.at >= since,
         activity.c.type.in_(events) if events else true(),
     )
@@ -112,7 +114,7 @@ def _make(tx: Tx, webhook: Row[Any], which: ColumnElement[bool], now: datetime) 
         "subject": func.coalesce(
             activity.c.referral_id, activity.c.advocate_id, activity.c.customer_id
         ),
-        "lane": literal(webhook.id),
+        "concurrency_group": literal(webhook.id),
         "state": literal("pending"),
         "attempts": literal(0),
         "due_at": literal(now, Instant),
@@ -126,7 +128,9 @@ def _make(tx: Tx, webhook: Row[Any], which: ColumnElement[bool], now: datetime) 
 
 async def due_lanes(tx: Tx, now: datetime) -> list[str]:
     """Where something may be claimed."""
-    return await scalars(tx, _open(now).with_only_columns(webhook_deliveries.c.lane).distinct())
+    return await scalars(
+        tx, _open(now).with_only_columns(webhook_deliveries.c.concurrency_group).distinct()
+    )
 
 
 async def claim(
@@ -136,7 +140,9 @@ async def claim(
 
     `source` is that of the CloudEvents, and `secret` signs what goes to no webhook.
     """
-    chosen = _open(now).where(webhook_deliveries.c.lane == which, ~exists().where(*_BEFORE))
+    chosen = _open(now).where(
+        webhook_deliveries.c.concurrency_group == which, ~exists().where(*_BEFORE)
+    )
     chosen = chosen.with_only_columns(webhook_deliveries.c.id).order_by(
         webhook_deliveries.c.due_at, webhook_deliveries.c.id
     )
@@ -168,7 +174,11 @@ async def _postpone(tx: Tx, which: str, now: datetime) -> None:
     """What waits for one that is tried again later need not be looked at before that."""
     later = (*_BEFORE, _earlier.c.due_at > now + CLAIM)
     until = select(func.max(_earlier.c.due_at)).where(*later).scalar_subquery()
-    due = (webhook_deliveries.c.lane == which, _PENDING, webhook_deliveries.c.due_at <= now)
+    due = (
+        webhook_deliveries.c.concurrency_group == which,
+        _PENDING,
+        webhook_deliveries.c.due_at <= now,
+    )
     waiting = webhook_deliveries.update().where(*due, exists().where(*later))
     await tx.execute(waiting.values(due_at=until))
 
@@ -191,7 +201,7 @@ async def settle(
     if answer.accepted:
         recovered = and_(webhooks.c.id == sent.webhook, webhooks.c.failing_since.is_not(None))
         await tx.execute(webhooks.update().where(recovered).values(failing_since=None))
-        await _note(tx, sent, answer, state="delivered", due_at=None, settled_at=now)
+        await _note(tx, sent, answer, state="delivered", due_at=None, completed_at=now)
         return None
     since = await _failing_since(tx, sent.webhook, now)
     gap = next_retry_delay(sent.attempts + 1, answer, chance)
@@ -202,7 +212,7 @@ async def settle(
         disabled = await disable(tx, str(sent.webhook), *reason, now)
         return f"The webhook {sent.webhook} is disabled. {reason[1]}" if disabled else None
     if gap is None:
-        await _note(tx, sent, answer, state="failed", due_at=None, settled_at=now)
+        await _note(tx, sent, answer, state="failed", due_at=None, completed_at=now)
         return f"The webhook delivery {sent.id} is given up: {answer.error}."
     await _note(tx, sent, answer, due_at=now + gap)
     return None

@@ -66,7 +66,7 @@ class Delivery:
     status: int | None
     error: str | None
     created_at: datetime
-    settled_at: datetime | None
+    completed_at: datetime | None
 
 
 async def create(
@@ -89,7 +89,7 @@ async def create(
             campaign_id=campaign,
             secret=secret,
             enabled=True,
-            position=await cursor.newest(tx),
+            last_activity_id=await cursor.newest(tx),
             created_at=now,
             created_by=actor,
         )
@@ -125,7 +125,7 @@ async def change(
 
 async def _enable(tx: Tx, webhook_id: str, now: datetime, *, from_now: bool) -> None:
     whole = {"enabled": True, "reason_code": None, "reason": None, "disabled_at": None}
-    skipped = {"position": await cursor.newest(tx)} if from_now else {}
+    skipped = {"last_activity_id": await cursor.newest(tx)} if from_now else {}
     values = whole | {"failing_since": None} | skipped
     await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
     waiting = webhook_deliveries.update().where(
@@ -133,7 +133,7 @@ async def _enable(tx: Tx, webhook_id: str, now: datetime, *, from_now: bool) -> 
     )
     if from_now:
         error = "left out: the webhook was enabled from then on"
-        given_up = {"state": "failed", "due_at": None, "settled_at": now, "error": error}
+        given_up = {"state": "failed", "due_at": None, "completed_at": now, "error": error}
         await tx.execute(waiting.values(given_up))
     else:
         await tx.execute(waiting.values(attempts=0, due_at=now))
@@ -236,5 +236,5 @@ def _delivery(row: Row[Any]) -> Delivery:
         status=row.status,
         error=row.error,
         created_at=row.created_at,
-        settled_at=row.settled_at,
+        completed_at=row.completed_at,
     )

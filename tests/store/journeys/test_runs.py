@@ -83,7 +83,7 @@ async def test_a_run_that_is_being_held_as_its_campaign_is_activated_is_woken(
         assert not activating.done()
     await activating
 
-    (wake,) = [row for row in await all_of(books, schema.events) if row.type == runs.WAKE]
+    (wake,) = [row for row in await all_of(books, schema.inbox_events) if row.type == runs.WAKE]
     assert wake.data == {"run": run.id}
     assert (await go_on(books)).state == "running"
 
@@ -130,7 +130,7 @@ async def test_a_grant_that_is_made_twice_is_made_once(books: Books):
     async with books.store.begin() as tx:  # as if the run stood where it did
         await tx.execute(
             schema.journey_runs.update().values(
-                state="running", number=run.number, wake_at=run.wake_at
+                state="running", step_index=run.step_index, wake_at=run.wake_at
             )
         )
 

@@ -29,7 +29,7 @@ from referrals.store import Store
 from referrals.store.customers import profiles
 from referrals.store.db import database
 from referrals.store.ledger import ledger
-from referrals.store.schema import accounts, entries, rewards
+from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 from tests.harness.books import START, Books
 from tests.harness.campaigns import campaign
 from tests.harness.wallet_model import NEVER, Lot, Purse
@@ -196,16 +196,16 @@ class AnySequence(RuleBasedStateMachine):
 
     async def _read(self) -> tuple[list[Row[Any]], dict[int, tuple[str, str, str]]]:
         owners = [self.campaign, *self.people.values()]
-        of_mine = select(accounts).where(accounts.c.owner.in_(owners))
+        of_mine = select(ledger_accounts).where(ledger_accounts.c.owner.in_(owners))
         async with self.store.read() as tx:
             mine = {row.id: (row.owner, row.kind, row.type) for row in await tx.execute(of_mine)}
-            lines = entries.c.debit_id.in_(mine) | entries.c.credit_id.in_(mine)
+            lines = ledger_entries.c.debit_id.in_(mine) | ledger_entries.c.credit_id.in_(mine)
             others = rewards.c.customer_id.in_(self.people.values())
             statement = (
-                select(entries)
-                .outerjoin(rewards, rewards.c.id == entries.c.reward_id)
+                select(ledger_entries)
+                .outerjoin(rewards, rewards.c.id == ledger_entries.c.reward_id)
                 .where(lines, others | rewards.c.id.is_(None))
-                .order_by(entries.c.id)
+                .order_by(ledger_entries.c.id)
             )
             return list((await tx.execute(statement)).all()), mine
 

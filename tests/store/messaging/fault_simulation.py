@@ -210,7 +210,9 @@ class Storm:
     async def _resume(self, tx: Tx) -> None:
         """The command of a failure that came later."""
         # In order: two that do this at once would else wait for each other.
-        queued = select(schema.events).filter_by(state="queued").order_by(schema.events.c.id)
+        queued = (
+            select(schema.inbox_events).filter_by(state="queued").order_by(schema.inbox_events.c.id)
+        )
         for row in await rows(tx, queued):
             await inbox_events.answer(tx, row.id, {})
             self.at(row.retry_at, self.attempt(row.data["message"]))

@@ -61,7 +61,7 @@ async def test_one_message_tries_and_when_it_gets_through_all_do(office: Office)
     outcomes = [await office.send(message) for message in messages]
 
     assert [outcome.state for outcome in outcomes] == ["sent"] * 4
-    assert await office.all(schema.blocks) == []
+    assert await office.all(schema.channel_suspensions) == []
 
 
 async def test_a_block_of_a_template_holds_no_other(office: Office):
@@ -76,7 +76,7 @@ async def test_a_block_of_a_template_holds_no_other(office: Office):
     assert (await office.send(held)).held
     assert (await office.send(other)).state == "sent"
 
-    (block,) = await office.all(schema.blocks)
+    (block,) = await office.all(schema.channel_suspensions)
     assert (block.channel, block.template) == ("whatsapp", REWARD)
 
 
@@ -84,7 +84,7 @@ async def test_a_lifted_block_holds_nothing(office: Office):
     office.email.answers = [NO_TOKEN, "ref"]
     message = await office.write(await office.customer())
     await office.send(message)
-    (block,) = await office.all(schema.blocks)
+    (block,) = await office.all(schema.channel_suspensions)
 
     async with office.store.begin() as tx:
         assert await channel_suspensions.lift(tx, block.id)

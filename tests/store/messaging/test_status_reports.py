@@ -23,7 +23,7 @@ async def sent(office: Office, template: str = REWARD, *channels: str) -> Any:
 
 
 async def resumes(office: Office) -> list[Any]:
-    return await office.all(schema.events, type=deliveries.RESUME_COMMAND)
+    return await office.all(schema.inbox_events, type=deliveries.RESUME_COMMAND)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["sent", "delivered", "read"])))
@@ -34,7 +34,7 @@ async def test_in_any_order_and_twice_the_furthest_counts(office: Office, order:
         assert await office.hear(state, reference=message.reference)
 
     row = await office.message(message.id)
-    assert (row.state, row.settled_at) == ("read", message.settled_at)
+    assert (row.state, row.completed_at) == ("read", message.completed_at)
     assert row.read_at is not None
     assert await office.logged() == ["message_sent", "message_delivered"]
 
@@ -162,7 +162,7 @@ async def test_a_failure_that_passes_is_tried_again_by_the_same_channel(office: 
 
     (command,) = await resumes(office)
     assert command.retry_at == NOON + deliveries.CHANNEL_RETRY_DELAY
-    assert len(await office.all(schema.blocks)) == (kind == "blocked")
+    assert len(await office.all(schema.channel_suspensions)) == (kind == "blocked")
     office.pass_time(minutes=30)
     assert (await office.send(message.id)).state == "sent"
     assert len(office.whatsapp.taken) == 2
@@ -196,12 +196,12 @@ async def test_what_is_told_again_of_an_attempt_says_nothing_of_the_one_that_fol
     await office.hear("failed", **about, kind="unavailable", code="c", message="s.")
     office.pass_time(minutes=30)
     await office.try_to_send(message.id)
-    before = await office.message(message.id), await office.all(schema.deliveries)
+    before = await office.message(message.id), await office.all(schema.message_deliveries)
 
     await office.hear(state, **about, kind="unavailable", code="c", message="s.")
     await office.hear("failed", **about, kind="unavailable", code="c", message="s.")
 
-    assert (await office.message(message.id), await office.all(schema.deliveries)) == before
+    assert (await office.message(message.id), await office.all(schema.message_deliveries)) == before
     await office.hear("delivered", key=message.key, reference="wamid-2")
     assert (await office.message(message.id)).state == "delivered"
 

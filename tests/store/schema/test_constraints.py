@@ -9,7 +9,6 @@ from sqlalchemy.exc import IntegrityError
 
 from referrals.store import Store
 from referrals.store.schema import (
-    accounts,
     activity,
     advocates,
     api_keys,
@@ -17,8 +16,9 @@ from referrals.store.schema import (
     campaigns,
     codes,
     customers,
-    entries,
-    events,
+    inbox_events,
+    ledger_accounts,
+    ledger_entries,
     messages,
     milestones,
     orders,
@@ -35,7 +35,7 @@ CAMPAIGN = {
     "state": "running",
     "version": 1,
     "conversion_event": "redemption",
-    "accepted": 0,
+    "accepted_count": 0,
     "created_at": NOW,
 }
 VERSION = {
@@ -49,14 +49,14 @@ ADVOCATE = {
     "id": "adv_1",
     "campaign_id": "spring",
     "customer_id": "cus_ada",
-    "confirmed": 0,
+    "confirmed_count": 0,
     "created_at": NOW,
 }
 CODE = {
     "code": "SPRING-1",
     "campaign_id": "spring",
     "advocate_id": "adv_1",
-    "only_code_of": "adv_1",
+    "sole_code_of_advocate_id": "adv_1",
     "state": "active",
     "uses": 0,
     "uses_limit": 1,
@@ -77,7 +77,7 @@ MILESTONE = {
     "id": "mil_1",
     "advocate_id": "adv_1",
     "tier": "ten",
-    "at": 10,
+    "threshold": 10,
     "occurrence": 1,
     "state": "reached",
     "reached_at": NOW,
@@ -152,7 +152,7 @@ ACTIVITY = {
     "campaign_id": "spring",
     "data": {},
 }
-KEY = {"name": "shop", "digest": "1", "created_at": NOW}
+KEY = {"name": "shop", "key_hash": "1", "created_at": NOW}
 
 
 def customer(name: str) -> dict[str, Any]:
@@ -172,10 +172,10 @@ BOOKS: list[tuple[Table, dict[str, Any]]] = [
     (milestones, MILESTONE),
     (rewards, REWARD),
     (rewards, MILESTONE_REWARD),
-    (accounts, WALLET),
-    (accounts, ISSUED),
-    (entries, ENTRY),
-    (events, EVENT),
+    (ledger_accounts, WALLET),
+    (ledger_accounts, ISSUED),
+    (ledger_entries, ENTRY),
+    (inbox_events, EVENT),
     (messages, MESSAGE),
     (shares, SHARE),
     (activity, ACTIVITY),
@@ -190,7 +190,7 @@ def add(table: Table, row: dict[str, Any], **other: Any) -> Executable:
 BREACHES = {
     "a customer known twice": add(customers, customer("ada"), id="cus_2"),
     "a customer who is an advocate twice": add(advocates, ADVOCATE, id="adv_2"),
-    "a code that two advocates have": add(codes, CODE, only_code_of=None),
+    "a code that two advocates have": add(codes, CODE, sole_code_of_advocate_id=None),
     "a second code where there may be one": add(codes, CODE, code="SPRING-2"),
     "a code used more often than it may be": update(codes).values(uses=2),
     "a friend who converts twice": add(referrals, REFERRAL, id="ref_2", order_id=None),
@@ -204,8 +204,8 @@ BREACHES = {
     "a referral in an unknown state": update(referrals).values(state="lost"),
     "a milestone reached twice at once": add(milestones, MILESTONE, id="mil_2", occurrence=2),
     "a milestone's occurrence twice": add(milestones, MILESTONE, id="mil_2", state="lost"),
-    "a count below nothing": update(advocates).values(confirmed=-1),
-    "fewer accepted conversions than none": update(campaigns).values(accepted=-1),
+    "a count below nothing": update(advocates).values(confirmed_count=-1),
+    "fewer accepted conversions than none": update(campaigns).values(accepted_count=-1),
     "a reward promised twice": add(rewards, REWARD, id="rew_3"),
     "a second reward for a milestone": add(rewards, MILESTONE_REWARD, id="rew_3", key="other"),
     "a reward for nothing": add(rewards, REWARD, id="rew_3", key="other", referral_id=None),
@@ -214,23 +214,23 @@ BREACHES = {
     ),
     "a reward of nothing": add(rewards, REWARD, id="rew_3", key="other", amount=0),
     "a reward in an unknown state": update(rewards).values(state="lost"),
-    "a reward granted twice": add(entries, ENTRY),
-    "an entry of nothing": add(entries, ENTRY, key="other", amount=0),
-    "an entry within one account": add(entries, ENTRY, key="other", debit_id=1),
-    "an entry from no account": add(entries, ENTRY, key="other", debit_id=3),
-    "an account twice": add(accounts, WALLET, id=3),
-    "an account of an unknown kind": add(accounts, WALLET, id=3, kind="purse"),
-    "an entry that is changed": update(entries).values(amount=500),
-    "an entry that is removed": delete(entries),
+    "a reward granted twice": add(ledger_entries, ENTRY),
+    "an entry of nothing": add(ledger_entries, ENTRY, key="other", amount=0),
+    "an entry within one account": add(ledger_entries, ENTRY, key="other", debit_id=1),
+    "an entry from no account": add(ledger_entries, ENTRY, key="other", debit_id=3),
+    "an account twice": add(ledger_accounts, WALLET, id=3),
+    "an account of an unknown kind": add(ledger_accounts, WALLET, id=3, kind="purse"),
+    "an entry that is changed": update(ledger_entries).values(amount=500),
+    "an entry that is removed": delete(ledger_entries),
     "a log that is changed": update(activity).values(type="referral_rejected"),
     "a log that is removed": delete(activity),
     "a version that is changed": update(campaign_versions).values(definition="{} "),
-    "an event processed under two ids": add(events, EVENT, id="evt_2"),
-    "an event in an unknown state": update(events).values(state="lost"),
+    "an event processed under two ids": add(inbox_events, EVENT, id="evt_2"),
+    "an event in an unknown state": update(inbox_events).values(state="lost"),
     "a message sent twice": add(messages, MESSAGE, id="msg_2"),
     "a share counted twice": add(shares, SHARE),
     "a key that two names have": add(api_keys, KEY, name="app"),
-    "a name that has two keys": add(api_keys, KEY, digest="2"),
+    "a name that has two keys": add(api_keys, KEY, key_hash="2"),
 }
 
 
@@ -258,7 +258,7 @@ ALLOWED = {
     ),
     "the name of a revoked key for another": (
         update(api_keys).values(revoked_at=NOW),
-        add(api_keys, KEY, digest="2"),
+        add(api_keys, KEY, key_hash="2"),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Who may use the API."""
+"""API keys."""
 
 from sqlalchemy import Column, Table, Text
 
@@ -9,7 +9,7 @@ api_keys = Table(
     metadata,
     Column("id", Serial, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("digest", Text, nullable=False, unique=True),
+    Column("key_hash", Text, nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
     unique_where("uq_api_keys_name", "name", where="revoked_at IS NULL"),
