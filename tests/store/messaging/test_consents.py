@@ -22,7 +22,7 @@ async def history(office: Office, customer: str) -> list[tuple[str, str, str]]:
 async def click(office: Office, message: str) -> bool:
     row = await office.message(message)
     async with office.store.begin() as tx:
-        return await consents.unsubscribe(tx, row.token, office.now)
+        return await consents.unsubscribe(tx, row.unsubscribe_token, office.now)
 
 
 async def test_a_list_gives_what_it_names_and_withdraws_what_it_leaves_out(office: Office):
