@@ -120,7 +120,7 @@ async def _withdraw(
 
 
 async def _find_message(tx: Tx, token: str) -> Row[Any] | None:
-    return await first(tx, select(messages).where(messages.c.token == token))
+    return await first(tx, select(messages).where(messages.c.unsubscribe_token == token))
 
 
 async def is_unsubscribe_token(tx: Tx, token: str) -> bool:
