@@ -8,17 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from entrypoints.api.bodies import (
-    Route,
-    content_type,
-    decode,
-    is_json,
-    parse_json,
-)
-from entrypoints.api.contract import QUEUED, Answer, Publication
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
-from entrypoints.api.listing import AS_CSV, List
+from entrypoints.api.openapi import QUEUED, Answer, Publication
+from entrypoints.api.paging import AS_CSV, List
 from entrypoints.api.problems import Json
+from entrypoints.api.request_bodies import Route, content_type, decode, is_json, parse_json
 from entrypoints.api.resources import Caller, CampaignId, Engine, Resources
 from referrals.campaign_file import campaign_errors, load_campaign
 from referrals.channels.errors import TemplateError

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 
-from entrypoints.api.bodies import Route
 from entrypoints.api.http_errors import invalid_field
-from entrypoints.api.listing import AS_CSV, List
+from entrypoints.api.paging import AS_CSV, List
+from entrypoints.api.request_bodies import Route
 from entrypoints.api.resources import CustomerId, Engine
 from referrals.domain.event_fields import EventTime, Text
 from referrals.domain.strict_model import StrictModel

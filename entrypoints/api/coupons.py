@@ -8,14 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from pydantic import Field, ValidationError
 
-from entrypoints.api.bodies import (
-    Route,
-    content_type,
-    decode,
-    is_json,
-    parse_json,
-)
 from entrypoints.api.http_errors import MalformedBodyError, UnsupportedMediaTypeError
+from entrypoints.api.request_bodies import Route, content_type, decode, is_json, parse_json
 from entrypoints.api.resources import Caller, CampaignId, Engine
 from referrals.domain.event_fields import CampaignSlug
 from referrals.domain.strict_model import StrictModel

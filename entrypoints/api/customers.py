@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import ValidationError
 
-from entrypoints.api.bodies import Route
 from entrypoints.api.http_errors import invalid_field
-from entrypoints.api.listing import AS_CSV, List
+from entrypoints.api.paging import AS_CSV, List
+from entrypoints.api.request_bodies import Route
 from entrypoints.api.resources import CustomerId, Engine
 from referrals.domain.events import Customer
 from referrals.domain.requests import WalletRedemption

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
 
-from entrypoints.api.bodies import Route, content_type
-from entrypoints.api.contract import (
+from entrypoints.api.openapi import (
     BATCH,
     EVENTS_BODY,
     MOST_EVENTS,
@@ -18,6 +17,7 @@ from entrypoints.api.contract import (
     Queued,
 )
 from entrypoints.api.problems import Json, problem_of
+from entrypoints.api.request_bodies import Route, content_type
 from entrypoints.api.resources import Caller, Engine, Resources
 from inbox.process import EventResponse
 from referrals.errors import FieldError, InvalidBatchError

@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from entrypoints.api import contract
+from entrypoints.api import openapi
 from entrypoints.api.http_errors import NotReadyError
 from entrypoints.api.resources import Engine, Resources
 from referrals.errors import FieldError
@@ -27,7 +27,7 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-@router.get("/ready", responses={503: contract.problem("What is missing.")})
+@router.get("/ready", responses={503: openapi.problem("What is missing.")})
 async def ready(engine: Engine) -> dict[str, str]:
     """Events can be decided: the database is at the newest schema, Temporal answers, and a worker polls."""
     checks = {"database": _database(engine), "temporal": _temporal(engine)}

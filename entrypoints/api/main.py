@@ -13,21 +13,21 @@ from fastapi_offline import FastAPIOffline
 from entrypoints.api import (
     campaigns,
     consents,
-    contract,
     coupons,
     customers,
     events,
     health,
-    hooks,
+    openapi,
     problems,
-    qr,
+    qr_codes,
+    referral_links,
     referrals,
-    rewards,
+    reward_batches,
     unsubscribe,
-    visits,
     webhooks,
+    whatsapp_callbacks,
 )
-from entrypoints.api.bodies import BodyLimit
+from entrypoints.api.request_bodies import BodyLimit
 from entrypoints.api.resources import Resources, open_resources
 from referrals.process import keep_loaded, start_logging
 from referrals.settings import Settings
@@ -55,16 +55,22 @@ def create_app(resources: Resources) -> FastAPI:
         campaigns,
         coupons,
         referrals,
-        rewards,
-        qr,
+        reward_batches,
+        qr_codes,
         consents,
         customers,
         webhooks,
     ):
         v1.include_router(module.router)
-    for router in (v1, visits.router, unsubscribe.router, hooks.router, health.router):
+    for router in (
+        v1,
+        referral_links.router,
+        unsubscribe.router,
+        whatsapp_callbacks.router,
+        health.router,
+    ):
         app.include_router(router)
-    contract.describe(app)
+    openapi.describe(app)
     return app
 
 

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from entrypoints.api import contract, http_errors
+from entrypoints.api import http_errors, openapi
 from referrals import errors
 from referrals.domain.validation_messages import field_path, validation_message
 from referrals.errors import FieldError, ReferralsError
@@ -22,7 +22,7 @@ MAX_TEXT_LENGTH = 300
 WHOLE_BODY = "body"
 """Field of an error that concerns the whole body."""
 
-DOCUMENTED: dict[int | str, dict[str, Any]] = {"4XX": contract.problem("A problem (RFC 9457).")}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {"4XX": openapi.problem("A problem (RFC 9457).")}
 """Error responses of every route, for OpenAPI."""
 
 
@@ -119,7 +119,7 @@ class Json(JSONResponse):
 
 
 class ProblemResponse(Json):
-    media_type = contract.PROBLEM_TYPE
+    media_type = openapi.PROBLEM_TYPE
 
 
 def install(app: FastAPI) -> None:

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
-from entrypoints.api.bodies import Route
-from entrypoints.api.contract import QUEUED
-from entrypoints.api.listing import AS_CSV, List
+from entrypoints.api.openapi import QUEUED
+from entrypoints.api.paging import AS_CSV, List
 from entrypoints.api.problems import Json
+from entrypoints.api.request_bodies import Route
 from entrypoints.api.resources import (
     Caller,
     CampaignId,

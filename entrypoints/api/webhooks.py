@@ -7,9 +7,9 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Response
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from entrypoints.api.bodies import Route
 from entrypoints.api.http_errors import invalid_field
-from entrypoints.api.listing import AS_CSV, List
+from entrypoints.api.paging import AS_CSV, List
+from entrypoints.api.request_bodies import Route
 from entrypoints.api.resources import Caller, Engine, Resources
 from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.durations import Duration

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
-from entrypoints.api.bodies import Route
+from entrypoints.api.request_bodies import Route
 from entrypoints.api.resources import Engine, Resources
 from referrals import qr
 from referrals.domain.codes import normalise_code

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from entrypoints.api.bodies import MOST_BYTES
+from entrypoints.api.request_bodies import MOST_BYTES
 from tests.api.conftest import Api
 from tests.api.problems import problem
 

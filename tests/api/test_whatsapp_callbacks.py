@@ -11,9 +11,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from entrypoints.api import hooks
-from entrypoints.api.bodies import MOST_BYTES
+from entrypoints.api import whatsapp_callbacks
 from entrypoints.api.main import create_app
+from entrypoints.api.request_bodies import MOST_BYTES
 from entrypoints.api.resources import Resources
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.settings import Settings
@@ -78,7 +78,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def api(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> Api:
     api = Api(http)
-    monkeypatch.setattr(hooks, "note_statuses", api.note)
+    monkeypatch.setattr(whatsapp_callbacks, "note_statuses", api.note)
     return api
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from entrypoints.api.bodies import Route
 from entrypoints.api.referrals import Because, Narrowed, Wanted
+from entrypoints.api.request_bodies import Route
 from entrypoints.api.resources import Caller, CampaignId, Engine
 from referrals.domain.states import RewardState
 from referrals.errors import RefusedError

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from entrypoints.api.contract import EXAMPLES, Answer, FailedEvent, ProblemDocument
+from entrypoints.api.openapi import EXAMPLES, Answer, FailedEvent, ProblemDocument
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import parse_event
 from tests.api.conftest import Api
