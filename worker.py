@@ -19,6 +19,7 @@ from referrals.settings import Settings
 from referrals.temporal.connection import connect, missing_search_attributes
 from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 from referrals.temporal.schedules import ensure_schedules
+from referrals.version import VERSION
 from referrals.webhooks.deliverer import Deliverer
 
 QUEUES = (QUEUE, REWARDS_QUEUE, MESSAGES_QUEUE)
@@ -36,7 +37,7 @@ GRACE = timedelta(seconds=5)
 async def working(client: Client) -> AsyncIterator[None]:
     """A worker on each queue; what they run comes with the client's plugin."""
     # Naming the version spares the worker a hash of every module that is loaded.
-    version = WorkerDeploymentVersion(deployment_name="referrals", build_id="0.1.0")
+    version = WorkerDeploymentVersion(deployment_name="referrals", build_id=VERSION)
     deployment = WorkerDeploymentConfig(version=version, use_worker_versioning=False)
     async with AsyncExitStack() as workers:
         for queue in QUEUES:

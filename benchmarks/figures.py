@@ -13,12 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.servers import ROOT
-from entrypoints.cli.dev import TEMPORAL_OPTIONS
+from entrypoints.cli.temporal_server import OPTIONS
 
 LATEST = ROOT / "benchmarks" / "out" / "latest.json"
-FLAGS = "Temporal's dev server with " + " ".join(
-    option for option in TEMPORAL_OPTIONS if not option.startswith("--search-attribute")
-)
+FLAGS = "Temporal's dev server with " + " ".join(OPTIONS)
 T = TypeVar("T")
 
 

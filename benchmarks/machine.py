@@ -5,10 +5,11 @@ import os
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from entrypoints.cli.supervisor import end, spawn
+from entrypoints.cli.supervisor import spawn, terminate
 
 TICKS = os.sysconf("SC_CLK_TCK")
 NAME_END = 2
@@ -53,7 +54,7 @@ class Process:
         return self._line()
 
     def stop(self) -> None:
-        end([self._process], within=10)
+        terminate([self._process], timedelta(seconds=10))
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()

@@ -20,7 +20,7 @@ import httpx
 from sqlalchemy import make_url
 
 from benchmarks.machine import Gone, Process
-from entrypoints.cli.dev import TEMPORAL_OPTIONS
+from entrypoints.cli.temporal_server import temporal_options
 from referrals.store.db import migrate
 
 HOST = "127.0.0.1"
@@ -97,7 +97,7 @@ class Site:
         binary = str(Path(sys.executable).with_name("temporal"))
         where = ("--headless", f"--ip={HOST}", f"--port={port}", f"--metrics-port={metrics}")
         kept = f"--db-filename={self.folder / name}.db"
-        process = self.start(name, binary, "server", "start-dev", *where, kept, *TEMPORAL_OPTIONS)
+        process = self.start(name, binary, "server", "start-dev", *where, kept, *temporal_options())
         address = f"{HOST}:{port}"
         health = [binary, "operator", "cluster", "health", f"--address={address}"]
         soon("Temporal", lambda: _succeeds(health))

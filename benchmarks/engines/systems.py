@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.machine import Process, cpu_seconds
 from benchmarks.seed import ADVOCATES, seed
 from benchmarks.servers import Site, Temporal
-from entrypoints.cli.processes import worker_file
+from entrypoints.cli.worker import worker_file
 
 STEPS = ("sign_up", "convert")
 

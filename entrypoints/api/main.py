@@ -31,6 +31,7 @@ from entrypoints.api.request_bodies import BodyLimit
 from entrypoints.api.resources import Resources, open_resources
 from referrals.process import keep_loaded, start_logging
 from referrals.settings import Settings
+from referrals.version import VERSION
 
 GRACE = 4
 """Seconds for requests in flight when the process is asked to stop."""
@@ -40,7 +41,7 @@ def create_app(resources: Resources) -> FastAPI:
     """The application on these resources, which are the caller's to open and close."""
     app = FastAPIOffline(
         title="Referrals",
-        version="1",
+        version=VERSION,
         redoc_url=None,
         redirect_slashes=False,
         responses=problems.DOCUMENTED,

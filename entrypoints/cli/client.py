@@ -1,4 +1,4 @@
-"""The commands' side of the HTTP API."""
+"""HTTP client of the commands, and the settings that they read."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from entrypoints.cli.output import Failure, Row
+from entrypoints.cli.errors import CommandError
+from entrypoints.cli.output import JsonObject
 
 if TYPE_CHECKING:
     import httpx
@@ -15,23 +16,24 @@ if TYPE_CHECKING:
     from referrals.settings import Settings
 
 DEFAULT_URL = "http://127.0.0.1:8080"
-LOCAL = ("127.0.0.1", "::1", "localhost")
-"""Reached directly, whatever proxy the environment names."""
-PAGE = 200
+LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
+"""Hosts that are connected to directly, without the proxy of the environment."""
+MAX_PAGE_SIZE = 200
 QUEUED = "queued"
-"""The state of what is kept and done later, because Temporal could not answer in time."""
-START = (
-    "Start it with `referrals dev`, or say where it is: REFERRALS_API_URL is its address, "
-    "REFERRALS_DATA_DIR the directory of a `referrals dev --data-dir`."
+"""State of an event or command that is stored but not processed yet, because Temporal did not respond in time."""
+QUEUED_MESSAGE = "The command is queued: it is stored and will be processed once."
+URL_HINT = (
+    "Start it with `referrals dev`, set REFERRALS_API_URL to its address, "
+    "or set REFERRALS_DATA_DIR to the data directory of a running `referrals dev`."
 )
-KEY = (
-    "Set REFERRALS_API_KEY (`referrals key create NAME` makes a key), "
-    "or REFERRALS_DATA_DIR to the directory of `referrals dev`."
+KEY_HINT = (
+    "Set REFERRALS_API_KEY (`referrals key create NAME` creates a key), "
+    "or set REFERRALS_DATA_DIR to the data directory of `referrals dev`."
 )
 
 
 def load_settings() -> "Settings":
-    """The settings of the environment; a wrong one is a failure that names its variable."""
+    """Read the settings. Raises CommandError that names each invalid variable."""
     from pydantic import ValidationError
 
     from referrals.settings import Settings
@@ -39,66 +41,69 @@ def load_settings() -> "Settings":
     try:
         return Settings()
     except ValidationError as error:
-        particulars = [
+        details = [
             f"REFERRALS_{'.'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         ]
-        raise Failure("The environment has settings that cannot be used.", particulars) from error
+        raise CommandError("The environment contains invalid settings.", details) from error
 
 
-def path(*parts: str) -> str:
-    """`/v1/…`, with every part escaped: ids are the callers' own and may hold anything."""
+def api_path(*parts: str) -> str:
+    """Return `/v1/…` with every part escaped, because ids may contain any character."""
     return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
 @dataclass(frozen=True)
-class Found:
-    """A value of the environment, and where it was found or looked for."""
+class SettingSource:
+    """A setting's value, and where it came from or why it is missing."""
 
     value: str | None
-    place: str
+    source: str
 
     @classmethod
-    def of(cls, given: str | None, variable: str, file: Path) -> Self:
-        """What the variable gives, else what `referrals dev` wrote."""
-        if given:
-            return cls(given, f"from {variable}")
-        if kept := _read(file):
-            return cls(kept, f"from {file}")
-        return cls(None, f"{variable} is not set, and there is no {file}")
+    def find(cls, value: str | None, variable: str, file: Path) -> Self:
+        """Use the variable's value, else the file that `referrals dev` wrote."""
+        if value:
+            return cls(value, f"from {variable}")
+        if stored := _read(file):
+            return cls(stored, f"from {file}")
+        return cls(None, f"{variable} is not set and {file} does not exist")
 
 
-class Api:
-    """A running system, as seen by the holder of one key. Failures carry the API's own words."""
+class ApiClient:
+    """Client of the HTTP API with one API key. Errors carry the API's own message."""
 
     def __init__(
-        self, url: str, key: str | None, *, url_from: str = "as given", key_from: str = "as given"
+        self, url: str, key: str | None, *, url_source: str = "given", key_source: str = "given"
     ) -> None:
         import httpx
 
         self.url = url.rstrip("/")
-        self._place = f"{self.url} ({url_from})"
-        self._key_from = key_from
+        self._url_and_source = f"{self.url} ({url_source})"
+        self._key_source = key_source
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        # A batch of events answers when its last one is decided.
+        # A batch of events is answered after its last event is decided.
         timeout = httpx.Timeout(10, read=300)
         try:
-            local = httpx.URL(self.url).host in LOCAL
+            is_local = httpx.URL(self.url).host in LOCAL_HOSTS
         except httpx.InvalidURL as error:
-            raise Failure(f"{self.url} is not an address: {error}") from error
+            raise CommandError(f"{self.url} is not a valid URL: {error}") from error
         self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=timeout, trust_env=not local
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=not is_local
         )
 
     @classmethod
-    def of(cls, settings: "Settings") -> Self:
-        """Where the settings say, else where `referrals dev` wrote its address and key."""
+    def connect(cls, settings: "Settings | None" = None) -> Self:
+        """Use the address and key of the settings, else those that `referrals dev` wrote."""
+        settings = settings or load_settings()
         secret = settings.api_key.get_secret_value() if settings.api_key else None
         directory = settings.data_dir.absolute()
-        url = Found.of(settings.api_url, "REFERRALS_API_URL", directory / "api-url")
-        key = Found.of(secret, "REFERRALS_API_KEY", directory / "api-key")
-        url_from = url.place if url.value else f"the default: {url.place}"
-        return cls(url.value or DEFAULT_URL, key.value, url_from=url_from, key_from=key.place)
+        url = SettingSource.find(settings.api_url, "REFERRALS_API_URL", directory / "api-url")
+        key = SettingSource.find(secret, "REFERRALS_API_KEY", directory / "api-key")
+        url_source = url.source if url.value else f"the default; {url.source}"
+        return cls(
+            url.value or DEFAULT_URL, key.value, url_source=url_source, key_source=key.source
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -107,74 +112,81 @@ class Api:
         self._http.close()
 
     def get(self, path: str, **params: str | int | None) -> Any:
-        return self.call("GET", path, params={k: v for k, v in params.items() if v is not None})
+        return self.request("GET", path, params={k: v for k, v in params.items() if v is not None})
 
     def post(self, path: str, body: object = None) -> Any:
-        return self.call("POST", path, json=body)
+        return self.request("POST", path, json=body)
 
-    def content(self, path: str, **params: str | int) -> bytes:
-        """An answer that is no JSON. Raises Failure for everything but a 2xx."""
+    def get_bytes(self, path: str, **params: str | int) -> bytes:
+        """Return a body that is not JSON. Raises CommandError unless the status is 2xx."""
         return self._send("GET", path, params=params).content
 
-    def call(self, method: str, path: str, **request: Any) -> Any:
-        """The decoded answer, None where it is empty. Raises Failure for everything but a 2xx."""
-        response = self._send(method, path, **request)
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """Return the decoded JSON body, or None if it is empty. Raises CommandError unless the status is 2xx."""
+        response = self._send(method, path, **options)
         return response.json() if response.content else None
 
-    def _send(self, method: str, path: str, **request: Any) -> "httpx.Response":
-        import httpx
-
-        try:
-            response = self._http.request(method, path, **request)
-        except httpx.ConnectError as error:
-            raise Failure(f"Nothing answers at {self._place}.", [START]) from error
-        except httpx.HTTPError as error:
-            raise Failure(f"{self.url} gave no answer: {error or type(error).__name__}") from error
-        if response.is_success:
-            return response
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            raise self._not_let_in(response)
-        raise refusal(response)
-
-    def _not_let_in(self, response: "httpx.Response") -> Failure:
-        given = "authorization" in response.request.headers
-        wrong = f"does not accept the key {self._key_from}" if given else "asks for a key"
-        missing = [] if given else [f"{self._key_from}."]
-        return Failure(f"{self._place} {wrong}.", [*missing, KEY], refusal(response).problem)
-
-    def rows(self, path: str, limit: int, **params: str | None) -> list[Row]:
-        """The first `limit` rows of a list, over as many pages as it takes."""
+    def rows(self, path: str, limit: int | None = None, **params: str | None) -> list[JsonObject]:
+        """Return up to `limit` rows, or all, from as many pages as needed."""
         return list(islice(self._pages(path, limit, params), limit))
 
-    def _pages(self, path: str, limit: int, params: Mapping[str, str | None]) -> Iterator[Row]:
+    def _pages(
+        self, path: str, limit: int | None, params: Mapping[str, str | None]
+    ) -> Iterator[JsonObject]:
+        size = min(limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
         after = None
         while True:
-            page = self.get(path, **params, limit=min(limit, PAGE), after=after)
+            page = self.get(path, **params, limit=size, after=after)
             yield from page["data"]
             after = page["next"]
             if after is None:
                 return
 
+    def _send(self, method: str, path: str, **options: Any) -> "httpx.Response":
+        import httpx
 
-def refusal(response: "httpx.Response") -> Failure:
-    """What an answer that is no 2xx says."""
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.ConnectError as error:
+            message = f"Cannot connect to the API at {self._url_and_source}."
+            raise CommandError(message, [URL_HINT]) from error
+        except httpx.HTTPError as error:
+            message = f"The request to {self.url} failed: {error or type(error).__name__}"
+            raise CommandError(message) from error
+        if response.is_success:
+            return response
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise self._unauthorized(response)
+        raise error_from(response)
+
+    def _unauthorized(self, response: "httpx.Response") -> CommandError:
+        problem = error_from(response).problem
+        if "authorization" in response.request.headers:
+            message = f"{self._url_and_source} rejected the API key {self._key_source}."
+            return CommandError(message, [KEY_HINT], problem)
+        message = f"{self._url_and_source} requires an API key."
+        return CommandError(message, [f"{self._key_source}.", KEY_HINT], problem)
+
+
+def error_from(response: "httpx.Response") -> CommandError:
+    """Convert an unsuccessful response into an error."""
     try:
         problem = response.json()
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or "title" not in problem:
-        return Failure(f"{response.request.url} answered {response.status_code}.")
-    return Failure(*explain(problem), problem)
+        return CommandError(f"{response.request.url} returned status {response.status_code}.")
+    return CommandError(*describe_problem(problem), problem)
 
 
-def explain(problem: Row) -> tuple[str, list[str]]:
-    """A problem document (RFC 9457) as a sentence, and a line for each field at fault."""
+def describe_problem(problem: JsonObject) -> tuple[str, list[str]]:
+    """Return the message of a problem document (RFC 9457), and one line for each invalid field."""
     errors = problem.get("errors") or []
-    sentence = problem["title"] if errors else problem.get("detail") or problem["title"]
-    return sentence, [_fault(error) for error in errors]
+    message = problem["title"] if errors else problem.get("detail") or problem["title"]
+    return message, [_describe_field_error(error) for error in errors]
 
 
-def _fault(error: Row) -> str:
+def _describe_field_error(error: JsonObject) -> str:
     line = f"line {error['line']}" if error.get("line") else ""
     return ": ".join(filter(None, (line, error["field"], error["message"])))
 

@@ -1,4 +1,4 @@
-"""`referrals doctor`: what works, what does not, and what to do about it."""
+"""`referrals doctor`: check the installation and suggest fixes."""
 
 import asyncio
 import os
@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from entrypoints.cli.client import Api, load_settings, path
-from entrypoints.cli.database import database_url, missing_file
-from entrypoints.cli.output import Json, leave, print_json, print_table
+from entrypoints.cli.client import ApiClient, api_path, load_settings
+from entrypoints.cli.database import database_url, missing_database_file
+from entrypoints.cli.options import JsonOutput
+from entrypoints.cli.output import exit_immediately, print_json, print_table
 from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ QUEUES = (
     (REWARDS_QUEUE, "ACTIVITY"),
     (MESSAGES_QUEUE, "ACTIVITY"),
 )
-POLLED_WITHIN = timedelta(minutes=2)
-"""Temporal remembers a poller for longer than it lives; a living one asks again every minute."""
-PATIENCE = 10
-"""Seconds that one check may take."""
+MAX_POLL_AGE = timedelta(minutes=2)
+"""Temporal lists pollers of stopped workers for minutes. A running worker polls at least once a minute."""
+CHECK_TIMEOUT = timedelta(seconds=10)
+COLUMNS = {"name": "Check", "state": "State", "found": "Result", "remedy": "Fix"}
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: what was found, and what to do if it is not as it should be."""
+    """Result of one check, with a suggested fix if it failed."""
 
     name: str
     ok: bool
@@ -41,60 +42,79 @@ class Check:
     remedy: str
 
 
-def doctor(as_json: Json = False) -> None:
-    """Check Python, database, Temporal, workers, API, SMTP and WhatsApp. Exit code 1 if one of them fails."""
+def doctor(as_json: JsonOutput = False) -> None:
+    """Check Python, the database, Temporal, workers, the API, SMTP and WhatsApp.
+
+    Exit code 1 if a check fails.
+    """
     settings = load_settings()
-    checks = asyncio.run(examine(settings))
+    checks = asyncio.run(run_checks(settings))
     if as_json:
         print_json([asdict(check) for check in checks])
     else:
         rows = [asdict(check) | {"state": "ok" if check.ok else "failed"} for check in checks]
-        headings = {"name": "Check", "state": "State", "found": "Found", "remedy": "What to do"}
-        print_table(rows, headings)
-    leave(0 if all(check.ok for check in checks) else 1)
+        print_table(rows, COLUMNS)
+    exit_immediately(0 if all(check.ok for check in checks) else 1)
 
 
-async def examine(settings: "Settings") -> list[Check]:
-    """Every check that makes sense: Temporal is asked about workers only where it answers."""
-    _find_temporal(settings)
-    checks = [
+async def run_checks(settings: "Settings") -> list[Check]:
+    """Run all checks of configured parts. Skip those that depend on a failed check."""
+    _use_address_of_dev(settings)
+    database = await _check("database", lambda: _database(settings), "Run `referrals db upgrade`.")
+    temporal = await _check(
+        "Temporal",
+        _temporal,
+        "Start Temporal, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.",
+    )
+    return [
         await _check("Python", _python, "Use Python 3.11 or newer."),
-        await _check("database", lambda: _database(settings), "Run `referrals db upgrade`."),
+        database,
+        temporal,
+        *(await _database_checks(settings) if database.ok else []),
+        *(await _temporal_checks() if temporal.ok else []),
         await _check(
-            "Temporal", _temporal, "Start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE."
+            "API", lambda: _api(settings), "Start `referrals api`, and set REFERRALS_API_KEY."
         ),
+        *await _channel_checks(settings),
     ]
-    if checks[1].ok:
-        remedy = "Look with `referrals webhook show`, then `referrals webhook enable`."
-        checks.append(await _check("webhooks", lambda: _webhooks(settings), remedy))
-    if checks[2].ok:
-        create = "Run `temporal operator search-attribute create --type Keyword --name …` for each."
-        checks.append(await _check("search attributes", _search_attributes, create))
-        checks.append(await _check("workers", _workers, "Start `referrals worker`."))
-    remedy = "Start `referrals api`, and set REFERRALS_API_KEY."
-    checks.append(await _check("API", lambda: _api(settings), remedy))
+
+
+async def _database_checks(settings: "Settings") -> list[Check]:
+    remedy = "See `referrals webhook show`, then run `referrals webhook enable`."
+    return [await _check("webhooks", lambda: _webhooks(settings), remedy)]
+
+
+async def _temporal_checks() -> list[Check]:
+    register = "Run `temporal operator search-attribute create --type Keyword --name …` for each."
+    return [
+        await _check("search attributes", _search_attributes, register),
+        await _check("workers", _workers, "Start `referrals worker`."),
+    ]
+
+
+async def _channel_checks(settings: "Settings") -> list[Check]:
+    checks = []
     if settings.smtp_url:
         checks.append(await _check("SMTP", lambda: _smtp(settings), "Check REFERRALS_SMTP_URL."))
     if settings.whatsapp_phone_number_id:
-        remedy = (
-            "Check the REFERRALS_WHATSAPP_… settings; docs/messages.md tells where they come from."
-        )
+        remedy = "Check the REFERRALS_WHATSAPP_… settings (docs/messages.md explains them)."
         checks.append(await _check("WhatsApp", lambda: _whatsapp(settings), remedy))
     return checks
 
 
-async def _check(name: str, look: Callable[[], Awaitable[str]], remedy: str) -> Check:
+async def _check(name: str, test: Callable[[], Awaitable[str]], remedy: str) -> Check:
+    seconds = CHECK_TIMEOUT.total_seconds()
     try:
-        found = await asyncio.wait_for(look(), PATIENCE)
+        found = await asyncio.wait_for(test(), seconds)
     except TimeoutError:
-        return Check(name, ok=False, found=f"no answer within {PATIENCE} s", remedy=remedy)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong is what was found
+        return Check(name, ok=False, found=f"no response within {seconds:.0f} s", remedy=remedy)
+    except Exception as error:  # noqa: BLE001 - every error is a result
         return Check(name, ok=False, found=str(error) or type(error).__name__, remedy=remedy)
     return Check(name, ok=True, found=found, remedy="")
 
 
 async def _python() -> str:
-    if sys.version_info < (3, 11):  # noqa: UP036 - the point of the check
+    if sys.version_info < (3, 11):  # noqa: UP036 - this is what the check is for
         raise RuntimeError(sys.version)
     return sys.version.split()[0]
 
@@ -105,13 +125,13 @@ async def _database(settings: "Settings") -> str:
     from referrals.store import open_store
     from referrals.store.db import migrate
 
-    if file := missing_file(database_url(settings)):
-        raise RuntimeError(f"there is no {file}")
+    if file := missing_database_file(database_url(settings)):
+        raise RuntimeError(f"{file} does not exist")
     url = make_url(database_url(settings))
     async with open_store(database_url(settings)) as store:
         if not await migrate.is_current(store):
-            raise RuntimeError(f"{url!r} is not at {migrate.head()}")
-    return f"{url!r} at {migrate.head()}"
+            raise RuntimeError(f"{url!r} does not have the latest schema ({migrate.head()})")
+    return f"{url!r}, schema {migrate.head()}"
 
 
 async def _webhooks(settings: "Settings") -> str:
@@ -121,11 +141,11 @@ async def _webhooks(settings: "Settings") -> str:
     async with open_store(database_url(settings)) as store, store.read() as tx:
         if alerts := await subscriptions.alerts(tx):
             raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
-    return "none was disabled for failing"
+    return "none is disabled because of failures"
 
 
-def _find_temporal(settings: "Settings") -> None:
-    """Beside a running `referrals dev`, Temporal is where that wrote it, unless the shell says otherwise."""
+def _use_address_of_dev(settings: "Settings") -> None:
+    """Use the Temporal server of a running `referrals dev`, unless TEMPORAL_ADDRESS is set."""
     file = settings.data_dir / "temporal-address"
     if file.exists():
         os.environ.setdefault("TEMPORAL_ADDRESS", file.read_text())
@@ -155,9 +175,9 @@ async def _workers() -> str:
     from referrals.temporal.connection import connect
 
     client = await connect()
-    idle = [queue for queue, kind in QUEUES if not await _is_polled(client, queue, kind)]
-    if idle:
-        raise RuntimeError(f"nobody polls {', '.join(idle)}")
+    unpolled = [queue for queue, kind in QUEUES if not await _is_polled(client, queue, kind)]
+    if unpolled:
+        raise RuntimeError(f"no worker polls {', '.join(unpolled)}")
     return "polling " + ", ".join(dict.fromkeys(queue for queue, _ in QUEUES))
 
 
@@ -166,24 +186,24 @@ async def _is_polled(client: "Client", queue: str, kind: str) -> bool:
     from temporalio.api.taskqueue.v1 import TaskQueue
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-    answer = await client.workflow_service.describe_task_queue(
+    response = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
             task_queue=TaskQueue(name=queue),
             task_queue_type=TaskQueueType.Value(f"TASK_QUEUE_TYPE_{kind}"),
         )
     )
-    since = datetime.now(UTC) - POLLED_WITHIN
-    return any(p.last_access_time.ToDatetime(tzinfo=UTC) > since for p in answer.pollers)
+    oldest = datetime.now(UTC) - MAX_POLL_AGE
+    return any(p.last_access_time.ToDatetime(tzinfo=UTC) > oldest for p in response.pollers)
 
 
 async def _api(settings: "Settings") -> str:
-    def ask() -> str:
-        with Api.of(settings) as api:
-            api.rows(path("campaigns"), limit=1)
-            return f"{api.url} accepts the key"
+    def list_campaigns() -> str:
+        with ApiClient.connect(settings) as client:
+            client.rows(api_path("campaigns"), limit=1)
+            return f"{client.url} accepts the key"
 
-    return await asyncio.to_thread(ask)
+    return await asyncio.to_thread(list_campaigns)
 
 
 async def _smtp(settings: "Settings") -> str:
@@ -192,12 +212,12 @@ async def _smtp(settings: "Settings") -> str:
     assert settings.smtp_url is not None
     url = urlsplit(settings.smtp_url.get_secret_value())
     tls = url.scheme == "smtps"
-    server = SMTP(
-        hostname=url.hostname, port=url.port or (465 if tls else 587), use_tls=tls, timeout=PATIENCE
-    )
+    port = url.port or (465 if tls else 587)
+    timeout = CHECK_TIMEOUT.total_seconds()
+    server = SMTP(hostname=url.hostname, port=port, use_tls=tls, timeout=timeout)
     async with server:
         await server.noop()
-    return f"{url.hostname}:{server.port} answers"
+    return f"{url.hostname}:{server.port} responds"
 
 
 async def _whatsapp(settings: "Settings") -> str:

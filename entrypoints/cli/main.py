@@ -1,29 +1,33 @@
-"""The command `referrals`."""
+"""The `referrals` command."""
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from entrypoints.cli import (
-    campaigns,
-    coupons,
-    database,
+    api,
+    campaign,
+    coupon,
+    customer,
+    db,
     demo,
     dev,
     doctor,
-    events,
+    event,
     journey,
-    messages,
-    people,
-    processes,
+    key,
+    message,
+    publish,
     qr,
     referral,
     reward,
-    templates,
-    webhooks,
+    template,
+    webhook,
+    worker,
 )
-from entrypoints.cli.output import Failure
+from entrypoints.cli.errors import CommandError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,41 +35,57 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A durable referral programme engine on Temporal.",
 )
-app.command("dev")(dev.dev)
 app.command("demo")(demo.demo)
-app.command("worker")(processes.worker)
-app.command("api")(processes.api)
-app.add_typer(campaigns.app, name="campaign")
-app.command("publish")(people.publish)
+app.command("dev")(dev.dev)
+app.command("worker")(worker.worker)
+app.command("api")(api.api)
+app.command("doctor")(doctor.doctor)
+app.command("publish")(publish.publish)
 app.command("qr")(qr.qr)
-app.add_typer(events.app, name="event")
-app.add_typer(journey.app, name="journey")
+app.add_typer(campaign.app, name="campaign")
+app.add_typer(event.app, name="event")
 app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")
-app.add_typer(coupons.app, name="coupon")
-app.add_typer(people.app, name="customer")
-app.add_typer(messages.app, name="message")
-app.add_typer(templates.app, name="template")
-app.add_typer(webhooks.app, name="webhook")
-app.add_typer(database.db, name="db")
-app.add_typer(database.key, name="key")
-app.command("doctor")(doctor.doctor)
+app.add_typer(customer.app, name="customer")
+app.add_typer(coupon.app, name="coupon")
+app.add_typer(journey.app, name="journey")
+app.add_typer(message.app, name="message")
+app.add_typer(template.app, name="template")
+app.add_typer(webhook.app, name="webhook")
+app.add_typer(db.app, name="db")
+app.add_typer(key.app, name="key")
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        from referrals.version import VERSION
+
+        print(VERSION)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+]
 
 
 @app.callback()
-def referrals() -> None:
+def referrals(version: Version = False) -> None:
     pass
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Exit code 1 for what could not be done, 2 for a command that cannot be understood."""
+    """Run one command. Exit code 1: the command failed; 2: invalid arguments."""
     as_json = "--json" in (sys.argv if arguments is None else arguments)
     try:
         app(arguments, prog_name="referrals")
     except OSError as error:
-        Failure(str(error)).report(as_json=as_json)
-    except Failure as failure:
-        failure.report(as_json=as_json)
+        CommandError(str(error)).report(as_json=as_json)
+    except CommandError as error:
+        error.report(as_json=as_json)
     sys.exit(1)
 
 

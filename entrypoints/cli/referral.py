@@ -1,110 +1,88 @@
-"""`referrals referral …`: what came of them, and what an operator does to one."""
+"""`referrals referral`: list, show, approve, reject and roll back referrals."""
 
 from typing import Annotated
 
 import typer
 
-from entrypoints.cli.client import QUEUED, Api, load_settings, path
-from entrypoints.cli.output import Json, print_details, print_json, print_table, say
-from referrals.domain.states import ReferralState, RewardState
+from entrypoints.cli.client import QUEUED, QUEUED_MESSAGE, ApiClient, api_path
+from entrypoints.cli.options import CampaignSlug, JsonOutput, Limit, Reason
+from entrypoints.cli.output import print_details, print_json, print_line, print_table
+from entrypoints.cli.reward import REWARD_COLUMNS
+from referrals.domain.states import ReferralState
 
-app = typer.Typer(no_args_is_help=True, help="Referrals: list, show, approve, reject, roll-back.")
+app = typer.Typer(no_args_is_help=True, help="List and review referrals.")
 
-Campaign = Annotated[str, typer.Argument(help="The campaign's slug.")]
-Id = Annotated[str, typer.Argument(metavar="REFERRAL", help="The referral's id.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the referral.")]
-IN_STATE = typer.Option(help="Only those in this state.")
-State = Annotated[RewardState | None, IN_STATE]
-Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
+ReferralId = Annotated[str, typer.Argument(metavar="REFERRAL", help="Id of the referral.")]
+State = Annotated[ReferralState | None, typer.Option(help="Only referrals in this state.")]
 
-
-REFERRAL = {
+COLUMNS = {
     "id": "Referral",
     "advocate": "Advocate",
     "friend": "Friend",
     "code": "Code",
     "state": "State",
     "reason": "Reason",
-    "created_at": "Since",
+    "created_at": "Created",
 }
-REWARD = {
-    "id": "Reward",
+TIMELINE_COLUMNS = {
+    "at": "Time",
+    "type": "Event",
     "customer": "Customer",
-    "side": "Side",
-    "type": "Type",
-    "amount": "Amount",
-    "currency": "Currency",
-    "state": "State",
-    "due_at": "Due",
-}
-TIMELINE = {
-    "at": "When",
-    "type": "What",
-    "customer": "Customer",
-    "actor": "By",
+    "actor": "Actor",
     "reason": "Reason",
 }
 
 
 @app.command("list")
 def list_referrals(
-    campaign: Campaign,
-    state: Annotated[ReferralState | None, IN_STATE] = None,
-    limit: Limit = 100,
-    as_json: Json = False,
+    campaign: CampaignSlug, state: State = None, limit: Limit = 100, as_json: JsonOutput = False
 ) -> None:
-    """The referrals of a campaign."""
-    _list(path("campaigns", campaign, "referrals"), REFERRAL, as_json, state=state, limit=limit)
-
-
-@app.command()
-def show(referral: Id, as_json: Json = False) -> None:
-    """One referral, with its decisions and rewards."""
-    with Api.of(load_settings()) as api:
-        answer = api.get(path("referrals", referral))
-    if as_json:
-        print_json(answer)
-        return
-    print_details({k: v for k, v in answer.items() if k not in ("rewards", "timeline")})
-    print_table(answer["rewards"], REWARD)
-    print_table(answer["timeline"], TIMELINE)
-
-
-@app.command()
-def approve(referral: Id, as_json: Json = False) -> None:
-    """Let a referral in review go on to its rewards."""
-    _act(referral, "approve", {}, as_json)
-
-
-@app.command()
-def reject(referral: Id, reason: Reason, as_json: Json = False) -> None:
-    """Refuse a referral in review; nothing is paid."""
-    _act(referral, "reject", {"reason": reason}, as_json)
-
-
-@app.command("roll-back")
-def roll_back(referral: Id, reason: Reason, as_json: Json = False) -> None:
-    """Take a referral back, with all that was granted for it."""
-    _act(referral, "roll-back", {"reason": reason}, as_json)
-
-
-def _list(
-    where: str, columns: dict[str, str], as_json: bool, *, state: str | None, limit: int
-) -> None:
-    with Api.of(load_settings()) as api:
-        rows = api.rows(where, limit, state=state)
+    """List the referrals of a campaign."""
+    with ApiClient.connect() as client:
+        rows = client.rows(api_path("campaigns", campaign, "referrals"), limit, state=state)
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, columns)
+        print_table(rows, COLUMNS)
 
 
-def _act(referral: str, action: str, body: dict[str, str], as_json: bool) -> None:
-    with Api.of(load_settings()) as api:
-        answer = api.post(path("referrals", referral, action), body)
+@app.command()
+def show(referral: ReferralId, as_json: JsonOutput = False) -> None:
+    """Show a referral with its rewards and timeline."""
+    with ApiClient.connect() as client:
+        body = client.get(api_path("referrals", referral))
+    if as_json:
+        print_json(body)
+        return
+    print_details({k: v for k, v in body.items() if k not in ("rewards", "timeline")})
+    print_table(body["rewards"], REWARD_COLUMNS)
+    print_table(body["timeline"], TIMELINE_COLUMNS)
+
+
+@app.command()
+def approve(referral: ReferralId, as_json: JsonOutput = False) -> None:
+    """Approve a referral in review, so that its rewards are granted."""
+    _change(referral, "approve", {}, as_json)
+
+
+@app.command()
+def reject(referral: ReferralId, reason: Reason, as_json: JsonOutput = False) -> None:
+    """Reject a referral in review. No reward is granted."""
+    _change(referral, "reject", {"reason": reason}, as_json)
+
+
+@app.command("roll-back")
+def roll_back(referral: ReferralId, reason: Reason, as_json: JsonOutput = False) -> None:
+    """Roll back a referral and all of its rewards."""
+    _change(referral, "roll-back", {"reason": reason}, as_json)
+
+
+def _change(referral: str, action: str, body: dict[str, str], as_json: bool) -> None:
+    with ApiClient.connect() as client:
+        answer = client.post(api_path("referrals", referral, action), body)
     if as_json:
         print_json(answer)
     elif answer["state"] == QUEUED:
-        say("The command is queued: it is kept and done later, once.")
+        print_line(QUEUED_MESSAGE)
     else:
-        say(f"{referral} is {answer['state']}.")
+        print_line(f"{referral} is {answer['state']}.")

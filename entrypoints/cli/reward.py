@@ -1,42 +1,64 @@
-"""`referrals reward …`: what was given, what is parked, and what an operator does about it."""
+"""`referrals reward`: list, retry, approve, void and roll back rewards."""
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import typer
 
-from entrypoints.cli.client import Api, load_settings, path
-from entrypoints.cli.output import Failure, Json, Row, print_json, print_table, say
-from entrypoints.cli.referral import REWARD, Limit, Reason, State
+from entrypoints.cli.client import QUEUED, ApiClient, api_path
+from entrypoints.cli.errors import CommandError
+from entrypoints.cli.options import JsonOutput, Limit, Reason
+from entrypoints.cli.output import JsonObject, print_json, print_line, print_table
+from referrals.domain.states import RewardState
 
-app = typer.Typer(no_args_is_help=True, help="Rewards: list, retry, void, approve, roll-back.")
+app = typer.Typer(no_args_is_help=True, help="List rewards and handle failed ones.")
 
-Chosen = Annotated[list[str] | None, typer.Argument(metavar="REWARD…", help="Rewards' ids.")]
-Failed = Annotated[bool, typer.Option("--failed", help="The same as --state failed.")]
-Of = Annotated[str | None, typer.Option(help="Only of this campaign.")]
-Customer = Annotated[str | None, typer.Option(help="Only of this customer.")]
-By = Annotated[str | None, typer.Option(help="Only those issued there, such as ledger.")]
-Side = Annotated[Literal["friend", "advocate"] | None, typer.Option(help="Only of this side.")]
-Error = Annotated[str | None, typer.Option(help="Only with this error, such as pool_empty.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, however many they are.")]
-EVERY = 1_000_000
+RewardIds = Annotated[
+    list[str] | None, typer.Argument(metavar="REWARD…", help="Ids of the rewards.")
+]
+OptionalCampaign = Annotated[str | None, typer.Argument(help="Only rewards of this campaign.")]
+Campaign = Annotated[str | None, typer.Option(help="Only rewards of this campaign.")]
+State = Annotated[RewardState | None, typer.Option(help="Only rewards in this state.")]
+Failed = Annotated[bool, typer.Option("--failed", help="Same as --state failed.")]
+Customer = Annotated[str | None, typer.Option(help="Only rewards of this customer.")]
+Provider = Annotated[
+    str | None, typer.Option(help="Only rewards of this provider, such as ledger.")
+]
+Side = Annotated[
+    Literal["friend", "advocate"] | None, typer.Option(help="Only rewards for this side.")
+]
+Error = Annotated[
+    str | None, typer.Option(help="Only rewards that failed with this error, such as pool_empty.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
-PARKED = {
-    "reward": "Key and id",
+REWARD_COLUMNS = {
+    "id": "Reward",
+    "customer": "Customer",
+    "side": "Side",
+    "type": "Type",
+    "amount": "Amount",
+    "currency": "Currency",
+    "state": "State",
+    "due_at": "Due",
+}
+UNFINISHED_COLUMNS = {
+    "key_and_id": "Key and id",
     "customer": "Customer",
     "provider": "Provider",
-    "attempts": "Tries",
+    "attempts": "Attempts",
     "error": "Last error",
     "next_step": "Next step",
 }
-"""What an operator wants to know of rewards that are not settled."""
+FINAL_STATES = ("granted", "rolled_back", "voided")
+SELECTION_HELP = "Select rewards by id, or by --state and the other options."
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Rewards in one state, of one campaign or of all, narrowed further."""
+class RewardFilter:
+    """Selection of rewards of one campaign, or of all campaigns."""
 
     campaign: str | None
     state: str | None
@@ -47,151 +69,172 @@ class Filter:
 
     @property
     def params(self) -> dict[str, str]:
-        named = vars(self).items()
-        return {key: value for key, value in named if value and key != "campaign"}
+        """Query parameters."""
+        return {key: value for key, value in vars(self).items() if value and key != "campaign"}
 
-    def rows(self, api: Api, limit: int) -> dict[str, list[Row]]:
-        """What it finds, by campaign."""
-        names = [self.campaign] if self.campaign else _campaigns(api)
-        found: dict[str, list[Row]] = {}
-        for name in names:
-            left = limit - sum(map(len, found.values()))
-            found[name] = api.rows(path("campaigns", name, "rewards"), left, **self.params)
+    def find(self, client: ApiClient, limit: int | None = None) -> dict[str, list[JsonObject]]:
+        """Return up to `limit` matching rewards, or all, by campaign."""
+        campaigns = [self.campaign] if self.campaign else _campaigns(client)
+        found: dict[str, list[JsonObject]] = {}
+        for campaign in campaigns:
+            remaining = None if limit is None else limit - sum(map(len, found.values()))
+            path = api_path("campaigns", campaign, "rewards")
+            found[campaign] = client.rows(path, remaining, **self.params)
         return found
 
 
-def _campaigns(api: Api) -> list[str]:
-    return [row["campaign"] for row in api.rows(path("campaigns"), EVERY)]
+def _campaigns(client: ApiClient) -> list[str]:
+    return [row["campaign"] for row in client.rows(api_path("campaigns"))]
 
 
 @app.command("list")
 def list_rewards(
-    campaign: Annotated[str | None, typer.Argument(help="Only of this campaign.")] = None,
+    campaign: OptionalCampaign = None,
     state: State = None,
     customer: Customer = None,
-    provider: By = None,
+    provider: Provider = None,
     side: Side = None,
     error: Error = None,
     limit: Limit = 100,
-    as_json: Json = False,
+    as_json: JsonOutput = False,
 ) -> None:
-    """Rewards; of unsettled ones with attempts, the last error and what comes next."""
-    wanted = Filter(campaign, state, customer, provider, side, error)
-    with Api.of(load_settings()) as api:
-        found = [row for rows in wanted.rows(api, limit).values() for row in rows]
+    """List rewards.
+
+    With --state failed or another unfinished state, show attempts, the last error and the next step.
+    """
+    selected = RewardFilter(campaign, state, customer, provider, side, error)
+    with ApiClient.connect() as client:
+        found = [row for rows in selected.find(client, limit).values() for row in rows]
     if as_json:
         print_json(found)
-    elif state in (None, "granted", "rolled_back", "voided"):
-        print_table(found, REWARD)
+    elif state in (None, *FINAL_STATES):
+        print_table(found, REWARD_COLUMNS)
     else:
-        told = [{**row, "reward": (row.get("key"), row["id"])} for row in found]
-        print_table(told, PARKED, lines=True)
+        rows = [{**row, "key_and_id": (row.get("key"), row["id"])} for row in found]
+        print_table(rows, UNFINISHED_COLUMNS, ruled=True)
 
 
-def _without_reason(action: str, help_: str) -> None:
-    def act(
-        reward: Chosen = None,
-        campaign: Of = None,
+def _add_command(action: str, help_: str) -> None:
+    def command(
+        reward: RewardIds = None,
+        campaign: Campaign = None,
         state: State = None,
         failed: Failed = False,
         customer: Customer = None,
-        provider: By = None,
+        provider: Provider = None,
         side: Side = None,
         error: Error = None,
         yes: Yes = False,
-        as_json: Json = False,
+        as_json: JsonOutput = False,
     ) -> None:
-        wanted = Filter(campaign, "failed" if failed else state, customer, provider, side, error)
-        _act(action, {}, reward or [], wanted, yes=yes, as_json=as_json)
+        wanted = "failed" if failed else state
+        selected = RewardFilter(campaign, wanted, customer, provider, side, error)
+        _change(action, {}, reward or [], selected, yes=yes, as_json=as_json)
 
-    app.command(action, help=help_)(act)
+    app.command(action, help=f"{help_}\n\n{SELECTION_HELP}")(command)
 
 
-def _with_reason(action: str, help_: str) -> None:
-    def act(
+def _add_command_with_reason(action: str, help_: str) -> None:
+    def command(
         reason: Reason,
-        reward: Chosen = None,
-        campaign: Of = None,
+        reward: RewardIds = None,
+        campaign: Campaign = None,
         state: State = None,
         failed: Failed = False,
         customer: Customer = None,
-        provider: By = None,
+        provider: Provider = None,
         side: Side = None,
         error: Error = None,
         yes: Yes = False,
-        as_json: Json = False,
+        as_json: JsonOutput = False,
     ) -> None:
-        wanted = Filter(campaign, "failed" if failed else state, customer, provider, side, error)
-        _act(action, {"reason": reason}, reward or [], wanted, yes=yes, as_json=as_json)
+        wanted = "failed" if failed else state
+        selected = RewardFilter(campaign, wanted, customer, provider, side, error)
+        _change(action, {"reason": reason}, reward or [], selected, yes=yes, as_json=as_json)
 
-    app.command(action, help=help_)(act)
-
-
-CHOOSE = "those named, or all in a --state that the other options narrow."
-_without_reason("retry", f"Try failed rewards again: {CHOOSE}")
-_without_reason("approve", f"Let pending rewards be granted where approval is asked for: {CHOOSE}")
-_with_reason("void", f"Give up rewards that were not granted: {CHOOSE}")
-_with_reason("roll-back", f"Take granted rewards back, but not their referrals: {CHOOSE}")
+    app.command(action, help=f"{help_}\n\n{SELECTION_HELP}")(command)
 
 
-def _act(
-    action: str, body: Row, names: list[str], wanted: Filter, *, yes: bool, as_json: bool
+_add_command("retry", "Retry failed rewards.")
+_add_command("approve", "Approve pending rewards that require approval.")
+_add_command_with_reason("void", "Void rewards that were not granted.")
+_add_command_with_reason("roll-back", "Roll back granted rewards, but not their referrals.")
+
+
+def _change(
+    action: str,
+    body: JsonObject,
+    ids: list[str],
+    selected: RewardFilter,
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Do it, and tell of each and in sum. Exit code 1 where one was refused."""
-    if bool(names) == bool(wanted.state):
-        raise typer.BadParameter("name rewards, or say which with --state, but not both")
-    with Api.of(load_settings()) as api:
-        outcomes = (_to_one(api, name, action, body) for name in names)
-        if not names:
-            outcomes = _to_all(api, wanted, action, body, yes=yes, as_json=as_json)
-        told = []
-        for outcome in outcomes:
-            told.append(outcome)
-            if not as_json:
-                say(_sentence(outcome))
-    sums = Counter(outcome["outcome"] for outcome in told)
+    """Change the rewards and print each outcome and the totals. Exit code 1 if any was rejected."""
+    if bool(ids) == bool(selected.state):
+        raise typer.BadParameter("give either reward ids or --state")
+    with ApiClient.connect() as client:
+        outcomes: Iterable[JsonObject] = (_change_one(client, id_, action, body) for id_ in ids)
+        if not ids:
+            outcomes = _change_selected(client, selected, action, body, yes=yes, as_json=as_json)
+        done = [_print_outcome(outcome, as_json) for outcome in outcomes]
+    totals = Counter(outcome["outcome"] for outcome in done)
     if as_json:
-        print_json({key: sums[key] for key in ("done", "queued", "refused")} | {"rewards": told})
-    elif len(told) != 1:
-        say(f"{sums['done']} done, {sums['queued']} queued, {sums['refused']} refused.")
-    if sums["refused"]:
+        print_json({key: totals[key] for key in ("done", "queued", "refused")} | {"rewards": done})
+    elif len(done) != 1:
+        print_line(
+            f"{totals['done']} done, {totals['queued']} queued, {totals['refused']} refused."
+        )
+    if totals["refused"]:
         raise typer.Exit(1)
 
 
-def _to_one(api: Api, name: str, action: str, body: Row) -> Row:
+def _change_one(client: ApiClient, reward: str, action: str, body: JsonObject) -> JsonObject:
     try:
-        answer = api.post(path("rewards", name, action), body)
-    except Failure as failure:
-        if not failure.problem or failure.problem["status"] not in (404, 409):
+        answer = client.post(api_path("rewards", reward, action), body)
+    except CommandError as error:
+        if not error.problem or error.problem["status"] not in (404, 409):
             raise
-        return {"id": name, "outcome": "refused", "state": None, "detail": str(failure)}
-    outcome = "queued" if answer["state"] == "queued" else "done"
-    return {"id": name, "outcome": outcome, "state": answer["state"], "detail": None}
+        return {"id": reward, "outcome": "refused", "state": None, "detail": str(error)}
+    outcome = "queued" if answer["state"] == QUEUED else "done"
+    return {"id": reward, "outcome": outcome, "state": answer["state"], "detail": None}
 
 
-def _to_all(
-    api: Api, wanted: Filter, action: str, body: Row, *, yes: bool, as_json: bool
-) -> Generator[Row, None, None]:
-    found = {name: len(rows) for name, rows in wanted.rows(api, EVERY).items() if rows}
-    if (many := sum(found.values())) > 1 and not yes:
+def _change_selected(
+    client: ApiClient,
+    selected: RewardFilter,
+    action: str,
+    body: JsonObject,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> Generator[JsonObject, None, None]:
+    counts = {campaign: len(rows) for campaign, rows in selected.find(client).items() if rows}
+    if (total := sum(counts.values())) > 1 and not yes:
         if as_json:
-            raise typer.BadParameter(f"these are {many} rewards: say --yes")
-        typer.confirm(f"{action} {many} rewards of {', '.join(found)}?", abort=True, err=True)
-    for name in found:
-        params: dict[str, Any] = wanted.params
+            raise typer.BadParameter(f"{total} rewards are selected: confirm with --yes")
+        typer.confirm(f"{action} {total} rewards of {', '.join(counts)}?", abort=True, err=True)
+    for campaign in counts:
+        path = api_path("campaigns", campaign, "rewards", action)
+        params: dict[str, Any] = selected.params
         while True:
-            where = path("campaigns", name, "rewards", action)
-            page = api.call("POST", where, params=params, json=body)
+            page = client.request("POST", path, params=params, json=body)
             yield from page["data"]
             if page["next"] is None:
                 break
-            params = wanted.params | {"after": page["next"]}
+            params = selected.params | {"after": page["next"]}
 
 
-def _sentence(outcome: Row) -> str:
+def _print_outcome(outcome: JsonObject, as_json: bool) -> JsonObject:
+    if not as_json:
+        print_line(_describe_outcome(outcome))
+    return outcome
+
+
+def _describe_outcome(outcome: JsonObject) -> str:
     match outcome["outcome"]:
         case "refused":
-            return f"{outcome['id']} is left as it is: {outcome['detail']}"
+            return f"{outcome['id']} is unchanged: {outcome['detail']}"
         case "queued":
-            return f"{outcome['id']} is queued: it is done later, once."
+            return f"{outcome['id']} is queued and will be processed once."
     return f"{outcome['id']} is {outcome['state']}."

@@ -1,3 +1,5 @@
+"""A fake API, and a function that runs commands in this process."""
+
 import io
 import json
 import sys
@@ -26,20 +28,23 @@ class Request:
 
 @dataclass
 class FakeApi:
-    """An HTTP server that keeps what it is asked and answers what the test told it to."""
+    """An HTTP server that records requests and returns the answers that the test has set."""
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     answers: dict[str, Callable[[Request], tuple[int, Any]]] = field(default_factory=dict)
 
     def answer(self, request: str, body: Any, status: int = 200) -> None:
-        """`request` is method and path without its query; `body` may be a function of the request."""
-        self.answers[request] = lambda asked: (status, body(asked) if callable(body) else body)
+        """Set the answer to a method and path without query; `body` may be a function of the request."""
+        self.answers[request] = lambda received: (
+            status,
+            body(received) if callable(body) else body,
+        )
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
-    """A fake API, to which the environment points."""
+    """Start a fake API and set REFERRALS_API_URL to it."""
     fake = FakeApi()
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,7 +61,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class calls them so
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - names required by the base class
 
         def log_message(self, *_: object) -> None:
             pass
@@ -71,7 +76,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """Nothing of the shell's settings, and a data directory of the test's own."""
+    """Remove the settings of the shell, and use a data directory of the test."""
     for name in ("API_URL", "API_KEY", "DATABASE_URL", "PUBLIC_URL", "SMTP_URL"):
         monkeypatch.delenv(f"REFERRALS_{name}", raising=False)
     monkeypatch.setenv("REFERRALS_DATA_DIR", str(tmp_path / "data"))
@@ -92,13 +97,13 @@ class Result:
 def run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
-    """`referrals …`, in this process."""
+    """Run `referrals …` in this process."""
 
     def run(*arguments: str, stdin: str = "") -> Result:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_:
             main(arguments)
         out, err = capsys.readouterr()
-        return Result(ended.value.code or 0, out, err)
+        return Result(exit_.value.code or 0, out, err)
 
     return run

@@ -1,4 +1,4 @@
-"""How every command finds the API, and what it shows when the answer is no."""
+"""How commands find the API, and how they show its errors."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ LIST = "GET /v1/campaigns"
 EMPTY = {"data": [], "next": None}
 
 
-def test_a_problem_document_is_shown_field_by_field_on_standard_error(api, run):
+def test_problem_document_is_printed_field_by_field_on_standard_error(api, run):
     problem = {
         "type": "https://referrals.example/problems/invalid-campaign",
         "title": "The campaign is not valid",
@@ -35,14 +35,14 @@ def test_a_problem_document_is_shown_field_by_field_on_standard_error(api, run):
     ]
 
 
-def test_a_problem_without_fields_is_shown_by_its_detail(api, run):
+def test_problem_without_fields_is_printed_with_its_detail(api, run):
     problem = {"title": "Not possible", "status": 409, "detail": "It is archived."}
     api.answer("POST /v1/campaigns/spring/activate", problem, status=409)
 
     assert run("campaign", "activate", "spring").err == "Error: It is archived.\n"
 
 
-def test_an_answer_that_is_no_problem_document_is_shown_by_its_status(api, run):
+def test_other_error_response_is_printed_with_its_status(api, run):
     api.answer(LIST, b"<html>Bad Gateway</html>", status=502)
 
     result = run("campaign", "list")
@@ -52,18 +52,18 @@ def test_an_answer_that_is_no_problem_document_is_shown_by_its_status(api, run):
     assert "502" in result.err
 
 
-def test_a_refused_connection_says_what_to_start_and_what_to_set(run, monkeypatch, unused_port):
+def test_connection_error_suggests_fixes(run, monkeypatch, unused_port):
     monkeypatch.setenv("REFERRALS_API_URL", f"http://127.0.0.1:{unused_port}")
 
     result = run("campaign", "list")
 
     assert result.code == 1
-    assert f"Nothing answers at http://127.0.0.1:{unused_port}" in result.err
+    assert f"Cannot connect to the API at http://127.0.0.1:{unused_port}" in result.err
     assert "referrals dev" in result.err
     assert "REFERRALS_API_URL" in result.err
 
 
-def test_an_address_says_where_it_comes_from(run, monkeypatch, tmp_path):
+def test_connection_error_names_the_source_of_the_address(run, monkeypatch, tmp_path):
     monkeypatch.setattr("entrypoints.cli.client.DEFAULT_URL", "http://127.0.0.1:3")
     file = tmp_path / "data" / "api-url"
     by_default = run("campaign", "list").err
@@ -75,11 +75,11 @@ def test_an_address_says_where_it_comes_from(run, monkeypatch, tmp_path):
 
     assert "http://127.0.0.1:1 (from " + str(file) + ")" in of_dev
     assert "http://127.0.0.1:2 (from REFERRALS_API_URL)" in given
-    assert f"(the default: REFERRALS_API_URL is not set, and there is no {file}" in by_default
+    assert f"(the default; REFERRALS_API_URL is not set and {file} does not exist)" in by_default
     assert "REFERRALS_DATA_DIR" in of_dev
 
 
-def test_a_key_that_is_not_valid_says_where_it_comes_from(api, run, monkeypatch, tmp_path):
+def test_authentication_error_names_the_source_of_the_key(api, run, monkeypatch, tmp_path):
     file = tmp_path / "data" / "api-key"
     problem = {"title": "Unauthorised", "status": 401, "detail": "Send a key as a header."}
     api.answer(LIST, problem, status=401)
@@ -90,15 +90,15 @@ def test_a_key_that_is_not_valid_says_where_it_comes_from(api, run, monkeypatch,
     monkeypatch.setenv("REFERRALS_API_KEY", "my-key")
     given = run("campaign", "list").err
 
-    assert f"{api.url} (from REFERRALS_API_URL) asks for a key" in without
-    assert f"REFERRALS_API_KEY is not set, and there is no {file}" in without
-    assert f"does not accept the key from {file}" in of_dev
-    assert "does not accept the key from REFERRALS_API_KEY" in given
+    assert f"{api.url} (from REFERRALS_API_URL) requires an API key" in without
+    assert f"REFERRALS_API_KEY is not set and {file} does not exist" in without
+    assert f"rejected the API key from {file}" in of_dev
+    assert "rejected the API key from REFERRALS_API_KEY" in given
     assert all("REFERRALS_DATA_DIR" in err for err in (without, of_dev, given))
     assert not any("key-of-dev" in err or "my-key" in err for err in (of_dev, given))
 
 
-def test_machines_get_errors_as_json_too(api, run):
+def test_errors_are_json_with_the_json_option(api, run):
     problem = {"title": "Not possible", "status": 409, "detail": "It is archived."}
     api.answer("POST /v1/campaigns/spring/activate", problem, status=409)
 
@@ -107,10 +107,10 @@ def test_machines_get_errors_as_json_too(api, run):
 
     assert (refused.code, refused.out, json.loads(refused.err)) == (1, "", problem)
     assert missing.code == 1
-    assert "no database" in json.loads(missing.err)["title"]
+    assert "does not exist" in json.loads(missing.err)["title"]
 
 
-def test_the_address_and_key_that_dev_wrote_are_used(api, run, monkeypatch, tmp_path):
+def test_address_and_key_of_dev_are_used(api, run, monkeypatch, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     (data / "api-url").write_text(api.url)
@@ -122,7 +122,7 @@ def test_the_address_and_key_that_dev_wrote_are_used(api, run, monkeypatch, tmp_
     assert api.requests[0].headers["authorization"] == "Bearer the-key"
 
 
-def test_the_environment_goes_before_what_dev_wrote(api, run, monkeypatch, tmp_path):
+def test_environment_takes_precedence_over_dev(api, run, monkeypatch, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     (data / "api-url").write_text("http://127.0.0.1:1")
@@ -134,7 +134,7 @@ def test_the_environment_goes_before_what_dev_wrote(api, run, monkeypatch, tmp_p
     assert api.requests[0].headers["authorization"] == "Bearer my-key"
 
 
-def test_this_machine_is_reached_without_the_proxy_of_the_environment(api, run, monkeypatch):
+def test_local_hosts_are_reached_without_a_proxy(api, run, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     api.answer(LIST, EMPTY)
 
@@ -142,7 +142,7 @@ def test_this_machine_is_reached_without_the_proxy_of_the_environment(api, run, 
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "http://[", "ftp://127.0.0.1"])
-def test_an_address_that_is_none_is_a_sentence_and_no_traceback(run, monkeypatch, url):
+def test_invalid_address_is_reported_without_a_traceback(run, monkeypatch, url):
     monkeypatch.setenv("REFERRALS_API_URL", url)
 
     result = run("campaign", "list")
@@ -151,7 +151,7 @@ def test_an_address_that_is_none_is_a_sentence_and_no_traceback(run, monkeypatch
     assert result.err.startswith("Error: ")
 
 
-def test_a_setting_that_cannot_be_used_is_named_by_its_variable(run, monkeypatch):
+def test_invalid_setting_is_named_by_its_variable(run, monkeypatch):
     monkeypatch.setenv("REFERRALS_DATABASE_URL", "oracle://somewhere")
 
     result = run("campaign", "list")
@@ -160,13 +160,13 @@ def test_a_setting_that_cannot_be_used_is_named_by_its_variable(run, monkeypatch
     assert "REFERRALS_DATABASE_URL: unknown database 'oracle'" in result.err
 
 
-def test_an_id_of_the_callers_is_escaped_in_the_path(api, run):
+def test_ids_are_escaped_in_paths(api, run):
     run("customer", "show", "a/b?c@d e")
 
     assert api.requests[0].path == "/v1/customers/a%2Fb%3Fc%40d%20e"
 
 
-def test_a_list_is_read_page_by_page_up_to_the_limit(api, run):
+def test_lists_are_read_page_by_page_up_to_the_limit(api, run):
     def page(request):
         start = int(request.path.rpartition("after=")[2]) if "after=" in request.path else 0
         rows = [{"campaign": f"c{number}"} for number in range(start, start + 200)]
@@ -180,7 +180,7 @@ def test_a_list_is_read_page_by_page_up_to_the_limit(api, run):
     assert len(api.requests) == 3
 
 
-def test_text_from_outside_cannot_steer_the_terminal(api, run):
+def test_text_cannot_control_the_terminal(api, run):
     api.answer(LIST, {"data": [{"campaign": "c", "name": "\x1b]0;owned\x07[red]"}], "next": None})
 
     result = run("campaign", "list")
@@ -189,7 +189,7 @@ def test_text_from_outside_cannot_steer_the_terminal(api, run):
     assert "]0;owned\N{REPLACEMENT CHARACTER}[red]" in result.out
 
 
-def test_json_for_machines_is_ascii_and_whole(api, run):
+def test_json_output_is_ascii_and_complete(api, run):
     rows = [{"campaign": "c", "name": "Zoë \N{GRINNING FACE} \x1b"}]
     api.answer(LIST, {"data": rows, "next": None})
 
@@ -206,8 +206,8 @@ def unused_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_help_loads_nothing_heavy():
-    """`--help` is quick: what a command needs is loaded by that command."""
+def test_help_imports_no_heavy_packages():
+    """Commands import what they need when they run, so that --help is quick."""
     heavy = "{'temporalio', 'sqlalchemy', 'fastapi', 'httpx', 'pydantic'}"
     code = f"import sys, entrypoints.cli.main; print({heavy} & set(sys.modules))"
     root = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""`referrals doctor` where nothing runs; where everything does is shown by the end-to-end tests."""
+"""`referrals doctor` when nothing runs. test_dev_processes.py tests it when everything runs."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from entrypoints.cli import doctor as command
 
 @pytest.fixture
 def doctor(tmp_path):
-    """In a process of its own: the command ends its interpreter by itself."""
+    """Run the command in its own process, because it ends the interpreter."""
 
     def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
         env = {
@@ -34,21 +34,21 @@ def doctor(tmp_path):
     return doctor
 
 
-def test_what_fails_is_told_apart_from_what_works(doctor, tmp_path):
+def test_failed_checks_are_reported(doctor, tmp_path):
     result = doctor("--json")
 
     checks = {check["name"]: check for check in json.loads(result.stdout)}
     assert result.returncode == 1
     assert [name for name, check in checks.items() if check["ok"]] == ["Python"]
     assert "none.db" in checks["database"]["found"]
-    assert "Nothing answers at http://127.0.0.1:1" in checks["API"]["found"]
+    assert "Cannot connect to the API at http://127.0.0.1:1" in checks["API"]["found"]
     assert checks["WhatsApp"]["found"] == (
         "WhatsApp needs REFERRALS_WHATSAPP_APP_SECRET, REFERRALS_WHATSAPP_VERIFY_TOKEN"
     )
     assert not (tmp_path / "none.db").exists()
 
 
-def test_people_read_what_to_do(doctor):
+def test_fixes_are_suggested(doctor):
     result = doctor()
 
     assert result.returncode == 1
@@ -56,5 +56,5 @@ def test_people_read_what_to_do(doctor):
     assert "REFERRALS_SMTP_URL" in result.stdout
 
 
-def test_a_worker_is_looked_for_on_every_queue():
+def test_pollers_of_every_queue_are_checked():
     assert {queue for queue, _ in command.QUEUES} == set(worker.QUEUES)

@@ -1,4 +1,4 @@
-"""`referrals journey test`: journeys played with no server, from a file of events."""
+"""`referrals journey test`: simulation of journeys from a file of events."""
 
 import json
 
@@ -54,10 +54,10 @@ SIGN_UP = event("referral_signed_up", "04T10:00:00", friend=FAY)
 
 
 @pytest.fixture
-def play(run, tmp_path):
-    """What is printed of a file of events, as `time journey friend does`."""
+def simulate(run, tmp_path):
+    """Simulate events and return one line `time friend: action` for each action."""
 
-    def play(*events, campaign=CAMPAIGN, arguments=()):
+    def simulate(*events, campaign=CAMPAIGN, arguments=()):
         spring, file = tmp_path / "spring.yaml", tmp_path / "events.ndjson"
         spring.write_text(campaign)
         file.write_text("\n".join(map(json.dumps, events)))
@@ -66,11 +66,11 @@ def play(run, tmp_path):
         rows = result.json
         return [f"{row['at'][8:16]} {row['friend']}: {row['does']}" for row in rows]
 
-    return play
+    return simulate
 
 
-def test_a_journey_is_played_to_its_end_in_skipped_time(play):
-    assert play(SIGN_UP) == [
+def test_journey_is_simulated_to_its_end(simulate):
+    assert simulate(SIGN_UP) == [
         "04T10:00 fay: starts with referral_signed_up",
         "04T10:00 fay: waits until 2026-03-06 10:00 UTC",
         "06T10:00 fay: waits until 2026-03-07 08:00 UTC",
@@ -84,11 +84,11 @@ def test_a_journey_is_played_to_its_end_in_skipped_time(play):
     ]
 
 
-def test_later_events_let_it_go_on_with_what_they_tell(play):
+def test_awaited_event_resumes_the_journey_with_its_data(simulate):
     order = {"id": "1", "amount": "119.90", "currency": "EUR"}
     bought = event("referral_converted", "08T12:00:00", friend=FAY, order=order)
 
-    assert play(bought, SIGN_UP)[-5:] == [
+    assert simulate(bought, SIGN_UP)[-5:] == [
         "08T12:00 fay: referral_converted arrived",
         "08T12:00 fay: takes then: awaited.happened && order.amount >= 80.0",
         "08T12:00 fay: starts VipOnboarding on crm",
@@ -97,11 +97,11 @@ def test_later_events_let_it_go_on_with_what_they_tell(play):
     ]
 
 
-def test_an_exit_event_ends_the_run_of_its_own_friend(play):
+def test_exit_event_ends_only_the_run_of_its_friend(simulate):
     other = event("referral_signed_up", "04T10:00:00", friend=GUS)
     expired = event("referral_expired", "05T10:00:00", friend=FAY)
 
-    lines = play(SIGN_UP, other, expired)
+    lines = simulate(SIGN_UP, other, expired)
 
     assert [line for line in lines if "fay" in line][
         -1
@@ -109,14 +109,14 @@ def test_an_exit_event_ends_the_run_of_its_own_friend(play):
     assert "07T00:00 gus: sends nudge_friend" in lines  # 09:00 in Tokyo
 
 
-def test_conditions_and_the_reentry_policy_are_told(play):
+def test_failed_conditions_and_reentry_are_reported(simulate):
     shares = [
         event("referral_link_shared", f"{day}T10:00:00", counts={"confirmed": count})
         for day, count in (("01", 0), ("02", 1), ("03", 1), ("09", 1))
     ]
     blind = event("referral_link_shared", "01T09:00:00")
 
-    lines = play(blind, *shares)
+    lines = simulate(blind, *shares)
 
     assert lines[0].startswith(
         "01T09:00 : does not start: counts.confirmed > 0 (cannot be evaluated: "
@@ -128,16 +128,16 @@ def test_conditions_and_the_reentry_policy_are_told(play):
     assert sum("sends" in line for line in lines) == 2
 
 
-def test_a_reward_is_its_owners_news(play):
+def test_reward_is_announced_to_its_owner_only(simulate):
     granted = event("reward_granted", "01T10:00:00", friend=FAY, reward={"side": "friend"})
 
-    assert sum("sends" in line for line in play(granted)) == 1
+    assert sum("sends" in line for line in simulate(granted)) == 1
 
 
-def test_a_parked_reward_is_the_operators_news_whoever_owns_it(play):
+def test_failed_reward_is_announced_to_the_operator(simulate):
     failed = event("reward_failed", "01T10:00:00", friend=FAY, reward={"side": "friend"})
 
-    assert play(failed) == [
+    assert simulate(failed) == [
         "01T10:00 fay: starts with reward_failed",
         "01T10:00 fay: sends reward_failed",
         "01T10:00 fay: is done",
@@ -165,14 +165,14 @@ journeys:
 """
 
 
-def test_what_a_journey_grants_is_told_with_when_it_is_due_and_to_whom(play):
+def test_grants_are_reported_with_due_time_and_owner(simulate):
     ten = {"milestone": {"name": "ten", "at": 10}}
     converted = event("referral_converted", "04T10:00:00", friend=FAY)
     other = event("referral_converted", "04T10:00:00", friend=GUS)
     back = event("referral_rolled_back", "05T10:00:00", friend=GUS)
     reached = event("milestone_reached", "04T10:00:00", **ten)
 
-    lines = play(converted, other, back, reached, campaign=GRANTING)
+    lines = simulate(converted, other, back, reached, campaign=GRANTING)
 
     assert [line for line in lines if "grants" in line] == [
         "04T10:00 fay: grants 20 points, due 2026-03-18 10:00 UTC",
@@ -182,10 +182,10 @@ def test_what_a_journey_grants_is_told_with_when_it_is_due_and_to_whom(play):
         "03T10:00 gus: grants nothing: referral_rolled_back",
     ]
     lost = event("milestone_lost", "05T09:00:00", **ten)
-    assert "05T10:00 : grants nothing: milestone_lost" in play(reached, lost, campaign=GRANTING)
+    assert "05T10:00 : grants nothing: milestone_lost" in simulate(reached, lost, campaign=GRANTING)
 
 
-def test_one_journey_can_be_chosen_and_people_see_a_table(run, tmp_path):
+def test_one_journey_can_be_selected_and_is_printed_as_a_table(run, tmp_path):
     (tmp_path / "spring.yaml").write_text(CAMPAIGN)
     (tmp_path / "event.json").write_text(json.dumps(SIGN_UP))
     files = (str(tmp_path / "spring.yaml"), "--event", str(tmp_path / "event.json"))
@@ -199,11 +199,11 @@ def test_one_journey_can_be_chosen_and_people_see_a_table(run, tmp_path):
     assert (none.code, none.out) == (1, "")
     assert "Journeys start with reward_granted" in none.err
     unknown = run("journey", "test", *files, "--journey", "nugde")
-    assert "there are nudge, share, paid, alert" in unknown.err
+    assert "Its journeys: nudge, share, paid, alert." in unknown.err
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "message"),
     [
         ({}, "must have a type"),
         ({"type": "referral_signed_up", "data": []}, "must have a type"),
@@ -213,7 +213,7 @@ def test_one_journey_can_be_chosen_and_people_see_a_table(run, tmp_path):
         ({"type": "referral_converted", "data": {"order": {"amount": "x"}}}, "event 1: "),
     ],
 )
-def test_an_event_that_cannot_be_played_is_named(run, tmp_path, event, told):
+def test_invalid_event_is_reported(run, tmp_path, event, message):
     (tmp_path / "spring.yaml").write_text(CAMPAIGN)
     (tmp_path / "event.json").write_text(json.dumps([event]))
 
@@ -222,4 +222,4 @@ def test_an_event_that_cannot_be_played_is_named(run, tmp_path, event, told):
     )
 
     assert (result.code, result.out) == (1, "")
-    assert told in result.err
+    assert message in result.err

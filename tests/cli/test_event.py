@@ -1,4 +1,4 @@
-"""`referrals event send`: what it reads, what it sends, and what it says about each answer."""
+"""`referrals event send`."""
 
 import json
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.cli.events import parse_events
-from entrypoints.cli.output import Failure
+from entrypoints.cli.errors import CommandError
+from entrypoints.cli.event import parse_events
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -18,37 +18,37 @@ EVENTS = st.lists(st.dictionaries(st.text(), JSON, min_size=1, max_size=3), min_
 
 
 @given(EVENTS, st.booleans())
-def test_an_array_and_its_lines_are_the_same_events(events, ascii_only):
+def test_array_and_ndjson_contain_the_same_events(events, ascii_only):
     lines = "\n".join(json.dumps(event, ensure_ascii=ascii_only) for event in events)
 
     assert events == parse_events(json.dumps(events, indent=2), "f")
     assert events == parse_events(lines + "\n", "f")
 
 
-def test_one_event_may_span_lines():
+def test_one_event_can_span_lines():
     assert parse_events('{\n  "id": "1"\n}', "f") == [{"id": "1"}]
 
 
-def test_blank_lines_and_carriage_returns_are_passed_over():
+def test_blank_lines_and_carriage_returns_are_skipped():
     assert parse_events('{"id": "1"}\r\n\r\n{"id": "2"}\r\n', "f") == [{"id": "1"}, {"id": "2"}]
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "message"),
     [
-        ('{"id": "1"}\n{"id": "2"\n', "^f is not JSON: line 2, column 11: [^:]*$"),
-        ('{\n "id": "1",\n}', "^f is not JSON: line [23], column [0-9]+: [^:]*$"),
-        ('{"amount": NaN}', "^f is not JSON: NaN is not a JSON number$"),
-        ('{"id": "1"}\n{"amount": NaN}', "^f is not JSON: line 2: NaN is not a JSON number$"),
+        ('{"id": "1"}\n{"id": "2"\n', "^f is not valid JSON: line 2, column 11: [^:]*$"),
+        ('{\n "id": "1",\n}', "^f is not valid JSON: line [23], column [0-9]+: [^:]*$"),
+        ('{"amount": NaN}', "^f is not valid JSON: NaN is not a JSON number$"),
+        ('{"id": "1"}\n{"amount": NaN}', "^f is not valid JSON: line 2: NaN is not a JSON number$"),
         ('[{"id": "1"}, 7]', "f: event 2 is not a JSON object"),
         ('{"id": "1"}\n"two"', "f: event 2 is not a JSON object"),
-        ("[]", "f holds no event"),
-        ("\n", "f holds no event"),
-        ("[" * 100_000, "f is not JSON: it is nested too deeply"),
+        ("[]", "f contains no events"),
+        ("\n", "f contains no events"),
+        ("[" * 100_000, "f is not valid JSON: nested too deeply"),
     ],
 )
-def test_what_is_no_event_is_refused_with_its_place(text, sentence):
-    with pytest.raises(Failure, match=sentence):
+def test_invalid_event_is_reported_with_its_position(text, message):
+    with pytest.raises(CommandError, match=message):
         parse_events(text, "f")
 
 
@@ -59,7 +59,7 @@ def accept_all(request):
     ]
 
 
-def test_each_answer_is_a_line_of_json_for_machines(api, run):
+def test_each_answer_is_a_line_of_json(api, run):
     api.answer("POST /v1/events", accept_all)
 
     result = run("event", "send", "--json", stdin='{"id": "1"}\n{"id": "2"}')
@@ -69,7 +69,7 @@ def test_each_answer_is_a_line_of_json_for_machines(api, run):
     assert api.requests[0].headers["content-type"] == "application/cloudevents-batch+json"
 
 
-def test_many_events_travel_in_batches_and_in_their_order(api, run):
+def test_events_are_sent_in_ordered_batches(api, run):
     api.answer("POST /v1/events", accept_all)
 
     result = run("event", "send", "-", stdin="\n".join(f'{{"id": "{n}"}}' for n in range(250)))
@@ -79,7 +79,7 @@ def test_many_events_travel_in_batches_and_in_their_order(api, run):
     assert result.out.splitlines()[-1] == "250 events: 250 accepted"
 
 
-def test_people_read_the_decision_its_reason_and_the_rewards(api, run, tmp_path):
+def test_decision_reason_and_rewards_are_printed(api, run, tmp_path):
     reason = {"code": "rule_failed", "message": "The order must reach 80 EUR."}
     reward = {"side": "friend", "type": "points", "amount": "50", "state": "granted"}
     credit = {"side": "advocate", "type": "gift_credit", "amount": "5.00", "currency": "EUR"}
@@ -107,17 +107,17 @@ def test_people_read_the_decision_its_reason_and_the_rewards(api, run, tmp_path)
     assert result.code == 0
 
 
-def test_one_event_is_one(api, run):
+def test_one_event_is_counted_in_the_singular(api, run):
     api.answer("POST /v1/events", accept_all)
 
     assert run("event", "send", stdin='{"id": "1"}').out.splitlines()[-1] == "1 event: 1 accepted"
 
 
-def test_an_event_that_was_not_understood_ends_in_exit_code_1(api, run):
+def test_invalid_event_ends_in_exit_code_1(api, run):
     problem = {
         "title": "Not an event",
         "status": 422,
-        "detail": "A field is at fault.",
+        "detail": "A field is invalid.",
         "errors": [{"field": "data.order.amount", "message": "must not be negative"}],
     }
     api.answer("POST /v1/events", [{"decision": "accepted"}, problem])
@@ -125,23 +125,23 @@ def test_an_event_that_was_not_understood_ends_in_exit_code_1(api, run):
     result = run("event", "send", stdin='{"id": "1"}\n{"id": "2"}')
 
     assert result.code == 1
-    assert "2  not understood  data.order.amount: must not be negative" in result.out
-    assert "2 events: 1 accepted, 1 not understood" in result.out
+    assert "2  invalid  data.order.amount: must not be negative" in result.out
+    assert "2 events: 1 accepted, 1 invalid" in result.out
 
 
-def test_a_file_with_a_bad_line_sends_nothing(api, run):
+def test_file_with_an_invalid_line_sends_nothing(api, run):
     result = run("event", "send", stdin='{"id": "1"}\n{"id": ')
 
     assert result.code == 1
-    assert "standard input is not JSON: line 2, column 8: " in result.err
+    assert "standard input is not valid JSON: line 2, column 8: " in result.err
     assert api.requests == []
 
 
-def test_a_file_that_is_not_text_is_refused(api, run, tmp_path):
+def test_file_that_is_not_utf_8_is_rejected(api, run, tmp_path):
     file = tmp_path / "events.json"
     file.write_bytes(b'{"id": "\xff"}')
 
     result = run("event", "send", str(file))
 
     assert result.code == 1
-    assert "is not UTF-8 text: byte 8 cannot be read" in result.err
+    assert "is not UTF-8 text: invalid byte at offset 8" in result.err

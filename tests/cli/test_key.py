@@ -1,4 +1,4 @@
-"""`referrals db …` and `key …`, on a database of their own."""
+"""`referrals key` and `db`, with a database of the test."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def database(run, monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("database")
-def test_a_key_is_shown_once_and_can_be_ended(run):
+def test_key_is_printed_once_and_can_be_revoked(run):
     key = run("key", "create", "shop").out.strip()
     assert key
 
@@ -21,7 +21,7 @@ def test_a_key_is_shown_once_and_can_be_ended(run):
 
 
 @pytest.mark.usefixtures("database")
-def test_a_name_stands_for_one_valid_key(run):
+def test_name_of_a_valid_key_cannot_be_used_again(run):
     assert run("key", "create", "shop").code == 0
 
     again = run("key", "create", "shop")
@@ -31,25 +31,25 @@ def test_a_name_stands_for_one_valid_key(run):
 
 
 @pytest.mark.usefixtures("database")
-def test_a_key_that_is_not_there_cannot_be_ended(run):
-    assert "There is no key 'nobody'" in run("key", "revoke", "nobody").err
+def test_unknown_key_cannot_be_revoked(run):
+    assert "There is no valid key 'nobody'" in run("key", "revoke", "nobody").err
 
 
 @pytest.mark.parametrize("command", [("list",), ("create", "shop"), ("revoke", "shop")])
-def test_a_database_that_is_not_there_is_not_made_by_a_look(run, monkeypatch, tmp_path, command):
+def test_missing_database_is_reported_and_not_created(run, monkeypatch, tmp_path, command):
     file = tmp_path / "none.db"
     monkeypatch.setenv("REFERRALS_DATABASE_URL", f"sqlite:///{file}")
 
     result = run("key", *command)
 
     assert (result.code, result.out) == (1, "")
-    assert f"There is no database {file}" in result.err
+    assert f"The database {file} does not exist" in result.err
     for remedy in ("`referrals db upgrade`", "REFERRALS_DATABASE_URL", "REFERRALS_DATA_DIR"):
         assert remedy in result.err
     assert not file.exists()
 
 
-def test_a_database_without_tables_names_the_command_that_makes_them(run, monkeypatch, tmp_path):
+def test_database_without_tables_suggests_an_upgrade(run, monkeypatch, tmp_path):
     (tmp_path / "empty.db").touch()
     monkeypatch.setenv("REFERRALS_DATABASE_URL", f"sqlite:///{tmp_path}/empty.db")
 
@@ -60,14 +60,14 @@ def test_a_database_without_tables_names_the_command_that_makes_them(run, monkey
 
 
 @pytest.mark.usefixtures("database")
-def test_times_are_written_as_the_api_writes_them(run):
+def test_times_have_the_format_of_the_api(run):
     run("key", "create", "shop")
 
     [listed] = run("key", "list", "--json").json
     assert listed["created_at"].endswith("Z")
 
 
-def test_a_password_in_the_databases_url_is_not_shown(run, monkeypatch):
+def test_password_of_the_database_is_not_printed(run, monkeypatch):
     monkeypatch.setenv("REFERRALS_DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/referrals")
 
     result = run("db", "upgrade")
@@ -77,7 +77,7 @@ def test_a_password_in_the_databases_url_is_not_shown(run, monkeypatch):
     assert "secret" not in result.err
 
 
-def test_beside_dev_its_database_is_meant(run, monkeypatch, tmp_path):
+def test_database_of_dev_is_used_by_default(run, monkeypatch, tmp_path):
     directory = tmp_path / "data"
     directory.mkdir()
     monkeypatch.setenv("REFERRALS_DATABASE_URL", f"sqlite:///{directory}/referrals.db")

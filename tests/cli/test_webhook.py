@@ -1,4 +1,4 @@
-"""`referrals webhook …`."""
+"""`referrals webhook`."""
 
 import pytest
 
@@ -31,12 +31,12 @@ DELIVERY = {
 }
 
 
-def test_a_webhook_is_created_and_its_secret_shown(api, run):
+def test_create_prints_the_secret(api, run):
     api.answer(f"POST {HOOKS}", WEBHOOK | {"secret": "whsec_c2VjcmV0"}, 201)
     arguments = ("create", WEBHOOK["url"], "--event", "reward_granted", "--event", "code_published")
-    people = run("webhook", *arguments, "--campaign", "spring")
+    printed = run("webhook", *arguments, "--campaign", "spring")
 
-    assert people.out == "whk_1 is signed by whsec_c2VjcmV0\n"
+    assert printed.out == "whk_1 signs with whsec_c2VjcmV0\n"
     assert api.requests[0].json == {
         "url": WEBHOOK["url"],
         "events": ["reward_granted", "code_published"],
@@ -46,39 +46,43 @@ def test_a_webhook_is_created_and_its_secret_shown(api, run):
     assert api.requests[1].json["events"] is None
 
 
-def test_those_that_are_disabled_are_told_with_why(api, run):
+def test_list_prints_why_a_webhook_is_disabled(api, run):
     api.answer(f"GET {HOOKS}", {"data": [WEBHOOK], "next": None})
 
     assert "failing: Nothing was accepted." in run("webhook", "list").out
     assert run("webhook", "list", "--json").json == [WEBHOOK]
 
 
-def test_one_is_shown_with_its_deliveries(api, run):
+def test_show_prints_the_deliveries(api, run):
     api.answer(f"GET {HOOKS}/whk_1", WEBHOOK)
     api.answer(f"GET {HOOKS}/whk_1/deliveries", {"data": [DELIVERY], "next": None})
-    people = run("webhook", "show", "whk_1")
+    printed = run("webhook", "show", "whk_1")
 
-    assert "answered 500" in people.out
-    assert "act_812" in people.out
+    assert "answered 500" in printed.out
+    assert "act_812" in printed.out
     assert run("webhook", "show", "whk_1", "--json").json == WEBHOOK | {"deliveries": [DELIVERY]}
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "said"),
+    ("answer", "code", "output"),
     [
-        ({"accepted": True, "status": 204, "error": None}, 0, "accepted the test event with 204"),
+        (
+            {"accepted": True, "status": 204, "error": None},
+            0,
+            "accepted the test event with status 204",
+        ),
         ({"accepted": False, "status": 500, "error": "answered 500"}, 1, "answered 500"),
     ],
 )
-def test_a_test_event_that_is_not_accepted_fails_the_command(api, run, answer, code, said):
+def test_test_event_that_is_not_accepted_fails_the_command(api, run, answer, code, output):
     api.answer(f"POST {HOOKS}/whk_1/test", {"webhook": "whk_1"} | answer)
     result = run("webhook", "test", "whk_1")
 
     assert result.code == code
-    assert said in result.out + result.err
+    assert output in result.out + result.err
 
 
-def test_it_is_enabled_and_disabled(api, run):
+def test_enable_and_disable(api, run):
     api.answer(f"PATCH {HOOKS}/whk_1", WEBHOOK)
     results = [
         run("webhook", "enable", "whk_1"),
@@ -97,12 +101,12 @@ def test_it_is_enabled_and_disabled(api, run):
     ]
 
 
-def test_secrets_are_rotated_and_deliveries_replayed(api, run):
+def test_rotate_and_replay(api, run):
     api.answer(f"POST {HOOKS}/whk_1/rotate", WEBHOOK | {"secret": "whsec_bmV3"})
     api.answer(f"POST {HOOKS}/whk_1/replay", {"replayed": 2})
 
     assert "whsec_bmV3" in run("webhook", "rotate", "whk_1", "--keep-old", "PT1H").out
-    assert run("webhook", "replay", "whk_1", "7", "8").out == "2 deliveries are sent again.\n"
+    assert run("webhook", "replay", "whk_1", "7", "8").out == "2 deliveries will be sent again.\n"
     run(
         "webhook", "replay", "whk_1", "--since", "2026-03-01T00:00:00Z", "--event", "reward_granted"
     )
@@ -113,7 +117,7 @@ def test_secrets_are_rotated_and_deliveries_replayed(api, run):
     assert by_time["events"] == ["reward_granted"]
 
 
-def test_it_is_deleted(api, run):
+def test_delete(api, run):
     api.answer(f"DELETE {HOOKS}/whk_1", b"", 204)
 
     assert run("webhook", "delete", "whk_1").out == "whk_1 is deleted.\n"

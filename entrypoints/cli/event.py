@@ -1,0 +1,127 @@
+"""`referrals event send`: send CloudEvents from a file."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from entrypoints.cli.client import ApiClient, api_path, describe_problem
+from entrypoints.cli.errors import CommandError
+from entrypoints.cli.files import STDIN, InputFile, display_name, read_text
+from entrypoints.cli.options import JsonOutput
+from entrypoints.cli.output import JsonObject, print_line
+
+app = typer.Typer(no_args_is_help=True, help="Send events.")
+
+BATCH_SIZE = 100
+INVALID = "invalid"
+STYLES = {"accepted": "green", "rejected": "yellow", INVALID: "red"}
+
+
+@app.command()
+def send(file: InputFile = STDIN, as_json: JsonOutput = False) -> None:
+    """Send one event, a JSON array of events or NDJSON, and print each answer.
+
+    The whole file is parsed before the first event is sent. Sending an event again returns its first answer. Exit code 1 if any event is invalid.
+    """
+    events = parse_events(read_text(file), display_name(file))
+    outcomes: Counter[str] = Counter()
+    with ApiClient.connect() as client:
+        for event, answer in _send_batches(client, events):
+            outcomes[outcome(answer)] += 1
+            if as_json:
+                print(json.dumps(answer), flush=True)
+            else:
+                print_line(describe(event, answer), STYLES.get(outcome(answer)))
+    if not as_json:
+        counts = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
+        print_line(f"{len(events)} event{'s' if len(events) > 1 else ''}: {counts}", "bold")
+    if outcomes[INVALID]:
+        raise typer.Exit(1)
+
+
+def parse_events(text: str, source: str) -> list[JsonObject]:
+    """Parse one JSON object, a JSON array or NDJSON. Raises CommandError that names the line."""
+    try:
+        document = _loads(text)
+    except ValueError as error:
+        events = _parse_lines(text, source, error)
+    else:
+        events = document if isinstance(document, list) else [document]
+    for number, event in enumerate(events, 1):
+        if not isinstance(event, dict):
+            raise CommandError(f"{source}: event {number} is not a JSON object.")
+    if not events:
+        raise CommandError(f"{source} contains no events.")
+    return events
+
+
+def outcome(answer: JsonObject) -> str:
+    """Return the decision of an event, else its state, in one word."""
+    if "title" in answer:
+        return INVALID
+    return str(answer.get("decision") or answer.get("state") or "recorded")
+
+
+def describe(event: JsonObject, answer: JsonObject) -> str:
+    """Return one line with the event's id, its outcome, the reason, new codes and rewards."""
+    parts = [str(event.get("id", "?")), outcome(answer)]
+    if outcome(answer) == INVALID:
+        message, details = describe_problem(answer)
+        parts += details or [message]
+    if reason := answer.get("reason"):
+        parts.append(f"{reason['code']}: {reason['message']}")
+    parts += [f"{code['campaign']} {code['code']}" for code in answer.get("publications") or []]
+    parts += [
+        f"{reward['side']} {reward['amount']} {reward.get('currency') or reward['type']} {reward['state']}"
+        for reward in answer.get("rewards") or []
+    ]
+    return "  ".join(parts)
+
+
+def _send_batches(
+    client: ApiClient, events: Sequence[JsonObject]
+) -> Iterator[tuple[JsonObject, JsonObject]]:
+    for start in range(0, len(events), BATCH_SIZE):
+        batch = events[start : start + BATCH_SIZE]
+        answers = client.request(
+            "POST",
+            api_path("events"),
+            content=json.dumps(batch).encode(),
+            headers={"content-type": "application/cloudevents-batch+json"},
+        )
+        yield from zip(batch, answers, strict=True)
+
+
+def _parse_lines(text: str, source: str, document_error: ValueError) -> list[Any]:
+    """Parse NDJSON. If even the first line is invalid, report the error of the whole document."""
+    events: list[Any] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            events.append(_loads(line))
+        except ValueError as error:
+            message = _describe_error(error, number) if events else _describe_error(document_error)
+            raise CommandError(f"{source} is not valid JSON: {message}") from error
+    return events
+
+
+def _describe_error(error: ValueError, line: int | None = None) -> str:
+    """Return the position and the cause; `line` is the line's number in NDJSON."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {line or error.lineno}, column {error.colno}: {error.msg}"
+    return f"line {line}: {error}" if line else str(error)
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_reject_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
