@@ -1,4 +1,4 @@
-"""`referrals dev` to be disturbed: its worker, API and Temporal server are killed with `kill -9`."""
+"""A running `referrals dev` whose worker, API and Temporal server are killed at random moments."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ HEADERS = {"Authorization": "Bearer chaos-key"}
 
 
 @dataclass
-class Dev:
+class DevProcess:
     """A running `referrals dev`."""
 
     process: asyncio.subprocess.Process
@@ -33,14 +33,14 @@ class Dev:
                 return False
 
     def kill(self, name: str) -> bool:
-        """`kill -9` the worker, the API or Temporal; false where it is not running just now."""
-        marks = {"worker": "worker.py", "api": "entrypoints.cli.main", "temporal": "start-dev"}
+        """Kill the worker, the API or Temporal with SIGKILL. Return false if it is not running."""
+        arguments = {"worker": "worker.py", "api": "entrypoints.cli.main", "temporal": "start-dev"}
         for child in (
             Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         ):
             try:
                 command = Path(f"/proc/{child}/cmdline").read_text()
-                if marks[name] in command:
+                if arguments[name] in command:
                     os.kill(int(child), signal.SIGKILL)
                     return True
             except (FileNotFoundError, ProcessLookupError):
@@ -49,7 +49,8 @@ class Dev:
 
 
 @asynccontextmanager
-async def running_dev(data_dir: Path, **settings: str) -> AsyncIterator[Dev]:
+async def running_dev(data_dir: Path, **settings: str) -> AsyncIterator[DevProcess]:
+    """Start `referrals dev` on free ports with these settings, and stop it at the end."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("REFERRALS_")}
     command = (
         *(sys.executable, "-m", "entrypoints.cli.main", "dev", "--data-dir", str(data_dir)),
@@ -66,14 +67,14 @@ async def running_dev(data_dir: Path, **settings: str) -> AsyncIterator[Dev]:
     ready = (await asyncio.wait_for(process.stdout.readline(), 120)).decode()
     assert ready.startswith("ready http://"), (data_dir / "dev.log").read_text()
     try:
-        yield Dev(process, ready.split()[1], data_dir)
+        yield DevProcess(process, ready.split()[1], data_dir)
     finally:
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 15) == 0
 
 
 class Shop:
-    """Sends events as a careful shop does: again and again, with the same id, until there is an answer."""
+    """Sends each event with the same id until it is answered."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -95,15 +96,15 @@ class Shop:
             await asyncio.sleep(0.5)
 
 
-async def disturb(
-    dev: Dev, chance: random.Random, killed: Counter[str], pause: tuple[float, float] = (2, 8)
+async def kill_repeatedly(
+    dev: DevProcess, rng: random.Random, killed: Counter[str], delay: tuple[float, float] = (2, 8)
 ) -> None:
-    """Kill the worker again and again, and Temporal's server once; each time wait until it is back at work.
+    """Kill the worker repeatedly and Temporal once, and count the kills. Wait for the restart after each.
 
-    `pause` is the least and the most time in seconds between two kills.
+    `delay` is the minimum and maximum number of seconds between two kills.
     """
     while True:
-        await asyncio.sleep(chance.uniform(*pause))
+        await asyncio.sleep(rng.uniform(*delay))
         name = "temporal" if killed["worker"] == 2 and not killed["temporal"] else "worker"
         killed[name] += dev.kill(name)
         while not await dev.is_ready():

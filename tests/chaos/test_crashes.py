@@ -1,6 +1,6 @@
-"""`kill -9` at random moments, on the real thing: `referrals dev` with its worker, API and Temporal server.
+"""Crashes of the worker and of Temporal at random moments do not lose or repeat a reward.
 
-The long form is `make chaos`: more lifecycles, by `CHAOS_LIFECYCLES`.
+`make chaos` runs more lifecycles: CHAOS_LIFECYCLES sets their number.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from sqlalchemy import Row, select
 
 from referrals.store import Store, open_store, schema
-from tests.chaos.dev import HEADERS, Shop, disturb, running_dev
+from tests.chaos.dev_process import HEADERS, Shop, kill_repeatedly, running_dev
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 
 pytestmark = pytest.mark.skipif(
@@ -27,37 +28,39 @@ pytestmark = pytest.mark.skipif(
 
 LIFECYCLES = int(os.environ.get("CHAOS_LIFECYCLES", "300"))
 ADVOCATES = 10
-AT_ONCE = 16
-SETTLED_WITHIN = 180
+CONCURRENCY = 16
+COMPLETION_TIMEOUT = timedelta(minutes=3)
 
 
 async def lifecycle(shop: Shop, code: str, number: int) -> dict[str, Any]:
-    """A friend signs up, orders, and in every fifth case sends the order back."""
+    """Sign up a friend, send an order, and refund every fifth order. Return the answer to the order."""
     friend = {"id": f"friend-{number}"}
     order = {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"}
     await shop.send(f"sign-up-{number}", "referral_signed_up", {"code": code, "friend": friend})
-    bought = {"code": code, "friend": friend, "order": order}
-    answer = await shop.send(f"buy-{number}", "referral_converted", bought)
+    conversion = {"code": code, "friend": friend, "order": order}
+    answer = await shop.send(f"order-{number}", "referral_converted", conversion)
     if number % 5 == 0:
-        await shop.send(f"back-{number}", "order_refunded", {"order": {"id": order["id"]}})
+        await shop.send(f"refund-{number}", "order_refunded", {"order": {"id": order["id"]}})
     return answer
 
 
-async def play(shop: Shop, codes: list[str], enough: Callable[[], bool]) -> list[dict[str, Any]]:
-    """All lifecycles, and more until enough has been killed; the answers of their conversions."""
+async def run_lifecycles(
+    shop: Shop, codes: list[str], killed_enough: Callable[[], bool]
+) -> list[dict[str, Any]]:
+    """Run all lifecycles, and more until enough processes were killed. Return the answers to the orders."""
     numbers, answers = count(), []
 
-    async def one_after_another() -> None:
+    async def run_next() -> None:
         for number in numbers:
-            if number >= LIFECYCLES and enough():
+            if number >= LIFECYCLES and killed_enough():
                 return
             answers.append(await lifecycle(shop, codes[number % len(codes)], number))
 
-    await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(run_next() for _ in range(CONCURRENCY)))
     return answers
 
 
-async def everything_settled(store: Store) -> bool:
+async def is_complete(store: Store) -> bool:
     async with store.read() as tx:
         for statement in (
             select(schema.messages.c.id).where(schema.messages.c.state == "pending"),
@@ -77,7 +80,7 @@ async def rows(store: Store, table: Any) -> list[Row[Any]]:
         return list((await tx.execute(select(table))).all())
 
 
-async def test_whatever_is_killed_every_accepted_conversion_has_exactly_its_rewards(tmp_path: Path):
+async def test_every_accepted_conversion_has_exactly_its_rewards_despite_crashes(tmp_path: Path):
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     async with running_dev(tmp_path) as dev:
@@ -95,26 +98,28 @@ async def test_whatever_is_killed_every_accepted_conversion_has_exactly_its_rewa
                 for n in range(ADVOCATES)
             ]
             killed: Counter[str] = Counter()
-            trouble = asyncio.create_task(disturb(dev, random.Random(seed), killed))
-            workers = LIFECYCLES // 100
+            killer = asyncio.create_task(kill_repeatedly(dev, random.Random(seed), killed))
+            min_worker_kills = LIFECYCLES // 100
 
-            def enough() -> bool:
-                return trouble.done() or (killed["worker"] >= workers and killed["temporal"] == 1)
+            def killed_enough() -> bool:
+                return killer.done() or (
+                    killed["worker"] >= min_worker_kills and killed["temporal"] == 1
+                )
 
-            answers = await play(shop, codes, enough)
-            trouble.cancel()
+            answers = await run_lifecycles(shop, codes, killed_enough)
+            killer.cancel()
             print(killed)
-            assert killed["worker"] >= workers
+            assert killed["worker"] >= min_worker_kills
             assert killed["temporal"] == 1
         async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'referrals.db'}") as store:
-            async with asyncio.timeout(SETTLED_WITHIN):
-                while not await everything_settled(store):
+            async with asyncio.timeout(COMPLETION_TIMEOUT.total_seconds()):
+                while not await is_complete(store):
                     await asyncio.sleep(0.2)
             assert {answer["decision"] for answer in answers} == {"accepted"}
-            await assert_the_books_are_right(store, len(answers))
+            await assert_rewards_match_referrals(store, len(answers))
 
 
-async def assert_the_books_are_right(store: Store, lifecycles: int) -> None:
+async def assert_rewards_match_referrals(store: Store, lifecycles: int) -> None:
     referrals = await rows(store, schema.referrals)
     rewards = await rows(store, schema.rewards)
     entries = await rows(store, schema.ledger_entries)

@@ -1,6 +1,6 @@
-"""Grants at vendors that misbehave in every way, by workers that are killed: the vendors' books and ours agree.
+"""Provider faults and crashes of workers do not lose or repeat a reward: both sides have the same bookings.
 
-More of them by `CHAOS_GRANTS`.
+`make chaos` grants more rewards: CHAOS_GRANTS sets their number.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import random
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from referrals.store import Store, open_store, schema
-from tests.chaos.dev import HEADERS, Shop, disturb, running_dev
+from tests.chaos.dev_process import HEADERS, Shop, kill_repeatedly, running_dev
 from tests.harness.campaigns import campaign
 from tests.providers.conftest import WAYS
 from tests.providers.fake_endpoint import SECRET, FakeEndpoint
@@ -25,12 +26,12 @@ from tests.providers.fake_voucherify import APP_ID, FakeVoucherify
 from tests.providers.vendors import FAULTS, TOKEN, Entry, Vendor, serve
 
 GRANTS = int(os.environ.get("CHAOS_GRANTS", "500"))
-AT_ONCE = 16
-SETTLED_WITHIN = 300
-HURRIED = Path(__file__).with_name("hurried")
+CONCURRENCY = 16
+COMPLETION_TIMEOUT = timedelta(minutes=5)
+SHORT_TIMEOUTS = Path(__file__).with_name("short_timeouts")
 PROVIDERS = {FakeVoucherify: "voucherify", FakeTalonOne: "talon_one", FakeEndpoint: "http"}
 LIMITED = ("VOUCHERIFY", "TALON_ONE", "HTTP_REWARDS")
-SETTLED = {"granted", "rolled_back", "voided"}
+FINAL_STATES = {"granted", "rolled_back", "voided"}
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="finds the processes to kill in Linux's /proc"
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.skipif(
 def settings(vendors: dict[type[Vendor], Vendor]) -> dict[str, str]:
     root = Path(__file__).parents[2]
     return {
-        "PYTHONPATH": f"{HURRIED}{os.pathsep}{root}",
+        "PYTHONPATH": f"{SHORT_TIMEOUTS}{os.pathsep}{root}",
         **{f"REFERRALS_{name}_PER_SECOND": "1000" for name in LIMITED},
         "REFERRALS_VOUCHERIFY_URL": vendors[FakeVoucherify].url,
         "REFERRALS_VOUCHERIFY_APP_ID": APP_ID,
@@ -54,7 +55,7 @@ def settings(vendors: dict[type[Vendor], Vendor]) -> dict[str, str]:
 
 
 async def open_campaigns(http: httpx.AsyncClient, shop: Shop) -> list[str]:
-    """A campaign for each way of booking, and an advocate's code in each."""
+    """Create a campaign for each way of booking, and return an advocate's code of each."""
     codes = []
     for name, way in WAYS.items():
         amount = {"type": "points", "amount": 70}
@@ -70,20 +71,20 @@ async def open_campaigns(http: httpx.AsyncClient, shop: Shop) -> list[str]:
 
 
 async def lifecycle(shop: Shop, code: str, number: int) -> None:
-    """A friend orders, and in every fourth case sends the order back."""
+    """Send an order of a friend, and refund every fourth order."""
     order = {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"}
     friend = {"id": f"a friend/{number} ü%"}
-    bought = {"code": code, "friend": friend, "order": order}
-    await shop.send(f"buy-{number}", "referral_converted", bought)
+    conversion = {"code": code, "friend": friend, "order": order}
+    await shop.send(f"order-{number}", "referral_converted", conversion)
     if number % 4 == 0:
-        await shop.send(f"back-{number}", "order_refunded", {"order": {"id": order["id"]}})
+        await shop.send(f"refund-{number}", "order_refunded", {"order": {"id": order["id"]}})
 
 
-async def play(shop: Shop, codes: list[str]) -> None:
-    turns = asyncio.Semaphore(AT_ONCE)
+async def run_lifecycles(shop: Shop, codes: list[str]) -> None:
+    slots = asyncio.Semaphore(CONCURRENCY)
 
     async def one(number: int) -> None:
-        async with turns:
+        async with slots:
             await lifecycle(shop, codes[number % len(codes)], number)
 
     async with asyncio.TaskGroup() as tasks:
@@ -96,14 +97,14 @@ async def states(store: Store) -> Counter[str]:
         return Counter((await tx.execute(select(schema.rewards.c.state))).scalars())
 
 
-async def until_settled(store: Store) -> None:
-    async with asyncio.timeout(SETTLED_WITHIN):
-        while not set(await states(store)) <= SETTLED:
+async def wait_until_complete(store: Store) -> None:
+    async with asyncio.timeout(COMPLETION_TIMEOUT.total_seconds()):
+        while not set(await states(store)) <= FINAL_STATES:
             await asyncio.sleep(0.5)
 
 
-async def our_books(store: Store) -> list[Entry]:
-    """What we believe that the vendors have booked."""
+async def expected_bookings(store: Store) -> list[Entry]:
+    """Return the bookings that the providers should have, according to our database."""
     async with store.read() as tx:
         rewards = (await tx.execute(select(schema.rewards))).all()
     granted = [Entry(row.key, row.amount) for row in rewards if row.state != "voided"]
@@ -113,7 +114,7 @@ async def our_books(store: Store) -> list[Entry]:
     return granted + back
 
 
-async def test_under_every_fault_and_with_workers_killed_nothing_is_doubled_and_nothing_lost(
+async def test_no_booking_is_lost_or_repeated_despite_faults_and_crashes(
     tmp_path: Path,
 ):
     seed = random.randrange(10**6)
@@ -130,19 +131,21 @@ async def test_under_every_fault_and_with_workers_killed_nothing_is_doubled_and_
             for vendor in vendors.values():
                 vendor.risk = 0.15
                 vendor.slow = vendor.parallel = 0.3
-            trouble = asyncio.create_task(disturb(dev, random.Random(seed), killed, (6, 15)))
-            await play(shop, codes)
-            trouble.cancel()
+            killer = asyncio.create_task(kill_repeatedly(dev, random.Random(seed), killed, (6, 15)))
+            await run_lifecycles(shop, codes)
+            killer.cancel()
         async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'referrals.db'}") as store:
-            await until_settled(store)
-            ours, reached = await our_books(store), await states(store)
+            await wait_until_complete(store)
+            expected, states_reached = await expected_bookings(store), await states(store)
         for vendor in vendors.values():
             await vendor.quiet()
     met = sum((vendor.met for vendor in vendors.values()), Counter())
-    print(killed, reached, met)
-    assert sorted(ours) == sorted(entry for vendor in vendors.values() for entry in vendor.books)
-    assert reached.total() == GRANTS
-    assert reached["rolled_back"] + reached["voided"] == len(range(0, GRANTS, 4))
+    print(killed, states_reached, met)
+    assert sorted(expected) == sorted(
+        entry for vendor in vendors.values() for entry in vendor.books
+    )
+    assert states_reached.total() == GRANTS
+    assert states_reached["rolled_back"] + states_reached["voided"] == len(range(0, GRANTS, 4))
     assert [vendor.undocumented for vendor in vendors.values()] == [[], [], []]
     assert set(FAULTS) <= set(met)
     assert killed["worker"] >= 1

@@ -15,7 +15,8 @@ from uuid import uuid4
 
 import psutil
 
-MARK = "REFERRALS_TEST_PROCESS"
+MARK = "PYTEST_REAPER_MARK"
+"""Does not start with REFERRALS_, because `referrals demo` and some tests remove those variables for their children."""
 SHUTDOWN_TIMEOUT = 10
 """Seconds."""
 

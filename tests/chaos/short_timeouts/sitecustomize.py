@@ -1,6 +1,6 @@
-"""Every process that has this folder on its path lives faster: what takes minutes at a vendor takes seconds.
+"""Shorten the timeouts of reward providers from minutes to seconds, in every process with this folder on its path.
 
-The order of things is that of the product: a look-up comes when a booking must be visible, and not before.
+The order of the timeouts is that of the product: a booking is looked up only when it must be visible.
 """
 
 from datetime import timedelta
