@@ -1,8 +1,6 @@
 """Decisions about advocates: publications, shares and milestones. Each is one SQL transaction, run as a local activity."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -12,8 +10,8 @@ from activities.referrals import SYSTEM_ACTOR, not_possible
 from referrals.errors import NotPossibleError, NotPublishedError
 from referrals.store.codes import publications, shares
 from referrals.store.db.sql import Tx
-from referrals.store.flow import pending_work
-from referrals.store.referrals import confirmation
+from referrals.store.flow import pending_work, responses
+from referrals.store.referrals import milestones
 from referrals.store.rewards import provider_rewards
 from referrals.temporal.payloads import AdvocateStep, PendingWork
 
@@ -26,13 +24,14 @@ class AdvocateActivities:
     async def publish(self, step: AdvocateStep) -> PendingWork:
         """Assign a code to the advocate; with `join_once` it is always the same code."""
         advocate = step.advocate
-        try:
-            return await self._decide(
-                step,
-                lambda tx: publications.publish_for(
-                    tx, step.subject_id, advocate.campaign_id, advocate.customer_id, step.now
-                ),
+
+        async def publish(tx: Tx) -> None:
+            await publications.publish_for_event(
+                tx, step.subject_id, advocate.campaign_id, advocate.customer_id, step.now
             )
+
+        try:
+            return await self._decide(step, publish)
         except NotPublishedError as error:
             raise ApplicationError(
                 str(error),
@@ -45,14 +44,14 @@ class AdvocateActivities:
     @activity.defn(name="share")
     async def share(self, step: AdvocateStep) -> PendingWork:
         """Record a share of the code by channel."""
-        return await self._decide(step, lambda tx: shares.share(tx, step.subject_id, step.now))
+        return await self._decide(step, lambda tx: shares.record(tx, step.subject_id, step.now))
 
     @activity.defn(name="settle_milestone")
     async def process_milestone(self, step: AdvocateStep) -> PendingWork:
         """Grant the reward of a reached milestone, or roll back that of a lost one."""
         return await self._decide(
             step,
-            lambda tx: confirmation.settle_milestone(tx, step.subject_id, SYSTEM_ACTOR, step.now),
+            lambda tx: milestones.process(tx, step.subject_id, SYSTEM_ACTOR, step.now),
         )
 
     @activity.defn(name="milestone_reward")
@@ -71,13 +70,13 @@ class AdvocateActivities:
         return await self._decide(step)
 
     async def _decide(
-        self, step: AdvocateStep, decide: Callable[[Tx], Awaitable[Any]] | None = None
+        self, step: AdvocateStep, decide: responses.Decide | None = None
     ) -> PendingWork:
         advocate = step.advocate
 
         async def decision(tx: Tx) -> PendingWork:
             if decide:
-                await decide(tx)
+                await responses.decide(tx, decide)
             return await pending_work.of_advocate(
                 tx, advocate.campaign_id, advocate.customer_id, step.now
             )

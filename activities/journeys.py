@@ -15,6 +15,7 @@ from referrals.clock import Clock
 from referrals.store import Store
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
+from referrals.store.flow.event_loop import handle_events
 from referrals.store.journeys import runs, workflow_starts
 from referrals.temporal.names import WAKE_UPDATE
 from referrals.temporal.payloads import JourneyStep, PendingWork
@@ -40,7 +41,8 @@ class JourneyActivities:
         """Run the steps that are due, in one transaction. Idempotent."""
 
         async def decision(tx: Tx) -> PendingWork:
-            await runs.go_on(tx, step.run_id, step.now)
+            await runs.advance(tx, step.run_id, step.now)
+            await handle_events(tx)
             return await pending_work.of_journey(tx, step.run_id)
 
         return await self.log.decide(decision)

@@ -7,7 +7,6 @@ and retries decide by the same time.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -15,8 +14,16 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.decisions import LogMessages
 from referrals.errors import NotPossibleError
 from referrals.store.db.sql import Tx
-from referrals.store.flow import pending_work
-from referrals.store.referrals import conversions, reversals, signups
+from referrals.store.flow import pending_work, responses
+from referrals.store.inbox.outcome import Outcome
+from referrals.store.referrals import (
+    conversions,
+    order_changes,
+    reviews,
+    roll_backs,
+    signups,
+    timers,
+)
 from referrals.store.rewards import provider_rewards
 from referrals.temporal.payloads import PendingWork, ReferralStep
 
@@ -24,7 +31,7 @@ SYSTEM_ACTOR = "engine"
 """Actor of decisions that a timer triggers, in the activity log."""
 
 
-Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
+Decide = Callable[[Tx, str, datetime], Awaitable[Outcome | None]]
 
 
 @dataclass
@@ -44,12 +51,12 @@ class ReferralActivities:
     @activity.defn(name="roll_back")
     async def roll_back(self, step: ReferralStep) -> PendingWork:
         """Roll back a conversion on an operator's command."""
-        return await self._decide(step, reversals.take_back)
+        return await self._decide(step, roll_backs.roll_back_by_operator)
 
     @activity.defn(name="review")
     async def review(self, step: ReferralStep) -> PendingWork:
         """Approve or reject a conversion in review on an operator's command."""
-        return await self._decide(step, reversals.review)
+        return await self._decide(step, reviews.review)
 
     @activity.defn(name="reward")
     async def reward(self, step: ReferralStep) -> PendingWork:
@@ -61,7 +68,7 @@ class ReferralActivities:
         """Roll back the conversion unless the rest of its order still qualifies."""
 
         async def decide(tx: Tx, event_id: str, now: datetime) -> None:
-            await reversals.order_reversed(tx, event_id, step.referral_id, now)
+            await order_changes.apply_to_referral(tx, event_id, step.referral_id, now)
 
         return await self._decide(step, decide)
 
@@ -71,7 +78,7 @@ class ReferralActivities:
         key = step.referral
 
         async def decide(tx: Tx, _: str, now: datetime) -> None:
-            await reversals.pass_time(tx, key.campaign_id, key.friend_id, SYSTEM_ACTOR, now)
+            await timers.process_due(tx, key.campaign_id, key.friend_id, SYSTEM_ACTOR, now)
 
         return await self._decide(step, decide)
 
@@ -79,7 +86,7 @@ class ReferralActivities:
         key = step.referral
 
         async def decision(tx: Tx) -> PendingWork:
-            await decide(tx, step.event_id, step.now)
+            await responses.decide(tx, lambda tx: decide(tx, step.event_id, step.now))
             return await pending_work.of_friend(tx, key.campaign_id, key.friend_id, step.now)
 
         try:

@@ -24,6 +24,7 @@ from referrals.providers import (
 )
 from referrals.providers.circuit_breaker import CircuitBreaker
 from referrals.store import Store
+from referrals.store.flow.event_loop import decision
 from referrals.store.rewards import provider_rate_limits, provider_rewards
 from referrals.store.rewards.provider_rewards import ATTEMPTS_EXHAUSTED, REJECTED, ProviderTask
 from referrals.store.rewards.reward_rows import describe
@@ -76,7 +77,7 @@ class RewardActivities:
         try:
             await self._call_within_limits(task)
         except PermanentError as error:
-            async with self.store.begin() as tx:
+            async with decision(self.store) as tx:
                 await provider_rewards.mark_failed(
                     tx, reward_id, error.code, str(error), self.clock()
                 )
@@ -86,7 +87,7 @@ class RewardActivities:
     @activity.defn(name="park_reward")
     async def mark_reward_failed(self, reward_id: str, error: str) -> None:
         """Mark the reward as failed, because all attempts are used up."""
-        async with self.store.begin() as tx:
+        async with decision(self.store) as tx:
             await provider_rewards.mark_failed(
                 tx, reward_id, ATTEMPTS_EXHAUSTED, error, self.clock()
             )
@@ -129,12 +130,12 @@ class RewardActivities:
         receipt = await self._book_once(
             lambda: provider.grant(grant), lambda: provider.look_up(grant), provider, task
         )
-        async with self.store.begin() as tx:
+        async with decision(self.store) as tx:
             await provider_rewards.mark_granted(tx, task.reward.id, receipt.reference, self.clock())
 
     async def _reverse_at_provider(self, provider: Provider, task: ProviderTask) -> None:
         if not await self._was_granted(provider, task):
-            async with self.store.begin() as tx:
+            async with decision(self.store) as tx:
                 await provider_rewards.mark_never_granted(tx, task.reward.id, self.clock())
             return
         remainder = replace(_grant_of(task), amount=task.reward.amount - task.owed)
@@ -149,7 +150,7 @@ class RewardActivities:
         except InsufficientBalanceError as error:
             await self._record_debt(task, remainder.amount - max(error.remaining, 0))
             raise RetryableError(str(error)) from error
-        async with self.store.begin() as tx:
+        async with decision(self.store) as tx:
             await provider_rewards.mark_rolled_back(tx, task.reward.id, self.clock())
 
     async def _was_granted(self, provider: Provider, task: ProviderTask) -> bool:

@@ -19,11 +19,13 @@ from referrals.store.codes import clicks, shares
 from referrals.store.customers import profiles
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work, responses
+from referrals.store.flow.event_loop import handle_events
 from referrals.store.flow.receiving import Received
 from referrals.store.inbox import inbox_events
+from referrals.store.inbox.outcome import Outcome
 from referrals.store.journeys import runs
 from referrals.store.messaging import deliveries
-from referrals.store.referrals import conversions, reversals, signups
+from referrals.store.referrals import conversions, order_changes, signups
 from referrals.temporal.payloads import PendingWork
 from referrals.temporal.targets import advocate_target, journey_target, referral_target
 from workflows.advocate import AdvocateWorkflow
@@ -76,10 +78,11 @@ class EventHandlers:
     ) -> FollowUp:
         """Decide in SQL. The follow-up starts a workflow if there is something to wait for or to send."""
         now = self._clock()
-        answer = await signups.decide(tx, event, now)
+        response = await responses.decide(tx, lambda tx: signups.decide(tx, event, now))
+        assert response is not None
         pending = await pending_work.of_friend(tx, event.campaign_id, event.customer_id, now)
         advocate_id, _ = await _find_advocate(tx, event, resolved)
-        waits = pending.is_open and answer["decision"] == Decision.ACCEPTED
+        waits = pending.is_open and response["decision"] == Decision.ACCEPTED
 
         async def after_commit() -> None:
             if not (waits or pending.has_work):
@@ -116,9 +119,11 @@ class EventHandlers:
         """Reject the conversion in SQL alone. Return False, and change nothing, if it is not rejected after all."""
         with suppress(_NotRejected):
             async with self._store.begin() as tx:
-                answer = await conversions.convert(tx, event.id, self._clock())
-                if answer["decision"] != Decision.REJECTED:
+                outcome = await conversions.convert(tx, event.id, self._clock())
+                if outcome.decision != Decision.REJECTED:
                     raise _NotRejected  # rolls back
+                await handle_events(tx)
+                await responses.save(tx, outcome)
                 return True
         return False
 
@@ -142,7 +147,7 @@ class EventHandlers:
             journey_target(run.campaign_id, run.id, runs.workflow_id(run)), JourneyWorkflow.wake
         )
         async with self._store.begin() as tx:
-            await responses.give(tx, event, Decision.ACCEPTED)
+            await responses.save(tx, Outcome(event))
 
     async def resend_message(self, event: Row[Any]) -> None:
         message_id = event.data["message"]
@@ -151,7 +156,7 @@ class EventHandlers:
         target = advocate_target(event.campaign_id, customer_id)
         await self._dispatcher.update(target, AdvocateWorkflow.resend_message, event, message_id)
         async with self._store.begin() as tx:
-            await responses.give(tx, event, Decision.ACCEPTED)
+            await responses.save(tx, Outcome(event))
 
     async def _update_referral(self, update: Callable[..., Any], event: Row[Any]) -> None:
         async with self._store.read() as tx:
@@ -161,23 +166,23 @@ class EventHandlers:
 
     async def share(self, event: Row[Any]) -> None:
         async with self._store.read() as tx:
-            advocate_id = await lookups.owner_of(tx, event.data["code"], event.campaign_id)
+            advocate_id = await lookups.find_code_owner(tx, event.data["code"], event.campaign_id)
         if advocate_id is None or event.type == "referral_link_clicked":
             async with self._store.begin() as tx:
-                await shares.share(tx, event.id, self._clock())
+                await responses.decide(tx, lambda tx: shares.record(tx, event.id, self._clock()))
             return
         target = advocate_target(event.campaign_id, advocate_id)
         await self._dispatcher.update(target, AdvocateWorkflow.share, event)
 
     async def reverse_order(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
-            reversed_referrals = await reversals.note(tx, event.id)
+            reversed_referrals = await order_changes.record(tx, event.id)
         for referral in reversed_referrals:
             target = referral_target(referral.campaign_id, referral.friend_id, referral.advocate)
             await self._dispatcher.update(target, ReferralWorkflow.reassess, event, referral.id)
         async with self._store.begin() as tx:
             first_id = reversed_referrals[0].id if reversed_referrals else None
-            await responses.give(tx, event, Decision.ACCEPTED, referral_id=first_id)
+            await responses.save(tx, Outcome(event, referral_id=first_id))
 
     async def register_customer(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
@@ -210,7 +215,7 @@ class EventHandlers:
                 await self._publication(tx, campaign_id, event.customer_id, code)
                 for campaign_id, code in published.items()
             ]
-            await responses.give(tx, event, Decision.ACCEPTED, publications=publications)
+            await responses.save(tx, Outcome(event, details={"publications": publications}))
 
     async def _publication(
         self, tx: Tx, campaign_id: str, customer_id: str, code: str
@@ -265,17 +270,17 @@ async def _find_advocate(
     """Return the customer id of the friend's advocate, and the state of the friend's live referral.
 
     The advocate is the owner of the event's code or, without a code, of the latest referral's code. `resolved` is the
-    event's code, if it has been looked up before (see `lookups.by_code`).
+    event's code, if it has been looked up before (see `lookups.find_campaign_of_code`).
     """
     if code := clicks.code_of(event.data):
-        found = resolved or await lookups.by_code(tx, code, event.customer_id)
+        found = resolved or await lookups.find_campaign_of_code(tx, code, event.customer_id)
         if found is None or found.id != event.campaign_id:
             return None, None
         return found.advocate, found.live_state
-    latest = await lookups.latest_referral(tx, event.campaign_id, event.customer_id)
+    latest = await lookups.find_latest_referral(tx, event.campaign_id, event.customer_id)
     if latest is None:
         return None, None
-    advocate_id = await lookups.owner_of(tx, latest.code, event.campaign_id)
+    advocate_id = await lookups.find_code_owner(tx, latest.code, event.campaign_id)
     return advocate_id, None if latest.state in CLOSED_WITHOUT_CONVERSION else latest.state
 
 

@@ -27,7 +27,7 @@ from referrals.store.campaigns import versions
 from referrals.store.codes import shares
 from referrals.store.customers import profiles
 from referrals.store.db.ids import new_id
-from referrals.store.flow import receiving
+from referrals.store.flow import receiving, responses
 from referrals.store.inbox import inbox_events
 from referrals.store.referrals import conversions
 from referrals.store.rewards import provider_rewards
@@ -164,7 +164,10 @@ class Inbox:
                 data=data.model_copy(update={"campaign": campaign_id}),
             )
             received = await receiving.receive(tx, event, actor, self._clock())
-            answer = await conversions.convert(tx, received.row.id, self._clock())
+            answer = await responses.decide(
+                tx, lambda tx: conversions.convert(tx, received.row.id, self._clock())
+            )
+        assert answer is not None
         if "discount" in answer:  # the coupon is not assigned
             answer["discount"] |= {"code": None}
         return answer | {"event": None, "referral": None}
@@ -176,5 +179,5 @@ class Inbox:
             found = await lookups.find_code(tx, code)
             campaign_id = found.campaign_id if found else None
             row = await inbox_events.click(tx, click_id, code, channel, campaign_id, now)
-            await shares.share(tx, row.id, now)
+            await responses.decide(tx, lambda tx: shares.record(tx, row.id, now))
             await inbox_events.close(tx, row.id)

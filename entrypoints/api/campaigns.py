@@ -206,5 +206,5 @@ async def _set_state(
 async def _details(tx: Tx, campaign_id: str) -> CampaignDetails:
     found = await _in_force(tx, campaign_id)
     definition = found.campaign.model_dump(mode="json")
-    older = await runs.under_older_versions(tx, found.id, found.version)
+    older = await runs.count_under_older_versions(tx, found.id, found.version)
     return CampaignDetails(found.id, found.version, found.state, definition, older)

@@ -56,3 +56,10 @@ class Decision(StrEnum):
     HELD = "held"
     REJECTED = "rejected"
     DEFERRED = "deferred"
+
+
+def decision_for(state: str) -> Decision:
+    """Return the decision that the response to an accepted conversion in this state carries."""
+    if state == ReferralState.DEFERRED:
+        return Decision.DEFERRED
+    return Decision.HELD if state in AWAITING_CONFIRMATION else Decision.ACCEPTED

@@ -1,6 +1,7 @@
-"""Finding and locking what a decision is about. Locks are taken in one order: event, order, advocate, campaign.
+"""Finding and locking the rows that a decision is about.
 
-A campaign is locked where it has a limit; where it has none, only to be counted, when all else is done.
+Locks are taken in one order: event, order, advocate, campaign. A campaign with a limit is locked before its limits are
+checked; one without is locked only to be counted, at the end of the decision.
 """
 
 from dataclasses import dataclass
@@ -9,12 +10,21 @@ from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, select
 
+from referrals.domain.qualification import CodeFacts
 from referrals.domain.reasons import Reason, RejectReason
-from referrals.store.activity.log import Scene
+from referrals.domain.states import ReferralState
+from referrals.store.activity.context import ReferralContext
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import CampaignInForce
 from referrals.store.db.sql import Tx, find, first, get, locked, one, split, whole
-from referrals.store.schema import advocates, campaign_versions, codes, customers, referrals
+from referrals.store.schema import (
+    advocates,
+    campaign_versions,
+    codes,
+    customers,
+    milestones,
+    referrals,
+)
 from referrals.store.schema import campaigns as campaigns_table
 from referrals.store.schema.referrals import LIVE
 
@@ -22,21 +32,19 @@ _OF_FRIEND = select(referrals).where(
     referrals.c.campaign_id == bindparam("campaign_id"),
     referrals.c.friend_id == bindparam("friend_id"),
 )
-_LIVE_ONE = _OF_FRIEND.where(LIVE)
+_LIVE = _OF_FRIEND.where(LIVE)
 _LATEST = _OF_FRIEND.order_by(referrals.c.id.desc()).limit(1)
-_OWNER = (
-    select(advocates.c.customer_id)
+_CODE_OWNER = (
+    select(advocates)
     .join(codes, codes.c.advocate_id == advocates.c.id)
     .where(codes.c.code == bindparam("code"), codes.c.campaign_id == bindparam("campaign_id"))
 )
-
-
-_LIVE_IN_CAMPAIGN = and_(
+_LIVE_REFERRAL_OF_FRIEND = and_(
     referrals.c.campaign_id == codes.c.campaign_id,
     referrals.c.friend_id == bindparam("friend_id"),
     LIVE,
 )
-_BY_CODE = (
+_CAMPAIGN_OF_CODE = (
     select(
         campaigns_table,
         advocates.c.customer_id.label("advocate"),
@@ -45,18 +53,12 @@ _BY_CODE = (
     .select_from(codes)
     .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
     .outerjoin(advocates, advocates.c.id == codes.c.advocate_id)
-    .outerjoin(referrals, _LIVE_IN_CAMPAIGN)
+    .outerjoin(referrals, _LIVE_REFERRAL_OF_FRIEND)
     .where(codes.c.code == bindparam("code"))
 )
-_LOCK_OWNER = locked(
-    select(advocates)
-    .join(codes, codes.c.advocate_id == advocates.c.id)
-    .where(codes.c.code == bindparam("code"), codes.c.campaign_id == bindparam("campaign_id")),
-    of=advocates,
-)
-_MET = (codes, campaigns_table, campaign_versions, customers, referrals)
-_MEET = (
-    whole(*_MET)
+_RESOLVED = (codes, campaigns_table, campaign_versions, customers, referrals)
+_RESOLVE = (
+    whole(*_RESOLVED)
     .select_from(codes)
     .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
     .join(
@@ -67,40 +69,41 @@ _MEET = (
         ),
     )
     .outerjoin(customers, customers.c.id == bindparam("friend_id"))
-    .outerjoin(referrals, _LIVE_IN_CAMPAIGN)
+    .outerjoin(referrals, _LIVE_REFERRAL_OF_FRIEND)
     .where(codes.c.code == bindparam("code"))
 )
 
 
 @dataclass(frozen=True)
-class Met:
-    """What an event meets at a code, read under the lock of the code's advocate."""
+class ResolvedCode:
+    """A referral code with its campaign and the friend who brings it; the advocate's row is locked.
 
-    scene: Scene
-    found: CampaignInForce
-    """The campaign as it decides now."""
+    `live_referral` is the friend's live referral in the campaign, whatever its code. Shares and clicks have no friend.
+    """
+
+    context: ReferralContext
+    campaign: CampaignInForce
     code: Row[Any]
-    """Nobody uses it meanwhile."""
     friend: Row[Any] | None
-    """Who brings the code; nobody for a share or a click."""
-    live: Row[Any] | None
-    """The friend's one referral in the campaign, whatever its code, unless it expired or was rejected."""
+    live_referral: Row[Any] | None
 
 
 async def find_code(tx: Tx, code: str) -> Row[Any] | None:
     return await find(tx, codes, code=code)
 
 
-async def by_code(tx: Tx, code: str | None, friend_id: str | None = None) -> Row[Any] | None:
-    """The campaign whose code it is; with the `advocate`, by the customer's id, and the `live_state` of the friend.
+async def find_campaign_of_code(
+    tx: Tx, code: str | None, friend_id: str | None = None
+) -> Row[Any] | None:
+    """The campaign of a code, with the customer id of its `advocate` and the `live_state` of the friend.
 
-    That is the state of the friend's live referral in the campaign, whatever its code.
+    `live_state` is the state of the friend's live referral in the campaign, whatever its code.
     """
-    return await first(tx, _BY_CODE, code=code, friend_id=friend_id) if code else None
+    return await first(tx, _CAMPAIGN_OF_CODE, code=code, friend_id=friend_id) if code else None
 
 
 async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any] | Reason:
-    """The campaign's code, or why it brings nobody: there is no such code, or it belongs to no advocate yet."""
+    """The campaign's code; or the reason why it refers nobody: it is unknown or belongs to no advocate."""
     row = await find_code(tx, code)
     if row is None or row.campaign_id != campaign_id:
         return Reason(RejectReason.UNKNOWN_CODE, "There is no such referral code.")
@@ -109,29 +112,46 @@ async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any]
     return row
 
 
-async def meet(tx: Tx, event: Row[Any], code: str, now: datetime) -> Met | Reason:
-    """Lock the advocate whose code it is in the event's campaign, and look; or why the code brings nobody."""
-    advocate = await first(tx, _LOCK_OWNER, code=code, campaign_id=event.campaign_id)
+async def resolve_code(tx: Tx, event: Row[Any], code: str, now: datetime) -> ResolvedCode | Reason:
+    """Lock the advocate who owns the code in the event's campaign, and read everything around the code.
+
+    Returns the reason where the code refers nobody.
+    """
+    advocate = await first(tx, _LOCK_CODE_OWNER, code=code, campaign_id=event.campaign_id)
     if advocate is None:
-        why = await published_code(tx, code, event.campaign_id)
-        return why if isinstance(why, Reason) else await meet(tx, event, code, now)
-    row = await one(tx, _MEET, code=code, friend_id=event.customer_id)
-    own, campaign, version, friend, live = split(row, *_MET)
-    found = versions.of_rows(campaign, version)
-    scene = Scene(
-        found.campaign,
-        found.version,
+        reason = await published_code(tx, code, event.campaign_id)
+        # A code published meanwhile is found by the next attempt.
+        return reason if isinstance(reason, Reason) else await resolve_code(tx, event, code, now)
+    row = await one(tx, _RESOLVE, code=code, friend_id=event.customer_id)
+    code_row, campaign, version, friend, live_referral = split(row, *_RESOLVED)
+    in_force = versions.of_rows(campaign, version)
+    context = ReferralContext(
+        in_force.campaign,
+        in_force.version,
         advocate,
         event.actor,
         now,
         code=code,
         friend_id=event.customer_id,
     )
-    return Met(scene, found, own, friend, live)
+    return ResolvedCode(context, in_force, code_row, friend, live_referral)
+
+
+_LOCK_CODE_OWNER = locked(_CODE_OWNER, of=advocates)
+
+
+def code_facts(code: Row[Any]) -> CodeFacts:
+    return CodeFacts(
+        published=code.advocate_id is not None,
+        active=code.state == "active",
+        starts_at=code.starts_at,
+        expires_at=code.expires_at,
+        exhausted=code.uses_limit is not None and code.uses >= code.uses_limit,
+    )
 
 
 async def lock_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
-    """What is decided about one advocate is decided one after another."""
+    """Decisions about one advocate are made one after another."""
     return await get(tx, advocates, lock=True, id=advocate_id)
 
 
@@ -139,21 +159,21 @@ async def get_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
     return await get(tx, advocates, id=advocate_id)
 
 
-async def live_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
-    """The friend's one referral in the campaign, unless it expired or was rejected."""
-    return await first(tx, _LIVE_ONE, campaign_id=campaign_id, friend_id=friend_id)
+async def find_live_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
+    """The friend's one referral in the campaign that has not expired and was not rejected."""
+    return await first(tx, _LIVE, campaign_id=campaign_id, friend_id=friend_id)
 
 
-async def latest_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
-    """The live referral, or the last of those that came to nothing."""
-    return await live_referral(tx, campaign_id, friend_id) or await first(
+async def find_latest_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
+    """The friend's live referral in the campaign, else the newest of the closed ones."""
+    return await find_live_referral(tx, campaign_id, friend_id) or await first(
         tx, _LATEST, campaign_id=campaign_id, friend_id=friend_id
     )
 
 
-async def owner_of(tx: Tx, code: str, campaign_id: str | None) -> str | None:
-    """The customer whose code it is in the campaign."""
-    row = await first(tx, _OWNER, code=code, campaign_id=campaign_id)
+async def find_code_owner(tx: Tx, code: str, campaign_id: str | None) -> str | None:
+    """The customer id of the advocate who owns the code in the campaign."""
+    row = await first(tx, _CODE_OWNER, code=code, campaign_id=campaign_id)
     return str(row.customer_id) if row else None
 
 
@@ -165,22 +185,22 @@ async def get_referral(tx: Tx, referral_id: str) -> Row[Any]:
     return await get(tx, referrals, id=referral_id)
 
 
-async def locked_scene(
+async def lock_context(
     tx: Tx, referral_id: str, actor: str, now: datetime
-) -> tuple[Scene, Row[Any]]:
-    """A referral with its advocate locked, both as they are under the lock."""
+) -> tuple[ReferralContext, Row[Any]]:
+    """Lock the advocate of a referral; returns the referral, read under the lock, with its context."""
     advocate_id = (await get_referral(tx, referral_id)).advocate_id
     advocate = await lock_advocate(tx, advocate_id)
     referral = await get_referral(tx, referral_id)
-    return await scene_of(tx, referral, advocate, actor, now), referral
+    return await load_context(tx, referral, advocate, actor, now), referral
 
 
-async def scene_of(
+async def load_context(
     tx: Tx, referral: Row[Any], advocate: Row[Any], actor: str, now: datetime
-) -> Scene:
-    """The scene of a referral under the campaign version that it began under."""
+) -> ReferralContext:
+    """The context of a referral, under the campaign version that it started under."""
     campaign = await versions.at_version(tx, referral.campaign_id, referral.version)
-    return Scene(
+    return ReferralContext(
         campaign,
         referral.version,
         advocate,
@@ -190,3 +210,19 @@ async def scene_of(
         referral_id=referral.id,
         friend_id=referral.friend_id,
     )
+
+
+async def lock_milestone_context(
+    tx: Tx, milestone_id: str, referral_id: str, actor: str, now: datetime
+) -> ReferralContext:
+    """Lock the advocate of a milestone that `referral_id` reached or lost; returns the milestone's context."""
+    context, _ = await lock_context(tx, referral_id, actor, now)
+    return context.for_milestone(await get(tx, milestones, id=milestone_id))
+
+
+async def is_undone(tx: Tx, context: ReferralContext) -> bool:
+    """Whether the context's milestone was lost, or its referral rolled back."""
+    if context.milestone:
+        return bool(context.milestone.state == "lost")
+    referral = await get_referral(tx, str(context.referral_id))
+    return bool(referral.state == ReferralState.ROLLED_BACK)

@@ -14,7 +14,7 @@ from referrals.errors import NotPossibleError
 from referrals.store import schema
 from referrals.store.flow import responses
 from referrals.store.inbox import inbox_events
-from referrals.store.referrals import confirmation, reversals
+from referrals.store.referrals import milestones, order_changes
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.world import World, open_world
 from worker import working
@@ -185,7 +185,9 @@ async def test_an_event_that_fails_is_tried_again_and_holds_up_no_other_order(
     for friend in ("fay", "gus"):
         await world.convert(code, friend)
     with monkeypatch.context() as patch:
-        patch.setattr(reversals, "order_reversed", failing(reversals.order_reversed, broken()))
+        patch.setattr(
+            order_changes, "apply_to_referral", failing(order_changes.apply_to_referral, broken())
+        )
         first = await world.send("order_refunded", {"order": {"id": "order-of-fay"}})
         second = await world.send("order_refunded", {"order": {"id": "order-of-gus"}})
 
@@ -206,7 +208,7 @@ async def test_an_event_that_always_fails_is_parked_in_the_end_with_its_error(
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     monkeypatch.setattr(inbox_events, "MOST_ATTEMPTS", 3)
-    monkeypatch.setattr(responses, "give", failing(responses.give, broken(), times=99))
+    monkeypatch.setattr(responses, "save", failing(responses.save, broken(), times=99))
 
     await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
     await world.send("referral_converted", conversion(code))
@@ -230,7 +232,9 @@ async def test_an_event_that_meets_a_bug_is_kept_and_the_drain_goes_on(
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     await world.convert(code, "gus")
-    monkeypatch.setattr(reversals, "note", failing(reversals.note, KeyError("bug"), times=3))
+    monkeypatch.setattr(
+        order_changes, "record", failing(order_changes.record, KeyError("bug"), times=3)
+    )
     for friend in ("fay", "gus"):
         queued = await world.send("order_refunded", {"order": {"id": f"order-of-{friend}"}})
         assert queued.status == 202
@@ -249,7 +253,7 @@ async def test_a_decision_that_fails_in_the_middle_leaves_nothing_and_is_made_ag
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    monkeypatch.setattr(responses, "give", failing(responses.give, OSError("the disk is full")))
+    monkeypatch.setattr(responses, "save", failing(responses.save, OSError("the disk is full")))
 
     answer = await world.convert(code, "fay")
 
@@ -268,8 +272,8 @@ async def test_a_milestone_whose_settling_fails_is_settled_later(
 ):
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(1)]}))
     code = await world.publish("spring", "ada")
-    settle = failing(confirmation.settle_milestone, broken())
-    monkeypatch.setattr(confirmation, "settle_milestone", settle)
+    settle = failing(milestones.process, broken())
+    monkeypatch.setattr(milestones, "process", settle)
 
     await world.convert(code, "fay")
     await world.settled()

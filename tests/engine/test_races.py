@@ -11,7 +11,9 @@ from referrals.domain.events import Customer
 from referrals.store import schema
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
+from referrals.store.codes.publications import Request
 from referrals.store.customers import profiles
+from referrals.store.flow.event_loop import decision
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.invariants import check, facts
 from tests.harness.world import World
@@ -29,13 +31,14 @@ async def every_promise_holds(world: World) -> None:
 
 async def published(world: World, count: int) -> list[str]:
     """A code for each of so many advocates, without their workflows: those are not what is tried here."""
-    async with world.store.begin() as tx:
+    async with decision(world.store) as tx:
         now = world.now()
         advocates = [
             await profiles.upsert(tx, Customer(id=f"advocate-{number}"), now)
             for number in range(count)
         ]
-        rows = [await publications.publish(tx, "spring", who, "shop", now) for who in advocates]
+        requests = [Request("spring", who, "shop") for who in advocates]
+        rows = [await publications.publish_code(tx, request, now) for request in requests]
     return [row.code for row in rows]
 
 

@@ -52,7 +52,7 @@ async def test_a_partial_refund_that_leaves_too_little_rolls_back_and_says_why(w
     reason = await world.reason(referral)
     assert reason == (
         "no_longer_qualifies",
-        "What is left of order 7781 no longer qualifies. The order must reach 80.",
+        "The rest of order 7781 no longer qualifies. The order must reach 80.",
     )
 
 

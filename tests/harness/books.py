@@ -9,17 +9,19 @@ from referrals.domain.events import Customer, parse_event
 from referrals.store import Store, lookups, schema
 from referrals.store.campaigns import versions
 from referrals.store.codes import clicks, publications, shares
+from referrals.store.codes.publications import Request
 from referrals.store.customers import profiles
-from referrals.store.flow import receiving
+from referrals.store.flow import receiving, responses
+from referrals.store.flow.event_loop import decision
 from referrals.store.inbox import inbox_events
-from referrals.store.referrals import confirmation, conversions, reversals, signups
+from referrals.store.referrals import conversions, milestones, roll_backs, signups
 
 START = datetime(2026, 3, 4, 10, tzinfo=UTC)
 DECIDE = {
     "referral_signed_up": signups.sign_up,
     "referral_converted": conversions.convert,
-    "referral_link_shared": shares.share,
-    "referral_link_clicked": shares.share,
+    "referral_link_shared": shares.record,
+    "referral_link_clicked": shares.record,
 }
 
 
@@ -34,9 +36,10 @@ class Books:
             await versions.apply(tx, Campaign.model_validate(definition), "marketer", self.now)
 
     async def publish(self, campaign: str, customer: str) -> str:
-        async with self.store.begin() as tx:
+        async with decision(self.store) as tx:
             customer_id = await profiles.upsert(tx, Customer(id=customer), self.now)
-            code = await publications.publish(tx, campaign, customer_id, "shop", self.now)
+            request = Request(campaign, customer_id, "shop")
+            code = await publications.publish_code(tx, request, self.now)
         return str(code.code)
 
     async def event(self, kind: str, **data: Any) -> dict[str, Any]:
@@ -45,16 +48,20 @@ class Books:
         async with self.store.begin() as tx:
             received = await receiving.receive(tx, event, "shop", self.now)
         async with self.store.begin() as tx:
-            return await DECIDE[kind](tx, received.row.id, self.now)
+            response = await responses.decide(
+                tx, lambda tx: DECIDE[kind](tx, received.row.id, self.now)
+            )
+        assert response is not None
+        return response
 
     async def click(self, code: str, channel: str = "link") -> str:
         """A visit of the referral link; returns the click's id."""
         click = clicks.new_click(code)
         async with self.store.begin() as tx:
-            campaign = await lookups.by_code(tx, code)
+            campaign = await lookups.find_campaign_of_code(tx, code)
             assert campaign
             row = await inbox_events.click(tx, click, code, channel, campaign.id, self.now)
-            await shares.share(tx, row.id, self.now)
+            await responses.decide(tx, lambda tx: shares.record(tx, row.id, self.now))
         return click
 
     async def convert(self, code: str, friend: str, amount: str = "100.00") -> str:
@@ -83,10 +90,12 @@ class Books:
                 campaign_id=found.campaign_id,
                 customer_id=found.friend_id,
             )
-            await reversals.take_back(tx, row.id, self.now)
+            await responses.decide(
+                tx, lambda tx: roll_backs.roll_back_by_operator(tx, row.id, self.now)
+            )
 
     async def settle_milestones(self) -> None:
         """Grant the rewards of those reached, take back those of the ones lost."""
-        async with self.store.begin() as tx:
+        async with decision(self.store) as tx:
             for milestone in (await tx.execute(schema.milestones.select())).all():
-                await confirmation.settle_milestone(tx, milestone.id, "engine", self.now)
+                await milestones.process(tx, milestone.id, "engine", self.now)

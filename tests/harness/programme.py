@@ -14,11 +14,19 @@ from referrals.errors import NotPossibleError
 from referrals.store import Store, lookups, schema
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
+from referrals.store.codes.publications import Request
 from referrals.store.customers import profiles
 from referrals.store.db.sql import Tx
-from referrals.store.flow import receiving
+from referrals.store.flow import receiving, responses
+from referrals.store.flow.event_loop import decision
 from referrals.store.inbox import inbox_events
-from referrals.store.referrals import confirmation, conversions, reversals, signups
+from referrals.store.referrals import (
+    conversions,
+    milestones,
+    order_changes,
+    signups,
+    timers,
+)
 
 Decide = Callable[[Tx, str, datetime], Awaitable[Any]]
 
@@ -42,13 +50,12 @@ class Programme:
         self._now += duration
 
     async def begin(self, *advocates: str) -> None:
-        async with self.store.begin() as tx:
+        async with decision(self.store) as tx:
             await versions.apply(tx, self.campaign, "marketer", self.now())
             for name in advocates:
                 who = await profiles.upsert(tx, Customer(id=name), self.now())
-                row = await publications.publish(
-                    tx, self.campaign.campaign, who, "shop", self.now()
-                )
+                request = Request(self.campaign.campaign, who, "shop")
+                row = await publications.publish_code(tx, request, self.now())
                 self.codes.append(row.code)
 
     async def sign_up(self, friend: str, code: str) -> dict[str, Any]:
@@ -72,10 +79,10 @@ class Programme:
         row = await self.receive(kind, {"order": told})
         for _ in range(2):
             async with self.store.begin() as tx:
-                found = await reversals.note(tx, row.id)
+                found = await order_changes.record(tx, row.id)
             for referral in found:
-                async with self.store.begin() as tx:
-                    await reversals.order_reversed(tx, row.id, referral.id, self.now())
+                async with decision(self.store) as tx:
+                    await order_changes.apply_to_referral(tx, row.id, referral.id, self.now())
 
     async def command(self, kind: str, referral: str, decide: Decide) -> None:
         """An operator's; what is not possible is refused and changes nothing."""
@@ -89,14 +96,14 @@ class Programme:
         self.skip(duration)
         friends = {row.friend_id for row in await self.all(schema.referrals)}
         for friend in sorted(friends):
-            async with self.store.begin() as tx:
-                await reversals.pass_time(tx, self.campaign.campaign, friend, "engine", self.now())
+            async with decision(self.store) as tx:
+                await timers.process_due(tx, self.campaign.campaign, friend, "engine", self.now())
 
     async def settle(self) -> None:
         """The advocates have been told of every milestone won or lost."""
         for milestone in await self.all(schema.milestones):
-            async with self.store.begin() as tx:
-                await confirmation.settle_milestone(tx, milestone.id, "engine", self.now())
+            async with decision(self.store) as tx:
+                await milestones.process(tx, milestone.id, "engine", self.now())
 
     async def all(self, table: Any) -> list[Any]:
         async with self.store.read() as tx:
@@ -127,4 +134,4 @@ class Programme:
 
     async def decide(self, decide: Decide, event: str) -> Any:
         async with self.store.begin() as tx:
-            return await decide(tx, event, self.now())
+            return await responses.decide(tx, lambda tx: decide(tx, event, self.now()))

@@ -90,7 +90,7 @@ async def test_the_log_is_complete_only_below_those_who_still_write(office: Offi
 async def test_a_webhook_that_is_far_behind_catches_up(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("referrals.store.webhooks.CHUNK", 3)
+    monkeypatch.setattr("referrals.store.webhooks.deliveries.CHUNK", 3)
     webhook = await office.subscribe("reward_granted")
     code = await office.books.publish("spring", "ada")
     for number in range(6):

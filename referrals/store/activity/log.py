@@ -1,55 +1,52 @@
-"""The activity log, and what it sets off: each thing that happened is recorded here once, in the transaction that
-made it so, together with what the campaign's journeys do about it.
+"""The activity log, the append-only record of everything that happened.
+
+A decision publishes its events to its transaction; `store.flow.event_loop` writes them here in that order when the
+decision is made, and then lets journeys react to them.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Boolean, ColumnElement, Row, literal_column
 
-from referrals.domain.campaign import Campaign
 from referrals.domain.reasons import Reason
-from referrals.store.db.sql import Tx, one
-from referrals.store.journeys import reactions, steps
-from referrals.store.journeys.steps import Entrant
+from referrals.store.activity.context import ReferralContext
+from referrals.store.db.sql import Tx, add
 from referrals.store.schema import activity
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Where something happens: the campaign, who takes part, who or what caused it, and when."""
+class ActivityEvent:
+    """An event of a decision, not written to the log yet.
 
-    campaign: Campaign
-    version: int
-    advocate: Row[Any]
-    actor: str
-    now: datetime
-    code: str | None = None
-    referral_id: str | None = None
-    friend_id: str | None = None
-    milestone: Row[Any] | None = None
+    `occurrence` distinguishes events of the same type and subject (two shares of one code), so that each may start a
+    journey.
+    """
 
-    @property
-    def sender_id(self) -> str:
-        """Whose workflow sends the messages: the friend's referral, or for all else the advocate's."""
-        if self.friend_id:
-            return friend_sender(self.campaign.campaign, self.friend_id)
-        return str(self.advocate.id)
+    type: str
+    context: ReferralContext
+    reason: Reason | None = None
+    reward: Row[Any] | None = None
+    customer_id: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    occurrence: str = ""
 
 
-def friend_sender(campaign_id: str, friend_id: str) -> str:
-    return f"{campaign_id}/{friend_id}"
+@dataclass(frozen=True)
+class LoggedEvent:
+    """An event with its id in the log. `has_listeners` says whether a running journey of the advocate may react."""
+
+    event: ActivityEvent
+    id: int
+    has_listeners: bool
 
 
-_LOG = activity.insert().returning(activity.c.id, reactions.ANYBODY)
-
-
-async def record(
+def publish(
     tx: Tx,
-    scene: Scene,
-    event: str,
+    context: ReferralContext,
+    event_type: str,
     *,
     reason: Reason | None = None,
     reward: Row[Any] | None = None,
@@ -57,78 +54,91 @@ async def record(
     data: Mapping[str, Any] | None = None,
     occurrence: str = "",
 ) -> None:
-    """Log `event`, tell the journeys that wait for it, and begin those that it starts.
-
-    `occurrence` tells apart what can happen more than once to the same subject: a share, a reward.
-    """
-    row = _row(scene, event, reason, reward, customer_id, data)
-    logged = await one(tx, _LOG, heard_of=scene.advocate.id, **row)
-    told = _told(scene, event, reward, logged.id)
-    if logged.anybody:
-        await reactions.hear(tx, scene, event)
-    for journey in scene.campaign.journeys:
-        if journey.on == event:
-            once = occurrence or (reward.id if reward else "")
-            await steps.enter(tx, Entrant(scene, journey, told, reward, once))
+    """Add an event to those of the transaction; they are handled when the decision is made."""
+    tx.events.append(
+        ActivityEvent(event_type, context, reason, reward, customer_id, data or {}, occurrence)
+    )
 
 
-async def record_each(tx: Tx, scene: Scene, event: str, rewards: Sequence[Row[Any]]) -> None:
-    """The same of several rewards: at once, where it begins no journey."""
-    if any(journey.on == event for journey in scene.campaign.journeys):
-        for reward in rewards:
-            await record(tx, scene, event, reward=reward)
-    elif rewards:
-        whose = {"heard_of": scene.advocate.id}
-        logged = [_row(scene, event, None, reward, None, None) | whose for reward in rewards]
-        if any(row.anybody for row in (await tx.execute(_LOG, logged)).all()):
-            await reactions.hear(tx, scene, event)
+# As text, because a correlated subquery in RETURNING loses its table names in SQLAlchemy's SQLite dialect.
+# The states are OPEN_RUN_STATES, written as in the partial index.
+_HAS_LISTENERS: ColumnElement[bool] = literal_column(
+    "EXISTS (SELECT 1 FROM journey_runs AS run WHERE run.advocate_id = activity.advocate_id"
+    " AND run.state IN ('held', 'running', 'starting'))",
+    Boolean,
+).label("has_listeners")
+_INSERT = activity.insert().returning(activity.c.id, _HAS_LISTENERS, sort_by_parameter_order=True)
 
 
-def _row(
-    scene: Scene,
-    event: str,
-    reason: Reason | None,
-    reward: Row[Any] | None,
-    customer_id: str | None,
-    data: Mapping[str, Any] | None,
+async def write(tx: Tx, events: Sequence[ActivityEvent]) -> list[LoggedEvent]:
+    """Write the events in their order, in one statement."""
+    if not events:
+        return []
+    written = (await tx.execute(_INSERT, [_row(event) for event in events])).all()
+    return [
+        LoggedEvent(event, row.id, row.has_listeners)
+        for event, row in zip(events, written, strict=True)
+    ]
+
+
+async def write_rows(tx: Tx, new: Iterable[dict[str, Any]]) -> None:
+    """Write rows made by `activity_row`, to which no journey reacts."""
+    await add(tx, activity, *new)
+
+
+def activity_row(
+    event_type: str,
+    *,
+    at: datetime,
+    actor: str,
+    campaign_id: str,
+    advocate_id: str | None,
+    code: str | None = None,
+    referral_id: str | None = None,
+    milestone_id: str | None = None,
+    reward_id: str | None = None,
+    customer_id: str | None = None,
+    reason: Reason | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
+    """A row of the log."""
     return {
-        "type": event,
-        "at": scene.now,
-        "actor": scene.actor,
-        "campaign_id": scene.campaign.campaign,
-        "code": scene.code,
-        "advocate_id": scene.advocate.id,
-        "referral_id": scene.referral_id,
-        "milestone_id": scene.milestone.id if scene.milestone else None,
-        "reward_id": reward.id if reward else None,
-        "customer_id": customer_id or (reward.customer_id if reward else None) or scene.friend_id,
+        "type": event_type,
+        "at": at,
+        "actor": actor,
+        "campaign_id": campaign_id,
+        "code": code,
+        "advocate_id": advocate_id,
+        "referral_id": referral_id,
+        "milestone_id": milestone_id,
+        "reward_id": reward_id,
+        "customer_id": customer_id,
         "reason_code": reason.code if reason else None,
         "reason": reason.message if reason else None,
-        "data": dict(data or {}) | _about(reason),
+        "data": dict(data or {}) | _reason_details(reason),
     }
 
 
-def _about(reason: Reason | None) -> dict[str, str]:
-    told = {"rule": reason.rule, "diagnosis": reason.diagnosis} if reason else {}
-    return {name: text for name, text in told.items() if text}
+def _row(event: ActivityEvent) -> dict[str, Any]:
+    context, reward = event.context, event.reward
+    return activity_row(
+        event.type,
+        at=context.now,
+        actor=context.actor,
+        campaign_id=context.campaign.campaign,
+        code=context.code,
+        advocate_id=context.advocate.id,
+        referral_id=context.referral_id,
+        milestone_id=context.milestone.id if context.milestone else None,
+        reward_id=reward.id if reward else None,
+        customer_id=event.customer_id
+        or (reward.customer_id if reward else None)
+        or context.friend_id,
+        reason=event.reason,
+        data=event.data,
+    )
 
 
-def _told(scene: Scene, event: str, reward: Row[Any] | None, number: int) -> dict[str, Any]:
-    """The event as workflows of others are told of it: a CloudEvent of our ids, with no contact details."""
-    about = {
-        "campaign": scene.campaign.campaign,
-        "advocate": scene.advocate.id,
-        "friend": scene.friend_id,
-        "referral": scene.referral_id,
-        "milestone": scene.milestone.id if scene.milestone else None,
-        "reward": reward.id if reward else None,
-    }
-    return {
-        "specversion": "1.0",
-        "id": str(number),
-        "source": "referrals",
-        "type": event,
-        "time": scene.now.isoformat(),
-        "data": {name: row_id for name, row_id in about.items() if row_id},
-    }
+def _reason_details(reason: Reason | None) -> dict[str, str]:
+    details = {"rule": reason.rule, "diagnosis": reason.diagnosis} if reason else {}
+    return {name: text for name, text in details.items() if text}

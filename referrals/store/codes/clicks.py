@@ -1,4 +1,4 @@
-"""Clicks of the referral link, and the one that brought a friend."""
+"""Clicks of the referral link, and the attribution of friends to them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,25 +21,27 @@ TOO_OLD = Reason(
 
 
 def new_click(code: str) -> str:
-    """An id for a click of the code's link."""
+    """Make an id for a click of the code's link."""
     return f"{new_id('clk')}_{code}"
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """What a friend is attributed by: the click that the event carries, or else the code itself."""
+    """How a friend is attributed: by the click that the event carries, else by the code itself.
+
+    The attribution window starts at `since`, the time of the click or else of the event. `click_id` is set even where
+    the click itself has not been recorded yet.
+    """
 
     since: datetime
-    """The window counts from here: the click, or else the event."""
     click_id: str | None = None
-    """Kept with the referral, also where the click is still to be counted."""
     click: Row[Any] | None = None
 
     def window_ends_at(self, campaign: Campaign) -> datetime:
         return self.since + campaign.conversion.attribution_window
 
-    def told(self) -> dict[str, Any]:
-        """As the activity log has it."""
+    def as_dict(self) -> dict[str, Any]:
+        """The attribution as the activity log shows it."""
         if self.click is None:
             return {"attribution": {"by": "code"}}
         return {
@@ -53,17 +55,17 @@ class Attribution:
 
 
 def code_of(data: dict[str, Any]) -> str | None:
-    """The code that an event names, else the one that its click tells."""
+    """The code that an event names, else the code of its click."""
     return data.get("code") or code_from_click_id(data.get("click"))
 
 
 async def attribute(tx: Tx, event: Row[Any], code: str, at: datetime) -> Attribution:
-    """By the click, unless it is of another code, of another friend, or not known (yet).
+    """Attribute the friend to the event's click, unless it belongs to another code or brought another friend.
 
-    The code's advocate is locked: no other friend takes the click meanwhile.
+    The code's advocate is locked, so that no other friend is attributed to the click meanwhile.
     """
     click_id = event.data.get("click")
-    if code_from_click_id(click_id) != code or await _is_taken(
+    if code_from_click_id(click_id) != code or await _brought_another_friend(
         tx, click_id, code, event.customer_id
     ):
         return Attribution(at)
@@ -71,8 +73,8 @@ async def attribute(tx: Tx, event: Row[Any], code: str, at: datetime) -> Attribu
     return Attribution(min(click.at, at) if click else at, click_id, click)
 
 
-async def _is_taken(tx: Tx, click_id: str, code: str, friend_id: str) -> bool:
-    """It is one visit, so it brings one friend."""
+async def _brought_another_friend(tx: Tx, click_id: str, code: str, friend_id: str) -> bool:
+    """A click is one visit, so it brings one friend."""
     statement = select(referrals.c.id).where(
         referrals.c.click_id == click_id,
         referrals.c.code == code,

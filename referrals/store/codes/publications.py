@@ -1,5 +1,6 @@
 """Publication: assigning a code to an advocate. Source: Voucherify, "Referral code publication", "Join-once"."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,77 +11,74 @@ from referrals.domain.codes import generate_code
 from referrals.domain.qualification import campaign_rejection
 from referrals.domain.reasons import RejectReason
 from referrals.errors import NotPublishedError
-from referrals.store.activity import log
-from referrals.store.activity.log import Scene
+from referrals.store.activity.context import ReferralContext
+from referrals.store.activity.log import publish
 from referrals.store.campaigns import versions
 from referrals.store.customers import profiles
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, first, insert, locked, one
+from referrals.store.db.sql import Tx, first, get, insert, locked, one
 from referrals.store.inbox import inbox_events
 from referrals.store.schema import advocates, codes
 
-ATTEMPTS = 20
-"""Tries to find a code that is not taken; a pattern this full needs more characters."""
+MAX_GENERATION_ATTEMPTS = 20
+"""Attempts to generate a code that does not exist yet; a pattern that needs more has too few characters."""
 
 
-async def publish(
-    tx: Tx,
-    campaign_id: str,
-    customer_id: str,
-    actor: str,
-    now: datetime,
-    *,
-    wanted: str | None = None,
-    channel: str | None = None,
+@dataclass(frozen=True)
+class Request:
+    """A customer asks for a code in a campaign; `code` names the one they want, `channel` where it is published."""
+
+    campaign_id: str
+    customer_id: str
+    actor: str
+    code: str | None = None
+    channel: str | None = None
+
+
+async def publish_for_event(
+    tx: Tx, event_id: str, campaign_id: str, customer_id: str, now: datetime
 ) -> Row[Any]:
-    """The customer's code in the campaign; with `join_once` always the same. Raises NotPublishedError."""
-    found = await versions.in_force(tx, campaign_id)
+    """Publish a code as an event or command asks; a repeat gives the same code. Raises NotPublishedError."""
+    event = await inbox_events.claim(tx, event_id)
+    published: dict[str, str] = event.data.get("published", {})
+    if campaign_id in published:
+        return await get(tx, codes, code=published[campaign_id])
+    request = Request(campaign_id, customer_id, event.actor, **event.data.get("publish", {}))
+    code = await publish_code(tx, request, now)
+    published |= {campaign_id: code.code}
+    await inbox_events.set_data(tx, event_id, event.data | {"published": published})
+    return code
+
+
+async def publish_code(tx: Tx, request: Request, now: datetime) -> Row[Any]:
+    """The customer's code in the campaign; with `join_once` always the same one. Raises NotPublishedError."""
+    found = await versions.in_force(tx, request.campaign_id)
     if found is None:
-        raise NotPublishedError(f"There is no campaign {campaign_id}.", "unknown_campaign")
-    advocate = await join(tx, campaign_id, customer_id, now)
+        message = f"There is no campaign {request.campaign_id}."
+        raise NotPublishedError(message, "unknown_campaign")
+    advocate = await join(tx, request.campaign_id, request.customer_id, now)
     if found.campaign.code.join_once and (code := await code_of(tx, advocate.id)):
         return code
     if refused := campaign_rejection(found.campaign, found.state, now):
         raise NotPublishedError(refused.message, refused.code)
-    code = await _assign(tx, found.campaign, advocate, now, wanted, channel)
-    await profiles.mark_as_customer(tx, customer_id, now)
-    scene = Scene(found.campaign, found.version, advocate, actor, now, code=code.code)
-    await log.record(
+    code = await _assign(tx, found.campaign, advocate, request, now)
+    await profiles.mark_as_customer(tx, request.customer_id, now)
+    context = ReferralContext(
+        found.campaign, found.version, advocate, request.actor, now, code=code.code
+    )
+    publish(
         tx,
-        scene,
+        context,
         "code_published",
-        customer_id=customer_id,
-        data={"channel": channel} if channel else {},
+        customer_id=request.customer_id,
+        data={"channel": request.channel} if request.channel else {},
         occurrence=code.code,
     )
     return code
 
 
-async def publish_for(
-    tx: Tx, event_id: str, campaign_id: str, customer_id: str, now: datetime
-) -> Row[Any]:
-    """The same, as an event or command asks for it; done again for the same one, it gives the same code."""
-    event = await inbox_events.claim(tx, event_id)
-    done: dict[str, str] = event.data.get("published", {})
-    if campaign_id in done:
-        return await one(tx, select(codes).where(codes.c.code == done[campaign_id]))
-    asked = event.data.get("publish", {})
-    code = await publish(
-        tx,
-        campaign_id,
-        customer_id,
-        event.actor,
-        now,
-        wanted=asked.get("code"),
-        channel=asked.get("channel"),
-    )
-    published = done | {campaign_id: code.code}
-    await inbox_events.set_data(tx, event_id, event.data | {"published": published})
-    return code
-
-
 async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Row[Any]:
-    """The advocate, locked: what is decided about one advocate is decided one after another."""
+    """Make the customer an advocate of the campaign. Returns the advocate, locked."""
     await tx.execute(
         insert(tx, advocates)
         .values(
@@ -99,7 +97,7 @@ async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Row
 
 
 async def code_of(tx: Tx, advocate_id: str) -> Row[Any] | None:
-    """The advocate's code, the first where there are several."""
+    """The advocate's code, the first one where there are several."""
     return await first(
         tx,
         select(codes)
@@ -110,15 +108,24 @@ async def code_of(tx: Tx, advocate_id: str) -> Row[Any] | None:
 
 
 async def _assign(
-    tx: Tx,
-    campaign: Campaign,
-    advocate: Row[Any],
-    now: datetime,
-    wanted: str | None,
-    channel: str | None,
+    tx: Tx, campaign: Campaign, advocate: Row[Any], request: Request, now: datetime
 ) -> Row[Any]:
+    values = _row(campaign, advocate, request, now)
+    if request.code:
+        return await _insert(tx, request.code, values) or await _own_code(
+            tx, request.code, advocate
+        )
     terms = campaign.code
-    values = {
+    for _ in range(MAX_GENERATION_ATTEMPTS):
+        if row := await _insert(tx, generate_code(terms.pattern, terms.charset), values):
+            return row
+    message = f"No free code of the pattern {terms.pattern} is left."
+    raise NotPublishedError(message, RejectReason.CODE_EXHAUSTED)
+
+
+def _row(campaign: Campaign, advocate: Row[Any], request: Request, now: datetime) -> dict[str, Any]:
+    terms = campaign.code
+    return {
         "campaign_id": campaign.campaign,
         "advocate_id": advocate.id,
         "sole_code_of_advocate_id": advocate.id if terms.join_once else None,
@@ -127,23 +134,19 @@ async def _assign(
         "uses_limit": terms.uses,
         "expires_at": now + terms.valid_for if terms.valid_for else None,
         "published_at": now,
-        "channel": channel,
+        "channel": request.channel,
         "created_at": now,
     }
-    for _ in range(1 if wanted else ATTEMPTS):
-        statement = insert(tx, codes).values(
-            code=wanted or generate_code(terms.pattern, terms.charset), **values
-        )
-        statement = statement.on_conflict_do_nothing(index_elements=["code"])
-        if row := await first(tx, statement.returning(codes)):
-            return row
-    if wanted:
-        own = await first(
-            tx, select(codes).where(codes.c.code == wanted, codes.c.advocate_id == advocate.id)
-        )
-        if own:
-            return own
-        raise NotPublishedError(f"The code {wanted} is taken.", "code_taken")
-    raise NotPublishedError(
-        f"No free code of the pattern {terms.pattern} is left.", RejectReason.CODE_EXHAUSTED
-    )
+
+
+async def _insert(tx: Tx, code: str, values: dict[str, Any]) -> Row[Any] | None:
+    statement = insert(tx, codes).values(code=code, **values)
+    statement = statement.on_conflict_do_nothing(index_elements=["code"])
+    return await first(tx, statement.returning(codes))
+
+
+async def _own_code(tx: Tx, code: str, advocate: Row[Any]) -> Row[Any]:
+    own = select(codes).where(codes.c.code == code, codes.c.advocate_id == advocate.id)
+    if row := await first(tx, own):
+        return row
+    raise NotPublishedError(f"The code {code} is taken.", "code_taken")

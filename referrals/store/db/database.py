@@ -11,11 +11,11 @@ from itertools import chain, repeat
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Dialect, Engine, event, make_url
+from sqlalchemy import Engine, event, make_url
 from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.exc import DisconnectionError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from referrals.store.db.sql import Tx
 
@@ -53,6 +53,8 @@ class Store:
     async def begin(self) -> AsyncIterator[Tx]:
         async with self._writer, self._connect() as tx:
             yield tx
+            if tx.events:
+                raise RuntimeError(f"{len(tx.events)} events were published and not handled")
             await tx.commit()
 
     @asynccontextmanager
@@ -81,7 +83,7 @@ class Store:
                 yield tx
             return
         async with self.engine.connect() as connection:
-            yield await connection.execution_options(read_only=True)
+            yield AsyncTx(await connection.execution_options(read_only=True))
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -95,22 +97,32 @@ class Store:
             async with self.engine.connect() as connection:
                 if single:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                yield connection
+                yield AsyncTx(connection)
             return
         with self._inline.connect() as inline:
             await _open(inline.execution_options(read_only=read_only))
             yield InlineTx(inline)
 
 
+class AsyncTx:
+    """A transaction of an asynchronous driver."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.events: list[Any] = []
+        self.dialect = connection.dialect
+        self.execute = connection.execute
+        self.scalar = connection.scalar
+        self.run_sync = connection.run_sync
+        self.commit = connection.commit
+
+
 class InlineTx:
     """A SQLite transaction whose statements are done when they are asked for."""
 
     def __init__(self, connection: Connection) -> None:
+        self.events: list[Any] = []
+        self.dialect = connection.dialect
         self._connection = connection
-
-    @property
-    def dialect(self) -> Dialect:
-        return self._connection.dialect
 
     async def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
         return self._connection.execute(statement, parameters)

@@ -26,7 +26,12 @@ T = TypeVar("T")
 
 
 class Tx(Protocol):
-    """A connection inside a transaction: what is done through it is done together or not at all."""
+    """A connection inside a transaction: what is done through it is done together or not at all.
+
+    `events` are those that its decision has published and that are not handled yet (see `store.activity.log`).
+    """
+
+    events: list[Any]
 
     @property
     def dialect(self) -> Dialect: ...

@@ -23,10 +23,9 @@ from sqlalchemy import (
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
-from referrals.store.activity.log import friend_sender
+from referrals.store.activity.context import friend_sender_id
 from referrals.store.campaigns import versions
 from referrals.store.db.sql import Tx, one, rows, written
-from referrals.store.journeys.reactions import OPEN
 from referrals.store.rewards.reward_rows import is_due
 from referrals.store.schema import (
     advocates,
@@ -37,6 +36,7 @@ from referrals.store.schema import (
     workflow_starts,
 )
 from referrals.store.schema import messages as messages_table
+from referrals.store.schema.journeys import OPEN_RUN_STATES
 from referrals.store.schema.referrals import LIVE
 from referrals.temporal.payloads import MilestoneChange, PendingWork
 
@@ -52,7 +52,7 @@ async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> 
         _OF_FRIEND,
         campaign_id=campaign_id,
         friend_id=friend_id,
-        sender_id=friend_sender(campaign_id, friend_id),
+        sender_id=friend_sender_id(campaign_id, friend_id),
     )
     left = _by_kind(found)
     referral = next((row for row in found if row.what == "referral"), None)
@@ -126,7 +126,7 @@ async def of_journey(tx: Tx, run_id: str) -> PendingWork:
     run = await one(tx, select(journey_runs).where(journey_runs.c.id == run_id))
     return PendingWork(
         state=run.state,
-        is_open=run.state in OPEN,
+        is_open=run.state in OPEN_RUN_STATES,
         wake_at=run.wake_at if run.state == "running" else None,
         **_by_kind(await rows(tx, _OF_SENDER, sender_id=run_id)),
     )
@@ -188,7 +188,7 @@ _REFERRAL = (
     .limit(1)
     .cte("referral")
 )
-"""As `scenes.latest_referral` finds it."""
+"""The same referral as `lookups.find_latest_referral`."""
 _ITS_ID = select(_REFERRAL.c.id).scalar_subquery()
 _UNTOLD = or_(
     exists().where(

@@ -43,7 +43,7 @@ class Received:
     is_next: bool = False
     """It is new, and no earlier event of its customer waits."""
     by_code: Row[Any] | None = None
-    """What its code told, where that was asked (see `scenes.by_code`)."""
+    """What its code told, where that was asked (see `lookups.find_campaign_of_code`)."""
 
 
 async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
@@ -59,7 +59,11 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
     if isinstance(event.data, LinkShared) and event.data.friend:
         await profiles.upsert(tx, event.data.friend, now)
     named = await _named(tx, event.data.campaign)
-    by_code = None if named else await lookups.by_code(tx, _code_of(event.data), customer_id)
+    by_code = (
+        None
+        if named
+        else await lookups.find_campaign_of_code(tx, _code_of(event.data), customer_id)
+    )
     campaign_id = await _campaign(tx, event, named or by_code, customer_id)
     row, is_new = await inbox_events.receive(
         tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
@@ -156,7 +160,7 @@ async def _without_code(
         .limit(1)
     )
     referral = await first(tx, statement)
-    clicked = await lookups.by_code(tx, code_from_click_id(click))
+    clicked = await lookups.find_campaign_of_code(tx, code_from_click_id(click))
     signed_up = referral is not None and referral.state == ReferralState.SIGNED_UP
     if clicked and clicked.id in converting and not signed_up:
         return str(clicked.id)

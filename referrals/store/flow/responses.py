@@ -1,55 +1,56 @@
-"""The answer to an event, as the contract writes it. It is stored with the event and given to every repeat."""
+"""The response to an event, as the contract writes it. It is stored with the event and given to every repeat."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import Row
 
-from referrals.domain.reasons import Reason
-from referrals.domain.states import AWAITING_CONFIRMATION, Decision, ReferralState
+from referrals.domain.states import Decision
 from referrals.store.db.sql import Tx, rows
+from referrals.store.flow.event_loop import handle_events
 from referrals.store.inbox import inbox_events
-from referrals.store.rewards.reward_rows import OF_REFERRAL, amount_text
+from referrals.store.inbox.outcome import Outcome
+from referrals.store.rewards import coupons
+from referrals.store.rewards.reward_rows import REWARDS_OF_REFERRAL, amount_text
+
+Decide = Callable[[Tx], Awaitable[Outcome | None]]
 
 
-async def give(
-    tx: Tx,
-    event: Row[Any],
-    decision: Decision,
-    *,
-    referral_id: str | None = None,
-    reason: Reason | None = None,
-    promises: bool = True,
-    **more: Any,
-) -> dict[str, Any]:
-    """Store and return the answer to `event`, with the rewards that its referral promises, where it can have some."""
-    accepted = decision != Decision.REJECTED
-    answer = {
+async def decide(tx: Tx, decision: Decide) -> dict[str, Any] | None:
+    """Make a decision, handle its events and save the response; returns the response, if there is one."""
+    outcome = await decision(tx)
+    await handle_events(tx)
+    return await save(tx, outcome) if outcome else None
+
+
+async def save(tx: Tx, outcome: Outcome) -> dict[str, Any]:
+    """Store and return the response to the outcome's event, with the rewards of its referral."""
+    event, order = outcome.event, outcome.discounted_order
+    if event.response:
+        return dict(event.response)
+    response = {
         "event": event.external_id,
-        "referral": referral_id,
-        "decision": decision,
-        "reason": reason.as_dict() if reason else None,
-        "rewards": await _promised(tx, referral_id) if promises and accepted else [],
-        **more,
+        "referral": outcome.referral_id,
+        "decision": outcome.decision,
+        "reason": outcome.reason.as_dict() if outcome.reason else None,
+        "rewards": await _rewards(tx, outcome),
+        **outcome.details,
     }
-    await inbox_events.answer(tx, event.id, answer)
-    return answer
+    if order and outcome.referral_id:
+        response |= await coupons.applied(tx, outcome.referral_id, order)
+    await inbox_events.answer(tx, event.id, response)
+    return response
 
 
-def decision_for(state: str) -> Decision:
-    """What an accepted conversion in this state is told."""
-    if state == ReferralState.DEFERRED:
-        return Decision.DEFERRED
-    return Decision.HELD if state in AWAITING_CONFIRMATION else Decision.ACCEPTED
-
-
-async def _promised(tx: Tx, referral_id: str | None) -> list[dict[str, Any]]:
-    if referral_id is None:
+async def _rewards(tx: Tx, outcome: Outcome) -> list[dict[str, Any]]:
+    rejected = outcome.decision == Decision.REJECTED
+    if rejected or not outcome.has_rewards or outcome.referral_id is None:
         return []
-    return [brief(row) for row in await rows(tx, OF_REFERRAL, referral_id=referral_id)]
+    found = await rows(tx, REWARDS_OF_REFERRAL, referral_id=outcome.referral_id)
+    return [_reward_summary(reward) for reward in found]
 
 
-def brief(reward: Row[Any]) -> dict[str, Any]:
-    """A reward inside an answer."""
+def _reward_summary(reward: Row[Any]) -> dict[str, Any]:
     return {
         "id": reward.id,
         "side": reward.side,

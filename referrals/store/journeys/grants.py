@@ -1,59 +1,64 @@
-"""Rewards that journeys grant: each is its referral's or milestone's like those it is promised, and goes with it."""
+"""Rewards that journeys grant. They belong to the journey's referral or milestone and are rolled back with it."""
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
 from referrals.domain.journeys import GrantStep
 from referrals.domain.reasons import Reason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS
 from referrals.store import lookups
-from referrals.store.activity.log import Scene
-from referrals.store.db.sql import Tx, one
+from referrals.store.activity.context import ReferralContext
+from referrals.store.db.sql import Tx, get, one
 from referrals.store.inbox import inbox_events
-from referrals.store.journeys import steps
-from referrals.store.journeys.steps import Entrant
-from referrals.store.referrals import confirmation
-from referrals.store.rewards import creation, provider_rewards
+from referrals.store.journeys.journey_entry import JourneyEntry, log_problem
+from referrals.store.rewards import creation, granting, provider_rewards
+from referrals.store.rewards.creation import RewardSpec
 from referrals.store.schema import milestones, rewards
 
-LOOK = "reward_resume"
-"""The command that has the workflow of the reward's owner look at it."""
+PROCESS_COMMAND = "reward_resume"
+"""The command by which the workflow of the reward's referral or milestone processes it."""
 
 
-async def give(tx: Tx, entrant: Entrant, number: int, grant: GrantStep, *, by_owner: bool) -> None:
-    """Once for the entry and its step, whatever repeats it; nothing for what was taken back meanwhile.
+async def grant(
+    tx: Tx, entry: JourneyEntry, index: int, step: GrantStep, *, by_owner: bool
+) -> None:
+    """Grant a reward once for the entry and the step, unless the referral was rolled back meanwhile.
 
-    Before the referral is confirmed it is due with the conversion, later at once. `by_owner`: the workflow of the
-    referral or, for a milestone, the advocate's sees to what is due; else it is granted here by the own ledger, and the
-    owner's workflow is told. The advocate is locked.
+    Before the referral is confirmed the reward is due with the conversion, later at once. With `by_owner` the workflow
+    of the referral (or of the milestone's advocate) processes the reward next; else it is sent a command.
     """
-    told = entrant.scene
-    scene, referral = await lookups.locked_scene(tx, str(told.referral_id), told.actor, told.now)
-    if told.milestone:
-        milestone = select(milestones).where(milestones.c.id == told.milestone.id)
-        scene = confirmation.of_milestone(scene, await one(tx, milestone))
-    if gone := _gone(scene, referral):
-        await steps.log(tx, entrant, "journey_grant_refused", gone)
+    context, referral = await _lock_context(tx, entry.context)
+    if problem := await _problem(tx, context, referral):
+        await log_problem(tx, entry, "journey_grant_refused", problem)
         return
-    confirmed = scene.milestone is not None or referral.state in COUNTS_TOWARD_TIERS
-    due_at = scene.now if confirmed else referral.due_at
-    key = entrant.key(number)
-    await creation.promise_more(tx, scene, key, grant.reward, due_at, grant.to)
-    if by_owner:
-        return
-    if confirmed:
-        await confirmation.grant_due(tx, scene)
-    reward = await one(tx, provider_rewards.select_rewards().where(rewards.c.key == key))
-    await inbox_events.queue_commands(
-        tx, LOOK, "engine", scene.now, [provider_rewards.about(reward)]
+    confirmed = context.milestone is not None or referral.state in COUNTS_TOWARD_TIERS
+    due_at = context.now if confirmed else referral.due_at
+    key = entry.key(index)
+    await creation.create(tx, context, due_at, RewardSpec(key, step.reward, step.to))
+    if confirmed and not (context.milestone and by_owner):
+        await granting.reopen_referral(tx, context)
+        await granting.grant_due(tx, context)
+    if not by_owner:
+        reward = await one(tx, provider_rewards.select_rewards().where(rewards.c.key == key))
+        command = provider_rewards.about(reward)
+        await inbox_events.queue_commands(tx, PROCESS_COMMAND, "engine", context.now, [command])
+
+
+async def _lock_context(tx: Tx, entered: ReferralContext) -> tuple[ReferralContext, Row[Any]]:
+    context, referral = await lookups.lock_context(
+        tx, str(entered.referral_id), entered.actor, entered.now
     )
+    if entered.milestone:
+        context = context.for_milestone(await get(tx, milestones, id=entered.milestone.id))
+    return context, referral
 
 
-def _gone(scene: Scene, referral: Row[Any]) -> Reason | None:
-    if scene.milestone:
-        lost = scene.milestone.state == "lost"
+async def _problem(tx: Tx, context: ReferralContext, referral: Row[Any]) -> Reason | None:
+    """The reason why nothing can be granted any more."""
+    if context.milestone:
+        lost = await lookups.is_undone(tx, context)
         return Reason("milestone_lost", "The milestone was lost meanwhile.") if lost else None
     if referral.state in COUNTS_TOWARD_LIMITS:
         return None
-    return Reason(f"referral_{referral.state}", "The referral was taken back meanwhile.")
+    return Reason(f"referral_{referral.state}", "The referral was rolled back meanwhile.")

@@ -1,107 +1,83 @@
-"""What events mean to journeys that are under way: some end by them, some go on."""
+"""Reactions of running journeys to events: some exit, and some were waiting for the event."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, bindparam, exists, select
+from sqlalchemy import ColumnElement, bindparam, select
 
 from referrals.domain.reasons import Reason
+from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx, rows, written
-from referrals.store.schema import activity, journey_runs, messages
+from referrals.store.messaging import message_log
+from referrals.store.schema import journey_runs, messages
+from referrals.store.schema.journeys import OPEN_RUN_STATES
 
-if TYPE_CHECKING:
-    from referrals.store.activity.log import Scene
-
-OPEN = ("held", "running", "starting")
-
-
-_LISTENING = (
+_LISTENERS = (
     select(journey_runs)
     .where(
-        journey_runs.c.advocate_id == bindparam("advocate_id"), written(journey_runs.c.state, *OPEN)
+        journey_runs.c.advocate_id == bindparam("advocate_id"),
+        written(journey_runs.c.state, *OPEN_RUN_STATES),
     )
     .order_by(journey_runs.c.id)
 )
-_LISTENING_TO_FRIEND = _LISTENING.where(
+_LISTENERS_OF_FRIEND = _LISTENERS.where(
     (journey_runs.c.friend_id == bindparam("friend_id")) | journey_runs.c.friend_id.is_(None)
 )
 
 
-ANYBODY = (
-    exists()
-    .where(
-        journey_runs.c.advocate_id == bindparam("heard_of"), written(journey_runs.c.state, *OPEN)
-    )
-    .label("anybody")
-)
-"""Whether any run of the advocate `heard_of` may listen: mostly none does."""
+async def handle_event(tx: Tx, context: ReferralContext, event_type: str) -> None:
+    """End the runs that exit by this event, and record it for those that await it.
 
-
-async def hear(tx: Tx, scene: "Scene", event: str) -> None:
-    """Runs that exit by this event are over from here on; those that await it may go on.
-
-    An event of one friend is none of another friend's journeys; it is one of the advocate's own.
+    An event of one friend does not concern the journeys of another friend; it concerns those of the advocate.
     """
-    listening = _LISTENING_TO_FRIEND if scene.friend_id else _LISTENING
-    who = {"advocate_id": scene.advocate.id} | (
-        {"friend_id": scene.friend_id} if scene.friend_id else {}
-    )
-    for run in await rows(tx, listening, **who):
+    listeners = _LISTENERS_OF_FRIEND if context.friend_id else _LISTENERS
+    people = {"advocate_id": context.advocate.id}
+    if context.friend_id:
+        people |= {"friend_id": context.friend_id}
+    for run in await rows(tx, listeners, **people):
         this = journey_runs.c.id == run.id
-        if event in run.exit_on:
-            why = Reason(event, f"The journey ends with {event}.")
-            await end(tx, this, why, scene.now, notifier_workflow_id=scene.sender_id)
-        elif run.awaited_event == event:
-            told = {"awaited_event_received": True, "notifier_workflow_id": scene.sender_id}
-            here = journey_runs.c.awaited_event == event
-            await tx.execute(journey_runs.update().where(this, here).values(told))
+        if event_type in run.exit_on:
+            reason = Reason(event_type, f"The journey ends with {event_type}.")
+            await end(tx, this, reason, context.now, notifier_id=context.sender_id)
+        elif run.awaited_event == event_type:
+            received = {"awaited_event_received": True, "notifier_workflow_id": context.sender_id}
+            waiting = journey_runs.c.awaited_event == event_type
+            await tx.execute(journey_runs.update().where(this, waiting).values(received))
 
 
 async def end(
     tx: Tx,
     which: ColumnElement[bool],
-    why: Reason,
+    reason: Reason,
     now: datetime,
     *,
-    notifier_workflow_id: str | None = None,
+    notifier_id: str | None = None,
 ) -> None:
-    """Exit those runs that are not over; what they have not sent yet is not sent any more."""
+    """Exit the runs that are not over; their pending messages are not sent any more."""
     await tx.execute(
         journey_runs.update()
-        .where(which, written(journey_runs.c.state, *OPEN))
+        .where(which, written(journey_runs.c.state, *OPEN_RUN_STATES))
         .values(
             state="exited",
-            reason_code=why.code,
-            reason=why.message,
+            reason_code=reason.code,
+            reason=reason.message,
             ended_at=now,
-            notifier_workflow_id=notifier_workflow_id,
+            notifier_workflow_id=notifier_id,
         )
     )
-    # Only now: a step that was being taken has been waited for, and its messages are there to be seen.
-    await _withdraw(tx, which, why, now)
+    # Only now: the update waits for a step that runs at the same time, whose messages are visible after it.
+    await _fail_messages(tx, which, reason, now)
 
 
-async def _withdraw(tx: Tx, which: ColumnElement[bool], why: Reason, now: datetime) -> None:
-    ended = select(journey_runs.c.id).where(which, journey_runs.c.state == "exited")
+async def _fail_messages(tx: Tx, which: ColumnElement[bool], reason: Reason, now: datetime) -> None:
+    """Mark the pending messages of exited runs as failed."""
+    exited = select(journey_runs.c.id).where(which, journey_runs.c.state == "exited")
     unsent = (
         messages.update()
-        .where(messages.c.sender_id.in_(ended), written(messages.c.state, "pending"))
-        .values(state="failed", completed_at=now, reason_code="journey_exited", reason=why.message)
-    )
-    for message in (await tx.execute(unsent.returning(messages))).all():
-        await tx.execute(
-            activity.insert().values(
-                type="message_failed",
-                at=now,
-                actor="engine",
-                campaign_id=message.campaign_id,
-                advocate_id=message.advocate_id,
-                referral_id=message.referral_id,
-                milestone_id=message.milestone_id,
-                reward_id=message.reward_id,
-                customer_id=message.customer_id,
-                reason_code="journey_exited",
-                reason=why.message,
-                data={"message": message.id, "template": message.template, "channel": None},
-            )
+        .where(messages.c.sender_id.in_(exited), written(messages.c.state, "pending"))
+        .values(
+            state="failed", completed_at=now, reason_code="journey_exited", reason=reason.message
         )
+    )
+    failed = (await tx.execute(unsent.returning(messages))).all()
+    exit_reason = Reason("journey_exited", reason.message)
+    await message_log.write(tx, failed, "message_failed", now, reason=exit_reason)

@@ -1,31 +1,31 @@
-"""Runs of journeys that wait: each wake-up is one transaction, and what it leads to is read from SQL alone."""
+"""Runs of journeys that wait. Each wake-up is one transaction."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import Row, func, select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.journey_interpreter import JourneyPlan, JourneyPosition, wake_up
 from referrals.domain.journeys import Journey
 from referrals.domain.reasons import Reason
 from referrals.store import lookups
-from referrals.store.activity.log import Scene
+from referrals.store.activity.context import ReferralContext
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import CampaignInForce
-from referrals.store.db.sql import Tx, first, locked, one, rows, scalars, written
+from referrals.store.db.sql import Tx, first, locked, one, scalars, written
 from referrals.store.inbox import inbox_events
-from referrals.store.journeys.reactions import OPEN, end
-from referrals.store.journeys.steps import Entrant, take_steps
-from referrals.store.schema import journey_runs, milestones, rewards, workflow_starts
+from referrals.store.journeys.journey_entry import JourneyEntry
+from referrals.store.journeys.reactions import end
+from referrals.store.journeys.steps import run_steps
+from referrals.store.schema import journey_runs, milestones, rewards
+from referrals.store.schema.journeys import OPEN_RUN_STATES
 from referrals.temporal.names import journey_workflow_id
 
-RESUMED_PER_SECOND = 10
-"""Of the runs that a paused campaign holds: nobody's channel is flooded when it is activated."""
+RESUMED_RUNS_PER_SECOND = 10
+"""The pace at which an activated campaign's runs resume, so that no channel is flooded."""
 WAKE = "journey_wake"
 ARCHIVED = Reason("campaign_archived", "The campaign was archived.")
-MADE = ("referral_converted", "referral_held", "reward_pending")
-"""What is recorded as a conversion is made, before it may be taken back at once."""
 
 
 async def get(tx: Tx, run_id: str) -> Row[Any]:
@@ -36,17 +36,17 @@ def workflow_id(run: Row[Any]) -> str:
     return journey_workflow_id(run.journey, run.subject, run.id)
 
 
-async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
-    """Take the steps that are due by `now`: none while the campaign is paused, none after an exit."""
-    begun = await get(tx, run_id)
-    campaign = await versions.at_version(tx, begun.campaign_id, begun.version)
-    grants = _journey(campaign, begun).has_grants
-    if grants:  # a decision has locked both when it comes to the run
-        await lookups.lock_advocate(tx, begun.advocate_id)
-    found = await _campaign(tx, begun.campaign_id, lock=grants)
+async def advance(tx: Tx, run_id: str, now: datetime) -> None:
+    """Run the steps that are due by `now`; none while the campaign is paused, and none after an exit."""
+    entered = await get(tx, run_id)
+    campaign = await versions.at_version(tx, entered.campaign_id, entered.version)
+    grants = _journey(campaign, entered).has_grants
+    if grants:  # decisions lock both before they reach the run
+        await lookups.lock_advocate(tx, entered.advocate_id)
+    found = await _campaign(tx, entered.campaign_id, lock=grants)
     run = await one(tx, locked(_of(run_id)))
     await _set(tx, run, notifier_workflow_id=None)
-    if run.state not in OPEN:
+    if run.state not in OPEN_RUN_STATES:
         return
     if found.state == "archived":
         await end(tx, journey_runs.c.id == run_id, ARCHIVED, now)
@@ -57,20 +57,19 @@ async def go_on(tx: Tx, run_id: str, now: datetime) -> None:
 
 
 async def _advance(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> None:
-    entrant = await _entrant(tx, campaign, run, now)
+    entry = await _entry(tx, campaign, run, now)
     position = JourneyPosition(
         run.step_index, run.wake_at, run.awaited_event, run.awaited_event_received
     )
-    plan = JourneyPlan(entrant.journey)
+    plan = JourneyPlan(entry.journey)
     if position.wake_at and (planned := plan.step_at(position)):
         position = wake_up(position, planned, now)
     if position.wake_at is None:
-        position = await take_steps(tx, entrant, position, sender_id=run.id, now=now)
+        position = await run_steps(tx, entry, position, sender_id=run.id, now=now)
     over = plan.step_at(position) is None
     await _set(
         tx,
         run,
-        journey_runs.c.state.in_(OPEN),  # what it grants may be an event by which it exits
         state="done" if over else "running",
         step_index=position.step_index,
         wake_at=position.wake_at,
@@ -81,9 +80,9 @@ async def _advance(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> 
 
 
 async def _campaign(tx: Tx, campaign_id: str, *, lock: bool) -> CampaignInForce:
-    """As it is now; where it is paused, or with `lock`, it stays so until this transaction ends.
+    """The campaign as it is now, locked where it is paused or with `lock`.
 
-    Otherwise an activation could come between, and leave behind a run that nobody wakes.
+    Without the lock an activation at the same time could leave behind a run that nobody wakes.
     """
     found = await versions.in_force(tx, campaign_id, lock=lock)
     if found and found.state == "paused" and not lock:
@@ -92,9 +91,9 @@ async def _campaign(tx: Tx, campaign_id: str, *, lock: bool) -> CampaignInForce:
     return found
 
 
-async def _entrant(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> Entrant:
-    """As it entered, under the definition that was in force then; people and counts as they are now."""
-    scene = Scene(
+async def _entry(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> JourneyEntry:
+    """The entry under the campaign version that it started under; people and counts as they are now."""
+    context = ReferralContext(
         campaign,
         run.version,
         await lookups.get_advocate(tx, run.advocate_id),
@@ -105,7 +104,7 @@ async def _entrant(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> 
         milestone=await _row(tx, milestones, run.milestone_id),
     )
     reward = await _row(tx, rewards, run.reward_id)
-    return Entrant(scene, _journey(campaign, run), run.event, reward, run.occurrence)
+    return JourneyEntry(context, _journey(campaign, run), run.event, reward, run.occurrence)
 
 
 def _journey(campaign: Campaign, run: Row[Any]) -> Journey:
@@ -113,11 +112,11 @@ def _journey(campaign: Campaign, run: Row[Any]) -> Journey:
 
 
 async def campaign_changed(tx: Tx, campaign_id: str, state: str, actor: str, now: datetime) -> None:
-    """An activated campaign's held runs go on, one after another; an archived campaign's are over.
+    """Resume the held runs of an activated campaign, or end the runs of an archived one.
 
-    The campaign is locked. Their workflows are told by commands that are drained at a bounded rate.
+    The campaign is locked. Their workflows are woken by commands, at a bounded rate.
     """
-    states = {"running": ("held",), "archived": OPEN}.get(state, ())
+    states = {"running": ("held",), "archived": OPEN_RUN_STATES}.get(state, ())
     mine = journey_runs.c.campaign_id == campaign_id
     waiting = select(journey_runs.c.id).where(mine, journey_runs.c.state.in_(states))
     found = await scalars(tx, waiting.order_by(journey_runs.c.started_at, journey_runs.c.id))
@@ -127,30 +126,18 @@ async def campaign_changed(tx: Tx, campaign_id: str, state: str, actor: str, now
         {
             "campaign_id": campaign_id,
             "data": {"run": run_id},
-            "retry_at": now + timedelta(seconds=place / RESUMED_PER_SECOND),
+            "retry_at": now + timedelta(seconds=place / RESUMED_RUNS_PER_SECOND),
         }
         for place, run_id in enumerate(found)
     ]
     await inbox_events.queue_commands(tx, WAKE, actor, now, wakes)
 
 
-async def withdraw(tx: Tx, referral_id: str, now: datetime) -> None:
-    """No journey is begun, and no workflow started, for a conversion that is taken back as it is made.
-
-    Those for its roll-back are recorded in the same decision, and stay.
-    """
-    for table, begun in ((journey_runs, "starting"), (workflow_starts, "pending")):
-        mine = (table.c.referral_id == referral_id) & (table.c.state == begun)
-        for row in await rows(tx, select(table.c.id, table.c.event).where(mine)):
-            if row.event["type"] in MADE and row.event["time"] == now.isoformat():
-                await tx.execute(table.delete().where(table.c.id == row.id))
-
-
-async def under_older_versions(tx: Tx, campaign_id: str, version: int) -> int:
-    """How many runs go on by a definition that is not in force any more."""
+async def count_under_older_versions(tx: Tx, campaign_id: str, version: int) -> int:
+    """Count the runs that continue under an older version of the campaign."""
     statement = select(func.count()).where(
         journey_runs.c.campaign_id == campaign_id,
-        written(journey_runs.c.state, *OPEN),
+        written(journey_runs.c.state, *OPEN_RUN_STATES),
         journey_runs.c.version < version,
     )
     return int((await one(tx, statement))[0])
@@ -160,8 +147,8 @@ def _of(run_id: str) -> Any:
     return select(journey_runs).where(journey_runs.c.id == run_id)
 
 
-async def _set(tx: Tx, run: Row[Any], *where: ColumnElement[bool], **values: Any) -> None:
-    this = journey_runs.update().where(journey_runs.c.id == run.id, *where)
+async def _set(tx: Tx, run: Row[Any], **values: Any) -> None:
+    this = journey_runs.update().where(journey_runs.c.id == run.id)
     await tx.execute(this.values(values))
 
 

@@ -19,7 +19,7 @@ from referrals.domain.reasons import Reason
 from referrals.store.customers import consents
 from referrals.store.db.sql import Tx, first, locked, one, rows
 from referrals.store.inbox import inbox_events
-from referrals.store.messaging import channel_suspensions, drafts, suppressions
+from referrals.store.messaging import channel_suspensions, drafts, message_log, suppressions
 from referrals.store.schema import advocates, customers, message_deliveries, messages
 from referrals.temporal.payloads import DeliveryStatus
 
@@ -135,9 +135,9 @@ def _rank(row: Row[Any]) -> int:
 async def _log_progress(tx: Tx, before: Row[Any], state: str, channel: str, now: datetime) -> None:
     """Sent and delivered, each once."""
     if _rank(before) < _RANKS["sent"]:
-        await drafts.log_activity(tx, before, "message_sent", now, channel=channel)
+        await message_log.write(tx, [before], "message_sent", now, channel=channel)
     if state != "sent" and _rank(before) < _RANKS["delivered"]:
-        await drafts.log_activity(tx, before, "message_delivered", now, channel=channel)
+        await message_log.write(tx, [before], "message_delivered", now, channel=channel)
 
 
 async def _find_message_id(tx: Tx, channel: str, status: MessageStatus) -> str | None:

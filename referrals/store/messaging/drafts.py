@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, and_, bindparam, exists, select
+from sqlalchemy import Row, and_, bindparam, select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.discounts import Discount
@@ -16,14 +16,13 @@ from referrals.domain.reasons import Reason
 from referrals.domain.rewards import Reward
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
-from referrals.store.db.sql import Known, Tx, add, first, rows, split, whole, written
-from referrals.store.rewards.reward_rows import OF_REFERRAL
+from referrals.store.db.sql import Known, Tx, first, rows, split, whole
+from referrals.store.messaging import message_log
+from referrals.store.rewards.reward_rows import REWARDS_OF_REFERRAL
 from referrals.store.schema import (
-    activity,
     advocates,
     campaign_versions,
     customers,
-    message_deliveries,
     messages,
     milestones,
     referrals,
@@ -114,20 +113,6 @@ async def build_draft(known: Known, topic: MessageSubject, public_url: str) -> D
     return Draft(topic.message, recipient, await _context(known, topic, recipient, public_url))
 
 
-async def withdraw_pending(tx: Tx, referral_id: str) -> None:
-    """Nobody is thanked for a conversion that was taken back before the thanks went out."""
-    news = messages.c.event.in_(["referral_rolled_back", "reward_rolled_back", "reward_voided"])
-    tried = exists().where(message_deliveries.c.message_id == messages.c.id)
-    await tx.execute(
-        messages.delete().where(
-            messages.c.referral_id == referral_id,
-            written(messages.c.state, "pending"),
-            ~news,
-            ~tried,
-        )
-    )
-
-
 async def mark_failed(tx: Tx, message: Row[Any], reason: Reason, now: datetime) -> None:
     """In sight, with the reason; nothing where the message's state is another one by now."""
     result = await tx.execute(
@@ -143,43 +128,7 @@ async def mark_failed(tx: Tx, message: Row[Any], reason: Reason, now: datetime) 
         .returning(messages.c.id)
     )
     if result.first():
-        await log_activity(tx, message, "message_failed", now, reason=reason)
-
-
-async def log_activity(
-    tx: Tx,
-    message: Row[Any],
-    event: str,
-    now: datetime,
-    *,
-    channel: str | None = None,
-    reason: Reason | None = None,
-) -> None:
-    """What became of the message, for the activity log."""
-    row = activity_row(message, event, now, channel=channel, reason=reason)
-    await add(tx, activity, row)
-
-
-def activity_row(
-    message: Row[Any],
-    event: str,
-    now: datetime,
-    *,
-    channel: str | None = None,
-    reason: Reason | None = None,
-) -> dict[str, Any]:
-    """The row of the activity log."""
-    about = ("campaign_id", "advocate_id", "referral_id", "milestone_id", "reward_id")
-    return {
-        "type": event,
-        "at": now,
-        "actor": "engine",
-        "customer_id": message.customer_id,
-        "reason_code": reason.code if reason else None,
-        "reason": reason.message if reason else None,
-        "data": {"message": message.id, "template": message.template, "channel": channel},
-        **{name: getattr(message, name) for name in about},
-    }
+        await message_log.write(tx, [message], "message_failed", now, reason=reason)
 
 
 async def _context(
@@ -245,7 +194,7 @@ async def _rewards_of(known: Known, referral_id: str | None) -> Sequence[Row[Any
     if referral_id is None:
         return ()
     return await known.once(
-        ("rewards", referral_id), lambda tx: rows(tx, OF_REFERRAL, referral_id=referral_id)
+        ("rewards", referral_id), lambda tx: rows(tx, REWARDS_OF_REFERRAL, referral_id=referral_id)
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Row, bindparam
 
 from referrals.store.customers.consents import Purpose
-from referrals.store.db.sql import Tx, add, insert, locked, rows
-from referrals.store.messaging import drafts
+from referrals.store.db.sql import Tx, insert, locked, rows
+from referrals.store.messaging import drafts, message_log
 from referrals.store.messaging.drafts import MessageSubject
 from referrals.store.messaging.sending import SendingRules, available_channels
-from referrals.store.schema import activity, message_deliveries, messages
+from referrals.store.schema import message_deliveries, messages
 
 _PENDING = locked(
     drafts.SUBJECT_QUERY.where(
@@ -62,8 +62,8 @@ async def mark_sent(tx: Tx, kept: Sequence[RenderedMessage], now: datetime) -> N
         index_elements=["message_id", "channel"], set_={"state": "sent"}
     )
     await tx.execute(again, sent)
-    logged = [drafts.activity_row(one.message, "message_sent", now, channel="log") for one in kept]
-    await add(tx, activity, *logged)
+    messages_sent = [one.message for one in kept]
+    await message_log.write(tx, messages_sent, "message_sent", now, channel="log")
 
 
 def _delivery(message: Row[Any], now: datetime) -> dict[str, Any]:

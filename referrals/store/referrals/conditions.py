@@ -1,63 +1,61 @@
-"""What the conditions of rules and journeys can ask about. An amount is a number in the currency's major unit."""
+"""The values that conditions of rules and journeys can read. Amounts are numbers in the currency's major unit."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row, select
 
 from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.rules import RuleContext
+from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx, one
 from referrals.store.schema import advocates, customers, referrals
-
-if TYPE_CHECKING:
-    from referrals.store.activity.log import Scene
 
 
 async def of_conversion(
     tx: Tx,
-    scene: "Scene",
+    context: ReferralContext,
     order: dict[str, Any] | None,
     event: dict[str, Any],
     refunded: int = 0,
 ) -> RuleContext:
-    """The context of a rule; `refunded` is what came back of the order, in minor units."""
+    """The values for a rule; `refunded` is the refunded part of the order, in minor units."""
     return {
         "order": of_order(order, refunded),
         "event": event,
-        "friend": person(await _customer(tx, str(scene.friend_id))),
-        "advocate": person(await _customer(tx, scene.advocate.customer_id)),
-        "counts": {"confirmed": scene.advocate.confirmed_count},
-        "campaign": {"id": scene.campaign.campaign},
-        "referral": {"code": scene.code},
+        "friend": person(await _customer(tx, str(context.friend_id))),
+        "advocate": person(await _customer(tx, context.advocate.customer_id)),
+        "counts": {"confirmed": context.advocate.confirmed_count},
+        "campaign": {"id": context.campaign.campaign},
+        "referral": {"code": context.code},
     }
 
 
-async def of_journey(tx: Tx, scene: "Scene", reward: Row[Any] | None) -> RuleContext:
-    """The context of a journey's `when`."""
-    milestone = scene.milestone
-    context: dict[str, Any] = {
-        "campaign": {"id": scene.campaign.campaign},
-        "counts": {"confirmed": await _confirmed(tx, scene.advocate.id)},
-        "advocate": person(await _customer(tx, scene.advocate.customer_id)),
+async def of_journey(tx: Tx, context: ReferralContext, reward: Row[Any] | None) -> RuleContext:
+    """The values for a condition of a journey."""
+    milestone = context.milestone
+    values: dict[str, Any] = {
+        "campaign": {"id": context.campaign.campaign},
+        "counts": {"confirmed": await _confirmed(tx, context.advocate.id)},
+        "advocate": person(await _customer(tx, context.advocate.customer_id)),
         "milestone": {"name": milestone.tier, "at": milestone.threshold} if milestone else {},
         "reward": of_reward(reward) if reward else {},
     }
-    if scene.referral_id:
-        referral = await one(tx, select(referrals).where(referrals.c.id == scene.referral_id))
-        context["referral"] = {"id": referral.id, "state": referral.state, "code": referral.code}
-        context["friend"] = person(await _customer(tx, referral.friend_id))
-        context["order"] = of_order(referral.order_snapshot)
-        context["event"] = referral.event_data or {}
-    return context
+    if context.referral_id:
+        referral = await one(tx, select(referrals).where(referrals.c.id == context.referral_id))
+        values["referral"] = {"id": referral.id, "state": referral.state, "code": referral.code}
+        values["friend"] = person(await _customer(tx, referral.friend_id))
+        values["order"] = of_order(referral.order_snapshot)
+        values["event"] = referral.event_data or {}
+    return values
 
 
 def person(customer: Row[Any]) -> dict[str, Any]:
-    told = {"name": customer.name, "email": customer.email, "locale": customer.locale}
-    return {"id": customer.external_id} | {name: value for name, value in told.items() if value}
+    details = {"name": customer.name, "email": customer.email, "locale": customer.locale}
+    return {"id": customer.external_id} | {name: value for name, value in details.items() if value}
 
 
 def of_order(order: dict[str, Any] | None, refunded: int = 0) -> dict[str, Any]:
-    """The order as a condition sees it, less what has been refunded (minor units)."""
+    """The order as conditions read it; its amount is less by `refunded` minor units."""
     if order is None:
         return {}
     items = [

@@ -1,6 +1,7 @@
-"""Conversion: one transaction that qualifies, records, and — where nothing is to be waited for — confirms and rewards.
+"""Conversion: one transaction that qualifies it, creates its rewards and, where nothing is to be waited for, confirms it.
 
-Sources: design ("Finer points"); Voucherify ("marks the customer as referred the moment the redemption is successful").
+Sources: design ("Decisions in detail"); Voucherify ("marks the customer as referred the moment the redemption is
+successful").
 """
 
 from collections.abc import Iterator
@@ -21,10 +22,11 @@ from referrals.domain.states import (
     COUNTS_TOWARD_LIMITS,
     Decision,
     ReferralState,
+    decision_for,
 )
 from referrals.store import lookups
-from referrals.store.activity import log
-from referrals.store.activity.log import Scene
+from referrals.store.activity.context import ReferralContext
+from referrals.store.activity.log import publish
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import CampaignInForce
 from referrals.store.codes import clicks
@@ -32,84 +34,61 @@ from referrals.store.codes.clicks import Attribution
 from referrals.store.customers import profiles
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, first, one
-from referrals.store.flow import responses
 from referrals.store.inbox import inbox_events
-from referrals.store.journeys import runs
-from referrals.store.lookups import Met
-from referrals.store.messaging import drafts
-from referrals.store.referrals import conditions, confirmation, orders, signups
-from referrals.store.referrals.reversals import reassess
-from referrals.store.rewards import budgets, coupons, creation
+from referrals.store.inbox.outcome import Outcome
+from referrals.store.lookups import ResolvedCode
+from referrals.store.referrals import conditions, limits, orders, signups
+from referrals.store.referrals.confirmation import confirm_if_due
+from referrals.store.referrals.order_changes import reassess
+from referrals.store.rewards import budgets, creation
 from referrals.store.schema import referrals
 from referrals.store.schema.referrals import LIVE
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A conversion to be decided, with all that it is decided on, locked."""
+    """A conversion to be decided, with everything that it is decided on, locked.
+
+    `in_force` is the campaign, locked where it has a limit. `referral` is the friend's live referral in the campaign.
+    `attribution` is None where the friend's sign-up has decided it.
+    """
 
     event: Row[Any]
     order: Order | None
-    met: Met
-    found: CampaignInForce
-    """The campaign, locked too where it has a limit."""
+    resolved: ResolvedCode
+    context: ReferralContext
+    in_force: CampaignInForce
     referral: Row[Any] | None
-    """The friend's live referral in the campaign, if any."""
     at: datetime
     attribution: Attribution | None
-    """None where the friend's sign-up has settled it."""
 
 
-async def convert(tx: Tx, event_id: str, now: datetime) -> dict[str, Any]:
-    """Decide and record a conversion; the answer to a repeat is the first one."""
+async def convert(tx: Tx, event_id: str, now: datetime) -> Outcome:
+    """Decide and record a conversion."""
     event = await inbox_events.claim(tx, event_id)
     if event.response:
-        return dict(event.response)
+        return Outcome.repeated(event)
     order = Order.model_validate(event.data["order"]) if event.data.get("order") else None
-    order_row, is_new = await orders.lock(tx, order.id) if order else (None, False)
+    order_row, is_new_order = await orders.lock(tx, order.id) if order else (None, False)
+    known_order = None if is_new_order else order_row
     code = await _code(tx, event, now)
-    met = code if isinstance(code, Reason) else await lookups.meet(tx, event, code, now)
-    if isinstance(met, Reason):
-        return await _reject_without_code(tx, event, met, now)
-    scene, attempt = await _attempt(tx, event, order, met, now)
-    known_order = None if is_new else order_row
-    used = known_order is not None and await _order_used(tx, scene, known_order)
-    rewardable_at = await _qualify(tx, scene, attempt, order_used=used)
-    if isinstance(rewardable_at, Reason):
-        return await _reject(tx, scene, attempt, rewardable_at)
-    scene, referral = await _accept(tx, scene, attempt, rewardable_at)
-    taken_back = None
-    if known_order is not None:  # of which something may have come back already
-        await confirmation.count_accepted(tx, referral, 1)
-        taken_back = await reassess(tx, scene, known_order)
-    if taken_back:
-        await drafts.withdraw_pending(tx, referral.id)
-        await runs.withdraw(tx, referral.id, now)
-    confirmed = not taken_back and await confirmation.confirm_if_due(tx, scene, referral)
-    await profiles.mark_as_customer(tx, event.customer_id, attempt.at)
-    if known_order is None:
-        await confirmation.count_accepted(tx, referral, 1)
-    over = taken_back or confirmed
-    decision = Decision.ACCEPTED if over else responses.decision_for(referral.state)
-    coupon = any(reward.type == "coupon" for reward in _of_friends(scene.campaign))
-    applied = await coupons.applied(tx, referral.id, order) if coupon else {}
-    return await responses.give(
-        tx, event, decision, referral_id=referral.id, reason=taken_back, **applied
+    resolved = (
+        code if isinstance(code, Reason) else await lookups.resolve_code(tx, event, code, now)
     )
-
-
-def _of_friends(campaign: Campaign) -> Iterator[Reward]:
-    """What friends may be given with their conversion."""
-    if campaign.rewards.friend:
-        yield campaign.rewards.friend
-    yield from (reward for _, reward in campaign.journey_rewards())
+    if isinstance(resolved, Reason):
+        return await _reject_without_code(tx, event, resolved, now)
+    attempt = await _attempt(tx, event, order, resolved, now)
+    rewardable_at = await _qualify(tx, attempt, known_order)
+    if isinstance(rewardable_at, Reason):
+        return await _reject(tx, attempt, rewardable_at)
+    return await _accept(tx, attempt, rewardable_at, known_order)
 
 
 async def _code(tx: Tx, event: Row[Any], now: datetime) -> str | Reason:
-    """The code that the conversion names, else the sign-up's, else its click's; or why there is none."""
+    """The code that the conversion names, else the sign-up's, else its click's; or the reason why there is none."""
     if event.data.get("code"):
         return str(event.data["code"])
-    latest = await lookups.latest_referral(tx, event.campaign_id, event.customer_id)
+    latest = await lookups.find_latest_referral(tx, event.campaign_id, event.customer_id)
     if latest is None or latest.state != ReferralState.SIGNED_UP or _is_over(latest, event, now):
         clicked = clicks.code_of(event.data) or ""
         code = await lookups.published_code(tx, clicked, event.campaign_id)
@@ -125,190 +104,212 @@ async def _code(tx: Tx, event: Row[Any], now: datetime) -> str | Reason:
 
 
 def _is_over(referral: Row[Any], event: Row[Any], now: datetime) -> bool:
-    """The window of its sign-up had closed when the event happened."""
+    """Whether the attribution window of the sign-up had closed when the event happened."""
     ends_at: datetime = referral.window_ends_at
     return ends_at <= inbox_events.happened(event, now)
 
 
-async def _reject_without_code(
-    tx: Tx, event: Row[Any], reason: Reason, now: datetime
-) -> dict[str, Any]:
-    """There is an advocate to tell of it only where the friend had signed up."""
+async def _reject_without_code(tx: Tx, event: Row[Any], reason: Reason, now: datetime) -> Outcome:
+    """Reject without an advocate, unless the friend had signed up with a code."""
     if reason is not signups.EXPIRED:
-        return await responses.give(tx, event, Decision.REJECTED, reason=reason)
-    latest = await lookups.latest_referral(tx, event.campaign_id, event.customer_id)
+        return Outcome(event, Decision.REJECTED, reason=reason)
+    latest = await lookups.find_latest_referral(tx, event.campaign_id, event.customer_id)
     assert latest is not None
     advocate = await lookups.lock_advocate(tx, latest.advocate_id)
-    scene = await lookups.scene_of(tx, latest, advocate, event.actor, now)
-    return await signups.reject(tx, scene, event, reason, latest)
+    context = await lookups.load_context(tx, latest, advocate, event.actor, now)
+    return signups.reject(tx, context, event, reason, latest)
 
 
 async def _attempt(
-    tx: Tx, event: Row[Any], order: Order | None, met: Met, now: datetime
-) -> tuple[Scene, Attempt]:
-    scene, found, code = met.scene, met.found, met.code
+    tx: Tx, event: Row[Any], order: Order | None, resolved: ResolvedCode, now: datetime
+) -> Attempt:
+    context, in_force, code = resolved.context, resolved.campaign, resolved.code
     at = inbox_events.moment(event, code, now)
-    live = await signups.open_referral(tx, met, at)
+    live = await signups.open_referral(tx, resolved, at)
     attribution = None
     if live and signups.has_signed_up(live, code.code):
-        campaign = scene.campaign
-        if live.version != scene.version:
+        campaign = context.campaign
+        if live.version != context.version:
             campaign = await versions.at_version(tx, live.campaign_id, live.version)
-        scene = replace(scene, campaign=campaign, version=live.version, referral_id=live.id)
+        context = replace(context, campaign=campaign, version=live.version, referral_id=live.id)
     else:
         attribution = await clicks.attribute(tx, event, code.code, at)
-    if scene.campaign.limits.conversions is not None:
-        # Read again: under its own lock nobody takes a place meanwhile. Without a limit nobody is made to wait for it.
-        found = await versions.in_force(tx, found.id, lock=True) or found
-    return scene, Attempt(event, order, met, found, live, at, attribution)
+    if context.campaign.limits.conversions is not None:
+        # Read again under a lock of its own, so that the count does not change. Without a limit nobody has to wait.
+        in_force = await versions.in_force(tx, in_force.id, lock=True) or in_force
+    return Attempt(event, order, resolved, context, in_force, live, at, attribution)
 
 
-async def _qualify(
-    tx: Tx, scene: Scene, attempt: Attempt, *, order_used: bool
-) -> Reason | datetime:
-    met, at = attempt.met, attempt.at
-    friend = signups.friend_facts(met, at, attempt.referral, order_used=order_used)
+async def _qualify(tx: Tx, attempt: Attempt, known_order: Row[Any] | None) -> Reason | datetime:
+    """The time from which the conversion may be rewarded under the cooldown; or the reason to reject it."""
+    context, at = attempt.context, attempt.at
+    order_used = known_order is not None and await _is_order_used(tx, context, known_order)
     rewardable_at = qualify(
-        scene.campaign,
-        attempt.found.state,
-        signups.code_facts(met.code),
-        friend,
-        await _places(tx, scene, attempt),
-        await _context(tx, scene, attempt),
+        context.campaign,
+        attempt.in_force.state,
+        lookups.code_facts(attempt.resolved.code),
+        signups.friend_facts(attempt.resolved, at, attempt.referral, order_used=order_used),
+        await _limit_usage(tx, attempt),
+        await _rule_context(tx, attempt),
         at,
     )
     if isinstance(rewardable_at, Reason):
         return rewardable_at
-    by = attempt.attribution
-    if by and by.window_ends_at(scene.campaign) <= at:
+    attribution = attempt.attribution
+    if attribution and attribution.window_ends_at(context.campaign) <= at:
         return clicks.TOO_OLD
-    return creation.BUDGET_SPENT if await _over_budget(tx, scene) else rewardable_at
+    return creation.BUDGET_SPENT if await _is_over_budget(tx, context) else rewardable_at
 
 
-async def _context(tx: Tx, scene: Scene, attempt: Attempt) -> RuleContext:
-    """What the rules may ask; nothing where there are none."""
-    if not scene.campaign.conversion.rules:
+async def _rule_context(tx: Tx, attempt: Attempt) -> RuleContext:
+    """The values that rules can read; empty where the campaign has no rules."""
+    if not attempt.context.campaign.conversion.rules:
         return {}
     order = attempt.order.model_dump() if attempt.order else None
-    return await conditions.of_conversion(tx, scene, order, about(attempt.event))
+    return await conditions.of_conversion(tx, attempt.context, order, event_values(attempt.event))
 
 
-async def _over_budget(tx: Tx, scene: Scene) -> bool:
-    """Where the campaign refuses a conversion that it cannot reward; elsewhere its rewards are voided."""
-    budget = scene.campaign.limits.budget
+async def _is_over_budget(tx: Tx, context: ReferralContext) -> bool:
+    """Whether the campaign rejects the conversion for its budget; where it does not, the rewards are voided."""
+    budget = context.campaign.limits.budget
     if budget is None or budget.on_limit != "reject":
         return False
-    more = creation.promised(scene.campaign)
-    return not await budgets.fits(tx, scene.campaign.campaign, budget, more, scene.now)
+    more = creation.rewards_of_conversion(context.campaign)
+    return not await budgets.fits(tx, context.campaign.campaign, budget, more, context.now)
 
 
-async def _order_used(tx: Tx, scene: Scene, order: Row[Any]) -> bool:
-    """A live referral has it. One that is new is in no referral."""
-    found = await first(tx, _ORDER, campaign_id=scene.campaign.campaign, order_id=order.id)
+async def _is_order_used(tx: Tx, context: ReferralContext, order: Row[Any]) -> bool:
+    """Whether a live referral of the campaign has the order."""
+    found = await first(
+        tx, _REFERRAL_OF_ORDER, campaign_id=context.campaign.campaign, order_id=order.id
+    )
     return found is not None
 
 
-_ORDER = select(referrals.c.id).where(
+_REFERRAL_OF_ORDER = select(referrals.c.id).where(
     referrals.c.campaign_id == bindparam("campaign_id"),
     referrals.c.order_id == bindparam("order_id"),
     LIVE,
 )
 
 
-async def _places(tx: Tx, scene: Scene, attempt: Attempt) -> LimitUsage:
-    """Places taken by accepted conversions; the advocate's row is locked, so none is taken meanwhile."""
-    taken = (referrals.c.advocate_id == scene.advocate.id) & referrals.c.state.in_(
+async def _limit_usage(tx: Tx, attempt: Attempt) -> LimitUsage:
+    """Count accepted conversions. The advocate's row is locked, so the counts do not change meanwhile."""
+    limits_of_campaign = attempt.context.campaign.limits
+    accepted = (referrals.c.advocate_id == attempt.context.advocate.id) & referrals.c.state.in_(
         COUNTS_TOWARD_LIMITS
     )
-    limits = scene.campaign.limits
     by_advocate, last_at = 0, None
-    if limits.per_advocate:
-        counted = select(referrals.c.id).where(taken).limit(limits.per_advocate.count)
-        if limits.per_advocate.period:
-            counted = counted.where(
-                referrals.c.converted_at > attempt.at - limits.per_advocate.period
-            )
+    if per_advocate := limits_of_campaign.per_advocate:
+        counted = select(referrals.c.id).where(accepted).limit(per_advocate.count)
+        if per_advocate.period:
+            counted = counted.where(referrals.c.converted_at > attempt.at - per_advocate.period)
         by_advocate = int((await one(tx, select(func.count()).select_from(counted.subquery())))[0])
-    if limits.cooldown:
-        last_at = (await one(tx, select(func.max(referrals.c.rewardable_at)).where(taken)))[0]
-    return LimitUsage(attempt.found.accepted_count, by_advocate, last_at)
+    if limits_of_campaign.cooldown:
+        last_at = (await one(tx, select(func.max(referrals.c.rewardable_at)).where(accepted)))[0]
+    return LimitUsage(attempt.in_force.accepted_count, by_advocate, last_at)
 
 
-async def _reject(tx: Tx, scene: Scene, attempt: Attempt, reason: Reason) -> dict[str, Any]:
-    """A rejected conversion is no conversion: without a live referral it leaves a closed one, with the reason."""
+async def _reject(tx: Tx, attempt: Attempt, reason: Reason) -> Outcome:
+    """Reject the conversion. A friend without a live referral gets a closed one, which carries the reason."""
     referral = attempt.referral or await _write(
         tx,
-        scene,
         attempt,
         state=ReferralState.REJECTED,
         reason_code=reason.code,
         reason=reason.message,
-        closed_at=scene.now,
+        closed_at=attempt.context.now,
     )
-    return await signups.reject(tx, scene, attempt.event, reason, referral)
+    return signups.reject(tx, attempt.context, attempt.event, reason, referral)
 
 
 async def _accept(
-    tx: Tx, scene: Scene, attempt: Attempt, rewardable_at: datetime
-) -> tuple[Scene, Row[Any]]:
-    """Use the code, and promise the rewards. Returns the referral with its scene."""
-    due = due_at(rewardable_at, scene.campaign.conversion.hold, attempt.at)
-    state = _state_until(scene, rewardable_at, due, attempt.at)
-    referral = await _write(
-        tx,
-        scene,
-        attempt,
-        state=state,
-        converted_at=attempt.at,
-        rewardable_at=rewardable_at,
-        due_at=due,
+    tx: Tx, attempt: Attempt, rewardable_at: datetime, known_order: Row[Any] | None
+) -> Outcome:
+    """Record the conversion; roll it back at once where its order was refunded before, or confirm it where it is due."""
+    context, referral = await _record(tx, attempt, rewardable_at)
+    rolled_back = None
+    if known_order is not None:
+        await limits.count_accepted(tx, referral, 1)
+        rolled_back = await reassess(tx, context, known_order)
+    confirmed = not rolled_back and await confirm_if_due(tx, context, referral)
+    await profiles.mark_as_customer(tx, attempt.event.customer_id, attempt.at)
+    if known_order is None:
+        await limits.count_accepted(tx, referral, 1)
+    coupon = any(reward.type == "coupon" for reward in _rewards_of_friends(context.campaign))
+    return Outcome(
+        attempt.event,
+        Decision.ACCEPTED if rolled_back or confirmed else decision_for(referral.state),
+        referral.id,
+        rolled_back,
+        discounted_order=attempt.order if coupon else None,
     )
-    scene = replace(scene, referral_id=referral.id)
-    await confirmation.use_code(tx, referral, 1)
-    by = attempt.attribution
-    await log.record(tx, scene, "referral_converted", data=by.told() if by else None)
-    if due > scene.now and state != ReferralState.IN_REVIEW:
-        await log.record(tx, scene, "referral_held", data={"until": due.isoformat()})
-    await creation.promise(tx, scene, due)
-    return scene, referral
 
 
-def _state_until(
-    scene: Scene, rewardable_at: datetime, due: datetime, at: datetime
+def _rewards_of_friends(campaign: Campaign) -> Iterator[Reward]:
+    """Rewards that a friend may get for the conversion, those of journeys included."""
+    if campaign.rewards.friend:
+        yield campaign.rewards.friend
+    yield from (reward for _, reward in campaign.journey_rewards())
+
+
+async def _record(
+    tx: Tx, attempt: Attempt, rewardable_at: datetime
+) -> tuple[ReferralContext, Row[Any]]:
+    """Write the accepted referral, count the use of its code and create its rewards."""
+    context, at = attempt.context, attempt.at
+    due = due_at(rewardable_at, context.campaign.conversion.hold, at)
+    state = _initial_state(context.campaign, rewardable_at, due, at)
+    referral = await _write(
+        tx, attempt, state=state, converted_at=at, rewardable_at=rewardable_at, due_at=due
+    )
+    context = replace(context, referral_id=referral.id)
+    await limits.count_code_use(tx, referral, 1)
+    attribution = attempt.attribution
+    data = attribution.as_dict() if attribution else None
+    publish(tx, context, "referral_converted", data=data)
+    if due > context.now and state != ReferralState.IN_REVIEW:
+        publish(tx, context, "referral_held", data={"until": due.isoformat()})
+    await creation.create_for_conversion(tx, context, due)
+    return context, referral
+
+
+def _initial_state(
+    campaign: Campaign, rewardable_at: datetime, due: datetime, at: datetime
 ) -> ReferralState:
-    """What the conversion waits for: a reviewer, the cooldown's place, or the hold's end."""
-    if scene.campaign.conversion.review:
+    """The state of an accepted conversion: it waits for a reviewer, for the cooldown, or for the end of the hold."""
+    if campaign.conversion.review:
         return ReferralState.IN_REVIEW
     return ReferralState.DEFERRED if at < rewardable_at == due else ReferralState.HELD
 
 
-async def _write(tx: Tx, scene: Scene, attempt: Attempt, **values: Any) -> Row[Any]:
-    """The friend's referral: the sign-up's row, or a new one."""
-    order = attempt.order
+async def _write(tx: Tx, attempt: Attempt, **values: Any) -> Row[Any]:
+    """Write the conversion to the referral of the sign-up, or else to a new one."""
+    context, order = attempt.context, attempt.order
     values |= {
         "order_id": order.id if order else None,
         "order_snapshot": order.model_dump(mode="json") if order else None,
-        "event_data": about(attempt.event),
+        "event_data": event_values(attempt.event),
     }
-    if scene.referral_id:
-        return await one(tx, _CONVERTED, row_id=scene.referral_id, **values)
+    if context.referral_id:
+        return await one(tx, _UPDATE, row_id=context.referral_id, **values)
     row = {
         "id": new_id("ref"),
-        "campaign_id": scene.campaign.campaign,
-        "version": scene.version,
-        "advocate_id": scene.advocate.id,
-        "friend_id": scene.friend_id,
-        "code": scene.code,
+        "campaign_id": context.campaign.campaign,
+        "version": context.version,
+        "advocate_id": context.advocate.id,
+        "friend_id": context.friend_id,
+        "code": context.code,
         "click_id": attempt.attribution.click_id if attempt.attribution else None,
-        "created_at": scene.now,
+        "created_at": context.now,
     }
-    return await one(tx, _NEW, **row, **values)
+    return await one(tx, _INSERT, **row, **values)
 
 
-_CONVERTED = referrals.update().where(referrals.c.id == bindparam("row_id")).returning(referrals)
-_NEW = referrals.insert().returning(referrals)
+_UPDATE = referrals.update().where(referrals.c.id == bindparam("row_id")).returning(referrals)
+_INSERT = referrals.insert().returning(referrals)
 
 
-def about(event: Row[Any]) -> dict[str, Any]:
-    """What rules can ask of the event itself."""
+def event_values(event: Row[Any]) -> dict[str, Any]:
+    """The values of the event itself that rules can read."""
     return dict(event.data.get("more", {})) | {"type": event.type}

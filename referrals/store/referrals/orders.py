@@ -1,4 +1,4 @@
-"""What is known of an order beside its referral: what came back of it, possibly before the conversion came."""
+"""Orders and what was refunded of them. A refund may arrive before the conversion of its order."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -12,25 +12,25 @@ from referrals.store.schema import orders
 
 
 async def lock(tx: Tx, order_id: str) -> tuple[Row[Any], bool]:
-    """The order, locked: a refund and the conversion it belongs to cannot miss each other. And whether it is new."""
+    """The order, locked, so that a refund and its conversion cannot miss each other; and whether the order is new."""
     new = adding(tx, orders, ("id",)).returning(orders)
     made = await first(tx, new, id=order_id, refunds=[], cancelled=False)
     return made or await get(tx, orders, lock=True, id=order_id), made is not None
 
 
-async def refund(tx: Tx, order: Row[Any], amount: str | None) -> None:
-    """Note a refund of `amount`, a decimal string; None is all of it."""
+async def record_refund(tx: Tx, order: Row[Any], amount: str | None) -> None:
+    """Record a refund of `amount`, a decimal string; None means the whole order."""
     await tx.execute(
         orders.update().where(orders.c.id == order.id).values(refunds=[*order.refunds, amount])
     )
 
 
-async def cancel(tx: Tx, order: Row[Any]) -> None:
+async def record_cancellation(tx: Tx, order: Row[Any]) -> None:
     await tx.execute(orders.update().where(orders.c.id == order.id).values(cancelled=True))
 
 
 def refunded(order: Row[Any], paid: Order) -> int:
-    """Minor units that came back in all, at most what was paid."""
+    """The refunded amount in minor units, at most what was paid."""
     if None in order.refunds:
         return paid.minor
     total = sum(map(Decimal, order.refunds), Decimal(0))

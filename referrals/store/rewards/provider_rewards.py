@@ -12,16 +12,16 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 
 from referrals.domain.reasons import Reason
-from referrals.domain.states import COUNTS_TOWARD_TIERS, Decision, ReferralState, RewardState
+from referrals.domain.states import COUNTS_TOWARD_TIERS, RewardState
 from referrals.errors import NotPossibleError, ReferralsError
 from referrals.store import lookups
-from referrals.store.activity.log import Scene
+from referrals.store.activity.context import ReferralContext
 from referrals.store.customers import profiles
-from referrals.store.db.sql import Tx, first, one
-from referrals.store.flow import responses
+from referrals.store.db.sql import Tx, first, get, one
 from referrals.store.inbox import inbox_events
+from referrals.store.inbox.outcome import Outcome
 from referrals.store.ledger import ledger
-from referrals.store.referrals import confirmation
+from referrals.store.rewards import granting, roll_backs
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, is_due, set_reward
 from referrals.store.schema import milestones, referrals, rewards
@@ -69,7 +69,7 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
     Raises:
         NotVisibleYet: an earlier request may still become visible.
     """
-    scene, reward = await _locked(tx, reward_id, now)
+    context, reward = await _locked(tx, reward_id, now)
     if (
         reward.state in IN_PROGRESS
         and reward.outcome_unknown_until
@@ -77,7 +77,7 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
     ):
         raise NotVisibleYet(reward.outcome_unknown_until - now)
     if reward.state == RewardState.PENDING:
-        if not is_due(reward, scene.campaign.rewards.approval, now):
+        if not is_due(reward, context.campaign.rewards.approval, now):
             return None
         await set_reward(tx, reward, RewardState.GRANTING, attempts=1)
     elif reward.state in IN_PROGRESS:
@@ -118,14 +118,14 @@ async def mark_outcome_unknown(tx: Tx, reward_id: str, until: datetime | None) -
 
 async def mark_granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
     """Record that the provider booked the grant. Start its roll-back if the referral was rolled back meanwhile."""
-    scene, reward = await _locked(tx, reward_id, now)
+    context, reward = await _locked(tx, reward_id, now)
     if reward.state != RewardState.GRANTING:
         return
-    await confirmation.granted(tx, scene, [reward], reference)
-    if await _taken_back(tx, scene):
+    await granting.mark_granted(tx, context, [reward], reference)
+    if await lookups.is_undone(tx, context):
         reason = "Rolled back while being granted."
         await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason, **UNCALLED)
-    await confirmation.finish(tx, scene)
+    await granting.complete_referral(tx, context)
 
 
 async def mark_booked(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
@@ -151,25 +151,27 @@ async def record_debt(tx: Tx, reward_id: str, amount: int, now: datetime) -> Non
 
 async def mark_rolled_back(tx: Tx, reward_id: str, now: datetime) -> None:
     """Record that the provider reversed the grant, as far as the customer had the amount left."""
-    scene, reward = await _locked(tx, reward_id, now)
+    context, reward = await _locked(tx, reward_id, now)
     if reward.state == RewardState.ROLLING_BACK:
-        await _close_rolled_back(tx, scene, reward, reward.reason or "Rolled back.")
+        await _close_rolled_back(tx, context, reward, reward.reason or "Rolled back.")
 
 
 async def mark_never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
     """Void a reward in roll-back whose grant the provider never booked."""
-    scene, reward = await _locked(tx, reward_id, now)
+    context, reward = await _locked(tx, reward_id, now)
     if reward.state == RewardState.ROLLING_BACK:
         reason = Reason("rolled_back", reward.reason or "Rolled back.")
-        await close(tx, scene, reward, RewardState.VOIDED, reason)
+        await close(tx, context, reward, RewardState.VOIDED, reason)
 
 
-async def _close_rolled_back(tx: Tx, scene: Scene, reward: Row[Any], sentence: str) -> None:
+async def _close_rolled_back(
+    tx: Tx, context: ReferralContext, reward: Row[Any], sentence: str
+) -> None:
     await mark_outcome_unknown(tx, reward.id, None)
     owed = await ledger.owed_for(tx, reward)
     data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     reason = Reason("rolled_back", sentence)
-    await close(tx, scene, reward, RewardState.ROLLED_BACK, reason, data)
+    await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
 
 
 async def find(tx: Tx, reward_id: str) -> Row[Any] | None:
@@ -218,35 +220,35 @@ async def record_error(
 
 async def mark_failed(tx: Tx, reward_id: str, code: str, message: str, now: datetime) -> None:
     """Mark the reward as failed, with the provider's message, until an operator retries or voids it."""
-    scene, reward = await _locked(tx, reward_id, now)
+    context, reward = await _locked(tx, reward_id, now)
     if reward.state not in IN_PROGRESS:
         return
-    if reward.state == RewardState.GRANTING and await _taken_back(tx, scene):
+    if reward.state == RewardState.GRANTING and await lookups.is_undone(tx, context):
         # The roll-back finds out whether the provider booked it.
         await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=message, **UNCALLED)
         return
-    await confirmation.park(tx, scene, reward, Reason(code, message))
+    await granting.mark_failed(tx, context, reward, Reason(code, message))
 
 
-async def command(tx: Tx, event_id: str, now: datetime) -> None:
+async def command(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """What an operator asks for one reward; done again, it changes nothing. Raises NotPossibleError."""
     event = await inbox_events.claim(tx, event_id)
     if event.response:
-        return
-    scene, reward = await _locked(tx, event.data["reward"], now)
-    scene = replace(scene, actor=event.actor)
-    await COMMANDS[event.type](tx, scene, reward, event.data.get("reason", ""))
-    await confirmation.finish(tx, scene)
-    await responses.give(tx, event, Decision.ACCEPTED, referral_id=reward.referral_id)
+        return Outcome(event)
+    context, reward = await _locked(tx, event.data["reward"], now)
+    context = replace(context, actor=event.actor)
+    await COMMANDS[event.type](tx, context, reward, event.data.get("reason", ""))
+    await granting.complete_referral(tx, context)
+    return Outcome(event, referral_id=reward.referral_id)
 
 
-async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
+async def _retry(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
     _require(reward, RewardState.FAILED)
     if reward.provider == "ledger":
         await set_reward(tx, reward, RewardState.PENDING)
-        await confirmation.grant_due(tx, scene)
+        await granting.grant_due(tx, context)
         return
-    back = await _taken_back(tx, scene) or reward.granted_at is not None
+    back = await lookups.is_undone(tx, context) or reward.granted_at is not None
     state = RewardState.ROLLING_BACK if back else RewardState.GRANTING
     values: dict[str, Any] = {"retry_at": None}
     if reward.error_code in (REJECTED, ATTEMPTS_EXHAUSTED):
@@ -256,40 +258,40 @@ async def _retry(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
     await set_reward(tx, reward, state, **values)
 
 
-async def _resume(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
+async def _resume(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
     """Coupons have come, or a journey has granted it; somebody may have seen to the reward meanwhile."""
     if reward.state == RewardState.FAILED and reward.error_code == POOL_EMPTY:
-        await _retry(tx, scene, reward, "")
+        await _retry(tx, context, reward, "")
 
 
-async def _void(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> None:
+async def _void(tx: Tx, context: ReferralContext, reward: Row[Any], reason: str) -> None:
     if reward.state == RewardState.VOIDED:
         return
     _require(reward, RewardState.PENDING, RewardState.FAILED)
     told = Reason("voided_by_operator", reason)
     if reward.granted_at:  # its roll-back is given up: the customer keeps it, and owes it
-        await ledger.owe(tx, reward, reward.amount, f"Not taken back: {reason}", scene.now)
-        await _close_rolled_back(tx, scene, reward, reason)
+        await ledger.owe(tx, reward, reward.amount, f"Not taken back: {reason}", context.now)
+        await _close_rolled_back(tx, context, reward, reason)
     elif reward.outcome_unknown_until and reward.reason is None:
-        await confirmation.take_back(tx, scene, reward, told)  # it may be booked after all
+        await roll_backs.roll_back_reward(tx, context, reward, told)  # it may be booked after all
     else:
-        await close(tx, scene, reward, RewardState.VOIDED, told)
+        await close(tx, context, reward, RewardState.VOIDED, told)
 
 
-async def _roll_back(tx: Tx, scene: Scene, reward: Row[Any], reason: str) -> None:
+async def _roll_back(tx: Tx, context: ReferralContext, reward: Row[Any], reason: str) -> None:
     if reward.state in (RewardState.ROLLED_BACK, RewardState.ROLLING_BACK):
         return
     _require(reward, RewardState.GRANTED)
     told = Reason("rolled_back_by_operator", reason)
-    await confirmation.take_back(tx, scene, reward, told)
+    await roll_backs.roll_back_reward(tx, context, reward, told)
 
 
-async def _approve(tx: Tx, scene: Scene, reward: Row[Any], _: str) -> None:
+async def _approve(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
     _require(reward, RewardState.PENDING)
-    approved_at = reward.approved_at or scene.now
+    approved_at = reward.approved_at or context.now
     await set_reward(tx, reward, RewardState.PENDING, approved_at=approved_at)
-    if scene.milestone or await _confirmed(tx, scene):
-        await confirmation.grant_due(tx, scene)
+    if context.milestone or await _confirmed(tx, context):
+        await granting.grant_due(tx, context)
 
 
 COMMANDS = {
@@ -306,27 +308,21 @@ def _require(reward: Row[Any], *states: RewardState) -> None:
         raise NotPossibleError(f"The reward is {reward.state}, not {' or '.join(states)}.")
 
 
-async def _confirmed(tx: Tx, scene: Scene) -> bool:
-    return (await lookups.get_referral(tx, str(scene.referral_id))).state in COUNTS_TOWARD_TIERS
+async def _confirmed(tx: Tx, context: ReferralContext) -> bool:
+    return (await lookups.get_referral(tx, str(context.referral_id))).state in COUNTS_TOWARD_TIERS
 
 
-async def _locked(tx: Tx, reward_id: str, now: datetime) -> tuple[Scene, Row[Any]]:
-    """The reward with its scene, the advocate locked."""
+async def _locked(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralContext, Row[Any]]:
+    """Lock the advocate of a reward; returns the reward, read under the lock, with its context."""
     reward = await _get(tx, reward_id)
     if reward.referral_id:
-        scene, _ = await lookups.locked_scene(tx, reward.referral_id, "engine", now)
-        return scene, await _get(tx, reward_id)
-    milestone = await one(tx, select(milestones).where(milestones.c.id == reward.milestone_id))
-    scene, _ = await lookups.locked_scene(tx, milestone.reached_by, "engine", now)
-    milestone = await one(tx, select(milestones).where(milestones.c.id == reward.milestone_id))
-    return confirmation.of_milestone(scene, milestone), await _get(tx, reward_id)
-
-
-async def _taken_back(tx: Tx, scene: Scene) -> bool:
-    if scene.milestone:
-        return bool(scene.milestone.state == "lost")
-    referral = await lookups.get_referral(tx, str(scene.referral_id))
-    return bool(referral.state == ReferralState.ROLLED_BACK)
+        context, _ = await lookups.lock_context(tx, reward.referral_id, "engine", now)
+    else:
+        reached_by = (await get(tx, milestones, id=reward.milestone_id)).reached_by
+        context = await lookups.lock_milestone_context(
+            tx, reward.milestone_id, reached_by, "engine", now
+        )
+    return context, await _get(tx, reward_id)
 
 
 async def _get(tx: Tx, reward_id: str) -> Row[Any]:

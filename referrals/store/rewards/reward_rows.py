@@ -8,8 +8,8 @@ from sqlalchemy import Row, bindparam, select
 from referrals.domain.money import format_amount
 from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
-from referrals.store.activity import log
-from referrals.store.activity.log import Scene
+from referrals.store.activity.context import ReferralContext
+from referrals.store.activity.log import publish
 from referrals.store.db.sql import Tx, change, rows
 from referrals.store.schema import rewards
 
@@ -17,18 +17,18 @@ UNCALLED: dict[str, Any] = {"attempts": 0, "last_called_at": None}
 """Of a reward whose next call is the first of its kind."""
 
 
-async def rewards_of(tx: Tx, scene: Scene) -> list[Row[Any]]:
-    if scene.milestone:
-        return list(await rows(tx, _OF_MILESTONE, milestone_id=scene.milestone.id))
-    return list(await rows(tx, OF_REFERRAL, referral_id=scene.referral_id))
+async def rewards_of(tx: Tx, context: ReferralContext) -> list[Row[Any]]:
+    if context.milestone:
+        return list(await rows(tx, _REWARDS_OF_MILESTONE, milestone_id=context.milestone.id))
+    return list(await rows(tx, REWARDS_OF_REFERRAL, referral_id=context.referral_id))
 
 
-_OF_MILESTONE = (
+_REWARDS_OF_MILESTONE = (
     select(rewards)
     .where(rewards.c.milestone_id == bindparam("milestone_id"))
     .order_by(rewards.c.key)
 )
-OF_REFERRAL = (
+REWARDS_OF_REFERRAL = (
     select(rewards).where(rewards.c.referral_id == bindparam("referral_id")).order_by(rewards.c.key)
 )
 """The rewards of `referral_id`, in order."""
@@ -46,14 +46,14 @@ async def set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any
 
 async def close(
     tx: Tx,
-    scene: Scene,
+    context: ReferralContext,
     reward: Row[Any],
     state: RewardState,
     reason: Reason,
     data: dict[str, str] | None = None,
 ) -> None:
-    await set_reward(tx, reward, state, closed_at=scene.now, reason=reason.message)
-    await log.record(tx, scene, f"reward_{state}", reward=reward, reason=reason, data=data)
+    await set_reward(tx, reward, state, closed_at=context.now, reason=reason.message)
+    publish(tx, context, f"reward_{state}", reward=reward, reason=reason, data=data)
 
 
 def amount_text(minor: int, currency: str | None) -> str:

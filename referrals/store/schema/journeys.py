@@ -14,6 +14,8 @@ journey_entries = Table(
     Column("entered_at", Instant, nullable=False),
 )
 
+OPEN_RUN_STATES = ("held", "running", "starting")
+
 journey_runs = Table(
     "journey_runs",
     metadata,

@@ -16,7 +16,7 @@ from referrals.store.inbox import inbox_events
 from referrals.store.ledger import ledger
 from referrals.store.messaging import drafts, log_channel
 from referrals.store.messaging.sending import SendingRules
-from referrals.store.referrals import reversals
+from referrals.store.referrals import timers
 from referrals.store.schema import customers, messages
 from referrals.store.schema.base import metadata
 from referrals.store.webhooks import deliveries
@@ -92,9 +92,8 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
                 tx, left.messages, SendingRules({"log": False})
             ):
                 await drafts.build_draft(known, topic, "http://x")
-            await drafts.withdraw_pending(tx, referral)
             await pending_work.of_advocate(tx, "spring", left.milestones[0].advocate_id, books.now)
-            await reversals.pass_time(tx, "spring", friend, "engine", books.now)
+            await timers.process_due(tx, "spring", friend, "engine", books.now)
         await books.roll_back(referral)
 
     assert await scans(store, statements) == {}

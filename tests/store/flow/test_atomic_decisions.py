@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 
 from referrals.store import Store, schema
 from referrals.store.db.sql import Tx
-from referrals.store.referrals import confirmation, conversions, reversals
+from referrals.store.referrals import conversions, milestones, roll_backs
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.harness.invariants import check, facts
 from tests.harness.programme import Decide, Programme
@@ -84,7 +84,7 @@ async def test_a_conversion_and_its_roll_back_leave_nothing_wherever_they_break_
 
     (referral,) = await programme.all(schema.referrals)
     command = await programme.ask("roll_back", referral.id)
-    assert await broken_off_everywhere(programme, reversals.take_back, command.id) > 20
+    assert await broken_off_everywhere(programme, roll_backs.roll_back_by_operator, command.id) > 20
     await programme.settle()
     check(await facts(programme.store, programme.campaign))
     assert (await books(programme.store, "spring"))["balances"] == {}
@@ -95,7 +95,7 @@ async def test_a_milestone_leaves_nothing_wherever_its_settling_breaks_off(progr
     (milestone,) = await programme.all(schema.milestones)
 
     async def settle(tx: Tx, milestone_id: str, now: datetime) -> None:
-        await confirmation.settle_milestone(tx, milestone_id, "engine", now)
+        await milestones.process(tx, milestone_id, "engine", now)
 
     assert await broken_off_everywhere(programme, settle, milestone.id) > 5
 

@@ -23,7 +23,7 @@ from sqlalchemy import create_engine
 
 from referrals.store import Store
 from referrals.store.db import database
-from referrals.store.referrals import reversals
+from referrals.store.referrals import reviews, roll_backs
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.invariants import Facts, check, read
 from tests.harness.programme import Programme
@@ -32,9 +32,9 @@ from tests.harness.totals import spend
 T = TypeVar("T")
 
 COMMANDS: dict[str, Any] = {
-    "approve": reversals.review,
-    "reject": reversals.review,
-    "roll_back": reversals.take_back,
+    "approve": reviews.review,
+    "reject": reviews.review,
+    "roll_back": roll_backs.roll_back_by_operator,
 }
 PEOPLE = ["ada", *(f"friend-{number}" for number in range(6))]
 people = st.sampled_from(PEOPLE)

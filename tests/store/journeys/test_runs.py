@@ -8,6 +8,7 @@ import pytest
 
 from referrals.store import lookups, schema
 from referrals.store.campaigns import versions
+from referrals.store.flow.event_loop import handle_events
 from referrals.store.journeys import reactions, runs
 from tests.harness.books import Books
 from tests.harness.journeys import NUDGE, with_journey
@@ -36,7 +37,8 @@ async def all_of(books: Books, table: Any) -> list[Any]:
 async def go_on(books: Books) -> Any:
     run = await the_run(books)
     async with books.store.begin() as tx:
-        await runs.go_on(tx, run.id, books.now)
+        await runs.advance(tx, run.id, books.now)
+        await handle_events(tx)
     return await the_run(books)
 
 
@@ -54,7 +56,8 @@ async def test_a_step_that_is_being_taken_as_the_friend_converts_sends_nothing(
     books.now += timedelta(days=2)
 
     async with books.store.begin() as tx:
-        await runs.go_on(tx, run.id, books.now)
+        await runs.advance(tx, run.id, books.now)
+        await handle_events(tx)
         converting = asyncio.create_task(books.convert(code, "fay"))
         await asyncio.wait([converting], timeout=0.2)
         assert not converting.done()
@@ -77,7 +80,8 @@ async def test_a_run_that_is_being_held_as_its_campaign_is_activated_is_woken(
     await change("paused")
 
     async with books.store.begin() as tx:
-        await runs.go_on(tx, run.id, books.now)
+        await runs.advance(tx, run.id, books.now)
+        await handle_events(tx)
         activating = asyncio.create_task(change("running"))
         await asyncio.wait([activating], timeout=0.2)
         assert not activating.done()
@@ -106,7 +110,7 @@ async def test_runs_under_older_versions_are_counted_while_they_are_open(books: 
     await books.convert(code, "gus")
 
     async with books.store.read() as tx:
-        assert await runs.under_older_versions(tx, "spring", 3) == 1
+        assert await runs.count_under_older_versions(tx, "spring", 3) == 1
 
 
 async def about_to_grant(books: Books) -> Any:
@@ -143,11 +147,11 @@ async def test_a_grant_that_is_made_twice_is_made_once(books: Books):
 async def test_a_grant_waits_for_a_decision_about_its_advocate_which_may_end_it(books: Books):
     run = await about_to_grant(books)
     async with books.store.begin() as tx:
-        scene, _ = await lookups.locked_scene(tx, run.referral_id, "operator", books.now)
+        context, _ = await lookups.lock_context(tx, run.referral_id, "operator", books.now)
         granting = asyncio.create_task(go_on(books))
         await asyncio.wait([granting], timeout=0.2)
         assert not granting.done()
-        await reactions.end(tx, schema.journey_runs.c.id == run.id, runs.ARCHIVED, scene.now)
+        await reactions.end(tx, schema.journey_runs.c.id == run.id, runs.ARCHIVED, context.now)
     await granting
 
     assert await granted(books) == []

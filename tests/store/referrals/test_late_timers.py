@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from referrals.store import Store, schema
-from referrals.store.referrals import reversals
+from referrals.store.referrals import roll_backs
 from tests.harness.campaigns import campaign
 from tests.harness.invariants import check, facts
 from tests.harness.programme import Programme
@@ -38,7 +38,7 @@ async def test_a_hold_that_is_over_is_still_rolled_back_by_what_comes_before_its
     programme.skip(MONTH)
 
     command = await programme.ask("roll_back", answer["referral"])
-    await programme.decide(reversals.take_back, command.id)
+    await programme.decide(roll_backs.roll_back_by_operator, command.id)
     await programme.pass_time(timedelta(0))
 
     assert {row.state for row in await programme.all(schema.rewards)} == {"voided"}

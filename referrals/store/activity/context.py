@@ -1,0 +1,39 @@
+"""The context of a decision: the campaign, the people it is about, who or what caused it, and when."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import Row
+
+from referrals.domain.campaign import Campaign
+
+
+@dataclass(frozen=True)
+class ReferralContext:
+    """A decision about an advocate, or about one of their friends or milestones. The advocate's row is locked."""
+
+    campaign: Campaign
+    version: int
+    advocate: Row[Any]
+    actor: str
+    now: datetime
+    code: str | None = None
+    referral_id: str | None = None
+    friend_id: str | None = None
+    milestone: Row[Any] | None = None
+
+    @property
+    def sender_id(self) -> str:
+        """The workflow that sends the messages: the friend's referral if there is a friend, else the advocate's."""
+        if self.friend_id:
+            return friend_sender_id(self.campaign.campaign, self.friend_id)
+        return str(self.advocate.id)
+
+    def for_milestone(self, milestone: Row[Any]) -> Self:
+        """The context of a milestone: it is about the advocate alone, whichever referral reached or lost it."""
+        return replace(self, milestone=milestone, friend_id=None)
+
+
+def friend_sender_id(campaign_id: str, friend_id: str) -> str:
+    return f"{campaign_id}/{friend_id}"

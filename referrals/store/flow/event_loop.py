@@ -1,0 +1,78 @@
+"""The one loop that handles the events of a decision: the activity log, and the journeys that react to it.
+
+Handling an event can publish more of them (a journey grants a reward); they are handled in turn, after those that
+were there before. So the log has causes before consequences, whether a campaign has journeys or not.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from referrals.store.activity import log
+from referrals.store.activity.log import LoggedEvent
+from referrals.store.db.database import Store
+from referrals.store.db.sql import Tx
+from referrals.store.journeys import reactions
+from referrals.store.journeys.entering import enter
+from referrals.store.journeys.journey_entry import JourneyEntry
+
+CONVERSION_EVENTS = frozenset({"referral_converted", "referral_held", "reward_pending"})
+
+
+@asynccontextmanager
+async def decision(store: Store) -> AsyncIterator[Tx]:
+    """One write transaction whose events are handled before it is committed."""
+    async with store.begin() as tx:
+        yield tx
+        await handle_events(tx)
+
+
+async def handle_events(tx: Tx) -> None:
+    """Handle the transaction's events, and those that this publishes, until none is left."""
+    while tx.events:
+        events = list(tx.events)
+        tx.events.clear()
+        undone = {
+            event.context.referral_id for event in events if event.type == "referral_rolled_back"
+        }
+        started = False
+        for logged in await log.write(tx, events):
+            event = logged.event
+            if logged.has_listeners or started:
+                await reactions.handle_event(tx, event.context, event.type)
+            # Nobody is thanked for a conversion that is rolled back in the decision that made it.
+            if not (event.type in CONVERSION_EVENTS and event.context.referral_id in undone):
+                started |= await _enter_journeys(tx, logged)
+
+
+async def _enter_journeys(tx: Tx, logged: LoggedEvent) -> bool:
+    """Enter the journeys that the event starts; returns whether one of them waits for further events."""
+    event, started = logged.event, False
+    for journey in event.context.campaign.journeys:
+        if journey.on == event.type:
+            occurrence = event.occurrence or (event.reward.id if event.reward else "")
+            payload = cloud_event(logged)
+            entry = JourneyEntry(event.context, journey, payload, event.reward, occurrence)
+            started |= await enter(tx, entry)
+    return started
+
+
+def cloud_event(logged: LoggedEvent) -> dict[str, Any]:
+    """The event as webhooks and workflows of a journey get it: a CloudEvent with our ids and no contact details."""
+    event, context = logged.event, logged.event.context
+    subjects = {
+        "campaign": context.campaign.campaign,
+        "advocate": context.advocate.id,
+        "friend": context.friend_id,
+        "referral": context.referral_id,
+        "milestone": context.milestone.id if context.milestone else None,
+        "reward": event.reward.id if event.reward else None,
+    }
+    return {
+        "specversion": "1.0",
+        "id": str(logged.id),
+        "source": "referrals",
+        "type": event.type,
+        "time": context.now.isoformat(),
+        "data": {name: row_id for name, row_id in subjects.items() if row_id},
+    }

@@ -1,0 +1,31 @@
+"""The outcome of a decision about an inbox event, before it is written as the event's response."""
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from sqlalchemy import Row
+
+from referrals.domain.events import Order
+from referrals.domain.reasons import Reason
+from referrals.domain.states import Decision
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was decided about `event`. An event that has its response already keeps it."""
+
+    event: Row[Any]
+    decision: Decision = Decision.ACCEPTED
+    referral_id: str | None = None
+    reason: Reason | None = None
+    has_rewards: bool = True
+    """Whether the referral can have rewards."""
+    discounted_order: Order | None = None
+    """The order to which the friend's coupons apply, where the campaign gives coupons to friends."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """Further keys of the response."""
+
+    @classmethod
+    def repeated(cls, event: Row[Any]) -> Self:
+        """The outcome of an event that was decided before and has its response."""
+        return cls(event, Decision(event.response["decision"]))

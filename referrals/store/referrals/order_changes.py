@@ -1,0 +1,91 @@
+"""Refunds and cancellations of orders, and the conversions that no longer qualify after them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.events import Order
+from referrals.domain.qualification import rule_rejection
+from referrals.domain.reasons import Reason, RollBackReason
+from referrals.domain.states import COUNTS_TOWARD_LIMITS
+from referrals.store import lookups
+from referrals.store.activity.context import ReferralContext
+from referrals.store.db.sql import Tx, rows
+from referrals.store.inbox import inbox_events
+from referrals.store.referrals import conditions, orders
+from referrals.store.referrals.roll_backs import roll_back_referral
+from referrals.store.schema import advocates, referrals
+
+
+async def record(tx: Tx, event_id: str) -> Sequence[Row[Any]]:
+    """Record a refund or cancellation with its order, once. Returns the referrals to reassess."""
+    event = await inbox_events.claim(tx, event_id)
+    order, _ = await orders.lock(tx, event.data["order"]["id"])
+    if not event.data.get("recorded"):
+        if event.type == "order_cancelled":
+            await orders.record_cancellation(tx, order)
+        else:
+            await orders.record_refund(tx, order, event.data["order"].get("amount"))
+        await inbox_events.set_data(tx, event_id, event.data | {"recorded": True})
+    return await referrals_of_order(tx, order.id, event.campaign_id)
+
+
+async def referrals_of_order(tx: Tx, order_id: str, campaign_id: str | None) -> Sequence[Row[Any]]:
+    """Accepted conversions of an order: `id`, `campaign_id`, `friend_id`, and the customer id of the `advocate`."""
+    statement = (
+        select(
+            referrals.c.id,
+            referrals.c.campaign_id,
+            referrals.c.friend_id,
+            advocates.c.customer_id.label("advocate"),
+        )
+        .join(advocates, advocates.c.id == referrals.c.advocate_id)
+        .where(referrals.c.order_id == order_id, referrals.c.state.in_(COUNTS_TOWARD_LIMITS))
+    )
+    if campaign_id:
+        statement = statement.where(referrals.c.campaign_id == campaign_id)
+    return await rows(tx, statement.order_by(referrals.c.id))
+
+
+async def apply_to_referral(tx: Tx, event_id: str, referral_id: str, now: datetime) -> None:
+    """Reassess one referral after a refund or cancellation of its order."""
+    event = await inbox_events.claim(tx, event_id)
+    order, _ = await orders.lock(tx, event.data["order"]["id"])
+    context, _ = await lookups.lock_context(tx, referral_id, event.actor, now)
+    await reassess(tx, context, order)
+
+
+async def reassess(tx: Tx, context: ReferralContext, order: Row[Any]) -> Reason | None:
+    """Roll the referral back unless the rest of its order still qualifies. Returns the reason of the roll-back."""
+    if not order.cancelled and not order.refunds:
+        return None
+    referral = await lookups.get_referral(tx, str(context.referral_id))
+    if referral.state not in COUNTS_TOWARD_LIMITS:
+        return None
+    reason = await _disqualification(tx, context, referral, order)
+    if reason:
+        await roll_back_referral(tx, context, referral, reason)
+    return reason
+
+
+async def _disqualification(
+    tx: Tx, context: ReferralContext, referral: Row[Any], order: Row[Any]
+) -> Reason | None:
+    paid = Order.model_validate(referral.order_snapshot)
+    if order.cancelled:
+        return Reason(RollBackReason.ORDER_CANCELLED, f"Order {paid.id} was cancelled.")
+    refunded = orders.refunded(order, paid)
+    if refunded >= paid.minor:
+        return Reason(RollBackReason.ORDER_REFUNDED, f"Order {paid.id} was refunded.")
+    values = await conditions.of_conversion(
+        tx, context, referral.order_snapshot, referral.event_data or {}, refunded=refunded
+    )
+    failed = rule_rejection(context.campaign.conversion.rules, values)
+    if failed is None:
+        return None
+    return Reason(
+        RollBackReason.NO_LONGER_QUALIFIES,
+        f"The rest of order {paid.id} no longer qualifies. {failed.message}",
+    )

@@ -1,0 +1,57 @@
+"""An operator's approval or rejection of a conversion in review."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from referrals.domain.reasons import Reason, RejectReason
+from referrals.domain.states import ReferralState
+from referrals.errors import NotPossibleError
+from referrals.store import lookups
+from referrals.store.activity.context import ReferralContext
+from referrals.store.activity.log import publish
+from referrals.store.db.sql import Tx
+from referrals.store.inbox import inbox_events
+from referrals.store.inbox.outcome import Outcome
+from referrals.store.referrals import limits
+from referrals.store.referrals.confirmation import confirm
+from referrals.store.referrals.state import set_state
+from referrals.store.rewards.roll_backs import roll_back_rewards
+
+
+async def review(tx: Tx, event_id: str, now: datetime) -> Outcome:
+    """Approve or reject a conversion as a command asks; a repeat changes nothing. Raises NotPossibleError."""
+    event = await inbox_events.claim(tx, event_id)
+    context, referral = await lookups.lock_context(tx, event.data["referral"], event.actor, now)
+    if not event.response:
+        if referral.state != ReferralState.IN_REVIEW:
+            raise NotPossibleError(f"The referral is {referral.state}, not in review.")
+        if event.type == "approve":
+            await _approve(tx, context, referral)
+        else:
+            await _reject(tx, context, referral, event.data["reason"])
+    return Outcome(event, referral_id=referral.id)
+
+
+async def _approve(tx: Tx, context: ReferralContext, referral: Row[Any]) -> None:
+    await set_state(tx, referral.id, ReferralState.HELD)
+    data = {"until": referral.due_at.isoformat(), "approved": True}
+    publish(tx, context, "referral_held", data=data)
+    if referral.due_at <= context.now:
+        await confirm(tx, context)
+
+
+async def _reject(tx: Tx, context: ReferralContext, referral: Row[Any], message: str) -> None:
+    reason = Reason(RejectReason.REJECTED_BY_REVIEW, message)
+    await set_state(
+        tx,
+        referral.id,
+        ReferralState.REJECTED,
+        closed_at=context.now,
+        reason_code=reason.code,
+        reason=reason.message,
+    )
+    await limits.release(tx, referral)
+    publish(tx, context, "referral_rejected", reason=reason)
+    await roll_back_rewards(tx, context, reason)

@@ -1,0 +1,50 @@
+"""Rolling an accepted conversion back."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from referrals.domain.reasons import Reason, RollBackReason
+from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS, ReferralState
+from referrals.errors import NotPossibleError
+from referrals.store import lookups
+from referrals.store.activity.context import ReferralContext
+from referrals.store.activity.log import publish
+from referrals.store.db.sql import Tx
+from referrals.store.inbox import inbox_events
+from referrals.store.inbox.outcome import Outcome
+from referrals.store.referrals import limits, milestones
+from referrals.store.referrals.state import set_state
+from referrals.store.rewards.roll_backs import roll_back_rewards
+
+
+async def roll_back_referral(
+    tx: Tx, context: ReferralContext, referral: Row[Any], reason: Reason
+) -> None:
+    """Undo an accepted conversion: its use of limits, its rewards, its count, and milestones that depended on it."""
+    await set_state(
+        tx,
+        referral.id,
+        ReferralState.ROLLED_BACK,
+        closed_at=context.now,
+        reason_code=reason.code,
+        reason=reason.message,
+    )
+    await limits.release(tx, referral)
+    publish(tx, context, "referral_rolled_back", reason=reason)
+    await roll_back_rewards(tx, context, reason)
+    if referral.state in COUNTS_TOWARD_TIERS:
+        await milestones.uncount_confirmed(tx, context, reason)
+
+
+async def roll_back_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome:
+    """Roll a referral back as a command asks; a repeat changes nothing. Raises NotPossibleError."""
+    event = await inbox_events.claim(tx, event_id)
+    context, referral = await lookups.lock_context(tx, event.data["referral"], event.actor, now)
+    if not event.response and referral.state != ReferralState.ROLLED_BACK:
+        if referral.state not in COUNTS_TOWARD_LIMITS:
+            raise NotPossibleError(f"A referral that is {referral.state} has nothing to roll back.")
+        reason = Reason(RollBackReason.ROLLED_BACK_BY_OPERATOR, event.data["reason"])
+        await roll_back_referral(tx, context, referral, reason)
+    return Outcome(event, referral_id=referral.id)

@@ -1,0 +1,21 @@
+"""Effects of time alone: an attribution window closes, a hold or a cooldown ends."""
+
+from datetime import datetime
+
+from referrals.domain.states import ReferralState
+from referrals.store import lookups
+from referrals.store.db.sql import Tx
+from referrals.store.referrals.confirmation import confirm_if_due
+from referrals.store.referrals.signups import expire
+
+
+async def process_due(tx: Tx, campaign_id: str, friend_id: str, actor: str, now: datetime) -> None:
+    """Expire or confirm the friend's live referral if its time has come."""
+    found = await lookups.find_live_referral(tx, campaign_id, friend_id)
+    if found is None:
+        return
+    context, referral = await lookups.lock_context(tx, found.id, actor, now)
+    if referral.state == ReferralState.SIGNED_UP and referral.window_ends_at <= now:
+        await expire(tx, context)
+    else:
+        await confirm_if_due(tx, context, referral)

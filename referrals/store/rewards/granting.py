@@ -1,0 +1,101 @@
+"""Granting rewards: those of the own ledger in the decision's transaction, and the outcome of all others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, exists
+
+from referrals.domain.reasons import Reason
+from referrals.domain.states import ReferralState, RewardState
+from referrals.errors import NoCouponError
+from referrals.store.activity.context import ReferralContext
+from referrals.store.activity.log import publish
+from referrals.store.db.sql import Tx
+from referrals.store.ledger import ledger
+from referrals.store.rewards import coupons
+from referrals.store.rewards.reward_rows import describe, is_due, rewards_of, set_reward
+from referrals.store.schema import referrals, rewards
+
+
+async def grant_due(tx: Tx, context: ReferralContext) -> None:
+    """Grant the due rewards of the context's referral or milestone that the own ledger issues.
+
+    Other providers are called by the workflow.
+    """
+    approval = context.campaign.rewards.approval
+    own = [reward for reward in await rewards_of(tx, context) if reward.provider == "ledger"]
+    due = [reward for reward in own if is_due(reward, approval, context.now)]
+    if booked := [reward for reward in due if reward.type != "coupon"]:
+        await ledger.grant(tx, [(reward, describe(reward)) for reward in booked], context.now)
+        await mark_granted(tx, context, booked)
+    for reward in due:
+        if reward.type == "coupon":
+            await _issue_coupon(tx, context, reward)
+    await complete_referral(tx, context)
+
+
+async def _issue_coupon(tx: Tx, context: ReferralContext, reward: Row[Any]) -> None:
+    try:
+        code = await coupons.issue(tx, reward, context.now)
+    except NoCouponError as error:
+        await mark_failed(tx, context, reward, Reason(error.code, str(error)))
+    else:
+        await mark_granted(tx, context, [reward], code)
+
+
+async def mark_granted(
+    tx: Tx, context: ReferralContext, granted: Sequence[Row[Any]], reference: str | None = None
+) -> None:
+    """Mark rewards as granted; `reference` is the provider's id of one reward, for a coupon its code."""
+    values = {
+        "state": RewardState.GRANTED,
+        "granted_at": context.now,
+        "reference": reference,
+        "error": None,
+        "error_code": None,
+        "accepted_by_provider_at": None,
+        "outcome_unknown_until": None,
+    }
+    await tx.execute(_GRANTED, values | {"granted": [reward.id for reward in granted]})
+    for reward in granted:
+        publish(tx, context, "reward_granted", reward=reward)
+
+
+_GRANTED = rewards.update().where(rewards.c.id.in_(bindparam("granted", expanding=True)))
+
+
+async def mark_failed(tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason) -> None:
+    """Mark a reward as failed: an operator has to retry or void it."""
+    values = {"error_code": reason.code, "error": reason.message, "retry_at": None}
+    await set_reward(tx, reward, RewardState.FAILED, **values)
+    data = {"attempts": reward.attempts}
+    publish(tx, context, "reward_failed", reward=reward, reason=reason, data=data)
+
+
+async def complete_referral(tx: Tx, context: ReferralContext) -> None:
+    """Mark a confirmed referral as rewarded once none of its rewards is still to be granted."""
+    if context.referral_id and not context.milestone:
+        await tx.execute(_REWARDED, {"row_id": context.referral_id})
+
+
+async def reopen_referral(tx: Tx, context: ReferralContext) -> None:
+    """Mark a rewarded referral as confirmed again where another reward is still to be granted."""
+    if context.referral_id and not context.milestone:
+        await tx.execute(_CONFIRMED_AGAIN, {"row_id": context.referral_id})
+
+
+_HAS_OPEN_REWARD = exists().where(
+    rewards.c.referral_id == referrals.c.id,
+    rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTING, RewardState.FAILED]),
+)
+_THIS = referrals.c.id == bindparam("row_id")
+_REWARDED = (
+    referrals.update()
+    .where(_THIS, referrals.c.state == ReferralState.CONFIRMED, ~_HAS_OPEN_REWARD)
+    .values(state=ReferralState.REWARDED)
+)
+_CONFIRMED_AGAIN = (
+    referrals.update()
+    .where(_THIS, referrals.c.state == ReferralState.REWARDED, _HAS_OPEN_REWARD)
+    .values(state=ReferralState.CONFIRMED)
+)

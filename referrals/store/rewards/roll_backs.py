@@ -1,0 +1,54 @@
+"""Rolling rewards back: pending ones are voided, granted ones reversed."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row
+
+from referrals.domain.reasons import Reason
+from referrals.domain.states import RewardState
+from referrals.store.activity.context import ReferralContext
+from referrals.store.db.sql import Tx
+from referrals.store.ledger import ledger
+from referrals.store.rewards import coupons
+from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, rewards_of, set_reward
+
+
+async def roll_back_rewards(tx: Tx, context: ReferralContext, reason: Reason) -> None:
+    """Roll back all rewards of the context's referral or milestone."""
+    for reward in await rewards_of(tx, context):
+        if reward.state == RewardState.PENDING:
+            await close(tx, context, reward, RewardState.VOIDED, reason)
+        elif reward.state in (RewardState.GRANTED, RewardState.FAILED):
+            await roll_back_reward(tx, context, reward, reason)
+
+
+async def roll_back_reward(
+    tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason
+) -> None:
+    """Reverse a reward in the own ledger; one of another provider becomes `rolling_back` for its workflow."""
+    if reward.provider != "ledger":
+        values = UNCALLED | {"error": None, "error_code": None}
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason.message, **values)
+    elif reward.state == RewardState.FAILED:  # the own ledger granted nothing
+        await close(tx, context, reward, RewardState.VOIDED, reason)
+    elif reward.type == "coupon":
+        await _void_coupon(tx, context, reward, reason)
+    else:
+        await _reverse(tx, context, reward, reason)
+
+
+async def _reverse(tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason) -> None:
+    memo = f"Rolled back: {reason.message}"
+    allow_negative = context.campaign.rewards.rollback.allow_negative
+    owed = await ledger.reverse(tx, reward, memo, context.now, allow_negative=allow_negative)
+    data = {"owed": amount_text(owed, reward.currency)} if owed else {}
+    await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
+
+
+async def _void_coupon(tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason) -> None:
+    data = {"coupon": "void"}
+    if not await coupons.void(tx, reward.id, context.now):
+        message = f"{reason.message} Its coupon had been redeemed already."
+        reason, data = replace(reason, message=message), {"coupon": "redeemed"}
+    await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
