@@ -1,16 +1,16 @@
-"""The one composition root: what a worker, a client, a test or a replay of this engine is made of.
+"""Composition root: builds the engine's resources from its settings, and the Temporal plugin that brings them to workers.
 
-Somebody else's worker takes the engine in by this plugin too: `Worker(client, task_queue="referrals")` on a client
-that was connected with `ReferralsPlugin(resources)`.
+Any worker can run the engine: `Worker(client, task_queue="referrals")` with a client that was connected with
+`ReferralsPlugin(resources)`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import UnsandboxedWorkflowRunner, WorkerConfig
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.advocates import AdvocateActivities
@@ -33,8 +33,9 @@ from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
 from referrals.store.messaging.sending import SendingRules
-from referrals.temporal.converter import DATA_CONVERTER
+from referrals.temporal.converter import with_payload_converter
 from referrals.temporal.names import MESSAGES_QUEUE, REWARDS_QUEUE
+from referrals.webhooks.poster import Poster
 from workflows.advocate import AdvocateWorkflow
 from workflows.expiry import ExpiryWorkflow
 from workflows.journey import JourneyWorkflow
@@ -43,46 +44,60 @@ from workflows.referral import ReferralWorkflow
 WORKFLOWS = [AdvocateWorkflow, ExpiryWorkflow, JourneyWorkflow, ReferralWorkflow]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What the engine holds open while it runs."""
+    """Everything that a process of the engine holds open."""
 
     settings: Settings
     store: Store
     templates: Templates
     channels: Mapping[str, Channel]
-    providers: Mapping[str, Provider] = field(default_factory=dict)
+    providers: Mapping[str, Provider]
+    webhook_poster: Poster
     clock: Clock = utc_now
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """The database, the templates and the channels that the settings name."""
-    channels: dict[str, Channel] = {"log": LogChannel()}
-    if settings.smtp_url:
-        url = settings.smtp_url.get_secret_value()
-        channels["email"] = EmailChannel(url, settings.email_from)
+    """Open what the settings name: database, templates, channels, reward providers and webhooks."""
     async with (
         open_store(settings.database_url) as store,
         open_providers(settings) as providers,
         open_whatsapp(settings) as whatsapp,
     ):
-        templates = Templates(settings.templates_dir)
-        yield Resources(settings, store, templates, channels | whatsapp, providers)
+        yield Resources(
+            settings=settings,
+            store=store,
+            templates=Templates(settings.templates_dir),
+            channels={"log": LogChannel(), **_email(settings), **whatsapp},
+            providers=providers,
+            webhook_poster=Poster(allow_private=settings.webhooks_allow_private),
+        )
+
+
+def _email(settings: Settings) -> dict[str, Channel]:
+    if settings.smtp_url is None:
+        return {}
+    url = settings.smtp_url.get_secret_value()
+    return {"email": EmailChannel(url, settings.email_from)}
 
 
 class ReferralsPlugin(SimplePlugin):
-    """The converter, the workflows with their runner, and for each task queue its activities.
+    """Adds the payload converter, the workflows and, on each task queue, its activities.
 
-    Without resources there are no activities: enough for a client and for a replay.
+    The client's payload codec and failure converter stay as they are, and so does the worker's sandbox.
+
+    Args:
+        resources: Needed by workers only; clients and replays run no activities.
+        sandbox: Whether workflows run in the SDK's sandbox, which finds code that is not deterministic.
     """
 
     def __init__(self, resources: Resources | None = None, *, sandbox: bool = True) -> None:
         super().__init__(
             "referrals",
-            data_converter=DATA_CONVERTER,
+            data_converter=with_payload_converter,
             workflows=WORKFLOWS,
-            workflow_runner=SandboxedWorkflowRunner() if sandbox else UnsandboxedWorkflowRunner(),
+            workflow_runner=_sandboxed if sandbox else UnsandboxedWorkflowRunner(),
         )
         self._resources = resources
 
@@ -98,8 +113,13 @@ class ReferralsPlugin(SimplePlugin):
         return config
 
 
+def _sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
+    """Keep a sandbox that the worker has configured."""
+    return runner if isinstance(runner, SandboxedWorkflowRunner) else SandboxedWorkflowRunner()
+
+
 def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
-    """What is called by way of each queue. Parking and giving up call nobody: they go by the first."""
+    """Return the activities of a task queue. Those that make no external call run on the default queue."""
     messages, rewards = _message_activities(resources), _reward_activities(resources)
     if queue == MESSAGES_QUEUE:
         return [messages.send_message]

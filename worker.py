@@ -1,4 +1,4 @@
-"""The Temporal worker process: settings, resources, client, queues. `python worker.py`, or `referrals worker`."""
+"""Temporal worker process: `python worker.py` or `referrals worker`."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from plugin import ReferralsPlugin, open_resources
-from referrals.process import keep_loaded, start_logging
+from referrals.process import freeze_gc, start_logging
 from referrals.settings import Settings
 from referrals.temporal.connection import connect, missing_search_attributes
 from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
@@ -23,40 +23,41 @@ from referrals.version import VERSION
 from referrals.webhooks.deliverer import Deliverer
 
 QUEUES = (QUEUE, REWARDS_QUEUE, MESSAGES_QUEUE)
-DECISIONS_AT_ONCE = 20
-"""More would wait for the database, while their time-outs run."""
-POLLS, NEW_TO_CACHED = 16, 0.6
-"""Polls for workflow tasks, and the part of them that asks for runs which no worker has in its cache. Conversions come as
-such: by the SDK's default one poll in five asks for them, and some conversions waited for it.
-"""
-GRACE = timedelta(seconds=5)
-"""For what runs when the worker is asked to stop; the rest is tried again by the next worker."""
+MAX_CONCURRENT_DECISIONS = 20
+"""More decisions would wait for a database connection while their timeouts run."""
+WORKFLOW_TASK_POLLS = 16
+UNCACHED_POLL_RATIO = 0.6
+"""Share of the polls that ask for workflows which no worker has cached, as new conversions are. With the SDK's default of one
+in five, conversions waited."""
+SHUTDOWN_TIMEOUT = timedelta(seconds=5)
+"""Time that running activities get on shutdown; the next worker retries the rest."""
 
 
 @asynccontextmanager
-async def working(client: Client) -> AsyncIterator[None]:
-    """A worker on each queue; what they run comes with the client's plugin."""
-    # Naming the version spares the worker a hash of every module that is loaded.
-    version = WorkerDeploymentVersion(deployment_name="referrals", build_id=VERSION)
-    deployment = WorkerDeploymentConfig(version=version, use_worker_versioning=False)
+async def run_workers(client: Client) -> AsyncIterator[None]:
+    """Run a worker on each task queue. The client's plugin says what they run."""
     async with AsyncExitStack() as workers:
         for queue in QUEUES:
-            await workers.enter_async_context(
-                Worker(
-                    client,
-                    task_queue=queue,
-                    graceful_shutdown_timeout=GRACE,
-                    max_concurrent_local_activities=DECISIONS_AT_ONCE,
-                    max_concurrent_workflow_task_polls=POLLS,
-                    nonsticky_to_sticky_poll_ratio=NEW_TO_CACHED,
-                    deployment_config=deployment,
-                )
-            )
+            await workers.enter_async_context(_worker(client, queue))
         yield
 
 
+def _worker(client: Client, queue: str) -> Worker:
+    # With a named version the SDK does not compute a hash of all loaded modules.
+    version = WorkerDeploymentVersion(deployment_name="referrals", build_id=VERSION)
+    return Worker(
+        client,
+        task_queue=queue,
+        graceful_shutdown_timeout=SHUTDOWN_TIMEOUT,
+        max_concurrent_local_activities=MAX_CONCURRENT_DECISIONS,
+        max_concurrent_workflow_task_polls=WORKFLOW_TASK_POLLS,
+        nonsticky_to_sticky_poll_ratio=UNCACHED_POLL_RATIO,
+        deployment_config=WorkerDeploymentConfig(version=version, use_worker_versioning=False),
+    )
+
+
 async def run(settings: Settings) -> None:
-    """Work until SIGINT or SIGTERM."""
+    """Run the workers and deliver webhooks until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -65,9 +66,10 @@ async def run(settings: Settings) -> None:
         if missing := await missing_search_attributes(client):
             raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
         await ensure_schedules(client)
-        async with working(client), Deliverer.of(resources.settings, resources.store).at_work():
-            keep_loaded()
-            logging.getLogger(__name__).info("Working on %s", ", ".join(QUEUES))
+        deliverer = Deliverer.of(settings, resources.store, resources.webhook_poster)
+        async with run_workers(client), deliverer.at_work():
+            freeze_gc()
+            logging.getLogger(__name__).info("Polling %s", ", ".join(QUEUES))
             await stop.wait()
 
 
@@ -78,7 +80,7 @@ def main() -> None:
     try:
         asyncio.run(run(settings))
     except RuntimeError as error:
-        logging.getLogger(__name__).error("The worker cannot work: %s", error)  # noqa: TRY400
+        logging.getLogger(__name__).error("Worker failed to start: %s", error)  # noqa: TRY400
         code = 1
     # The SDK can abort the interpreter while it exits (sdk-python issue 300).
     sys.stdout.flush()

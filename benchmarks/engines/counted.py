@@ -20,7 +20,7 @@ from referrals.store.db.database import InlineTx
 from referrals.store.db.sql import find
 from referrals.store.schema import codes
 from referrals.temporal.connection import connect
-from worker import working
+from worker import run_workers
 
 WARM, LIFECYCLES, SELECTS = 10, 20, 2000
 CODE = "CODE-0"
@@ -57,7 +57,7 @@ async def ours(settings: Settings) -> list[float]:
                 await engine.sign_up(number, 0)
                 await engine.convert(number, 0)
 
-        async with working(client):
+        async with run_workers(client):
             await run(range(WARM))
             with timing(*{store.decisions, store.engine.sync_engine}) as spent:
                 await run(range(WARM, WARM + LIFECYCLES))

@@ -10,7 +10,7 @@ from benchmarks import driver
 from benchmarks.book import CAMPAIGN
 from inbox.receive import Inbox
 from referrals.clock import utc_now
-from referrals.process import keep_loaded
+from referrals.process import freeze_gc
 from referrals.settings import Settings
 from referrals.store import Store, open_store
 from referrals.store.customers import profiles
@@ -59,7 +59,7 @@ async def main() -> None:
     settings = Settings()
     async with open_store(settings.database_url) as store:
         engine = Ours(store, await connect(), settings)
-        keep_loaded()
+        freeze_gc()
         await driver.serve(engine)
 
 

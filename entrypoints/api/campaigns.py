@@ -13,7 +13,7 @@ from entrypoints.api.openapi import QUEUED, Answer, Publication
 from entrypoints.api.paging import AS_CSV, List
 from entrypoints.api.problems import Json
 from entrypoints.api.request_bodies import Route, content_type, decode, is_json, parse_json
-from entrypoints.api.resources import Caller, CampaignId, Engine, Resources
+from entrypoints.api.resources import AppResources, Caller, CampaignId, Engine
 from referrals.campaign_file import campaign_errors, load_campaign
 from referrals.channels.errors import TemplateError
 from referrals.channels.templates import Templates
@@ -192,7 +192,7 @@ async def _in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> Campaign
 
 
 async def _set_state(
-    engine: Resources, campaign_id: str, state: str, caller: str
+    engine: AppResources, campaign_id: str, state: str, caller: str
 ) -> CampaignDetails:
     async with engine.store.begin() as tx:
         found = await _in_force(tx, campaign_id, lock=True)

@@ -18,7 +18,7 @@ from entrypoints.api.openapi import (
 )
 from entrypoints.api.problems import Json, problem_of
 from entrypoints.api.request_bodies import Route, content_type
-from entrypoints.api.resources import Caller, Engine, Resources
+from entrypoints.api.resources import AppResources, Caller, Engine
 from inbox.process import EventResponse
 from referrals.errors import FieldError, InvalidBatchError
 
@@ -52,7 +52,7 @@ async def take_events(
     return Json(answered.body, answered.status)
 
 
-async def _batch(events: list[Any], engine: Resources, caller: str) -> list[dict[str, Any]]:
+async def _batch(events: list[Any], engine: AppResources, caller: str) -> list[dict[str, Any]]:
     if len(events) > MOST_EVENTS:
         raise _invalid_batch(f"must have at most {MOST_EVENTS} events")
     gate = asyncio.Semaphore(AT_ONCE)
@@ -74,7 +74,7 @@ async def _batch(events: list[Any], engine: Resources, caller: str) -> list[dict
     return [task.result() for task in tasks]
 
 
-async def _answer(event: Any, engine: Resources, caller: str) -> dict[str, Any]:
+async def _answer(event: Any, engine: AppResources, caller: str) -> dict[str, Any]:
     """The answer or, with the event's id where it has one, the problem."""
     try:
         answered: EventResponse = await engine.inbox.receive(event, caller)

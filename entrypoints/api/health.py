@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from entrypoints.api import openapi
 from entrypoints.api.http_errors import NotReadyError
-from entrypoints.api.resources import Engine, Resources
+from entrypoints.api.resources import AppResources, Engine
 from referrals.errors import FieldError
 from referrals.store.db import migrate
 from referrals.temporal.names import QUEUE
@@ -52,13 +52,13 @@ async def _found(check: Awaitable[str | None]) -> str | None:
         return f"does not answer ({type(error).__name__})"
 
 
-async def _database(engine: Resources) -> str | None:
+async def _database(engine: AppResources) -> str | None:
     if await migrate.is_current(engine.store):
         return None
     return "is not at the newest schema: run `referrals db upgrade`"
 
 
-async def _temporal(engine: Resources) -> str | None:
+async def _temporal(engine: AppResources) -> str | None:
     queue = await engine.client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=engine.client.namespace,

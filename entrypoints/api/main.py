@@ -28,8 +28,8 @@ from entrypoints.api import (
     whatsapp_callbacks,
 )
 from entrypoints.api.request_bodies import BodyLimit
-from entrypoints.api.resources import Resources, open_resources
-from referrals.process import keep_loaded, start_logging
+from entrypoints.api.resources import AppResources, open_app_resources
+from referrals.process import freeze_gc, start_logging
 from referrals.settings import Settings
 from referrals.version import VERSION
 
@@ -37,7 +37,7 @@ GRACE = 4
 """Seconds for requests in flight when the process is asked to stop."""
 
 
-def create_app(resources: Resources) -> FastAPI:
+def create_app(resources: AppResources) -> FastAPI:
     """The application on these resources, which are the caller's to open and close."""
     app = FastAPIOffline(
         title="Referrals",
@@ -93,7 +93,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
-    async with open_resources(settings) as resources:
+    async with open_app_resources(settings) as resources:
         config = uvicorn.Config(
             create_app(resources),
             host=host,
@@ -104,5 +104,5 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
             server_header=False,
             timeout_graceful_shutdown=GRACE,
         )
-        keep_loaded()
+        freeze_gc()
         await _Server(config).serve()

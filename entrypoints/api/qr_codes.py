@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from entrypoints.api.request_bodies import Route
-from entrypoints.api.resources import Engine, Resources
+from entrypoints.api.resources import AppResources, Engine
 from referrals import qr
 from referrals.domain.codes import normalise_code
 from referrals.domain.event_fields import Text
@@ -53,7 +53,7 @@ async def get_png(code: CodeName, request: Request, engine: Engine, size: Size =
 
 
 async def _draw(
-    name: str, request: Request, engine: Resources, kind: str, draw: Callable[[str], bytes]
+    name: str, request: Request, engine: AppResources, kind: str, draw: Callable[[str], bytes]
 ) -> Response:
     async with engine.store.read() as tx:
         code = await lookups.find_code(tx, normalise_code(name))

@@ -10,12 +10,12 @@ from entrypoints.api.paging import AS_CSV, List
 from entrypoints.api.problems import Json
 from entrypoints.api.request_bodies import Route
 from entrypoints.api.resources import (
+    AppResources,
     Caller,
     CampaignId,
     CustomerId,
     Engine,
     ReferralId,
-    Resources,
     RewardId,
 )
 from referrals.domain.event_fields import Text, clean_text
@@ -147,7 +147,7 @@ async def roll_back_referral(
 
 
 async def _command(
-    engine: Resources, kind: str, referral: str, reason: str, caller: str
+    engine: AppResources, kind: str, referral: str, reason: str, caller: str
 ) -> Json | views.ReferralDetails:
     answered = await engine.inbox.command_referral(kind, referral, reason, caller)
     if answered.status != 200:  # noqa: PLR2004
@@ -195,7 +195,7 @@ async def roll_back_reward(reward: RewardId, body: Because, engine: Engine, call
 
 
 async def _reward_command(
-    engine: Resources, kind: str, reward: str, reason: str, caller: str
+    engine: AppResources, kind: str, reward: str, reason: str, caller: str
 ) -> Any:
     answered = await engine.inbox.command_reward(kind, reward, reason, caller)
     if answered.status != 200:  # noqa: PLR2004

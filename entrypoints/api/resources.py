@@ -1,63 +1,57 @@
-"""What the API stands on, and how its routes get at it."""
+"""AppResources of the API, and how its routes get them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Annotated, cast
+from dataclasses import dataclass
+from typing import Annotated, Self, cast
 
 from fastapi import Depends, Path, Request
 from temporalio.client import Client
 
 from inbox.receive import Inbox
-from referrals.channels.templates import Templates
-from referrals.clock import Clock, utc_now
+from plugin import Resources, open_resources
 from referrals.domain.event_fields import Text
-from referrals.providers import Provider
-from referrals.providers.setup import open_providers
 from referrals.settings import Settings
-from referrals.store import Store, open_store
 from referrals.temporal.connection import connect
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What the API holds open while it serves."""
+@dataclass(frozen=True, kw_only=True)
+class AppResources(Resources):
+    """The engine's resources, with a Temporal client and the inbox."""
 
-    settings: Settings
-    store: Store
     client: Client
     inbox: Inbox
-    templates: Templates
-    providers: Mapping[str, Provider] = field(default_factory=dict)
-    clock: Clock = utc_now
+
+    @classmethod
+    def of(cls, resources: Resources, client: Client, inbox: Inbox) -> Self:
+        return cls(**vars(resources), client=client, inbox=inbox)
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """The database and Temporal by their settings; as long as they are open, the inbox is drained."""
-    templates = Templates(settings.templates_dir)
-    async with open_store(settings.database_url) as store, open_providers(settings) as providers:
+async def open_app_resources(settings: Settings) -> AsyncIterator[AppResources]:
+    """Open the resources, and process queued events for as long as they are open."""
+    async with open_resources(settings) as resources:
         client = await connect(lazy=True)
-        inbox = Inbox(store, client, settings, utc_now)
+        inbox = Inbox(resources.store, client, settings, resources.clock)
         drain = asyncio.create_task(inbox.drain_forever())
         try:
-            yield Resources(settings, store, client, inbox, templates, providers)
+            yield AppResources.of(resources, client, inbox)
         finally:
             drain.cancel()
             with suppress(asyncio.CancelledError):
                 await drain
 
 
-async def _resources(request: Request) -> Resources:
-    return cast(Resources, request.app.state.resources)
+async def _resources(request: Request) -> AppResources:
+    return cast(AppResources, request.app.state.resources)
 
 
 async def _caller(request: Request) -> str:
     return str(request.state.caller)
 
 
-Engine = Annotated[Resources, Depends(_resources)]
+Engine = Annotated[AppResources, Depends(_resources)]
 Caller = Annotated[str, Depends(_caller)]
 """The name of the key that the request came with."""
 

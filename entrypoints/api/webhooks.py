@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from entrypoints.api.http_errors import invalid_field
 from entrypoints.api.paging import AS_CSV, List
 from entrypoints.api.request_bodies import Route
-from entrypoints.api.resources import Caller, Engine, Resources
+from entrypoints.api.resources import AppResources, Caller, Engine
 from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.durations import Duration
 from referrals.domain.event_fields import CampaignSlug, Text
@@ -21,7 +21,6 @@ from referrals.store import views
 from referrals.store.webhooks import subscriptions
 from referrals.store.webhooks.deliveries import replay, secrets_of
 from referrals.webhooks.addresses import AddressNotAllowedError
-from referrals.webhooks.poster import Poster
 
 router = APIRouter(route_class=Route, tags=["webhooks"])
 
@@ -172,7 +171,7 @@ async def send_test(webhook: WebhookId, engine: Engine) -> Tested:
     message = f"test_{uuid4().hex}"
     told = {"webhook": webhook}
     event = build_cloud_event(message, engine.settings.public_url, TEST, now, None, told)
-    answer = await _poster(engine).post(
+    answer = await engine.webhook_poster.post(
         row.url, message, views.with_zulu_times(event), secrets_of(row, now)
     )
     return Tested(
@@ -208,12 +207,8 @@ async def list_deliveries(
     return asked.answer(page, subscriptions.Delivery)
 
 
-async def _check(engine: Resources, url: str) -> None:
+async def _check(engine: AppResources, url: str) -> None:
     try:
-        await _poster(engine).check(url)
+        await engine.webhook_poster.check(url)
     except AddressNotAllowedError as error:
         raise invalid_field("url", str(error)) from error
-
-
-def _poster(engine: Resources) -> Poster:
-    return Poster(allow_private=engine.settings.webhooks_allow_private, clock=engine.clock)

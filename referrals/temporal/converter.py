@@ -1,4 +1,4 @@
-"""How what travels to Temporal is written: pydantic models as JSON, refused cleanly where they do not fit."""
+"""Serialization of payloads: pydantic models as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
-from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
-from temporalio.converter import create_payload_validation_error
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter, create_payload_validation_error
 
 
-class CleanPayloadConverter(PydanticPayloadConverter):
-    """A payload that does not fit fails its run cleanly; by default the run would try it again for ever."""
+class ValidatingPayloadConverter(PydanticPayloadConverter):
+    """Fails a workflow whose payload does not match its model. By default the workflow task would be retried forever."""
 
     def from_payloads(
         self, payloads: Sequence[Payload], type_hints: list[type] | None = None
@@ -23,4 +23,8 @@ class CleanPayloadConverter(PydanticPayloadConverter):
             raise create_payload_validation_error(details) from error
 
 
-DATA_CONVERTER = replace(pydantic_data_converter, payload_converter_class=CleanPayloadConverter)
+def with_payload_converter(converter: DataConverter | None = None) -> DataConverter:
+    """Return the data converter with the engine's payload converter; its codec and failure converter stay."""
+    return replace(
+        converter or DataConverter.default, payload_converter_class=ValidatingPayloadConverter
+    )

@@ -61,9 +61,8 @@ class Deliverer:
         self._landed = asyncio.Event()
 
     @classmethod
-    def of(cls, settings: Settings, store: Store) -> Self:
+    def of(cls, settings: Settings, store: Store, poster: Poster) -> Self:
         secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
-        poster = Poster(allow_private=settings.webhooks_allow_private)
         return cls(store, poster, source=settings.public_url, secret=secret)
 
     @asynccontextmanager

@@ -50,7 +50,8 @@ class Poster:
         self._resolve = resolve
         self._clock = clock
         self._timeout = timeout.total_seconds()
-        self._tls = tls or httpx.create_ssl_context(trust_env=False)
+        self._tls = tls
+        self._tls_lock = asyncio.Lock()
 
     async def check(self, url: str) -> None:
         """Raises AddressNotAllowedError for an address that would not be called; a name that is not known yet may be."""
@@ -69,6 +70,7 @@ class Poster:
             )
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         headers = signature_headers(map(signing_key, secrets), message, self._clock(), body)
+        await self._tls_context()  # outside the timeout, because it is the endpoint's
         try:
             async with asyncio.timeout(self._timeout):
                 found = await allowed(url, private=self._private, resolve=self._resolve)
@@ -81,6 +83,13 @@ class Poster:
             httpx.InvalidURL,
         ) as error:
             return DeliveryResponse(None, self._words(error))
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        """Return the TLS context, which is built once, on first use, in a thread: it takes more than 100 ms."""
+        async with self._tls_lock:
+            if self._tls is None:
+                self._tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
+        return self._tls
 
     def _words(self, error: Exception) -> str:
         match error:
@@ -113,7 +122,10 @@ class Poster:
         # A client for each call: its connection is no one else's, whatever name led to the same address.
         named = httpx.URL(url)
         async with httpx.AsyncClient(
-            verify=self._tls, timeout=self._timeout, follow_redirects=False, trust_env=False
+            verify=await self._tls_context(),
+            timeout=self._timeout,
+            follow_redirects=False,
+            trust_env=False,
         ) as client:
             request = client.build_request(
                 "POST",

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from entrypoints.api.main import create_app
-from entrypoints.api.resources import Resources
+from entrypoints.api.resources import AppResources
 from inbox.process import EventResponse
 from referrals.channels.templates import Templates
 from referrals.domain.events import parse_event
@@ -17,6 +17,7 @@ from referrals.domain.validation_messages import field_errors
 from referrals.errors import InvalidEventError
 from referrals.settings import Settings
 from referrals.store import Store, api_keys
+from referrals.webhooks.poster import Poster
 from tests.harness.books import Books
 from tests.harness.campaigns import campaign
 
@@ -104,13 +105,17 @@ def database_url(migrated_sqlite: Any, tmp_path: Any) -> str:
 async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
     books, inbox, temporal = Books(store), FakeInbox(), FakeTemporal()
     settings = Settings(public_url="https://go.example")
-    resources: Any = Resources(
-        settings,
-        store,
-        temporal,  # type: ignore[arg-type]
-        inbox,  # type: ignore[arg-type]
-        Templates(tmp_path),
-        clock=lambda: books.now,
+    clock = lambda: books.now  # noqa: E731
+    fakes: Any = {"client": temporal, "inbox": inbox}
+    resources = AppResources(
+        settings=settings,
+        store=store,
+        templates=Templates(tmp_path),
+        channels={},
+        providers={},
+        webhook_poster=Poster(clock=clock),
+        clock=clock,
+        **fakes,
     )
     await books.apply(campaign())
     transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from entrypoints.api.main import create_app
+from referrals.webhooks.poster import Poster
 from tests.api.conftest import Api
 from tests.api.problems import problem
 from tests.webhooks.receiver import Receiver
@@ -27,7 +28,10 @@ async def private(api: Api) -> AsyncIterator[Api]:
     app = api.http._transport.app
     held = app.state.resources
     settings = held.settings.model_copy(update={"webhooks_allow_private": True})
-    transport = httpx.ASGITransport(create_app(replace(held, settings=settings)))
+    poster = Poster(allow_private=True, clock=held.clock)
+    transport = httpx.ASGITransport(
+        create_app(replace(held, settings=settings, webhook_poster=poster))
+    )
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=api.http.headers
     ) as http:

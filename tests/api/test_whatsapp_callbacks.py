@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from entrypoints.api import whatsapp_callbacks
 from entrypoints.api.main import create_app
 from entrypoints.api.request_bodies import MOST_BYTES
-from entrypoints.api.resources import Resources
+from entrypoints.api.resources import AppResources
+from referrals.clock import utc_now
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.settings import Settings
 from tests.api.problems import problem
@@ -61,7 +62,8 @@ class Api:
 
 
 def open_http(**settings: Any) -> httpx.AsyncClient:
-    resources: Any = Resources(Settings(**settings), *[None] * 4)  # type: ignore[arg-type]
+    unused: Any = dict.fromkeys(field.name for field in fields(AppResources))
+    resources = AppResources(**unused | {"settings": Settings(**settings), "clock": utc_now})
     transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://api")
 

@@ -5,8 +5,7 @@ import pytest
 from temporalio.service import RPCError
 
 from entrypoints.api.main import create_app
-from entrypoints.api.resources import Resources
-from referrals.channels.templates import Templates
+from entrypoints.api.resources import AppResources
 from referrals.store import api_keys
 from tests.harness.campaigns import campaign
 from tests.harness.world import World
@@ -21,8 +20,7 @@ async def test_who_follows_a_shared_link_and_signs_up_with_what_it_gave_is_seen_
 ):
     await world.apply(campaign())
     await world.publish("spring", "ada")
-    settings, client = world.resources.settings, world.client
-    api = Resources(settings, world.store, client, world.inbox, Templates(), clock=world.now)
+    api = AppResources.of(world.resources, world.client, world.inbox)
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
     transport = httpx.ASGITransport(create_app(api))
     async with httpx.AsyncClient(transport=transport, headers=headers) as http:

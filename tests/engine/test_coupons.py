@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from entrypoints.api.main import create_app
-from entrypoints.api.resources import Resources
-from referrals.channels.templates import Templates
+from entrypoints.api.resources import AppResources
 from referrals.store import api_keys, schema
 from tests.api.problems import problem
 from tests.harness.campaigns import EACH, POINTS_50, campaign
@@ -36,14 +35,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """The API of this world, called with a valid key."""
-    resources = Resources(
-        world.resources.settings,
-        world.store,
-        world.client,
-        world.inbox,
-        Templates(),
-        clock=world.now,
-    )
+    resources = AppResources.of(world.resources, world.client, world.inbox)
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
     transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
     async with httpx.AsyncClient(

@@ -17,7 +17,7 @@ from referrals.store.inbox import inbox_events
 from referrals.store.referrals import milestones, order_changes
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.world import World, open_world
-from worker import working
+from worker import run_workers
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -69,7 +69,7 @@ async def test_an_event_is_queued_and_processed_once_when_workers_are_back(datab
     async with open_world(
         database_url, work=False, event_response_timeout=timedelta(seconds=1)
     ) as world:
-        async with working(world.client):
+        async with run_workers(world.client):
             await world.apply(campaign())
             code = await world.publish("spring", "ada")
 
@@ -77,7 +77,7 @@ async def test_an_event_is_queued_and_processed_once_when_workers_are_back(datab
 
         assert (queued.status, queued.body) == (202, {"event": "e-1", "state": "queued"})
         assert not await world.all(schema.referrals)
-        async with working(world.client):
+        async with run_workers(world.client):
             world.skipped += RETRY
             assert [await world.inbox.drain(), await world.inbox.drain()] == [1, 0]
             repeat = await world.send("referral_converted", conversion(code), id="e-1")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from entrypoints.api.main import create_app
-from entrypoints.api.resources import Resources
+from entrypoints.api.resources import AppResources
 from referrals.store import api_keys
 from tests.harness.campaigns import POINTS_50, campaign
 from tests.harness.world import World
@@ -20,12 +20,7 @@ WHY = {"reason": "By hand."}
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    of = world.resources
-    app = create_app(
-        Resources(
-            of.settings, world.store, world.client, world.inbox, of.templates, clock=world.now
-        )
-    )
+    app = create_app(AppResources.of(world.resources, world.client, world.inbox))
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'operator')}"}
     url = "http://api/v1/campaigns/spring/"
     async with httpx.AsyncClient(

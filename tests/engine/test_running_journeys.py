@@ -23,7 +23,7 @@ from tests.harness.journeys import (
     workflow,
 )
 from tests.harness.world import World, open_world
-from worker import working
+from worker import run_workers
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -118,13 +118,13 @@ async def test_a_run_survives_the_death_of_its_workers(
 ):
     monkeypatch.setattr("worker.Worker", partial(Worker, max_cached_workflows=0))
     async with open_world(database_url, work=False) as world:
-        async with working(world.client):
+        async with run_workers(world.client):
             await joined(world, {"wait": "P2D"}, NUDGE, {"wait": "P2D"}, THANK)
             await until_at(world, 0)
-        async with working(world.client):
+        async with run_workers(world.client):
             await world.sleep(days=2, minutes=1)
             await until_at(world, 2)
-        async with working(world.client):
+        async with run_workers(world.client):
             await world.sleep(days=2, minutes=1)
             await until_states(world, "done")
             assert await sent(world) == ["nudge_friend", "thank_friend"]

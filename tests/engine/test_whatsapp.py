@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from entrypoints.api.main import create_app
-from entrypoints.api.resources import Resources
+from entrypoints.api.resources import AppResources
 from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 from referrals.channels.templates import Templates
 from referrals.channels.whatsapp import WhatsAppChannel
@@ -85,11 +85,8 @@ async def converted(database_url: str, graph: FakeGraph) -> AsyncIterator[Scene]
             await world.apply(campaign(journeys=JOURNEYS))
             await world.event("customer_registered", {"customer": ADA})
             await world.convert(await world.publish("spring", "ada"), "fay")
-            found = world.resources
-            resources: Any = Resources(
-                found.settings, world.store, world.client, world.inbox, found.templates
-            )
-            transport = httpx.ASGITransport(create_app(replace(resources, clock=world.now)))
+            resources = AppResources.of(world.resources, world.client, world.inbox)
+            transport = httpx.ASGITransport(create_app(resources))
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
                 yield Scene(world, graph, post, http)
 

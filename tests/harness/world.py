@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowHandle
+from temporalio.converter import DataConverter
 from temporalio.testing import WorkflowEnvironment
 
 from inbox.process import EventResponse
@@ -31,7 +32,7 @@ from referrals.store.codes import clicks
 from referrals.store.journeys import runs
 from referrals.temporal.names import advocate_workflow_id, referral_workflow_id
 from referrals.temporal.search_attributes import SEARCH_ATTRIBUTE_NAMES
-from worker import working
+from worker import run_workers
 
 EUR = "EUR"
 PATIENCE = timedelta(minutes=2)
@@ -257,6 +258,7 @@ async def open_world(
     *,
     work: bool = True,
     sandbox: bool = True,
+    data_converter: DataConverter = DataConverter.default,
     **options: Any,
 ) -> AsyncIterator[World]:
     """An engine on a migrated database; it ends with the block. Without `work` there is no worker."""
@@ -279,10 +281,11 @@ async def open_world(
             plugin = ReferralsPlugin(world.resources, sandbox=sandbox)
             config = env.client.config()
             config["plugins"] = [plugin]
+            config["data_converter"] = data_converter
             world.client = Client(**config)
             world.inbox = Inbox(world.store, world.client, settings, world.now)
             await register_search_attributes(world.client)
-            async with working(world.client) if work else nullcontext():
+            async with run_workers(world.client) if work else nullcontext():
                 yield world
 
 

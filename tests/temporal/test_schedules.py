@@ -11,7 +11,7 @@ from referrals.settings import Settings
 from referrals.temporal.names import EXPIRY_ID
 from referrals.temporal.schedules import ensure_schedules
 from tests.harness.world import executable
-from worker import working
+from worker import run_workers
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -35,7 +35,7 @@ async def test_expiry_is_scheduled_once_by_however_many_workers_and_runs(databas
                 await asyncio.sleep(0.1)
         assert (await schedule.describe()).schedule.state.note == "By hand"
 
-        async with working(client):
+        async with run_workers(client):
             await schedule.unpause()
             await schedule.trigger()
             async with asyncio.timeout(30):
