@@ -155,7 +155,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
 
 def _reward_activities(resources: Resources) -> RewardActivities:
     return RewardActivities(
-        resources.store, resources.providers, resources.settings.paces, resources.clock
+        resources.store, resources.providers, resources.settings.rewards_per_second, resources.clock
     )
 
 

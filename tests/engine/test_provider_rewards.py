@@ -240,6 +240,6 @@ async def test_every_reward_takes_a_turn_in_its_provider_s_pace(world: World, ve
     await world.until_state(answer["referral"], "rewarded")
 
     (pace,) = await world.all(schema.provider_rate_limits)
-    per_second = world.resources.settings.paces["http"]
+    per_second = world.resources.settings.rewards_per_second["http"]
     assert pace.provider == "http"
     assert pace.next_call_at >= began + 2 * timedelta(seconds=1 / per_second)

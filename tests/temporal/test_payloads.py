@@ -1,4 +1,4 @@
-"""What travels to and from workflows."""
+"""Payload types of workflows and activities."""
 
 import inspect
 from dataclasses import is_dataclass
@@ -19,17 +19,17 @@ WORKFLOWS = (ReferralWorkflow, AdvocateWorkflow, JourneyWorkflow)
 ACTIVITIES = (ReferralActivities, AdvocateActivities, JourneyActivities, MilestoneActivities)
 
 
-def test_what_travels_to_and_from_workflows_has_its_schema_with_its_class():
-    """Of a plain dataclass each run's own converter would make one: a millisecond, and more memory than the run."""
+def test_payload_types_are_pydantic_dataclasses():
+    """For a plain dataclass each run's converter would build a schema: a millisecond, and more memory than the run."""
     methods = [
         method
         for cls in (*WORKFLOWS, *ACTIVITIES)
         for name, method in vars(cls).items()
         if inspect.isfunction(method) and not name.startswith("_")
     ]
-    travels = {kind for method in methods for kind in get_type_hints(method).values()}
+    types = {kind for method in methods for kind in get_type_hints(method).values()}
 
-    plain = {kind for kind in travels if is_dataclass(kind) and not is_pydantic_dataclass(kind)}
+    plain = {kind for kind in types if is_dataclass(kind) and not is_pydantic_dataclass(kind)}
 
-    assert {ReferralInput, ReferralStep, PendingWork} <= travels
+    assert {ReferralInput, ReferralStep, PendingWork} <= types
     assert plain == set()

@@ -1,4 +1,4 @@
-"""What Temporal starts by itself, on a real server: the time-skipping one has no Schedules."""
+"""Schedules, on a dev server: the time-skipping server has none."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from worker import run_workers
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_expiry_is_scheduled_once_by_however_many_workers_and_runs(database_url: str):
+async def test_concurrent_workers_create_one_expiry_schedule_which_runs(database_url: str):
     settings = Settings(database_url=database_url)
     async with (
         open_resources(settings) as resources,
@@ -30,7 +30,7 @@ async def test_expiry_is_scheduled_once_by_however_many_workers_and_runs(databas
         schedule = client.get_schedule_handle(EXPIRY_ID)
         await schedule.pause(note="By hand")
         await ensure_schedules(client)
-        async with asyncio.timeout(30):  # the server notes it in its own time
+        async with asyncio.timeout(30):  # the server applies it asynchronously
             while not (await schedule.describe()).schedule.state.paused:
                 await asyncio.sleep(0.1)
         assert (await schedule.describe()).schedule.state.note == "By hand"

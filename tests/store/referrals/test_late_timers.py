@@ -1,4 +1,4 @@
-"""Timers that are late: what comes in before them finds things as if they had fired in time."""
+"""Late timers: an event that comes before a due timer is decided as if the timer had fired in time."""
 
 from datetime import timedelta
 
