@@ -144,7 +144,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         advocates.resume,
         MilestoneActivities().notify_advocate,
         ExpiryActivities(resources.store).expire,
-        journeys.next_step,
+        journeys.run_journey_steps,
         journeys.notify_journey,
         journeys.start_workflow,
         journeys.mark_start_failed,

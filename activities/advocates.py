@@ -46,7 +46,7 @@ class AdvocateActivities:
         """Record a share of the code by channel."""
         return await self._decide(step, lambda tx: shares.record(tx, step.subject_id, step.now))
 
-    @activity.defn(name="settle_milestone")
+    @activity.defn(name="process_milestone")
     async def process_milestone(self, step: AdvocateStep) -> PendingWork:
         """Grant the reward of a reached milestone, or roll back that of a lost one."""
         return await self._decide(

@@ -36,8 +36,8 @@ class JourneyActivities:
     clock: Clock
     log: LogMessages
 
-    @activity.defn(name="next_step")
-    async def next_step(self, step: JourneyStep) -> PendingWork:
+    @activity.defn(name="run_journey_steps")
+    async def run_journey_steps(self, step: JourneyStep) -> PendingWork:
         """Run the steps that are due, in one transaction. Idempotent."""
 
         async def decision(tx: Tx) -> PendingWork:
@@ -47,7 +47,7 @@ class JourneyActivities:
 
         return await self.log.decide(decision)
 
-    @activity.defn(name="tell_run")
+    @activity.defn(name="notify_journey")
     async def notify_journey(self, run_id: str) -> None:
         """Wake the run's workflow, which is started if it does not run. Idempotent."""
         async with self.store.read() as tx:
@@ -75,7 +75,7 @@ class JourneyActivities:
         async with self.store.begin() as tx:
             await workflow_starts.settle(tx, start_id, "started", self.clock())
 
-    @activity.defn(name="give_up_start")
+    @activity.defn(name="mark_start_failed")
     async def mark_start_failed(self, start_id: str, error: str) -> None:
         """Mark the start as failed with its last error."""
         async with self.store.begin() as tx:

@@ -4,21 +4,21 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from referrals.temporal.names import MILESTONE_UPDATE
+from referrals.temporal.names import PROCESS_MILESTONE_UPDATE
 from referrals.temporal.payloads import MilestoneChange
 from referrals.temporal.targets import advocate_target, update_with_start
 
 
 @dataclass
 class MilestoneActivities:
-    @activity.defn(name="tell_advocate")
+    @activity.defn(name="notify_advocate")
     async def notify_advocate(self, campaign_id: str, change: MilestoneChange) -> None:
         """Have the advocate's workflow process the milestone. Idempotent."""
         attempt = activity.info().attempt
         await update_with_start(
             activity.client(),
             advocate_target(campaign_id, change.advocate_id),
-            MILESTONE_UPDATE,
+            PROCESS_MILESTONE_UPDATE,
             change.milestone_id,
             update_id=f"{change.milestone_id}-{change.state}-{attempt}",
         )

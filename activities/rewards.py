@@ -56,7 +56,7 @@ class RewardActivities:
     clock: Clock
     circuits: dict[str, CircuitBreaker] = field(default_factory=dict)
 
-    @activity.defn(name="settle_reward")
+    @activity.defn(name="deliver_reward")
     async def deliver_reward(self, reward_id: str) -> None:
         """Grant the reward or reverse it, depending on its row; do nothing if neither is due.
 
@@ -84,7 +84,7 @@ class RewardActivities:
         except (RetryableError, OutcomeUnknownError) as error:
             raise await self._schedule_retry(task, error) from error
 
-    @activity.defn(name="park_reward")
+    @activity.defn(name="mark_reward_failed")
     async def mark_reward_failed(self, reward_id: str, error: str) -> None:
         """Mark the reward as failed, because all attempts are used up."""
         async with decision(self.store) as tx:

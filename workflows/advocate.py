@@ -33,8 +33,8 @@ class AdvocateWorkflow(BaseWorkflow):
     async def share(self, event_id: str) -> None:
         await self.decide(AdvocateActivities.share, subject_id=event_id)
 
-    @workflow.update(name="milestone")
-    async def milestone(self, milestone_id: str) -> None:
+    @workflow.update(name="process_milestone")
+    async def process_milestone(self, milestone_id: str) -> None:
         """Grant the reward of a reached milestone, or roll back that of a lost one."""
         await self.decide(AdvocateActivities.process_milestone, subject_id=milestone_id)
 
@@ -43,7 +43,7 @@ class AdvocateWorkflow(BaseWorkflow):
         """Retry, void, roll back or approve a milestone's reward."""
         await self.decide(AdvocateActivities.milestone_reward, subject_id=event_id)
 
-    @workflow.update(name="resume")
+    @workflow.update(name="resend_message")
     async def resend_message(self, event_id: str, message_id: str) -> None:  # noqa: ARG002
         """Send a message by its next channel after the vendor reported that it was not delivered."""
         self.effects.resend_message(message_id)
@@ -51,7 +51,7 @@ class AdvocateWorkflow(BaseWorkflow):
 
     publish.validator(BaseWorkflow.validate_event_id)
     share.validator(BaseWorkflow.validate_event_id)
-    milestone.validator(BaseWorkflow.validate_milestone_id)
+    process_milestone.validator(BaseWorkflow.validate_milestone_id)
     reward.validator(BaseWorkflow.validate_event_id)
     resend_message.validator(BaseWorkflow.validate_message_event)
 

@@ -18,7 +18,7 @@ class JourneyWorkflow(BaseWorkflow):
 
     @workflow.init
     def __init__(self, journey: JourneyInput) -> None:
-        super().__init__(journey, JourneyActivities.next_step)
+        super().__init__(journey, JourneyActivities.run_journey_steps)
 
     @workflow.run
     async def run(self, journey: JourneyInput) -> str:  # noqa: ARG002 - the constructor reads it
@@ -29,7 +29,7 @@ class JourneyWorkflow(BaseWorkflow):
     @workflow.update(name="wake")
     async def wake(self) -> None:
         """Continue the run after an event that concerns it; the event is in SQL."""
-        await self.decide(JourneyActivities.next_step)
+        await self.decide(JourneyActivities.run_journey_steps)
 
     def step(self, **_: str) -> JourneyStep:
         return JourneyStep(run_id=self.key.run_id, now=workflow.now())

@@ -5,7 +5,7 @@ ADVOCATE_WORKFLOW = "AdvocateWorkflow"
 EXPIRY_WORKFLOW = "ExpiryWorkflow"
 JOURNEY_WORKFLOW = "JourneyWorkflow"
 
-MILESTONE_UPDATE = "milestone"
+PROCESS_MILESTONE_UPDATE = "process_milestone"
 WAKE_UPDATE = "wake"
 
 QUEUE = "referrals"

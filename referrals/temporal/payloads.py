@@ -8,10 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
-    Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
@@ -19,18 +17,13 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 
-def _renamed(name: str, earlier: str, **options: Any) -> Any:
-    """Return a field that also reads its earlier key, which recorded histories hold."""
-    return Field(validation_alias=AliasChoices(name, earlier), **options)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneChange:
     """A milestone that was `reached` or `lost` and whose reward does not follow its state yet."""
 
-    milestone_id: str = _renamed("milestone_id", "milestone")
+    milestone_id: str
     state: str
-    advocate_id: str = _renamed("advocate_id", "advocate")
+    advocate_id: str
     """Internal customer id of the advocate."""
 
 
@@ -50,14 +43,14 @@ class PendingWork:
     """
 
     state: str = ""
-    is_open: bool = _renamed("is_open", "open", default=False)
+    is_open: bool = False
     wake_at: datetime | None = None
-    needs_attention: bool = _renamed("needs_attention", "attention", default=False)
+    needs_attention: bool = False
     messages: tuple[str, ...] = ()
     rewards: tuple[str, ...] = ()
     milestones: tuple[MilestoneChange, ...] = ()
-    journeys_to_notify: tuple[str, ...] = _renamed("journeys_to_notify", "runs", default=())
-    workflows_to_start: tuple[str, ...] = _renamed("workflows_to_start", "starts", default=())
+    journeys_to_notify: tuple[str, ...] = ()
+    workflows_to_start: tuple[str, ...] = ()
 
     @property
     def has_work(self) -> bool:
@@ -77,15 +70,15 @@ class PendingWork:
 class ReferralKey:
     """The referral of a friend in a campaign; ids are internal."""
 
-    campaign_id: str = _renamed("campaign_id", "campaign")
-    friend_id: str = _renamed("friend_id", "friend")
+    campaign_id: str
+    friend_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferralInput(ReferralKey):
     """Argument of a referral's workflow, with the referral's state in SQL if that is known."""
 
-    initial_state: PendingWork | None = _renamed("initial_state", "standing", default=None)
+    initial_state: PendingWork | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +95,8 @@ class ReferralStep:
 class AdvocateInput:
     """Argument of an advocate's workflow; ids are internal."""
 
-    campaign_id: str = _renamed("campaign_id", "campaign")
-    customer_id: str = _renamed("customer_id", "customer")
+    campaign_id: str
+    customer_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +112,8 @@ class AdvocateStep:
 class JourneyInput:
     """Argument of the workflow of a journey run; the campaign is its fairness key."""
 
-    campaign_id: str = _renamed("campaign_id", "campaign")
-    run_id: str = _renamed("run_id", "run")
+    campaign_id: str
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,10 +134,10 @@ class DeliveryStatus(BaseModel):
         held: Whether it waits for an operator.
     """
 
-    model_config = ConfigDict(frozen=True, validate_by_name=True)
+    model_config = ConfigDict(frozen=True)
 
     state: str
-    retry_at: datetime | None = _renamed("retry_at", "again_at", default=None)
+    retry_at: datetime | None = None
     held: bool = False
 
     @model_validator(mode="before")

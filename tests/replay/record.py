@@ -1,7 +1,7 @@
 """Record the histories that `test_replay.py` replays: `python -m tests.replay.record VERSION [SCENARIO…]`.
 
-A recorded history is evidence of what ran in production. It is never written over: a change of the workflows gets
-histories of its own beside the old ones, which must go on replaying as long as such runs may be open.
+Recorded histories stand for workflows that run in production, so a released version's histories are never overwritten. A
+change of the workflows gets histories of its own, and the older ones must replay as long as such workflows may be open.
 """
 
 import asyncio
@@ -31,32 +31,32 @@ async def record(scenario: str, folder: Path) -> None:
         async with open_world(url, channels_of(scenario)) as world:
             await SCENARIOS[scenario](world)
             await world.settled()
-            await _keep(world, folder / scenario)
+            await _save(world, folder / scenario)
 
 
-async def _keep(world: World, folder: Path) -> None:
+async def _save(world: World, folder: Path) -> None:
     await asyncio.to_thread(folder.mkdir, parents=True)
-    for kind, workflow_id in (await _runs(world)).items():
+    for kind, workflow_id in (await _workflow_ids(world)).items():
         run = world.client.get_workflow_handle(workflow_id)
         history = (await run.fetch_history()).to_json()
-        # Which machine ran it is nobody's business.
+        # The identity names the machine and the process.
         history = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history)
         await asyncio.to_thread((folder / f"{kind}.json").write_text, history)
 
 
-async def _runs(world: World) -> dict[str, str]:
-    """The workflow of each kind that the scenario has had."""
-    runs = {}
+async def _workflow_ids(world: World) -> dict[str, str]:
+    """Return the scenario's workflow of each kind."""
+    ids = {}
     for customer in await world.all(schema.customers):
         if await world.all(schema.advocates, customer_id=customer.id):
-            runs["advocate"] = advocate_workflow_id("spring", customer.id)
+            ids["advocate"] = advocate_workflow_id("spring", customer.id)
         else:
-            runs["referral"] = referral_workflow_id("spring", customer.id)
+            ids["referral"] = referral_workflow_id("spring", customer.id)
     if any(reward.expired_at for reward in await world.all(schema.rewards)):
-        runs["expiry"] = EXPIRY_ID
+        ids["expiry"] = EXPIRY_ID
     for run in await world.all(schema.journey_runs):
-        runs["journey"] = journey_workflow_id(run.journey, run.subject, run.id)
-    return runs
+        ids["journey"] = journey_workflow_id(run.journey, run.subject, run.id)
+    return ids
 
 
 async def main(version: str, *scenarios: str) -> None:

@@ -1,4 +1,4 @@
-"""Lives whose histories are kept: one for each way that a workflow's code can go."""
+"""Scenarios whose histories are recorded: one for each path through the workflows."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -58,13 +58,13 @@ async def held_and_rewarded(world: World) -> None:
     await world.until_state(answer["referral"], "rewarded")
 
 
-async def refunded_in_the_hold(world: World) -> None:
+async def refunded_during_hold(world: World) -> None:
     await world.apply(campaign(conversion={"hold": "P14D"}))
     await world.convert(await world.publish("spring", "ada"), "fay", order="7781")
     await world.refund("7781")
 
 
-async def rolled_back_after_the_end(world: World) -> None:
+async def rolled_back_after_completion(world: World) -> None:
     await world.apply(campaign())
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.roll_back(answer["referral"])
@@ -76,16 +76,16 @@ async def reviewed(world: World) -> None:
     await world.inbox.command_referral("approve", answer["referral"], "Looks good", "operator")
 
 
-async def milestone_won_and_lost(world: World) -> None:
+async def milestone_reached_and_lost(world: World) -> None:
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(1)]}))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.settled()
     await world.roll_back(answer["referral"])
 
-    async def taken_back() -> bool:
+    async def is_rolled_back() -> bool:
         return await world.balance("ada") == 0
 
-    await world.until(taken_back)
+    await world.until(is_rolled_back)
 
 
 async def campaign_ended(world: World) -> None:
@@ -102,8 +102,8 @@ async def campaign_ended(world: World) -> None:
     await world.until_closed(await world.advocate_run("spring", "ada"))
 
 
-async def parked_and_retried(world: World) -> None:
-    """The provider is not set up: its reward is parked, and once more after a retry, until it is voided."""
+async def reward_failed_and_retried(world: World) -> None:
+    """The provider is not configured: the reward fails, fails again after a retry, and is voided."""
     rewards = {"friend": POINTS_50, "provider": "http"}
     await world.apply(campaign(rewards=rewards))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
@@ -116,7 +116,7 @@ async def parked_and_retried(world: World) -> None:
 
 
 async def message_held_and_sent_again(world: World) -> None:
-    """An operator sets something right; days later the vendor tells that it has not arrived."""
+    """A message is held until an operator fixes its channel; later the vendor reports that it was not delivered."""
     send = {"template": "thank_advocate", "to": "advocate", "channels": ["whatsapp", "email"]}
     thanks = {"name": "thanks", "on": "referral_converted", "steps": [{"send": send}]}
     await world.apply(campaign(journeys=[thanks]))
@@ -146,7 +146,7 @@ VIP = {"start_workflow": {"type": "VipOnboarding", "task_queue": "crm"}}
 
 
 async def journey_waited(world: World) -> None:
-    """A message, waits for a time and for an event that does not come, a branch."""
+    """The journey sends, waits for a time and for an event that does not occur, and branches."""
     waits = [{"wait": "P2D"}, {"wait": {"event": "referral_converted", "timeout": "P1D"}}]
     branch = {"branch": {"when": "awaited.happened", "then": ["exit"], "else": [NUDGE]}}
     await joined(world, NUDGE, *waits, branch)
@@ -166,7 +166,7 @@ async def journey_exited(world: World) -> None:
 
 
 async def journey_of_shares(world: World) -> None:
-    """The advocate's workflow begins the run, a friend's tells it, and it starts somebody's workflow."""
+    """The advocate's workflow starts the run, a friend's workflow wakes it, and it starts an external workflow."""
     came = {"wait": {"event": "referral_converted", "timeout": "P1D"}}
     waits = journey(came, SHARED, VIP, on="referral_link_shared", reentry="never")
     await world.apply(campaign(journeys=[waits]))
@@ -178,7 +178,7 @@ async def journey_of_shares(world: World) -> None:
 
 
 async def workflows_started(world: World) -> None:
-    """By the advocate's and by a friend's workflow, with no run."""
+    """The advocate's and a friend's workflow start external workflows, without a journey run."""
     vip = journey(VIP, on="referral_link_shared") | {"name": "vip"}
     fan = journey(VIP, on="referral_converted") | {"name": "fan"}
     await world.apply(campaign(journeys=[vip, fan]))
@@ -202,19 +202,19 @@ async def journey_held(world: World) -> None:
 
 
 SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
-    play.__name__: play
-    for play in (
+    scenario.__name__: scenario
+    for scenario in (
         accepted,
         signed_up_and_accepted,
         expired,
         rejected,
         held_and_rewarded,
-        refunded_in_the_hold,
-        rolled_back_after_the_end,
+        refunded_during_hold,
+        rolled_back_after_completion,
         reviewed,
-        milestone_won_and_lost,
+        milestone_reached_and_lost,
         campaign_ended,
-        parked_and_retried,
+        reward_failed_and_retried,
         message_held_and_sent_again,
         points_expired,
         journey_waited,
@@ -227,7 +227,7 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
 
 
 def channels_of(scenario: str) -> dict[str, Channel]:
-    """Those that are set up for it."""
+    """Return the channels that the scenario needs."""
     if scenario != message_held_and_sent_again.__name__:
         return {}
     held = ChannelSuspended("token", "The token has expired.", "channel")

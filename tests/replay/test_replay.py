@@ -1,4 +1,4 @@
-"""Recorded histories of every workflow type replay: a change of the code cannot break runs that are under way."""
+"""Recorded histories of every workflow type replay, so that a change of the code does not break running workflows."""
 
 import base64
 import json
@@ -46,9 +46,9 @@ def test_every_workflow_type_and_every_scenario_is_recorded():
     assert {file.parent.name for file in FILES} >= set(SCENARIOS)
 
 
-async def test_a_history_that_does_not_fit_the_code_is_found_out():
-    """The replays above can fail: a timer taken out of a history is noticed."""
-    file = next(file for file in FILES if "expired/referral" in str(file))
+async def test_a_history_that_does_not_match_the_code_fails():
+    """The replay tests can fail: a history without its timer is detected."""
+    file = next(file for file in FILES if "held_and_rewarded/referral" in str(file))
     history = json.loads(file.read_text())
     history["events"] = [
         event
@@ -64,10 +64,10 @@ async def test_a_history_that_does_not_fit_the_code_is_found_out():
         )
 
 
-def test_recorded_histories_hold_no_contact_details_and_no_ids_of_the_caller():
+def test_recorded_histories_hold_no_contact_details_and_no_external_ids():
     for file in FILES:
         encoded = re.findall(r'"data": "([^"]*)"', file.read_text())
         payloads = b"".join(map(base64.b64decode, encoded))
 
         assert b"spring" in payloads or file.stem == "expiry"
-        assert not any(known in payloads for known in (b"@", b"ada", b"fay", b"order-of"))
+        assert not any(known in payloads for known in (b"@", b'"ada"', b'"fay"', b"order-of"))

@@ -1,4 +1,4 @@
-"""With nothing cached, every workflow task replays the whole history: what is not deterministic fails at once."""
+"""Without a workflow cache every workflow task replays the whole history, so that nondeterministic code fails at once."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from tests.replay.scenarios import SCENARIOS, channels_of
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_a_scenario_plays_when_every_task_replays(
+async def test_a_scenario_completes_when_every_task_replays(
     scenario: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("worker.Worker", partial(Worker, max_cached_workflows=0))
