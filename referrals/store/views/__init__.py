@@ -1,0 +1,63 @@
+"""Rows as the API, the commands and the console show them.
+
+Customers go by the caller's ids. Times are UTC, amounts decimal strings in major units.
+"""
+
+from referrals.store.views.advocates import Advocate, AdvocateDetails, Counts, Milestone, NextTier
+from referrals.store.views.campaigns import Campaign, Code, Revenue, RewardSum, Summary, TopAdvocate
+from referrals.store.views.common import Page, Reason, with_zulu_times
+from referrals.store.views.messaging import Block, Consent, Message, MessageState, Suppression
+from referrals.store.views.referrals import (
+    ACTIVITY,
+    Activity,
+    Attribution,
+    Referral,
+    ReferralDetails,
+)
+from referrals.store.views.rewards import Outcome, OutcomeKind, Reward
+from referrals.store.views.wallets import (
+    Balance,
+    Coupon,
+    CouponPool,
+    Entry,
+    Imported,
+    LineFault,
+    Wallet,
+)
+
+__all__ = [
+    "ACTIVITY",
+    "Activity",
+    "Advocate",
+    "AdvocateDetails",
+    "Attribution",
+    "Balance",
+    "Block",
+    "Campaign",
+    "Code",
+    "Consent",
+    "Counts",
+    "Coupon",
+    "CouponPool",
+    "Entry",
+    "Imported",
+    "LineFault",
+    "Message",
+    "MessageState",
+    "Milestone",
+    "NextTier",
+    "Outcome",
+    "OutcomeKind",
+    "Page",
+    "Reason",
+    "Referral",
+    "ReferralDetails",
+    "Revenue",
+    "Reward",
+    "RewardSum",
+    "Summary",
+    "Suppression",
+    "TopAdvocate",
+    "Wallet",
+    "with_zulu_times",
+]

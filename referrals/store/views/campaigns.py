@@ -1,0 +1,75 @@
+"""Views of campaigns and codes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Campaign:
+    campaign: str
+    name: str
+    state: str
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Code:
+    code: str
+    customer: str | None
+    state: str
+    uses: int
+    uses_limit: int | None
+    starts_at: datetime | None
+    expires_at: datetime | None
+    published_at: datetime | None
+    channel: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Revenue:
+    currency: str
+    amount: str
+
+
+@dataclass(frozen=True)
+class RewardSum:
+    state: str
+    type: str
+    currency: str | None
+    count: int
+    amount: str
+
+
+@dataclass(frozen=True)
+class TopAdvocate:
+    customer: str
+    confirmed: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers of a campaign. `conversions` counts the referrals by state.
+
+    `conversion_rate`, from 0 to 1, is the number of accepted conversions that were not rolled back, divided by the
+    number of friends who signed up or converted. Rejected attempts count in neither. It is null without such friends.
+    `revenue` sums the orders of the accepted conversions that were not rolled back.
+    """
+
+    campaign: str
+    name: str
+    state: str
+    version: int
+    advocates: int
+    codes: int
+    shares: dict[str, int]
+    clicks: int
+    clicks_by_channel: dict[str, int]
+    sign_ups: int
+    conversions: dict[str, int]
+    conversion_rate: float | None
+    revenue: list[Revenue]
+    rewards: list[RewardSum]
+    top_advocates: list[TopAdvocate]
+    messages: dict[str, int]
