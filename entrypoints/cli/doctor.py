@@ -225,4 +225,4 @@ async def _whatsapp(settings: "Settings") -> str:
     from referrals.http_client import open_client
 
     async with open_client() as client:
-        return await WhatsAppChannel.of(settings, client).describe()
+        return await WhatsAppChannel.from_settings(settings, client).describe()

@@ -87,7 +87,7 @@ def _load_templates(directory: Path | None) -> "Templates":
     from referrals.channels.templates import BUILTIN_DIR, Templates
 
     templates = Templates(directory)
-    if not templates.of(None).files():
+    if not templates.for_campaign(None).files():
         directories = " or ".join(str(path) for path in (directory, BUILTIN_DIR) if path)
         raise CommandError(f"There are no templates in {directories}.")
     return templates
@@ -98,11 +98,11 @@ def _render(templates: "Templates", name: str, locale: str, campaign: str | None
     from referrals.channels.front_matter import fill_placeholders
     from referrals.channels.template_context import EXAMPLE_CONTEXT
 
-    available = templates.of(campaign)
+    available = templates.for_campaign(campaign)
     path = available.find(name, locale)
     content = available.render(name, locale, EXAMPLE_CONTEXT)
-    message = {"template": name, "file": str(available.place(path)), **asdict(content)}
-    whatsapp = available.front(path).whatsapp
+    message = {"template": name, "file": str(available.file_path(path)), **asdict(content)}
+    whatsapp = available.front_matter(path).whatsapp
     if content.whatsapp and whatsapp:
         values = [parameter.text for parameter in content.whatsapp.body]
         message["whatsapp"]["text"] = fill_placeholders(whatsapp.text, values)

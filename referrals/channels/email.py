@@ -1,4 +1,4 @@
-"""E-mail by SMTP."""
+"""Email channel: SMTP."""
 
 import re
 import ssl
@@ -34,14 +34,15 @@ from referrals.channels.localisation import one_line
 from referrals.domain.contact_redaction import redact
 
 SMTP_TIMEOUT = 15
-"""Seconds for the connection, and for each answer of the server."""
+"""Seconds, for the connection and for each reply of the server."""
 MAX_REPLY_LENGTH = 300
+"""Characters of a server reply that are kept in an error."""
 
 _MALFORMED_URL = "the SMTP URL must be like smtp://user:password@host:port, or smtps://…"
-_PERMANENT = 500
-_CREDENTIALS_WANTED = {530, 534, 535, 538}  # RFC 4954
+_PERMANENT_FAILURE = 500
+_AUTHENTICATION_REQUIRED = {530, 534, 535, 538}  # RFC 4954
 _NO_MAILBOX = re.compile(r"5\d\d 5\.1\.(1|2|3|6|10)\b", re.ASCII)  # RFC 3463; 5.1.10: RFC 7505
-_REFUSALS: dict[type[Exception], tuple[str, str]] = {
+_REJECTIONS: dict[type[Exception], tuple[str, str]] = {
     SMTPRecipientRefused: ("recipient_refused", "the recipient"),
     SMTPSenderRefused: ("sender_refused", "the sender"),
     SMTPDataError: ("message_refused", "the message"),
@@ -49,10 +50,10 @@ _REFUSALS: dict[type[Exception], tuple[str, str]] = {
 
 
 class EmailChannel:
-    """Hands each message to the operator's SMTP server, over a connection of its own.
+    """Sends each message to the operator's SMTP server over a new connection.
 
-    Where a message is sent again after an answer was lost, both carry the same `Message-ID`, by which mail systems can
-    tell.
+    A message that is sent again after a lost response has the same `Message-ID`, so that mail systems can detect the
+    duplicate.
     """
 
     name = "email"
@@ -61,45 +62,45 @@ class EmailChannel:
     def __init__(self, url: str, sender: str) -> None:
         """
         Args:
-            url: `smtp://user:password@host:port`, upgraded by STARTTLS when the server offers it, or `smtps://…`,
+            url: `smtp://user:password@host:port`, upgraded by STARTTLS if the server offers it, or `smtps://…`,
                 encrypted from the start; certificates are verified. User and password are percent-encoded.
-            sender: An address, with or without a name: `Shop <hello@shop.example>`.
+            sender: An address with an optional name: `Shop <hello@shop.example>`.
 
         Raises:
-            ValueError: One of the two is malformed.
+            ValueError: An argument is malformed.
         """
         self._server = _server(url)
         self._sender = _sender(sender)
 
     async def send(self, message: OutgoingMessage) -> str:
-        """The `Message-ID`, once the server has accepted the message.
+        """Return the `Message-ID` once the server has accepted the message.
 
         Raises:
-            Refused: `no_address`, `recipient_refused`, `sender_refused` or `message_refused`.
-            Unreachable: `invalid_address` or `no_mailbox`.
-            Blocked: `credentials_refused`.
-            Unavailable: The server is not reached, or answers 4xx.
-            Unclear: The connection broke when the server had the message, before its answer.
+            MessageRejected: `no_address`, `recipient_refused`, `sender_refused` or `message_refused`.
+            AddressUnreachable: `invalid_address` or `no_mailbox`.
+            ChannelSuspended: `credentials_refused`.
+            ChannelUnavailable: The server cannot be reached or replies 4xx.
+            SendOutcomeUnknown: The connection broke after the message was transferred, before the server replied.
         """
         mail = _compose(message, self._sender)
         try:
             async with SMTP(**self._server, local_hostname=self._sender.domain) as server:
                 await server.mail(self._sender.addr_spec)
                 await server.rcpt(mail["To"].addresses[0].addr_spec)
-                await _hand_over(server, mail)
+                await _transfer(server, mail)
         except (SMTPException, OSError) as error:
-            raise _failure(error) from None
+            raise _to_channel_error(error) from None
         return str(mail["Message-ID"])
 
 
-async def _hand_over(server: SMTP, mail: EmailMessage) -> None:
+async def _transfer(server: SMTP, mail: EmailMessage) -> None:
     try:
         await server.data(mail.as_bytes(policy=SMTP_POLICY))
     except SMTPResponseException:
         raise
     except (SMTPException, OSError):
         raise SendOutcomeUnknown(
-            "The connection to the SMTP server broke before it answered for the message."
+            "The connection to the SMTP server broke before it confirmed the message."
         ) from None
 
 
@@ -109,7 +110,7 @@ def _server(url: str) -> dict[str, Any]:
         raise ValueError(_MALFORMED_URL)
     try:
         port = parts.port
-    except ValueError:  # whose words may hold a part of the password
+    except ValueError:  # its text may contain part of the password
         raise ValueError(_MALFORMED_URL) from None
     return {
         "hostname": parts.hostname,
@@ -131,17 +132,18 @@ def _sender(text: str) -> Address:
 
 
 def _recipient(message: OutgoingMessage) -> Address:
-    """Raises Refused. A domain may be international; a mailbox that is not ASCII needs more than most servers do."""
+    """Return the recipient's address. Raises MessageRejected.
+
+    An internationalised domain is converted; a mailbox that is not ASCII needs SMTPUTF8, which few servers have.
+    """
     if not message.to:
-        raise MessageRejected("no_address", "There is no e-mail address.")
+        raise MessageRejected("no_address", "The customer has no email address.")
     try:
         found = validate_email(
             message.to, check_deliverability=False, test_environment=True, allow_smtputf8=False
         )
     except EmailNotValidError:
-        raise AddressUnreachable(
-            "invalid_address", "The e-mail address is not one that mail can be sent to."
-        ) from None
+        raise AddressUnreachable("invalid_address", "The email address is not valid.") from None
     return Address(
         one_line(message.recipient_name or ""), found.ascii_local_part or "", found.ascii_domain
     )
@@ -163,17 +165,19 @@ def _compose(message: OutgoingMessage, sender: Address) -> EmailMessage:
     return mail
 
 
-def _failure(error: Exception) -> Exception:
-    """What the server's answer means. Whatever is not clearly about this message can be tried again."""
+def _to_channel_error(error: Exception) -> Exception:
+    """Map an SMTP error to a channel error. Errors that are not clearly about this message can be retried."""
     code = getattr(error, "code", 0)
     reply = one_line(redact(str(getattr(error, "message", error))))[:MAX_REPLY_LENGTH]
     answer = f"{code} {reply}" if code else reply
-    if isinstance(error, SMTPAuthenticationError) or code in _CREDENTIALS_WANTED:
-        sentence = f"The SMTP server does not accept our credentials, which the operator must set right: {answer}"
-        return ChannelSuspended("credentials_refused", sentence, "channel")
+    if isinstance(error, SMTPAuthenticationError) or code in _AUTHENTICATION_REQUIRED:
+        text = f"The SMTP server does not accept our credentials; an operator must correct them: {answer}"
+        return ChannelSuspended("credentials_refused", text, "channel")
     if isinstance(error, SMTPRecipientRefused) and _NO_MAILBOX.match(answer):
-        return AddressUnreachable("no_mailbox", f"The SMTP server knows no such mailbox: {answer}")
-    if type(error) in _REFUSALS and code >= _PERMANENT:
-        reason, what = _REFUSALS[type(error)]
-        return MessageRejected(reason, f"The SMTP server refused {what}: {answer}")
-    return ChannelUnavailable(f"The SMTP server cannot take the message now: {answer}")
+        return AddressUnreachable(
+            "no_mailbox", f"The SMTP server does not know this mailbox: {answer}"
+        )
+    if type(error) in _REJECTIONS and code >= _PERMANENT_FAILURE:
+        reason, what = _REJECTIONS[type(error)]
+        return MessageRejected(reason, f"The SMTP server rejected {what}: {answer}")
+    return ChannelUnavailable(f"The SMTP server cannot accept the message now: {answer}")

@@ -1,4 +1,4 @@
-"""The HTML of a mail, from MJML."""
+"""Email HTML from MJML, and checks of the MJML in templates."""
 
 import re
 from collections.abc import Iterator
@@ -13,28 +13,30 @@ _ELEMENT = re.compile(
 _TAG = re.compile(r"<(?P<end>/?)(?P<name>mj[a-z-]*)\b(?P<rest>[^<>]*)>")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _POSITION = re.compile(r"position (\d+):(\d+)")
-_EXCERPT = 80
+_MAX_EXCERPT_LENGTH = 80
 
 
 def mjml_to_html(mjml: str) -> str:
-    """A whole document that is responsive, from MJML whose values are escaped.
+    """Return a complete responsive document; values in the MJML must be escaped already.
 
     Raises:
-        ValueError: It is no MJML; the sentence has the element at fault, where that is known.
+        ValueError: The MJML is invalid; the text quotes the element at fault, if known.
     """
     try:
         return str(mjml2html(mjml))
     except ValueError as error:
-        place = _POSITION.search(str(error))
-        at = f", at {mjml[int(place[1]) : int(place[2])][:_EXCERPT]!r}" if place else ""
+        position = _POSITION.search(str(error))
+        at = ""
+        if position:
+            at = f", at {mjml[int(position[1]) : int(position[2])][:_MAX_EXCERPT_LENGTH]!r}"
         problem = _POSITION.sub("", str(error)).removesuffix(" at ")
-        raise ValueError(f"its mail is no MJML: {problem}{at}") from error
+        raise ValueError(f"the email is not valid MJML: {problem}{at}") from error
 
 
 def mjml_problems(source: str) -> Iterator[tuple[int, str]]:
-    """Line and problem of the elements in a template that are unknown, or not closed.
+    """Yield line and problem for each MJML element that is unknown or not closed.
 
-    The renderer takes many of them without a word, and what is in them vanishes from the mail.
+    The MJML renderer accepts many of them silently, and their content is missing from the email.
     """
     source = _JINJA.sub(lambda part: "\n" * part[0].count("\n"), source)
     opened: list[tuple[str, int]] = []
@@ -45,6 +47,6 @@ def mjml_problems(source: str) -> Iterator[tuple[int, str]]:
         elif not tag["end"] and not tag["rest"].endswith("/"):
             opened.append((name, line))
         elif tag["end"] and (not opened or opened.pop()[0] != name):
-            yield line, f"</{name}> closes what is not open"
+            yield line, f"</{name}> has no opening tag"
     for name, line in opened:
         yield line, f"<{name}> is never closed"

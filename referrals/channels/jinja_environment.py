@@ -1,4 +1,4 @@
-"""Jinja at work on the files of messages: loading, rendering a part within bounds, and saying where a mistake is."""
+"""Jinja for message templates: sandboxed environments, bounded rendering of blocks, and errors with file and line."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,19 +10,19 @@ from jinja2.exceptions import TemplatesNotFound, TemplateSyntaxError, UndefinedE
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from referrals.channels.errors import TemplateError
-from referrals.channels.front_matter import TemplateLoader
 from referrals.channels.localisation import FILTERS, format_value, strip_control_characters
 from referrals.channels.template_context import EXAMPLE_CONTEXT
+from referrals.channels.template_loader import TemplateLoader
 
 MAX_PART_LENGTH = 100_000
-"""Characters of a text or html part; a longer one is an error (mail clients cut a message near 100 kB)."""
+"""Characters of a text or HTML part; a longer one is an error (mail clients clip a message near 100 kB)."""
 
 Environment = ImmutableSandboxedEnvironment
-_ADDED = {"locale", "part"}
+_BUILTIN_VARIABLES = {"locale", "part"}
 
 
 def create_environment(loader: TemplateLoader, *, escape: bool) -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=loader,
         autoescape=escape,
         undefined=StrictUndefined,
@@ -30,12 +30,12 @@ def create_environment(loader: TemplateLoader, *, escape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(FILTERS)
-    return made
+    environment.filters.update(FILTERS)
+    return environment
 
 
 def load_template(env: Environment, paths: list[str]) -> Template:
-    """The first of the templates that is there."""
+    """Return the first template of `paths` that exists. Raises TemplateError."""
     try:
         return env.select_template(paths)
     except TemplatesNotFound as error:
@@ -47,33 +47,32 @@ def load_template(env: Environment, paths: list[str]) -> Template:
 
 
 def render_block(template: Template, name: str, variables: Mapping[str, Any]) -> str:
-    """One block of the file itself, whatever it extends."""
+    """Render one block that the file itself defines, without its layout."""
     if name not in template.blocks:
         raise TemplateError(f"there is no block {name!r}", template.name)
-    return _made(template, template.blocks[name], variables)
+    return _render(template, template.blocks[name], variables)
 
 
 def render_with_layout(template: Template, variables: Mapping[str, Any]) -> str:
-    """What the file and those that it extends make together."""
-    return _made(template, template.root_render_func, variables)
+    return _render(template, template.root_render_func, variables)
 
 
 def block_line(template: Template, name: str) -> int:
-    """Where the block begins."""
+    """Return the line on which the block begins."""
     code = getattr(template.blocks[name], "__code__")  # noqa: B009 - its type hides it
     return template.get_corresponding_lineno(code.co_firstlineno)
 
 
 def read_source(env: Environment, path: str) -> str:
-    """The Jinja of a file, line by line as it stands there."""
+    """Return the Jinja source of a file, with the line numbers of the file on disk."""
     assert env.loader is not None
     return env.loader.get_source(env, str(load_template(env, [path]).name))[0]
 
 
 def check_variables(env: Environment, path: str) -> None:
-    """Find unknown variables in the branches that no example reaches, too."""
+    """Raise TemplateError for an unknown variable, also in branches that no example reaches."""
     tree = env.parse(read_source(env, path))
-    known = EXAMPLE_CONTEXT.keys() | _ADDED | _macros(env, tree)
+    known = EXAMPLE_CONTEXT.keys() | _BUILTIN_VARIABLES | _inherited_macros(env, tree)
     unknown = meta.find_undeclared_variables(tree) - known
     for node in tree.find_all(nodes.Name):
         if node.name in unknown:
@@ -82,63 +81,66 @@ def check_variables(env: Environment, path: str) -> None:
 
 
 def referenced_variables(env: Environment, path: str) -> set[str]:
-    """What a file says about whom: `advocate.code`, `due_at`, …"""
+    """Return the context variables that a file uses: `advocate.code`, `due_at`, …"""
     tree = env.parse(read_source(env, path))
     attributes = {
         f"{node.node.name}.{node.attr}"
         for node in tree.find_all(nodes.Getattr)
         if isinstance(node.node, nodes.Name)
     }
-    told = attributes | {node.name for node in tree.find_all(nodes.Name)}
-    return {name for name in told if name.partition(".")[0] in EXAMPLE_CONTEXT}
+    names = attributes | {node.name for node in tree.find_all(nodes.Name)}
+    return {name for name in names if name.partition(".")[0] in EXAMPLE_CONTEXT}
 
 
-def _macros(env: Environment, tree: nodes.Template) -> set[str]:
-    """The macros of what a file extends, which its blocks can call."""
+def _inherited_macros(env: Environment, tree: nodes.Template) -> set[str]:
+    """Return the macros of the layouts that a file extends; its blocks can call them."""
     names: set[str] = set()
     for node in tree.find_all(nodes.Extends):
         if isinstance(node.template, nodes.Const):
             parent = env.parse(read_source(env, str(node.template.value)))
-            names |= {macro.name for macro in parent.find_all(nodes.Macro)} | _macros(env, parent)
+            names |= {macro.name for macro in parent.find_all(nodes.Macro)}
+            names |= _inherited_macros(env, parent)
     return names
 
 
-def _made(template: Template, render: Any, variables: Mapping[str, Any]) -> str:
+def _render(template: Template, render: Any, variables: Mapping[str, Any]) -> str:
     try:
-        text = _bounded(render(template.new_context(dict(variables))))
-    except TemplateError:  # of words that it asked for, which have a file of their own
+        text = _join_bounded(render(template.new_context(dict(variables))))
+    except TemplateError:  # raised by `_reward.jinja`, which has a location of its own
         raise
     except TemplateSyntaxError as error:
         raise TemplateError(str(error.message), error.name, error.lineno) from error
     except Exception as error:
-        raise _explained(template, error, variables) from error
+        raise _locate(template, error, variables) from error
     return strip_control_characters(text).strip()
 
 
-def _bounded(chunks: Iterable[str]) -> str:
+def _join_bounded(chunks: Iterable[str]) -> str:
     parts, length = [], 0
     for chunk in chunks:
         parts.append(chunk)
         length += len(chunk)
         if length > MAX_PART_LENGTH:
-            raise ValueError(f"it makes a text longer than {MAX_PART_LENGTH} characters")
+            raise ValueError(f"the text is longer than {MAX_PART_LENGTH} characters")
     return "".join(parts)
 
 
-def _explained(template: Template, error: Exception, variables: Mapping[str, Any]) -> TemplateError:
-    """In the line of the message's own file, or else of the file that it extends."""
-    steps = [
+def _locate(template: Template, error: Exception, variables: Mapping[str, Any]) -> TemplateError:
+    """Return the error with a line of the message's own file if possible, else of its layout."""
+    frames = [
         (frame.f_globals["__jinja_template__"], line)
         for frame, line in walk_tb(error.__traceback__)
         if frame.f_code.co_filename
         == getattr(frame.f_globals.get("__jinja_template__"), "filename", "")
     ]
-    if not steps:
+    if not frames:
         return TemplateError(str(error), template.name)
-    own = [step for step in steps if step[0].filename == template.filename]
-    found, python_line = own[-1] if own else steps[-1]
+    own = [frame for frame in frames if frame[0].filename == template.filename]
+    found, python_line = own[-1] if own else frames[-1]
     line = found.get_corresponding_lineno(python_line)
     code = Path(str(found.filename)).read_text("utf-8").splitlines()[line - 1].strip()
-    absent = ", ".join(name for name, value in variables.items() if value is None)
-    hint = f"; here is no {absent}" if absent and isinstance(error, UndefinedError) else ""
+    missing = ", ".join(name for name, value in variables.items() if value is None)
+    hint = ""
+    if missing and isinstance(error, UndefinedError):
+        hint = f"; not available here: {missing}"
     return TemplateError(f"{error} in `{code}`{hint}", found.name, line)

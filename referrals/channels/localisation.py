@@ -1,4 +1,4 @@
-"""How values read in a language: dates, numbers and money by CLDR, rewards in words, names that stay names."""
+"""Localise template values: dates, numbers and money by CLDR, texts of rewards, sanitised names."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context as JinjaContext
 
 MAX_NAME_LENGTH = 80
-"""Characters of a person's name; a longer one is cut."""
+"""Characters of a person's name; a longer one is truncated."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _DIRECTION = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -23,26 +23,26 @@ _PEOPLE = ("recipient", "advocate", "friend")
 
 
 def strip_control_characters(text: str) -> str:
-    """The text without control characters, save tabs and line feeds, and without halves of characters."""
+    """Return the text without control characters (except tabs and line feeds) and unpaired surrogates."""
     return _CONTROL.sub("", text)
 
 
 def one_line(text: str) -> str:
-    """The text without control characters, and with single spaces for all runs of white space."""
+    """Return the text without control characters, with runs of white space collapsed to single spaces."""
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def truncate(text: str, length: int) -> str:
-    """The text, or its beginning and an ellipsis."""
+    """Return the text, or its beginning with an ellipsis if it is longer than `length`."""
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 @lru_cache(maxsize=256)
 def closest_locale(wanted: str, found: str) -> str:
-    """The reader's own locale where it is of the language that the template was found in, else that language.
+    """Return the reader's locale if the template found is in its language, else the template's locale.
 
     Raises:
-        UnknownLocaleError: CLDR has neither.
+        UnknownLocaleError: CLDR knows neither.
     """
     if wanted.partition("-")[0] == found.partition("-")[0]:
         try:
@@ -53,43 +53,43 @@ def closest_locale(wanted: str, found: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _locale(tag: str) -> Locale:
+def _parse_locale(tag: str) -> Locale:
     return Locale.parse(tag, sep="-")
 
 
-def _of(context: JinjaContext) -> Locale:
-    return _locale(context["locale"])
+def _context_locale(context: JinjaContext) -> Locale:
+    return _parse_locale(context["locale"])
 
 
 def format_money(amount: str, currency: str, locale: str) -> str:
-    """An amount in major units as that locale writes it; `InvalidOperation` where it is none."""
-    return format_currency(Decimal(amount), currency, locale=_locale(locale))
+    """Format an amount in major units. Raises InvalidOperation if it is not a number."""
+    return format_currency(Decimal(amount), currency, locale=_parse_locale(locale))
 
 
 @pass_context
 def format_value(context: JinjaContext, value: object) -> object:
-    """What an expression prints: a date as it is written out, nothing for None."""
+    """Format the value of an expression: a date in long form, None as nothing."""
     if isinstance(value, date):
-        return format_date(value, "long", _of(context))
+        return format_date(value, "long", _context_locale(context))
     return "" if value is None else value
 
 
 @pass_context
 def date_filter(context: JinjaContext, value: date | None, style: str = "long") -> str:
-    """`{{ due_at | date }}`, also `short`, `medium`, `full` or a pattern of CLDR such as `EEEE, d. MMMM`."""
-    return format_date(value, style, _of(context)) if value else ""
+    """Format a date: `{{ due_at | date }}`, with a style (`short`, `medium`, `full`) or a CLDR pattern (`EEEE, d. MMMM`)."""
+    return format_date(value, style, _context_locale(context)) if value else ""
 
 
 @pass_context
 def money_filter(context: JinjaContext, amount: str, currency: str) -> str:
-    """`{{ "25.00" | money("EUR") }}`: €25.00, 25,00 €."""
+    """Format money: `{{ "25.00" | money("EUR") }}` is €25.00 or 25,00 €."""
     return format_money(amount, currency, context["locale"])
 
 
 @pass_context
 def number_filter(context: JinjaContext, value: int | str) -> str:
-    """`{{ 1000 | number }}`: 1,000 or 1.000."""
-    return format_decimal(Decimal(value), locale=_of(context))
+    """Format a number: `{{ 1000 | number }}` is 1,000 or 1.000."""
+    return format_decimal(Decimal(value), locale=_context_locale(context))
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -98,61 +98,58 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number_filter,
 }
 
-
-REWARD_TEXTS = ("figure", "text")
+REWARD_TEXTS = ("label", "description")
+RenderText = Callable[[Mapping[str, Any], str], str]
+"""Renders the `label` or the `description` of a reward."""
 
 
 class LocalisedReward(dict[str, Any]):
-    """A reward, put into words when a template first asks for them: most ask for few."""
+    """A reward whose texts are rendered when a template first uses them; most templates use few."""
 
-    def __init__(
-        self, reward: Mapping[str, Any], word: Callable[[Mapping[str, Any], str], str]
-    ) -> None:
+    def __init__(self, reward: Mapping[str, Any], render_text: RenderText) -> None:
         super().__init__(reward)
-        self._word = word
+        self._render_text = render_text
 
-    def __missing__(self, part: str) -> str:
-        if part not in REWARD_TEXTS:
-            raise KeyError(part)
-        self[part] = self._word(self, part)
-        return str(self[part])
+    def __missing__(self, name: str) -> str:
+        if name not in REWARD_TEXTS:
+            raise KeyError(name)
+        self[name] = self._render_text(self, name)
+        return str(self[name])
 
 
-def localise_context(
-    context: Mapping[str, Any], word: Callable[[Mapping[str, Any], str], str]
-) -> dict[str, Any]:
-    """The context as a template sees it: rewards have `figure` and `text` by `word`, and names are only names.
+def localise_context(context: Mapping[str, Any], render_text: RenderText) -> dict[str, Any]:
+    """Return the context for a template: rewards have `label` and `description`, names are sanitised.
 
     No text in it has control characters.
     """
 
-    def worded(reward: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        return LocalisedReward(reward, word) if reward else None
+    def localise(reward: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return LocalisedReward(reward, render_text) if reward else None
 
-    people = {key: _named(context[key]) for key in _PEOPLE if key in context}
-    context = _clean({**context, **people})
+    people = {key: _with_safe_name(context[key]) for key in _PEOPLE if key in context}
+    context = _strip_all({**context, **people})
     return {
         **context,
-        "reward": worded(context.get("reward")),
-        "rewards": [worded(reward) for reward in context.get("rewards", ())],
-        "offer": {side: worded(reward) for side, reward in context.get("offer", {}).items()},
+        "reward": localise(context.get("reward")),
+        "rewards": [localise(reward) for reward in context.get("rewards", ())],
+        "offer": {side: localise(reward) for side, reward in context.get("offer", {}).items()},
     }
 
 
-def _clean(value: Any) -> Any:
+def _strip_all(value: Any) -> Any:
     if isinstance(value, str):
         return strip_control_characters(value)
     if isinstance(value, Mapping):
-        return {key: _clean(inner) for key, inner in value.items()}
-    return [_clean(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _strip_all(inner) for key, inner in value.items()}
+    return [_strip_all(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _named(person: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    return person and {**person, "name": _name(person.get("name"))}
+def _with_safe_name(person: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return person and {**person, "name": _safe_name(person.get("name"))}
 
 
-def _name(name: str | None) -> str | None:
-    """A name says who somebody is; one that has an address in it is an advertisement, and as good as none."""
+def _safe_name(name: str | None) -> str | None:
+    """Return None for a name that contains a web or email address: it would advertise in our messages."""
     if not name or _ADDRESS.search(name):
         return None
     return truncate(one_line(_DIRECTION.sub("", name)), MAX_NAME_LENGTH) or None

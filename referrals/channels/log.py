@@ -1,13 +1,13 @@
-"""The channel of a programme that is not connected to anything yet."""
+"""Log channel, for a programme without a vendor: the message is only stored."""
 
 from referrals.channels import OutgoingMessage
 
 
 class LogChannel:
-    """Sends nothing: the message's row, which the console shows, holds its text already."""
+    """Send nothing. The message's row, which the API shows, already holds its text."""
 
     name = "log"
     reports_outcome = False
 
     async def send(self, message: OutgoingMessage) -> None:
-        """Nothing, and no vendor's reference."""
+        """Do nothing; there is no vendor reference."""

@@ -1,4 +1,4 @@
-"""A message in words, for every channel at once: what templates give and channels take."""
+"""Rendered content of a message for every channel: produced by templates, sent by channels."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,33 +9,33 @@ Purpose = Literal["service", "marketing"]
 
 @dataclass(frozen=True)
 class WhatsAppParameter:
-    """What fills one place of a WhatsApp template; `text` is what is shown where the type is not understood."""
+    """Value of one placeholder of a WhatsApp template; `text` is the fallback if the type is not supported."""
 
     text: str
     type: Literal["text", "currency", "date_time"] = "text"
     currency: str | None = None
-    """Of the type `currency`: the ISO code."""
+    """ISO code, for type `currency`."""
     amount: str | None = None
-    """Of the type `currency`: a decimal string in major units."""
+    """Decimal string in major units, for type `currency`."""
 
 
 @dataclass(frozen=True)
 class WhatsAppMessage:
-    """A template that Meta has approved, by its name and language over there, and what fills it, in order."""
+    """A template that Meta has approved, by its name and language at Meta, with its parameters in order."""
 
     template: str
     language: str
-    """As Meta writes it: `en_US`, `de`."""
+    """In Meta's notation: `en_US`, `de`."""
     category: Literal["utility", "marketing"]
     header: tuple[WhatsAppParameter, ...] = ()
     body: tuple[WhatsAppParameter, ...] = ()
     buttons: tuple[str, ...] = ()
-    """What is put after the address of each URL button."""
+    """URL suffix of each button."""
 
 
 @dataclass(frozen=True)
 class MessageContent:
-    """`subject` is one line, `html` is a whole document; without `whatsapp` the message cannot go that way."""
+    """`subject` is one line, `html` a complete document; without `whatsapp` the message cannot be sent on WhatsApp."""
 
     subject: str
     text: str

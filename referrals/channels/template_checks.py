@@ -1,4 +1,4 @@
-"""What is wrong with templates, found before anything is sent."""
+"""Find mistakes in message templates before anything is sent."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,150 +6,158 @@ from typing import Any
 
 from referrals.channels.errors import TemplateError
 from referrals.channels.front_matter import FrontMatter, WhatsAppTemplate, placeholders_in
-from referrals.channels.jinja_environment import referenced_variables
-from referrals.channels.templates import FALLBACK_LOCALE, Templates, TemplateSet
+from referrals.channels.template_set import FALLBACK_LOCALE, TemplateSet
+from referrals.channels.templates import Templates
+
+MetaTemplate = dict[str, Any]
+"""A template as Meta lists it."""
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """A mistake, with the file as it stands on disk and, if known, the line."""
+    """A mistake in a template file; `line` is 0 if it concerns the whole file."""
 
     file: str
     line: int
-    """0 where it is the whole file."""
     problem: str
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """One template in one locale that can be read."""
+class _TemplateFile:
+    """A readable template in one locale."""
 
     path: str
     file: str
-    front: FrontMatter
+    front_matter: FrontMatter
     variables: frozenset[str]
 
 
 def check_templates(
-    templates: Templates, approved: Sequence[dict[str, Any]] | None = None
+    templates: Templates, approved: Sequence[MetaTemplate] | None = None
 ) -> list[Finding]:
-    """What is wrong with all templates, the built-in and the own, as every campaign sees them.
+    """Check all templates, built-in and custom, as each campaign uses them.
 
     Args:
-        templates: All that there are.
-        approved: WhatsApp templates as Meta lists them (`data` of `GET /{waba}/message_templates`), where known.
+        templates: The templates to check.
+        approved: WhatsApp templates as Meta lists them (`data` of `GET /{waba}/message_templates`), if known.
     """
-    found: set[Finding] = set()
+    findings: set[Finding] = set()
     for campaign in (None, *templates.campaigns()):
-        found.update(_check_set(templates.of(campaign), approved))
-    return sorted(found)
+        findings.update(_check_set(templates.for_campaign(campaign), approved))
+    return sorted(findings)
 
 
 def _check_set(
-    templates: TemplateSet, approved: Sequence[dict[str, Any]] | None
+    templates: TemplateSet, approved: Sequence[MetaTemplate] | None
 ) -> Iterator[Finding]:
-    files = templates.files()
-    locales = {path.partition("/")[0] for path in files}
-    worded = {locale for locale in locales if templates.has(f"{locale}/_reward.jinja")}
-    yield from _absent("_reward", locales - worded, worded)
-    for name in sorted({path.partition("/")[2].removesuffix(".jinja") for path in files}):
-        seen: list[_Seen] = []
-        for path in templates.paths(name):
-            try:
-                seen.append(_read(templates, path))
-            except TemplateError as error:
-                file = str(templates.place(error.file or path))
-                yield Finding(file, error.line or 0, error.problem)
-        there = {path.partition("/")[0] for path in templates.paths(name)}
-        yield from _absent(name, locales - there, there)
-        yield from _differences(seen)
-        for one in seen:
-            if approved is not None and one.front.whatsapp:
-                yield from _check_approved(one, one.front.whatsapp, approved)
+    paths = templates.files()
+    locales = {path.partition("/")[0] for path in paths}
+    with_rewards = {locale for locale in locales if templates.exists(f"{locale}/_reward.jinja")}
+    yield from _missing("_reward", locales - with_rewards, with_rewards)
+    for name in sorted({path.partition("/")[2].removesuffix(".jinja") for path in paths}):
+        yield from _check_message(templates, name, locales, approved)
 
 
-def _read(templates: TemplateSet, path: str) -> _Seen:
-    front = templates.front(path)
-    templates.check_file(path, front.events)
-    variables = frozenset(referenced_variables(templates.plain, path))
-    return _Seen(path, str(templates.place(path)), front, variables)
+def _check_message(
+    templates: TemplateSet, name: str, locales: set[str], approved: Sequence[MetaTemplate] | None
+) -> Iterator[Finding]:
+    readable: list[_TemplateFile] = []
+    for path in templates.paths(name):
+        try:
+            readable.append(_read(templates, path))
+        except TemplateError as error:
+            file = str(templates.file_path(error.file or path))
+            yield Finding(file, error.line or 0, error.problem)
+    existing = {path.partition("/")[0] for path in templates.paths(name)}
+    yield from _missing(name, locales - existing, existing)
+    yield from _differences_from_fallback(readable)
+    for template in readable:
+        if approved is not None and template.front_matter.whatsapp:
+            yield from _check_approval(template, template.front_matter.whatsapp, approved)
 
 
-def _absent(name: str, missing: set[str], there: set[str]) -> Iterator[Finding]:
-    """A region's locale (`de-AT`) need not have all: its language's comes in."""
+def _read(templates: TemplateSet, path: str) -> _TemplateFile:
+    front_matter = templates.front_matter(path)
+    templates.check_file(path, front_matter.events)
+    variables = frozenset(templates.variables(path))
+    return _TemplateFile(path, str(templates.file_path(path)), front_matter, variables)
+
+
+def _missing(name: str, missing: set[str], existing: set[str]) -> Iterator[Finding]:
+    """Report missing locales. A regional locale (`de-AT`) may fall back to its language."""
     for locale in sorted(missing):
         file = f"{locale}/{name}.jinja"
         if locale == FALLBACK_LOCALE:
-            yield Finding(file, 0, "is not there, and all other locales fall back to it")
-        elif locale.partition("-")[0] not in there:
-            yield Finding(file, 0, "is not there, though other messages are in this locale")
+            yield Finding(file, 0, "is missing, and all other locales fall back to it")
+        elif locale.partition("-")[0] not in existing:
+            yield Finding(file, 0, "is missing, although other messages exist in this locale")
 
 
-def _differences(seen: Sequence[_Seen]) -> Iterator[Finding]:
-    """What other locales have otherwise than English, to which they fall back."""
-    first = next((one for one in seen if one.path.startswith(f"{FALLBACK_LOCALE}/")), None)
-    if first is None:
+def _differences_from_fallback(files: Sequence[_TemplateFile]) -> Iterator[Finding]:
+    english = next((file for file in files if file.path.startswith(f"{FALLBACK_LOCALE}/")), None)
+    if english is None:
         return
-    for other in seen:
-        for problem in _different(other, first):
-            yield Finding(other.file, 0, f"{problem} {first.path}")
+    for file in files:
+        for problem in _differences(file, english):
+            yield Finding(file.file, 0, f"{problem} {english.path}")
 
 
-def _different(other: _Seen, first: _Seen) -> Iterator[str]:
-    absent, more = first.variables - other.variables, other.variables - first.variables
-    if absent:
-        yield f"does not use {', '.join(sorted(absent))}, unlike"
-    if more:
-        yield f"uses {', '.join(sorted(more))}, unlike"
-    if other.front.purpose != first.front.purpose:
-        yield f"is a {other.front.purpose} message, unlike"
-    if _shape(other.front.whatsapp) != _shape(first.front.whatsapp):
-        yield f"has the WhatsApp template {_shape(other.front.whatsapp)}, not {_shape(first.front.whatsapp)} as"
+def _differences(file: _TemplateFile, english: _TemplateFile) -> Iterator[str]:
+    unused, extra = english.variables - file.variables, file.variables - english.variables
+    if unused:
+        yield f"does not use {', '.join(sorted(unused))}, unlike"
+    if extra:
+        yield f"uses {', '.join(sorted(extra))}, unlike"
+    if file.front_matter.purpose != english.front_matter.purpose:
+        yield f"is a {file.front_matter.purpose} message, unlike"
+    here, there = (_whatsapp_shape(each.front_matter.whatsapp) for each in (file, english))
+    if here != there:
+        yield f"has the WhatsApp template {here}, not {there} as"
 
 
-def _shape(whatsapp: WhatsAppTemplate | None) -> str:
-    """What must be alike in all locales."""
+def _whatsapp_shape(whatsapp: WhatsAppTemplate | None) -> str:
+    """Describe what must be equal in all locales."""
     if whatsapp is None:
         return "none"
-    places = {
-        "header": ", ".join(place.kind for place in whatsapp.header),
-        "body": ", ".join(place.kind for place in whatsapp.body),
+    parts = {
+        "header": ", ".join(placeholder.kind for placeholder in whatsapp.header),
+        "body": ", ".join(placeholder.kind for placeholder in whatsapp.body),
         "buttons": str(len(whatsapp.buttons) or ""),
     }
-    told = "; ".join(f"{part}: {kinds}" for part, kinds in places.items() if kinds)
-    return f"{whatsapp.template} ({told})" if told else whatsapp.template
+    shape = "; ".join(f"{part}: {kinds}" for part, kinds in parts.items() if kinds)
+    return f"{whatsapp.template} ({shape})" if shape else whatsapp.template
 
 
-def _check_approved(
-    one: _Seen, whatsapp: WhatsAppTemplate, approved: Sequence[dict[str, Any]]
+def _check_approval(
+    file: _TemplateFile, whatsapp: WhatsAppTemplate, approved: Sequence[MetaTemplate]
 ) -> Iterator[Finding]:
     name = whatsapp.template
-    language = whatsapp.language or one.path.partition("/")[0].replace("-", "_")
-    of_name = [entry for entry in approved if entry.get("name") == name]
-    entry = next((entry for entry in of_name if entry.get("language") == language), None)
+    language = whatsapp.language or file.path.partition("/")[0].replace("-", "_")
+    same_name = [entry for entry in approved if entry.get("name") == name]
+    entry = next((entry for entry in same_name if entry.get("language") == language), None)
     if entry is None:
-        languages = ", ".join(sorted(str(entry.get("language")) for entry in of_name))
-        has = f"Meta has it in {languages} only" if of_name else "Meta has none of this name"
-        yield Finding(one.file, 0, f"the WhatsApp template {name} in {language}: {has}")
+        languages = ", ".join(sorted(str(entry.get("language")) for entry in same_name))
+        known = f"Meta has it only in {languages}" if same_name else "Meta has none of this name"
+        yield Finding(file.file, 0, f"the WhatsApp template {name} in {language}: {known}")
         return
-    for problem in _unlike(one.front, whatsapp, entry):
-        yield Finding(one.file, 0, f"the WhatsApp template {name} in {language}: {problem}")
+    for problem in _differences_at_meta(file.front_matter, whatsapp, entry):
+        yield Finding(file.file, 0, f"the WhatsApp template {name} in {language}: {problem}")
 
 
-def _unlike(front: FrontMatter, whatsapp: WhatsAppTemplate, entry: dict[str, Any]) -> Iterator[str]:
-    category = "UTILITY" if front.purpose == "service" else "MARKETING"
+def _differences_at_meta(
+    front_matter: FrontMatter, whatsapp: WhatsAppTemplate, entry: MetaTemplate
+) -> Iterator[str]:
+    purpose = front_matter.purpose
+    category = "UTILITY" if purpose == "service" else "MARKETING"
     if entry.get("status", "APPROVED") != "APPROVED":
         yield f"its status is {entry['status']}"
     if entry.get("category", category) != category:
-        yield f"Meta's category is {entry['category']}, but a {front.purpose} message needs {category}"
+        yield f"Meta's category is {entry['category']}, but a {purpose} message needs {category}"
     parts = {part.get("type"): part for part in entry.get("components", ())}
+    header, text = (str(parts.get(part, {}).get("text", "")) for part in ("HEADER", "BODY"))
     urls = [str(b.get("url", "")) for b in parts.get("BUTTONS", {}).get("buttons", ())]
-    text = str(parts.get("BODY", {}).get("text", ""))
     counts = {
-        "header": (
-            len(whatsapp.header),
-            len(set(placeholders_in(str(parts.get("HEADER", {}).get("text", ""))))),
-        ),
+        "header": (len(whatsapp.header), len(set(placeholders_in(header)))),
         "body": (len(whatsapp.body), len(set(placeholders_in(text)))),
         "buttons": (len(whatsapp.buttons), sum(bool(placeholders_in(url)) for url in urls)),
     }
@@ -157,4 +165,4 @@ def _unlike(front: FrontMatter, whatsapp: WhatsAppTemplate, entry: dict[str, Any
         if here != there:
             yield f"{part} has {here} parameters here, {there} at Meta"
     if text and " ".join(text.split()) != " ".join(whatsapp.text.split()):
-        yield "its text reads otherwise at Meta"
+        yield "its text differs from the text at Meta"

@@ -1,4 +1,4 @@
-"""What a message template may say: the contract between the journeys and the files under `templates/messages`."""
+"""Variables of message templates: the contract between journeys and the files under `templates/messages`."""
 
 from datetime import date
 from typing import Any
@@ -52,55 +52,55 @@ EXAMPLE_CONTEXT: Context = {
     "reason_code": "order_refunded",
     "unsubscribe": "https://shop.example/u/7f3k9",
 }
-"""Every variable of a template, with a value as it may be. All of them are always defined:
+"""Every variable of a template, with an example value. All of them are always defined:
 
 =============  =====================================================================================================
-`campaign`     `id`, `name`, and `url`: where its links lead, or None
-`recipient`    `name` of whoever gets the message
-`advocate`     `name`, `code`, `link`, and `count`: the confirmed conversions so far
+`campaign`     `id`, `name`, and `url`: the landing page, or None
+`recipient`    `name` of the recipient
+`advocate`     `name`, `code`, `link`, and `count`: the number of confirmed conversions
 `friend`       `name`; None on `code_published`, `referral_link_shared` and milestone events, and may be None on
                reward events (a milestone's reward has no friend)
-`offer`        what the campaign gives for a conversion: to the `friend`, and to the `advocate` each time. Rewards as
-               below, without `id` and `coupon`; either may be None
+`offer`        reward of the campaign per conversion, for the `friend` and for the `advocate`. Rewards as below,
+               without `id` and `coupon`; each may be None
 `reward`       the reward that a reward or milestone event is about: `id`, `type`, `amount` (a decimal string),
                `currency`, for coupons `discount` (`kind`, `percent`, `amount`, `currency`, `product`) and `coupon`, its
-               code. None on all other events, and on a milestone without one
-`rewards`      the recipient's own rewards from what happened (with `reward`, if it is the recipient's); may be empty
-`due_at`       the day on which the rewards come, in the reader's time zone; None if that is now or not known
-`milestone`    `name`, `at`; None on all but milestone events
-`reason`       why it happened, as a sentence in English or in the words of the operator; may be None
+               code. None on all other events, and for a milestone without a reward
+`rewards`      the recipient's rewards from this event (with `reward`, if it is the recipient's); may be empty
+`due_at`       the day on which the rewards are due, in the reader's time zone; None if already due or not known
+`milestone`    `name`, `at`; None except on milestone events
+`reason`       reason of the event, as an English sentence or in the operator's words; may be None
 `reason_code`  the same for machines: `order_refunded`, …; may be None
-`unsubscribe`  a link that ends messages of this kind; None where there is none
+`unsubscribe`  URL that ends messages of this kind; None for the operator's messages
 =============  =====================================================================================================
 
-Names may be None. `render` adds `locale`, the reader's as far as the template is of that language, and `part`
-(`subject`, `text`, `mail` or `whatsapp`); it gives every reward `figure` ("100 points", "€25.00", "20% off") and `text`,
-which names the coupon too, in the words of `{locale}/_reward.jinja`. A date prints as it is written out.
+Names may be None. Rendering adds `locale`, the reader's locale if the template is in its language, and `part`
+(`subject`, `text`, `email` or `whatsapp`). It gives every reward a `label` ("100 points", "€25.00", "20% off") and a
+`description`, which also names the coupon, both from `{locale}/_reward.jinja`. A date is printed in long form.
 """
 
 
 def example_contexts(event: str) -> tuple[Context, Context]:
-    """What a template may be given on that event: once all that it can know, and once as little as it can."""
-    milestone, reward = event.startswith("milestone_"), event.startswith("reward_")
+    """Return two example contexts of that event: with all variables it can have, and with as few as possible."""
+    is_milestone, is_reward = event.startswith("milestone_"), event.startswith("reward_")
     full = {
         **EXAMPLE_CONTEXT,
         "friend": None if event in WITHOUT_FRIEND else EXAMPLE_CONTEXT["friend"],
-        "reward": EXAMPLE_REWARD if milestone or reward else None,
-        "milestone": EXAMPLE_CONTEXT["milestone"] if milestone else None,
+        "reward": EXAMPLE_REWARD if is_milestone or is_reward else None,
+        "milestone": EXAMPLE_CONTEXT["milestone"] if is_milestone else None,
     }
     nameless = {"name": None}
-    least = {
+    minimal = {
         **full,
         "campaign": {**EXAMPLE_CONTEXT["campaign"], "url": None},
         "recipient": nameless,
         "advocate": {**EXAMPLE_CONTEXT["advocate"], "name": None, "count": 0},
-        "friend": nameless if full["friend"] and not reward else None,
+        "friend": nameless if full["friend"] and not is_reward else None,
         "offer": {"friend": None, "advocate": None},
-        "reward": EXAMPLE_COUPON | {"coupon": None} if reward else None,
+        "reward": EXAMPLE_COUPON | {"coupon": None} if is_reward else None,
         "rewards": [],
         "due_at": None,
         "reason": None,
         "reason_code": None,
         "unsubscribe": None,
     }
-    return full, least
+    return full, minimal

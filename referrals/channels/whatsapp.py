@@ -1,4 +1,4 @@
-"""WhatsApp by Meta's Cloud API: templates that Meta has approved, to E.164 numbers."""
+"""WhatsApp channel: Meta's Cloud API, with templates that Meta has approved."""
 
 import re
 from collections.abc import AsyncIterator
@@ -18,39 +18,40 @@ from referrals.http_client import NoResponse, RequestNotSent, VendorApi, VendorR
 from referrals.settings import Settings
 
 MIN_RECIPIENT_INTERVAL = timedelta(seconds=6)
-"""Between two messages of one number to one recipient."""
+"""Minimum time between two messages to one recipient (Meta's pair rate limit)."""
 
-_TOKEN = re.compile(r"[!-~]+")
+_TOKEN_PATTERN = re.compile(r"[!-~]+")
 
 
 @asynccontextmanager
 async def open_whatsapp(
     settings: Settings, clock: Clock = utc_now
 ) -> AsyncIterator[dict[str, Channel]]:
-    """The channel, by its name, where the settings name a number.
+    """Yield the channel by its name, or nothing if the settings have no phone number.
 
     Raises:
-        ValueError: One of the settings is missing or malformed.
+        ValueError: A setting is missing or malformed.
     """
     if not settings.whatsapp_phone_number_id:
         yield {}
         return
     async with open_client() as client:
-        yield {WhatsAppChannel.name: WhatsAppChannel.of(settings, client, clock)}
+        yield {WhatsAppChannel.name: WhatsAppChannel.from_settings(settings, client, clock)}
 
 
-class _Sent(BaseModel):
+class _AcceptedMessage(BaseModel):
     id: str = Field(min_length=1)
 
 
-class _Accepted(BaseModel):
-    messages: list[_Sent] = Field(min_length=1)
+class _SendResponse(BaseModel):
+    messages: list[_AcceptedMessage] = Field(min_length=1)
 
 
 class WhatsAppChannel:
-    """Meta takes no idempotency key: a message whose answer is lost shows in a status, with our key, or was not sent.
+    """Sends template messages through Meta's Cloud API.
 
-    The reference is Meta's, and a recipient's number can be read from it: it is for the books only.
+    Meta has no idempotency keys. After a lost response, a status with our key shows whether the message was sent. Meta's
+    reference contains the recipient's number, so it must only be stored, never logged or shown.
     """
 
     name = "whatsapp"
@@ -66,67 +67,67 @@ class WhatsAppChannel:
     ) -> None:
         """
         Args:
-            client: Of `open_client`.
-            url: With the version: `https://graph.facebook.com/v23.0`.
-            phone_number_id: Meta's id of the number that messages come from.
-            token: Of a system user that may send by it.
-            clock: What pauses between messages to one recipient are measured by.
+            client: From `open_client`.
+            url: Base URL with version: `https://graph.facebook.com/v23.0`.
+            phone_number_id: Meta's id of the sending number.
+            token: Access token of a system user that may use the number.
+            clock: Measures the time between messages to one recipient.
 
         Raises:
             ValueError: The URL, the id or the token is malformed.
         """
         if not (phone_number_id.isascii() and phone_number_id.isdecimal()):
-            raise ValueError("the id of the WhatsApp number must be digits, as Meta shows it")
-        if not _TOKEN.fullmatch(token.get_secret_value()):
-            raise ValueError("the WhatsApp token must be one word, as Meta shows it")
+            raise ValueError("the WhatsApp phone number id must be digits only")
+        if not _TOKEN_PATTERN.fullmatch(token.get_secret_value()):
+            raise ValueError("the WhatsApp token must be a single word")
         credentials = {"Authorization": f"Bearer {token.get_secret_value()}"}
         self._api = VendorApi(client, "WhatsApp", url, credentials)
         self._path = f"/{phone_number_id}"
-        self._pairs = _Pairs(clock)
+        self._recipient_limit = _RecipientRateLimit(clock)
 
     @classmethod
-    def of(
+    def from_settings(
         cls, settings: Settings, client: httpx.AsyncClient, clock: Clock = utc_now
     ) -> "WhatsAppChannel":
-        """Raises ValueError where a setting is missing: without its webhooks, what was sent is never known."""
-        needed = ("phone_number_id", "token", "app_secret", "verify_token")
-        values = [getattr(settings, f"whatsapp_{name}") for name in needed]
-        if missing := [n for n, value in zip(needed, values, strict=True) if not value]:
+        """Raises ValueError if a setting is missing, also of the webhook: without it, outcomes stay unknown."""
+        required = ("phone_number_id", "token", "app_secret", "verify_token")
+        values = [getattr(settings, f"whatsapp_{name}") for name in required]
+        if missing := [n for n, value in zip(required, values, strict=True) if not value]:
             names = ", ".join(f"REFERRALS_WHATSAPP_{name.upper()}" for name in missing)
             raise ValueError(f"WhatsApp needs {names}")
         url = f"{settings.whatsapp_url.rstrip('/')}/{settings.whatsapp_version}"
         return cls(client, url, values[0], values[1], clock)
 
     async def send(self, message: OutgoingMessage) -> str:
-        """Meta's id of the message, once Meta has accepted it.
+        """Return Meta's id of the message once Meta has accepted it.
 
         Raises:
-            Refused: `no_template`, `no_address`, `invalid_address`, `marketing_us`, and by `whatsapp_errors`.
-            Unreachable, OptedOut, Blocked: by `whatsapp_errors`.
-            Unavailable: Meta is not reached or wants a pause, or the recipient had a message a moment ago.
-            Unclear: There was no answer, or none that tells.
+            MessageRejected: `no_template`, `no_address`, `invalid_address`, `marketing_us`, and those of `whatsapp_errors`.
+            AddressUnreachable, RecipientOptedOut, ChannelSuspended: See `whatsapp_errors`.
+            ChannelUnavailable: Meta cannot be reached, limits the rate, or the recipient has just received a message.
+            SendOutcomeUnknown: There was no response, or an inconclusive one.
         """
         content = message.content.whatsapp
         if content is None:
             raise MessageRejected("no_template", "The message has no WhatsApp template.")
         body = build_request(message.key, message.to, content)
-        self._pairs.pace(body["to"])
-        answer = await self._call("POST", f"{self._path}/messages", body)
-        if not answer.is_success:
-            raise self._failure(answer, message.attempt)
+        self._recipient_limit.reserve(body["to"])
+        response = await self._call("POST", f"{self._path}/messages", body)
+        if not response.is_success:
+            raise self._to_channel_error(response, message.attempt)
         try:
-            return _Accepted.model_validate(answer.body).messages[0].id
+            return _SendResponse.model_validate(response.body).messages[0].id
         except ValidationError:
             raise SendOutcomeUnknown(
-                "WhatsApp took the message, and answered without its id."
+                "WhatsApp accepted the message, but its response has no id."
             ) from None
 
     async def describe(self) -> str:
-        """The number as Meta knows it, for the operator. Raises as `send` does."""
-        answer = await self._call("GET", self._path)
-        if not answer.is_success:
-            raise self._failure(answer, attempt=1)
-        known = answer.body if isinstance(answer.body, dict) else {}
+        """Describe the number for the operator: name, host and quality rating. Raises the errors of `send`."""
+        response = await self._call("GET", self._path)
+        if not response.is_success:
+            raise self._to_channel_error(response, attempt=1)
+        known = response.body if isinstance(response.body, dict) else {}
         name, quality = (str(known.get(key, "?")) for key in ("verified_name", "quality_rating"))
         return (
             f"{self._api.sanitize(name)} at {self._api.host}, quality {self._api.sanitize(quality)}"
@@ -142,36 +143,41 @@ class WhatsAppChannel:
         except NoResponse as error:
             raise SendOutcomeUnknown(str(error)) from None
 
-    def _failure(self, answer: VendorResponse, attempt: int) -> Exception:
-        failed = answer.body.get("error") if isinstance(answer.body, dict) else None
-        code, words = parse_error(failed)
-        number = answer.status if code is None else code
-        sentence = f"WhatsApp answered {number}: {self._api.sanitize(words) or 'no words'}"
-        meaning = classify_error(answer.status, code)
+    def _to_channel_error(self, response: VendorResponse, attempt: int) -> Exception:
+        error = response.body.get("error") if isinstance(response.body, dict) else None
+        code, text = parse_error(error)
+        number = response.status if code is None else code
+        message = (
+            f"WhatsApp responded with {number}: {self._api.sanitize(text) or 'no description'}"
+        )
+        meaning = classify_error(response.status, code)
         if meaning is None:
-            return SendOutcomeUnknown(sentence)
-        asked = answer.retry_after() if "Retry-After" in answer.headers else None
-        return meaning.error(sentence, attempt, asked)
+            return SendOutcomeUnknown(message)
+        retry_after = response.retry_after() if "Retry-After" in response.headers else None
+        return meaning.error(message, attempt, retry_after)
 
 
-class _Pairs:
-    """When each recipient was written to last by this process: a courtesy, which spares most calls that Meta would
-    answer with 131056. Over several workers Meta's answer is what holds.
+class _RecipientRateLimit:
+    """Limits messages to one recipient, per process. Saves most calls that Meta would reject with 131056.
+
+    Several workers together may exceed it; Meta then rejects the call.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._last: dict[str, datetime] = {}
+        self._last_sent: dict[str, datetime] = {}
 
-    def pace(self, to: str) -> None:
-        """Take the recipient's turn. Raises Unavailable until it has come."""
+    def reserve(self, to: str) -> None:
+        """Raises ChannelUnavailable if the recipient has just received a message."""
         now = self._clock()
-        while self._last:
-            oldest = next(iter(self._last))
-            if now - self._last[oldest] < MIN_RECIPIENT_INTERVAL:
+        while self._last_sent:
+            oldest = next(iter(self._last_sent))
+            if now - self._last_sent[oldest] < MIN_RECIPIENT_INTERVAL:
                 break
-            del self._last[oldest]
-        if to in self._last:
-            wait = self._last[to] + MIN_RECIPIENT_INTERVAL - now
-            raise ChannelUnavailable("The recipient had a WhatsApp message a moment ago.", wait)
-        self._last[to] = now
+            del self._last_sent[oldest]
+        if to in self._last_sent:
+            wait = self._last_sent[to] + MIN_RECIPIENT_INTERVAL - now
+            raise ChannelUnavailable(
+                "The recipient received a WhatsApp message a moment ago.", wait
+            )
+        self._last_sent[to] = now

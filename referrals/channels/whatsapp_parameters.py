@@ -1,4 +1,4 @@
-"""What fills a WhatsApp template that Meta has approved."""
+"""Render the parameters of an approved WhatsApp template from a message's front matter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,56 +13,58 @@ from referrals.channels.jinja_environment import block_line, render_block
 from referrals.channels.localisation import format_money, one_line, truncate
 from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 
-MAX_PARAMETER = 160
-"""Characters of a parameter; a longer one is cut, for Meta refuses a message that grows beyond its limit."""
+MAX_PARAMETER_LENGTH = 160
+"""Characters; a longer parameter is truncated, because Meta rejects messages above its limit."""
 
 
 class EmptyParameter(TemplateError):
-    """A place of a WhatsApp template that nothing fills: Meta refuses the message."""
+    """A placeholder of a WhatsApp template has no value; Meta would reject the message."""
 
 
 @dataclass(frozen=True)
 class WhatsAppRenderer:
-    """One message of one file, about these variables; every value is rendered by itself."""
+    """Renders each parameter separately, from one template file and one set of variables."""
 
     template: Template
     variables: Mapping[str, Any]
 
-    def message(self, front: FrontMatter) -> WhatsAppMessage | None:
-        """None where the file has no WhatsApp message.
+    def render(self, front_matter: FrontMatter) -> WhatsAppMessage | None:
+        """Return None if the file has no WhatsApp message.
 
         Raises:
-            EmptyPlace: Nothing fills one of its places.
-            TemplateError: One of its expressions cannot be rendered.
+            EmptyParameter: A placeholder has no value.
+            TemplateError: An expression cannot be rendered.
         """
-        told = front.whatsapp
-        if told is None:
+        whatsapp = front_matter.whatsapp
+        if whatsapp is None:
             return None
         locale = str(self.template.name).partition("/")[0]
         return WhatsAppMessage(
-            template=told.template,
-            language=told.language or locale.replace("-", "_"),
-            category="utility" if front.purpose == "service" else "marketing",
-            header=self._parameters("header", told.header),
-            body=self._parameters("body", told.body),
-            buttons=tuple(self._value("buttons", number) for number in range(len(told.buttons))),
+            template=whatsapp.template,
+            language=whatsapp.language or locale.replace("-", "_"),
+            category="utility" if front_matter.purpose == "service" else "marketing",
+            header=self._parameters("header", whatsapp.header),
+            body=self._parameters("body", whatsapp.body),
+            buttons=tuple(self._value("buttons", index) for index in range(len(whatsapp.buttons))),
         )
 
     def _parameters(
-        self, part: str, places: tuple[Placeholder, ...]
+        self, part: str, placeholders: tuple[Placeholder, ...]
     ) -> tuple[WhatsAppParameter, ...]:
-        return tuple(self._parameter(place, part, number) for number, place in enumerate(places))
+        return tuple(
+            self._parameter(placeholder, part, index)
+            for index, placeholder in enumerate(placeholders)
+        )
 
-    def _parameter(self, place: Placeholder, *path: int | str) -> WhatsAppParameter:
-        if place.kind != "currency":
-            return WhatsAppParameter(
-                truncate(self._value(*path, place.kind), MAX_PARAMETER), place.kind
-            )
+    def _parameter(self, placeholder: Placeholder, *path: int | str) -> WhatsAppParameter:
+        kind = placeholder.kind
+        if kind != "currency":
+            return WhatsAppParameter(truncate(self._value(*path, kind), MAX_PARAMETER_LENGTH), kind)
         currency, amount = self._value(*path, "currency"), self._value(*path, "amount")
         try:
             shown = format_money(amount, currency, self.variables["locale"])
         except InvalidOperation:
-            problem = f"{amount!r} is no amount of money"
+            problem = f"{amount!r} is not an amount of money"
             line = block_line(self.template, block_name((*path, "amount")))
             raise TemplateError(problem, self.template.name, line) from None
         return WhatsAppParameter(one_line(shown), "currency", currency, amount)
@@ -71,6 +73,6 @@ class WhatsAppRenderer:
         name = block_name(path)
         text = one_line(render_block(self.template, name, self.variables))
         if not text:
-            problem = "this place of the WhatsApp template can be empty"
+            problem = "this placeholder of the WhatsApp template can be empty"
             raise EmptyParameter(problem, self.template.name, block_line(self.template, name))
         return text

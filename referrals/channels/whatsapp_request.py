@@ -1,4 +1,4 @@
-"""What is sent to Meta: one template message, to one number."""
+"""Request body for Meta: one template message to one phone number."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,16 +12,16 @@ from referrals.channels.localisation import one_line
 from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 
 MAX_CALLBACK_DATA = 512
-"""Bytes that Meta gives back with every status."""
+"""Bytes that Meta echoes in every status."""
 
 _THOUSAND = Decimal(1000)
 
 
 def build_request(key: str, to: str | None, content: WhatsAppMessage) -> dict[str, Any]:
-    """The body of the request.
+    """Build the request body.
 
     Raises:
-        Refused: `no_address`, `invalid_address` or, because Meta delivers no marketing there, `marketing_us`.
+        MessageRejected: `no_address`, `invalid_address`, or `marketing_us` because Meta delivers no marketing there.
     """
     return {
         "messaging_product": "whatsapp",
@@ -38,24 +38,22 @@ def build_request(key: str, to: str | None, content: WhatsAppMessage) -> dict[st
 
 
 def callback_data(key: str) -> str:
-    """What Meta gives back with each status: the key or, where that is too long, its hash."""
+    """Return the value that Meta echoes in each status: the key, or its hash if the key is too long."""
     if len(key.encode()) <= MAX_CALLBACK_DATA:
         return key
     return f"sha256:{sha256(key.encode()).hexdigest()}"
 
 
 def _recipient(to: str | None, content: WhatsAppMessage) -> str:
-    """In E.164. A number of +1 that no region has is not known to be of the United States, and Meta decides."""
+    """Return the number in E.164. A +1 number without a known region may not be in the US, so Meta decides."""
     if not to:
-        raise MessageRejected("no_address", "There is no phone number.")
+        raise MessageRejected("no_address", "The customer has no phone number.")
     number = _parse(to)
     if number is None:
-        raise MessageRejected(
-            "invalid_address", "The phone number is not one that can be written to."
-        )
+        raise MessageRejected("invalid_address", "The phone number is not valid.")
     if content.category == "marketing" and phonenumbers.region_code_for_number(number) == "US":
         raise MessageRejected(
-            "marketing_us", "WhatsApp delivers no marketing to numbers of the US."
+            "marketing_us", "WhatsApp delivers no marketing messages to US numbers."
         )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
@@ -69,7 +67,7 @@ def _parse(text: str) -> phonenumbers.PhoneNumber | None:
 
 
 def _components(content: WhatsAppMessage) -> list[dict[str, Any]]:
-    texts = [*_text("header", content.header), *_text("body", content.body)]
+    texts = [*_text_component("header", content.header), *_text_component("body", content.body)]
     return texts + [
         {
             "type": "button",
@@ -81,12 +79,12 @@ def _components(content: WhatsAppMessage) -> list[dict[str, Any]]:
     ]
 
 
-def _text(kind: str, parameters: Sequence[WhatsAppParameter]) -> list[dict[str, Any]]:
+def _text_component(kind: str, parameters: Sequence[WhatsAppParameter]) -> list[dict[str, Any]]:
     return [{"type": kind, "parameters": list(map(_parameter, parameters))}] if parameters else []
 
 
 def _parameter(parameter: WhatsAppParameter) -> dict[str, Any]:
-    text = one_line(parameter.text)  # Meta refuses line breaks, tabs and runs of spaces
+    text = one_line(parameter.text)  # Meta rejects line breaks, tabs and runs of spaces
     if parameter.type == "date_time":
         return {"type": "date_time", "date_time": {"fallback_value": text}}
     if parameter.type == "currency" and (currency := _currency(parameter)):
@@ -95,7 +93,7 @@ def _parameter(parameter: WhatsAppParameter) -> dict[str, Any]:
 
 
 def _currency(parameter: WhatsAppParameter) -> dict[str, Any] | None:
-    """None where there is no amount, or one finer than the thousandths that Meta knows."""
+    """Return None if there is no amount, or it has more than three decimal places (Meta takes thousandths)."""
     if not parameter.currency or not parameter.amount:
         return None
     thousandths = Decimal(parameter.amount) * _THOUSAND

@@ -1,7 +1,7 @@
-"""What Meta tells by webhook: where messages are, and who stops or resumes marketing.
+"""Meta's webhooks: message statuses, and customers who stop or resume marketing.
 
-Only what is signed is read. It comes twice, in any order and up to seven days late, so that whoever keeps it goes by
-its `at`: a body that somebody kept and sends again says nothing new.
+Only signed bodies are parsed. They may arrive twice, in any order and up to seven days late, so consumers must order them
+by `at`; replaying an old body then changes nothing.
 """
 
 import hmac
@@ -22,12 +22,12 @@ from referrals.http_client import sanitize
 
 _Item = TypeVar("_Item", bound=BaseModel)
 _Key = Annotated[str, Field(max_length=MAX_CALLBACK_DATA), AfterValidator(clean_text)]
-_SAME_NUMBER = (
+_EQUIVALENT_NUMBERS = (
     (re.compile(r"\+55(\d\d)9?(\d{8})"), (r"+55\1\2", r"+55\g<1>9\2")),
     (re.compile(r"\+521?(\d{10})"), (r"+52\1", r"+521\1")),
     (re.compile(r"\+549?(\d{10})"), (r"+54\1", r"+549\1")),
 )
-"""Brazil, Mexico and Argentina have numbers that WhatsApp knows with, or without, a digit of their mobile networks."""
+"""WhatsApp knows numbers of Brazil, Mexico and Argentina with or without an extra digit for mobile networks."""
 
 
 class _Status(BaseModel):
@@ -37,19 +37,19 @@ class _Status(BaseModel):
     biz_opaque_callback_data: _Key | None = None
     errors: Any = None
 
-    def typed(self) -> MessageStatus:
+    def to_status(self) -> MessageStatus:
         status = MessageStatus(self.biz_opaque_callback_data, self.id, self.status, self.timestamp)
         if self.status != "failed":
             return status
-        code, words = parse_error(next(iter(_items(self.errors)), None))
+        code, text = parse_error(next(iter(_items(self.errors)), None))
         meaning = UNKNOWN_ERROR if code is None else MEANING_BY_CODE.get(code, UNKNOWN_ERROR)
-        what = "a failure" if code is None else str(code)
-        sentence = f"WhatsApp reported {what}: {sanitize(words) or 'no words'}"
+        error = "an error without a code" if code is None else f"error {code}"
+        message = f"WhatsApp reported {error}: {sanitize(text) or 'no description'}"
         return replace(
             status,
             kind=meaning.kind,
             code=meaning.code,
-            message=sentence,
+            message=message,
             scope=meaning.scope,
         )
 
@@ -60,47 +60,47 @@ class _Preference(BaseModel):
     value: Literal["stop", "resume"]
     timestamp: AwareDatetime
 
-    def typed(self) -> Iterator[MarketingPreference]:
-        """One for each way in which the number may be known here."""
-        for address in _addresses(f"+{self.wa_id}"):
+    def to_preferences(self) -> Iterator[MarketingPreference]:
+        """Yield a preference for each notation in which we may have stored the number."""
+        for address in _equivalent_numbers(f"+{self.wa_id}"):
             yield MarketingPreference("whatsapp", address, self.value, self.timestamp)
 
 
 def verify_subscription(query: Mapping[str, str], verify_token: SecretStr) -> str | None:
-    """What Meta wants to hear when the webhook is subscribed; None where it is not Meta who asks."""
-    shown = query.get("hub.verify_token", "").encode(errors="replace")
-    known = hmac.compare_digest(shown, verify_token.get_secret_value().encode())
+    """Return the challenge to echo when Meta subscribes to the webhook; None if the verify token is wrong."""
+    given = query.get("hub.verify_token", "").encode(errors="replace")
+    is_meta = hmac.compare_digest(given, verify_token.get_secret_value().encode())
     challenge = query.get("hub.challenge", "")
-    return challenge if known and query.get("hub.mode") == "subscribe" else None
+    return challenge if is_meta and query.get("hub.mode") == "subscribe" else None
 
 
 def has_valid_signature(body: bytes, signature: str, app_secret: SecretStr) -> bool:
-    """Whether `X-Hub-Signature-256` fits the raw body, found out in constant time."""
+    """Compare `X-Hub-Signature-256` with the signature of the raw body, in constant time."""
     digest = hmac.digest(app_secret.get_secret_value().encode(), body, "sha256").hex()
     return hmac.compare_digest(f"sha256={digest}".encode(), signature.encode(errors="replace"))
 
 
 def parse_webhook(body: bytes) -> tuple[list[MessageStatus], list[MarketingPreference]]:
-    """All that can be understood, in its order. The rest is left out: Meta adds fields and kinds as it likes."""
+    """Return statuses and preferences in order. Unknown content is ignored, because Meta may add fields and kinds."""
     try:
-        hook = json.loads(body)
+        payload = json.loads(body)
     except (ValueError, RecursionError):
         return [], []
-    statuses = [found.typed() for found in _find(hook, "statuses", _Status)]
+    statuses = [item.to_status() for item in _find(payload, "statuses", _Status)]
     preferences = [
         preference
-        for found in _find(hook, "user_preferences", _Preference)
-        for preference in found.typed()
+        for item in _find(payload, "user_preferences", _Preference)
+        for preference in item.to_preferences()
     ]
     return statuses, preferences
 
 
-def _find(hook: Any, name: str, shape: type[_Item]) -> Iterator[_Item]:
-    for entry in _items(_get(hook, "entry")):
+def _find(payload: Any, name: str, model: type[_Item]) -> Iterator[_Item]:
+    for entry in _items(_get(payload, "entry")):
         for change in _items(_get(entry, "changes")):
             for item in _items(_get(_get(change, "value"), name)):
                 with suppress(ValidationError):
-                    yield shape.model_validate(item)
+                    yield model.model_validate(item)
 
 
 def _get(node: Any, name: str) -> Any:
@@ -111,8 +111,8 @@ def _items(node: Any) -> list[Any]:
     return node if isinstance(node, list) else []
 
 
-def _addresses(number: str) -> list[str]:
-    for pattern, forms in _SAME_NUMBER:
+def _equivalent_numbers(number: str) -> list[str]:
+    for pattern, forms in _EQUIVALENT_NUMBERS:
         if match := pattern.fullmatch(number):
             return [match.expand(form) for form in forms]
     return [number]

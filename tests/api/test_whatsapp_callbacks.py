@@ -156,7 +156,7 @@ async def test_a_failure_that_is_told_later_means_what_it_would_have_meant_at_on
     (found,) = api.statuses
     assert (found.key, found.state, found.kind, found.at) == ("msg-1", "failed", kind, NOW)
     assert found.code
-    assert str(found.message).startswith(f"WhatsApp reported {code}: ")
+    assert str(found.message).startswith(f"WhatsApp reported error {code}: ")
     assert (found.scope == "template") is (kind == "blocked" and code >= 132000)
     assert "4915112345678" not in str(found)
 

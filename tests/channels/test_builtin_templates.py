@@ -33,7 +33,7 @@ EVERY = [
     (name, locale, event)
     for name in NAMES
     for locale in LOCALES
-    for event in TEMPLATES.of(None).front(f"{locale}/{name}.jinja").events
+    for event in TEMPLATES.for_campaign(None).front_matter(f"{locale}/{name}.jinja").events
 ]
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -41,7 +41,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 def test_there_is_one_for_every_moment_in_every_language():
     files = {f"{locale}/{name}.jinja" for locale in LOCALES for name in NAMES}
 
-    assert set(TEMPLATES.of(None).files()) == files
+    assert set(TEMPLATES.for_campaign(None).files()) == files
 
 
 @pytest.mark.parametrize(("name", "locale", "event"), EVERY)
@@ -224,8 +224,8 @@ def test_a_programme_can_call_its_points_otherwise(tmp_path):
     points = {**EXAMPLE_REWARD, "type": "points", "amount": "1000", "currency": None}
     (tmp_path / "de").mkdir()
     (tmp_path / "de" / "_reward.jinja").write_text(
-        "{% block figure %}{{ amount | number }} Sterne{% endblock %}"
-        "{% block text %}{{ self.figure() }}{% endblock %}"
+        "{% block label %}{{ amount | number }} Sterne{% endblock %}"
+        "{% block description %}{{ self.label() }}{% endblock %}"
     )
 
     rendered = Templates(tmp_path).render(
@@ -238,7 +238,7 @@ def test_a_programme_can_call_its_points_otherwise(tmp_path):
 
 def test_a_regions_own_message_still_has_its_languages_words(tmp_path):
     (tmp_path / "de-AT").mkdir()
-    source = (TEMPLATES.of(None).place("de/reward_granted.jinja")).read_text()
+    source = (TEMPLATES.for_campaign(None).file_path("de/reward_granted.jinja")).read_text()
     (tmp_path / "de-AT" / "reward_granted.jinja").write_text(source)
     coupon = {**EXAMPLE_CONTEXT, "rewards": [EXAMPLE_COUPON]}
 

@@ -59,7 +59,9 @@ async def test_a_mail_arrives_with_a_text_and_an_html_part(mailbox):
 
 @pytest.mark.parametrize("locale", ["en", "de"])
 async def test_every_message_arrives_as_it_was_written(serve, locale):
-    names = {path.split("/")[1].removesuffix(".jinja") for path in Templates().of(None).files()}
+    names = {
+        path.split("/")[1].removesuffix(".jinja") for path in Templates().for_campaign(None).files()
+    }
     for name in sorted(names):
         rendered = Templates().render(name, locale, EXAMPLE_CONTEXT)
         mailbox = await serve()

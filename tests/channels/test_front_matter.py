@@ -6,7 +6,7 @@ from referrals.channels.errors import TemplateError
 from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 from referrals.channels.template_context import EXAMPLE_CONTEXT
 from referrals.channels.templates import Templates
-from referrals.channels.whatsapp_parameters import MAX_PARAMETER
+from referrals.channels.whatsapp_parameters import MAX_PARAMETER_LENGTH
 
 BLOCKS = (
     "{% block subject %}Hello{% endblock %}{% block text %}Hello{% endblock %}"
@@ -114,7 +114,7 @@ def test_a_parameter_is_one_line_of_bounded_length(hello):
     told = render(hello(front), reason="a\n\n\tb     c" * 100).whatsapp.body[0].text
 
     assert told.startswith("a b c")
-    assert MAX_PARAMETER - 1 <= len(told) <= MAX_PARAMETER
+    assert MAX_PARAMETER_LENGTH - 1 <= len(told) <= MAX_PARAMETER_LENGTH
 
 
 def test_a_message_with_an_empty_place_goes_by_other_channels(hello):
@@ -125,7 +125,9 @@ def test_a_message_with_an_empty_place_goes_by_other_channels(hello):
 
 
 def test_the_check_finds_a_place_that_can_be_empty(hello):
-    with pytest.raises(TemplateError, match=r"en/hello.jinja, line 8: this place .* can be empty"):
+    with pytest.raises(
+        TemplateError, match=r"en/hello.jinja, line 8: this placeholder .* can be empty"
+    ):
         hello(WHATSAPP).check("hello", "reward_granted")
 
 
@@ -163,12 +165,12 @@ def test_lines_below_the_front_are_counted_from_the_top_of_the_file(hello):
     [
         ("purpose: spam\n", "line 2: purpose: must be 'service' or 'marketing'"),
         ("a: b\n", "line 2: a: unknown field"),
-        ("purpose: [\n", "line 3: this is not YAML"),
+        ("purpose: [\n", "line 3: invalid YAML"),
         ("purpose: service\npurpose: service\n", "line 3: purpose: is a duplicate key"),
-        ("events: [tuesday]\n", "line 2: events: has tuesday, which is no event"),
+        ("events: [tuesday]\n", "line 2: events: contains the unknown event tuesday"),
         (
             WHATSAPP.replace('"{{ recipient.name }}"', "{{ recipient.name }}"),
-            "line 8: .*an expression stands in quotes",
+            "line 8: .*put expressions in quotes",
         ),
         (WHATSAPP.replace("{{3}}", "{{4}}"), "line 3: whatsapp: has 3 parameters in its body"),
         (WHATSAPP.replace("Hello {{1}}", "{{1}}"), "line 3: whatsapp: must not begin or end"),
@@ -189,7 +191,8 @@ def test_what_the_front_must_not_say(hello, front, problem):
 
 def test_a_front_without_an_end_is_an_error(hello):
     with pytest.raises(
-        TemplateError, match=r"en/hello\.jinja, line 1: there is no second line of ---"
+        TemplateError,
+        match=r"en/hello\.jinja, line 1: the line of --- that ends the front matter is missing",
     ):
         render(hello(None, blocks=f"---\npurpose: service\n{BLOCKS}"))
 
@@ -203,5 +206,5 @@ def test_a_byte_order_mark_is_no_part_of_the_file(hello):
 def test_an_amount_that_is_no_number_is_an_error(hello):
     templates = hello(WHATSAPP.replace("{{ reward.amount }}", "{{ campaign.name }}"))
 
-    with pytest.raises(TemplateError, match="line 9: 'Spring referrals' is no amount of money"):
+    with pytest.raises(TemplateError, match="line 9: 'Spring referrals' is not an amount of money"):
         render(templates)

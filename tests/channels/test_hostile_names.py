@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from referrals.channels.template_context import EXAMPLE_CONTEXT
-from referrals.channels.templates import MAX_SUBJECT_LENGTH
+from referrals.channels.template_set import MAX_SUBJECT_LENGTH
 from tests.channels.email_page import LOCALES, page, render
 
 HOSTILE = [

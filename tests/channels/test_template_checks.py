@@ -17,7 +17,7 @@ whatsapp:
 ---
 {% extends "en/_layout.jinja" %}
 {% block subject %}Hello{% endblock %}
-{% block mail %}
+{% block email %}
 <mj-text>Hello</mj-text>
 {% endblock %}
 {% block text %}Hello{% endblock %}
@@ -53,9 +53,9 @@ def found(tmp_path):
 
 def built_in():
     """What Meta says once the built-in templates have been approved as they are."""
-    templates = Templates().of(None)
+    templates = Templates().for_campaign(None)
     for path in templates.files():
-        front = templates.front(path)
+        front = templates.front_matter(path)
         if front.whatsapp:
             url = {"type": "URL", "url": "https://shop.example/r/{{1}}"}
             buttons = [{"type": "BUTTONS", "buttons": [url]}] if front.whatsapp.buttons else []
@@ -111,13 +111,13 @@ def test_a_file_without_events_is_rendered_too(found):
 
 def test_a_locale_that_lacks_what_others_have(found):
     assert found({"en/hello.jinja": SOURCE}) == [
-        "de/hello.jinja, 0: is not there, though other messages are in this locale"
+        "de/hello.jinja, 0: is missing, although other messages exist in this locale"
     ]
 
 
 def test_a_message_without_english(found):
     assert found({"de/hello.jinja": SOURCE}) == [
-        "en/hello.jinja, 0: is not there, and all other locales fall back to it"
+        "en/hello.jinja, 0: is missing, and all other locales fall back to it"
     ]
 
 
@@ -128,8 +128,12 @@ def test_a_regions_locale_need_not_have_everything(found):
 def test_a_new_language_lacks_what_it_has_not_and_the_words_for_rewards(found):
     findings = found(both() | {"fr/hello.jinja": SOURCE})
 
-    assert "fr/_reward.jinja, 0: is not there, though other messages are in this locale" in findings
-    assert "fr/invite.jinja, 0: is not there, though other messages are in this locale" in findings
+    assert (
+        "fr/_reward.jinja, 0: is missing, although other messages exist in this locale" in findings
+    )
+    assert (
+        "fr/invite.jinja, 0: is missing, although other messages exist in this locale" in findings
+    )
     assert len(findings) == 13
 
 
@@ -191,7 +195,7 @@ def test_parameters_that_do_not_fit_the_text(found):
     [
         ("<mj-text>Hello", "<mj-txt>Hello", "13: MJML has no element <mj-txt>"),
         ("Hello</mj-text>", "Hello", "13: <mj-text> is never closed"),
-        ("<mj-text>Hello", "Hello", "13: </mj-text> closes what is not open"),
+        ("<mj-text>Hello", "Hello", "13: </mj-text> has no opening tag"),
     ],
 )
 def test_mjml_that_would_vanish_without_a_word(found, old, new, finding):
@@ -201,7 +205,7 @@ def test_mjml_that_would_vanish_without_a_word(found, old, new, finding):
 def test_what_is_no_mjml_at_all(found):
     (finding, _) = found(both(SOURCE.replace("<mj-text>Hello</mj-text>", "<mj-text")))
 
-    assert finding.startswith("de/hello.jinja, 0: its mail is no MJML: ")
+    assert finding.startswith("de/hello.jinja, 0: the email is not valid MJML: ")
 
 
 def test_a_place_that_can_be_empty(found):
@@ -209,14 +213,16 @@ def test_a_place_that_can_be_empty(found):
         both(SOURCE.replace('["{{ advocate.code }}", ', '["{{ advocate.name }}", '))
     )
 
-    assert finding.startswith("de/hello.jinja, 7: this place of the WhatsApp template can be empty")
+    assert finding.startswith(
+        "de/hello.jinja, 7: this placeholder of the WhatsApp template can be empty"
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"name": "other"}, "Meta has it in de only"),
-        ({"language": "en_US"}, "Meta has it in de, en_US only"),
+        ({"name": "other"}, "Meta has it only in de"),
+        ({"language": "en_US"}, "Meta has it only in de, en_US"),
         ({"status": "PAUSED"}, "its status is PAUSED"),
         (
             {"category": "MARKETING"},
@@ -243,7 +249,7 @@ def test_a_place_that_can_be_empty(found):
                     APPROVED["components"][1],
                 ]
             },
-            "its text reads otherwise at Meta",
+            "its text differs from the text at Meta",
         ),
     ],
 )
@@ -271,6 +277,6 @@ def test_a_template_that_meta_does_not_know(found):
 
 
 def test_words_for_rewards_that_cannot_be_read(found):
-    findings = found({"en/_reward.jinja": "{% block figure %}{{ nothing }}{% endblock %}"})
+    findings = found({"en/_reward.jinja": "{% block label %}{{ nothing }}{% endblock %}"})
 
     assert any(one.startswith("en/_reward.jinja, 1: 'nothing' is undefined") for one in findings)

@@ -51,7 +51,7 @@ async def test_each_of_metas_codes_is_acted_on(graph, channel, code, kind, more)
     error = await failure(channel)
 
     assert type(error) is kind
-    assert f"WhatsApp answered {code}: (#{code}) " in str(error)
+    assert f"WhatsApp responded with {code}: (#{code}) " in str(error)
     assert TO[1:] not in str(error)
     if kind is ChannelSuspended:
         assert error.scope == more

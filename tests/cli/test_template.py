@@ -96,7 +96,7 @@ def test_check_compares_with_the_templates_approved_by_meta(run, tmp_path, wrap)
 
     assert result.code == 1
     assert "referral_milestone in de: Meta has none of this name" in result.out
-    assert "referral_invite in de: Meta has it in en only" in result.out
+    assert "referral_invite in de: Meta has it only in en" in result.out
 
 
 @pytest.mark.parametrize(

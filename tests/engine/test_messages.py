@@ -121,7 +121,7 @@ async def test_a_campaigns_own_template_is_sent_for_it_and_not_for_others(
     (tmp_path / "spring" / "en" / "code_published.jinja").write_text(
         '---\npurpose: service\n---\n{% extends "en/_layout.jinja" %}'
         "{% block subject %}Spring is here: {{ advocate.code }}{% endblock %}"
-        "{% block mail %}<mj-text>Spring</mj-text>{% endblock %}{% block text %}Spring{% endblock %}"
+        "{% block email %}<mj-text>Spring</mj-text>{% endblock %}{% block text %}Spring{% endblock %}"
     )
     journey = {"on": "code_published", "template": "code_published"}
     async with posted(database_url, journey, ADA, templates_dir=tmp_path) as (world, post, code):

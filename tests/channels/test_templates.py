@@ -3,7 +3,8 @@ import pytest
 from referrals.channels.errors import TemplateError
 from referrals.channels.jinja_environment import MAX_PART_LENGTH
 from referrals.channels.template_context import EXAMPLE_CONTEXT, EXAMPLE_REWARD
-from referrals.channels.templates import MAX_SUBJECT_LENGTH, Templates
+from referrals.channels.template_set import MAX_SUBJECT_LENGTH
+from referrals.channels.templates import Templates
 
 
 def template(subject="Hello", text="Hello", html="<p>Hello</p>"):
@@ -142,8 +143,8 @@ class TestOfACampaign:
         assert templates.render("hello", locale, context).subject == found
 
     def test_its_own_layout_dresses_all_of_its_messages_and_no_others(self, templates, tmp_path):
-        layout = "{% if part == 'mail' %}<mjml><mj-body><mj-raw>Mine</mj-raw></mj-body></mjml>"
-        layout += "{% else %}{% block text %}{% endblock %}{% endif %}{% macro figures(label, rewards, coupon) %}{% endmacro %}"
+        layout = "{% if part == 'email' %}<mjml><mj-body><mj-raw>Mine</mj-raw></mj-body></mjml>"
+        layout += "{% else %}{% block text %}{% endblock %}{% endif %}{% macro reward_boxes(label, rewards, coupon) %}{% endmacro %}"
         (tmp_path / "spring" / "_layout.jinja").write_text(layout)
         autumn = {**EXAMPLE_CONTEXT, "campaign": {**EXAMPLE_CONTEXT["campaign"], "id": "autumn"}}
 
@@ -168,10 +169,10 @@ class TestOfACampaign:
 
 
 def test_an_own_layout_dresses_the_built_in_messages(tmp_path):
-    body = "<mj-raw><main>{% block mail %}{% endblock %}</main></mj-raw>"
+    body = "<mj-raw><main>{% block email %}{% endblock %}</main></mj-raw>"
     (tmp_path / "_layout.jinja").write_text(
-        "{% macro figures(label, rewards, coupon) %}{% endmacro %}"
-        f"{{% if part == 'mail' %}}<mjml><mj-body>{body}</mj-body></mjml>{{% else %}}Mine{{% endif %}}"
+        "{% macro reward_boxes(label, rewards, coupon) %}{% endmacro %}"
+        f"{{% if part == 'email' %}}<mjml><mj-body>{body}</mj-body></mjml>{{% else %}}Mine{{% endif %}}"
     )
 
     rendered = Templates(tmp_path).render("reward_granted", "en", EXAMPLE_CONTEXT)
@@ -287,7 +288,7 @@ class TestCheck:
     def test_a_missing_block(self, own, block):
         source = template().replace(f"block {block} ", "block other ")
 
-        absent = "mail" if block == "html" else block
+        absent = "email" if block == "html" else block
         with pytest.raises(TemplateError, match=f"en/hello.jinja: there is no block '{absent}'"):
             own(en_hello=source).check("hello", "code_published")
 
@@ -327,7 +328,7 @@ class TestCheck:
             ("friend.name", "milestone_reached", "friend"),
             ("friend.name", "reward_granted", "friend, due_at, milestone, reason"),
             ("milestone.at", "referral_converted", "reward, milestone"),
-            ("reward.text", "referral_converted", "reward, milestone"),
+            ("reward.description", "referral_converted", "reward, milestone"),
         ],
     )
     def test_what_the_event_does_not_have(self, own, expression, event, absent):
@@ -337,7 +338,7 @@ class TestCheck:
             templates.check("hello", event)
 
         assert f"line 1: 'None' has no attribute '{expression.split('.')[1]}'" in str(error.value)
-        assert f"; here is no {absent}" in str(error.value)
+        assert f"; not available here: {absent}" in str(error.value)
 
     def test_a_mistake_in_any_locale(self, own):
         with pytest.raises(TemplateError, match=r"de/hello\.jinja, line 1"):
