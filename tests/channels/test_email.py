@@ -332,7 +332,7 @@ async def test_a_wrong_password_does_not_burn_the_message(serve):
     mailbox = await serve(tls_context=server_tls())
 
     with pytest.raises(
-        ChannelSuspended, match="credentials, which the operator must set right: 535"
+        ChannelSuspended, match="credentials; an operator must correct them: 535"
     ):
         await channel(mailbox, "shop:secret@").send(message())
 
@@ -342,7 +342,7 @@ async def test_a_server_that_wants_a_login_does_not_burn_the_message(serve):
     mailbox = await serve(auth_required=True, auth_require_tls=False)
 
     with pytest.raises(
-        ChannelSuspended, match="credentials, which the operator must set right: 530"
+        ChannelSuspended, match="credentials; an operator must correct them: 530"
     ):
         await channel(mailbox).send(message())
 
