@@ -263,7 +263,7 @@ async def test_an_endless_answer_is_cut(mailbox):
 async def test_a_refused_connection_can_be_tried_again():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(ChannelUnavailable, match="cannot take the message now"):
+        with pytest.raises(ChannelUnavailable, match="cannot accept the message now"):
             await EmailChannel(f"smtp://127.0.0.1:{unused.getsockname()[1]}", SENDER).send(
                 message()
             )
@@ -331,9 +331,7 @@ async def test_a_wrong_password_does_not_burn_the_message(serve):
     """It is the operator's mistake: the message waits until it is put right."""
     mailbox = await serve(tls_context=server_tls())
 
-    with pytest.raises(
-        ChannelSuspended, match="credentials; an operator must correct them: 535"
-    ):
+    with pytest.raises(ChannelSuspended, match="credentials; an operator must correct them: 535"):
         await channel(mailbox, "shop:secret@").send(message())
 
 
@@ -341,9 +339,7 @@ async def test_a_wrong_password_does_not_burn_the_message(serve):
 async def test_a_server_that_wants_a_login_does_not_burn_the_message(serve):
     mailbox = await serve(auth_required=True, auth_require_tls=False)
 
-    with pytest.raises(
-        ChannelSuspended, match="credentials; an operator must correct them: 530"
-    ):
+    with pytest.raises(ChannelSuspended, match="credentials; an operator must correct them: 530"):
         await channel(mailbox).send(message())
 
 

@@ -186,7 +186,7 @@ async def test_a_number_without_its_webhook_is_not_set_up(missing, value):
     [{"phone_number_id": "1/../2"}, {"url": "graph.facebook.com"}, {"token": f"{TOKEN}\n"}],
 )
 async def test_what_is_malformed_is_an_error_that_keeps_the_token(changes):
-    with pytest.raises(ValueError, match="must (be|look like)") as error:
+    with pytest.raises(ValueError, match=r"must (be|look like)") as error:
         async with open_whatsapp(set_up(**changes)):
             pass
 
