@@ -13,8 +13,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from referrals.clock import Clock
 from referrals.domain.states import RewardState
 from referrals.providers import (
+    AlreadySpentError,
     Grant,
-    InsufficientBalanceError,
     OutcomeUnknownError,
     PermanentError,
     Provider,
@@ -147,7 +147,7 @@ class RewardActivities:
                     provider,
                     task,
                 )
-        except InsufficientBalanceError as error:
+        except AlreadySpentError as error:
             await self._record_debt(task, remainder.amount - max(error.remaining, 0))
             raise RetryableError(str(error)) from error
         async with decision(self.store) as tx:

@@ -74,7 +74,7 @@ class Provider(Protocol):
         """Book the reversal of a grant, or of part of it. `reference` is the one of the grant's receipt.
 
         Raises:
-            InsufficientBalanceError: the customer has already spent part of the amount.
+            AlreadySpentError: the customer has already spent part of the amount.
             RetryableError, RetryAfterError, PermanentError, OutcomeUnknownError: see these classes.
         """
 
@@ -113,7 +113,7 @@ class PermanentError(ReferralsError):
         self.code = code
 
 
-class InsufficientBalanceError(PermanentError):
+class AlreadySpentError(PermanentError):
     """Rejected roll-back: the customer has only `remaining` left, in the units of the grant."""
 
     CODE = "insufficient"

@@ -30,7 +30,7 @@ from pydantic import BaseModel, JsonValue, RootModel, SecretStr
 from referrals.clock import Clock, utc_now
 from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.webhook_signatures import signature_headers, signing_key
-from referrals.providers import Grant, InsufficientBalanceError, Receipt, RewardType
+from referrals.providers import AlreadySpentError, Grant, Receipt, RewardType
 from referrals.providers.api_client import ProviderApi, RequestRejectedError
 
 
@@ -95,9 +95,9 @@ class HttpProvider:
         try:
             return await self._book(grant, "roll_back", grant.entry_key(reversal=True), reference)
         except RequestRejectedError as error:
-            if error.code == InsufficientBalanceError.CODE:
+            if error.code == AlreadySpentError.CODE:
                 remaining = _remaining_balance(error.body, grant.currency)
-                raise InsufficientBalanceError(str(error), remaining) from None
+                raise AlreadySpentError(str(error), remaining) from None
             raise
 
     def check_target(self, target: Mapping[str, Any], reward_type: RewardType) -> None:  # noqa: ARG002 - the endpoint validates it

@@ -9,7 +9,7 @@ from referrals.domain.rewards import Asset
 from referrals.errors import InsufficientBalanceError
 from referrals.store import schema
 from referrals.store.db.pages import Cursor
-from referrals.store.ledger import ledger
+from referrals.store.ledger import accounts, expiry
 from referrals.store.reporting import wallets
 from referrals.temporal.names import EXPIRY_ID, QUEUE
 from tests.harness.campaigns import EACH, POINTS_50, campaign
@@ -40,7 +40,7 @@ async def spend(world: World, amount: int, key: str = "order-1", customer: str =
 async def expired(world: World) -> int:
     (account,) = await world.all(schema.ledger_accounts, kind="expired") or [None]
     async with world.store.read() as tx:
-        return await ledger.balance_of(tx, account.id) if account else 0
+        return await accounts.balance_of(tx, account.id) if account else 0
 
 
 async def test_what_is_not_spent_in_time_expires_once(world: World):
@@ -114,7 +114,7 @@ async def test_more_than_a_chunk_is_booked_by_one_run_that_is_in_trouble_at_time
     await earned(world, *(f"friend-{number}" for number in range(10)))
     await world.sleep(days=31)
     monkeypatch.setattr("activities.expiry.CHUNK", 3)
-    book, calls = ledger.expire, []
+    book, calls = expiry.expire_due, []
 
     async def in_trouble(*args) -> int:
         calls.append(await book(*args))
@@ -122,7 +122,7 @@ async def test_more_than_a_chunk_is_booked_by_one_run_that_is_in_trouble_at_time
             raise RuntimeError("the database went away")
         return calls[-1]
 
-    monkeypatch.setattr(ledger, "expire", in_trouble)
+    monkeypatch.setattr(expiry, "expire_due", in_trouble)
     await expire(world)
 
     assert calls == [3, 3, 3, 3, 1, 0]
@@ -151,7 +151,7 @@ async def test_expiry_spending_and_roll_backs_at_once_take_nothing_twice(world: 
 
     async def book() -> None:
         async with world.store.begin() as tx:
-            await ledger.expire(tx, world.now(), 5)
+            await expiry.expire_due(tx, world.now(), 5)
 
     await asyncio.gather(
         *(book() for _ in range(4)),

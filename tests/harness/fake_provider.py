@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from referrals.providers import Grant, InsufficientBalanceError, PermanentError, Receipt
+from referrals.providers import AlreadySpentError, Grant, PermanentError, Receipt
 
 
 class Vendor:
@@ -56,7 +56,7 @@ class Vendor:
             raise fault
         key = grant.entry_key(reversal=reversal)
         if reversal and self.holds is not None and grant.amount > self.holds:
-            raise InsufficientBalanceError("The customer holds less.", self.holds)
+            raise AlreadySpentError("The customer holds less.", self.holds)
         if not self.prompt:
             self.accepted[key] = grant
             return Receipt(None, booked=False)

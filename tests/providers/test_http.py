@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from referrals.providers import InsufficientBalanceError, PermanentError, Receipt
+from referrals.providers import AlreadySpentError, PermanentError, Receipt
 from referrals.providers.http_endpoint import (
     HttpProvider,
     _remaining_balance,
@@ -120,7 +120,7 @@ async def test_a_roll_back_of_more_than_is_left_tells_what_is_left(vendor, provi
     await provider.grant(GRANT)
     vendor.held = "10.00"
 
-    with pytest.raises(InsufficientBalanceError) as refused:
+    with pytest.raises(AlreadySpentError) as refused:
         await provider.roll_back(GRANT, "r1")
     await provider.roll_back(replace(GRANT, amount=refused.value.remaining), "r1")
 

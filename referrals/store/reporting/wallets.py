@@ -14,7 +14,7 @@ from referrals.store import views
 from referrals.store.customers import profiles
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, locked, one, rows
-from referrals.store.ledger import ledger
+from referrals.store.ledger import redemptions
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import amount_text
 from referrals.store.schema import customers as customers_table
@@ -63,7 +63,7 @@ async def redeem(
         UnknownCustomerError, InsufficientBalanceError, IdempotencyKeyReusedError.
     """
     customer_id = (await require_customer(tx, customer)).id
-    await ledger.redeem(tx, customer_id, asset, amount, key, memo, now)
+    await redemptions.redeem(tx, customer_id, asset, amount, key, memo, now)
     return await get_wallet(tx, customer)
 
 

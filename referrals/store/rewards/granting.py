@@ -11,7 +11,7 @@ from referrals.errors import NoCouponError
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
 from referrals.store.db.sql import Tx
-from referrals.store.ledger import ledger
+from referrals.store.ledger import grants
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import describe, is_due, rewards_of, set_reward
 from referrals.store.schema import referrals, rewards
@@ -26,7 +26,7 @@ async def grant_due(tx: Tx, context: ReferralContext) -> None:
     own = [reward for reward in await rewards_of(tx, context) if reward.provider == "ledger"]
     due = [reward for reward in own if is_due(reward, approval, context.now)]
     if booked := [reward for reward in due if reward.type != "coupon"]:
-        await ledger.grant(tx, [(reward, describe(reward)) for reward in booked], context.now)
+        await grants.grant(tx, [(reward, describe(reward)) for reward in booked], context.now)
         await mark_granted(tx, context, booked)
     for reward in due:
         if reward.type == "coupon":

@@ -20,7 +20,7 @@ from referrals.store.customers import profiles
 from referrals.store.db.sql import Tx, first, get, one
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
-from referrals.store.ledger import ledger
+from referrals.store.ledger import debts
 from referrals.store.rewards import granting, roll_backs
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, is_due, set_reward
@@ -85,7 +85,7 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
     else:
         return None
     customer = await profiles.get(tx, reward.customer_id)
-    owed = await ledger.owed_for(tx, reward)
+    owed = await debts.debt_of(tx, reward)
     repeated = reward.last_called_at is not None
     return ProviderTask(await _get(tx, reward_id), customer.external_id, repeated, owed)
 
@@ -146,7 +146,7 @@ async def mark_booked(tx: Tx, reward_id: str, reference: str | None, now: dateti
 async def record_debt(tx: Tx, reward_id: str, amount: int, now: datetime) -> None:
     """Record that the customer has spent this amount of the reward and owes it."""
     _, reward = await _locked(tx, reward_id, now)
-    await ledger.owe(tx, reward, amount, f"Spent at {reward.provider}: {reward.reason}", now)
+    await debts.record_debt(tx, reward, amount, f"Spent at {reward.provider}: {reward.reason}", now)
 
 
 async def mark_rolled_back(tx: Tx, reward_id: str, now: datetime) -> None:
@@ -168,7 +168,7 @@ async def _close_rolled_back(
     tx: Tx, context: ReferralContext, reward: Row[Any], sentence: str
 ) -> None:
     await mark_outcome_unknown(tx, reward.id, None)
-    owed = await ledger.owed_for(tx, reward)
+    owed = await debts.debt_of(tx, reward)
     data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     reason = Reason("rolled_back", sentence)
     await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
@@ -270,7 +270,7 @@ async def _void(tx: Tx, context: ReferralContext, reward: Row[Any], reason: str)
     _require(reward, RewardState.PENDING, RewardState.FAILED)
     told = Reason("voided_by_operator", reason)
     if reward.granted_at:  # its roll-back is given up: the customer keeps it, and owes it
-        await ledger.owe(tx, reward, reward.amount, f"Not taken back: {reason}", context.now)
+        await debts.record_debt(tx, reward, reward.amount, f"Not taken back: {reason}", context.now)
         await _close_rolled_back(tx, context, reward, reason)
     elif reward.outcome_unknown_until and reward.reason is None:
         await roll_backs.roll_back_reward(tx, context, reward, told)  # it may be booked after all

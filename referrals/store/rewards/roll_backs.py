@@ -9,7 +9,7 @@ from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
 from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx
-from referrals.store.ledger import ledger
+from referrals.store.ledger import grants
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, rewards_of, set_reward
 
@@ -41,7 +41,7 @@ async def roll_back_reward(
 async def _reverse(tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason) -> None:
     memo = f"Rolled back: {reason.message}"
     allow_negative = context.campaign.rewards.rollback.allow_negative
-    owed = await ledger.reverse(tx, reward, memo, context.now, allow_negative=allow_negative)
+    owed = await grants.reverse(tx, reward, memo, context.now, allow_negative=allow_negative)
     data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
 

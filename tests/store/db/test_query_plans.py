@@ -13,7 +13,7 @@ from referrals.store import Store
 from referrals.store.db.sql import Known
 from referrals.store.flow import pending_work
 from referrals.store.inbox import inbox_events
-from referrals.store.ledger import ledger
+from referrals.store.ledger import expiry
 from referrals.store.messaging import drafts, log_channel
 from referrals.store.messaging.sending import SendingRules
 from referrals.store.referrals import timers
@@ -104,7 +104,7 @@ async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store
     with asked(store) as statements:
         async with store.begin() as tx:
             await inbox_events.waiting(tx, now, now - timedelta(minutes=1), 500)
-            await ledger.expire(tx, now, 100)
+            await expiry.expire_due(tx, now, 100)
             await deliveries.due_lanes(tx, now)
 
     assert await scans(store, statements) == {}

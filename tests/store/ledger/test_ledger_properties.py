@@ -28,7 +28,7 @@ from referrals.errors import IdempotencyKeyReusedError, InsufficientBalanceError
 from referrals.store import Store
 from referrals.store.customers import profiles
 from referrals.store.db import database
-from referrals.store.ledger import ledger
+from referrals.store.ledger import expiry, grants, redemptions
 from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 from tests.harness.books import START, Books
 from tests.harness.campaigns import campaign
@@ -106,7 +106,7 @@ class AnySequence(RuleBasedStateMachine):
         async with self.store.begin() as tx:
             row = (await tx.execute(rewards.insert().values(values).returning(rewards))).one()
             for _ in range(2):
-                await ledger.grant(tx, [(row, "Granted")], self.now)
+                await grants.grant(tx, [(row, "Granted")], self.now)
         return reward
 
     @rule(name=people, asset=assets, amount=amounts)
@@ -139,7 +139,7 @@ class AnySequence(RuleBasedStateMachine):
         async def redeem() -> None:
             async with self.store.begin() as tx:
                 customer = self.people[name]
-                await ledger.redeem(tx, customer, asset, amount, key, "Spent", self.now)
+                await redemptions.redeem(tx, customer, asset, amount, key, "Spent", self.now)
 
         try:
             self.run(redeem())
@@ -158,7 +158,7 @@ class AnySequence(RuleBasedStateMachine):
         mine = rewards.c.id == reward
         async with self.store.begin() as tx:
             row = (await tx.execute(select(rewards).where(mine))).one()
-            owed = await ledger.reverse(tx, row, "Back", self.now, allow_negative=allow_negative)
+            owed = await grants.reverse(tx, row, "Back", self.now, allow_negative=allow_negative)
             await tx.execute(rewards.update().where(mine).values(state="rolled_back"))
         return owed
 
@@ -177,7 +177,7 @@ class AnySequence(RuleBasedStateMachine):
 
     async def _expire(self, most: int) -> int:
         async with self.store.begin() as tx:
-            return await ledger.expire(tx, self.now, most)
+            return await expiry.expire_due(tx, self.now, most)
 
     def purse(self, name: str, asset: Asset) -> Purse:
         return self.purses.setdefault((name, asset), Purse())

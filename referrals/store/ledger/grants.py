@@ -1,0 +1,79 @@
+"""Grants: pay rewards into wallets, and reverse them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from referrals.domain.durations import parse_duration
+from referrals.store.db.sql import Tx, one
+from referrals.store.ledger import expiry
+from referrals.store.ledger.accounts import (
+    AccountKey,
+    account_key,
+    asset_of,
+    balance_of,
+    get_account_id,
+    get_account_ids,
+    lock_account,
+    lock_accounts,
+)
+from referrals.store.ledger.entries import insert_entries, new_entry
+from referrals.store.schema import ledger_entries, rewards
+
+
+async def grant(tx: Tx, payments: Sequence[tuple[Row[Any], str]], now: datetime) -> None:
+    """Pay each reward, with its memo, into the customer's wallet; a repeat changes nothing."""
+    keys = {reward.id: _accounts_of(reward) for reward, _ in payments}
+    ids = await get_account_ids(tx, {key for pair in keys.values() for key in pair})
+    await lock_accounts(tx, {ids[wallet] for _, wallet in keys.values()})
+    granted = []
+    for reward, memo in payments:
+        issued, wallet = (ids[key] for key in keys[reward.id])
+        key = f"grant:{reward.key}"
+        granted.append(new_entry(key, issued, wallet, reward.amount, memo, now, reward))
+    await insert_entries(tx, *granted)
+    for reward, _ in payments:
+        await _set_expiry(tx, reward, now)
+
+
+async def reverse(
+    tx: Tx, reward: Row[Any], memo: str, now: datetime, *, allow_negative: bool
+) -> int:
+    """Reverse the grant of a reward, except for what has expired; a repeat changes nothing.
+
+    Returns the amount that the wallet did not hold, which the customer owes now (0 with `allow_negative`).
+    """
+    granted = await one(
+        tx, select(ledger_entries).where(ledger_entries.c.key == f"grant:{reward.key}")
+    )
+    wallet, issued = granted.credit_id, granted.debit_id
+    await expiry.expire_in_wallets(tx, [await lock_account(tx, wallet)], now)
+    amount = int(reward.amount) - await expiry.expired_amount(tx, reward)
+    available = amount if allow_negative else max(await balance_of(tx, wallet), 0)
+    reversed_amount, owed = min(available, amount), max(amount - available, 0)
+    if reversed_amount:
+        key = f"reverse:{reward.key}"
+        reversal = new_entry(key, wallet, issued, reversed_amount, memo, now, reward, granted.id)
+        await insert_entries(tx, reversal)
+    if owed:
+        account = await get_account_id(tx, "owed", reward.customer_id, asset_of(reward))
+        debt = new_entry(f"owe:{reward.key}", account, issued, owed, memo, now, reward, granted.id)
+        await insert_entries(tx, debt)
+    return owed
+
+
+def _accounts_of(reward: Row[Any]) -> tuple[AccountKey, AccountKey]:
+    """Return the campaign's `issued` account and the customer's `wallet`."""
+    asset = asset_of(reward)
+    return (
+        account_key("issued", reward.campaign_id, asset),
+        account_key("wallet", reward.customer_id, asset),
+    )
+
+
+async def _set_expiry(tx: Tx, reward: Row[Any], now: datetime) -> None:
+    if valid_for := (reward.target or {}).get("valid_for"):
+        own = rewards.update().where(rewards.c.id == reward.id)
+        await tx.execute(own.values(expires_at=now + parse_duration(valid_for)))
