@@ -113,7 +113,7 @@ async def test_more_than_a_chunk_is_booked_by_one_run_that_is_in_trouble_at_time
 ):
     await earned(world, *(f"friend-{number}" for number in range(10)))
     await world.sleep(days=31)
-    monkeypatch.setattr("activities.expiry.CHUNK", 3)
+    monkeypatch.setattr("activities.expiry.MAX_BATCH_SIZE", 3)
     book, calls = expiry.expire_due, []
 
     async def in_trouble(*args) -> int:
@@ -132,7 +132,7 @@ async def test_more_than_a_chunk_is_booked_by_one_run_that_is_in_trouble_at_time
 async def test_a_long_run_goes_on_as_a_new_one(world: World, monkeypatch: pytest.MonkeyPatch):
     await earned(world, *(f"friend-{number}" for number in range(4)))
     await world.sleep(days=31)
-    monkeypatch.setattr("activities.expiry.CHUNK", 2)
+    monkeypatch.setattr("activities.expiry.MAX_BATCH_SIZE", 2)
     monkeypatch.setattr("temporalio.workflow.Info.is_continue_as_new_suggested", lambda _: True)
     await expire(world)
 
