@@ -67,7 +67,7 @@ async def run(settings: Settings) -> None:
             raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
         await ensure_schedules(client)
         deliverer = Deliverer.of(settings, resources.store, resources.webhook_poster)
-        async with run_workers(client), deliverer.at_work():
+        async with run_workers(client), deliverer.running():
             freeze_gc()
             logging.getLogger(__name__).info("Polling %s", ", ".join(QUEUES))
             await stop.wait()

@@ -19,7 +19,7 @@ from referrals.domain.strict_model import StrictModel
 from referrals.domain.webhook_urls import check_webhook_url
 from referrals.store import views
 from referrals.store.webhooks import subscriptions
-from referrals.store.webhooks.deliveries import replay, secrets_of
+from referrals.store.webhooks.deliveries import replay, signing_secrets
 from referrals.webhooks.addresses import AddressNotAllowedError
 
 router = APIRouter(route_class=Route, tags=["webhooks"])
@@ -109,7 +109,7 @@ async def list_webhooks(engine: Engine, asked: List) -> Any:
 @router.post("/webhooks", status_code=201)
 async def create_webhook(
     body: NewWebhook, engine: Engine, caller: Caller
-) -> subscriptions.NewSecret:
+) -> subscriptions.WebhookSecret:
     """The secret is told this once."""
     await _check(engine, body.url)
     async with engine.store.begin() as tx:
@@ -155,7 +155,7 @@ async def delete_webhook(webhook: WebhookId, engine: Engine) -> Response:
 @router.post("/webhooks/{webhook}/rotate")
 async def rotate_secret(
     webhook: WebhookId, engine: Engine, body: Rotation | None = None
-) -> subscriptions.NewSecret:
+) -> subscriptions.WebhookSecret:
     """A new secret, told this once; the old one is good for a day more, or as long as you say."""
     keep = (body or Rotation()).keep_old
     async with engine.store.begin() as tx:
@@ -172,7 +172,7 @@ async def send_test(webhook: WebhookId, engine: Engine) -> Tested:
     told = {"webhook": webhook}
     event = build_cloud_event(message, engine.settings.public_url, TEST, now, None, told)
     answer = await engine.webhook_poster.post(
-        row.url, message, views.with_zulu_times(event), secrets_of(row, now)
+        row.url, message, views.with_zulu_times(event), signing_secrets(row, now)
     )
     return Tested(
         webhook=webhook, accepted=answer.accepted, status=answer.status, error=answer.error

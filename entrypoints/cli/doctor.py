@@ -139,7 +139,7 @@ async def _webhooks(settings: "Settings") -> str:
     from referrals.store.webhooks import subscriptions
 
     async with open_store(database_url(settings)) as store, store.read() as tx:
-        if alerts := await subscriptions.alerts(tx):
+        if alerts := await subscriptions.list_auto_disabled(tx):
             raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
     return "none is disabled because of failures"
 

@@ -1,4 +1,4 @@
-"""API keys. Only hashes of them are stored: a key is long and random, so a plain hash is enough."""
+"""API keys. Only their hashes are stored; a plain hash is enough, because keys are long and random."""
 
 import hashlib
 import secrets
@@ -15,7 +15,11 @@ from referrals.store.schema import api_keys
 
 
 async def create(store: Store, name: str) -> str:
-    """Create a key; only here is it shown. Raises KeyNameTakenError."""
+    """Create a key and return it; it cannot be read again.
+
+    Raises:
+        KeyNameTakenError: an active key has this name.
+    """
     key = f"rk_{secrets.token_urlsafe(32)}"
     try:
         async with store.begin() as tx:
@@ -26,7 +30,7 @@ async def create(store: Store, name: str) -> str:
 
 
 async def ensure(store: Store, name: str, key: str) -> None:
-    """From now on `key`, and no other, is valid under that name."""
+    """Make `key` the only valid key of this name."""
     async with store.begin() as tx:
         if await _name_of(tx, key) != name:
             await _revoke(tx, (api_keys.c.name == name) | (api_keys.c.key_hash == _hash(key)))
@@ -35,20 +39,20 @@ async def ensure(store: Store, name: str, key: str) -> None:
 
 
 async def list_keys(store: Store) -> list[Row[Any]]:
-    """Name, `created_at` and `revoked_at` of every key, oldest first."""
+    """Return `name`, `created_at` and `revoked_at` of every key, oldest first."""
     columns = (api_keys.c.name, api_keys.c.created_at, api_keys.c.revoked_at)
     async with store.read() as tx:
         return list(await rows(tx, select(*columns).order_by(api_keys.c.id)))
 
 
 async def revoke(store: Store, name: str) -> bool:
-    """End the key; false where there is none of that name."""
+    """Revoke the key; return False if no active key has this name."""
     async with store.begin() as tx:
         return await _revoke(tx, api_keys.c.name == name)
 
 
 async def check(store: Store, key: str) -> str | None:
-    """The name under which the key is valid. The look-up is by hash, so its duration reveals nothing about other keys."""
+    """Return the name of a valid key, else None. The look-up by hash reveals nothing through its duration."""
     async with store.read() as tx:
         return await _name_of(tx, key)
 
@@ -62,8 +66,8 @@ async def _insert(tx: Tx, name: str, key: str) -> None:
     await tx.execute(api_keys.insert().values(values))
 
 
-async def _revoke(tx: Tx, which: Any) -> bool:
-    statement = api_keys.update().where(which, api_keys.c.revoked_at.is_(None))
+async def _revoke(tx: Tx, condition: Any) -> bool:
+    statement = api_keys.update().where(condition, api_keys.c.revoked_at.is_(None))
     revoked = statement.values(revoked_at=datetime.now(UTC)).returning(api_keys.c.id)
     return await first(tx, revoked) is not None
 

@@ -1,1 +1,1 @@
-"""How an event is posted to an address that somebody else has named."""
+"""Delivery of webhooks to endpoints that are run by others."""

@@ -1,7 +1,7 @@
-"""Which addresses may be called: nobody reaches this network's inside by way of a webhook.
+"""Resolve and check the addresses of webhooks, so that webhooks cannot reach the internal network (SSRF).
 
-A name is resolved here, every address that it stands for is checked, and the call goes to one of these: a second
-look-up could answer otherwise.
+The host name is resolved once, all its addresses are checked, and the request goes to one of these addresses. A second
+DNS look-up could return a different address.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from referrals.errors import ReferralsError
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-_TRANSLATED = IPv6Network("64:ff9b::/96")
-"""NAT64: the last 32 bits are an IPv4 address."""
+_NAT64_PREFIX = IPv6Network("64:ff9b::/96")
+"""Prefix of NAT64 addresses, whose last 32 bits are an IPv4 address."""
 
 
 class AddressNotAllowedError(ReferralsError):
@@ -25,46 +25,50 @@ class AddressNotAllowedError(ReferralsError):
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name, or of an address in any notation. Raises OSError where there are none."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-async def allowed(url: str, *, private: bool, resolve: Resolve = resolve) -> list[Address]:
-    """The addresses that the URL's host stands for, all of which may be called.
-
-    `private` allows http, and the addresses of private networks and of this machine.
+    """Return the addresses of a host name, or of an address in any notation.
 
     Raises:
-        AddressNotAllowedError: one of them may not, or the scheme is not https.
-        OSError: it stands for none.
+        OSError: there are none.
+    """
+    loop = asyncio.get_running_loop()
+    results = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in results))
+
+
+async def resolve_allowed(url: str, *, private: bool, resolve: Resolve = resolve) -> list[Address]:
+    """Return the addresses of the URL's host, all of which may be called.
+
+    `private` allows http, private networks and the loopback address.
+
+    Raises:
+        AddressNotAllowedError: an address is not allowed, or the scheme is not https.
+        OSError: the host has no address.
     """
     parsed = httpx.URL(url)
     if parsed.scheme != "https" and not private:
-        raise AddressNotAllowedError("the address must begin with https://")
+        raise AddressNotAllowedError("the URL must start with https://")
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
-    found = [ip_address(text.partition("%")[0]) for text in await resolve(parsed.host, port)]
-    if not all(_may_be_called(address, private=private) for address in found):
-        raise AddressNotAllowedError("the address is not one of the public internet")
-    return found
+    addresses = [ip_address(text.partition("%")[0]) for text in await resolve(parsed.host, port)]
+    if not all(_is_allowed(address, private=private) for address in addresses):
+        raise AddressNotAllowedError("the address is not a public internet address")
+    return addresses
 
 
-def _may_be_called(address: Address, *, private: bool) -> bool:
-    inner = _within(address)
+def _is_allowed(address: Address, *, private: bool) -> bool:
+    inner = _embedded_ipv4(address)
     if private and inner.is_loopback:
         return True
-    # Link-local is where clouds tell an instance its credentials.
+    # Cloud providers serve instance credentials at link-local addresses.
     if inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner.is_reserved:
         return False
     return private or (address.is_global and inner.is_global)
 
 
-def _within(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address wraps, else itself."""
+def _embedded_ipv4(address: Address) -> Address:
+    """Return the IPv4 address embedded in an IPv6 address, else the address itself."""
     if isinstance(address, IPv4Address):
         return address
-    if address in _TRANSLATED:
+    if address in _NAT64_PREFIX:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo
     return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else address)

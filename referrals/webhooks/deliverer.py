@@ -1,7 +1,7 @@
-"""Webhooks out: a loop in every worker process that delivers what is due.
+"""Webhook delivery: a loop in every worker process that sends the deliveries that are due.
 
-Several of them share the work by claims in the database. One that dies in a delivery leaves its claim to run out,
-and the delivery is made again, under the same id.
+Worker processes share the work through claims in the database. If a process dies during a delivery, its claim expires
+and another process sends the delivery again, with the same id.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Self
 
 from referrals.clock import Clock, utc_now
@@ -17,26 +18,27 @@ from referrals.settings import Settings
 from referrals.store import Store
 from referrals.store.activity.cursor import Tail
 from referrals.store.webhooks import deliveries
-from referrals.store.webhooks.deliveries import Outgoing
+from referrals.store.webhooks.deliveries import DeliveryAttempt
 from referrals.webhooks.poster import Poster
 
 log = logging.getLogger(__name__)
 
-POLL = 1.0
-"""Seconds between looks, when nothing has come back meanwhile."""
-AT_ONCE = 64
-AT_ONCE_IN_A_LANE = 8
-"""To one webhook: a slow one does not hold up the others."""
-GRACE = 1.0
-"""Seconds for what is in flight when the process is asked to stop."""
+POLL_INTERVAL = timedelta(seconds=1)
+"""Delay between polls, unless a delivery finishes earlier."""
+MAX_CONCURRENT_DELIVERIES = 64
+MAX_CONCURRENT_PER_GROUP = 8
+"""Concurrent deliveries to one webhook, so that a slow endpoint does not delay the others."""
+SHUTDOWN_TIMEOUT = timedelta(seconds=1)
+"""Time for deliveries in flight when the process stops."""
 
 
 class Deliverer:
-    """
+    """Sends webhook deliveries.
+
     Args:
-        source: Of the CloudEvents.
-        secret: Signs what goes to no webhook.
-        chance: From 0 to 1, spreads the attempts.
+        source: `source` of the CloudEvents.
+        secret: Signs events that are sent to a URL instead of a webhook.
+        jitter: Returns numbers from 0 to 1 that spread the retries.
     """
 
     def __init__(
@@ -47,18 +49,18 @@ class Deliverer:
         source: str,
         secret: str | None = None,
         clock: Clock = utc_now,
-        chance: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
         self._poster = poster
         self._source = source
         self._secret = secret
         self._clock = clock
-        self._chance = chance
+        self._jitter = jitter
         self._tail = Tail()
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._lanes: Counter[str] = Counter()
-        self._landed = asyncio.Event()
+        self._in_flight_by_group: Counter[str] = Counter()
+        self._delivery_finished = asyncio.Event()
 
     @classmethod
     def of(cls, settings: Settings, store: Store, poster: Poster) -> Self:
@@ -66,80 +68,91 @@ class Deliverer:
         return cls(store, poster, source=settings.public_url, secret=secret)
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """Delivers as long as the block lasts."""
-        work = asyncio.create_task(self._run())
+    async def running(self) -> AsyncIterator[None]:
+        """Send deliveries until the block ends."""
+        loop = asyncio.create_task(self._run())
         try:
             yield
         finally:
-            work.cancel()
+            loop.cancel()
             with suppress(asyncio.CancelledError):
-                await work
+                await loop
             if self._in_flight:
-                await asyncio.wait(self._in_flight, timeout=GRACE)
+                await asyncio.wait(self._in_flight, timeout=SHUTDOWN_TIMEOUT.total_seconds())
 
     async def drain(self) -> None:
-        """Deliver until nothing more is due."""
+        """Deliver until nothing is due."""
         while True:
-            self._landed.clear()
-            more = await self.look()
+            self._delivery_finished.clear()
+            more = await self.poll_once()
             if self._in_flight:
                 await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
-            elif not (more or self._landed.is_set()):
+            elif not (more or self._delivery_finished.is_set()):
                 return
 
-    async def look(self) -> bool:
-        """Make deliveries of what has happened, and start those that are due. Whether there is more to be made."""
+    async def poll_once(self) -> bool:
+        """Create deliveries for new activity and start those that are due; return whether to poll again at once."""
         more = await self._fan_out()
         now = self._clock()
         async with self._store.read() as tx:
-            lanes = await deliveries.due_lanes(tx, now)
-        for lane in sorted(lanes, key=self._lanes.__getitem__):
-            await self._start(lane)
+            groups = await deliveries.due_groups(tx, now)
+        for group in sorted(groups, key=self._in_flight_by_group.__getitem__):
+            await self._start_deliveries(group)
         return more
 
     async def _run(self) -> None:
         while True:
-            self._landed.clear()
+            self._delivery_finished.clear()
             try:
-                if await self.look():
+                if await self.poll_once():
                     continue
             except Exception:
-                log.exception("Delivering webhooks failed; it goes on")
+                log.exception("Polling for webhook deliveries failed; polling continues")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._landed.wait(), POLL)
+                await asyncio.wait_for(
+                    self._delivery_finished.wait(), POLL_INTERVAL.total_seconds()
+                )
 
     async def _fan_out(self) -> bool:
         async with self._store.read() as tx:
             complete = await self._tail.look(tx)
-            if not await deliveries.is_behind(tx, complete):
+            if not await deliveries.has_new_activity(tx, complete):
                 return False
         async with self._store.begin() as tx:
             return await deliveries.fan_out(tx, complete, self._clock())
 
-    async def _start(self, lane: str) -> None:
-        room = min(AT_ONCE_IN_A_LANE - self._lanes[lane], AT_ONCE - len(self._in_flight))
-        if room <= 0:
+    async def _start_deliveries(self, group: str) -> None:
+        limit = min(
+            MAX_CONCURRENT_PER_GROUP - self._in_flight_by_group[group],
+            MAX_CONCURRENT_DELIVERIES - len(self._in_flight),
+        )
+        if limit <= 0:
             return
         async with self._store.begin() as tx:
             claimed = await deliveries.claim(
-                tx, lane, room, self._clock(), source=self._source, secret=self._secret
+                tx, group, limit, self._clock(), source=self._source, secret=self._secret
             )
-        for outgoing in claimed:
-            self._lanes[lane] += 1
-            task = asyncio.create_task(self._deliver(lane, outgoing))
+        for attempt in claimed:
+            self._in_flight_by_group[group] += 1
+            task = asyncio.create_task(self._deliver(group, attempt))
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
 
-    async def _deliver(self, lane: str, sent: Outgoing) -> None:
+    async def _deliver(self, group: str, attempt: DeliveryAttempt) -> None:
         try:
-            answer = await self._poster.post(sent.url, sent.message, sent.event, sent.secrets)
+            response = await self._poster.post(
+                attempt.url, attempt.message_id, attempt.event, attempt.secrets
+            )
             async with self._store.begin() as tx:
-                warning = await deliveries.settle(tx, sent, answer, self._clock(), self._chance())
+                warning = await deliveries.record_response(
+                    tx, attempt, response, self._clock(), self._jitter()
+                )
             if warning:
                 log.warning("%s", warning)
         except Exception:
-            log.exception("The webhook delivery %s could not be noted; it is made again", sent.id)
+            log.exception(
+                "Storing the outcome of webhook delivery %s failed; it is sent again", attempt.id
+            )
         finally:
-            self._lanes[lane] -= 1
-            self._landed.set()
+            self._in_flight_by_group[group] -= 1
+            self._delivery_finished.set()

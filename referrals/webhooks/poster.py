@@ -1,4 +1,4 @@
-"""One POST to somebody else's endpoint, which may be slow, broken or hostile."""
+"""Send one POST request to a webhook endpoint, which may be slow, broken or malicious."""
 
 import asyncio
 import json
@@ -15,13 +15,20 @@ import httpx
 from referrals.clock import Clock, utc_now
 from referrals.domain.webhook_retries import DeliveryResponse
 from referrals.domain.webhook_signatures import signature_headers, signing_key
-from referrals.webhooks.addresses import Address, AddressNotAllowedError, Resolve, allowed, resolve
+from referrals.webhooks.addresses import (
+    Address,
+    AddressNotAllowedError,
+    Resolve,
+    resolve,
+    resolve_allowed,
+)
 
-TIMEOUT = timedelta(seconds=15)
-"""For the whole of one attempt."""
-MAX_WAIT = timedelta(days=1)
-"""The most that a `Retry-After` is believed."""
-MOST_ADDRESSES = 3
+ATTEMPT_TIMEOUT = timedelta(seconds=15)
+"""Limit of one attempt, including DNS and connecting."""
+MAX_RETRY_AFTER = timedelta(days=1)
+"""Longest delay that is accepted from an endpoint."""
+MAX_ADDRESSES = 3
+"""Number of the host's addresses that are tried."""
 CONTENT_TYPE = "application/cloudevents+json"
 
 _SECONDS = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -31,9 +38,9 @@ _REDIRECTS = range(300, 400)
 class Poster:
     """
     Args:
-        allow_private: Whether http and addresses of private networks may be called.
-        resolve: Where names are looked up.
-        tls: Whom to trust; by default the certificate authorities that come with the HTTP client.
+        allow_private: Allow http and addresses of private networks.
+        resolve: Resolves host names.
+        tls: TLS context; by default it trusts the certificate authorities bundled with the HTTP client.
     """
 
     def __init__(
@@ -42,10 +49,12 @@ class Poster:
         allow_private: bool = False,
         resolve: Resolve = resolve,
         clock: Clock = utc_now,
-        timeout: timedelta = TIMEOUT,
+        timeout: timedelta = ATTEMPT_TIMEOUT,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs URLs, which may hold secrets
+        logging.getLogger("httpx").setLevel(
+            logging.WARNING
+        )  # httpx logs URLs, which may contain secrets
         self._private = allow_private
         self._resolve = resolve
         self._clock = clock
@@ -54,27 +63,31 @@ class Poster:
         self._tls_lock = asyncio.Lock()
 
     async def check(self, url: str) -> None:
-        """Raises AddressNotAllowedError for an address that would not be called; a name that is not known yet may be."""
+        """Check that a URL may be called. A host name that does not resolve yet is accepted.
+
+        Raises:
+            AddressNotAllowedError: a delivery to the URL would be refused.
+        """
         try:
-            await allowed(url, private=self._private, resolve=self._resolve)
+            await resolve_allowed(url, private=self._private, resolve=self._resolve)
         except OSError:
             return
 
     async def post(
-        self, url: str, message: str, event: Mapping[str, Any], secrets: Sequence[str]
+        self, url: str, message_id: str, event: Mapping[str, Any], secrets: Sequence[str]
     ) -> DeliveryResponse:
-        """Post the CloudEvent, signed by each of the secrets. Of the answer only status and headers are read."""
+        """Post the CloudEvent, signed with each secret. The body of the response is not read."""
         if not secrets:
             return DeliveryResponse(
-                None, "there is no secret to sign by: set REFERRALS_WEBHOOK_SECRET"
+                None, "no signing secret is configured: set REFERRALS_WEBHOOK_SECRET"
             )
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-        headers = signature_headers(map(signing_key, secrets), message, self._clock(), body)
-        await self._tls_context()  # outside the timeout, because it is the endpoint's
+        headers = signature_headers(map(signing_key, secrets), message_id, self._clock(), body)
+        await self._tls_context()  # before the time-out starts, which is for the endpoint
         try:
             async with asyncio.timeout(self._timeout):
-                found = await allowed(url, private=self._private, resolve=self._resolve)
-                return await self._first(found[:MOST_ADDRESSES], url, headers, body)
+                addresses = await resolve_allowed(url, private=self._private, resolve=self._resolve)
+                return await self._post_to_first(addresses[:MAX_ADDRESSES], url, headers, body)
         except (
             OSError,
             ValueError,
@@ -82,7 +95,7 @@ class Poster:
             httpx.HTTPError,
             httpx.InvalidURL,
         ) as error:
-            return DeliveryResponse(None, self._words(error))
+            return DeliveryResponse(None, self._error_message(error))
 
     async def _tls_context(self) -> ssl.SSLContext:
         """Return the TLS context, which is built once, on first use, in a thread: it takes more than 100 ms."""
@@ -91,36 +104,36 @@ class Poster:
                 self._tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
         return self._tls
 
-    def _words(self, error: Exception) -> str:
+    def _error_message(self, error: Exception) -> str:
         match error:
             case AddressNotAllowedError():
                 return str(error)
             case TimeoutError():
-                return f"no answer within {self._timeout:g} s"
+                return f"no response within {self._timeout:g} s"
             case httpx.HTTPError():
-                return f"no answer: {type(error).__name__}"
+                return f"no response: {type(error).__name__}"
             case OSError():
-                return "the host's name is not known"
+                return "the host name could not be resolved"
             case _:
-                return "the address cannot be used"
+                return "the URL is invalid"
 
-    async def _first(
+    async def _post_to_first(
         self, addresses: Sequence[Address], url: str, headers: Mapping[str, str], body: bytes
     ) -> DeliveryResponse:
-        """From the first address that takes a connection."""
+        """Post to the first address that accepts a connection."""
         *others, last = addresses
         for address in others:
             try:
-                return await self._exchange(address, url, headers, body)
+                return await self._post_to(address, url, headers, body)
             except httpx.ConnectError:
                 continue
-        return await self._exchange(last, url, headers, body)
+        return await self._post_to(last, url, headers, body)
 
-    async def _exchange(
+    async def _post_to(
         self, address: Address, url: str, headers: Mapping[str, str], body: bytes
     ) -> DeliveryResponse:
-        # A client for each call: its connection is no one else's, whatever name led to the same address.
-        named = httpx.URL(url)
+        # A new client per request, so that host names which share an address do not share a connection.
+        original = httpx.URL(url)
         async with httpx.AsyncClient(
             verify=await self._tls_context(),
             timeout=self._timeout,
@@ -129,31 +142,31 @@ class Poster:
         ) as client:
             request = client.build_request(
                 "POST",
-                named.copy_with(host=str(address)),
+                original.copy_with(host=str(address)),
                 content=body,
-                headers={**headers, "host": named.netloc.decode(), "content-type": CONTENT_TYPE},
-                extensions={"sni_hostname": named.raw_host.decode()},
+                headers={**headers, "host": original.netloc.decode(), "content-type": CONTENT_TYPE},
+                extensions={"sni_hostname": original.raw_host.decode()},
             )
             response = await client.send(request, stream=True)
             await response.aclose()
-        return self._answer(response)
+        return self._to_response(response)
 
-    def _answer(self, response: httpx.Response) -> DeliveryResponse:
+    def _to_response(self, response: httpx.Response) -> DeliveryResponse:
         status = response.status_code
         if response.is_success:
             return DeliveryResponse(status)
-        followed = ": redirects are not followed" if status in _REDIRECTS else ""
-        wished = _retry_after(response.headers.get("retry-after", ""), self._clock())
-        return DeliveryResponse(status, f"answered {status}{followed}", wished)
+        hint = ": redirects are not followed" if status in _REDIRECTS else ""
+        delay = _parse_retry_after(response.headers.get("retry-after", ""), self._clock())
+        return DeliveryResponse(status, f"answered {status}{hint}", delay)
 
 
-def _retry_after(text: str, now: datetime) -> timedelta:
+def _parse_retry_after(text: str, now: datetime) -> timedelta:
     if _SECONDS.fullmatch(text):
-        wished = timedelta(seconds=int(text))
+        delay = timedelta(seconds=int(text))
     else:
         try:
-            moment = parsedate_to_datetime(text)
+            date = parsedate_to_datetime(text)
         except ValueError:
             return timedelta(0)
-        wished = moment.replace(tzinfo=moment.tzinfo or UTC) - now
-    return max(timedelta(0), min(wished, MAX_WAIT))
+        delay = date.replace(tzinfo=date.tzinfo or UTC) - now
+    return max(timedelta(0), min(delay, MAX_RETRY_AFTER))

@@ -21,7 +21,7 @@ ALL = Cursor(200)
 
 @dataclass
 class Office:
-    """A programme, an endpoint, and what delivers to it; time is `books.now`."""
+    """A campaign, an endpoint and the deliverer of its webhooks."""
 
     books: Books
     receiver: Receiver
@@ -31,23 +31,23 @@ class Office:
     def store(self) -> Store:
         return self.books.store
 
-    def deliverer_of(self, patience: float = 15, **options: Any) -> Deliverer:
-        """One more process; `patience` is how many seconds it waits for an answer."""
+    def deliverer_of(self, timeout: float = 15, **options: Any) -> Deliverer:
+        """Create the deliverer of another process; `timeout` is its limit for a response, in seconds."""
         clock = lambda: self.books.now  # noqa: E731
-        poster = Poster(allow_private=True, clock=clock, timeout=timedelta(seconds=patience))
-        told = {"source": SOURCE, "secret": SECRET, "clock": clock, "chance": lambda: 0.0}
-        return Deliverer(self.store, **{"poster": poster, **told, **options})
+        poster = Poster(allow_private=True, clock=clock, timeout=timedelta(seconds=timeout))
+        defaults = {"source": SOURCE, "secret": SECRET, "clock": clock, "jitter": lambda: 0.0}
+        return Deliverer(self.store, **{"poster": poster, **defaults, **options})
 
     async def subscribe(
         self, *events: str, campaign: str | None = None, url: str | None = None
-    ) -> subscriptions.NewSecret:
+    ) -> subscriptions.WebhookSecret:
         async with self.store.begin() as tx:
             return await subscriptions.create(
                 tx, url or self.receiver.url, events, campaign, "operator", self.books.now
             )
 
     async def deliver(self, after: timedelta | None = None) -> None:
-        """All that is due, or will be after a while."""
+        """Move the clock forward, then deliver everything that is due."""
         self.books.now += after or timedelta(0)
         await self.deliverer.drain()
 
@@ -62,15 +62,15 @@ class Office:
             return await subscriptions.get(tx, webhook)
 
     async def deliveries(self, webhook: str) -> list[subscriptions.Delivery]:
-        """Oldest first."""
+        """Return the webhook's deliveries, oldest first."""
         async with self.store.read() as tx:
             page = await subscriptions.list_deliveries(tx, webhook, ALL)
         return page.data[::-1]
 
-    async def replay(self, webhook: str, **which: Any) -> int:
+    async def replay(self, webhook: str, **selection: Any) -> int:
         async with self.store.begin() as tx:
             row = await subscriptions.require(tx, webhook)
-            return await deliveries.replay(tx, row, self.books.now, **which)
+            return await deliveries.replay(tx, row, self.books.now, **selection)
 
     async def log(self) -> list[Any]:
         async with self.store.read() as tx:
@@ -86,7 +86,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def office(store: Store, receiver: Receiver) -> Office:
-    """With the campaign `spring`: 50 and 100 points, and 1,000 for two conversions."""
+    """Office with the campaign `spring`: 50 and 100 points, and 1,000 points for two conversions."""
     books = Books(store)
     rewards = campaign()["rewards"] | {"tiers": [EACH, milestone(2)]}
     await books.apply(campaign(rewards=rewards))

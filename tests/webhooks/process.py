@@ -1,4 +1,4 @@
-"""A process that delivers webhooks, for a test to kill: `python -m tests.webhooks.process DATABASE_URL`."""
+"""Process that delivers webhooks until a test kills it: `python -m tests.webhooks.process DATABASE_URL`."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ async def main(url: str) -> None:
     async with open_store(url) as store:
         poster = Poster(allow_private=True, timeout=timedelta(minutes=1))
         deliverer = Deliverer(store, poster, source="", clock=lambda: START)
-        async with deliverer.at_work():
+        async with deliverer.running():
             await asyncio.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""Somebody's endpoint, on real HTTP, with faults on demand."""
+"""Webhook endpoint for tests: real HTTP, with faults on demand."""
 
 import asyncio
 import hmac
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 Reply = int | str
-"""A status with headers after it (`429 Retry-After: 60`), or `reset`, `hang`, `endless`."""
+"""Status, optionally with a header (`429 Retry-After: 60`), or `reset`, `hang`, `endless`."""
 
 
 @dataclass
@@ -31,16 +31,16 @@ class Received:
         return self.headers["webhook-id"]
 
     def signed_by(self, secret: str) -> bool:
-        """As a receiver verifies it."""
+        """Verify the signature as a receiver does."""
         key = b64decode(secret.removeprefix("whsec_"))
-        told = f"{self.id}.{self.headers['webhook-timestamp']}.".encode() + self.body
-        expected = "v1," + b64encode(hmac.digest(key, told, "sha256")).decode()
+        signed = f"{self.id}.{self.headers['webhook-timestamp']}.".encode() + self.body
+        expected = "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
         return expected in self.headers["webhook-signature"].split()
 
 
 @dataclass
 class Receiver:
-    """Answers by `replies`, in their order, then by `rule`; keeps what came, in the order in which it came."""
+    """Endpoint that sends `replies` in order, then uses `rule`; it stores all requests in the order of arrival."""
 
     received: list[Received] = field(default_factory=list)
     replies: deque[Reply] = field(default_factory=deque)
@@ -71,12 +71,12 @@ class Receiver:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
-            await self._answer(reader, writer)
+            await self._reply(reader, writer)
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")[1:-2]
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
@@ -92,7 +92,7 @@ class Receiver:
                 )
                 writer.transport.abort()
             case "hang":
-                await reader.read()  # until the caller has gone
+                await reader.read()  # until the client disconnects
             case "endless":
                 await self._endless(writer)
             case _:
@@ -102,7 +102,7 @@ class Receiver:
                 await writer.drain()
 
     async def _endless(self, writer: asyncio.StreamWriter) -> None:
-        """A good status, and an answer that has no end."""
+        """Send a success status and an endless body."""
         writer.write(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n")
         with suppress(ConnectionError):
             while True:

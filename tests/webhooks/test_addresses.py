@@ -1,4 +1,4 @@
-"""Where events may not go: a webhook is no way into the network that the engine runs in."""
+"""Addresses that webhooks must not reach, so that they cannot be used to enter the internal network."""
 
 import ssl
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from referrals.domain.webhook_urls import check_webhook_url
-from referrals.webhooks.addresses import AddressNotAllowedError, allowed
+from referrals.webhooks.addresses import AddressNotAllowedError, resolve_allowed
 from referrals.webhooks.poster import Poster
 from tests.webhooks.conftest import SECRET
 from tests.webhooks.receiver import Receiver
 
-INSIDE = (
+INTERNAL = (
     "127.0.0.1",
     "127.1",
     "2130706433",
@@ -28,7 +28,7 @@ INSIDE = (
     "[64:ff9b::a00:1]",
     "[2002:a00:1::]",
 )
-NOWHERE = (
+NEVER_ALLOWED = (
     "169.254.169.254",
     "[::ffff:169.254.169.254]",
     "[64:ff9b::a9fe:a9fe]",
@@ -41,90 +41,90 @@ NOWHERE = (
 )
 
 
-def answering(*answers: Sequence[str]):
-    """A resolver that answers these, one after another."""
-    left = list(answers)
+def resolver_of(*results: Sequence[str]):
+    """Return a resolver that returns these results in order."""
+    remaining = list(results)
 
     async def resolve(_host: str, _port: int) -> Sequence[str]:
-        return left.pop(0)
+        return remaining.pop(0)
 
     return resolve
 
 
-@pytest.mark.parametrize("host", INSIDE + NOWHERE)
-async def test_only_public_addresses_are_called(host: str):
-    with pytest.raises(AddressNotAllowedError, match="not one of the public internet"):
-        await allowed(f"https://{host}/", private=False)
+@pytest.mark.parametrize("host", INTERNAL + NEVER_ALLOWED)
+async def test_only_public_addresses_are_allowed(host: str):
+    with pytest.raises(AddressNotAllowedError, match="not a public internet address"):
+        await resolve_allowed(f"https://{host}/", private=False)
 
 
-@pytest.mark.parametrize("host", INSIDE)
-async def test_private_ones_are_called_where_a_setting_allows(host: str):
-    assert await allowed(f"http://{host}:8080/", private=True)
+@pytest.mark.parametrize("host", INTERNAL)
+async def test_setting_allows_private_addresses(host: str):
+    assert await resolve_allowed(f"http://{host}:8080/", private=True)
 
 
-@pytest.mark.parametrize("host", NOWHERE)
-async def test_metadata_services_and_what_is_no_host_are_never_called(host: str):
+@pytest.mark.parametrize("host", NEVER_ALLOWED)
+async def test_metadata_services_and_non_host_addresses_are_never_allowed(host: str):
     with pytest.raises(AddressNotAllowedError):
-        await allowed(f"http://{host}/", private=True)
+        await resolve_allowed(f"http://{host}/", private=True)
 
 
-async def test_http_needs_the_setting():
+async def test_http_requires_the_setting():
     with pytest.raises(AddressNotAllowedError, match="https://"):
-        await allowed("http://93.184.216.34/", private=False)
+        await resolve_allowed("http://93.184.216.34/", private=False)
 
 
-async def test_one_bad_address_among_good_ones_is_enough():
-    resolve = answering(["93.184.216.34", "10.0.0.1"])
+async def test_one_disallowed_address_blocks_the_host():
+    resolve = resolver_of(["93.184.216.34", "10.0.0.1"])
 
     with pytest.raises(AddressNotAllowedError):
-        await allowed("https://shop.example/", private=False, resolve=resolve)
+        await resolve_allowed("https://shop.example/", private=False, resolve=resolve)
 
 
-async def test_a_name_that_has_turned_inward_since_is_not_called(receiver: Receiver):
+async def test_host_that_resolves_to_an_internal_address_later_is_not_called(receiver: Receiver):
     url = receiver.url.replace("http://127.0.0.1", "https://shop.example")
-    poster = Poster(resolve=answering(["93.184.216.34"], ["127.0.0.1"]))
+    poster = Poster(resolve=resolver_of(["93.184.216.34"], ["127.0.0.1"]))
     await poster.check(url)
-    answer = await poster.post(url, "act_1", {"type": "t"}, [SECRET])
+    response = await poster.post(url, "act_1", {"type": "t"}, [SECRET])
 
-    assert (answer.accepted, answer.error) == (
+    assert (response.accepted, response.error) == (
         False,
-        "the address is not one of the public internet",
+        "the address is not a public internet address",
     )
     assert receiver.received == []
 
 
-async def test_the_call_goes_to_the_address_that_was_checked_under_the_name(receiver: Receiver):
-    """The name is looked up once; where the first address takes no connection, the next is tried."""
+async def test_request_goes_to_a_checked_address_with_the_original_host(receiver: Receiver):
+    """The name is resolved once; if the first address refuses the connection, the next one is tried."""
     url = receiver.url.replace("127.0.0.1", "shop.example")
-    poster = Poster(allow_private=True, resolve=answering(["127.0.0.2", "127.0.0.1"]))
-    answer = await poster.post(url, "act_1", {"type": "t"}, [SECRET])
+    poster = Poster(allow_private=True, resolve=resolver_of(["127.0.0.2", "127.0.0.1"]))
+    response = await poster.post(url, "act_1", {"type": "t"}, [SECRET])
 
-    assert answer.accepted
+    assert response.accepted
     assert receiver.received[0].headers["host"].startswith("shop.example:")
 
 
-async def test_the_certificate_must_be_the_name_s_and_not_the_address_s(
+async def test_certificate_must_match_the_host_name_not_the_address(
     tls_receiver: Receiver, trusting: ssl.SSLContext
 ):
     by_name = tls_receiver.url.replace("127.0.0.1", "localhost")
     by_other = tls_receiver.url.replace("127.0.0.1", "shop.example")
-    poster = Poster(allow_private=True, tls=trusting, resolve=answering(*[["127.0.0.1"]] * 2))
+    poster = Poster(allow_private=True, tls=trusting, resolve=resolver_of(*[["127.0.0.1"]] * 2))
 
     assert (await poster.post(by_name, "act_1", {"type": "t"}, [SECRET])).accepted
     refused = await poster.post(by_other, "act_1", {"type": "t"}, [SECRET])
-    assert refused.error == "no answer: ConnectError"
+    assert refused.error == "no response: ConnectError"
     assert len(tls_receiver.received) == 1
 
 
-async def test_a_name_that_is_not_known_is_told():
+async def test_unresolvable_host_is_reported():
     async def unknown(_host: str, _port: int) -> Sequence[str]:
         raise OSError
 
     poster = Poster(resolve=unknown)
     await poster.check("https://shop.example/")
-    answer = await poster.post("https://shop.example/", "act_1", {"type": "t"}, [SECRET])
+    response = await poster.post("https://shop.example/", "act_1", {"type": "t"}, [SECRET])
 
-    assert answer.error == "the host's name is not known"
+    assert response.error == "the host name could not be resolved"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ async def test_a_name_that_is_not_known_is_told():
         "https://[::1/",
     ],
 )
-def test_an_address_that_means_two_things_or_holds_credentials_is_refused(url: str):
+def test_ambiguous_url_or_url_with_credentials_is_rejected(url: str):
     with pytest.raises(ValueError):
         check_webhook_url(url)
 

@@ -1,4 +1,4 @@
-"""What arrives at an endpoint, and in which order, whatever it answers."""
+"""Webhook deliveries: content, order, retries and concurrency."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from tests.webhooks.conftest import SECRET, SOURCE, Office
 ROOT = Path(__file__).parents[2]
 
 
-async def test_an_event_arrives_as_the_activity_list_has_it(office: Office):
+async def test_event_has_the_same_data_as_the_activity_list(office: Office):
     webhook = await office.subscribe("reward_granted")
     code = await office.books.publish("spring", "ada")
     referral = await office.books.convert(code, "fay")
@@ -59,7 +59,7 @@ async def test_an_event_arrives_as_the_activity_list_has_it(office: Office):
     assert not received.signed_by(SECRET)
 
 
-async def test_a_webhook_gets_the_types_and_the_campaign_it_is_subscribed_to_and_no_others(
+async def test_webhook_receives_only_the_types_and_the_campaign_it_subscribes_to(
     office: Office,
 ):
     await office.books.apply(campaign("summer"))
@@ -76,7 +76,7 @@ async def test_a_webhook_gets_the_types_and_the_campaign_it_is_subscribed_to_and
     assert {event["data"]["campaign"] for event in office.receiver.events} == {"spring"}
 
 
-async def test_a_webhook_without_types_gets_all_that_happens_from_then_on(office: Office):
+async def test_webhook_without_types_receives_all_later_events(office: Office):
     code = await office.books.publish("spring", "ada")
     before = len(await office.log())
     await office.subscribe()
@@ -90,7 +90,7 @@ async def test_a_webhook_without_types_gets_all_that_happens_from_then_on(office
     assert sorted(office.receiver.types) == sorted(happened)
 
 
-async def test_a_decision_writes_nothing_for_webhooks(office: Office):
+async def test_decision_writes_nothing_for_webhooks(office: Office):
     webhook = await office.subscribe()
     await office.books.convert(await office.books.publish("spring", "ada"), "fay")
 
@@ -98,32 +98,32 @@ async def test_a_decision_writes_nothing_for_webhooks(office: Office):
 
 
 @pytest.mark.parametrize(
-    ("reply", "told"),
+    ("reply", "error"),
     [
         (500, "answered 500"),
         (400, "answered 400"),
         ("302 Location: http://127.0.0.1:9/", "answered 302: redirects are not followed"),
-        ("reset", "no answer: ReadError"),
-        ("hang", "no answer within 0.3 s"),
+        ("reset", "no response: ReadError"),
+        ("hang", "no response within 0.3 s"),
         ("429 Retry-After: 2", "answered 429"),
         ("429 Retry-After: soon", "answered 429"),
     ],
 )
-async def test_what_is_not_accepted_is_tried_again_after_growing_gaps(
-    office: Office, reply: int | str, told: str
+async def test_rejected_delivery_is_retried_with_growing_delays(
+    office: Office, reply: int | str, error: str
 ):
     webhook = await office.subscribe("code_published")
     await office.books.publish("spring", "ada")
     office.receiver.replies.extend([reply] * 3)
     if reply == "hang":
-        office.deliverer = office.deliverer_of(patience=0.3)
+        office.deliverer = office.deliverer_of(timeout=0.3)
     await office.deliver()
     (delivery,) = await office.deliveries(webhook.id)
 
-    assert (delivery.state, delivery.attempts, delivery.error) == ("pending", 1, told)
-    for gap in RETRY_DELAYS[:3]:
+    assert (delivery.state, delivery.attempts, delivery.error) == ("pending", 1, error)
+    for delay in RETRY_DELAYS[:3]:
         seen = len(office.receiver.received)
-        await office.deliver(gap - timedelta(seconds=1))
+        await office.deliver(delay - timedelta(seconds=1))
         assert len(office.receiver.received) == seen
         await office.deliver(timedelta(seconds=1))
         assert len(office.receiver.received) == seen + 1
@@ -132,13 +132,11 @@ async def test_what_is_not_accepted_is_tried_again_after_growing_gaps(
     assert len(set(office.receiver.ids)) == 1
 
 
-@pytest.mark.parametrize("wish", ["3600", "Wed, 04 Mar 2026 11:00:00 GMT"])
-async def test_an_endpoint_that_says_when_to_come_again_is_left_alone_until_then(
-    office: Office, wish: str
-):
+@pytest.mark.parametrize("retry_after", ["3600", "Wed, 04 Mar 2026 11:00:00 GMT"])
+async def test_retry_after_header_delays_the_next_attempt(office: Office, retry_after: str):
     webhook = await office.subscribe("code_published")
     await office.books.publish("spring", "ada")
-    office.receiver.replies.append(f"429 Retry-After: {wish}")
+    office.receiver.replies.append(f"429 Retry-After: {retry_after}")
     await office.deliver()
     (delivery,) = await office.deliveries(webhook.id)
 
@@ -149,7 +147,7 @@ async def test_an_endpoint_that_says_when_to_come_again_is_left_alone_until_then
     assert len(office.receiver.received) == 2
 
 
-async def test_an_answer_without_end_is_not_read(office: Office):
+async def test_endless_response_body_is_not_read(office: Office):
     webhook = await office.subscribe("code_published")
     await office.books.publish("spring", "ada")
     office.receiver.replies.append("endless")
@@ -158,19 +156,19 @@ async def test_an_answer_without_end_is_not_read(office: Office):
     assert [d.state for d in await office.deliveries(webhook.id)] == ["delivered"]
 
 
-async def test_what_lands_while_the_next_is_looked_for_is_followed_up(
+async def test_delivery_that_finishes_during_a_poll_is_followed_up(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ):
     await office.subscribe("referral_converted", "reward_granted")
-    look = office.deliverer.look
+    poll_once = office.deliverer.poll_once
 
-    async def slow_look() -> bool:
-        more = await look()
+    async def slow_poll_once() -> bool:
+        more = await poll_once()
         while in_flight := office.deliverer._in_flight:
             await asyncio.wait(in_flight)
         return more
 
-    monkeypatch.setattr(office.deliverer, "look", slow_look)
+    monkeypatch.setattr(office.deliverer, "poll_once", slow_poll_once)
     await office.books.convert(await office.books.publish("spring", "ada"), "fay")
     await office.deliver()
 
@@ -178,7 +176,7 @@ async def test_what_lands_while_the_next_is_looked_for_is_followed_up(
     assert arrived == ["referral_converted", "reward_granted", "reward_granted"]
 
 
-async def test_the_next_event_of_a_subject_waits_for_the_one_before_and_others_go_on(
+async def test_next_event_of_a_subject_waits_for_the_previous_one_while_others_proceed(
     office: Office,
 ):
     await office.subscribe("referral_signed_up", "referral_converted", "reward_granted")
@@ -199,21 +197,21 @@ async def test_the_next_event_of_a_subject_waits_for_the_one_before_and_others_g
     office.receiver.rule = lambda _: 204
     office.receiver.received.clear()
     await office.deliver(timedelta(seconds=5))
-    mine = [event for event in office.receiver.events if event["subject"] == stuck]
-    assert [event["type"] for event in mine] == [
+    own = [event for event in office.receiver.events if event["subject"] == stuck]
+    assert [event["type"] for event in own] == [
         "referral_signed_up",
         "referral_converted",
         "reward_granted",
         "reward_granted",
     ]
-    assert [event["id"] for event in mine] == [
+    assert [event["id"] for event in own] == [
         f"act_{row.id}"
         for row in await office.log()
         if row.referral_id == stuck and row.type != "milestone_reached"
     ]
 
 
-async def test_every_subject_s_events_arrive_once_accepted_in_their_order_under_any_faults(
+async def test_events_of_each_subject_arrive_in_order_despite_faults(
     office: Office,
 ):
     webhook = await office.subscribe()
@@ -222,7 +220,7 @@ async def test_every_subject_s_events_arrive_once_accepted_in_their_order_under_
         await office.books.convert(code, f"fay-{number}")
     faults = [500, "reset", 204, "429 Retry-After: 1", "hang", 204, 302]
     office.receiver.replies.extend(faults * 4)
-    office.deliverer = office.deliverer_of(patience=0.3)
+    office.deliverer = office.deliverer_of(timeout=0.3)
     accepted = defaultdict(list)
     while any(d.state == "pending" for d in await office.deliveries(webhook.id)) or not accepted:
         await office.deliver(timedelta(hours=5))
@@ -235,33 +233,33 @@ async def test_every_subject_s_events_arrive_once_accepted_in_their_order_under_
         number = int(event["id"].removeprefix("act_"))
         if number not in first_seen[event["subject"]]:
             first_seen[event["subject"]].append(number)
-    wanted = [f"act_{row.id}" for row in (await office.log())[1:]]
-    assert sorted(accepted["all"]) == sorted({*office.receiver.ids}) == sorted({*wanted, "act_1"})
+    expected = [f"act_{row.id}" for row in (await office.log())[1:]]
+    assert sorted(accepted["all"]) == sorted({*office.receiver.ids}) == sorted({*expected, "act_1"})
     assert all(numbers == sorted(numbers) for numbers in first_seen.values())
 
 
-async def test_a_slow_endpoint_holds_up_no_other_and_is_called_by_few_at_a_time(
+async def test_slow_endpoint_does_not_delay_others_and_its_concurrency_is_limited(
     office: Office,
 ):
     slow = await office.subscribe("code_published")
     for number in range(20):
         await office.books.publish("spring", f"ada-{number}")
     office.receiver.rule = lambda _: "hang"
-    office.deliverer = office.deliverer_of(patience=1)
+    office.deliverer = office.deliverer_of(timeout=1)
     async with type(office.receiver)() as quick:
         await office.subscribe("referral_converted", url=quick.url)
         await office.books.convert(await office.books.publish("spring", "ben"), "fay")
-        await office.deliverer.look()
-        await office.deliverer.look()
+        await office.deliverer.poll_once()
+        await office.deliverer.poll_once()
         while not quick.received:
             await asyncio.sleep(0)
         waiting = await office.deliveries(slow.id)
         assert all(delivery.attempts == 0 for delivery in waiting)
-        assert len([d for d in waiting if d.due_at > office.books.now]) == 8  # under way
+        assert len([d for d in waiting if d.due_at > office.books.now]) == 8  # in flight
         await office.deliverer.drain()
 
 
-async def test_several_processes_share_the_work_and_send_nothing_twice(office: Office):
+async def test_several_processes_share_the_deliveries_without_duplicates(office: Office):
     await office.subscribe()
     code = await office.books.publish("spring", "ada")
     for number in range(5):
@@ -270,11 +268,11 @@ async def test_several_processes_share_the_work_and_send_nothing_twice(office: O
     await asyncio.gather(*(one.drain() for one in [office.deliverer, *others]))
     await office.deliver()
 
-    wanted = [f"act_{row.id}" for row in await office.log()]
-    assert sorted(office.receiver.ids) == sorted(wanted)
+    expected = [f"act_{row.id}" for row in await office.log()]
+    assert sorted(office.receiver.ids) == sorted(expected)
 
 
-async def test_what_a_process_was_killed_over_arrives_again_under_the_same_id(
+async def test_delivery_of_a_killed_process_is_repeated_with_the_same_id(
     office: Office, database_url: str
 ):
     webhook = await office.subscribe("code_published")
@@ -290,15 +288,15 @@ async def test_what_a_process_was_killed_over_arrives_again_under_the_same_id(
     assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
     office.receiver.rule = lambda _: 204
     await office.deliver()
-    assert len(office.receiver.received) == 1  # the claim of the dead is respected for a while
-    await office.deliver(deliveries.CLAIM)
+    assert len(office.receiver.received) == 1  # until the claim of the killed process expires
+    await office.deliver(deliveries.CLAIM_TIMEOUT)
 
     assert len(office.receiver.received) == 2
     assert len(set(office.receiver.ids)) == 1
     assert [d.state for d in await office.deliveries(webhook.id)] == ["delivered"]
 
 
-async def test_no_contact_detail_goes_out(office: Office):
+async def test_events_contain_no_contact_details(office: Office):
     await office.subscribe()
     person = {"email": "fay@example.com", "phone": "+4915112345678", "name": "Fay Doe"}
     code = await office.books.publish("spring", "ada")
@@ -316,7 +314,7 @@ async def test_no_contact_detail_goes_out(office: Office):
     assert not re.search(r"@|\+49|Doe", sent)
 
 
-async def test_what_is_enqueued_for_a_plain_address_is_sent_once_for_its_key(office: Office):
+async def test_one_off_webhook_is_sent_once_per_key(office: Office):
     event = {"specversion": "1.0", "id": "1", "type": "milestone_reached", "data": {"at": 10}}
     for _ in range(2):
         async with office.store.begin() as tx:
@@ -336,7 +334,7 @@ async def test_what_is_enqueued_for_a_plain_address_is_sent_once_for_its_key(off
     assert first.signed_by(SECRET)
 
 
-async def test_without_a_secret_nothing_goes_out_unsigned(office: Office):
+async def test_nothing_is_sent_without_a_signing_secret(office: Office):
     async with office.store.begin() as tx:
         await one_off_webhooks.add(
             tx, url=office.receiver.url, key="k", event={"type": "t"}, now=office.books.now

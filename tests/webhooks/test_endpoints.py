@@ -1,4 +1,4 @@
-"""What an operator does about a webhook, and what happens to one that accepts nothing."""
+"""Management of webhooks: disabling, enabling, replay, secrets and deletion."""
 
 import logging
 from datetime import timedelta
@@ -25,11 +25,11 @@ DOCUMENTATION = Path(__file__).parents[2] / "docs" / "webhooks.md"
 async def _fail_for_three_days(office: Office) -> None:
     office.receiver.rule = lambda _: 500
     await office.deliver()
-    for gap in RETRY_DELAYS:
-        await office.deliver(gap)
+    for delay in RETRY_DELAYS:
+        await office.deliver(delay)
 
 
-def test_gaps_grow_and_last_three_days_and_an_endpoint_s_wish_is_kept():
+def test_retry_delays_grow_last_three_days_and_respect_retry_after():
     refused = DeliveryResponse(500)
 
     assert all(earlier < later for earlier, later in pairwise(RETRY_DELAYS))
@@ -40,7 +40,7 @@ def test_gaps_grow_and_last_three_days_and_an_endpoint_s_wish_is_kept():
     assert next_retry_delay(1, DeliveryResponse(429, retry_after=DAYS), 1.0) == DAYS
 
 
-async def test_a_webhook_that_accepts_nothing_for_three_days_is_disabled_in_sight(
+async def test_webhook_without_accepted_deliveries_for_three_days_is_disabled_with_a_warning(
     office: Office, caplog: pytest.LogCaptureFixture
 ):
     webhook = await office.subscribe("code_published")
@@ -56,16 +56,16 @@ async def test_a_webhook_that_accepts_nothing_for_three_days_is_disabled_in_sigh
     found = await office.webhook(webhook.id)
     assert (found.enabled, found.failing_since) == (False, began)
     assert found.reason.code == "failing"
-    assert "since 2026-03-04 10:00 UTC; at last: answered 500" in found.reason.message
+    assert "since 2026-03-04 10:00 UTC. Last error: answered 500" in found.reason.message
     assert [r.levelname for r in caplog.records] == ["WARNING"]
     assert f"The webhook {webhook.id} is disabled" in caplog.text
     assert office.receiver.url not in caplog.text
     assert len(office.receiver.received) == calls
     async with office.store.read() as tx:
-        assert [row.id for row in await subscriptions.alerts(tx)] == [webhook.id]
+        assert [row.id for row in await subscriptions.list_auto_disabled(tx)] == [webhook.id]
 
 
-async def test_enabled_again_it_goes_on_where_it_stopped(office: Office):
+async def test_enabled_webhook_continues_where_it_stopped(office: Office):
     webhook = await office.subscribe("code_published")
     for customer in ("ada", "ben"):
         await office.books.publish("spring", customer)
@@ -77,11 +77,11 @@ async def test_enabled_again_it_goes_on_where_it_stopped(office: Office):
     await office.deliver()
 
     assert (found.enabled, found.reason, found.failing_since) == (True, None, None)
-    told = [event["data"]["customer"] for event in office.receiver.events]
-    assert sorted(told) == ["ada", "ben", "cleo"]
+    customers = [event["data"]["customer"] for event in office.receiver.events]
+    assert sorted(customers) == ["ada", "ben", "cleo"]
 
 
-async def test_enabled_from_now_it_leaves_out_what_it_has_missed_and_can_replay_it(
+async def test_webhook_enabled_from_now_skips_missed_events_which_can_be_replayed(
     office: Office,
 ):
     webhook = await office.subscribe("code_published")
@@ -98,26 +98,28 @@ async def test_enabled_from_now_it_leaves_out_what_it_has_missed_and_can_replay_
     assert [event["data"]["customer"] for event in office.receiver.events] == ["cleo"]
     assert await office.replay(webhook.id, since=began) == 3
     await office.deliver()
-    told = [event["data"]["customer"] for event in office.receiver.events]
-    assert sorted(told) == ["ada", "ben", "cleo", "cleo"]
+    customers = [event["data"]["customer"] for event in office.receiver.events]
+    assert sorted(customers) == ["ada", "ben", "cleo", "cleo"]
 
 
-async def test_an_event_that_alone_is_refused_is_given_up_and_the_webhook_lives(
+async def test_single_rejected_event_fails_without_disabling_the_webhook(
     office: Office, caplog: pytest.LogCaptureFixture
 ):
     webhook = await office.subscribe("code_published")
     await office.books.publish("spring", "bad")
-    office.receiver.rule = lambda got: 400 if got.event["data"]["customer"] == "bad" else 204
+    office.receiver.rule = lambda request: (
+        400 if request.event["data"]["customer"] == "bad" else 204
+    )
     await office.deliver()
-    for number, gap in enumerate(RETRY_DELAYS):
+    for number, delay in enumerate(RETRY_DELAYS):
         await office.books.publish("spring", f"ada-{number}")
-        await office.deliver(gap)
+        await office.deliver(delay)
 
     refused, *others = await office.deliveries(webhook.id)
     assert (refused.state, refused.attempts, refused.status) == ("failed", 10, 400)
     assert {delivery.state for delivery in others} == {"delivered"}
     assert (await office.webhook(webhook.id)).enabled
-    assert f"delivery {refused.id} is given up: answered 400" in caplog.text
+    assert f"delivery {refused.id} failed after its last attempt: answered 400" in caplog.text
 
     office.receiver.rule = lambda _: 204
     assert await office.replay(webhook.id, deliveries=[int(refused.id)]) == 1
@@ -125,7 +127,7 @@ async def test_an_event_that_alone_is_refused_is_given_up_and_the_webhook_lives(
     assert office.receiver.ids[-1] == refused.event
 
 
-async def test_an_endpoint_that_is_gone_is_called_no_more(office: Office):
+async def test_endpoint_that_answers_410_is_not_called_again(office: Office):
     webhook = await office.subscribe("code_published")
     office.receiver.rule = lambda _: 410
     await office.books.publish("spring", "ada")
@@ -138,7 +140,7 @@ async def test_an_endpoint_that_is_gone_is_called_no_more(office: Office):
     assert len(office.receiver.received) == 1
 
 
-async def test_one_success_ends_a_failure(office: Office):
+async def test_accepted_delivery_ends_the_failure(office: Office):
     webhook = await office.subscribe("code_published")
     office.receiver.replies.extend([500, 204])
     await office.books.publish("spring", "ada")
@@ -149,7 +151,7 @@ async def test_one_success_ends_a_failure(office: Office):
     assert (await office.webhook(webhook.id)).failing_since is None
 
 
-async def test_a_replay_keeps_the_ids_the_types_and_the_order(office: Office):
+async def test_replay_keeps_ids_types_and_order(office: Office):
     webhook = await office.subscribe("referral_converted", "reward_granted")
     code = await office.books.publish("spring", "ada")
     await office.books.convert(code, "fay")
@@ -171,18 +173,18 @@ async def test_a_replay_keeps_the_ids_the_types_and_the_order(office: Office):
     await office.deliver()
     assert sorted(office.receiver.ids) == sorted(before)
     for referral in {event["subject"] for event in office.receiver.events}:
-        mine = [event["id"] for event in office.receiver.events if event["subject"] == referral]
-        assert mine == [message for message in before if message in mine]
+        own = [event["id"] for event in office.receiver.events if event["subject"] == referral]
+        assert own == [message for message in before if message in own]
 
 
-async def test_what_waits_behind_an_event_goes_when_that_one_is_replayed(office: Office):
+async def test_events_waiting_for_a_failed_one_are_sent_when_it_is_replayed(office: Office):
     webhook = await office.subscribe("referral_signed_up", "referral_converted")
     code = await office.books.publish("spring", "ada")
     await office.books.sign_up(code, "fay")
     office.receiver.rule = lambda _: 500
     await office.deliver()
-    for gap in RETRY_DELAYS[:4]:
-        await office.deliver(gap)
+    for delay in RETRY_DELAYS[:4]:
+        await office.deliver(delay)
     await office.books.convert(code, "fay")
     await office.deliver()
     first, second = await office.deliveries(webhook.id)
@@ -194,7 +196,7 @@ async def test_what_waits_behind_an_event_goes_when_that_one_is_replayed(office:
     assert office.receiver.types[-2:] == ["referral_signed_up", "referral_converted"]
 
 
-async def test_a_replay_reaches_what_was_not_subscribed_to_then_and_no_other_webhook(
+async def test_replay_includes_types_subscribed_later_but_no_other_webhook(
     office: Office,
 ):
     webhook = await office.subscribe("referral_converted")
@@ -213,7 +215,7 @@ async def test_a_replay_reaches_what_was_not_subscribed_to_then_and_no_other_web
     assert len(await office.deliveries(other.id)) == 1
 
 
-async def test_while_a_secret_is_rotated_deliveries_are_signed_by_both(office: Office):
+async def test_deliveries_are_signed_with_both_secrets_during_rotation(office: Office):
     first = await office.subscribe("code_published")
     async with office.store.begin() as tx:
         second = await subscriptions.rotate(tx, first.id, DAYS, office.books.now)
@@ -229,7 +231,7 @@ async def test_while_a_secret_is_rotated_deliveries_are_signed_by_both(office: O
     assert after.signed_by(second.secret)
 
 
-async def test_secrets_are_told_once_and_in_no_log(
+async def test_secret_is_shown_once_and_never_logged(
     office: Office, caplog: pytest.LogCaptureFixture
 ):
     with caplog.at_level(logging.DEBUG):
@@ -243,12 +245,12 @@ async def test_secrets_are_told_once_and_in_no_log(
     assert not any(webhook.secret in message for message in logged)
 
 
-async def test_a_webhook_that_is_deleted_while_it_is_called_is_gone(office: Office):
+async def test_webhook_can_be_deleted_during_a_delivery(office: Office):
     webhook = await office.subscribe("code_published")
     await office.books.publish("spring", "ada")
     office.receiver.rule = lambda _: 410
-    await office.deliverer.look()
-    await office.deliverer.look()
+    await office.deliverer.poll_once()
+    await office.deliverer.poll_once()
     async with office.store.begin() as tx:
         await subscriptions.delete(tx, webhook.id)
     await office.deliver()
@@ -258,7 +260,7 @@ async def test_a_webhook_that_is_deleted_while_it_is_called_is_gone(office: Offi
         assert (await tx.execute(schema.webhook_deliveries.select())).all() == []
 
 
-async def test_the_verification_that_the_documentation_shows_accepts_what_is_sent_and_nothing_else(
+async def test_documented_verification_accepts_only_genuine_deliveries(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ):
     code = DOCUMENTATION.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
@@ -267,12 +269,12 @@ async def test_the_verification_that_the_documentation_shows_accepts_what_is_sen
     webhook = await office.subscribe("code_published")
     await office.books.publish("spring", "ada")
     await office.deliver()
-    (got,) = office.receiver.received
+    (request,) = office.receiver.received
     now = office.books.now.timestamp()
     monkeypatch.setattr("time.time", lambda: now)
 
-    assert names["verified"](webhook.secret, got.headers, got.body)
-    assert not names["verified"](webhook.secret, got.headers, got.body + b" ")
-    assert not names["verified"](SECRET, got.headers, got.body)
+    assert names["is_genuine"](webhook.secret, request.headers, request.body)
+    assert not names["is_genuine"](webhook.secret, request.headers, request.body + b" ")
+    assert not names["is_genuine"](SECRET, request.headers, request.body)
     now += 301
-    assert not names["verified"](webhook.secret, got.headers, got.body)
+    assert not names["is_genuine"](webhook.secret, request.headers, request.body)

@@ -1,4 +1,4 @@
-"""Transactions commit in another order than they began in, and no event is left out for it."""
+"""Completeness of deliveries when transactions commit in a different order than they began."""
 
 from contextlib import AsyncExitStack
 
@@ -14,7 +14,7 @@ from tests.webhooks.conftest import Office
 pg_only = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
-def _happened(office: Office, number: int) -> object:
+def _insert_activity(office: Office, number: int) -> object:
     return schema.activity.insert().values(
         type="code_published",
         at=office.books.now,
@@ -33,37 +33,37 @@ def _happened(office: Office, number: int) -> object:
         lambda order: st.tuples(st.just(order), st.lists(st.booleans(), min_size=4, max_size=4))
     )
 )
-async def test_an_event_whose_transaction_commits_late_is_delivered_none_the_less(
+async def test_event_of_a_late_commit_is_delivered(
     office: Office, endings: tuple[list[int], list[bool]]
 ):
     order, commits = endings
     webhook = await office.subscribe("code_published")
     async with AsyncExitStack() as stack:
-        open_ones = []
+        connections = []
         for _ in order:
             connection = await stack.enter_async_context(office.store.engine.connect())
             await connection.begin()
-            open_ones.append(connection)
-        for number, connection in enumerate(open_ones):
-            await connection.execute(_happened(office, number))
+            connections.append(connection)
+        for number, connection in enumerate(connections):
+            await connection.execute(_insert_activity(office, number))
             await office.deliver()
         for number in order:
-            ended = open_ones[number]
-            await (ended.commit() if commits[number] else ended.rollback())
+            connection = connections[number]
+            await (connection.commit() if commits[number] else connection.rollback())
             await office.deliver()
             await office.deliver()
 
-    wanted = {number for number in range(4) if commits[number]}
-    mine = {d.event for d in await office.deliveries(webhook.id) if d.state == "delivered"}
-    seen = {e["data"]["data"]["number"] for e in office.receiver.events if e["id"] in mine}
-    assert seen == wanted
-    assert len(mine) == len(wanted)
+    expected = {number for number in range(4) if commits[number]}
+    delivered = {d.event for d in await office.deliveries(webhook.id) if d.state == "delivered"}
+    seen = {e["data"]["data"]["number"] for e in office.receiver.events if e["id"] in delivered}
+    assert seen == expected
+    assert len(delivered) == len(expected)
     async with office.store.begin() as tx:
         await subscriptions.delete(tx, webhook.id)
 
 
 @pg_only
-async def test_the_log_is_complete_only_below_those_who_still_write(office: Office, store: Store):
+async def test_log_is_complete_only_below_ids_of_open_writers(office: Office, store: Store):
     tail = Tail()
 
     async def look() -> int:
@@ -73,24 +73,22 @@ async def test_the_log_is_complete_only_below_those_who_still_write(office: Offi
     start = await look()
     late = await store.engine.connect()
     await late.begin()
-    await late.execute(_happened(office, 1))
+    await late.execute(_insert_activity(office, 1))
     async with store.begin() as tx:
-        await tx.execute(_happened(office, 2))
+        await tx.execute(_insert_activity(office, 2))
 
     assert [await look() for _ in range(3)] == [start] * 3
-    async with store.begin() as other:  # who begins later holds up nothing
+    async with store.begin() as other:  # a writer that begins later blocks nothing
         await late.commit()
         await late.close()
-        await other.execute(_happened(office, 3))
+        await other.execute(_insert_activity(office, 3))
         assert await look() == start + 2
     await look()
     assert await look() == start + 3
 
 
-async def test_a_webhook_that_is_far_behind_catches_up(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("referrals.store.webhooks.deliveries.CHUNK", 3)
+async def test_webhook_far_behind_catches_up(office: Office, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("referrals.store.webhooks.deliveries.MAX_BATCH_SIZE", 3)
     webhook = await office.subscribe("reward_granted")
     code = await office.books.publish("spring", "ada")
     for number in range(6):

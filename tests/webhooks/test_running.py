@@ -1,4 +1,4 @@
-"""A webhook as it is used: real processes, a real endpoint."""
+"""Webhooks end to end: real processes and a real endpoint."""
 
 import json
 import signal
@@ -7,14 +7,14 @@ from queue import Queue
 from threading import Thread
 
 import pytest
-
 from tests.cli.test_running import CAMPAIGN, site  # noqa: F401 - a fixture
+
 from tests.webhooks.receiver import Received
 
 
 @pytest.fixture
 def endpoint():
-    """Its address, and what arrives there."""
+    """Run an endpoint; yield its URL and the queue of received requests."""
     received: Queue[Received] = Queue()
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,7 +33,7 @@ def endpoint():
         server.shutdown()
 
 
-def test_the_worker_delivers_what_happens(site, endpoint, tmp_path):  # noqa: F811 - the fixture
+def test_worker_delivers_events(site, endpoint, tmp_path):  # noqa: F811 - the fixture
     url, received = endpoint
     assert site.start().startswith("ready http://127.0.0.1:")
     file = tmp_path / "spring.yaml"
@@ -50,7 +50,7 @@ def test_the_worker_delivers_what_happens(site, endpoint, tmp_path):  # noqa: F8
     assert granted.event["data"]["customer"] == "fay"
     assert granted.event["subject"] == answer["referral"]
     assert granted.event["source"].startswith("http://127.0.0.1:")
-    assert all(got.signed_by(webhook["secret"]) for got in (test, granted))
+    assert all(request.signed_by(webhook["secret"]) for request in (test, granted))
     checks = {check["name"]: check for check in json.loads(site.run("doctor", "--json"))}
     assert checks["webhooks"]["ok"]
     assert site.end(signal.SIGINT) == (0, "")

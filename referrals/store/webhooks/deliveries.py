@@ -1,9 +1,10 @@
-"""Deliveries: what goes out to webhooks, in which order, and what became of it.
+"""Webhook deliveries: create them, claim those that are due, and store the outcome of each attempt.
 
-The activity log is the outbox: a webhook has a position in it, and deliveries are made of the rows that follow,
-afterwards, in a transaction of their own. What makes something happen writes nothing for webhooks.
+The activity log is the outbox. Each webhook stores the id of the last row that it has processed; a separate
+transaction creates deliveries for the rows after it. Decisions write nothing for webhooks.
 
-A delivery is claimed by moving its `due_at` to when the claim ends. A process that dies leaves it to the next one.
+Claiming a delivery moves its `due_at` to the end of the claim. If the process dies, another process claims the
+delivery after that.
 """
 
 from collections.abc import Sequence
@@ -22,55 +23,55 @@ from referrals.store.reporting import lists
 from referrals.store.schema import activity, webhook_deliveries, webhooks
 from referrals.store.schema.base import Instant
 
-CLAIM = timedelta(minutes=1)
-"""For one attempt; more than it may take."""
-CHUNK = 2_000
-"""Rows of the log that one transaction goes through."""
+CLAIM_TIMEOUT = timedelta(minutes=1)
+"""Duration of a claim; longer than the time-out of an attempt."""
+MAX_BATCH_SIZE = 2_000
+"""Rows of the activity log that one transaction processes for a webhook."""
 
 _PENDING = written(webhook_deliveries.c.state, "pending")
 _earlier = webhook_deliveries.alias("earlier")
-_BEFORE = (
+_EARLIER_PENDING = (
     _earlier.c.webhook_id == webhook_deliveries.c.webhook_id,
     _earlier.c.subject == webhook_deliveries.c.subject,
     _earlier.c.activity_id < webhook_deliveries.c.activity_id,
     written(_earlier.c.state, "pending"),
 )
-"""An earlier event of the same subject that is not settled."""
+"""Conditions for an earlier event of the same subject that is still pending."""
 
 
 @dataclass(frozen=True)
-class Outgoing:
-    """One attempt that is this process's to make until `until`."""
+class DeliveryAttempt:
+    """Delivery attempt that this process has claimed until `claimed_until`."""
 
     id: int
-    until: datetime
+    claimed_until: datetime
     attempts: int
-    webhook: str | None
+    webhook_id: str | None
     url: str
     secrets: tuple[str, ...]
-    message: str
+    message_id: str
     event: dict[str, Any]
 
 
 async def fan_out(tx: Tx, complete: int, now: datetime) -> bool:
-    """Make deliveries of what the webhooks' positions are behind, up to an id below which nothing is missing.
+    """Create deliveries for new rows of the activity log, up to the id `complete` below which no row is missing.
 
-    Whether there was something to do that no other process is doing.
+    Return whether any webhook had new rows; webhooks locked by another process are skipped.
     """
     behind = select(webhooks).where(webhooks.c.enabled, webhooks.c.last_activity_id < complete)
     found = await rows(tx, behind.with_for_update(key_share=True, skip_locked=True))
     for webhook in found:
-        upto = min(complete, webhook.last_activity_id + CHUNK)
-        new = and_(activity.c.id > webhook.last_activity_id, activity.c.id <= upto)
-        await tx.execute(_make(tx, webhook, new, now))
+        last_id = min(complete, webhook.last_activity_id + MAX_BATCH_SIZE)
+        new = and_(activity.c.id > webhook.last_activity_id, activity.c.id <= last_id)
+        await tx.execute(_insert_deliveries(tx, webhook, new, now))
         await tx.execute(
-            webhooks.update().where(webhooks.c.id == webhook.id).values(last_activity_id=upto)
+            webhooks.update().where(webhooks.c.id == webhook.id).values(last_activity_id=last_id)
         )
     return bool(found)
 
 
-async def is_behind(tx: Tx, complete: int) -> bool:
-    """Whether `fan_out` has something to do."""
+async def has_new_activity(tx: Tx, complete: int) -> bool:
+    """Return whether `fan_out` has something to do."""
     behind = select(webhooks.c.id).where(webhooks.c.enabled, webhooks.c.last_activity_id < complete)
     return await first(tx, behind.limit(1)) is not None
 
@@ -84,29 +85,33 @@ async def replay(
     events: Sequence[str] | None = None,
     deliveries: Sequence[int] | None = None,
 ) -> int:
-    """Send again, under the same ids, these deliveries or what happened since; returns how many.
+    """Send deliveries, or all events since a time, again under the same ids; return how many.
 
-    What waits for its next attempt is tried at once, too.
+    Pending deliveries of the webhook that wait for a retry become due at once, too.
     """
-    mine = webhook_deliveries.update().where(webhook_deliveries.c.webhook_id == webhook.id)
-    again = {"state": "pending", "attempts": 0, "due_at": now, "completed_at": None}
-    waiting = mine.where(_PENDING, webhook_deliveries.c.due_at > now + CLAIM)
+    own = webhook_deliveries.update().where(webhook_deliveries.c.webhook_id == webhook.id)
+    reset = {"state": "pending", "attempts": 0, "due_at": now, "completed_at": None}
+    waiting = own.where(_PENDING, webhook_deliveries.c.due_at > now + CLAIM_TIMEOUT)
     await tx.execute(waiting.values(due_at=now))
     if deliveries is not None:
-        chosen = mine.where(webhook_deliveries.c.id.in_(deliveries))
-        return int((await tx.execute(chosen.values(again))).rowcount)
-    which = and_(
+        chosen = own.where(webhook_deliveries.c.id.in_(deliveries))
+        return int((await tx.execute(chosen.values(reset))).rowcount)
+    condition = and_(
         activity.c.id <= webhook.last_activity_id,
         activity.c.at >= since,
         activity.c.type.in_(events) if events else true(),
     )
-    made = _make(tx, webhook, which, now)
-    made = made.on_conflict_do_update(index_elements=["webhook_id", "activity_id"], set_=again)
-    return int((await tx.execute(made)).rowcount)
+    insertion = _insert_deliveries(tx, webhook, condition, now)
+    insertion = insertion.on_conflict_do_update(
+        index_elements=["webhook_id", "activity_id"], set_=reset
+    )
+    return int((await tx.execute(insertion)).rowcount)
 
 
-def _make(tx: Tx, webhook: Row[Any], which: ColumnElement[bool], now: datetime) -> Any:
-    """INSERT deliveries of those of these rows that the webhook is subscribed to."""
+def _insert_deliveries(
+    tx: Tx, webhook: Row[Any], condition: ColumnElement[bool], now: datetime
+) -> Any:
+    """Build the INSERT of deliveries for the matching rows that the webhook is subscribed to."""
     values = {
         "webhook_id": literal(webhook.id),
         "activity_id": activity.c.id,
@@ -120,62 +125,64 @@ def _make(tx: Tx, webhook: Row[Any], which: ColumnElement[bool], now: datetime) 
         "due_at": literal(now, Instant),
         "created_at": literal(now, Instant),
     }
-    found = select(*values.values()).where(which, activity.c.type.in_(webhook.events or OUTBOUND))
+    found = select(*values.values()).where(
+        condition, activity.c.type.in_(webhook.events or OUTBOUND)
+    )
     if webhook.campaign_id is not None:
         found = found.where(activity.c.campaign_id == webhook.campaign_id)
     return insert(tx, webhook_deliveries).from_select(list(values), found.order_by(activity.c.id))
 
 
-async def due_lanes(tx: Tx, now: datetime) -> list[str]:
-    """Where something may be claimed."""
+async def due_groups(tx: Tx, now: datetime) -> list[str]:
+    """Return the concurrency groups with deliveries that are due."""
     return await scalars(
-        tx, _open(now).with_only_columns(webhook_deliveries.c.concurrency_group).distinct()
+        tx, _select_due(now).with_only_columns(webhook_deliveries.c.concurrency_group).distinct()
     )
 
 
 async def claim(
-    tx: Tx, which: str, most: int, now: datetime, *, source: str, secret: str | None
-) -> list[Outgoing]:
-    """Take the attempts that are due in a lane; of each subject only the oldest event that is not settled.
+    tx: Tx, group: str, limit: int, now: datetime, *, source: str, secret: str | None
+) -> list[DeliveryAttempt]:
+    """Claim due deliveries of a concurrency group; of each subject, only the oldest pending event.
 
-    `source` is that of the CloudEvents, and `secret` signs what goes to no webhook.
+    `source` is the `source` of the CloudEvents. `secret` signs events sent to a URL instead of a webhook.
     """
-    chosen = _open(now).where(
-        webhook_deliveries.c.concurrency_group == which, ~exists().where(*_BEFORE)
+    chosen = _select_due(now).where(
+        webhook_deliveries.c.concurrency_group == group, ~exists().where(*_EARLIER_PENDING)
     )
     chosen = chosen.with_only_columns(webhook_deliveries.c.id).order_by(
         webhook_deliveries.c.due_at, webhook_deliveries.c.id
     )
     ids = await scalars(
-        tx, chosen.limit(most).with_for_update(of=webhook_deliveries, skip_locked=True)
+        tx, chosen.limit(limit).with_for_update(of=webhook_deliveries, skip_locked=True)
     )
-    if len(ids) < most:
-        await _postpone(tx, which, now)
-    mine = webhook_deliveries.c.id.in_(ids)
-    await tx.execute(webhook_deliveries.update().where(mine).values(due_at=now + CLAIM))
-    found = await rows(tx, _with_webhooks().where(mine).order_by(webhook_deliveries.c.id))
-    happened = await _happened(tx, [row.activity_id for row in found])
+    if len(ids) < limit:
+        await _postpone_blocked(tx, group, now)
+    claimed = webhook_deliveries.c.id.in_(ids)
+    await tx.execute(webhook_deliveries.update().where(claimed).values(due_at=now + CLAIM_TIMEOUT))
+    found = await rows(tx, _with_webhooks().where(claimed).order_by(webhook_deliveries.c.id))
+    activity_by_id = await _activity_by_id(tx, [row.activity_id for row in found])
     return [
-        Outgoing(
+        DeliveryAttempt(
             id=row.id,
-            until=row.due_at,
+            claimed_until=row.due_at,
             attempts=row.attempts,
-            webhook=row.webhook_id,
+            webhook_id=row.webhook_id,
             url=row.url or row.webhook_url,
-            secrets=secrets_of(row, now) if row.webhook_id else tuple(filter(None, [secret])),
-            message=row.key or message_id(row.activity_id),
-            event=row.event or _event(happened[row.activity_id], source),
+            secrets=signing_secrets(row, now) if row.webhook_id else tuple(filter(None, [secret])),
+            message_id=row.key or message_id(row.activity_id),
+            event=row.event or _cloud_event(activity_by_id[row.activity_id], source),
         )
         for row in found
     ]
 
 
-async def _postpone(tx: Tx, which: str, now: datetime) -> None:
-    """What waits for one that is tried again later need not be looked at before that."""
-    later = (*_BEFORE, _earlier.c.due_at > now + CLAIM)
+async def _postpone_blocked(tx: Tx, group: str, now: datetime) -> None:
+    """Move deliveries that wait for the retry of an earlier one to the time of that retry."""
+    later = (*_EARLIER_PENDING, _earlier.c.due_at > now + CLAIM_TIMEOUT)
     until = select(func.max(_earlier.c.due_at)).where(*later).scalar_subquery()
     due = (
-        webhook_deliveries.c.concurrency_group == which,
+        webhook_deliveries.c.concurrency_group == group,
         _PENDING,
         webhook_deliveries.c.due_at <= now,
     )
@@ -183,63 +190,65 @@ async def _postpone(tx: Tx, which: str, now: datetime) -> None:
     await tx.execute(waiting.values(due_at=until))
 
 
-def secrets_of(webhook: Row[Any], now: datetime) -> tuple[str, ...]:
-    """The newest, and the one before for as long as it is good."""
+def signing_secrets(webhook: Row[Any], now: datetime) -> tuple[str, ...]:
+    """Return the current secret, and the previous one while it is valid."""
     old = webhook.old_secret_until is not None and webhook.old_secret_until > now
     return (webhook.secret, webhook.old_secret) if old else (webhook.secret,)
 
 
 def message_id(activity_id: int) -> str:
-    """The `webhook-id` and the CloudEvent's id: the same to every webhook and in every attempt."""
+    """Return the `webhook-id`, which is also the CloudEvent's id: equal for every webhook and attempt."""
     return f"act_{activity_id}"
 
 
-async def settle(
-    tx: Tx, sent: Outgoing, answer: DeliveryResponse, now: datetime, chance: float
+async def record_response(
+    tx: Tx, attempt: DeliveryAttempt, response: DeliveryResponse, now: datetime, jitter: float
 ) -> str | None:
-    """Note an attempt. Returns what an operator has to know of, if there is something."""
-    if answer.accepted:
-        recovered = and_(webhooks.c.id == sent.webhook, webhooks.c.failing_since.is_not(None))
+    """Store the outcome of an attempt. Return a warning for the operator, if there is one."""
+    if response.accepted:
+        recovered = and_(webhooks.c.id == attempt.webhook_id, webhooks.c.failing_since.is_not(None))
         await tx.execute(webhooks.update().where(recovered).values(failing_since=None))
-        await _note(tx, sent, answer, state="delivered", due_at=None, completed_at=now)
+        await _update_claimed(
+            tx, attempt, response, state="delivered", due_at=None, completed_at=now
+        )
         return None
-    since = await _failing_since(tx, sent.webhook, now)
-    gap = next_retry_delay(sent.attempts + 1, answer, chance)
-    reason = _why_disabled(answer, now, since, spent=gap is None)
+    since = await _failing_since(tx, attempt.webhook_id, now)
+    delay = next_retry_delay(attempt.attempts + 1, response, jitter)
+    reason = _disable_reason(response, now, since, exhausted=delay is None)
     if reason is not None:
-        # It stays pending, for when the webhook is enabled again.
-        await _note(tx, sent, answer, due_at=now)
-        disabled = await disable(tx, str(sent.webhook), *reason, now)
-        return f"The webhook {sent.webhook} is disabled. {reason[1]}" if disabled else None
-    if gap is None:
-        await _note(tx, sent, answer, state="failed", due_at=None, completed_at=now)
-        return f"The webhook delivery {sent.id} is given up: {answer.error}."
-    await _note(tx, sent, answer, due_at=now + gap)
+        # The delivery stays pending until the webhook is enabled again.
+        await _update_claimed(tx, attempt, response, due_at=now)
+        disabled = await disable(tx, str(attempt.webhook_id), *reason, now)
+        return f"The webhook {attempt.webhook_id} is disabled. {reason[1]}" if disabled else None
+    if delay is None:
+        await _update_claimed(tx, attempt, response, state="failed", due_at=None, completed_at=now)
+        return f"The webhook delivery {attempt.id} failed after its last attempt: {response.error}."
+    await _update_claimed(tx, attempt, response, due_at=now + delay)
     return None
 
 
 async def disable(tx: Tx, webhook_id: str, code: str, reason: str, now: datetime) -> bool:
-    """Send nothing more until it is enabled again; what is pending waits. False where it is disabled already."""
+    """Disable the webhook; pending deliveries wait until it is enabled. Return False if it was disabled already."""
     enabled = webhooks.update().where(webhooks.c.id == webhook_id, webhooks.c.enabled)
     values = {"enabled": False, "reason_code": code, "reason": reason, "disabled_at": now}
     return (await tx.execute(enabled.values(values))).rowcount > 0
 
 
-def _why_disabled(
-    answer: DeliveryResponse, now: datetime, since: datetime | None, *, spent: bool
+def _disable_reason(
+    response: DeliveryResponse, now: datetime, since: datetime | None, *, exhausted: bool
 ) -> tuple[str, str] | None:
     if since is None:
         return None
-    if answer.gone:
-        return "gone", "The endpoint answered 410: it wants no more."
-    if spent and since <= now - DISABLE_AFTER:
+    if response.gone:
+        return "gone", "The endpoint answered 410 Gone."
+    if exhausted and since <= now - DISABLE_AFTER:
         began = f"{since:%Y-%m-%d %H:%M} UTC"
-        return "failing", f"Nothing was accepted since {began}; at last: {answer.error}."
+        return "failing", f"No delivery was accepted since {began}. Last error: {response.error}."
     return None
 
 
 async def _failing_since(tx: Tx, webhook_id: str | None, now: datetime) -> datetime | None:
-    """Since when a webhook has accepted nothing; None for what goes to none, or to one that was deleted."""
+    """Return since when the webhook has accepted nothing; None if there is no webhook, or it was deleted."""
     failing = webhooks.update().where(webhooks.c.id == webhook_id)
     first_failure = func.coalesce(webhooks.c.failing_since, literal(now, Instant))
     row = await first(
@@ -249,15 +258,20 @@ async def _failing_since(tx: Tx, webhook_id: str | None, now: datetime) -> datet
     return row.failing_since if row else None
 
 
-async def _note(tx: Tx, sent: Outgoing, answer: DeliveryResponse, **values: Any) -> None:
-    """Unless its claim has ended and another process has it."""
-    mine = (webhook_deliveries.c.id == sent.id, webhook_deliveries.c.due_at == sent.until)
-    told = {"attempts": sent.attempts + 1, "status": answer.status, "error": answer.error}
-    await tx.execute(webhook_deliveries.update().where(*mine).values(told | values))
+async def _update_claimed(
+    tx: Tx, attempt: DeliveryAttempt, response: DeliveryResponse, **values: Any
+) -> None:
+    """Update the delivery, unless the claim has ended and another process has claimed it."""
+    own = (
+        webhook_deliveries.c.id == attempt.id,
+        webhook_deliveries.c.due_at == attempt.claimed_until,
+    )
+    outcome = {"attempts": attempt.attempts + 1, "status": response.status, "error": response.error}
+    await tx.execute(webhook_deliveries.update().where(*own).values(outcome | values))
 
 
-def _open(now: datetime) -> Select[Any]:
-    """Due, and not of a webhook that is disabled."""
+def _select_due(now: datetime) -> Select[Any]:
+    """Select due deliveries, except those of disabled webhooks."""
     return _with_webhooks().where(
         _PENDING,
         webhook_deliveries.c.due_at <= now,
@@ -275,18 +289,18 @@ def _with_webhooks() -> Select[Any]:
     ).outerjoin(webhooks, webhooks.c.id == webhook_deliveries.c.webhook_id)
 
 
-async def _happened(tx: Tx, ids: Sequence[int | None]) -> dict[int, Row[Any]]:
-    wanted = [number for number in ids if number is not None]
-    if not wanted:
+async def _activity_by_id(tx: Tx, ids: Sequence[int | None]) -> dict[int, Row[Any]]:
+    known_ids = [number for number in ids if number is not None]
+    if not known_ids:
         return {}
-    found = await rows(tx, lists.select_activity().where(activity.c.id.in_(wanted)))
+    found = await rows(tx, lists.select_activity().where(activity.c.id.in_(known_ids)))
     return {row.id: row for row in found}
 
 
-def _event(row: Row[Any], source: str) -> dict[str, Any]:
-    """As the API's list of activity has it. Customers go by the caller's ids; nothing else of them goes out."""
-    told = asdict(lists.of_activity(row))
-    data = {name: told[name] for name in told if name not in ("id", "type", "at")}
+def _cloud_event(row: Row[Any], source: str) -> dict[str, Any]:
+    """Build the event from the API's view of the activity. It identifies customers only by their external ids."""
+    view = asdict(lists.of_activity(row))
+    data = {name: view[name] for name in view if name not in ("id", "type", "at")}
     subject = row.referral_id or row.advocate or row.customer
     event = build_cloud_event(message_id(row.id), source, row.type, row.at, subject, data)
     return dict(views.with_zulu_times(event))

@@ -1,4 +1,4 @@
-"""Webhooks as an operator sees and sets them."""
+"""Webhook subscriptions: create, list, change, rotate the secret of and delete webhooks."""
 
 import secrets
 from base64 import b64encode
@@ -27,9 +27,13 @@ SECRET_BYTES = 32
 
 @dataclass(frozen=True)
 class Webhook:
-    """`pending` is how many deliveries wait; `failing_since`, since when nothing was accepted, where it fails.
+    """Webhook in the API.
 
-    `reason` says why it is disabled, where it is; `old_secret_until`, how long deliveries are signed by two secrets.
+    Args:
+        reason: Why the webhook is disabled.
+        failing_since: Time since which no delivery was accepted, if deliveries fail.
+        pending: Number of deliveries that wait.
+        old_secret_until: Time until which deliveries are also signed with the previous secret.
     """
 
     id: str
@@ -46,15 +50,15 @@ class Webhook:
 
 
 @dataclass(frozen=True)
-class NewSecret(Webhook):
-    """With its secret, which is told this once."""
+class WebhookSecret(Webhook):
+    """Webhook with its new secret, which is shown only once."""
 
     secret: str
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """`event` is the `webhook-id`; `status` and `error` are those of the last attempt, `due_at` is the next one's."""
+    """Delivery in the API. `event` is the `webhook-id`; `status` and `error` belong to the last attempt."""
 
     id: str
     event: str
@@ -76,7 +80,7 @@ async def create(
     campaign: str | None,
     actor: str,
     now: datetime,
-) -> NewSecret:
+) -> WebhookSecret:
     """Subscribe a URL to what happens from now on. Raises UnknownCampaignError."""
     if campaign is not None:
         await lists.require_campaign(tx, campaign)
@@ -94,7 +98,7 @@ async def create(
             created_by=actor,
         )
     )
-    return NewSecret(**vars(await get(tx, webhook_id)), secret=secret)
+    return WebhookSecret(**vars(await get(tx, webhook_id)), secret=secret)
 
 
 async def change(
@@ -108,7 +112,7 @@ async def change(
 ) -> Webhook:
     """Set `url`, `events`, `campaign_id` or `enabled`.
 
-    Enabled again it goes on where it stopped, or `from_now` without what it has missed.
+    A webhook that is enabled again continues where it stopped; with `from_now`, it skips what it missed.
     """
     row = await require(tx, webhook_id)
     if values.get("campaign_id") is not None:
@@ -124,32 +128,32 @@ async def change(
 
 
 async def _enable(tx: Tx, webhook_id: str, now: datetime, *, from_now: bool) -> None:
-    whole = {"enabled": True, "reason_code": None, "reason": None, "disabled_at": None}
+    reset = {"enabled": True, "reason_code": None, "reason": None, "disabled_at": None}
     skipped = {"last_activity_id": await cursor.newest(tx)} if from_now else {}
-    values = whole | {"failing_since": None} | skipped
+    values = reset | {"failing_since": None} | skipped
     await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
     waiting = webhook_deliveries.update().where(
         webhook_deliveries.c.webhook_id == webhook_id, webhook_deliveries.c.state == "pending"
     )
     if from_now:
-        error = "left out: the webhook was enabled from then on"
-        given_up = {"state": "failed", "due_at": None, "completed_at": now, "error": error}
-        await tx.execute(waiting.values(given_up))
+        error = "skipped: the webhook was enabled without its backlog"
+        failed = {"state": "failed", "due_at": None, "completed_at": now, "error": error}
+        await tx.execute(waiting.values(failed))
     else:
         await tx.execute(waiting.values(attempts=0, due_at=now))
 
 
-async def rotate(tx: Tx, webhook_id: str, keep: timedelta, now: datetime) -> NewSecret:
-    """A new secret; for as long as `keep` says, deliveries are signed by the one before too."""
+async def rotate(tx: Tx, webhook_id: str, keep: timedelta, now: datetime) -> WebhookSecret:
+    """Create a new secret; for the duration `keep`, deliveries are also signed with the previous one."""
     row = await require(tx, webhook_id)
     secret = _new_secret()
     values = {"secret": secret, "old_secret": row.secret, "old_secret_until": now + keep}
     await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
-    return NewSecret(**vars(await get(tx, webhook_id)), secret=secret)
+    return WebhookSecret(**vars(await get(tx, webhook_id)), secret=secret)
 
 
 async def delete(tx: Tx, webhook_id: str) -> None:
-    """With its deliveries; one that is in flight arrives."""
+    """Delete the webhook and its deliveries; a delivery that is in flight still arrives."""
     await require(tx, webhook_id)
     deliveries = webhook_deliveries.c.webhook_id == webhook_id
     await tx.execute(webhook_deliveries.delete().where(deliveries))
@@ -165,18 +169,20 @@ async def require(tx: Tx, webhook_id: str) -> Row[Any]:
 
 
 async def get(tx: Tx, webhook_id: str) -> Webhook:
-    row = await first(tx, _select().where(table.c.id == webhook_id))
+    row = await first(tx, _select_webhooks().where(table.c.id == webhook_id))
     if row is None:
         raise UnknownWebhookError(webhook_id)
-    return _view(row)
+    return _to_webhook(row)
 
 
 async def list_webhooks(tx: Tx, cursor: Cursor) -> Page[Webhook]:
-    return await newest_first(tx, _select(), (table.c.created_at, table.c.id), cursor, _view)
+    return await newest_first(
+        tx, _select_webhooks(), (table.c.created_at, table.c.id), cursor, _to_webhook
+    )
 
 
-async def alerts(tx: Tx) -> list[Row[Any]]:
-    """`id` and `reason` of the webhooks that were disabled, but not by hand."""
+async def list_auto_disabled(tx: Tx) -> list[Row[Any]]:
+    """Return `id` and `reason` of the webhooks that were disabled automatically."""
     statement = select(table.c.id, table.c.reason).where(
         table.c.enabled.is_(False), table.c.reason_code != "operator"
     )
@@ -191,14 +197,14 @@ async def list_deliveries(
         webhook_deliveries.c.webhook_id == webhook_id,
         *lists.equal({webhook_deliveries.c.state: state}),
     )
-    return await newest_first(tx, statement, (webhook_deliveries.c.id,), cursor, _delivery)
+    return await newest_first(tx, statement, (webhook_deliveries.c.id,), cursor, _to_delivery)
 
 
 def _new_secret() -> str:
     return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def _select() -> Select[Any]:
+def _select_webhooks() -> Select[Any]:
     pending = (
         select(func.count())
         .where(webhook_deliveries.c.webhook_id == table.c.id)
@@ -208,7 +214,7 @@ def _select() -> Select[Any]:
     return select(table, pending.label("pending"))
 
 
-def _view(row: Row[Any]) -> Webhook:
+def _to_webhook(row: Row[Any]) -> Webhook:
     return Webhook(
         id=row.id,
         url=row.url,
@@ -224,7 +230,7 @@ def _view(row: Row[Any]) -> Webhook:
     )
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def _to_delivery(row: Row[Any]) -> Delivery:
     return Delivery(
         id=str(row.id),
         event=deliveries.message_id(row.activity_id),

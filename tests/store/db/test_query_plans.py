@@ -105,7 +105,7 @@ async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store
         async with store.begin() as tx:
             await inbox_events.waiting(tx, now, now - timedelta(minutes=1), 500)
             await expiry.expire_due(tx, now, 100)
-            await deliveries.due_lanes(tx, now)
+            await deliveries.due_groups(tx, now)
 
     assert await scans(store, statements) == {}
 
