@@ -13,7 +13,7 @@ from entrypoints.cli.output import JsonObject, print_line
 
 T = TypeVar("T")
 RESULT_TIMEOUT = timedelta(seconds=20)
-"""How long to wait for a decision, rewards or messages."""
+"""Maximum time to wait for a decision, rewards or messages."""
 POLL_INTERVAL = timedelta(milliseconds=100)
 RESEND_DELAY = timedelta(milliseconds=500)
 MESSAGES_SENT = 5

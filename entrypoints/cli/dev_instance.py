@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT_RELEASE_TIMEOUT = timedelta(seconds=3)
-"""How long to wait for the ports of a `referrals dev` that was just killed."""
+"""Maximum time to wait for the ports of a `referrals dev` that was just killed."""
 PORT_RETRY_DELAY = timedelta(milliseconds=100)
 
 

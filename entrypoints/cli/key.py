@@ -69,7 +69,7 @@ def revoke(name: Name, as_json: JsonOutput = False) -> None:
     from referrals.store import api_keys
 
     if not _run_on_store(lambda store: api_keys.revoke(store, name)):
-        raise CommandError(f"There is no valid key {name!r}.")
+        raise CommandError(f"There is no active key {name!r}.")
     if as_json:
         print_json({"name": name, "revoked": True})
     else:

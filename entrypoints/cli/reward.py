@@ -127,8 +127,8 @@ def _add_command(action: str, help_: str) -> None:
         yes: Yes = False,
         as_json: JsonOutput = False,
     ) -> None:
-        wanted = "failed" if failed else state
-        selected = RewardFilter(campaign, wanted, customer, provider, side, error)
+        state_or_failed = "failed" if failed else state
+        selected = RewardFilter(campaign, state_or_failed, customer, provider, side, error)
         _change(action, {}, reward or [], selected, yes=yes, as_json=as_json)
 
     app.command(action, help=f"{help_}\n\n{SELECTION_HELP}")(command)
@@ -148,8 +148,8 @@ def _add_command_with_reason(action: str, help_: str) -> None:
         yes: Yes = False,
         as_json: JsonOutput = False,
     ) -> None:
-        wanted = "failed" if failed else state
-        selected = RewardFilter(campaign, wanted, customer, provider, side, error)
+        state_or_failed = "failed" if failed else state
+        selected = RewardFilter(campaign, state_or_failed, customer, provider, side, error)
         _change(action, {"reason": reason}, reward or [], selected, yes=yes, as_json=as_json)
 
     app.command(action, help=f"{help_}\n\n{SELECTION_HELP}")(command)

@@ -26,21 +26,21 @@ def test_apply_sends_the_text_of_the_file_to_its_slug(api, run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "note"),
+    ("number", "line"),
     [
         (0, ""),
         (1, "1 journey continues under an older version.\n"),
         (12, "12 journeys continue under an older version.\n"),
     ],
 )
-def test_apply_reports_journeys_of_older_versions(api, run, number, note):
+def test_apply_reports_journeys_of_older_versions(api, run, number, line):
     answer = {"campaign": "spring", "version": 2, "state": "running"}
     counted = answer | {"journeys_under_older_versions": number}
     api.answer("PUT /v1/campaigns/spring", counted)
 
     result = run("campaign", "apply", "-", stdin=CAMPAIGN)
 
-    assert result.out == f"spring: version 2 is running.\n{note}"
+    assert result.out == f"spring: version 2 is running.\n{line}"
 
 
 def test_apply_reads_standard_input(api, run):
@@ -71,7 +71,7 @@ def test_apply_reports_mistakes_as_json(api, run, tmp_path):
     assert [(e["field"], e["line"]) for e in problem["errors"]] == [("rewards.friend.amount", 5)]
 
 
-def test_show_prints_a_file_that_can_be_applied_again(api, run):
+def test_show_prints_a_file_that_can_be_applied(api, run):
     definition = {"campaign": "spring", "name": "Zoë", "rewards": {"friend": {"amount": 50}}}
     shown = {"campaign": "spring", "version": 3, "state": "paused", "definition": definition}
     api.answer("GET /v1/campaigns/spring", shown)

@@ -1,4 +1,4 @@
-"""How commands find the API, and how they show its errors."""
+"""Address and key of the API client, and the errors that it reports."""
 
 import json
 import socket

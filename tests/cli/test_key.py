@@ -21,18 +21,18 @@ def test_key_is_printed_once_and_can_be_revoked(run):
 
 
 @pytest.mark.usefixtures("database")
-def test_name_of_a_valid_key_cannot_be_used_again(run):
+def test_name_of_an_active_key_cannot_be_reused(run):
     assert run("key", "create", "shop").code == 0
 
-    again = run("key", "create", "shop")
+    second = run("key", "create", "shop")
 
-    assert (again.code, again.out) == (1, "")
-    assert "revoke it first" in again.err
+    assert (second.code, second.out) == (1, "")
+    assert "Revoke it first" in second.err
 
 
 @pytest.mark.usefixtures("database")
 def test_unknown_key_cannot_be_revoked(run):
-    assert "There is no valid key 'nobody'" in run("key", "revoke", "nobody").err
+    assert "There is no active key 'nobody'" in run("key", "revoke", "nobody").err
 
 
 @pytest.mark.parametrize("command", [("list",), ("create", "shop"), ("revoke", "shop")])

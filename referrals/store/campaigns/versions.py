@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from referrals.domain.campaign import Campaign
+from referrals.errors import UnknownCampaignError
 from referrals.store.db.sql import Tx, first, get, insert, locked, rows
 from referrals.store.schema import campaign_versions, campaigns
 
@@ -79,6 +80,14 @@ def _row(campaign: Campaign, now: datetime) -> dict[str, object]:
         "accepted_count": 0,
         "created_at": now,
     }
+
+
+async def require_campaign(tx: Tx, campaign_id: str) -> Row[Any]:
+    """Return the row of the campaign. Raises UnknownCampaignError."""
+    row = await first(tx, select(campaigns).where(campaigns.c.id == campaign_id))
+    if row is None:
+        raise UnknownCampaignError(campaign_id)
+    return row
 
 
 async def _lock(tx: Tx, campaign_id: str) -> Row[tuple[object, ...]] | None:

@@ -14,13 +14,13 @@ from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS, R
 from referrals.errors import UnknownAdvocateError, UnknownReferralError
 from referrals.store import views
 from referrals.store.campaigns import versions
+from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first, one, rows
 from referrals.store.reporting.lists import (
     of_activity,
     of_referral,
     of_reward,
-    require_campaign,
     select_activity,
     select_referrals,
     select_rewards,

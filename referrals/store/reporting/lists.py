@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from referrals.domain.states import RewardState
-from referrals.errors import UnknownCampaignError, UnknownRewardError
+from referrals.errors import UnknownRewardError
 from referrals.store import views
+from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first
 from referrals.store.rewards.coupons import POOL_EMPTY
@@ -26,14 +27,6 @@ from referrals.store.views import Page
 
 advocate_customers = customers.alias("advocate_customers")
 """The customer who is the advocate, where `customers` is somebody else."""
-
-
-async def require_campaign(tx: Tx, campaign_id: str) -> Row[Any]:
-    """The campaign's row. Raises UnknownCampaignError."""
-    row = await first(tx, select(campaigns).where(campaigns.c.id == campaign_id))
-    if row is None:
-        raise UnknownCampaignError(campaign_id)
-    return row
 
 
 async def list_campaigns(tx: Tx, cursor: Cursor) -> Page[views.Campaign]:

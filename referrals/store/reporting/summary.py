@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Table, func, select
 from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.states import COUNTS_TOWARD_LIMITS
 from referrals.store import views
+from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.sql import Tx, one, rows
-from referrals.store.reporting.lists import require_campaign
 from referrals.store.rewards.reward_rows import amount_text
 from referrals.store.schema import (
     advocates,

@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 from referrals.domain.codes import is_code
 from referrals.domain.states import RewardState
 from referrals.store import views
+from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.sql import Tx, insert, locked, rows
 from referrals.store.inbox import inbox_events
-from referrals.store.reporting.lists import require_campaign
 from referrals.store.rewards import provider_rewards
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.schema import campaigns, coupons, rewards

@@ -13,6 +13,7 @@ from referrals.domain.event_names import OUTBOUND
 from referrals.domain.webhook_signatures import SECRET_PREFIX
 from referrals.errors import UnknownWebhookError
 from referrals.store.activity import cursor
+from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.ids import new_id
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first, locked, rows
@@ -83,7 +84,7 @@ async def create(
 ) -> WebhookSecret:
     """Subscribe a URL to what happens from now on. Raises UnknownCampaignError."""
     if campaign is not None:
-        await lists.require_campaign(tx, campaign)
+        await require_campaign(tx, campaign)
     webhook_id, secret = new_id("whk"), _new_secret()
     await tx.execute(
         table.insert().values(
@@ -116,7 +117,7 @@ async def change(
     """
     row = await require(tx, webhook_id)
     if values.get("campaign_id") is not None:
-        await lists.require_campaign(tx, values["campaign_id"])
+        await require_campaign(tx, values["campaign_id"])
     enabled = values.pop("enabled", row.enabled)
     if values:
         await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
