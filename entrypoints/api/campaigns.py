@@ -1,4 +1,4 @@
-"""`/v1/campaigns`: the programmes, their state and their numbers."""
+"""`/v1/campaigns`: definitions, states and summaries of campaigns."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
-from entrypoints.api.openapi import QUEUED, Answer, Publication
-from entrypoints.api.paging import AS_CSV, List
+from entrypoints.api.openapi import QUEUED, EventResult, Publication
+from entrypoints.api.paging import AS_CSV, Paging
 from entrypoints.api.problems import Json
-from entrypoints.api.request_bodies import Route, content_type, decode, is_json, parse_json
-from entrypoints.api.resources import AppResources, Caller, CampaignId, Engine
+from entrypoints.api.request_bodies import content_type, decode, is_json, parse_json
+from entrypoints.api.resources import AppResources, Caller, CampaignId, ResourcesDep
+from entrypoints.api.routing import AuthenticatedRoute
 from referrals.campaign_file import campaign_errors, load_campaign
 from referrals.channels.errors import TemplateError
 from referrals.channels.templates import Templates
@@ -38,7 +39,7 @@ from referrals.store.reporting.summary import summarise
 
 YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
-router = APIRouter(route_class=Route, tags=["campaigns"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["campaigns"])
 
 _BODY = {
     "requestBody": {
@@ -50,83 +51,87 @@ _BODY = {
 
 @dataclass(frozen=True)
 class CampaignDetails:
-    """A campaign with the definition that is in force."""
+    """A campaign with the definition in force."""
 
     campaign: str
     version: int
     state: str
     definition: dict[str, Any]
     journeys_under_older_versions: int
-    """Runs of journeys that began under an earlier version, and go on by it."""
+    """Journey runs that started under an earlier version and continue under it."""
 
 
 @router.get("/campaigns", response_model=views.Page[views.Campaign], responses=AS_CSV)
-async def list_campaigns(engine: Engine, asked: List) -> Any:
-    async with engine.store.scan() as tx:
-        return asked.answer(await lists.list_campaigns(tx, asked.cursor), views.Campaign)
+async def list_campaigns(resources: ResourcesDep, params: Paging) -> Any:
+    async with resources.store.scan() as tx:
+        return params.render(await lists.list_campaigns(tx, params.cursor), views.Campaign)
 
 
 @router.put("/campaigns/{campaign}", openapi_extra=_BODY)
 async def apply_campaign(
-    campaign: CampaignId, request: Request, engine: Engine, caller: Caller
+    campaign: CampaignId, request: Request, resources: ResourcesDep, caller: Caller
 ) -> CampaignDetails:
-    """Create the campaign, or put a new version in force: running referrals keep the one they began under."""
+    """Create the campaign or a new version of it. Running referrals keep the version they started under."""
     definition = await _read(request)
     if definition.campaign != campaign:
-        raise _invalid("campaign", f"must be {campaign}, as the path says")
-    await asyncio.to_thread(_check_templates, definition, engine.templates)
-    _check_targets(definition, engine.providers)
-    async with engine.store.begin() as tx:
-        await versions.apply(tx, definition, caller, engine.clock())
+        raise _invalid("campaign", f"must be {campaign}, as in the path")
+    await asyncio.to_thread(_check_templates, definition, resources.templates)
+    _check_targets(definition, resources.providers)
+    async with resources.store.begin() as tx:
+        await versions.apply(tx, definition, caller, resources.clock())
         return await _details(tx, campaign)
 
 
 @router.get("/campaigns/{campaign}")
-async def get_campaign(campaign: CampaignId, engine: Engine) -> CampaignDetails:
-    async with engine.store.read() as tx:
+async def get_campaign(campaign: CampaignId, resources: ResourcesDep) -> CampaignDetails:
+    async with resources.store.read() as tx:
         return await _details(tx, campaign)
 
 
 @router.delete("/campaigns/{campaign}")
-async def archive_campaign(campaign: CampaignId, engine: Engine, caller: Caller) -> CampaignDetails:
-    """End the campaign and its journeys; what it has recorded stays."""
-    return await _set_state(engine, campaign, "archived", caller)
+async def archive_campaign(
+    campaign: CampaignId, resources: ResourcesDep, caller: Caller
+) -> CampaignDetails:
+    """End the campaign and its journeys. Its data is kept."""
+    return await _set_state(resources, campaign, "archived", caller)
 
 
 @router.post("/campaigns/{campaign}/pause")
-async def pause_campaign(campaign: CampaignId, engine: Engine, caller: Caller) -> CampaignDetails:
-    """Stop accepting conversions and hold the journeys that wait; running referrals go on."""
-    return await _set_state(engine, campaign, "paused", caller)
+async def pause_campaign(
+    campaign: CampaignId, resources: ResourcesDep, caller: Caller
+) -> CampaignDetails:
+    """Stop accepting conversions and pause waiting journeys. Running referrals continue."""
+    return await _set_state(resources, campaign, "paused", caller)
 
 
 @router.post("/campaigns/{campaign}/activate")
 async def activate_campaign(
-    campaign: CampaignId, engine: Engine, caller: Caller
+    campaign: CampaignId, resources: ResourcesDep, caller: Caller
 ) -> CampaignDetails:
-    return await _set_state(engine, campaign, "running", caller)
+    return await _set_state(resources, campaign, "running", caller)
 
 
 @router.get("/campaigns/{campaign}/summary")
-async def get_summary(campaign: CampaignId, engine: Engine) -> views.Summary:
-    async with engine.store.scan() as tx:
+async def get_summary(campaign: CampaignId, resources: ResourcesDep) -> views.Summary:
+    async with resources.store.scan() as tx:
         return await summarise(tx, campaign)
 
 
-@router.post("/campaigns/{campaign}/check", responses={200: {"model": Answer}})
+@router.post("/campaigns/{campaign}/check", responses={200: {"model": EventResult}})
 async def check_conversion(
-    campaign: CampaignId, body: FriendConverted, engine: Engine, caller: Caller
+    campaign: CampaignId, body: FriendConverted, resources: ResourcesDep, caller: Caller
 ) -> Response:
-    """What a conversion with this `data` would be answered. Changes nothing."""
-    return Json(await engine.inbox.check_conversion(campaign, body, caller))
+    """Return the decision that a conversion with this `data` would get. Changes nothing."""
+    return Json(await resources.inbox.check_conversion(campaign, body, caller))
 
 
 @router.post("/campaigns/{campaign}/publications", responses=QUEUED | {200: {"model": Publication}})
 async def publish_code(
-    campaign: CampaignId, body: PublicationRequest, engine: Engine, caller: Caller
+    campaign: CampaignId, body: PublicationRequest, resources: ResourcesDep, caller: Caller
 ) -> Response:
-    """Assign a code to a customer, who is an advocate from then on."""
-    answered = await engine.inbox.publish(campaign, body, caller)
-    return Json(answered.body, answered.status)
+    """Assign a code to a customer, who becomes an advocate."""
+    response = await resources.inbox.publish(campaign, body, caller)
+    return Json(response.body, response.status)
 
 
 async def _read(request: Request) -> Campaign:
@@ -143,38 +148,38 @@ async def _read(request: Request) -> Campaign:
 
 
 def _check_templates(campaign: Campaign, templates: Templates) -> None:
-    for number, journey in enumerate(campaign.journeys):
-        for place, step in journey.walk():
+    for index, journey in enumerate(campaign.journeys):
+        for path, step in journey.walk():
             try:
                 if step.send:
                     templates.check(step.send.template, journey.on, campaign.campaign)
             except TemplateError as error:
-                field = field_path(("journeys", number, *place, "send", "template"))
+                field = field_path(("journeys", index, *path, "send", "template"))
                 raise _invalid(field, str(error)) from error
 
 
 def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> None:
-    """Each reward's provider is set up here, and knows what its target names."""
+    """Check that the provider of each reward is configured and accepts the reward's target."""
     tiers = enumerate(campaign.rewards.tiers)
-    wanted = {f"rewards.tiers[{number}].reward": tier.reward for number, tier in tiers}
+    rewards = {f"rewards.tiers[{index}].reward": tier.reward for index, tier in tiers}
     if campaign.rewards.friend:
-        wanted["rewards.friend"] = campaign.rewards.friend
-    wanted |= {field_path(place): reward for place, reward in campaign.journey_rewards()}
-    for place, reward in wanted.items():
+        rewards["rewards.friend"] = campaign.rewards.friend
+    rewards |= {field_path(path): reward for path, reward in campaign.journey_rewards()}
+    for field, reward in rewards.items():
         name, target = campaign.rewards.provider_of(reward)
         if name == "ledger":
             continue
         provider = providers.get(name)
         if provider is None:
             raise _invalid(
-                f"{place}.provider", f"the provider {name} is not configured on this deployment"
+                f"{field}.provider", f"the provider {name} is not configured on this deployment"
             )
         try:
             provider.check_target(target, reward.type)
         except ValidationError as error:
             raise CampaignError(
                 [
-                    FieldError(f"{place}.target.{item.field}".rstrip("."), item.message)
+                    FieldError(f"{field}.target.{item.field}".rstrip("."), item.message)
                     for item in field_errors(error)
                 ]
             ) from error
@@ -192,14 +197,14 @@ async def _in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> Campaign
 
 
 async def _set_state(
-    engine: AppResources, campaign_id: str, state: str, caller: str
+    resources: AppResources, campaign_id: str, state: str, caller: str
 ) -> CampaignDetails:
-    async with engine.store.begin() as tx:
+    async with resources.store.begin() as tx:
         found = await _in_force(tx, campaign_id, lock=True)
         if found.state == "archived" != state:
             raise CampaignArchivedError(campaign_id)
         await versions.set_state(tx, campaign_id, state)
-        await runs.campaign_changed(tx, campaign_id, state, caller, engine.clock())
+        await runs.campaign_changed(tx, campaign_id, state, caller, resources.clock())
         return await _details(tx, campaign_id)
 
 

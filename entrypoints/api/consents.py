@@ -1,33 +1,29 @@
-"""What customers allow, `/v1/customers/{customer}/consents`; and what is not written to: suppressed addresses, blocks."""
+"""`/v1/customers/{customer}/consents`: which messages a customer allows."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from entrypoints.api.http_errors import invalid_field
-from entrypoints.api.paging import AS_CSV, List
-from entrypoints.api.request_bodies import Route
-from entrypoints.api.resources import CustomerId, Engine
-from referrals.domain.event_fields import EventTime, Text
+from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.resources import CustomerId, ResourcesDep
+from entrypoints.api.routing import AuthenticatedRoute
+from referrals.domain.event_fields import EventTime
 from referrals.domain.strict_model import StrictModel
-from referrals.errors import UnknownBlockError, UnknownSuppressionError
 from referrals.store import views
 from referrals.store.customers import consents
 from referrals.store.db.pages import Cursor
 from referrals.store.flow.receiving import CLOCK_SKEW
-from referrals.store.messaging import channel_suspensions, suppressions
 from referrals.store.reporting import wallets
 
-router = APIRouter(route_class=Route, tags=["customers"])
-
-Channel = Literal["email", "whatsapp"]
+router = APIRouter(route_class=AuthenticatedRoute, tags=["customers"])
 
 
-class Wish(StrictModel):
-    """What a customer has said about one kind of messages; `at`, if it was not just now, is when."""
+class ConsentUpdate(StrictModel):
+    """Consent that a customer gives or withdraws for one channel and purpose; `at` defaults to now."""
 
-    channel: Channel
+    channel: Literal["email", "whatsapp"]
     purpose: Literal["service", "marketing"] = "marketing"
     state: Literal["given", "withdrawn"]
     source: Literal["api", "operator"] = "api"
@@ -39,22 +35,22 @@ class Wish(StrictModel):
     response_model=views.Page[views.Consent],
     responses=AS_CSV,
 )
-async def list_consents(customer: CustomerId, engine: Engine, asked: List) -> Any:
-    """All that was given and withdrawn; of each channel and purpose the latest is in force."""
-    async with engine.store.scan() as tx:
+async def list_consents(customer: CustomerId, resources: ResourcesDep, params: Paging) -> Any:
+    """List all consents given and withdrawn. The latest of each channel and purpose is in force."""
+    async with resources.store.scan() as tx:
         row = await wallets.require_customer(tx, customer)
-        page = await consents.list_history(tx, row.id, asked.cursor)
-    return asked.answer(page, views.Consent)
+        page = await consents.list_history(tx, row.id, params.cursor)
+    return params.render(page, views.Consent)
 
 
 @router.post("/customers/{customer:path}/consents")
-async def note_consent(
-    customer: CustomerId, body: Wish, engine: Engine
+async def record_consent(
+    customer: CustomerId, body: ConsentUpdate, resources: ResourcesDep
 ) -> views.Page[views.Consent]:
-    """Note what the customer has said. The latest counts, by when it was said; a list never overrules it."""
-    now = engine.clock()
-    at = _checked(body.at or now, now)
-    async with engine.store.begin() as tx:
+    """Record a consent. The latest by `at` is in force; a customer's list `consent` never overrides it."""
+    now = resources.clock()
+    at = _check_time(body.at or now, now)
+    async with resources.store.begin() as tx:
         row = await wallets.require_customer(tx, customer)
         await consents.record_consent(
             tx, row.id, body.channel, body.purpose, body.state, body.source, min(at, now)
@@ -62,41 +58,7 @@ async def note_consent(
         return await consents.list_history(tx, row.id, Cursor())
 
 
-@router.delete("/customers/{customer:path}/suppressions/{channel}", status_code=204)
-async def lift_suppression(customer: CustomerId, channel: Channel, engine: Engine) -> None:
-    """Write to the customer by this channel again: what kept mails from arriving was set right."""
-    async with engine.store.begin() as tx:
-        row = await wallets.require_customer(tx, customer)
-        if not await suppressions.lift(tx, row.id, channel):
-            raise UnknownSuppressionError(customer, channel)
-
-
-@router.get("/suppressions", response_model=views.Page[views.Suppression], responses=AS_CSV)
-async def list_suppressions(engine: Engine, asked: List, customer: Text | None = None) -> Any:
-    async with engine.store.scan() as tx:
-        page = await suppressions.list_suppressions(tx, asked.cursor, customer=customer)
-    return asked.answer(page, views.Suppression)
-
-
-@router.get("/blocks", response_model=views.Page[views.Block], responses=AS_CSV)
-async def list_blocks(engine: Engine, asked: List) -> Any:
-    """What is held until an operator sets something right at the vendor's, or in a template."""
-    async with engine.store.scan() as tx:
-        page = await channel_suspensions.list_suspensions(tx, asked.cursor)
-    return asked.answer(page, views.Block)
-
-
-@router.delete("/blocks/{block}", status_code=204)
-async def lift_block(
-    block: Annotated[int, Path(description="The block's id.", ge=1, lt=2**63)], engine: Engine
-) -> None:
-    """It was set right: what is held goes out when it tries next, without waiting for one message to get through."""
-    async with engine.store.begin() as tx:
-        if not await channel_suspensions.lift(tx, block):
-            raise UnknownBlockError(block)
-
-
-def _checked(at: datetime, now: datetime) -> datetime:
+def _check_time(at: datetime, now: datetime) -> datetime:
     if at > now + CLOCK_SKEW:
         raise invalid_field("at", "must not be in the future")
     return at

@@ -1,4 +1,4 @@
-"""`/v1/campaigns/{campaign}/coupons`: pools of coupon codes that were made elsewhere."""
+"""`/v1/campaigns/{campaign}/coupons`: pools of imported coupon codes."""
 
 import csv
 import io
@@ -9,8 +9,9 @@ from fastapi import APIRouter, Path, Request
 from pydantic import Field, ValidationError
 
 from entrypoints.api.http_errors import MalformedBodyError, UnsupportedMediaTypeError
-from entrypoints.api.request_bodies import Route, content_type, decode, is_json, parse_json
-from entrypoints.api.resources import Caller, CampaignId, Engine
+from entrypoints.api.request_bodies import content_type, decode, is_json, parse_json
+from entrypoints.api.resources import Caller, CampaignId, ResourcesDep
+from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.event_fields import CampaignSlug
 from referrals.domain.strict_model import StrictModel
 from referrals.domain.validation_messages import field_errors
@@ -19,25 +20,25 @@ from referrals.store import views
 from referrals.store.rewards import coupon_pools
 from referrals.store.rewards.coupon_pools import Numbered
 
-router = APIRouter(route_class=Route, tags=["coupons"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["coupons"])
 
-MOST = 10_000
+MAX_CODES = 10_000
 HEADER = "code"
 
-PoolName = Annotated[CampaignSlug, Path(description="The pool's name, as rewards have it.")]
+PoolName = Annotated[CampaignSlug, Path(description="Name of the pool in the campaign's rewards.")]
 
 
-class Codes(StrictModel):
-    """Coupon codes to be imported, as they are written."""
+class CouponCodes(StrictModel):
+    """Coupon codes to import."""
 
-    codes: Annotated[tuple[str, ...], Field(max_length=MOST)]
+    codes: Annotated[tuple[str, ...], Field(max_length=MAX_CODES)]
 
 
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": Codes.model_json_schema()},
+            "application/json": {"schema": CouponCodes.model_json_schema()},
             "text/csv": {"schema": {"type": "string", "example": "code\nWELCOME-1\n"}},
         },
     }
@@ -46,23 +47,25 @@ _BODY = {
 
 @router.post("/campaigns/{campaign}/coupons/{pool}", openapi_extra=_BODY)
 async def import_coupons(
-    campaign: CampaignId, pool: PoolName, request: Request, engine: Engine, caller: Caller
-) -> views.Imported:
-    """Add up to 10,000 codes to the pool, all of them or none; rewards that wait for it are granted then.
+    campaign: CampaignId, pool: PoolName, request: Request, resources: ResourcesDep, caller: Caller
+) -> views.ImportResult:
+    """Add up to 10,000 codes to the pool, all of them or none. Rewards that wait for the pool are then granted.
 
-    As CSV the codes stand in the column `code`. An error's line is that of the file, in JSON the place in the list.
+    A CSV file has the column `code`. The line of an error is that of the file or, for JSON, the position in the list.
     """
     codes = await _read(request)
-    async with engine.store.rehearse() as tx:
-        answer = await coupon_pools.add(tx, campaign, pool, codes, caller, engine.clock())
+    async with resources.store.rehearse() as tx:
+        answer = await coupon_pools.add(tx, campaign, pool, codes, caller, resources.clock())
         if not answer.errors:
             await tx.commit()
     return answer
 
 
 @router.get("/campaigns/{campaign}/coupons/{pool}")
-async def count_coupons(campaign: CampaignId, pool: PoolName, engine: Engine) -> views.CouponPool:
-    async with engine.store.scan() as tx:
+async def count_coupons(
+    campaign: CampaignId, pool: PoolName, resources: ResourcesDep
+) -> views.CouponPool:
+    async with resources.store.scan() as tx:
         return await coupon_pools.count(tx, campaign, pool)
 
 
@@ -70,11 +73,13 @@ async def _read(request: Request) -> Sequence[Numbered]:
     kind, body = content_type(request), await request.body()
     if kind == "text/csv":
         numbered = _lines(decode(body))
-        _checked({"codes": [code for _, code in numbered]})
+        _validate({"codes": [code for _, code in numbered]})
         return numbered
     if not is_json(kind):
         raise UnsupportedMediaTypeError(kind, "application/json or text/csv")
-    return [(place, code.strip()) for place, code in enumerate(_checked(parse_json(body)).codes, 1)]
+    return [
+        (place, code.strip()) for place, code in enumerate(_validate(parse_json(body)).codes, 1)
+    ]
 
 
 def _lines(text: str) -> list[Numbered]:
@@ -86,12 +91,12 @@ def _lines(text: str) -> list[Numbered]:
             f"The body is not CSV: line {reader.line_num}: {error}."
         ) from error
     if not lines or lines[0][1].lower() != HEADER:
-        raise MalformedBodyError(f"The body's first line must be its header, {HEADER}.")
+        raise MalformedBodyError(f"The first line must be the header {HEADER}.")
     return [(line, code) for line, code in lines[1:] if code]
 
 
-def _checked(told: Any) -> Codes:
+def _validate(value: Any) -> CouponCodes:
     try:
-        return Codes.model_validate(told)
+        return CouponCodes.model_validate(value)
     except ValidationError as error:
         raise InvalidRequestError(field_errors(error)) from error

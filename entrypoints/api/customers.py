@@ -1,4 +1,4 @@
-"""`/v1/customers`: who they are, how to reach them, and what they hold."""
+"""`/v1/customers`: contact details and wallets of customers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from entrypoints.api.http_errors import invalid_field
-from entrypoints.api.paging import AS_CSV, List
-from entrypoints.api.request_bodies import Route
-from entrypoints.api.resources import CustomerId, Engine
+from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.resources import CustomerId, ResourcesDep
+from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.events import Customer
 from referrals.domain.requests import WalletRedemption
 from referrals.domain.rewards import Asset
@@ -21,7 +21,7 @@ from referrals.store.customers import consents, profiles
 from referrals.store.db.sql import Tx
 from referrals.store.reporting import wallets
 
-router = APIRouter(route_class=Route, tags=["customers"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["customers"])
 
 _CUSTOMER = {"$ref": "#/components/schemas/Customer"}
 _BODY = {"requestBody": {"content": {"application/json": {"schema": _CUSTOMER}}}}
@@ -29,7 +29,7 @@ _BODY = {"requestBody": {"content": {"application/json": {"schema": _CUSTOMER}}}
 
 @dataclass(frozen=True)
 class CustomerDetails:
-    """The one place where contact details are shown."""
+    """A customer with contact details, which no other route shows."""
 
     id: str
     name: str | None
@@ -38,40 +38,42 @@ class CustomerDetails:
     locale: str | None
     timezone: str | None
     consent: list[str]
-    """The channels by which marketing is allowed now."""
+    """Channels for which marketing consent is given."""
     customer_since: datetime | None
     created_at: datetime
 
 
-# These come first: an id may hold slashes, and the routes of a customer match whatever is left.
+# These come first: a customer id may contain slashes, so the route of a customer matches every longer path.
 @router.get("/customers/{customer:path}/wallet")
-async def get_wallet(customer: CustomerId, engine: Engine) -> views.Wallet:
-    async with engine.store.scan() as tx:
+async def get_wallet(customer: CustomerId, resources: ResourcesDep) -> views.Wallet:
+    async with resources.store.scan() as tx:
         return await wallets.get_wallet(tx, customer)
 
 
 @router.get(
     "/customers/{customer:path}/wallet/entries",
-    response_model=views.Page[views.Entry],
+    response_model=views.Page[views.LedgerEntry],
     responses=AS_CSV,
 )
-async def list_entries(customer: CustomerId, engine: Engine, asked: List) -> Any:
-    async with engine.store.scan() as tx:
-        page = await wallets.list_entries(tx, customer, asked.cursor)
-    return asked.answer(page, views.Entry)
+async def list_entries(customer: CustomerId, resources: ResourcesDep, params: Paging) -> Any:
+    async with resources.store.scan() as tx:
+        page = await wallets.list_entries(tx, customer, params.cursor)
+    return params.render(page, views.LedgerEntry)
 
 
 @router.get("/customers/{customer:path}")
-async def get_customer(customer: CustomerId, engine: Engine) -> CustomerDetails:
-    async with engine.store.read() as tx:
+async def get_customer(customer: CustomerId, resources: ResourcesDep) -> CustomerDetails:
+    async with resources.store.read() as tx:
         return await _details(tx, customer)
 
 
 @router.post("/customers/{customer:path}/wallet/redeem")
-async def redeem(customer: CustomerId, body: WalletRedemption, engine: Engine) -> views.Wallet:
-    """Spend points or gift credit, or use a coupon up, once for each key; answers with what is left."""
-    now = engine.clock()
-    async with engine.store.begin() as tx:
+async def redeem(
+    customer: CustomerId, body: WalletRedemption, resources: ResourcesDep
+) -> views.Wallet:
+    """Redeem points, gift credit or a coupon, once per key. Returns the wallet afterwards."""
+    now = resources.clock()
+    async with resources.store.begin() as tx:
         if body.coupon is not None:
             return await wallets.redeem_coupon(tx, customer, body.coupon, body.key, now)
         asset = Asset(str(body.type), body.currency)
@@ -80,23 +82,23 @@ async def redeem(customer: CustomerId, body: WalletRedemption, engine: Engine) -
 
 @router.put("/customers/{customer:path}", openapi_extra=_BODY)
 async def put_customer(
-    customer: CustomerId, body: dict[str, Any], engine: Engine
+    customer: CustomerId, body: dict[str, Any], resources: ResourcesDep
 ) -> CustomerDetails:
-    """Tell who a customer is and how to reach them; what is left out stays as it was.
+    """Create or update a customer. Fields that are left out keep their values.
 
-    `consent` lists the channels by which marketing is allowed; it does not undo what the customer has said since.
+    `consent` lists the channels for which marketing is allowed. It does not override a later choice of the customer.
     """
     contact = _contact(customer, body)
-    async with engine.store.begin() as tx:
-        await profiles.upsert(tx, contact, engine.clock())
+    async with resources.store.begin() as tx:
+        await profiles.upsert(tx, contact, resources.clock())
         return await _details(tx, customer)
 
 
-def _contact(customer: str, told: dict[str, Any]) -> Customer:
-    if told.get("id", customer) != customer:
+def _contact(customer: str, body: dict[str, Any]) -> Customer:
+    if body.get("id", customer) != customer:
         raise invalid_field("id", f"must be {customer}, as in the path")
     try:
-        return Customer.model_validate(told | {"id": customer})
+        return Customer.model_validate(body | {"id": customer})
     except ValidationError as error:
         raise InvalidRequestError(field_errors(error)) from error
 

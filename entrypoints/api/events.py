@@ -1,4 +1,4 @@
-"""`POST /v1/events`: facts from elsewhere, one or many."""
+"""`POST /v1/events`: one CloudEvent or a batch."""
 
 import asyncio
 import logging
@@ -10,85 +10,87 @@ from fastapi import APIRouter, Body, Request, Response
 from entrypoints.api.openapi import (
     BATCH,
     EVENTS_BODY,
-    MOST_EVENTS,
+    MAX_BATCH_SIZE,
     QUEUED,
-    Answer,
-    FailedEvent,
-    Queued,
+    EventProblem,
+    EventResult,
+    QueuedEvent,
 )
 from entrypoints.api.problems import Json, problem_of
-from entrypoints.api.request_bodies import Route, content_type
-from entrypoints.api.resources import AppResources, Caller, Engine
+from entrypoints.api.request_bodies import content_type
+from entrypoints.api.resources import AppResources, Caller, ResourcesDep
+from entrypoints.api.routing import AuthenticatedRoute
 from inbox.process import EventResponse
 from referrals.errors import FieldError, InvalidBatchError
 
-AT_ONCE = 20
-"""Events of a batch in work at one time."""
+MAX_CONCURRENT_EVENTS = 20
+"""Events of one batch that are processed at the same time."""
 
 log = logging.getLogger(__name__)
-router = APIRouter(route_class=Route, tags=["events"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["events"])
 
-_ANSWERS = Answer | list[Answer | Queued | FailedEvent]
+_RESULTS = EventResult | list[EventResult | QueuedEvent | EventProblem]
 
 
 @router.post(
     "/events",
     openapi_extra=EVENTS_BODY,
-    responses=QUEUED | {200: {"model": _ANSWERS, "description": "Of a batch, one answer each."}},
+    responses=QUEUED
+    | {200: {"model": _RESULTS, "description": "The result; for a batch one result per event."}},
 )
-async def take_events(
-    request: Request, body: Annotated[Any, Body()], engine: Engine, caller: Caller
+async def receive_events(
+    request: Request, body: Annotated[Any, Body()], resources: ResourcesDep, caller: Caller
 ) -> Response:
-    """Take in one CloudEvent, or a batch with one answer each, in order.
+    """Receive one CloudEvent, or a batch that is answered with one result per event, in order.
 
-    A repeat of an event's id gets the first answer. In a batch, an event that cannot be understood is answered by its
-    problem and stops no other; events of one friend or order are processed in their order.
+    An event id that is sent again gets the first result. In a batch, an invalid event is answered with its problem
+    and does not affect the others; events of one friend or order are processed in order.
     """
     if isinstance(body, list):
-        return Json(await _batch(body, engine, caller))
+        return Json(await _batch(body, resources, caller))
     if content_type(request) == BATCH:
         raise _invalid_batch("must be a JSON array")
-    answered = await engine.inbox.receive(body, caller)
-    return Json(answered.body, answered.status)
+    response = await resources.inbox.receive(body, caller)
+    return Json(response.body, response.status)
 
 
-async def _batch(events: list[Any], engine: AppResources, caller: str) -> list[dict[str, Any]]:
-    if len(events) > MOST_EVENTS:
-        raise _invalid_batch(f"must have at most {MOST_EVENTS} events")
-    gate = asyncio.Semaphore(AT_ONCE)
+async def _batch(events: list[Any], resources: AppResources, caller: str) -> list[dict[str, Any]]:
+    if len(events) > MAX_BATCH_SIZE:
+        raise _invalid_batch(f"must have at most {MAX_BATCH_SIZE} events")
+    semaphore = asyncio.Semaphore(MAX_CONCURRENT_EVENTS)
     last: dict[str, asyncio.Task[dict[str, Any]]] = {}
 
-    async def take(event: Any, before: set[asyncio.Task[Any]]) -> dict[str, Any]:
-        if before:
-            await asyncio.wait(before)
-        async with gate:
-            return await _answer(event, engine, caller)
+    async def process(event: Any, earlier: set[asyncio.Task[Any]]) -> dict[str, Any]:
+        if earlier:
+            await asyncio.wait(earlier)
+        async with semaphore:
+            return await _process(event, resources, caller)
 
     async with asyncio.TaskGroup() as group:
         tasks = []
         for event in events:
             subjects = list(_subjects(event))
-            before = {last[subject] for subject in subjects if subject in last}
-            tasks.append(group.create_task(take(event, before)))
+            earlier = {last[subject] for subject in subjects if subject in last}
+            tasks.append(group.create_task(process(event, earlier)))
             last |= dict.fromkeys(subjects, tasks[-1])
     return [task.result() for task in tasks]
 
 
-async def _answer(event: Any, engine: AppResources, caller: str) -> dict[str, Any]:
-    """The answer or, with the event's id where it has one, the problem."""
+async def _process(event: Any, resources: AppResources, caller: str) -> dict[str, Any]:
+    """Return the result, or the problem with the event's id if it has one."""
     try:
-        answered: EventResponse = await engine.inbox.receive(event, caller)
+        response: EventResponse = await resources.inbox.receive(event, caller)
     except Exception as error:
         problem = problem_of(error)
         if problem.status >= 500:  # noqa: PLR2004
             log.exception("An event of a batch failed")
-        named = event.get("id") if isinstance(event, dict) else None
-        return problem.document() | ({"event": named} if isinstance(named, str) else {})
-    return answered.body
+        event_id = event.get("id") if isinstance(event, dict) else None
+        return problem.document() | ({"event": event_id} if isinstance(event_id, str) else {})
+    return response.body
 
 
 def _subjects(event: Any) -> Iterator[str]:
-    """What an event is about, as far as that decides its order: itself, the friend or customer, the order."""
+    """Yield the ids that decide an event's order: the event, the friend or customer, the order."""
     if not isinstance(event, dict):
         return
     yield f"id:{event.get('id')}"

@@ -1,7 +1,8 @@
-"""`/health`: for load balancers and operators."""
+"""`/health`: liveness and readiness, for load balancers and operators."""
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import timedelta
 
 from fastapi import APIRouter
 from temporalio.api.enums.v1 import TaskQueueType
@@ -10,28 +11,29 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from entrypoints.api import openapi
 from entrypoints.api.http_errors import NotReadyError
-from entrypoints.api.resources import AppResources, Engine
+from entrypoints.api.resources import AppResources, ResourcesDep
 from referrals.errors import FieldError
 from referrals.store.db import migrate
 from referrals.temporal.names import QUEUE
 
-PATIENCE = 3
-"""Seconds for each check."""
+CHECK_TIMEOUT = timedelta(seconds=3)
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
 @router.get("/live")
 async def live() -> dict[str, str]:
-    """The process answers."""
+    """Answer as long as the process responds."""
     return {"status": "live"}
 
 
-@router.get("/ready", responses={503: openapi.problem("What is missing.")})
-async def ready(engine: Engine) -> dict[str, str]:
-    """Events can be decided: the database is at the newest schema, Temporal answers, and a worker polls."""
-    checks = {"database": _database(engine), "temporal": _temporal(engine)}
-    found = await asyncio.gather(*(_found(check) for check in checks.values()))
+@router.get(
+    "/ready", responses={503: openapi.problem("Not ready; `errors` names what is missing.")}
+)
+async def ready(resources: ResourcesDep) -> dict[str, str]:
+    """Check that events can be processed: the database has the latest schema, Temporal responds, and a worker polls."""
+    checks = {"database": _database(resources), "temporal": _temporal(resources)}
+    found = await asyncio.gather(*(_result(check) for check in checks.values()))
     missing = [
         FieldError(name, message)
         for name, message in zip(checks, found, strict=True)
@@ -42,28 +44,28 @@ async def ready(engine: Engine) -> dict[str, str]:
     return {"status": "ready"}
 
 
-async def _found(check: Awaitable[str | None]) -> str | None:
+async def _result(check: Awaitable[str | None]) -> str | None:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CHECK_TIMEOUT.total_seconds()):
             return await check
     except TimeoutError:
-        return "does not answer"
-    except Exception as error:  # noqa: BLE001 - whatever is wrong is what was found
-        return f"does not answer ({type(error).__name__})"
+        return "does not respond"
+    except Exception as error:  # noqa: BLE001 - every error is the result of the check
+        return f"does not respond ({type(error).__name__})"
 
 
-async def _database(engine: AppResources) -> str | None:
-    if await migrate.is_current(engine.store):
+async def _database(resources: AppResources) -> str | None:
+    if await migrate.is_current(resources.store):
         return None
-    return "is not at the newest schema: run `referrals db upgrade`"
+    return "does not have the latest schema; run `referrals db upgrade`"
 
 
-async def _temporal(engine: AppResources) -> str | None:
-    queue = await engine.client.workflow_service.describe_task_queue(
+async def _temporal(resources: AppResources) -> str | None:
+    queue = await resources.client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
-            namespace=engine.client.namespace,
+            namespace=resources.client.namespace,
             task_queue=TaskQueue(name=QUEUE),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
     )
-    return None if queue.pollers else f"no worker polls the queue {QUEUE}"
+    return None if queue.pollers else f"no worker polls the task queue {QUEUE}"

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
@@ -11,18 +12,24 @@ from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 
 from entrypoints.api import (
+    activity,
+    advocates,
     campaigns,
+    codes,
     consents,
     coupons,
     customers,
     events,
     health,
+    messages,
     openapi,
     problems,
     qr_codes,
     referral_links,
     referrals,
     reward_batches,
+    rewards,
+    suppressions,
     unsubscribe,
     webhooks,
     whatsapp_callbacks,
@@ -33,12 +40,12 @@ from referrals.process import freeze_gc, start_logging
 from referrals.settings import Settings
 from referrals.version import VERSION
 
-GRACE = 4
-"""Seconds for requests in flight when the process is asked to stop."""
+SHUTDOWN_TIMEOUT = timedelta(seconds=4)
+"""Time for requests in flight when the process is asked to stop."""
 
 
 def create_app(resources: AppResources) -> FastAPI:
-    """The application on these resources, which are the caller's to open and close."""
+    """Return the application on these resources, which the caller opens and closes."""
     app = FastAPIOffline(
         title="Referrals",
         version=VERSION,
@@ -55,10 +62,16 @@ def create_app(resources: AppResources) -> FastAPI:
         events,
         campaigns,
         coupons,
+        codes,
+        advocates,
         referrals,
+        rewards,
+        messages,
+        activity,
         reward_batches,
         qr_codes,
         consents,
+        suppressions,
         customers,
         webhooks,
     ):
@@ -71,7 +84,7 @@ def create_app(resources: AppResources) -> FastAPI:
         health.router,
     ):
         app.include_router(router)
-    openapi.describe(app)
+    openapi.add_event_schemas(app)
     return app
 
 
@@ -82,7 +95,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Ends by returning, so that what stands around it is closed; uvicorn would raise the signal again."""
+    """Server that returns after a signal, so that resources are closed; uvicorn would raise the signal again."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -99,10 +112,10 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
             host=host,
             port=port,
             log_config=None,
-            # Paths hold customers' ids, which may be e-mail addresses.
+            # Paths contain customer ids, which may be email addresses.
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=GRACE,
+            timeout_graceful_shutdown=int(SHUTDOWN_TIMEOUT.total_seconds()),
         )
         freeze_gc()
         await _Server(config).serve()

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of events and their answers, which routes read and write as plain JSON."""
+"""OpenAPI schemas of events and their answers, which routes read and write as plain JSON."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -15,11 +15,11 @@ from referrals.store.views import Reason
 REF = "#/components/schemas/{model}"
 BATCH = "application/cloudevents-batch+json"
 PROBLEM_TYPE = "application/problem+json"
-MOST_EVENTS = 1000
+MAX_BATCH_SIZE = 1000
 
 
-class PromisedReward(StrictModel):
-    """`due_at` is when it is granted, if nothing comes between; `amount` is in major units."""
+class RewardSummary(StrictModel):
+    """A reward of a decision. It is granted at `due_at` unless it is voided; `amount` is in major units."""
 
     id: str
     side: Literal["friend", "advocate"]
@@ -31,7 +31,7 @@ class PromisedReward(StrictModel):
 
 
 class Publication(StrictModel):
-    """A code, its link, and a link for each channel to share it by, whose clicks are counted for that channel."""
+    """A code with its link, and a link per share channel whose clicks are counted for that channel."""
 
     campaign: str
     customer: str
@@ -40,26 +40,26 @@ class Publication(StrictModel):
     share: dict[str, str]
 
 
-class Answer(StrictModel):
-    """What became of an event. `publications` are there for a registration."""
+class EventResult(StrictModel):
+    """Decision about an event. A registration has `publications`."""
 
     event: str | None
     referral: str | None
     decision: Decision
     reason: Reason | None
-    rewards: list[PromisedReward]
+    rewards: list[RewardSummary]
     publications: tuple[Publication, ...] = ()
 
 
-class Queued(StrictModel):
-    """Kept, and processed later, once. Sent again, an event gets its answer when there is one."""
+class QueuedEvent(StrictModel):
+    """The event is stored and will be processed once. Send it again to get the result."""
 
     event: str | None
     state: Literal["queued"]
 
 
-class Fault(StrictModel):
-    """A field at fault; the line is that of a file."""
+class FieldError(StrictModel):
+    """Field at fault; for files with its line."""
 
     field: str
     message: str
@@ -67,28 +67,28 @@ class Fault(StrictModel):
 
 
 class ProblemDocument(StrictModel):
-    """RFC 9457. Tell problems apart by `type`, which is stable."""
+    """Problem document (RFC 9457). `type` is stable; `docs/errors.md` lists all types."""
 
     type: str
     title: str
     status: int
     detail: str
-    errors: tuple[Fault, ...] = ()
+    errors: tuple[FieldError, ...] = ()
 
 
-class FailedEvent(ProblemDocument):
-    """In a batch: the problem of one event, with the event's id where it has one."""
+class EventProblem(ProblemDocument):
+    """Problem of one event in a batch, with the event's id if it has one."""
 
     event: str | None = None
 
 
 QUEUED: dict[int | str, dict[str, Any]] = {
-    202: {"model": Queued, "description": "Kept, and processed later."}
+    202: {"model": QueuedEvent, "description": "Queued; will be processed once."}
 }
 
 
 def problem(description: str) -> dict[str, Any]:
-    """A response that is a problem document."""
+    """Return the OpenAPI response of a problem document."""
     schema = {"$ref": REF.format(model="ProblemDocument")}
     return {"description": description, "content": {PROBLEM_TYPE: {"schema": schema}}}
 
@@ -119,16 +119,16 @@ EXAMPLES = {
         _event("order_cancelled", "cancel-7781", {"order": {"id": "7781"}}),
     )
 }
-"""One event of each type."""
+"""One example per event type."""
 
 CONVERSION = "referral_converted"
 _DATA = {kind: type(parse_event(example).data) for kind, example in EXAMPLES.items()}
 
 
 def _schemas() -> dict[str, Any]:
-    """The components that FastAPI finds in no signature."""
+    """Return the schemas that no signature of a route mentions."""
     events = dict.fromkeys(_DATA.values())
-    models: list[type[BaseModel]] = [Envelope, *events, ProblemDocument, FailedEvent]
+    models: list[type[BaseModel]] = [Envelope, *events, ProblemDocument, EventProblem]
     _, found = models_json_schema([(m, "validation") for m in models], ref_template=REF)
     schemas: dict[str, Any] = found["$defs"]
     envelope = schemas.pop(Envelope.__name__)
@@ -143,12 +143,12 @@ def _schemas() -> dict[str, Any]:
 
 
 def _event_schema(envelope: dict[str, Any], data: type[BaseModel]) -> dict[str, Any]:
-    """It holds for the types of this data alone."""
+    """Return the schema of the events with this data."""
     allowed: dict[str, Any] = {"enum": [kind for kind, model in _DATA.items() if model is data]}
     if data is _DATA[CONVERSION]:
-        told = f"{CONVERSION}, or the custom event that a campaign is about."
+        description = f"{CONVERSION}, or the custom event that a campaign converts on."
         others = [kind for kind in _DATA if kind != CONVERSION]
-        allowed = {"description": told, "not": {"enum": others}}
+        allowed = {"description": description, "not": {"enum": others}}
     properties = envelope["properties"] | {
         "type": envelope["properties"]["type"] | allowed,
         "data": {"$ref": REF.format(model=data.__name__)},
@@ -170,7 +170,7 @@ EVENTS_BODY = {
                 "examples": {kind: {"value": example} for kind, example in EXAMPLES.items()},
             },
             BATCH: {
-                "schema": {"type": "array", "maxItems": MOST_EVENTS, "items": _EVENT},
+                "schema": {"type": "array", "maxItems": MAX_BATCH_SIZE, "items": _EVENT},
                 "example": [EXAMPLES["referral_signed_up"], EXAMPLES[CONVERSION]],
             },
         },
@@ -178,12 +178,12 @@ EVENTS_BODY = {
 }
 
 
-def describe(app: FastAPI) -> None:
-    """Add the schemas of events and problems to the app's OpenAPI document."""
-    derive, schemas = app.openapi, _schemas()
+def add_event_schemas(app: FastAPI) -> None:
+    """Add the schemas of events and problems to the OpenAPI document."""
+    generate, schemas = app.openapi, _schemas()
 
     def openapi() -> dict[str, Any]:
-        document = derive()
+        document = generate()
         document["components"]["schemas"] = schemas | document["components"]["schemas"]
         return document
 

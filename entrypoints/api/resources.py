@@ -1,4 +1,4 @@
-"""AppResources of the API, and how its routes get them."""
+"""Resources of the API, and the dependencies by which routes get them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from referrals.temporal.connection import connect
 
 @dataclass(frozen=True, kw_only=True)
 class AppResources(Resources):
-    """The engine's resources, with a Temporal client and the inbox."""
+    """All resources, with a Temporal client and the inbox."""
 
     client: Client
     inbox: Inbox
@@ -51,9 +51,9 @@ async def _caller(request: Request) -> str:
     return str(request.state.caller)
 
 
-Engine = Annotated[AppResources, Depends(_resources)]
+ResourcesDep = Annotated[AppResources, Depends(_resources)]
 Caller = Annotated[str, Depends(_caller)]
-"""The name of the key that the request came with."""
+"""Name of the request's API key."""
 
 CampaignId = Annotated[Text, Path(description="The campaign's slug.")]
 CustomerId = Annotated[Text, Path(description="The caller's own id of the customer.")]

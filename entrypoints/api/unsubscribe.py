@@ -1,4 +1,4 @@
-"""`/u/{token}`: the link in a message that ends messages like it, with one click and no login (RFC 8058)."""
+"""`/u/{token}`: the unsubscribe link of a message, one click without a login (RFC 8058)."""
 
 from html import escape
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 
-from entrypoints.api.resources import Engine
+from entrypoints.api.resources import ResourcesDep
 from referrals.store.customers import consents
 
 router = APIRouter(tags=["unsubscribe"])
@@ -23,30 +23,33 @@ PAGE = """\
 <h1>{title}</h1>
 <p>{text}</p>
 """
-BUTTON = '<form method="post"><button>Send me no more of them</button></form>\n'
+BUTTON = '<form method="post"><button>Unsubscribe</button></form>\n'
 HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
 @router.get("/u/{token}", response_class=HTMLResponse)
-async def ask(token: Token, engine: Engine) -> HTMLResponse:
-    """Ask whether it is meant. Changes nothing: mail scanners follow links, too."""
-    async with engine.store.read() as tx:
-        known = await consents.is_unsubscribe_token(tx, token)
-    if not known:
-        return _unknown()
-    return _page("Messages", "You no longer want messages like this one?", BUTTON)
+async def show_unsubscribe_page(token: Token, resources: ResourcesDep) -> HTMLResponse:
+    """Show a page with a button to unsubscribe. Changes nothing, because mail scanners follow links too."""
+    async with resources.store.read() as tx:
+        is_known = await consents.is_unsubscribe_token(tx, token)
+    if not is_known:
+        return _unknown_link()
+    return _page("Unsubscribe", "Do you want to unsubscribe from these messages?", BUTTON)
 
 
 @router.post("/u/{token}", response_class=HTMLResponse)
-async def withdraw(token: Token, engine: Engine) -> HTMLResponse:
-    """Withdraw the consent to messages like this one, by the channel that it came by; again, it changes nothing."""
-    async with engine.store.begin() as tx:
-        known = await consents.unsubscribe(tx, token, engine.clock())
-    return _page("Done", "You will get no more of these messages.") if known else _unknown()
+async def unsubscribe(token: Token, resources: ResourcesDep) -> HTMLResponse:
+    """Withdraw the consent to messages of this purpose by this channel. A repeat changes nothing."""
+    async with resources.store.begin() as tx:
+        is_known = await consents.unsubscribe(tx, token, resources.clock())
+    if not is_known:
+        return _unknown_link()
+    return _page("Unsubscribed", "You will not receive these messages any more.")
 
 
-def _unknown() -> HTMLResponse:
-    return _page("Not known", "This link is not known. Please check it.", status=404)
+def _unknown_link() -> HTMLResponse:
+    text = "This unsubscribe link does not work. Please use the link in the message."
+    return _page("Unknown link", text, status=404)
 
 
 def _page(title: str, text: str, more: str = "", status: int = 200) -> HTMLResponse:

@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: where events go out to, and what became of them."""
+"""`/v1/webhooks`: subscriptions to events, and their deliveries."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -8,9 +8,9 @@ from fastapi import APIRouter, Path, Response
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from entrypoints.api.http_errors import invalid_field
-from entrypoints.api.paging import AS_CSV, List
-from entrypoints.api.request_bodies import Route
-from entrypoints.api.resources import AppResources, Caller, Engine
+from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.resources import AppResources, Caller, ResourcesDep
+from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.durations import Duration
 from referrals.domain.event_fields import CampaignSlug, Text
@@ -22,39 +22,39 @@ from referrals.store.webhooks import subscriptions
 from referrals.store.webhooks.deliveries import replay, signing_secrets
 from referrals.webhooks.addresses import AddressNotAllowedError
 
-router = APIRouter(route_class=Route, tags=["webhooks"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["webhooks"])
 
-TEST = "webhook_test"
-MOST_AT_ONCE = 1_000
+TEST_EVENT = "webhook_test"
+MAX_REPLAYED = 1_000
 
 
-def _subscribable(kind: str) -> str:
+def _check_event_type(kind: str) -> str:
     if kind not in OUTBOUND:
-        raise ValueError("is no type of event that goes out, such as referral_converted")
+        raise ValueError("must be a type of outbound event, such as referral_converted")
     return kind
 
 
 WebhookId = Annotated[Text, Path(description="The webhook's id.")]
 Url = Annotated[str, Field(max_length=2000), AfterValidator(check_webhook_url)]
 Event = Annotated[
-    str, AfterValidator(_subscribable), Field(json_schema_extra={"enum": sorted(OUTBOUND)})
+    str, AfterValidator(_check_event_type), Field(json_schema_extra={"enum": sorted(OUTBOUND)})
 ]
 Events = Annotated[tuple[Event, ...], Field(min_length=1)]
 DeliveryId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 
 
-class NewWebhook(StrictModel):
-    """Without `events` it gets all types, without `campaign` those of every campaign."""
+class WebhookCreate(StrictModel):
+    """A new webhook. Without `events` it gets all types, without `campaign` the events of all campaigns."""
 
     url: Url
     events: Events | None = None
     campaign: CampaignSlug | None = None
 
 
-class WebhookChange(StrictModel):
-    """What is left out stays; null is all types, every campaign.
+class WebhookUpdate(StrictModel):
+    """Changes of a webhook. Fields that are left out keep their values; null stands for all types or campaigns.
 
-    Enabled again, a webhook goes on where it stopped, or with `from_now` without what it has missed.
+    An enabled webhook resumes where it stopped or, with `from_now`, skips the events that it missed.
     """
 
     url: Url | None = None
@@ -64,34 +64,34 @@ class WebhookChange(StrictModel):
     from_now: bool = False
 
 
-class Rotation(StrictModel):
-    """How long deliveries are signed by the old secret too."""
+class SecretRotation(StrictModel):
+    """How long deliveries are also signed with the old secret."""
 
     keep_old: Duration = timedelta(days=1)
 
 
-class Again(StrictModel):
-    """Deliveries by their ids; or all that happened since a time, of these types."""
+class ReplayRequest(StrictModel):
+    """What to deliver again: deliveries by id, or all events since a time, of these types."""
 
-    deliveries: Annotated[tuple[DeliveryId, ...], Field(max_length=MOST_AT_ONCE)] | None = None
+    deliveries: Annotated[tuple[DeliveryId, ...], Field(max_length=MAX_REPLAYED)] | None = None
     since: AwareDatetime | None = None
     events: Events | None = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> "Again":
+    def _is_by_id_or_time(self) -> "ReplayRequest":
         if (self.deliveries is None) == (self.since is None):
-            raise ValueError("must name deliveries, or say since when")
+            raise ValueError("must have deliveries or since")
         if self.deliveries is not None and self.events is not None:
-            raise ValueError("must name deliveries or events, not both")
+            raise ValueError("must not have events with deliveries")
         return self
 
 
-class Replayed(StrictModel):
+class ReplayResult(StrictModel):
     replayed: int
 
 
-class Tested(StrictModel):
-    """What the endpoint made of a test event: its status, or why there is none."""
+class TestResult(StrictModel):
+    """Response of the endpoint to a test event: its status, or the error if there was no response."""
 
     webhook: str
     accepted: bool
@@ -100,95 +100,97 @@ class Tested(StrictModel):
 
 
 @router.get("/webhooks", response_model=views.Page[subscriptions.Webhook], responses=AS_CSV)
-async def list_webhooks(engine: Engine, asked: List) -> Any:
-    async with engine.store.scan() as tx:
-        page = await subscriptions.list_webhooks(tx, asked.cursor)
-    return asked.answer(page, subscriptions.Webhook)
+async def list_webhooks(resources: ResourcesDep, params: Paging) -> Any:
+    async with resources.store.scan() as tx:
+        page = await subscriptions.list_webhooks(tx, params.cursor)
+    return params.render(page, subscriptions.Webhook)
 
 
 @router.post("/webhooks", status_code=201)
 async def create_webhook(
-    body: NewWebhook, engine: Engine, caller: Caller
+    body: WebhookCreate, resources: ResourcesDep, caller: Caller
 ) -> subscriptions.WebhookSecret:
-    """The secret is told this once."""
-    await _check(engine, body.url)
-    async with engine.store.begin() as tx:
+    """Create a webhook. Its secret is shown only in this response."""
+    await _check(resources, body.url)
+    async with resources.store.begin() as tx:
         return await subscriptions.create(
-            tx, body.url, body.events, body.campaign, caller, engine.clock()
+            tx, body.url, body.events, body.campaign, caller, resources.clock()
         )
 
 
 @router.get("/webhooks/{webhook}")
-async def get_webhook(webhook: WebhookId, engine: Engine) -> subscriptions.Webhook:
-    async with engine.store.read() as tx:
+async def get_webhook(webhook: WebhookId, resources: ResourcesDep) -> subscriptions.Webhook:
+    async with resources.store.read() as tx:
         return await subscriptions.get(tx, webhook)
 
 
 @router.patch("/webhooks/{webhook}")
 async def change_webhook(
-    webhook: WebhookId, body: WebhookChange, engine: Engine, caller: Caller
+    webhook: WebhookId, body: WebhookUpdate, resources: ResourcesDep, caller: Caller
 ) -> subscriptions.Webhook:
     values = body.model_dump(include=body.model_fields_set - {"from_now"})
-    values = {key: value for key, value in values.items() if value is not None or key in _CLEARED}
+    values = {key: value for key, value in values.items() if value is not None or key in _NULLABLE}
     if "url" in values:
-        await _check(engine, values["url"])
+        await _check(resources, values["url"])
     if "campaign" in values:
         values["campaign_id"] = values.pop("campaign")
-    async with engine.store.begin() as tx:
+    async with resources.store.begin() as tx:
         return await subscriptions.change(
-            tx, webhook, values, caller, engine.clock(), from_now=body.from_now
+            tx, webhook, values, caller, resources.clock(), from_now=body.from_now
         )
 
 
-_CLEARED = ("events", "campaign")
-"""What null says something of."""
+_NULLABLE = ("events", "campaign")
+"""Fields for which null is a value."""
 
 
 @router.delete("/webhooks/{webhook}", status_code=204)
-async def delete_webhook(webhook: WebhookId, engine: Engine) -> Response:
-    """With all that was still to be delivered to it."""
-    async with engine.store.begin() as tx:
+async def delete_webhook(webhook: WebhookId, resources: ResourcesDep) -> Response:
+    """Delete a webhook and its pending deliveries."""
+    async with resources.store.begin() as tx:
         await subscriptions.delete(tx, webhook)
     return Response(status_code=204)
 
 
 @router.post("/webhooks/{webhook}/rotate")
 async def rotate_secret(
-    webhook: WebhookId, engine: Engine, body: Rotation | None = None
+    webhook: WebhookId, resources: ResourcesDep, body: SecretRotation | None = None
 ) -> subscriptions.WebhookSecret:
-    """A new secret, told this once; the old one is good for a day more, or as long as you say."""
-    keep = (body or Rotation()).keep_old
-    async with engine.store.begin() as tx:
-        return await subscriptions.rotate(tx, webhook, keep, engine.clock())
+    """Create a new secret, shown only in this response. The old one stays valid for a day, or for `keep_old`."""
+    keep = (body or SecretRotation()).keep_old
+    async with resources.store.begin() as tx:
+        return await subscriptions.rotate(tx, webhook, keep, resources.clock())
 
 
 @router.post("/webhooks/{webhook}/test")
-async def send_test(webhook: WebhookId, engine: Engine) -> Tested:
-    """Send an event of the type `webhook_test` now, once, whether the webhook is enabled or not."""
-    now = engine.clock()
-    async with engine.store.begin() as tx:
+async def send_test(webhook: WebhookId, resources: ResourcesDep) -> TestResult:
+    """Send one event of type `webhook_test` now, even if the webhook is disabled."""
+    now = resources.clock()
+    async with resources.store.begin() as tx:
         row = await subscriptions.require(tx, webhook)
     message = f"test_{uuid4().hex}"
-    told = {"webhook": webhook}
-    event = build_cloud_event(message, engine.settings.public_url, TEST, now, None, told)
-    answer = await engine.webhook_poster.post(
+    data = {"webhook": webhook}
+    event = build_cloud_event(message, resources.settings.public_url, TEST_EVENT, now, None, data)
+    response = await resources.webhook_poster.post(
         row.url, message, views.with_zulu_times(event), signing_secrets(row, now)
     )
-    return Tested(
-        webhook=webhook, accepted=answer.accepted, status=answer.status, error=answer.error
+    return TestResult(
+        webhook=webhook, accepted=response.accepted, status=response.status, error=response.error
     )
 
 
 @router.post("/webhooks/{webhook}/replay")
-async def replay_deliveries(webhook: WebhookId, body: Again, engine: Engine) -> Replayed:
-    """Send again, under the same `webhook-id`; what waits already is not sent twice for it."""
+async def replay_deliveries(
+    webhook: WebhookId, body: ReplayRequest, resources: ResourcesDep
+) -> ReplayResult:
+    """Deliver events again under the same `webhook-id`. Deliveries that are still pending are not duplicated."""
     numbers = None if body.deliveries is None else list(map(int, body.deliveries))
-    async with engine.store.begin() as tx:
+    async with resources.store.begin() as tx:
         row = await subscriptions.require(tx, webhook)
         count = await replay(
-            tx, row, engine.clock(), since=body.since, events=body.events, deliveries=numbers
+            tx, row, resources.clock(), since=body.since, events=body.events, deliveries=numbers
         )
-    return Replayed(replayed=count)
+    return ReplayResult(replayed=count)
 
 
 @router.get(
@@ -198,17 +200,17 @@ async def replay_deliveries(webhook: WebhookId, body: Again, engine: Engine) -> 
 )
 async def list_deliveries(
     webhook: WebhookId,
-    engine: Engine,
-    asked: List,
+    resources: ResourcesDep,
+    params: Paging,
     state: Literal["pending", "delivered", "failed"] | None = None,
 ) -> Any:
-    async with engine.store.scan() as tx:
-        page = await subscriptions.list_deliveries(tx, webhook, asked.cursor, state=state)
-    return asked.answer(page, subscriptions.Delivery)
+    async with resources.store.scan() as tx:
+        page = await subscriptions.list_deliveries(tx, webhook, params.cursor, state=state)
+    return params.render(page, subscriptions.Delivery)
 
 
-async def _check(engine: AppResources, url: str) -> None:
+async def _check(resources: AppResources, url: str) -> None:
     try:
-        await engine.webhook_poster.check(url)
+        await resources.webhook_poster.check(url)
     except AddressNotAllowedError as error:
         raise invalid_field("url", str(error)) from error

@@ -1,4 +1,4 @@
-"""`/hooks`: what vendors tell. They have no key; what they send is signed."""
+"""`/hooks/whatsapp`: callbacks of Meta, which are signed instead of sent with a key."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from entrypoints.api.http_errors import InvalidSignatureError
-from entrypoints.api.resources import Engine
+from entrypoints.api.resources import ResourcesDep
 from referrals.channels.whatsapp_webhooks import (
     has_valid_signature,
     parse_webhook,
@@ -17,44 +17,43 @@ from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.store import Store
 from referrals.store.messaging import deliveries
 
-MOST_CHALLENGE = 255
-"""Characters."""
+MAX_CHALLENGE_LENGTH = 255
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 
 
 @router.get("/whatsapp", response_class=PlainTextResponse)
-async def subscribe_whatsapp(request: Request, engine: Engine) -> Response:
-    """Answer Meta's challenge, where it shows the verify token of the settings."""
-    token = engine.settings.whatsapp_verify_token
+async def subscribe_whatsapp(request: Request, resources: ResourcesDep) -> Response:
+    """Answer Meta's challenge if the verify token is that of the settings."""
+    token = resources.settings.whatsapp_verify_token
     challenge = verify_subscription(request.query_params, token) if token else None
-    if challenge is None or len(challenge) > MOST_CHALLENGE:
+    if challenge is None or len(challenge) > MAX_CHALLENGE_LENGTH:
         raise InvalidSignatureError("The verify token is not REFERRALS_WHATSAPP_VERIFY_TOKEN.")
     return PlainTextResponse(challenge, headers={"x-content-type-options": "nosniff"})
 
 
 @router.post("/whatsapp", status_code=200, response_class=Response)
-async def hear_whatsapp(request: Request, engine: Engine) -> Response:
-    """Take in statuses and preferences, signed over the raw body; 200 says that they are kept.
+async def receive_whatsapp(request: Request, resources: ResourcesDep) -> Response:
+    """Store message statuses and marketing preferences. The signature is over the raw body.
 
-    Whatever else a signed body holds is passed over. Anything but 200 makes Meta send it again, for up to seven days.
+    Anything else in a signed body is ignored. After any answer but 200, Meta retries for up to seven days.
     """
-    body, secret = await request.body(), engine.settings.whatsapp_app_secret
+    body, secret = await request.body(), resources.settings.whatsapp_app_secret
     signature = request.headers.get("x-hub-signature-256", "")
     if not secret or not has_valid_signature(body, signature, secret):
         raise InvalidSignatureError("The body is not signed with REFERRALS_WHATSAPP_APP_SECRET.")
     statuses, preferences = parse_webhook(body)
-    await note_statuses(engine.store, statuses, preferences, engine.clock())
+    await record_callback(resources.store, statuses, preferences, resources.clock())
     return Response()
 
 
-async def note_statuses(
+async def record_callback(
     store: Store,
     statuses: Sequence[MessageStatus],
     preferences: Sequence[MarketingPreference],
     now: datetime,
 ) -> None:
-    """Keep what a vendor told, before it hears that we have: wishes first, since sending goes by them."""
+    """Store what a callback reports; preferences first, because sending depends on them."""
     for preference in preferences:
         async with store.begin() as tx:
             await deliveries.record_preference(tx, preference, now)

@@ -20,7 +20,7 @@ COLUMNS = {
     "/v1/campaigns/spring/rewards": views.Reward,
     "/v1/campaigns/spring/messages": views.Message,
     "/v1/campaigns/spring/activity": views.Activity,
-    "/v1/customers/ada/wallet/entries": views.Entry,
+    "/v1/customers/ada/wallet/entries": views.LedgerEntry,
 }
 
 

@@ -76,7 +76,7 @@ async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetim
     return await get_wallet(tx, customer)
 
 
-async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Entry]:
+async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.LedgerEntry]:
     """The lines that the balances are the sums of. Raises UnknownCustomerError."""
     statement = _lines((await require_customer(tx, customer)).id).add_columns(
         ledger_entries,
@@ -86,8 +86,8 @@ async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Entr
         SIGNED.label("signed"),
     )
 
-    def view(row: Row[Any]) -> views.Entry:
-        return views.Entry(
+    def view(row: Row[Any]) -> views.LedgerEntry:
+        return views.LedgerEntry(
             id=str(row.id),
             at=row.at,
             account=row.kind,

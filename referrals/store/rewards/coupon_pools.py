@@ -22,7 +22,7 @@ Numbered = tuple[int, str]
 
 async def add(
     tx: Tx, campaign_id: str, pool: str, codes: Sequence[Numbered], actor: str, now: datetime
-) -> views.Imported:
+) -> views.ImportResult:
     """Add the codes to the pool, and have the rewards that wait for it granted, as the inbox is drained.
 
     If one of them cannot be added, the result says why and the caller rolls back. Raises UnknownCampaignError.
@@ -30,11 +30,11 @@ async def add(
     await require_campaign(tx, campaign_id)
     # A reward that finds the pool empty now is parked after this, or sees these codes.
     await tx.execute(locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
-    faults = _faults(codes) or await _insert(tx, campaign_id, pool, codes, now)
-    if faults:
-        return views.Imported(0, faults)
+    errors = _code_errors(codes) or await _insert(tx, campaign_id, pool, codes, now)
+    if errors:
+        return views.ImportResult(0, errors)
     await _resume(tx, campaign_id, pool, actor, now)
-    return views.Imported(len(codes), [])
+    return views.ImportResult(len(codes), [])
 
 
 async def count(tx: Tx, campaign_id: str, pool: str) -> views.CouponPool:
@@ -50,22 +50,22 @@ async def count(tx: Tx, campaign_id: str, pool: str) -> views.CouponPool:
     return views.CouponPool(**{state: states.get(state, 0) for state in wanted})
 
 
-def _faults(codes: Sequence[Numbered]) -> list[views.LineFault]:
+def _code_errors(codes: Sequence[Numbered]) -> list[views.LineError]:
     seen: Counter[str] = Counter()
-    faults = []
+    errors = []
     for line, code in codes:
         seen[code] += 1
         if not is_code(code):
             reason = "must be 1 to 64 letters and digits, with - _ . between them"
-            faults.append(views.LineFault(line, "code", reason))
+            errors.append(views.LineError(line, "code", reason))
         elif seen[code] > 1:
-            faults.append(views.LineFault(line, "code", f"{code} is there twice"))
-    return faults
+            errors.append(views.LineError(line, "code", f"{code} is duplicated"))
+    return errors
 
 
 async def _insert(
     tx: Tx, campaign_id: str, pool: str, codes: Sequence[Numbered], now: datetime
-) -> list[views.LineFault]:
+) -> list[views.LineError]:
     new = {"campaign_id": campaign_id, "pool": pool, "state": "available", "created_at": now}
     # In one order, so that two imports of the same codes do not wait for each other.
     values = [{"code": code, **new} for code in sorted(code for _, code in codes)]
@@ -75,7 +75,7 @@ async def _insert(
         result = await tx.execute(statement.returning(coupons.c.code), values)
         added.update(result.scalars())
     return [
-        views.LineFault(line, "code", f"{code} has been imported or made before")
+        views.LineError(line, "code", f"{code} already exists")
         for line, code in codes
         if code not in added
     ]

@@ -14,14 +14,14 @@ from referrals.store.views.referrals import (
     Referral,
     ReferralDetails,
 )
-from referrals.store.views.rewards import Outcome, OutcomeKind, Reward
+from referrals.store.views.rewards import CommandOutcome, OutcomeKind, Reward
 from referrals.store.views.wallets import (
     Balance,
     Coupon,
     CouponPool,
-    Entry,
-    Imported,
-    LineFault,
+    ImportResult,
+    LedgerEntry,
+    LineError,
     Wallet,
 )
 
@@ -35,18 +35,18 @@ __all__ = [
     "Block",
     "Campaign",
     "Code",
+    "CommandOutcome",
     "Consent",
     "Counts",
     "Coupon",
     "CouponPool",
-    "Entry",
-    "Imported",
-    "LineFault",
+    "ImportResult",
+    "LedgerEntry",
+    "LineError",
     "Message",
     "MessageState",
     "Milestone",
     "NextTier",
-    "Outcome",
     "OutcomeKind",
     "Page",
     "Reason",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 OutcomeKind = Literal["done", "queued", "refused"]
-"""Outcome of a command; `queued` means that it is stored and will be processed once."""
+"""CommandOutcome of a command; `queued` means that it is stored and will be processed once."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Reward:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Outcome of a command for one reward, and the reward's state; `detail` explains a refusal."""
+class CommandOutcome:
+    """CommandOutcome of a command for one reward, and the reward's state; `detail` explains a refusal."""
 
     id: str
     key: str

@@ -36,7 +36,7 @@ class CouponPool:
 
 
 @dataclass(frozen=True)
-class LineFault:
+class LineError:
     """The reason why a line of a file cannot be imported."""
 
     line: int
@@ -45,11 +45,11 @@ class LineFault:
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """Result of an import: all lines were imported, or none."""
 
     imported: int
-    errors: list[LineFault]
+    errors: list[LineError]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Wallet:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """A ledger entry of a customer's wallet or debt, with a signed amount."""
 
     id: str

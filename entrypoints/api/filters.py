@@ -1,0 +1,35 @@
+"""Filters and bodies that several routes share."""
+
+from typing import Annotated, Literal
+
+from fastapi import Query
+from pydantic import AfterValidator, StringConstraints
+
+from referrals.domain.event_fields import Text, clean_text
+from referrals.domain.rewards import Provider
+from referrals.domain.strict_model import StrictModel
+
+TextFilter = Annotated[Text | None, Query()]
+
+
+class RewardFilters:
+    """Filters of rewards besides their state; `error` is the code before the colon in a reward's `error`."""
+
+    def __init__(
+        self,
+        customer: TextFilter = None,
+        provider: Provider | None = None,
+        side: Literal["friend", "advocate"] | None = None,
+        error: TextFilter = None,
+    ) -> None:
+        self.values = {"customer": customer, "provider": provider, "side": side, "error": error}
+
+
+class ReasonBody(StrictModel):
+    """Why the command is given. The reason is stored with the referral or reward."""
+
+    reason: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+        AfterValidator(clean_text),
+    ]

@@ -1,0 +1,31 @@
+"""`/v1/campaigns/{campaign}/messages`: what was sent, what waits, and what failed."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from entrypoints.api.filters import TextFilter
+from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.resources import CampaignId, ResourcesDep
+from entrypoints.api.routing import AuthenticatedRoute
+from referrals.store import views
+from referrals.store.reporting import lists
+
+router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
+
+
+@router.get(
+    "/campaigns/{campaign}/messages", response_model=views.Page[views.Message], responses=AS_CSV
+)
+async def list_messages(
+    campaign: CampaignId,
+    resources: ResourcesDep,
+    params: Paging,
+    state: views.MessageState | None = None,
+    customer: TextFilter = None,
+) -> Any:
+    async with resources.store.scan() as tx:
+        page = await lists.list_messages(
+            tx, campaign, params.cursor, state=state, customer=customer
+        )
+    return params.render(page, views.Message)

@@ -1,0 +1,83 @@
+"""Routes of the API: each checks the key, refuses unknown parameters, and reads its body as strict JSON."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from difflib import get_close_matches
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
+from fastapi.routing import APIRoute
+
+from entrypoints.api.http_errors import (
+    ShuttingDownError,
+    UnauthorisedError,
+    UnsupportedMediaTypeError,
+)
+from entrypoints.api.request_bodies import content_type, is_json, parse_json
+from referrals.errors import FieldError, InvalidRequestError
+from referrals.store import api_keys
+
+
+class AuthenticatedRoute(APIRoute):
+    """Route that needs an API key; `request.state.caller` is the key's name."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = [field.alias for field in fields if isinstance(field.field_info, Query)]
+
+        async def handler(request: Request) -> Response:
+            request.state.caller = await _authenticate(request)
+            _check_parameters(request, known)
+            try:
+                return await handle(await _parse_body(request) if self.body_field else request)
+            except asyncio.CancelledError:  # the shutdown timeout is over
+                raise ShuttingDownError from None
+
+        return handler
+
+
+class _ParsedRequest(Request):
+    """Request whose JSON has been parsed."""
+
+    parsed: Any = None
+
+    async def json(self) -> Any:
+        return self.parsed
+
+
+async def _authenticate(request: Request) -> str:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    name = None
+    if scheme.lower() == "bearer":
+        name = await api_keys.check(request.app.state.resources.store, key.strip())
+    if name is None:
+        raise UnauthorisedError
+    return name
+
+
+def _check_parameters(request: Request, known: list[str]) -> None:
+    """Refuse unknown parameters: without a misspelt filter, a command would change more than it should."""
+    errors = tuple(
+        FieldError(name, f"unknown parameter{_suggestion(name, known)}")
+        for name in request.query_params
+        if name not in known
+    )
+    if errors:
+        raise InvalidRequestError(errors)
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+async def _parse_body(request: Request) -> Request:
+    parsed = _ParsedRequest(request.scope, request.receive)
+    if body := await parsed.body():
+        if not is_json(content_type(request)):
+            raise UnsupportedMediaTypeError(content_type(request), "application/json")
+        parsed.parsed = parse_json(body)
+    return parsed
