@@ -5,11 +5,13 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
+from starlette.types import Receive, Scope, Send
 
 from entrypoints.api import (
     activity,
@@ -44,8 +46,21 @@ SHUTDOWN_TIMEOUT = timedelta(seconds=4)
 """Time for requests in flight when the process is asked to stop."""
 
 
-def create_app(resources: AppResources) -> FastAPI:
-    """Return the application on these resources, which the caller opens and closes."""
+class Application:
+    """The API on these resources, which the caller opens and closes. Requests find them in their state."""
+
+    def __init__(self, resources: AppResources) -> None:
+        self.resources = resources
+        self._app = _create_app()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["resources"] = self.resources
+        await self._app(scope, receive, send)
+
+
+@cache
+def _create_app() -> FastAPI:
+    """Create the routes once per process, because FastAPI's own caches keep every application alive."""
     app = FastAPIOffline(
         title="Referrals",
         version=VERSION,
@@ -53,7 +68,6 @@ def create_app(resources: AppResources) -> FastAPI:
         redirect_slashes=False,
         responses=problems.DOCUMENTED,
     )
-    app.state.resources = resources
     app.add_middleware(BodyLimit)
     problems.install(app)
     key = Depends(HTTPBearer(auto_error=False, description="An API key."))
@@ -108,7 +122,7 @@ class _Server(uvicorn.Server):
 async def _serve(settings: Settings, host: str, port: int) -> None:
     async with open_app_resources(settings) as resources:
         config = uvicorn.Config(
-            create_app(resources),
+            Application(resources),
             host=host,
             port=port,
             log_config=None,

@@ -44,7 +44,7 @@ async def open_app_resources(settings: Settings) -> AsyncIterator[AppResources]:
 
 
 async def _resources(request: Request) -> AppResources:
-    return cast(AppResources, request.app.state.resources)
+    return cast(AppResources, request.state.resources)
 
 
 async def _caller(request: Request) -> str:

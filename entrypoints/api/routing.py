@@ -52,7 +52,7 @@ async def _authenticate(request: Request) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     name = None
     if scheme.lower() == "bearer":
-        name = await api_keys.check(request.app.state.resources.store, key.strip())
+        name = await api_keys.check(request.state.resources.store, key.strip())
     if name is None:
         raise UnauthorisedError
     return name

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 
 from entrypoints.cli.output import JsonObject, printable
+from referrals.errors import ReferralsError
 
 
-class CommandError(Exception):
+class CommandError(ReferralsError):
     """A command failed: one sentence, then one line for each detail.
 
     With --json the `problem` is printed: the API's problem document, or a document of the same shape.

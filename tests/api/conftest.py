@@ -1,4 +1,4 @@
-"""The API on a real database, with an inbox that needs no Temporal."""
+"""The API on a real database, with a fake inbox that needs no Temporal."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from entrypoints.api.main import create_app
+from entrypoints.api.main import Application
 from entrypoints.api.resources import AppResources
 from inbox.process import EventResponse
 from referrals.channels.templates import Templates
@@ -24,7 +24,7 @@ from tests.harness.campaigns import campaign
 
 @dataclass
 class FakeInbox:
-    """Keeps what it is asked; events are checked as the real one checks them."""
+    """Inbox that records its calls. Events are validated as by the real one."""
 
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     answers: list[EventResponse | Exception] = field(default_factory=list)
@@ -61,7 +61,7 @@ class FakeInbox:
 
 @dataclass
 class FakeTemporal:
-    """A client whose server knows of these pollers."""
+    """Temporal client whose server reports these pollers."""
 
     pollers: list[str] = field(default_factory=lambda: ["worker"])
     error: Exception | None = None
@@ -79,7 +79,7 @@ class FakeTemporal:
 
 @dataclass
 class Api:
-    """The API, called with a valid key."""
+    """The API with a valid key."""
 
     http: httpx.AsyncClient
     books: Books
@@ -95,7 +95,7 @@ class Api:
 
 @pytest.fixture
 def database_url(migrated_sqlite: Any, tmp_path: Any) -> str:
-    """SQLite is enough here: what the routes read is tested on both databases with the store."""
+    """Return a SQLite URL. The store's own tests cover both databases."""
     file = tmp_path / "referrals.db"
     file.write_bytes(migrated_sqlite.read_bytes())
     return f"sqlite+aiosqlite:///{file}"
@@ -118,7 +118,7 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
         **fakes,
     )
     await books.apply(campaign())
-    transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(Application(resources), raise_app_exceptions=False)
     headers = {"authorization": f"Bearer {await api_keys.create(store, 'shop')}"}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers

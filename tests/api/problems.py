@@ -4,7 +4,7 @@ import httpx
 
 
 def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
-    """The problem document, after a look at what all of them have."""
+    """Return the problem document after checking what all of them have in common."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     found: dict[str, Any] = response.json()

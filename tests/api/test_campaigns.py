@@ -40,7 +40,7 @@ async def test_a_campaign_is_applied_from_yaml(api: Api, kind: str):
     assert response.json()["definition"]["name"] == "Summer"
 
 
-async def test_applying_the_same_again_makes_no_version(api: Api):
+async def test_applying_an_unchanged_campaign_creates_no_version(api: Api):
     first = (await api.put_campaign()).json()
     changed = (await api.put_campaign(conversion={"hold": "P14D"})).json()
     again = (await api.put_campaign(conversion={"hold": "P14D"})).json()
@@ -48,7 +48,7 @@ async def test_applying_the_same_again_makes_no_version(api: Api):
     assert [answer["version"] for answer in (first, changed, again)] == [1, 2, 2]
 
 
-async def test_the_definition_that_is_read_can_be_applied(api: Api):
+async def test_the_definition_of_a_campaign_can_be_applied_again(api: Api):
     conversion = {"hold": "P14D", "rules": [{"name": "r", "when": "true", "message": "No."}]}
     limits = {"cooldown": {"period": "P1D", "on_hit": "defer"}}
     applied = (await api.put_campaign(conversion=conversion, limits=limits)).json()
@@ -57,7 +57,7 @@ async def test_the_definition_that_is_read_can_be_applied(api: Api):
     assert response.json() == applied
 
 
-async def test_a_mistake_in_yaml_is_told_with_its_line(api: Api):
+async def test_an_error_in_yaml_names_its_line(api: Api):
     text = SUMMER.replace("amount: 50", "amount: -50")
     response = await api.http.put("/v1/campaigns/summer", content=text, headers=YAML)
 
@@ -66,7 +66,7 @@ async def test_a_mistake_in_yaml_is_told_with_its_line(api: Api):
     problem(await api.get("/v1/campaigns/summer"), 404, "unknown-campaign")
 
 
-async def test_a_mistake_in_json_is_told_with_its_field(api: Api):
+async def test_an_error_in_json_names_its_field(api: Api):
     response = await api.put_campaign(nane="Spring")
 
     (error,) = problem(response, 422, "invalid-campaign")["errors"]
@@ -74,7 +74,7 @@ async def test_a_mistake_in_json_is_told_with_its_field(api: Api):
     assert "name" in error["message"]
 
 
-async def test_the_slug_is_the_path_s(api: Api):
+async def test_the_campaign_in_the_body_must_be_that_of_the_path(api: Api):
     response = await api.http.put("/v1/campaigns/summer", json=campaign("winter"))
 
     (error,) = problem(response, 422, "invalid-campaign")["errors"]
@@ -82,7 +82,7 @@ async def test_the_slug_is_the_path_s(api: Api):
 
 
 @pytest.mark.parametrize("template", ["no_such_template", "../../etc/passwd"])
-async def test_a_template_that_is_not_there_is_named(api: Api, template: str):
+async def test_a_missing_template_is_named(api: Api, template: str):
     journeys = json.loads(json.dumps(THANKS))
     journeys[0]["steps"][1]["send"]["template"] = template
     response = await api.put_campaign(journeys=journeys)
@@ -92,7 +92,7 @@ async def test_a_template_that_is_not_there_is_named(api: Api, template: str):
     assert (await api.get("/v1/campaigns/spring")).json()["version"] == 1
 
 
-async def test_a_campaign_is_checked_with_the_templates_of_its_own(api: Api, tmp_path: Path):
+async def test_a_campaign_is_checked_with_its_own_templates(api: Api, tmp_path: Path):
     (tmp_path / "spring" / "en").mkdir(parents=True)
     (tmp_path / "spring" / "en" / "thank_friend.jinja").write_text(
         "{% block subject %}{{ frend }}{% endblock %}"
@@ -105,13 +105,13 @@ async def test_a_campaign_is_checked_with_the_templates_of_its_own(api: Api, tmp
     assert (await api.http.put("/v1/campaigns/autumn", json=other)).status_code == 200
 
 
-async def test_yaml_that_is_not_utf8_is_malformed(api: Api):
+async def test_yaml_must_be_utf8(api: Api):
     response = await api.http.put("/v1/campaigns/summer", content=b"\xff\xfe", headers=YAML)
 
     problem(response, 400, "malformed-body")
 
 
-async def test_a_campaign_s_content_type_is_json_or_yaml(api: Api):
+async def test_a_campaign_must_be_json_or_yaml(api: Api):
     response = await api.http.put(
         "/v1/campaigns/summer", content=SUMMER, headers={"content-type": "text/plain"}
     )
@@ -130,7 +130,7 @@ async def test_a_campaign_is_paused_activated_and_archived(api: Api):
     assert states == ["paused", "running", "archived", "archived"]
 
 
-async def test_applying_tells_how_many_journeys_go_on_under_an_older_version(api: Api):
+async def test_applying_counts_the_journeys_that_continue_under_an_older_version(api: Api):
     journey = {"name": "nudge", "on": "referral_signed_up", "steps": [{"wait": "P2D"}]}
     assert (await api.put_campaign(journeys=[journey])).json()["journeys_under_older_versions"] == 0
     await api.books.sign_up(await api.books.publish("spring", "ada"), "fay")
@@ -141,7 +141,7 @@ async def test_applying_tells_how_many_journeys_go_on_under_an_older_version(api
 
 
 @pytest.mark.parametrize("way", ["then", "else"])
-async def test_a_template_that_a_branch_names_must_be_there(api: Api, way: str):
+async def test_a_template_in_a_branch_must_exist(api: Api, way: str):
     send = {"send": {"template": "unheard_of", "to": "friend", "channels": ["log"]}}
     steps = [{"branch": {"when": "true", way: [send]}}]
     journey = {"name": "nudge", "on": "referral_signed_up", "steps": steps}
@@ -152,7 +152,7 @@ async def test_a_template_that_a_branch_names_must_be_there(api: Api, way: str):
     assert error["field"] == f"journeys[0].steps[0].branch.{way}[0].send.template"
 
 
-async def test_an_archived_campaign_is_not_activated_but_applied_again(api: Api):
+async def test_an_archived_campaign_cannot_be_activated_but_can_be_applied_again(api: Api):
     await api.http.delete("/v1/campaigns/spring")
 
     problem(await api.http.post("/v1/campaigns/spring/activate"), 409, "campaign-archived")
@@ -176,13 +176,13 @@ async def test_an_archived_campaign_is_not_activated_but_applied_again(api: Api)
         ("GET", "/activity"),
     ],
 )
-async def test_an_unknown_campaign_is_not_found(api: Api, method: str, path: str):
+async def test_an_unknown_campaign_is_answered_404(api: Api, method: str, path: str):
     response = await api.http.request(method, f"/v1/campaigns/autumn{path}")
 
     assert "autumn" in problem(response, 404, "unknown-campaign")["detail"]
 
 
-async def test_the_summary_has_the_numbers(api: Api):
+async def test_the_summary_counts_what_happened(api: Api):
     code = await api.books.publish("spring", "ada")
     await api.books.convert(code, "fay")
     summary = (await api.get("/v1/campaigns/spring/summary")).json()
@@ -200,14 +200,14 @@ async def test_a_check_is_passed_to_the_inbox(api: Api):
     assert (campaign_id, data.friend.id, actor) == ("spring", "fay", "shop")
 
 
-async def test_a_check_without_a_friend_is_told(api: Api):
+async def test_a_check_without_a_friend_names_the_missing_field(api: Api):
     response = await api.http.post("/v1/campaigns/spring/check", json={})
 
     errors = problem(response, 422, "invalid-request")["errors"]
     assert [error["field"] for error in errors] == ["friend"]
 
 
-async def test_a_publication_is_answered(api: Api):
+async def test_a_publication_is_answered_with_the_code(api: Api):
     response = await api.http.post(
         "/v1/campaigns/spring/publications", json={"customer": {"id": "ada"}}
     )
@@ -225,7 +225,7 @@ async def test_a_publication_can_be_queued(api: Api):
     assert response.status_code == 202
 
 
-async def test_what_a_journey_grants_needs_its_provider_here(api: Api):
+async def test_the_provider_of_a_reward_in_a_journey_must_be_configured(api: Api):
     reward = {"type": "points", "amount": 20, "provider": "http"}
     steps = [{"branch": {"when": "true", "then": [{"grant": {"to": "friend", "reward": reward}}]}}]
     journeys = [{"name": "bonus", "on": "referral_converted", "steps": steps}]

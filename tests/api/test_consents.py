@@ -1,4 +1,4 @@
-"""Consents, suppressed addresses, blocks, and the page behind the link that ends messages."""
+"""Consents, suppressions, blocks, and the unsubscribe page."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ async def told(api: Api) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-async def test_what_a_customer_allows_is_a_history(api: Api):
+async def test_consents_are_listed_as_a_history(api: Api):
     await api.http.put("/v1/customers/ada", json={"consent": ["email"]})
     api.books.now += timedelta(hours=1)
     wish = {"channel": "email", "state": "withdrawn", "source": "operator"}
@@ -51,7 +51,7 @@ async def test_what_a_customer_allows_is_a_history(api: Api):
     assert csv.text.splitlines()[0] == "channel,purpose,state,source,at,in_force"
 
 
-async def test_a_consent_that_was_given_before_the_opt_out_does_not_undo_it(api: Api):
+async def test_a_consent_from_before_an_opt_out_does_not_override_it(api: Api):
     await api.http.put("/v1/customers/ada", json={})
     await api.http.post(CONSENTS, json={"channel": "email", "state": "withdrawn"})
     before = (api.books.now - timedelta(days=1)).isoformat()
@@ -72,7 +72,7 @@ async def test_a_consent_that_was_given_before_the_opt_out_does_not_undo_it(api:
         ({"channel": "email", "state": "given", "at": "2027-01-01T00:00:00Z"}, "at"),
     ],
 )
-async def test_what_is_no_wish_is_named(api: Api, wish: dict[str, str], field: str):
+async def test_an_invalid_consent_names_its_field(api: Api, wish: dict[str, str], field: str):
     await api.http.put("/v1/customers/ada", json={})
 
     errors = problem(await api.http.post(CONSENTS, json=wish), 422, "invalid-request")["errors"]
@@ -80,7 +80,7 @@ async def test_what_is_no_wish_is_named(api: Api, wish: dict[str, str], field: s
     assert [error["field"] for error in errors] == [field]
 
 
-async def test_nobody_known_has_consents(api: Api):
+async def test_an_unknown_customer_has_no_consents(api: Api):
     wish = {"channel": "email", "state": "given"}
     problem(
         await api.http.post("/v1/customers/nobody/consents", json=wish), 404, "unknown-customer"
@@ -89,7 +89,7 @@ async def test_nobody_known_has_consents(api: Api):
     problem(await api.get(CONSENTS, **NOBODY), 401, "unauthorised")
 
 
-async def test_following_the_link_changes_nothing_and_the_button_ends_such_messages(api: Api):
+async def test_the_unsubscribe_link_changes_nothing_until_the_button_is_pressed(api: Api):
     _, link = await sent(api)
 
     for method in ("GET", "HEAD"):
@@ -111,7 +111,7 @@ async def test_following_the_link_changes_nothing_and_the_button_ends_such_messa
     ]
 
 
-async def test_the_link_of_a_message_that_is_only_kept_in_the_log_ends_marketing_by_all_channels(
+async def test_the_link_of_a_log_message_unsubscribes_from_marketing_on_all_channels(
     api: Api,
 ):
     office = Office(api.books.store)
@@ -132,7 +132,7 @@ async def test_the_link_of_a_message_that_is_only_kept_in_the_log_ends_marketing
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("token", ["guess", "msg_1", "%00", "a" * 65, "'or'1"])
-async def test_a_guessed_link_is_not_known(api: Api, method: str, token: str):
+async def test_a_guessed_unsubscribe_link_is_unknown(api: Api, method: str, token: str):
     await sent(api)
 
     answer = await api.http.request(method, f"/u/{token}", **NOBODY)
@@ -141,7 +141,7 @@ async def test_a_guessed_link_is_not_known(api: Api, method: str, token: str):
     assert await told(api) == [("email", "given", "list", True)]
 
 
-async def test_a_message_without_a_link_cannot_be_ended_by_an_empty_one(api: Api):
+async def test_an_empty_token_matches_no_message_without_a_link(api: Api):
     office, _ = await sent(api)
     async with office.store.begin() as tx:
         await tx.execute(schema.messages.update().values(unsubscribe_token=None))
@@ -151,7 +151,7 @@ async def test_a_message_without_a_link_cannot_be_ended_by_an_empty_one(api: Api
         assert answer.status_code == 404
 
 
-async def test_a_suppressed_address_is_shown_without_it_and_lifted(api: Api):
+async def test_a_suppression_is_listed_without_the_address_and_can_be_lifted(api: Api):
     office, _ = await sent(api)
     (ada,) = await office.all(schema.customers, external_id="ada")
     async with office.store.begin() as tx:
@@ -167,7 +167,7 @@ async def test_a_suppressed_address_is_shown_without_it_and_lifted(api: Api):
     assert (await api.get("/v1/suppressions")).json() == {"data": [], "next": None}
 
 
-async def test_a_block_is_shown_and_lifted(api: Api):
+async def test_a_block_is_listed_and_can_be_lifted(api: Api):
     async with api.books.store.begin() as tx:
         await channel_suspensions.suspend(
             tx, "whatsapp", "invite", "token", "Expired.", api.books.now
@@ -180,7 +180,7 @@ async def test_a_block_is_shown_and_lifted(api: Api):
     problem(await api.http.delete(f"/v1/blocks/{shown['id']}"), 404, "unknown-block")
 
 
-async def test_a_message_tells_when_it_was_delivered_and_what_for_it_waits(api: Api):
+async def test_a_message_shows_when_it_was_delivered_and_why_it_waits(api: Api):
     office, _ = await sent(api)
     (row,) = await office.all(schema.messages)
     await office.hear("delivered", channel="email", reference=row.reference)

@@ -1,4 +1,4 @@
-"""`/v1/campaigns/{campaign}/coupons`; what becomes of the coupons is in tests/engine."""
+"""`/v1/campaigns/{campaign}/coupons`. `tests/engine` covers how coupons are granted."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def available(api: Api) -> int:
     return (await api.get(POOL)).json()["available"]
 
 
-async def test_codes_come_as_csv_or_json(api: Api):
+async def test_codes_are_imported_from_csv_or_json(api: Api):
     as_csv = await post(api, '\ufeffcode\r\nW-1\r\n\r\n"W-2" \r\n')
     as_json = await api.http.post(POOL, json={"codes": ["W-3", " w-3 "]})
 
@@ -26,7 +26,7 @@ async def test_codes_come_as_csv_or_json(api: Api):
     assert await available(api) == 4
 
 
-async def test_what_is_wrong_is_told_by_line_and_nothing_is_imported(api: Api):
+async def test_errors_name_their_line_and_nothing_is_imported(api: Api):
     await post(api, "code\nW-1")
     answer = await post(api, "code\nW-2\nW-3\nW-2\na b\nW-4,x")
     again = await post(api, "code\nW-5\n\nW-1")
@@ -35,17 +35,17 @@ async def test_what_is_wrong_is_told_by_line_and_nothing_is_imported(api: Api):
     assert answer.json() == {
         "imported": 0,
         "errors": [
-            {"line": 4, "column": "code", "reason": "W-2 is there twice"},
+            {"line": 4, "column": "code", "reason": "W-2 is duplicated"},
             {"line": 5, "column": "code", "reason": unwritten},
             {"line": 6, "column": "code", "reason": unwritten},
         ],
     }
-    reason = "W-1 has been imported or made before"
+    reason = "W-1 already exists"
     assert again.json()["errors"] == [{"line": 4, "column": "code", "reason": reason}]
     assert await available(api) == 1
 
 
-async def test_a_call_takes_so_many_codes_and_no_more(api: Api):
+async def test_an_import_has_at_most_10000_codes(api: Api):
     codes = [f"W-{number}" for number in range(10_001)]
 
     problem(await api.http.post(POOL, json={"codes": codes}), 422, "invalid-request")
@@ -55,16 +55,16 @@ async def test_a_call_takes_so_many_codes_and_no_more(api: Api):
 
 
 @pytest.mark.parametrize("text", ["", "coupon\nW-1", "W-1\nW-2", "code,discount\nW-1,20"])
-async def test_a_file_has_the_header_code(api: Api, text: str):
+async def test_a_csv_file_needs_the_header_code(api: Api, text: str):
     problem(await post(api, text), 400, "malformed-body")
 
 
 @pytest.mark.parametrize("body", [{}, [], {"codes": "W-1"}, {"codes": [1]}, {"codes": [], "x": 1}])
-async def test_a_body_of_another_shape_is_refused(api: Api, body: object):
+async def test_an_import_of_another_shape_is_refused(api: Api, body: object):
     problem(await api.http.post(POOL, json=body), 422, "invalid-request")
 
 
-async def test_pools_are_those_of_campaigns(api: Api):
+async def test_a_pool_needs_a_known_campaign(api: Api):
     elsewhere = "/v1/campaigns/nowhere/coupons/welcome"
 
     problem(await post(api, "code\nW-1", elsewhere), 404, "unknown-campaign")
@@ -82,7 +82,7 @@ async def test_pools_are_those_of_campaigns(api: Api):
         {"coupon": "W-1"},
     ],
 )
-async def test_a_spending_is_of_an_amount_or_of_a_coupon(api: Api, body: dict[str, str]):
+async def test_a_redemption_is_of_an_amount_or_of_a_coupon(api: Api, body: dict[str, str]):
     await api.books.publish("spring", "ada")
 
     refused = await api.http.post("/v1/customers/ada/wallet/redeem", json=body)

@@ -6,14 +6,14 @@ from tests.api.problems import problem
 ADA = {"name": "Ada", "email": "ada@example.com", "consent": ["email"], "locale": "de"}
 
 
-async def test_a_customer_is_told_and_read(api: Api):
+async def test_a_customer_is_stored_and_read(api: Api):
     told = (await api.http.put("/v1/customers/ada", json=ADA)).json()
 
     assert {key: told[key] for key in ADA} == ADA
     assert (await api.get("/v1/customers/ada")).json() == told
 
 
-async def test_what_is_left_out_stays_and_null_removes(api: Api):
+async def test_fields_left_out_keep_their_values_and_null_removes_them(api: Api):
     await api.http.put("/v1/customers/ada", json=ADA)
     changed = await api.http.put("/v1/customers/ada", json={"name": "Ada L.", "email": None})
 
@@ -30,7 +30,7 @@ async def test_the_body_may_repeat_the_id_but_not_change_it(api: Api):
     assert [error["field"] for error in errors] == ["id"]
 
 
-async def test_a_wrong_contact_is_named(api: Api):
+async def test_an_invalid_contact_field_is_named(api: Api):
     response = await api.http.put("/v1/customers/ada", json=ADA | {"phone": "0151"})
 
     errors = problem(response, 422, "invalid-request")["errors"]
@@ -38,11 +38,11 @@ async def test_a_wrong_contact_is_named(api: Api):
     problem(await api.get("/v1/customers/ada"), 404, "unknown-customer")
 
 
-async def test_a_customer_is_an_object(api: Api):
+async def test_a_customer_must_be_a_json_object(api: Api):
     problem(await api.http.put("/v1/customers/ada", json=[]), 422, "invalid-request")
 
 
-async def test_a_wallet_has_the_contract_s_shape(api: Api):
+async def test_a_wallet_has_the_documented_shape(api: Api):
     code = await api.books.publish("spring", "ada")
     await api.books.convert(code, "fay")
     wallet = (await api.get("/v1/customers/ada/wallet")).json()

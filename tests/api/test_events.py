@@ -1,4 +1,4 @@
-"""`POST /v1/events`, one and many."""
+"""`POST /v1/events`: one event and batches."""
 
 import asyncio
 from typing import Any
@@ -25,14 +25,16 @@ def event(number: str, friend: str = "fay", **data: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "kind", ["application/cloudevents+json", "application/json", "application/json; charset=utf-8"]
 )
-async def test_one_event_is_answered(api: Api, kind: str):
+async def test_one_event_is_answered_with_its_result(api: Api, kind: str):
     response = await api.http.post("/v1/events", json=event("1"), headers={"content-type": kind})
 
     assert (response.status_code, response.json()["event"]) == (200, "1")
 
 
 @pytest.mark.parametrize("headers", [BATCH, {"content-type": "application/json"}])
-async def test_a_batch_has_one_answer_each_in_order(api: Api, headers: dict[str, str]):
+async def test_a_batch_is_answered_with_one_result_per_event_in_order(
+    api: Api, headers: dict[str, str]
+):
     events = [event(str(number), friend=f"friend-{number}") for number in range(50)]
     response = await api.http.post("/v1/events", json=events, headers=headers)
 
@@ -40,7 +42,7 @@ async def test_a_batch_has_one_answer_each_in_order(api: Api, headers: dict[str,
     assert [answer["event"] for answer in response.json()] == [str(n) for n in range(50)]
 
 
-async def test_a_bad_event_in_a_batch_stops_no_other(api: Api):
+async def test_an_invalid_event_in_a_batch_does_not_affect_the_others(api: Api):
     events = [event("1"), {"id": "2"}, "three", None, event("5", friend="gil")]
     answers = (await api.http.post("/v1/events", json=events, headers=BATCH)).json()
 
@@ -49,7 +51,7 @@ async def test_a_bad_event_in_a_batch_stops_no_other(api: Api):
     assert answers[1]["type"] == "urn:referrals:problem:invalid-event"
 
 
-async def test_an_unexpected_error_in_a_batch_stops_no_other(api: Api):
+async def test_an_unexpected_error_in_a_batch_does_not_affect_the_others(api: Api):
     api.inbox.answers = [RuntimeError("fay@example.com")]
     response = await api.http.post("/v1/events", json=[event("1"), event("2", friend="gil")])
 
@@ -58,14 +60,14 @@ async def test_an_unexpected_error_in_a_batch_stops_no_other(api: Api):
     assert "fay@example.com" not in response.text
 
 
-async def test_an_empty_batch_has_no_answers(api: Api):
+async def test_an_empty_batch_has_no_results(api: Api):
     response = await api.http.post("/v1/events", json=[], headers=BATCH)
 
     assert (response.status_code, response.json()) == (200, [])
 
 
 @pytest.mark.parametrize("body", [{}, "text", 1])
-async def test_a_batch_is_an_array(api: Api, body: Any):
+async def test_a_batch_must_be_an_array(api: Api, body: Any):
     problem(await api.http.post("/v1/events", json=body, headers=BATCH), 422, "invalid-batch")
 
 
@@ -77,7 +79,7 @@ async def test_a_batch_has_at_most_1000_events(api: Api):
 
 
 async def test_events_of_one_friend_or_order_are_processed_in_their_order(api: Api):
-    """However long each takes; others need not wait for them."""
+    """This holds however long each takes; other events do not wait for them."""
     order = {"id": "7781", "amount": "10.00", "currency": "EUR"}
     events = [
         event("sign-up") | {"type": "referral_signed_up"},

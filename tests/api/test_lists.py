@@ -25,7 +25,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("path", COLUMNS)
-async def test_every_list_is_json_and_csv(api: Api, path: str):
+async def test_every_list_is_available_as_json_and_csv(api: Api, path: str):
     await _fill(api)
     listed = (await api.get(path)).json()
     response = await api.get(path, headers=CSV)
@@ -54,14 +54,14 @@ async def test_every_list_is_json_and_csv(api: Api, path: str):
         ("", "application/json"),
     ],
 )
-async def test_the_caller_has_the_form_that_it_prefers(api: Api, accept: str, kind: str):
+async def test_the_accept_header_chooses_json_or_csv(api: Api, accept: str, kind: str):
     response = await api.get("/v1/campaigns", headers={"accept": accept})
 
     assert response.headers["content-type"].startswith(kind)
 
 
-async def test_all_times_are_written_alike(api: Api):
-    """As UTC with a Z, in JSON and in CSV, also inside of what was stored as JSON."""
+async def test_all_times_are_written_with_a_z(api: Api):
+    """This holds in JSON and CSV, also for times inside stored JSON."""
     await api.put_campaign(conversion={"hold": "P14D"})
     referral = await api.books.convert(await api.books.publish("spring", "ada"), "fay")
     texts = [
@@ -75,7 +75,7 @@ async def test_all_times_are_written_alike(api: Api):
     assert [entry["data"]["until"] for entry in held] == ["2026-03-18T10:00:00Z"]
 
 
-async def test_pages_follow_each_other(api: Api):
+async def test_the_pages_of_a_list_follow_each_other(api: Api):
     await _fill(api)
     found = []
     after = None
@@ -91,7 +91,7 @@ async def test_pages_follow_each_other(api: Api):
     assert len(found) == len(set(found)) > 4
 
 
-async def test_the_following_page_of_csv_is_linked(api: Api):
+async def test_a_csv_page_links_the_next_page(api: Api):
     await _fill(api)
     path = "/v1/campaigns/spring/rewards?state=granted&limit=3"
     response = await api.get(path, headers=CSV)
@@ -103,7 +103,7 @@ async def test_the_following_page_of_csv_is_linked(api: Api):
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
-async def test_no_cell_is_a_formula(api: Api, start: str):
+async def test_a_csv_cell_is_never_a_formula(api: Api, start: str):
     await api.books.publish("spring", f"{start}cmd|' /C calc'!A0")
     response = await api.get("/v1/campaigns/spring/codes", headers=CSV)
 
@@ -111,7 +111,7 @@ async def test_no_cell_is_a_formula(api: Api, start: str):
     assert row["customer"].startswith("'")
 
 
-async def test_amounts_stay_numbers(api: Api):
+async def test_amounts_in_csv_stay_numbers(api: Api):
     code = await api.books.publish("spring", "ada")
     await api.books.roll_back(await api.books.convert(code, "fay"))
     response = await api.get("/v1/customers/ada/wallet/entries", headers=CSV)
@@ -120,7 +120,7 @@ async def test_amounts_stay_numbers(api: Api):
     assert amounts == ["-100", "100"]
 
 
-async def test_an_advocate_is_read_with_all_numbers(api: Api):
+async def test_an_advocate_is_read_with_counts_and_rewards(api: Api):
     await _fill(api)
     ada = (await api.get("/v1/campaigns/spring/advocates/ada")).json()
 
@@ -132,7 +132,7 @@ async def test_an_advocate_is_read_with_all_numbers(api: Api):
 @pytest.mark.parametrize(
     "customer", ["ada@example.com", "a/b", "ä ö", "50%", "😀", "a?b=c#d", "..", "a+b"]
 )
-async def test_customers_may_have_any_id(api: Api, customer: str):
+async def test_customer_ids_may_contain_any_character(api: Api, customer: str):
     await api.books.publish("spring", customer)
     quoted = "".join(f"%{byte:02X}" for byte in customer.encode())
 
@@ -164,7 +164,7 @@ async def test_a_referral_is_read_with_its_timeline(api: Api):
         ("roll-back", {"reason": "By hand."}, "roll_back", "By hand."),
     ],
 )
-async def test_what_an_operator_does_to_a_referral_answers_with_it(
+async def test_a_command_for_a_referral_is_answered_with_the_referral(
     api: Api, action: str, body: dict | None, kind: str, reason: str
 ):
     referral = await api.books.convert(await api.books.publish("spring", "ada"), "fay")
@@ -179,7 +179,7 @@ async def test_what_an_operator_does_to_a_referral_answers_with_it(
     [{}, {"reason": ""}, {"reason": " \t "}, {"reason": "a\nb"}, {"reason": "x" * 501}],
 )
 @pytest.mark.parametrize("action", ["roll-back", "reject"])
-async def test_what_is_refused_or_taken_back_needs_a_reason(api: Api, action: str, body: dict):
+async def test_rejecting_and_rolling_back_need_a_reason(api: Api, action: str, body: dict):
     response = await api.http.post(f"/v1/referrals/ref_1/{action}", json=body)
 
     errors = problem(response, 422, "invalid-request")["errors"]
@@ -193,7 +193,7 @@ async def _fill(api: Api) -> None:
     await api.books.convert(code, "gil")
 
 
-async def test_a_misspelt_filter_is_refused_and_does_nothing_to_all(api: Api):
+async def test_a_misspelt_filter_is_refused_and_changes_nothing(api: Api):
     listed = await api.get("/v1/campaigns/spring/referrals?stat=held")
     void = "/v1/campaigns/spring/rewards/void?state=failed&custmer=fay"
     voided = await api.http.post(void, json={"reason": "Gone"})
@@ -205,7 +205,7 @@ async def test_a_misspelt_filter_is_refused_and_does_nothing_to_all(api: Api):
 
 
 @pytest.mark.parametrize("state", ["pending", "sent", "delivered", "read", "failed"])
-async def test_messages_can_be_asked_for_by_each_of_their_states(api: Api, state: str):
+async def test_messages_can_be_filtered_by_every_state(api: Api, state: str):
     answer = await api.get(f"/v1/campaigns/spring/messages?state={state}")
 
     assert answer.json()["data"] == []

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what a client can be generated from."""
+"""The OpenAPI document, from which clients are generated."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from entrypoints.api.openapi import EXAMPLES, Answer, FailedEvent, ProblemDocument
+from entrypoints.api.openapi import EXAMPLES, EventProblem, EventResult, ProblemDocument
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import parse_event
 from tests.api.conftest import Api
@@ -28,7 +28,7 @@ def references(part: Any) -> Iterator[str]:
             yield from references(inner)
 
 
-async def test_every_reference_leads_to_a_schema(api: Api):
+async def test_every_reference_points_to_a_schema(api: Api):
     document = await contract(api)
     schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
 
@@ -45,18 +45,18 @@ async def test_an_event_has_the_data_of_its_type(api: Api):
     }
 
     assert data == {
-        "customer_registered": "Registered",
-        "referral_link_shared": "Shared",
-        "referral_link_clicked": "Clicked",
-        "referral_signed_up": "SignedUp",
-        "referral_converted": "Converted",
+        "customer_registered": "CustomerRegistered",
+        "referral_link_shared": "LinkShared",
+        "referral_link_clicked": "LinkClicked",
+        "referral_signed_up": "FriendSignedUp",
+        "referral_converted": "FriendConverted",
         "order_refunded": "OrderReversed",
         "order_cancelled": "OrderReversed",
     }
 
 
-async def test_a_type_stands_in_one_of_the_events_only(api: Api):
-    """A custom event is shaped like a conversion, and like nothing else."""
+async def test_each_event_type_belongs_to_one_schema(api: Api):
+    """A custom event matches the schema of a conversion and no other."""
     schemas = (await contract(api))["components"]["schemas"]
     types = [
         schemas[reference.rpartition("/")[2]]["properties"]["type"]
@@ -69,7 +69,7 @@ async def test_a_type_stands_in_one_of_the_events_only(api: Api):
 
 
 @pytest.mark.parametrize("kind", sorted(INBOUND))
-async def test_every_type_of_event_has_an_example_that_is_taken(api: Api, kind: str):
+async def test_every_event_type_has_a_valid_example(api: Api, kind: str):
     body = (await contract(api))["paths"]["/v1/events"]["post"]["requestBody"]["content"]
     examples = body["application/cloudevents+json"]["examples"]
 
@@ -80,35 +80,35 @@ async def test_every_type_of_event_has_an_example_that_is_taken(api: Api, kind: 
 @pytest.mark.parametrize(
     ("path", "status", "kind"),
     [
-        ("/v1/events", "200", "Answer"),
-        ("/v1/events", "200", "FailedEvent"),
-        ("/v1/events", "202", "Queued"),
+        ("/v1/events", "200", "EventResult"),
+        ("/v1/events", "200", "EventProblem"),
+        ("/v1/events", "202", "QueuedEvent"),
         ("/v1/events", "4XX", "ProblemDocument"),
-        ("/v1/campaigns/{campaign}/check", "200", "Answer"),
+        ("/v1/campaigns/{campaign}/check", "200", "EventResult"),
         ("/v1/campaigns/{campaign}/publications", "200", "Publication"),
-        ("/v1/campaigns/{campaign}/publications", "202", "Queued"),
-        ("/v1/referrals/{referral}/approve", "202", "Queued"),
-        ("/v1/referrals/{referral}/reject", "202", "Queued"),
-        ("/v1/referrals/{referral}/roll-back", "202", "Queued"),
+        ("/v1/campaigns/{campaign}/publications", "202", "QueuedEvent"),
+        ("/v1/referrals/{referral}/approve", "202", "QueuedEvent"),
+        ("/v1/referrals/{referral}/reject", "202", "QueuedEvent"),
+        ("/v1/referrals/{referral}/roll-back", "202", "QueuedEvent"),
         ("/health/ready", "503", "ProblemDocument"),
     ],
 )
-async def test_an_answer_has_its_schema(api: Api, path: str, status: str, kind: str):
+async def test_every_response_has_a_schema(api: Api, path: str, status: str, kind: str):
     (operation,) = (await contract(api))["paths"][path].values()
 
     assert f"#/components/schemas/{kind}" in references(operation["responses"][status])
 
 
-async def test_an_answer_is_as_the_schema_has_it(api: Api):
+async def test_a_result_matches_its_schema(api: Api):
     code = await api.books.publish("spring", "ada")
     order = {"id": "1", "amount": "10.00", "currency": "EUR"}
     converted = {"code": code, "friend": {"id": "fay"}, "order": order}
     for data in (converted, {**converted, "code": "NONE-1", "friend": {"id": "gil"}}):
         answer = await api.books.event("referral_converted", **data)
-        TypeAdapter(Answer).validate_python(answer)
+        TypeAdapter(EventResult).validate_python(answer)
 
 
-async def test_a_problem_is_as_the_schema_has_it(api: Api):
+async def test_a_problem_matches_its_schema(api: Api):
     ProblemDocument.model_validate((await api.http.post("/v1/events", json={})).json())
     (failed,) = (await api.http.post("/v1/events", json=[{"id": "1"}])).json()
-    assert FailedEvent.model_validate(failed).event == "1"
+    assert EventProblem.model_validate(failed).event == "1"

@@ -1,4 +1,4 @@
-"""Refusals, and who may ask at all."""
+"""API keys and problem documents."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ EVENT = {
     "header",
     ["", "Bearer", "Bearer ", "Bearer rk_wrong", "Basic c2hvcDpwYXNz", "rk_", "Bearer \xff"],
 )
-async def test_without_a_valid_key_nothing_is_told(api: Api, header: str):
+async def test_without_a_valid_key_every_request_is_unauthorised(api: Api, header: str):
     headers = {"authorization": header.encode("latin-1")}
     for path in ("/v1/campaigns", "/v1/campaigns/none", "/v1/referrals/none"):
         response = await api.get(path, headers=headers)
@@ -33,29 +33,29 @@ async def test_without_a_valid_key_nothing_is_told(api: Api, header: str):
         assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_revoked_key_is_not_valid(api: Api):
+async def test_a_revoked_key_is_invalid(api: Api):
     await api_keys.revoke(api.books.store, "shop")
 
     problem(await api.get("/v1/campaigns"), 401, "unauthorised")
 
 
-async def test_the_caller_is_the_key_s_name(api: Api):
+async def test_the_caller_is_the_name_of_the_key(api: Api):
     await api.http.post("/v1/events", json=EVENT)
 
     assert api.inbox.asked == [("event", "order-7781", "shop")]
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/", "/v1", "/v1/campaigns/spring/nothing"])
-async def test_an_unknown_path_is_not_found(api: Api, path: str):
+async def test_an_unknown_path_is_an_unknown_route(api: Api, path: str):
     problem(await api.get(path), 404, "unknown-route")
 
 
 @pytest.mark.parametrize("path", ["/v1/customers", "/v1/campaigns/"])
-async def test_a_path_without_its_last_part_leads_nowhere_else(api: Api, path: str):
+async def test_an_incomplete_path_is_not_redirected(api: Api, path: str):
     problem(await api.get(path), 404, "unknown-route")
 
 
-async def test_another_method_is_not_allowed(api: Api):
+async def test_an_unsupported_method_is_answered_405(api: Api):
     response = await api.http.delete("/v1/events")
 
     problem(response, 405, "method-not-allowed")
@@ -80,7 +80,7 @@ async def test_another_method_is_not_allowed(api: Api):
         ({"data": {"friend": {"id": "f", "\ud83d": 1}}}, "data.friend"),
     ],
 )
-async def test_a_bad_event_is_told_its_fields_at_fault(api: Api, change: dict, field: str):
+async def test_an_invalid_event_names_the_fields_at_fault(api: Api, change: dict, field: str):
     body = json.dumps(EVENT | change)  # in ASCII, for halves of characters
     headers = {"content-type": "application/json"}
     response = await api.http.post("/v1/events", content=body, headers=headers)
@@ -103,7 +103,7 @@ async def test_a_bad_event_is_told_its_fields_at_fault(api: Api, change: dict, f
         ({"data": {"friend": {"id": "f"}, "campaign": "Sp"}}, "data.campaign", "lower-case"),
     ],
 )
-async def test_a_fault_is_told_in_the_words_of_json(
+async def test_field_errors_are_worded_in_terms_of_json(
     api: Api, change: dict, field: str, message: str
 ):
     found = problem(await api.http.post("/v1/events", json=EVENT | change), 422, "invalid-event")
@@ -114,7 +114,7 @@ async def test_a_fault_is_told_in_the_words_of_json(
 
 
 @pytest.mark.parametrize("body", ["three", 3, {**EVENT, "data_base64": "e30="}])
-async def test_what_is_wrong_as_a_whole_is_a_fault_of_the_body(api: Api, body: object):
+async def test_an_error_of_the_whole_event_names_the_body(api: Api, body: object):
     found = problem(await api.http.post("/v1/events", json=body), 422, "invalid-event")
 
     assert [error["field"] for error in found["errors"]] == ["body"]
@@ -130,35 +130,33 @@ async def test_what_is_wrong_as_a_whole_is_a_fault_of_the_body(api: Api, body: o
         ("PUT", "/v1/campaigns/spring", [], "invalid-campaign"),
     ],
 )
-async def test_a_body_that_is_no_mapping_is_told_so(
-    api: Api, method: str, path: str, body: object, kind: str
-):
+async def test_a_body_must_be_a_mapping(api: Api, method: str, path: str, body: object, kind: str):
     found = problem(await api.http.request(method, path, json=body), 422, kind)
 
     assert found["errors"] == [{"field": "body", "message": "must be a mapping of keys to values"}]
 
 
-async def test_a_body_that_is_missing_is_told_so(api: Api):
+async def test_a_missing_body_is_named(api: Api):
     found = problem(await api.http.post("/v1/events"), 422, "invalid-request")
 
     assert found["errors"] == [{"field": "body", "message": "is required"}]
 
 
-async def test_a_used_id_is_a_conflict(api: Api):
+async def test_a_reused_event_id_is_a_conflict(api: Api):
     api.inbox.answers = [EventIdReusedError("order-7781")]
     found = problem(await api.http.post("/v1/events", json=EVENT), 409, "event-id-reused")
 
     assert [error["field"] for error in found["errors"]] == ["id"]
 
 
-async def test_a_problem_of_the_engine_is_told_as_it_is(api: Api):
+async def test_a_refused_command_is_answered_with_its_message(api: Api):
     api.inbox.answers = [NotPossibleError("It is closed.")]
     found = problem(await api.http.post("/v1/referrals/ref_1/approve"), 409, "not-possible")
 
     assert (found["title"], found["detail"]) == ("Not possible", "It is closed.")
 
 
-async def test_an_unexpected_error_tells_nothing_of_itself(api: Api):
+async def test_an_unexpected_error_reveals_nothing(api: Api):
     api.inbox.answers = [RuntimeError("fay@example.com")]
     response = await api.http.post("/v1/events", json=EVENT)
 
@@ -166,7 +164,7 @@ async def test_an_unexpected_error_tells_nothing_of_itself(api: Api):
     assert "fay@example.com" not in response.text
 
 
-async def test_what_temporal_cannot_answer_in_time_is_queued(api: Api):
+async def test_an_event_that_temporal_does_not_answer_in_time_is_queued(api: Api):
     api.inbox.answers = [EventResponse(202, {"event": "order-7781", "state": "queued"})]
     response = await api.http.post("/v1/events", json=EVENT)
 
@@ -188,7 +186,7 @@ async def test_what_temporal_cannot_answer_in_time_is_queued(api: Api):
         ("activity?since=yesterday", "since"),
     ],
 )
-async def test_a_wrong_parameter_is_named(api: Api, query: str, field: str):
+async def test_an_invalid_parameter_is_named(api: Api, query: str, field: str):
     response = await api.get(f"/v1/campaigns/spring/{query}")
 
     (error,) = problem(response, 422, "invalid-request")["errors"]
@@ -196,12 +194,12 @@ async def test_a_wrong_parameter_is_named(api: Api, query: str, field: str):
     assert "Input" not in error["message"]
 
 
-async def test_a_path_that_no_database_can_hold_is_refused(api: Api):
+async def test_a_path_with_a_nul_character_is_invalid(api: Api):
     for path in ("/v1/campaigns/a%00b", "/v1/referrals/%00", "/v1/customers/%00"):
         problem(await api.get(path), 422, "invalid-request")
 
 
-async def test_many_errors_are_cut_short(api: Api):
+async def test_at_most_50_field_errors_are_listed(api: Api):
     items = [{"sku": ""}] * 1000
     data = {"friend": {"id": "f"}, "order": {"id": "1", "amount": "1", "items": items}}
     response = await api.http.post("/v1/events", json=EVENT | {"data": data})
@@ -209,7 +207,7 @@ async def test_many_errors_are_cut_short(api: Api):
     assert len(problem(response, 422, "invalid-event")["errors"]) == 50
 
 
-async def test_a_request_that_a_stopping_server_cuts_off_is_to_be_sent_again(
+async def test_a_request_that_a_shutdown_interrupts_is_answered_503(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ):
     reached = asyncio.Event()

@@ -41,7 +41,7 @@ def pixels(png: bytes) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("size", [128, 512, 2048])
-async def test_a_png_holds_the_link_in_whole_pixels_with_its_quiet_zone(api: Api, size: int):
+async def test_a_png_encodes_the_link_in_whole_pixels_with_a_quiet_zone(api: Api, size: int):
     code = await api.books.publish("spring", "ada")
     response = await api.get(f"/v1/codes/{code.lower()}/qr.png?size={size}")
     modules, found = expected(code), pixels(response.content)
@@ -55,7 +55,7 @@ async def test_a_png_holds_the_link_in_whole_pixels_with_its_quiet_zone(api: Api
     assert not any(map(any, found[: QUIET_ZONE * scale]))
 
 
-async def test_an_svg_holds_the_same_on_a_light_ground_and_can_be_scaled(api: Api):
+async def test_an_svg_encodes_the_link_on_a_light_background_and_scales(api: Api):
     code = await api.books.publish("spring", "ada")
     response = await api.get(f"/v1/codes/{code}/qr.svg")
     drawing = ET.fromstring(response.text)
@@ -69,7 +69,7 @@ async def test_an_svg_holds_the_same_on_a_light_ground_and_can_be_scaled(api: Ap
 
 
 @pytest.mark.parametrize("name", ["qr.svg", "qr.png"])
-async def test_an_image_is_fetched_once(api: Api, name: str):
+async def test_an_unchanged_image_is_answered_304(api: Api, name: str):
     path = f"/v1/codes/{await api.books.publish('spring', 'ada')}/{name}"
     first = await api.get(path)
     tag = first.headers["etag"]
@@ -82,7 +82,7 @@ async def test_an_image_is_fetched_once(api: Api, name: str):
 
 
 @pytest.mark.parametrize("name", ["qr.svg", "qr.png"])
-async def test_it_needs_a_key_and_a_code_that_is_known(api: Api, name: str):
+async def test_a_qr_code_needs_a_key_and_a_known_code(api: Api, name: str):
     code = await api.books.publish("spring", "ada")
 
     problem(
@@ -94,7 +94,7 @@ async def test_it_needs_a_key_and_a_code_that_is_known(api: Api, name: str):
 
 
 @pytest.mark.parametrize("size", ["127", "2049", "big", "-1", ""])
-async def test_a_size_out_of_bounds_is_refused(api: Api, size: str):
+async def test_a_size_out_of_bounds_is_invalid(api: Api, size: str):
     code = await api.books.publish("spring", "ada")
     response = await api.get(f"/v1/codes/{code}/qr.png?size={size}")
 

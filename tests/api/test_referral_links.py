@@ -1,4 +1,4 @@
-"""The referral link, health and the documentation: what needs no key."""
+"""Routes without a key: the referral link, health checks and the documentation."""
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +11,7 @@ from tests.harness.campaigns import campaign
 NO_KEY = {"authorization": ""}
 
 
-async def test_a_referral_link_leads_to_the_landing_page_with_the_code(api: Api):
+async def test_a_referral_link_redirects_to_the_landing_page_with_the_code(api: Api):
     code = await api.books.publish("spring", "ada")
     response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
 
@@ -24,7 +24,7 @@ async def test_a_referral_link_leads_to_the_landing_page_with_the_code(api: Api)
     assert "set-cookie" not in response.headers
 
 
-async def test_the_landing_page_keeps_its_own_parameters(api: Api):
+async def test_the_landing_page_keeps_its_query_parameters(api: Api):
     url = "https://shop.example/welcome?utm_source=friend&code=old&click=old#top"
     await api.put_campaign(landing_url=url)
     code = await api.books.publish("spring", "ada")
@@ -35,7 +35,7 @@ async def test_the_landing_page_keeps_its_own_parameters(api: Api):
     assert location == f"{kept}&code={code}&click={click}#top"
 
 
-async def test_every_click_has_an_id_of_its_own(api: Api):
+async def test_every_click_has_its_own_id(api: Api):
     code = await api.books.publish("spring", "ada")
     for _ in range(3):
         await api.get(f"/r/{code}")
@@ -76,9 +76,7 @@ async def test_a_click_is_counted_for_the_channel_that_the_link_names(
         {"sec-purpose": "prefetch;prerender"},
     ],
 )
-async def test_who_only_previews_the_link_is_sent_on_and_not_counted(
-    api: Api, headers: dict[str, str]
-):
+async def test_a_link_preview_is_redirected_and_not_counted(api: Api, headers: dict[str, str]):
     code = await api.books.publish("spring", "ada")
     response = await api.get(f"/r/{code}", headers=headers)
 
@@ -86,7 +84,7 @@ async def test_who_only_previews_the_link_is_sent_on_and_not_counted(
     assert api.inbox.asked == []
 
 
-async def test_a_browser_inside_of_an_app_is_a_visitor(api: Api):
+async def test_an_in_app_browser_is_counted(api: Api):
     code = await api.books.publish("spring", "ada")
     agent = "Mozilla/5.0 (iPhone) AppleWebKit/605.1 Mobile/15E148 [FBAN/FBIOS;FBAV/450.0] Twitter"
     await api.get(f"/r/{code}", headers={"user-agent": agent})
@@ -94,14 +92,14 @@ async def test_a_browser_inside_of_an_app_is_a_visitor(api: Api):
     assert len(api.inbox.asked) == 1
 
 
-async def test_a_click_that_cannot_be_counted_stops_no_visitor(api: Api):
+async def test_a_visitor_is_redirected_even_if_the_click_cannot_be_counted(api: Api):
     code = await api.books.publish("spring", "ada")
     api.inbox.answers = [RuntimeError("the database is busy")]
 
     assert (await api.get(f"/r/{code}")).status_code == 302
 
 
-async def test_without_a_landing_page_the_code_is_shown_for_the_checkout(api: Api):
+async def test_without_a_landing_page_the_code_is_shown(api: Api):
     named = campaign(landing_url=None) | {"name": "Spring <b>& friends</b>"}
     await api.http.put("/v1/campaigns/spring", json=named)
     code = await api.books.publish("spring", "ada")
@@ -117,7 +115,7 @@ async def test_without_a_landing_page_the_code_is_shown_for_the_checkout(api: Ap
 
 
 @pytest.mark.parametrize("landing_url", [None, "https://shop.example/welcome"])
-async def test_a_look_at_the_head_of_a_link_is_no_click(api: Api, landing_url: str | None):
+async def test_a_head_request_is_not_counted(api: Api, landing_url: str | None):
     await api.put_campaign(landing_url=landing_url)
     code = await api.books.publish("spring", "ada")
     head = await api.http.head(f"/r/{code}")
@@ -129,38 +127,38 @@ async def test_a_look_at_the_head_of_a_link_is_no_click(api: Api, landing_url: s
 
 
 @pytest.mark.parametrize("code", ["UNKNOWN-1", "%00", "%F0%9F%98%80", "a b", "%0d%0aset-cookie:x"])
-async def test_an_unknown_link_is_a_page_that_says_so(api: Api, code: str):
+async def test_an_unknown_link_is_answered_404(api: Api, code: str):
     response = await api.get(f"/r/{code}")
 
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/plain")
-    assert "not known" in response.text
+    assert "does not work" in response.text
     assert api.inbox.asked == []
 
 
-async def test_the_process_is_live(api: Api):
+async def test_a_running_process_is_live(api: Api):
     assert (await api.get("/health/live", headers=NO_KEY)).json() == {"status": "live"}
 
 
-async def test_it_is_ready_with_a_database_temporal_and_a_worker(api: Api):
+async def test_ready_with_a_database_temporal_and_a_worker(api: Api):
     assert (await api.get("/health/ready", headers=NO_KEY)).json() == {"status": "ready"}
 
 
-async def test_without_a_worker_it_is_not_ready(api: Api):
+async def test_not_ready_without_a_worker(api: Api):
     api.temporal.pollers = []
     (error,) = problem(await api.get("/health/ready"), 503, "not-ready")["errors"]
 
-    assert error == {"field": "temporal", "message": "no worker polls the queue referrals"}
+    assert error == {"field": "temporal", "message": "no worker polls the task queue referrals"}
 
 
-async def test_without_temporal_it_is_not_ready(api: Api):
+async def test_not_ready_without_temporal(api: Api):
     api.temporal.error = ConnectionError()
     (error,) = problem(await api.get("/health/ready"), 503, "not-ready")["errors"]
 
     assert error["field"] == "temporal"
 
 
-async def test_without_the_newest_schema_it_is_not_ready(api: Api):
+async def test_not_ready_without_the_latest_schema(api: Api):
     async with api.books.store.begin() as tx:
         await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     (error,) = problem(await api.get("/health/ready"), 503, "not-ready")["errors"]
@@ -169,14 +167,14 @@ async def test_without_the_newest_schema_it_is_not_ready(api: Api):
     assert "db upgrade" in error["message"]
 
 
-async def test_the_documentation_loads_nothing_from_elsewhere(api: Api):
+async def test_the_documentation_loads_nothing_from_other_hosts(api: Api):
     page = await api.get("/docs", headers=NO_KEY)
 
     assert page.status_code == 200
     assert "http" not in page.text.replace("http://api", "")
 
 
-async def test_the_contract_describes_every_route_with_its_problems(api: Api):
+async def test_openapi_describes_every_route_with_its_problems(api: Api):
     contract = (await api.get("/openapi.json", headers=NO_KEY)).json()
 
     for path, methods in contract["paths"].items():

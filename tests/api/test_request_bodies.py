@@ -1,10 +1,10 @@
-"""What may be sent, and what is said of the rest."""
+"""Limits and formats of request bodies."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from entrypoints.api.request_bodies import MOST_BYTES
+from entrypoints.api.request_bodies import MAX_BODY_BYTES
 from tests.api.conftest import Api
 from tests.api.problems import problem
 
@@ -28,7 +28,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("case", MALFORMED)
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/campaigns/spring"])
-async def test_malformed_json_is_told_where(api: Api, case: str, path: str):
+async def test_malformed_json_names_the_position(api: Api, case: str, path: str):
     body, where = MALFORMED[case]
     method = "POST" if path == "/v1/events" else "PUT"
     response = await api.http.request(method, path, content=body, headers=JSON)
@@ -37,21 +37,21 @@ async def test_malformed_json_is_told_where(api: Api, case: str, path: str):
     assert api.inbox.asked == []
 
 
-async def test_an_empty_body_is_no_event(api: Api):
+async def test_an_empty_body_is_invalid(api: Api):
     response = await api.http.post("/v1/events", headers=JSON)
 
     problem(response, 422, "invalid-request")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", None])
-async def test_another_content_type_is_not_read(api: Api, kind: str | None):
+async def test_an_unsupported_content_type_is_refused(api: Api, kind: str | None):
     headers = {"content-type": kind} if kind else {}
     response = await api.http.post("/v1/events", content=b"{}", headers=headers)
 
     assert "application/json" in problem(response, 415, "unsupported-media-type")["detail"]
 
 
-async def test_a_body_that_declares_itself_too_large_is_not_read(api: Api):
+async def test_a_body_with_a_too_large_content_length_is_not_read(api: Api):
     read = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -66,7 +66,7 @@ async def test_a_body_that_declares_itself_too_large_is_not_read(api: Api):
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/campaigns/spring"])
-async def test_a_body_that_turns_out_too_large_is_not_read_to_its_end(api: Api, path: str):
+async def test_a_body_that_exceeds_the_limit_is_not_read_to_its_end(api: Api, path: str):
     read = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -78,17 +78,17 @@ async def test_a_body_that_turns_out_too_large_is_not_read_to_its_end(api: Api, 
     response = await api.http.request(method, path, content=body(), headers=JSON)
 
     problem(response, 413, "body-too-large")
-    assert len(read) <= MOST_BYTES // (1024 * 1024) + 1
+    assert len(read) <= MAX_BODY_BYTES // (1024 * 1024) + 1
 
 
-async def test_a_body_of_the_most_bytes_is_read(api: Api):
-    body = b"{}" + b" " * (MOST_BYTES - 2)
+async def test_a_body_of_exactly_the_limit_is_read(api: Api):
+    body = b"{}" + b" " * (MAX_BODY_BYTES - 2)
     response = await api.http.post("/v1/events", content=body, headers=JSON)
 
     problem(response, 422, "invalid-event")
 
 
-async def test_nobody_s_body_is_read_without_a_key(api: Api):
+async def test_without_a_key_no_body_is_read(api: Api):
     response = await api.http.post(
         "/v1/events", content=b"{", headers=JSON | {"authorization": "Bearer no"}
     )

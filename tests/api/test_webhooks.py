@@ -1,4 +1,4 @@
-"""`/v1/webhooks`; what is delivered is in tests/webhooks."""
+"""`/v1/webhooks`. `tests/webhooks` covers deliveries."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from entrypoints.api.main import create_app
+from entrypoints.api.main import Application
 from referrals.webhooks.poster import Poster
 from tests.api.conftest import Api
 from tests.api.problems import problem
@@ -24,13 +24,12 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def private(api: Api) -> AsyncIterator[Api]:
-    """The API where addresses of this machine may be called."""
-    app = api.http._transport.app
-    held = app.state.resources
+    """Return the API with webhooks to private addresses allowed."""
+    held = api.http._transport.app.resources
     settings = held.settings.model_copy(update={"webhooks_allow_private": True})
     poster = Poster(allow_private=True, clock=held.clock)
     transport = httpx.ASGITransport(
-        create_app(replace(held, settings=settings, webhook_poster=poster))
+        Application(replace(held, settings=settings, webhook_poster=poster))
     )
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=api.http.headers
@@ -44,7 +43,7 @@ async def create(api: Api, **body: object) -> dict:
     return answer.json()
 
 
-async def test_a_webhook_is_created_listed_shown_and_deleted(api: Api):
+async def test_a_webhook_is_created_listed_read_and_deleted(api: Api):
     created = await create(api, events=["reward_granted", "code_published"], campaign="spring")
     secret = created.pop("secret")
     listed = (await api.get(HOOKS)).json()["data"]
@@ -68,7 +67,7 @@ async def test_a_webhook_is_created_listed_shown_and_deleted(api: Api):
     assert (await api.get(HOOKS)).json()["data"] == []
 
 
-async def test_without_events_it_gets_all_types(api: Api):
+async def test_a_webhook_without_events_gets_all_types(api: Api):
     created = await create(api)
 
     assert "reward_granted" in created["events"]
@@ -89,7 +88,7 @@ async def test_without_events_it_gets_all_types(api: Api):
         ({"url": PUBLIC, "events": []}, "events"),
     ],
 )
-async def test_what_may_not_be_called_or_is_no_event_is_refused(api: Api, body: dict, field: str):
+async def test_an_address_or_event_that_is_not_allowed_is_refused(api: Api, body: dict, field: str):
     answer = await api.http.post(HOOKS, json=body)
 
     assert answer.status_code == 422
@@ -97,7 +96,7 @@ async def test_what_may_not_be_called_or_is_no_event_is_refused(api: Api, body: 
     assert "secret" not in answer.text
 
 
-async def test_a_changed_address_is_checked_too(api: Api):
+async def test_a_changed_address_is_checked(api: Api):
     created = await create(api)
     answer = await api.http.patch(f"{HOOKS}/{created['id']}", json={"url": "https://10.0.0.1/"})
 
@@ -105,7 +104,7 @@ async def test_a_changed_address_is_checked_too(api: Api):
     assert (await api.get(f"{HOOKS}/{created['id']}")).json()["url"] == PUBLIC
 
 
-async def test_what_is_left_out_of_a_change_stays_and_null_is_all(api: Api):
+async def test_an_update_keeps_fields_left_out_and_null_means_all(api: Api):
     created = await create(api, events=["reward_granted"], campaign="spring")
     path = f"{HOOKS}/{created['id']}"
     moved = (await api.http.patch(path, json={"url": f"{PUBLIC}/2"})).json()
@@ -120,7 +119,7 @@ async def test_what_is_left_out_of_a_change_stays_and_null_is_all(api: Api):
     assert opened["campaign"] is None
 
 
-async def test_it_is_disabled_by_hand_and_enabled_again(api: Api):
+async def test_a_webhook_can_be_disabled_and_enabled(api: Api):
     created = await create(api)
     path = f"{HOOKS}/{created['id']}"
     disabled = (await api.http.patch(path, json={"enabled": False})).json()
@@ -131,7 +130,7 @@ async def test_it_is_disabled_by_hand_and_enabled_again(api: Api):
     assert (enabled["enabled"], enabled["reason"], enabled["disabled_at"]) == (True, None, None)
 
 
-async def test_a_rotated_secret_is_told_with_how_long_the_old_one_is_good(api: Api):
+async def test_a_rotation_returns_the_new_secret_and_when_the_old_one_expires(api: Api):
     created = await create(api)
     path = f"{HOOKS}/{created['id']}/rotate"
     by_default = (await api.http.post(path)).json()
@@ -142,7 +141,7 @@ async def test_a_rotated_secret_is_told_with_how_long_the_old_one_is_good(api: A
     assert "secret" not in (await api.get(f"{HOOKS}/{created['id']}")).json()
 
 
-async def test_a_test_event_is_sent_now_and_answered_with_what_became_of_it(
+async def test_a_test_event_is_sent_at_once_and_its_response_returned(
     private: Api, receiver: Receiver
 ):
     created = await create(private, url=receiver.url)
@@ -163,7 +162,7 @@ async def test_a_test_event_is_sent_now_and_answered_with_what_became_of_it(
     assert receiver.received[0].signed_by(created["secret"])
 
 
-async def test_replaying_says_how_many_and_needs_one_way_to_choose(api: Api):
+async def test_a_replay_returns_the_count_and_needs_deliveries_or_a_time(api: Api):
     await api.books.publish("spring", "ada")
     created = await create(api, events=["code_published"])
     path = f"{HOOKS}/{created['id']}"
@@ -178,7 +177,7 @@ async def test_replaying_says_how_many_and_needs_one_way_to_choose(api: Api):
         assert (await api.http.post(f"{path}/replay", json=body)).status_code == 422
 
 
-async def test_deliveries_are_a_list_like_all_others(api: Api):
+async def test_deliveries_are_listed_in_pages(api: Api):
     for number in range(3):
         await api.books.publish("spring", f"ada-{number}")
     created = await create(api)
@@ -205,7 +204,7 @@ async def test_deliveries_are_a_list_like_all_others(api: Api):
         ("GET", "/deliveries"),
     ],
 )
-async def test_an_unknown_webhook_is_not_found(api: Api, method: str, path: str):
+async def test_an_unknown_webhook_is_answered_404(api: Api, method: str, path: str):
     body = {"since": "2026-01-01T00:00:00Z"} if path == "/replay" else {}
     content = {"json": body} if method in ("PATCH", "POST") else {}
     answer = await api.http.request(method, f"{HOOKS}/whk_none{path}", **content)

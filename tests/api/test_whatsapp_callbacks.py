@@ -1,4 +1,4 @@
-"""`/hooks/whatsapp`: what Meta is answered, and what is handed on of what it tells."""
+"""`/hooks/whatsapp`: responses to Meta's callbacks, and what is recorded of them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from entrypoints.api import whatsapp_callbacks
-from entrypoints.api.main import create_app
-from entrypoints.api.request_bodies import MOST_BYTES
+from entrypoints.api.main import Application
+from entrypoints.api.request_bodies import MAX_BODY_BYTES
 from entrypoints.api.resources import AppResources
 from referrals.clock import utc_now
 from referrals.domain.message_status import MarketingPreference, MessageStatus
@@ -64,7 +64,7 @@ class Api:
 def open_http(**settings: Any) -> httpx.AsyncClient:
     unused: Any = dict.fromkeys(field.name for field in fields(AppResources))
     resources = AppResources(**unused | {"settings": Settings(**settings), "clock": utc_now})
-    transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(Application(resources), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://api")
 
 
@@ -80,7 +80,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def api(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> Api:
     api = Api(http)
-    monkeypatch.setattr(whatsapp_callbacks, "note_statuses", api.note)
+    monkeypatch.setattr(whatsapp_callbacks, "record_callback", api.note)
     return api
 
 
@@ -106,14 +106,14 @@ async def test_meta_subscribes_with_the_verify_token(api: Api):
         {"challenge": "1" * 256},
     ],
 )
-async def test_nobody_else_subscribes(api: Api, changes: dict[str, str]):
+async def test_a_wrong_verify_token_is_refused(api: Api, changes: dict[str, str]):
     problem(await api.http.get(URL, params=challenge(**changes)), 403, "not-from-whatsapp")
     problem(await api.http.get(URL), 403, "not-from-whatsapp")
 
 
 @pytest.mark.parametrize("secret", [None, SecretStr("")])
-async def test_without_secrets_nobody_is_heard(secret: SecretStr | None):
-    """An empty one is none: everybody could sign with it."""
+async def test_without_secrets_every_callback_is_refused(secret: SecretStr | None):
+    """An empty secret counts as none, because everybody could sign with it."""
     settings = {"whatsapp_app_secret": secret, "whatsapp_verify_token": secret}
     told = hook(status(sent(), "read", NOW))
     async with open_http(**settings) as http:
@@ -124,7 +124,7 @@ async def test_without_secrets_nobody_is_heard(secret: SecretStr | None):
     assert (asked.status_code, heard.status_code) == (403, 403)
 
 
-async def test_each_status_is_handed_on_with_our_key(api: Api):
+async def test_each_status_is_recorded_with_the_message_key(api: Api):
     states = ["sent", "delivered", "read"]
     response = await api.hear(hook(*(status(sent(), state, NOW) for state in states)))
 
@@ -148,9 +148,7 @@ KINDS["refused"] += [131063, 132016, 4711]
 @pytest.mark.parametrize(
     ("code", "kind"), [(code, kind) for kind, codes in KINDS.items() for code in codes]
 )
-async def test_a_failure_that_is_told_later_means_what_it_would_have_meant_at_once(
-    api: Api, code: int, kind: str
-):
+async def test_a_late_failure_has_the_meaning_of_an_immediate_one(api: Api, code: int, kind: str):
     await api.hear(hook(status(sent(), "failed", NOW, code)))
 
     (found,) = api.statuses
@@ -161,7 +159,7 @@ async def test_a_failure_that_is_told_later_means_what_it_would_have_meant_at_on
     assert "4915112345678" not in str(found)
 
 
-async def test_a_preference_is_handed_on_with_the_address_and_the_time(api: Api):
+async def test_a_preference_is_recorded_with_the_address_and_the_time(api: Api):
     stop = preference("+4915112345678", "stop", NOW)
     resume = preference("+4915112345678", "resume", NOW + timedelta(days=1))
     await api.hear(hook(preferences=[stop, resume | {"timestamp": str(resume["timestamp"])}]))
@@ -184,10 +182,10 @@ async def test_a_preference_is_handed_on_with_the_address_and_the_time(api: Api)
         ("16505551234", "+16505551234"),
     ],
 )
-async def test_who_stops_is_found_by_the_number_as_it_is_known_here(
+async def test_an_opt_out_is_found_by_the_stored_form_of_the_number(
     api: Api, told: str, known: str
 ):
-    """Meta's ids of Brazilian, Mexican and Argentine numbers are not always their E.164 form."""
+    """Meta's ids of Brazilian, Mexican and Argentine numbers are not always in E.164 form."""
     await api.hear(hook(preferences=[preference(told, "stop", NOW)]))
 
     addresses = [preference.address for preference in api.preferences]
@@ -197,7 +195,7 @@ async def test_who_stops_is_found_by_the_number_as_it_is_known_here(
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_in_all_disorder_what_is_signed_is_heard_and_nothing_else(api: Api, seed: int):
+async def test_exactly_the_signed_callbacks_are_recorded_in_any_order(api: Api, seed: int):
     random = Random(seed)
     told = [one for n in range(20) for one in story(sent(n), random, random.choice([None, 131026]))]
 
@@ -210,8 +208,8 @@ async def test_in_all_disorder_what_is_signed_is_heard_and_nothing_else(api: Api
     }
 
 
-async def test_the_signature_is_of_the_raw_bytes(api: Api):
-    """Meta escapes what others would not; the same JSON in other bytes is not what was signed."""
+async def test_the_signature_is_over_the_raw_bytes(api: Api):
+    """Meta escapes some characters; the same JSON in other bytes has another signature."""
     body = json.dumps(
         {"entry": [{"changes": [{"value": {"statuses": [status(sent(), "read", NOW)]}}]}]}
         | {"note": "ä/ö\u2028"},
@@ -238,7 +236,7 @@ async def test_the_signature_is_of_the_raw_bytes(api: Api):
         "sha256=\u00e9",
     ],
 )
-async def test_what_is_not_signed_is_refused(api: Api, signature: str):
+async def test_an_unsigned_callback_is_refused(api: Api, signature: str):
     headers = {"X-Hub-Signature-256": signature.encode("latin-1")}
     response = await api.http.post(URL, content=b"{}", headers=headers)
 
@@ -265,7 +263,7 @@ async def test_what_is_not_signed_is_refused(api: Api, signature: str):
         b'{"entry": [{"changes": [{"value": {"messages": [{"from": "49151", "type": "text"}]}}]}]}',
     ],
 )
-async def test_whatever_is_signed_is_answered_200(api: Api, body: bytes):
+async def test_every_signed_callback_is_answered_200(api: Api, body: bytes):
     assert (await api.hear_signed(body)).status_code == 200
     assert (api.statuses, api.preferences) == ([], [])
 
@@ -288,9 +286,7 @@ async def test_whatever_is_signed_is_answered_200(api: Api, body: bytes):
         {"biz_opaque_callback_data": "k\x00"},
     ],
 )
-async def test_a_status_that_cannot_be_understood_takes_no_other_with_it(
-    api: Api, changes: dict[str, Any]
-):
+async def test_an_invalid_status_does_not_affect_the_others(api: Api, changes: dict[str, Any]):
     read = status(sent(), "read", NOW)
     response = await api.hear(hook(read | changes, read))
 
@@ -299,7 +295,7 @@ async def test_a_status_that_cannot_be_understood_takes_no_other_with_it(
 
 
 @pytest.mark.parametrize("errors", [None, [], {}, "x", [None], [{"code": "x"}], [{"code": True}]])
-async def test_a_failure_without_its_reason_is_still_one(api: Api, errors: Any):
+async def test_a_failure_without_a_reason_is_recorded(api: Api, errors: Any):
     failed = status(sent(), "failed", NOW) | {"errors": errors}
     await api.hear(hook(failed | {"biz_opaque_callback_data": None}))
 
@@ -308,12 +304,12 @@ async def test_a_failure_without_its_reason_is_still_one(api: Api, errors: Any):
     assert (found.kind, found.code) == ("refused", "unknown_error")
 
 
-async def test_a_body_that_is_too_large_is_not_read(api: Api):
-    problem(await api.hear_signed(b" " * (MOST_BYTES + 1)), 413, "body-too-large")
+async def test_a_too_large_callback_is_refused(api: Api):
+    problem(await api.hear_signed(b" " * (MAX_BODY_BYTES + 1)), 413, "body-too-large")
 
 
-async def test_what_could_not_be_kept_is_told_again(api: Api):
-    """Meta sends it for seven days."""
+async def test_a_callback_that_could_not_be_stored_is_not_answered_200(api: Api):
+    """Meta retries for seven days."""
     told, api.broken = hook(status(sent(), "read", NOW)), True
     assert (await api.hear(told)).status_code == 500
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from temporalio.service import RPCError
 
-from entrypoints.api.main import create_app
+from entrypoints.api.main import Application
 from entrypoints.api.resources import AppResources
 from referrals.store import api_keys
 from tests.harness.campaigns import campaign
@@ -22,7 +22,7 @@ async def test_who_follows_a_shared_link_and_signs_up_with_what_it_gave_is_seen_
     await world.publish("spring", "ada")
     api = AppResources.of(world.resources, world.client, world.inbox)
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
-    transport = httpx.ASGITransport(create_app(api))
+    transport = httpx.ASGITransport(Application(api))
     async with httpx.AsyncClient(transport=transport, headers=headers) as http:
         ada = (await http.get("http://api/v1/campaigns/spring/advocates/ada")).json()
         visit = httpx.URL(ada["share"]["link"]).copy_with(host="api")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from entrypoints.api.main import create_app
+from entrypoints.api.main import Application
 from entrypoints.api.resources import AppResources
 from referrals.store import api_keys, schema
 from tests.api.problems import problem
@@ -37,7 +37,7 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """The API of this world, called with a valid key."""
     resources = AppResources.of(world.resources, world.client, world.inbox)
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
-    transport = httpx.ASGITransport(create_app(resources), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(Application(resources), raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers
     ) as client:

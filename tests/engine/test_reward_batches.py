@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from entrypoints.api.main import create_app
+from entrypoints.api.main import Application
 from entrypoints.api.resources import AppResources
 from referrals.store import api_keys
 from tests.harness.campaigns import POINTS_50, campaign
@@ -20,7 +20,7 @@ WHY = {"reason": "By hand."}
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(AppResources.of(world.resources, world.client, world.inbox))
+    app = Application(AppResources.of(world.resources, world.client, world.inbox))
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'operator')}"}
     url = "http://api/v1/campaigns/spring/"
     async with httpx.AsyncClient(

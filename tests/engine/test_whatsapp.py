@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from entrypoints.api.main import create_app
+from entrypoints.api.main import Application
 from entrypoints.api.resources import AppResources
 from referrals.channels.message_content import WhatsAppMessage, WhatsAppParameter
 from referrals.channels.templates import Templates
@@ -86,7 +86,7 @@ async def converted(database_url: str, graph: FakeGraph) -> AsyncIterator[Scene]
             await world.event("customer_registered", {"customer": ADA})
             await world.convert(await world.publish("spring", "ada"), "fay")
             resources = AppResources.of(world.resources, world.client, world.inbox)
-            transport = httpx.ASGITransport(create_app(resources))
+            transport = httpx.ASGITransport(Application(resources))
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
                 yield Scene(world, graph, post, http)
 
