@@ -32,7 +32,7 @@ from referrals.providers import Provider
 from referrals.providers.setup import open_providers
 from referrals.settings import Settings
 from referrals.store import Store, open_store
-from referrals.store.messaging.sending import SendingRules
+from referrals.store.messaging.channel_selection import SendingRules
 from referrals.temporal.converter import with_payload_converter
 from referrals.temporal.names import MESSAGES_QUEUE, REWARDS_QUEUE
 from referrals.webhooks.poster import Poster

@@ -13,9 +13,9 @@ from referrals.errors import ReferralsError
 from referrals.store import Store
 from referrals.store.db.sql import Known, Tx
 from referrals.store.messaging import drafts, log_channel
+from referrals.store.messaging.channel_selection import SendingRules
 from referrals.store.messaging.drafts import Draft
 from referrals.store.messaging.log_channel import RenderedMessage
-from referrals.store.messaging.sending import SendingRules
 from referrals.temporal.payloads import PendingWork
 
 

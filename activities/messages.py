@@ -1,4 +1,4 @@
-"""Messages: one activity sends one message, by the first of its channels that reaches the customer."""
+"""Messages: one activity sends one message, through the first of its channels that can deliver it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ from referrals.clock import Clock
 from referrals.domain.message_status import BlockScope, FailureKind
 from referrals.domain.reasons import Reason
 from referrals.store import Store
-from referrals.store.messaging import deliveries, drafts, sending
+from referrals.store.messaging import attempts, channel_selection, deliveries, drafts
+from referrals.store.messaging.channel_selection import SendAttempt, SendingRules
 from referrals.store.messaging.drafts import Draft
-from referrals.store.messaging.sending import SendAttempt, SendingRules
 from referrals.temporal.payloads import DeliveryStatus
 
-LONGEST_CALL = sending.ATTEMPT_TIMEOUT - timedelta(seconds=15)
+CALL_TIMEOUT = channel_selection.ATTEMPT_TIMEOUT - timedelta(seconds=15)
 
 
 @dataclass
@@ -45,10 +45,10 @@ class MessageActivities:
 
     @activity.defn(name="send_message")
     async def send_message(self, message_id: str) -> DeliveryStatus:
-        """Send a pending message, if it is time, and note what became of it.
+        """Send a pending message if it may go out now, and record the outcome.
 
-        Each call to a channel is claimed before, and its end noted after it; the message's key goes with it, the same
-        on every attempt. One that waits says until when it is to be sent again.
+        Each call to a channel is recorded before it starts and after it ends, and carries the message's key, which is
+        the same on every attempt. The result of a message that has to wait says when to try again.
         """
         async with self.store.read() as tx:
             draft = await drafts.load_draft(tx, message_id, self.public_url)
@@ -57,7 +57,7 @@ class MessageActivities:
         if draft.message.state != "pending":
             return DeliveryStatus(state=draft.message.state)
         try:
-            rendered = self.templates.render(
+            content = self.templates.render(
                 draft.message.template, draft.recipient.locale, draft.context
             )
         except TemplateError as error:
@@ -65,76 +65,82 @@ class MessageActivities:
             async with self.store.begin() as tx:
                 await drafts.mark_failed(tx, draft.message, reason, self.clock())
             return DeliveryStatus(state="failed")
-        return await self._deliver(draft, rendered)
+        return await self._send(draft, content)
 
     @activity.defn(name="give_up_message")
     async def give_up_message(self, message_id: str, error: str) -> DeliveryStatus:
-        """Its attempts are spent, with this as the last error: by the next channel, or parked in sight."""
+        """After the last attempt: continue with the next channel, or fail the message for an operator to see."""
         reason = Reason("attempts_spent", error)
         async with self.store.begin() as tx:
             return await deliveries.give_up_channel(tx, message_id, reason, self.clock())
 
-    async def _deliver(self, draft: Draft, rendered: MessageContent) -> DeliveryStatus:
+    async def _send(self, draft: Draft, content: MessageContent) -> DeliveryStatus:
         while True:
             async with self.store.begin() as tx:
-                turn = await sending.begin_attempt(
-                    tx, draft.message.id, rendered.purpose, self.rules, self.clock()
+                selected = await channel_selection.begin_attempt(
+                    tx, draft.message.id, content.purpose, self.rules, self.clock()
                 )
-            if isinstance(turn, DeliveryStatus):
-                return turn
-            if done := await self._call(draft, rendered, turn):
-                return done
+            if isinstance(selected, DeliveryStatus):
+                return selected
+            if status := await self._attempt(draft, content, selected):
+                return status
 
-    async def _call(
-        self, draft: Draft, rendered: MessageContent, claim: SendAttempt
+    async def _attempt(
+        self, draft: Draft, content: MessageContent, attempt: SendAttempt
     ) -> DeliveryStatus | None:
-        """None where it is the next channel's turn, or this one's at another time."""
-        outgoing = OutgoingMessage(
-            draft.message.key,
-            claim.address,
-            draft.recipient.name,
-            rendered,
-            draft.context["unsubscribe"],
-            claim.attempt,
-        )
+        """Call the channel once. Return None if another channel, or this one later, has to be selected."""
         try:
-            async with asyncio.timeout(LONGEST_CALL.total_seconds()):
-                reference = await self.channels[claim.channel].send(outgoing)
+            reference = await self._call(_outgoing(draft, content, attempt), attempt.channel)
         except MessageRejected as error:
             reason = Reason(error.code, str(error))
-            await self._not_sent(claim, "failed", reason, _kind(error))
+            await self._record_not_sent(attempt, "failed", reason, _failure_kind(error))
             return None
         except ChannelSuspended as error:
             reason = Reason(error.code, str(error))
-            await self._not_sent(claim, "retryable", reason, "blocked", error.scope)
+            await self._record_not_sent(attempt, "retryable", reason, "blocked", error.scope)
             return None
         except ChannelUnavailable as error:
-            await self._not_sent(claim, "retryable", Reason("unavailable", str(error)))
+            await self._record_not_sent(attempt, "retryable", Reason("unavailable", str(error)))
             raise ApplicationError(
                 str(error), type="Unavailable", next_retry_delay=error.retry_after
             ) from error
         except (SendOutcomeUnknown, TimeoutError) as error:
-            await self._not_sent(claim, "outcome_unknown", deliveries.OUTCOME_UNKNOWN)
-            raise ApplicationError(str(error), type="Unclear") from error
+            await self._record_not_sent(attempt, "outcome_unknown", deliveries.OUTCOME_UNKNOWN)
+            raise ApplicationError(str(error), type="OutcomeUnknown") from error
+        text = content.text if attempt.channel == "log" else None
         async with self.store.begin() as tx:
-            text = rendered.text if claim.channel == "log" else None
-            return await sending.record_sent(
-                tx, claim, reference, rendered.subject, text, self.clock()
+            return await attempts.record_sent(
+                tx, attempt, reference, content.subject, text, self.clock()
             )
 
-    async def _not_sent(
+    async def _call(self, message: OutgoingMessage, channel: str) -> str | None:
+        async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
+            return await self.channels[channel].send(message)
+
+    async def _record_not_sent(
         self,
-        claim: SendAttempt,
+        attempt: SendAttempt,
         state: str,
         reason: Reason,
         kind: FailureKind | None = None,
         scope: BlockScope = "channel",
     ) -> None:
         async with self.store.begin() as tx:
-            await sending.record_not_sent(tx, claim, state, reason, self.clock(), kind, scope)
+            await attempts.record_not_sent(tx, attempt, state, reason, self.clock(), kind, scope)
 
 
-def _kind(error: MessageRejected) -> FailureKind:
+def _outgoing(draft: Draft, content: MessageContent, attempt: SendAttempt) -> OutgoingMessage:
+    return OutgoingMessage(
+        draft.message.key,
+        attempt.address,
+        draft.recipient.name,
+        content,
+        draft.context["unsubscribe"],
+        attempt.number,
+    )
+
+
+def _failure_kind(error: MessageRejected) -> FailureKind:
     if isinstance(error, AddressUnreachable):
         return "unreachable"
     return "opted_out" if isinstance(error, RecipientOptedOut) else "refused"

@@ -24,7 +24,7 @@ from referrals.store.flow.receiving import Received
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.journeys import runs
-from referrals.store.messaging import deliveries
+from referrals.store.messaging import status_reports
 from referrals.store.referrals import conversions, order_changes, signups
 from referrals.temporal.payloads import PendingWork
 from referrals.temporal.targets import advocate_target, journey_target, referral_target
@@ -152,7 +152,7 @@ class EventHandlers:
     async def resend_message(self, event: Row[Any]) -> None:
         message_id = event.data["message"]
         async with self._store.read() as tx:
-            customer_id = await deliveries.resuming_customer_id(tx, message_id)
+            customer_id = await status_reports.resuming_customer_id(tx, message_id)
         target = advocate_target(event.campaign_id, customer_id)
         await self._dispatcher.update(target, AdvocateWorkflow.resend_message, event, message_id)
         async with self._store.begin() as tx:
@@ -248,7 +248,7 @@ HANDLERS: dict[str, Callable[[EventHandlers, Row[Any]], Awaitable[None]]] = {
     "reward_roll_back": EventHandlers.reward,
     "reward_approve": EventHandlers.reward,
     runs.WAKE: EventHandlers.wake_journey,
-    deliveries.RESUME_COMMAND: EventHandlers.resend_message,
+    status_reports.RESUME_COMMAND: EventHandlers.resend_message,
 }
 """Handlers by type of event or command. Any other type is a custom event that may convert."""
 

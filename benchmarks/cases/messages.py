@@ -19,7 +19,7 @@ from referrals.channels.template_context import example_contexts
 from referrals.channels.templates import BUILTIN_DIR, Templates
 from referrals.clock import utc_now
 from referrals.store import open_store
-from referrals.store.messaging.sending import SendingRules
+from referrals.store.messaging.channel_selection import SendingRules
 from referrals.temporal.payloads import PendingWork
 
 CASE = "messages"

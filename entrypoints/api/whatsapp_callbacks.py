@@ -15,7 +15,7 @@ from referrals.channels.whatsapp_webhooks import (
 )
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.store import Store
-from referrals.store.messaging import deliveries
+from referrals.store.messaging import status_reports
 
 MAX_CHALLENGE_LENGTH = 255
 
@@ -56,7 +56,7 @@ async def record_callback(
     """Store what a callback reports; preferences first, because sending depends on them."""
     for preference in preferences:
         async with store.begin() as tx:
-            await deliveries.record_preference(tx, preference, now)
+            await status_reports.record_preference(tx, preference, now)
     for status in statuses:
         async with store.begin() as tx:
-            await deliveries.record_status(tx, "whatsapp", status, now)
+            await status_reports.record_status(tx, "whatsapp", status, now)

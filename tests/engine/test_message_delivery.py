@@ -16,7 +16,7 @@ from referrals.channels.errors import (
 )
 from referrals.domain.message_status import MessageStatus
 from referrals.store import schema
-from referrals.store.messaging import deliveries
+from referrals.store.messaging import status_reports
 from tests.harness.campaigns import campaign
 from tests.harness.world import World, open_world
 from tests.store.messaging.sending_harness import Post, attention, until_held, until_message
@@ -86,7 +86,7 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
 
         failed = MessageStatus(None, row.reference, "failed", world.now(), "refused", "c", "s.")
         async with world.store.begin() as tx:
-            await deliveries.record_status(tx, "whatsapp", failed, world.now())
+            await status_reports.record_status(tx, "whatsapp", failed, world.now())
         assert await world.inbox.drain() == 1
 
         assert (

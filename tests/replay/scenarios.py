@@ -8,7 +8,7 @@ from referrals.channels import Channel
 from referrals.channels.errors import ChannelSuspended
 from referrals.domain.message_status import MessageStatus
 from referrals.store import schema
-from referrals.store.messaging import deliveries
+from referrals.store.messaging import status_reports
 from referrals.temporal.names import EXPIRY_ID, EXPIRY_WORKFLOW, QUEUE
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.harness.journeys import (
@@ -130,7 +130,7 @@ async def message_held_and_sent_again(world: World) -> None:
     await world.until_closed(await world.referral_run("spring", "fay"))
     failed = MessageStatus(None, sent.reference, "failed", world.now(), "refused", "c", "s.")
     async with world.store.begin() as tx:
-        await deliveries.record_status(tx, "whatsapp", failed, world.now())
+        await status_reports.record_status(tx, "whatsapp", failed, world.now())
     await world.inbox.drain()
     await until_message(world, state="sent", channel="email")
 

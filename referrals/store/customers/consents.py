@@ -1,6 +1,6 @@
-"""What customers allow: for each channel and purpose a history that only grows, whose latest entry is in force.
+"""Consents of customers: an append-only history per channel and purpose, of which the latest entry is in force.
 
-Marketing needs a consent that was given. A service message goes to whoever has not opted out of them.
+Marketing needs a consent. Service messages need none, but the customer can opt out of them.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,15 +18,15 @@ from referrals.store.views import Page
 Purpose = Literal["service", "marketing"]
 State = Literal["given", "withdrawn"]
 Source = Literal["list", "api", "link", "whatsapp", "operator"]
-"""`list` is the `consent` that comes with a customer, in an event or by PUT; all others are the customer's own word."""
+"""`list` is the field `consent` of a customer, in an event or by PUT; all others are explicit statements."""
 
 CHANNELS = ("email", "whatsapp")
 CurrentConsents = Mapping[tuple[str, str], Row[Any]]
-"""By channel and purpose: the entry in force."""
+"""The entry in force by channel and purpose."""
 
 
 async def history(tx: Tx, customer_id: str) -> list[Row[Any]]:
-    """All of it, oldest first."""
+    """Return all entries, oldest first."""
     statement = select(consents).where(consents.c.customer_id == customer_id)
     return list(await rows(tx, statement.order_by(consents.c.at, consents.c.id)))
 
@@ -35,8 +35,8 @@ async def current_consents(tx: Tx, customer_id: str) -> CurrentConsents:
     return {(entry.channel, entry.purpose): entry for entry in await history(tx, customer_id)}
 
 
-def is_allowed(found: CurrentConsents, channel: str, purpose: Purpose) -> bool:
-    entry = found.get((channel, purpose))
+def is_allowed(current: CurrentConsents, channel: str, purpose: Purpose) -> bool:
+    entry = current.get((channel, purpose))
     if entry is None:
         return purpose == "service"
     return bool(entry.state == "given")
@@ -51,9 +51,9 @@ async def record_consent(
     source: Source,
     at: datetime,
 ) -> None:
-    """Told again, it changes nothing; told late, it counts from `at`.
+    """Add an entry that counts from `at`; adding the same entry twice changes nothing.
 
-    The customer is locked, as for a message that is about to be sent: one that was not claimed before sees it.
+    Locks the customer, as sending does, so that every attempt to send that begins later respects the entry.
     """
     await tx.execute(locked(select(customers.c.id).where(customers.c.id == customer_id)))
     await tx.execute(
@@ -73,14 +73,14 @@ async def record_consent(
 async def apply_consent_list(
     tx: Tx, customer_id: str, listed: Collection[str], now: datetime
 ) -> None:
-    """A customer came with a list of channels: marketing is allowed by those, and by no other that a list allowed.
+    """Allow marketing on the listed channels, and withdraw it on others that an earlier list had allowed.
 
-    A list is repeated with every event, whatever the customer has said since: it never undoes a withdrawal, and never
-    withdraws a consent, that came by another way.
+    The list is repeated with every event, whatever the customer has stated since. Therefore it never overrides an entry
+    from another source.
     """
-    found = await current_consents(tx, customer_id)
+    current = await current_consents(tx, customer_id)
     for channel in CHANNELS:
-        last = found.get((channel, "marketing"))
+        last = current.get((channel, "marketing"))
         if last and last.source != "list":
             continue
         state: State = "given" if channel in listed else "withdrawn"
@@ -89,9 +89,10 @@ async def apply_consent_list(
 
 
 async def unsubscribe(tx: Tx, token: str, now: datetime) -> bool:
-    """The customer wants no more messages like this one by the channels it came by; false where the link is unknown.
+    """End messages of the same purpose on the channels through which the message was sent.
 
-    One that is only kept in the log came by none of them: then by none at all. Whoever does not even want news of their own rewards wants no marketing either.
+    If it was sent on none of them, end them on all channels. Unsubscribing from service messages also ends marketing.
+    Return False if the token is unknown.
     """
     message = await _find_message(tx, token)
     if message is None:
@@ -99,22 +100,24 @@ async def unsubscribe(tx: Tx, token: str, now: datetime) -> bool:
     purposes: tuple[Purpose, ...] = (
         ("marketing",) if message.purpose == "marketing" else ("marketing", "service")
     )
-    by = select(message_deliveries.c.channel).where(message_deliveries.c.message_id == message.id)
-    came = [
-        row.channel for row in await rows(tx, by.where(message_deliveries.c.channel.in_(CHANNELS)))
-    ]
-    for channel in came or CHANNELS:
+    for channel in await _delivery_channels(tx, message.id) or CHANNELS:
         await _withdraw(tx, message.customer_id, channel, purposes, now)
     return True
+
+
+async def _delivery_channels(tx: Tx, message_id: str) -> list[str]:
+    statement = select(message_deliveries.c.channel).where(
+        message_deliveries.c.message_id == message_id, message_deliveries.c.channel.in_(CHANNELS)
+    )
+    return [row.channel for row in await rows(tx, statement)]
 
 
 async def _withdraw(
     tx: Tx, customer_id: str, channel: str, purposes: tuple[Purpose, ...], now: datetime
 ) -> None:
-    """Clicked again, it is no news."""
-    found = await current_consents(tx, customer_id)
+    current = await current_consents(tx, customer_id)
     for purpose in purposes:
-        last = found.get((channel, purpose))
+        last = current.get((channel, purpose))
         if last is None or (last.state, last.source) != ("withdrawn", "link"):
             await record_consent(tx, customer_id, channel, purpose, "withdrawn", "link", now)
 
@@ -128,16 +131,16 @@ async def is_unsubscribe_token(tx: Tx, token: str) -> bool:
 
 
 async def marketing_channels(tx: Tx, customer_id: str) -> list[str]:
-    """The channels by which marketing is allowed now."""
-    found = await current_consents(tx, customer_id)
-    return [channel for channel in CHANNELS if is_allowed(found, channel, "marketing")]
+    """Return the channels on which marketing is allowed now."""
+    current = await current_consents(tx, customer_id)
+    return [channel for channel in CHANNELS if is_allowed(current, channel, "marketing")]
 
 
 async def list_history(tx: Tx, customer_id: str, cursor: Cursor) -> Page[views.Consent]:
-    """The history as it is shown, newest first."""
+    """List the history, newest first."""
     latest = {entry.id for entry in (await current_consents(tx, customer_id)).values()}
 
-    def view(row: Row[Any]) -> views.Consent:
+    def to_view(row: Row[Any]) -> views.Consent:
         return views.Consent(
             channel=row.channel,
             purpose=row.purpose,
@@ -148,4 +151,4 @@ async def list_history(tx: Tx, customer_id: str, cursor: Cursor) -> Page[views.C
         )
 
     statement = select(consents).where(consents.c.customer_id == customer_id)
-    return await newest_first(tx, statement, (consents.c.at, consents.c.id), cursor, view)
+    return await newest_first(tx, statement, (consents.c.at, consents.c.id), cursor, to_view)

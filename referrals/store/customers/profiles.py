@@ -1,4 +1,4 @@
-"""Customers: who they are to the caller, and how to reach them. Contact details live here and nowhere else."""
+"""Customers: external ids, names and contact details. Contact details are stored only here."""
 
 from datetime import datetime
 from functools import cache
@@ -15,24 +15,24 @@ from referrals.store.schema import customers
 
 
 async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
-    """The customer's own id here; what the caller tells of them replaces what was known.
+    """Insert or update a customer and return the internal id. Only fields that are set replace stored values.
 
-    A list of consents is history too (see `consents.told`).
+    A list of consents is also added to the history (see `consents.apply_consent_list`).
     """
-    told = customer.model_dump(exclude_unset=True, exclude={"id"})
-    row = {"id": new_id("cus"), "external_id": customer.id, "created_at": now, **told}
-    customer_id = str((await one(tx, _upsert(tx.dialect.name, *told), **row)).id)
-    if "consent" in told:
+    given = customer.model_dump(exclude_unset=True, exclude={"id"})
+    row = {"id": new_id("cus"), "external_id": customer.id, "created_at": now, **given}
+    customer_id = str((await one(tx, _upsert(tx.dialect.name, *given), **row)).id)
+    if "consent" in given:
         await consents.apply_consent_list(tx, customer_id, customer.consent or (), now)
     return customer_id
 
 
 @cache
-def _upsert(dialect: str, *told: str) -> Any:
+def _upsert(dialect: str, *given: str) -> Any:
     new = insert_of(dialect, customers)
-    # An update, if of nothing, makes RETURNING answer for a row that was there, and locks it. Not of the key: others
-    # may refer to the row meanwhile.
-    update = {name: new.excluded[name] for name in told} | {"created_at": customers.c.created_at}
+    # The update, even if it changes nothing, makes RETURNING work for an existing row and locks the row. It must not
+    # touch the key, because other transactions may add references to the row meanwhile.
+    update = {name: new.excluded[name] for name in given} | {"created_at": customers.c.created_at}
     new = new.on_conflict_do_update(index_elements=["external_id"], set_=update)
     return new.returning(customers.c.id)
 
@@ -46,11 +46,11 @@ async def get(tx: Tx, customer_id: str) -> Row[Any]:
 
 
 async def mark_as_customer(tx: Tx, customer_id: str, at: datetime) -> None:
-    """After `at` this person is an existing customer to every campaign that asks."""
-    await tx.execute(_BECAME, {"row_id": customer_id, "at": at})
+    """Mark the person as an existing customer since `at`, or earlier if already marked."""
+    await tx.execute(_MARK_AS_CUSTOMER, {"row_id": customer_id, "at": at})
 
 
-_BECAME = (
+_MARK_AS_CUSTOMER = (
     customers.update()
     .where(
         customers.c.id == bindparam("row_id"),

@@ -1,53 +1,47 @@
-"""What is held until an operator sets something right: nothing is wrong with the messages.
+"""Suspended channels and templates: nothing goes out through them until an operator fixes the cause.
 
-While a block stands, one message tries at a time and all others wait, so that a vendor is not asked by each of them.
+While a channel is suspended, one message probes it at intervals and all others wait, so that the vendor is not called for
+each of them.
 """
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 
 from referrals.store import views
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, insert, rows
-from referrals.store.schema import channel_suspensions
+from referrals.store.schema import channel_suspensions as table
 from referrals.store.views import Page
 
 PROBE_INTERVAL = timedelta(minutes=30)
-"""Between tries."""
 MAX_HOLD_TIME = timedelta(days=3)
-"""After which a message is held no longer, and goes by its next channel or is parked."""
+"""After this time a held message goes to its next channel, or fails."""
 
 
 async def active_suspensions(tx: Tx, channel: str, template: str) -> list[Row[Any]]:
-    statement = select(channel_suspensions).where(
-        channel_suspensions.c.channel == channel, channel_suspensions.c.template.in_(["", template])
-    )
-    return list(await rows(tx, statement.order_by(channel_suspensions.c.id)))
+    """Return the suspensions that affect messages of the template on the channel."""
+    statement = select(table).where(_affects(channel, template)).order_by(table.c.id)
+    return list(await rows(tx, statement))
 
 
-async def claim_probe(tx: Tx, block: Row[Any], now: datetime) -> bool:
-    """Take the turn to try, if it is time and nobody else has."""
+async def claim_probe(tx: Tx, suspension: Row[Any], now: datetime) -> bool:
+    """Return True if the caller may probe the channel now; one caller may per interval."""
     result = await tx.execute(
-        channel_suspensions.update()
-        .where(channel_suspensions.c.id == block.id, channel_suspensions.c.probe_at <= now)
+        table.update()
+        .where(table.c.id == suspension.id, table.c.probe_at <= now)
         .values(probe_at=now + PROBE_INTERVAL)
-        .returning(channel_suspensions.c.id)
+        .returning(table.c.id)
     )
     return result.first() is not None
 
 
 async def suspend(
-    tx: Tx,
-    channel: str,
-    template: str,
-    code: str,
-    message: str,
-    now: datetime,
+    tx: Tx, channel: str, template: str, code: str, message: str, now: datetime
 ) -> None:
-    """Hold all that goes by the channel, or by its template where one is named; the newest reason counts."""
-    statement = insert(tx, channel_suspensions).values(
+    """Suspend the channel, or one template on it (an empty `template` means all). The newest reason is kept."""
+    statement = insert(tx, table).values(
         channel=channel,
         template=template,
         code=code,
@@ -62,32 +56,24 @@ async def suspend(
 
 
 async def resume(tx: Tx, channel: str, template: str) -> None:
-    """A message got through."""
-    await tx.execute(
-        channel_suspensions.delete().where(
-            channel_suspensions.c.channel == channel,
-            channel_suspensions.c.template.in_(["", template]),
-        )
-    )
+    """End the suspensions after a message of the template went out."""
+    await tx.execute(table.delete().where(_affects(channel, template)))
 
 
-async def lift(tx: Tx, block_id: int) -> bool:
-    """An operator has set it right: what is held goes out with its next try. False where there is no such block."""
-    return bool(
-        (
-            await tx.execute(
-                channel_suspensions.delete().where(channel_suspensions.c.id == block_id)
-            )
-        ).rowcount
-    )
+async def lift(tx: Tx, suspension_id: int) -> bool:
+    """End a suspension by hand. Held messages go out at their next attempt. Return False if it does not exist."""
+    result = await tx.execute(table.delete().where(table.c.id == suspension_id))
+    return bool(result.rowcount)
 
 
 async def list_suspensions(tx: Tx, cursor: Cursor) -> Page[views.Block]:
-    def view(row: Row[Any]) -> views.Block:
+    def to_view(row: Row[Any]) -> views.Block:
         reason = views.Reason(row.code, row.message)
         template = row.template or None
         return views.Block(str(row.id), row.channel, template, reason, row.since, row.probe_at)
 
-    return await newest_first(
-        tx, select(channel_suspensions), (channel_suspensions.c.id,), cursor, view
-    )
+    return await newest_first(tx, select(table), (table.c.id,), cursor, to_view)
+
+
+def _affects(channel: str, template: str) -> ColumnElement[bool]:
+    return (table.c.channel == channel) & table.c.template.in_(["", template])

@@ -1,4 +1,4 @@
-"""Messages on their way out: what each one says, to whom, and what became of it."""
+"""Drafts: pending messages with their recipient and the variables of their template."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from referrals.store.schema import (
 
 @dataclass(frozen=True)
 class Operator:
-    """The recipient of a message that is no customer's."""
+    """Recipient of a message that goes to the operator."""
 
     name: str | None = None
     locale: str = "en"
@@ -41,14 +41,14 @@ class Operator:
 
 @dataclass(frozen=True)
 class MessageSubject:
-    """A message with what it is about, and for whom; an operator's has no recipient among the customers."""
+    """A message with everything it is about. A message to the operator has no `recipient`."""
 
     message: Row[Any]
     campaign: Campaign
-    """In the version that the message is of."""
+    """In the version that created the message."""
     advocate: Row[Any]
     owner: Row[Any]
-    """The advocate as a customer."""
+    """Customer who is the advocate."""
     recipient: Row[Any] | None
     referral: Row[Any] | None
     friend: Row[Any] | None
@@ -83,18 +83,18 @@ SUBJECT_QUERY = (
     .outerjoin(_friend, _friend.c.id == referrals.c.friend_id)
     .outerjoin(milestones, milestones.c.id == messages.c.milestone_id)
 )
-"""Its rows are for `topic_of`."""
 _SUBJECT_BY_MESSAGE_ID = SUBJECT_QUERY.where(messages.c.id == bindparam("message_id"))
 
 
 def parse_subject(row: Row[Any]) -> MessageSubject:
-    message, version, *about = split(row, *_SUBJECT_TABLES)
-    return MessageSubject(message, versions.parse(version.definition), *about)
+    """Parse a row of SUBJECT_QUERY."""
+    message, version, *related = split(row, *_SUBJECT_TABLES)
+    return MessageSubject(message, versions.parse(version.definition), *related)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A message with the recipient and what its template may say (see `channels.context`)."""
+    """A message with its recipient and the variables of its template (see `channels.template_context`)."""
 
     message: Row[Any]
     recipient: Row[Any] | Operator
@@ -102,19 +102,20 @@ class Draft:
 
 
 async def load_draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
-    """None where the message was withdrawn meanwhile."""
+    """Return None if the message has been withdrawn."""
     row = await first(tx, _SUBJECT_BY_MESSAGE_ID, message_id=message_id)
     return await build_draft(Known(tx), parse_subject(row), public_url) if row else None
 
 
-async def build_draft(known: Known, topic: MessageSubject, public_url: str) -> Draft:
-    """What several messages tell of is read once, into `known`."""
-    recipient = topic.recipient or Operator()
-    return Draft(topic.message, recipient, await _context(known, topic, recipient, public_url))
+async def build_draft(cache: Known, subject: MessageSubject, public_url: str) -> Draft:
+    """Build one draft; `cache` holds rows that several drafts of one transaction need."""
+    recipient = subject.recipient or Operator()
+    context = await _template_context(cache, subject, recipient, public_url)
+    return Draft(subject.message, recipient, context)
 
 
 async def mark_failed(tx: Tx, message: Row[Any], reason: Reason, now: datetime) -> None:
-    """In sight, with the reason; nothing where the message's state is another one by now."""
+    """Mark the message as failed, for an operator to see, unless its state has changed meanwhile."""
     result = await tx.execute(
         messages.update()
         .where(messages.c.id == message.id, messages.c.state == message.state)
@@ -131,75 +132,86 @@ async def mark_failed(tx: Tx, message: Row[Any], reason: Reason, now: datetime) 
         await message_log.write(tx, [message], "message_failed", now, reason=reason)
 
 
-async def _context(
-    known: Known, topic: MessageSubject, recipient: Row[Any] | Operator, public_url: str
+async def _template_context(
+    cache: Known, subject: MessageSubject, recipient: Row[Any] | Operator, public_url: str
 ) -> dict[str, Any]:
-    message, campaign = topic.message, topic.campaign
-    referral, milestone = topic.referral, topic.milestone
-    reward = await _reward(known, message)
-    offer = campaign.rewards
-    each = next((tier.reward for tier in offer.tiers if tier.each), None)
+    message, milestone = subject.message, subject.milestone
+    # A message about a milestone is about the advocate only, even if it names the referral that reached it.
+    referral = None if milestone else subject.referral
+    reward = await _reward(cache, message)
+    own_rewards = await _recipient_rewards(cache, message, reward)
+    timezone = recipient.timezone or subject.campaign.timezone
+    return {
+        **_campaign_variables(subject.campaign),
+        "recipient": {"name": recipient.name},
+        "advocate": await _advocate_variables(cache.tx, subject, public_url),
+        "friend": {"name": subject.friend.name} if subject.friend and referral else None,
+        "reward": reward_variables(reward) if reward else None,
+        "rewards": [reward_variables(row) for row in own_rewards],
+        "due_at": _due_date(subject.referral, timezone),
+        "milestone": {"name": milestone.tier, "at": milestone.threshold} if milestone else None,
+        **_reason_variables(message, referral, reward),
+        "unsubscribe": _unsubscribe_url(message, public_url),
+    }
+
+
+def _campaign_variables(campaign: Campaign) -> dict[str, Any]:
+    friend = campaign.rewards.friend
+    advocate = next((tier.reward for tier in campaign.rewards.tiers if tier.each), None)
     return {
         "campaign": {
             "id": campaign.campaign,
             "name": campaign.name,
             "url": campaign.landing_url,
         },
-        "recipient": {"name": recipient.name},
-        "advocate": await _advocate(known.tx, topic, public_url),
-        "friend": {"name": topic.friend.name} if topic.friend and milestone is None else None,
-        "reward": reward_variables(reward) if reward else None,
-        "rewards": [
-            reward_variables(row) for row in await _recipient_rewards(known, message, reward)
-        ],
         "offer": {
-            "friend": _offer_variables(offer.friend) if offer.friend else None,
-            "advocate": _offer_variables(each) if each else None,
+            "friend": _offer_variables(friend) if friend else None,
+            "advocate": _offer_variables(advocate) if advocate else None,
         },
-        "due_at": _due_date(referral, recipient.timezone or campaign.timezone),
-        "milestone": {"name": milestone.tier, "at": milestone.threshold} if milestone else None,
-        **_reason(message, referral if milestone is None else None, reward),
-        "unsubscribe": unsubscribe_link(public_url, message.unsubscribe_token)
-        if message.unsubscribe_token
-        else None,
     }
 
 
-async def _advocate(tx: Tx, topic: MessageSubject, public_url: str) -> dict[str, Any]:
-    of = topic.referral or await publications.code_of(tx, topic.advocate.id)
-    code = of.code if of else ""
+async def _advocate_variables(tx: Tx, subject: MessageSubject, public_url: str) -> dict[str, Any]:
+    source = subject.referral or await publications.code_of(tx, subject.advocate.id)
+    code = source.code if source else ""
     return {
-        "name": topic.owner.name,
+        "name": subject.owner.name,
         "code": code,
         "link": referral_link(public_url, code),
-        "count": topic.advocate.confirmed_count,
+        "count": subject.advocate.confirmed_count,
     }
 
 
-async def _reward(known: Known, message: Row[Any]) -> Row[Any] | None:
+def _unsubscribe_url(message: Row[Any], public_url: str) -> str | None:
+    token = message.unsubscribe_token
+    return unsubscribe_link(public_url, token) if token else None
+
+
+async def _reward(cache: Known, message: Row[Any]) -> Row[Any] | None:
+    """Return the reward that the message is about; for a milestone, the milestone's own reward."""
     if message.milestone_id and not message.reward_id:
         own = (rewards.c.milestone_id == message.milestone_id) & rewards.c.tier.is_not(None)
-        return await first(known.tx, select(rewards).where(own))
-    return await known.maybe(rewards, message.reward_id)
+        return await first(cache.tx, select(rewards).where(own))
+    return await cache.maybe(rewards, message.reward_id)
 
 
 async def _recipient_rewards(
-    known: Known, message: Row[Any], reward: Row[Any] | None
+    cache: Known, message: Row[Any], reward: Row[Any] | None
 ) -> list[Row[Any]]:
-    found = [reward] if reward else await _rewards_of(known, message.referral_id)
+    found = [reward] if reward else await _rewards_of_referral(cache, message.referral_id)
     return [row for row in found if row.customer_id == message.customer_id]
 
 
-async def _rewards_of(known: Known, referral_id: str | None) -> Sequence[Row[Any]]:
+async def _rewards_of_referral(cache: Known, referral_id: str | None) -> Sequence[Row[Any]]:
     if referral_id is None:
         return ()
-    return await known.once(
+    return await cache.once(
         ("rewards", referral_id), lambda tx: rows(tx, REWARDS_OF_REFERRAL, referral_id=referral_id)
     )
 
 
 def reward_variables(reward: Row[Any]) -> dict[str, Any]:
-    """A reward in values; `channels.localising` puts them into words."""
+    """Return a reward as plain values; `channels.localisation` adds its texts."""
     amount = format_amount(reward.amount, reward.currency) if reward.currency else reward.amount
     coupon = reward.type == "coupon"
     return {
@@ -207,7 +219,7 @@ def reward_variables(reward: Row[Any]) -> dict[str, Any]:
         "type": reward.type,
         "amount": str(amount),
         "currency": reward.currency,
-        "discount": _discount(reward.target["discount"]) if coupon else None,
+        "discount": _discount_variables(reward.target["discount"]) if coupon else None,
         "coupon": reward.reference if coupon else None,
     }
 
@@ -218,12 +230,14 @@ def _offer_variables(reward: Reward) -> dict[str, Any]:
         "type": reward.type,
         "amount": str(reward.amount),
         "currency": reward.currency,
-        "discount": _discount(reward.ledger_terms["discount"]) if reward.discount else None,
+        "discount": _discount_variables(reward.ledger_terms["discount"])
+        if reward.discount
+        else None,
         "coupon": None,
     }
 
 
-def _discount(terms: dict[str, Any]) -> dict[str, Any]:
+def _discount_variables(terms: dict[str, Any]) -> dict[str, Any]:
     discount = Discount.model_validate(terms)
     return {"kind": discount.kind, **discount.model_dump(exclude={"free_shipping"})}
 
@@ -235,7 +249,7 @@ def _due_date(referral: Row[Any] | None, timezone: str) -> date | None:
     return due.date()
 
 
-def _reason(
+def _reason_variables(
     message: Row[Any], referral: Row[Any] | None, reward: Row[Any] | None
 ) -> dict[str, Any]:
     if message.event == "reward_failed" and reward is not None:

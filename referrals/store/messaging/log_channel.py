@@ -1,4 +1,4 @@
-"""Messages by the log alone: nothing leaves the house, so that one transaction sends them, exactly once."""
+"""Messages for the log channel. Nothing leaves the system, so one transaction sends them, exactly once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,23 +10,26 @@ from sqlalchemy import Row, bindparam
 from referrals.store.customers.consents import Purpose
 from referrals.store.db.sql import Tx, insert, locked, rows
 from referrals.store.messaging import drafts, message_log
+from referrals.store.messaging.channel_selection import SendingRules, available_channels
 from referrals.store.messaging.drafts import MessageSubject
-from referrals.store.messaging.sending import SendingRules, available_channels
 from referrals.store.schema import message_deliveries, messages
 
 _PENDING = locked(
     drafts.SUBJECT_QUERY.where(
-        messages.c.id.in_(bindparam("wanted", expanding=True)), messages.c.state == "pending"
+        messages.c.id.in_(bindparam("message_ids", expanding=True)), messages.c.state == "pending"
     ).order_by(messages.c.id),
     of=messages,
 )
-_SENT = messages.update().where(messages.c.id == bindparam("message"))
-_SENT = _SENT.values(state="sent", channel="log", not_before=None, reason_code=None, reason=None)
+_MARK_SENT = (
+    messages.update()
+    .where(messages.c.id == bindparam("message_id"))
+    .values(state="sent", channel="log", not_before=None, reason_code=None, reason=None)
+)
 
 
 @dataclass(frozen=True)
 class RenderedMessage:
-    """A message with its words."""
+    """A message with its rendered texts."""
 
     message: Row[Any]
     subject: str
@@ -37,33 +40,33 @@ class RenderedMessage:
 async def lock_pending(
     tx: Tx, message_ids: Sequence[str], rules: SendingRules
 ) -> list[MessageSubject]:
-    """Those of the messages that wait to be sent and have no other way, locked."""
-    found = map(drafts.parse_subject, await rows(tx, _PENDING, wanted=list(message_ids)))
-    return [topic for topic in found if available_channels(topic.message, rules) == ["log"]]
+    """Lock and return those of the messages that are pending and have no channel but the log."""
+    found = await rows(tx, _PENDING, message_ids=list(message_ids))
+    subjects = map(drafts.parse_subject, found)
+    return [each for each in subjects if available_channels(each.message, rules) == ["log"]]
 
 
-async def mark_sent(tx: Tx, kept: Sequence[RenderedMessage], now: datetime) -> None:
-    """These, which were taken, are sent."""
-    if not kept:
+async def mark_sent(tx: Tx, rendered: Sequence[RenderedMessage], now: datetime) -> None:
+    """Mark these locked messages as sent."""
+    if not rendered:
         return
-    shown = [
+    contents = [
         {
-            "message": one.message.id,
-            "purpose": one.purpose,
-            "subject": one.subject,
-            "text": one.text,
+            "message_id": each.message.id,
+            "purpose": each.purpose,
+            "subject": each.subject,
+            "text": each.text,
             "completed_at": now,
         }
-        for one in kept
+        for each in rendered
     ]
-    await tx.execute(_SENT, shown)
-    sent = [_delivery(one.message, now) for one in kept]
-    again = insert(tx, message_deliveries).on_conflict_do_update(
+    await tx.execute(_MARK_SENT, contents)
+    upsert = insert(tx, message_deliveries).on_conflict_do_update(
         index_elements=["message_id", "channel"], set_={"state": "sent"}
     )
-    await tx.execute(again, sent)
-    messages_sent = [one.message for one in kept]
-    await message_log.write(tx, messages_sent, "message_sent", now, channel="log")
+    await tx.execute(upsert, [_delivery(each.message, now) for each in rendered])
+    sent = [each.message for each in rendered]
+    await message_log.write(tx, sent, "message_sent", now, channel="log")
 
 
 def _delivery(message: Row[Any], now: datetime) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Addresses that nothing will ever reach: they are not written to again, until somebody lifts that.
+"""Suppressed addresses: no message reaches them, so none is sent.
 
-Addresses are stored as a hash, so that another address of the same customer is a new chance.
+Only a hash of the address is stored; another address of the same customer is not suppressed.
 """
 
 from datetime import datetime
@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from referrals.domain.reasons import Reason
 from referrals.store import views
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first, insert
@@ -21,13 +22,7 @@ def hash_address(address: str) -> str:
 
 
 async def add(
-    tx: Tx,
-    customer_id: str,
-    channel: str,
-    address_hash: str,
-    code: str,
-    sentence: str,
-    now: datetime,
+    tx: Tx, customer_id: str, channel: str, address_hash: str, reason: Reason, now: datetime
 ) -> None:
     await tx.execute(
         insert(tx, suppressions)
@@ -35,8 +30,8 @@ async def add(
             customer_id=customer_id,
             channel=channel,
             address_hash=address_hash,
-            reason_code=code,
-            reason=sentence,
+            reason_code=reason.code,
+            reason=reason.message,
             since=now,
         )
         .on_conflict_do_nothing()
@@ -53,7 +48,7 @@ async def is_suppressed(tx: Tx, customer_id: str, channel: str, address: str) ->
 
 
 async def lift(tx: Tx, customer_id: str, channel: str) -> bool:
-    """Write to the customer by this channel again, at every address; false where nothing was suppressed."""
+    """Lift the suppression of all the customer's addresses on the channel. Return False if there was none."""
     statement = suppressions.delete().where(
         suppressions.c.customer_id == customer_id, suppressions.c.channel == channel
     )
@@ -69,8 +64,8 @@ async def list_suppressions(
     if customer is not None:
         statement = statement.where(customers.c.external_id == customer)
 
-    def view(row: Row[Any]) -> views.Suppression:
+    def to_view(row: Row[Any]) -> views.Suppression:
         reason = views.Reason(row.reason_code, row.reason)
         return views.Suppression(row.customer, row.channel, reason, row.since)
 
-    return await newest_first(tx, statement, (suppressions.c.id,), cursor, view)
+    return await newest_first(tx, statement, (suppressions.c.id,), cursor, to_view)

@@ -15,7 +15,7 @@ from referrals.store.flow import pending_work
 from referrals.store.inbox import inbox_events
 from referrals.store.ledger import expiry
 from referrals.store.messaging import drafts, log_channel
-from referrals.store.messaging.sending import SendingRules
+from referrals.store.messaging.channel_selection import SendingRules
 from referrals.store.referrals import timers
 from referrals.store.schema import customers, messages
 from referrals.store.schema.base import metadata

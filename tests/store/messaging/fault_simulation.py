@@ -27,7 +27,7 @@ from referrals.domain.message_timing import QuietHours
 from referrals.store import schema
 from referrals.store.db.sql import Tx, rows
 from referrals.store.inbox import inbox_events
-from referrals.store.messaging import deliveries
+from referrals.store.messaging import status_reports
 from referrals.temporal.payloads import DeliveryStatus
 from tests.store.messaging.sending_harness import PROMOTION, REWARD, Crash, Office, message_of
 
@@ -181,7 +181,7 @@ class Storm:
             channel, purpose, to = "whatsapp", "marketing", known["phone"]
             async with self.office.store.begin() as tx:
                 wish = MarketingPreference(channel, to, "stop", self.office.now)
-                await deliveries.record_preference(tx, wish, self.office.now)
+                await status_reports.record_preference(tx, wish, self.office.now)
         else:
             await self.office.wish(customer, "withdrawn", purpose, channel)
         self.opted_out[to, channel, purpose] = True
@@ -202,7 +202,7 @@ class Storm:
 
     async def _hear(self, status: MessageStatus) -> None:
         async with self.office.store.begin() as tx:
-            ours = await deliveries.record_status(tx, "whatsapp", status, self.office.now)
+            ours = await status_reports.record_status(tx, "whatsapp", status, self.office.now)
             if ours and status.state == "failed":
                 self.lost.add(status.reference or "")
                 await self._resume(tx)

@@ -27,8 +27,8 @@ from referrals.store.campaigns import versions
 from referrals.store.codes import publications
 from referrals.store.customers import consents, profiles
 from referrals.store.db.ids import new_id
-from referrals.store.messaging import deliveries
-from referrals.store.messaging.sending import SendingRules
+from referrals.store.messaging import status_reports
+from referrals.store.messaging.channel_selection import SendingRules
 from referrals.temporal.payloads import DeliveryStatus
 from referrals.temporal.search_attributes import ATTENTION_ATTRIBUTE
 from tests.harness.campaigns import campaign
@@ -167,7 +167,7 @@ class Office:
         """A status of a vendor."""
         known: dict[str, Any] = {"key": None, "reference": None, "at": self.now, **about}
         async with self.store.begin() as tx:
-            return await deliveries.record_status(
+            return await status_reports.record_status(
                 tx, channel, MessageStatus(state=state, **known), self.now
             )
 

@@ -8,7 +8,7 @@ import pytest
 
 from referrals.domain.message_status import MarketingPreference
 from referrals.store import schema
-from referrals.store.messaging import deliveries
+from referrals.store.messaging import status_reports
 from tests.store.messaging.sending_harness import LOST, NOON, PROMOTION, REWARD, Office
 
 KINDS = ["unreachable", "refused", None]
@@ -23,7 +23,7 @@ async def sent(office: Office, template: str = REWARD, *channels: str) -> Any:
 
 
 async def resumes(office: Office) -> list[Any]:
-    return await office.all(schema.inbox_events, type=deliveries.RESUME_COMMAND)
+    return await office.all(schema.inbox_events, type=status_reports.RESUME_COMMAND)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["sent", "delivered", "read"])))
@@ -161,7 +161,7 @@ async def test_a_failure_that_passes_is_tried_again_by_the_same_channel(office: 
     await office.hear("failed", reference=message.reference, kind=kind, code="c", message="s.")
 
     (command,) = await resumes(office)
-    assert command.retry_at == NOON + deliveries.CHANNEL_RETRY_DELAY
+    assert command.retry_at == NOON + status_reports.CHANNEL_RETRY_DELAY
     assert len(await office.all(schema.channel_suspensions)) == (kind == "blocked")
     office.pass_time(minutes=30)
     assert (await office.send(message.id)).state == "sent"
@@ -263,6 +263,6 @@ async def test_whoever_stops_marketing_over_there_has_stopped_it_here(office: Of
 
 async def prefer(office: Office, phone: str, wish: Any, at: Any) -> None:
     async with office.store.begin() as tx:
-        await deliveries.record_preference(
+        await status_reports.record_preference(
             tx, MarketingPreference("whatsapp", phone, wish, at), office.now
         )

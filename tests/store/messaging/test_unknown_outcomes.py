@@ -3,7 +3,7 @@
 import pytest
 
 from referrals.channels.errors import MessageRejected
-from referrals.store.messaging import sending
+from referrals.store.messaging import channel_selection
 from tests.store.messaging.sending_harness import BOTH, LOST, NOON, PROMOTION, REWARD, Crash, Office
 
 
@@ -13,7 +13,7 @@ async def test_marketing_whose_answer_was_lost_does_not_go_by_a_channel_that_is_
     office.email.answers = [LOST]
     customer = await office.customer(consent=["email"])
     message = await office.write(customer, PROMOTION, *BOTH)
-    assert await office.try_to_send(message) == "Unclear"
+    assert await office.try_to_send(message) == "OutcomeUnknown"
 
     await office.wish(customer, "given", "marketing", "whatsapp")
     await office.send(message)
@@ -33,7 +33,7 @@ async def test_of_two_workers_one_calls(office: Office):
     await office.send(message)
 
     (other,) = meanwhile
-    assert (other.state, other.retry_at) == ("pending", NOON + sending.ATTEMPT_TIMEOUT)
+    assert (other.state, other.retry_at) == ("pending", NOON + channel_selection.ATTEMPT_TIMEOUT)
     assert len(office.email.taken) == 1
     assert await office.outcome(message) == ("sent", "email", None)
 
@@ -73,7 +73,7 @@ async def test_a_reward_notice_whose_answer_is_lost_is_sent_again_under_the_same
 
 async def _fall(office: Office, message: str) -> None:
     try:
-        assert await office.try_to_send(message) == "Unclear"
+        assert await office.try_to_send(message) == "OutcomeUnknown"
     except Crash:
         return
 
@@ -85,7 +85,7 @@ async def test_a_vendor_that_reconciles_is_given_time_to_tell(office: Office, te
     message = await office.write(customer, template, "whatsapp")
     await _fall(office, message)
 
-    assert (await office.send(message)).retry_at == NOON + sending.STATUS_REPORT_TIMEOUT
+    assert (await office.send(message)).retry_at == NOON + channel_selection.STATUS_REPORT_TIMEOUT
     office.pass_time(minutes=5)
     key = (await office.message(message)).key
     assert await office.hear("delivered", key=key, reference="wamid-1")

@@ -93,7 +93,7 @@ async def test_what_may_have_been_sent_keeps_its_place_whatever_comes_of_it_late
     office.email.answers = [LOST, *later, "ref"]
     unclear, other = [await office.write(customer) for _ in range(2)]
     for _ in range(len(later)):
-        assert await office.try_to_send(unclear) == "Unclear"
+        assert await office.try_to_send(unclear) == "OutcomeUnknown"
         lost = office.now
         office.pass_time(minutes=2)
     await office.try_to_send(unclear)
@@ -127,7 +127,7 @@ async def test_marketing_that_would_come_a_week_late_does_not_come(store: Store)
 
     row = await office.message(promotion)
     assert row.reason_code == "too_late"
-    assert "as many messages as they may get" in row.reason
+    assert "reached the limit of messages" in row.reason
 
 
 async def test_marketing_whose_answer_was_lost_just_in_time_is_unclear_and_not_too_late(
@@ -137,7 +137,7 @@ async def test_marketing_whose_answer_was_lost_just_in_time_is_unclear_and_not_t
     customer = await office.customer(consent=["whatsapp"])
     message = await office.write(customer, PROMOTION, "whatsapp")
     office.pass_time(days=6, hours=23, minutes=59)
-    assert await office.try_to_send(message) == "Unclear"
+    assert await office.try_to_send(message) == "OutcomeUnknown"
 
     waits = await office.send(message)
     assert (waits.state, (await office.message(message)).reason_code) == ("pending", "unclear")
