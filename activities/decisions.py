@@ -1,4 +1,7 @@
-"""What goes by the log alone is sent with the decision that made it: an activity for each would cost more."""
+"""Decisions as activities make them: messages of the log channel are sent in the decision's transaction.
+
+An activity for each of them would cost several times as much as the decision.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +22,14 @@ from referrals.store.messaging.log_channel import RenderedMessage
 from referrals.temporal.payloads import PendingWork
 
 
-class NotSent(ReferralsError):
-    """Sending by the log failed, for the reason that is its cause."""
+class LogMessagesFailed(ReferralsError):
+    """Messages of the log channel could not be sent; the cause says why."""
 
 
 @dataclass(frozen=True)
 class LogMessages:
+    """Sends messages that go by the log channel alone."""
+
     store: Store
     templates: Templates
     rules: SendingRules
@@ -32,46 +37,46 @@ class LogMessages:
     clock: Clock
 
     async def decide(self, decision: Callable[[Tx], Awaitable[PendingWork]]) -> PendingWork:
-        """Decide, and send what goes by the log alone, in one transaction; returns what is left to do.
+        """Make a decision and send its log messages in one transaction; returns the work that remains.
 
-        Whatever goes wrong with the messages, the decision is made: then they go as others do.
+        If the messages fail, the decision is made without them, and they are sent as messages of other channels are.
         """
         try:
             async with self.store.begin() as tx:
                 return await self.send(tx, await decision(tx))
-        except NotSent as error:
-            # Its words could be those of the message: the activity that sends it now will tell more.
+        except LogMessagesFailed as error:
+            # The error may quote the message. The activity that sends the message reports the details.
             kind = type(error.__cause__).__name__
-            activity.logger.warning("Messages of the log were not sent at once: %s", kind)
+            activity.logger.warning("Log messages were not sent with their decision: %s", kind)
         async with self.store.begin() as tx:
             return await decision(tx)
 
-    async def send(self, tx: Tx, progress: PendingWork) -> PendingWork:
-        """Send them, and tell what is left to send. Raises NotSent."""
-        if not progress.messages:
-            return progress
+    async def send(self, tx: Tx, pending: PendingWork) -> PendingWork:
+        """Send the pending log messages; returns the work that remains. Raises LogMessagesFailed."""
+        if not pending.messages:
+            return pending
         try:
-            settled = await self._settle(tx, progress.messages)
+            sent = await self._send(tx, pending.messages)
         except Exception as error:
-            raise NotSent from error
-        left = tuple(message for message in progress.messages if message not in settled)
-        return replace(progress, messages=left)
+            raise LogMessagesFailed from error
+        remaining = tuple(message for message in pending.messages if message not in sent)
+        return replace(pending, messages=remaining)
 
-    async def _settle(self, tx: Tx, message_ids: Sequence[str]) -> set[str]:
-        known, kept, now = Known(tx), [], self.clock()
-        taken = await log_channel.lock_pending(tx, message_ids, self.rules)
-        for topic in taken:
-            draft = await drafts.build_draft(known, topic, self.public_url)
+    async def _send(self, tx: Tx, message_ids: Sequence[str]) -> set[str]:
+        known, rendered, now = Known(tx), [], self.clock()
+        subjects = await log_channel.lock_pending(tx, message_ids, self.rules)
+        for subject in subjects:
+            draft = await drafts.build_draft(known, subject, self.public_url)
             try:
-                kept.append(self._worded(draft))
+                rendered.append(self._render(draft))
             except TemplateError as error:
                 await drafts.mark_failed(
-                    tx, topic.message, Reason("template_error", str(error)), now
+                    tx, subject.message, Reason("template_error", str(error)), now
                 )
-        await log_channel.mark_sent(tx, kept, now)
-        return {topic.message.id for topic in taken}
+        await log_channel.mark_sent(tx, rendered, now)
+        return {subject.message.id for subject in subjects}
 
-    def _worded(self, draft: Draft) -> RenderedMessage:
+    def _render(self, draft: Draft) -> RenderedMessage:
         template, locale = draft.message.template, draft.recipient.locale
-        words = self.templates.render(template, locale, draft.context, plain=True)
-        return RenderedMessage(draft.message, words.subject, words.text, words.purpose)
+        content = self.templates.render(template, locale, draft.context, plain=True)
+        return RenderedMessage(draft.message, content.subject, content.text, content.purpose)

@@ -73,13 +73,13 @@ class JourneyActivities:
                 raise
             raise ApplicationError(str(error), type="Refused", non_retryable=True) from error
         async with self.store.begin() as tx:
-            await workflow_starts.settle(tx, start_id, "started", self.clock())
+            await workflow_starts.complete(tx, start_id, "started", self.clock())
 
     @activity.defn(name="mark_start_failed")
     async def mark_start_failed(self, start_id: str, error: str) -> None:
         """Mark the start as failed with its last error."""
         async with self.store.begin() as tx:
-            await workflow_starts.settle(tx, start_id, "failed", self.clock(), error)
+            await workflow_starts.complete(tx, start_id, "failed", self.clock(), error)
 
 
 async def _start(client: Client, start: Row[Any]) -> None:

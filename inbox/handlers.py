@@ -61,7 +61,7 @@ class EventHandlers:
 
     async def begin(self, tx: Tx, received: Received) -> FollowUp | None:
         """Decide what can be decided in the transaction that stores the event. Return None if nothing can."""
-        event, resolved = received.row, received.by_code
+        event, resolved = received.row, received.campaign_of_code
         if event.type == "referral_signed_up":
             return await self._decide_sign_up(tx, event, resolved)
         if event.type in HANDLERS:
@@ -70,7 +70,7 @@ class EventHandlers:
 
     async def sign_up(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
-            follow_up = await self._decide_sign_up(tx, await inbox_events.claim(tx, event.id))
+            follow_up = await self._decide_sign_up(tx, await inbox_events.lock(tx, event.id))
         await follow_up()
 
     async def _decide_sign_up(
@@ -187,7 +187,7 @@ class EventHandlers:
     async def register_customer(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
             await profiles.mark_as_customer(
-                tx, event.customer_id, inbox_events.happened(event, self._clock())
+                tx, event.customer_id, inbox_events.occurred_at(event, self._clock())
             )
             campaign_ids = await versions.publishing_on(tx, event.type)
         for campaign_id in campaign_ids:
@@ -210,7 +210,7 @@ class EventHandlers:
 
     async def _save_publications(self, event: Row[Any]) -> None:
         async with self._store.begin() as tx:
-            published = (await inbox_events.claim(tx, event.id)).data.get("published", {})
+            published = (await inbox_events.lock(tx, event.id)).data.get("published", {})
             publications = [
                 await self._publication(tx, campaign_id, event.customer_id, code)
                 for campaign_id, code in published.items()

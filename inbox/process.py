@@ -71,7 +71,7 @@ class EventProcessor:
         """Process the queued events that are due, in order for each customer. Return how many were processed."""
         now = self._clock()
         async with self._store.read() as tx:
-            queued = await inbox_events.waiting(tx, now, now - ABANDONED_AFTER, MAX_BATCH_SIZE)
+            queued = await inbox_events.find_due(tx, now, now - ABANDONED_AFTER, MAX_BATCH_SIZE)
         queued.sort(key=lambda event: (_ordering_key(event), event.id))
         count = 0
         for _, events in groupby(queued, key=_ordering_key):
@@ -107,7 +107,7 @@ class EventProcessor:
         deadline = asyncio.get_running_loop().time() + self._response_timeout
         if earlier is None:
             async with self._store.read() as tx:
-                earlier = await inbox_events.queued_before(tx, event)
+                earlier = await inbox_events.find_earlier_queued(tx, event)
         try:
             for other in earlier:
                 with suppress(RefusedError):
@@ -115,7 +115,7 @@ class EventProcessor:
             return EventResponse(200, await self._attempt(event, deadline, follow_up))
         except EventQueuedError:
             async with self._store.begin() as tx:
-                await inbox_events.wait(tx, event.id, self._clock() + OUTAGE_RETRY_DELAY)
+                await inbox_events.queue(tx, event.id, self._clock() + OUTAGE_RETRY_DELAY)
             return EventResponse(202, {"event": event.external_id, "state": "queued"})
 
     async def _attempt(
@@ -126,10 +126,10 @@ class EventProcessor:
             async with asyncio.timeout_at(deadline):
                 await self._handlers.handle(event, follow_up)
             async with self._store.alone() as tx:
-                return await inbox_events.close(tx, event.id)
+                return await inbox_events.mark_processed(tx, event.id)
         except RefusedError as error:
             async with self._store.begin() as tx:
-                await inbox_events.park(tx, event.id, str(error))
+                await inbox_events.mark_failed(tx, event.id, str(error))
             raise
         except Exception as error:
             await self._record_failure(event, error)
@@ -144,7 +144,7 @@ class EventProcessor:
                 await inbox_events.postpone(tx, event.id, f"Temporal: {error!r}", retry_at)
             else:
                 log.warning("Processing event %s failed; retrying", event.id, exc_info=error)
-                await inbox_events.attempt_failed(tx, event.id, repr(root_cause(error)), now)
+                await inbox_events.record_failed_attempt(tx, event.id, repr(root_cause(error)), now)
 
 
 def _ordering_key(event: Row[Any]) -> str:

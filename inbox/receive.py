@@ -86,7 +86,7 @@ class Inbox:
         async with self._store.begin() as tx:
             received = await receiving.receive(tx, event, actor, now)
             row, is_next = received.row, received.is_next
-            earlier = [] if is_next else await inbox_events.queued_before(tx, row)
+            earlier = [] if is_next else await inbox_events.find_earlier_queued(tx, row)
             begins = decide and is_next
             follow_up = await self._handlers.begin(tx, received) if begins else None
         return row, earlier, follow_up
@@ -100,7 +100,7 @@ class Inbox:
             if await versions.in_force(tx, campaign_id) is None:
                 raise UnknownCampaignError(campaign_id)
             customer_id = await profiles.upsert(tx, body.customer, now)
-            row = await inbox_events.command(
+            row = await inbox_events.store_command(
                 tx,
                 "publish",
                 actor,
@@ -122,7 +122,7 @@ class Inbox:
             referral = await lookups.find_referral(tx, referral_id)
             if referral is None:
                 raise UnknownReferralError(referral_id)
-            row = await inbox_events.command(
+            row = await inbox_events.store_command(
                 tx,
                 kind,
                 actor,
@@ -142,7 +142,7 @@ class Inbox:
             if reward is None:
                 raise UnknownRewardError(reward_id)
             command = provider_rewards.about(reward, reason)
-            row = await inbox_events.command(tx, kind, actor, self._clock(), **command)
+            row = await inbox_events.store_command(tx, kind, actor, self._clock(), **command)
         return await self._processor.process(row)
 
     async def check_conversion(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
@@ -178,6 +178,6 @@ class Inbox:
         async with self._store.begin() as tx:
             found = await lookups.find_code(tx, code)
             campaign_id = found.campaign_id if found else None
-            row = await inbox_events.click(tx, click_id, code, channel, campaign_id, now)
+            row = await inbox_events.store_click(tx, click_id, code, channel, campaign_id, now)
             await responses.decide(tx, lambda tx: shares.record(tx, row.id, now))
-            await inbox_events.close(tx, row.id)
+            await inbox_events.mark_processed(tx, row.id)

@@ -14,7 +14,7 @@ from referrals.domain.strict_model import StrictModel
 from referrals.store import views
 from referrals.store.customers import consents
 from referrals.store.db.pages import Cursor
-from referrals.store.flow.receiving import CLOCK_SKEW
+from referrals.store.flow.receiving import MAX_CLOCK_SKEW
 from referrals.store.reporting import wallets
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["customers"])
@@ -59,6 +59,6 @@ async def record_consent(
 
 
 def _check_time(at: datetime, now: datetime) -> datetime:
-    if at > now + CLOCK_SKEW:
+    if at > now + MAX_CLOCK_SKEW:
         raise invalid_field("at", "must not be in the future")
     return at

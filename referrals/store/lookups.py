@@ -221,7 +221,7 @@ async def lock_milestone_context(
 
 
 async def is_undone(tx: Tx, context: ReferralContext) -> bool:
-    """Whether the context's milestone was lost, or its referral rolled back."""
+    """Check whether the context's milestone was lost, or its referral rolled back."""
     if context.milestone:
         return bool(context.milestone.state == "lost")
     referral = await get_referral(tx, str(context.referral_id))

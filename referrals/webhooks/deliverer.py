@@ -16,7 +16,7 @@ from typing import Self
 from referrals.clock import Clock, utc_now
 from referrals.settings import Settings
 from referrals.store import Store
-from referrals.store.activity.cursor import Tail
+from referrals.store.activity.cursor import ActivityLogCursor
 from referrals.store.webhooks import deliveries
 from referrals.store.webhooks.deliveries import DeliveryAttempt
 from referrals.webhooks.poster import Poster
@@ -57,7 +57,7 @@ class Deliverer:
         self._secret = secret
         self._clock = clock
         self._jitter = jitter
-        self._tail = Tail()
+        self._cursor = ActivityLogCursor()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._in_flight_by_group: Counter[str] = Counter()
         self._delivery_finished = asyncio.Event()
@@ -115,7 +115,7 @@ class Deliverer:
 
     async def _fan_out(self) -> bool:
         async with self._store.read() as tx:
-            complete = await self._tail.look(tx)
+            complete = await self._cursor.advance(tx)
             if not await deliveries.has_new_activity(tx, complete):
                 return False
         async with self._store.begin() as tx:

@@ -207,7 +207,7 @@ async def test_an_event_that_always_fails_is_parked_in_the_end_with_its_error(
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    monkeypatch.setattr(inbox_events, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(inbox_events, "MAX_ATTEMPTS", 3)
     monkeypatch.setattr(responses, "save", failing(responses.save, broken(), times=99))
 
     await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})

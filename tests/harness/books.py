@@ -60,7 +60,7 @@ class Books:
         async with self.store.begin() as tx:
             campaign = await lookups.find_campaign_of_code(tx, code)
             assert campaign
-            row = await inbox_events.click(tx, click, code, channel, campaign.id, self.now)
+            row = await inbox_events.store_click(tx, click, code, channel, campaign.id, self.now)
             await responses.decide(tx, lambda tx: shares.record(tx, row.id, self.now))
         return click
 
@@ -81,7 +81,7 @@ class Books:
             found = (
                 await tx.execute(schema.referrals.select().where(schema.referrals.c.id == referral))
             ).one()
-            row = await inbox_events.command(
+            row = await inbox_events.store_command(
                 tx,
                 "roll_back",
                 "operator",

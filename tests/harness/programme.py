@@ -122,7 +122,7 @@ class Programme:
         """The row of an operator's command."""
         async with self.store.begin() as tx:
             row = await lookups.get_referral(tx, referral)
-            return await inbox_events.command(
+            return await inbox_events.store_command(
                 tx,
                 kind,
                 "operator",

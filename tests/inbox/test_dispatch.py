@@ -120,7 +120,9 @@ async def test_a_decision_that_nobody_closed_is_sent_to_its_workflow_again_and_s
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    monkeypatch.setattr(inbox_events, "close", failing(inbox_events.close, ConnectionError("gone")))
+    monkeypatch.setattr(
+        inbox_events, "close", failing(inbox_events.mark_processed, ConnectionError("gone"))
+    )
 
     first = await world.send("referral_converted", conversion(code), id="e-1")
     assert (first.status, await states(world)) == (202, ["queued"])

@@ -1,10 +1,9 @@
-"""Up to where the activity log is complete.
+"""The high-water mark of the activity log: the id up to which it is complete.
 
-On PostgreSQL a row's id is drawn before its transaction commits, so that an id can appear after a higher one. Whoever
-inserts into a table holds its RowExclusiveLock from before an id is drawn until the transaction has ended and its
-rows are visible. So when the newest id is seen first, and the holders of that lock are looked at after it, then every
-lower id that is still to appear belongs to one of these holders; when they are gone, nothing below it is missing.
-SQLite has one writer at a time, and its ids appear in their order.
+On PostgreSQL an id is drawn before its transaction commits, so a lower id can become visible after a higher one. A
+transaction that inserts holds the table's RowExclusiveLock from before it draws an id until its rows are visible. So
+read the newest id first and the holders of that lock second: every lower id that is still missing belongs to one of
+them, and when they have ended, nothing below that id is missing. SQLite has one writer, so its ids appear in order.
 """
 
 from dataclasses import dataclass
@@ -22,31 +21,31 @@ _WRITERS = text(
 
 
 @dataclass
-class Tail:
-    """What one process knows of it; the longer it looks, the further it gets."""
+class ActivityLogCursor:
+    """The high-water mark as one process knows it. Each call of `advance` may raise it."""
 
-    complete: int = 0
+    high_water_mark: int = 0
     _newest: int = 0
     _writers: frozenset[str] = frozenset()
 
-    async def look(self, tx: Tx) -> int:
-        """The id up to which nothing can appear any more."""
+    async def advance(self, tx: Tx) -> int:
+        """Return the id up to which no row can appear any more."""
         if not self._writers & await _writers(tx):
-            self.complete = self._newest
-            self._newest = await newest(tx)
+            self.high_water_mark = self._newest
+            self._newest = await newest_id(tx)
             self._writers = await _writers(tx)
         if not self._writers:
-            self.complete = self._newest
-        return self.complete
+            self.high_water_mark = self._newest
+        return self.high_water_mark
 
 
-async def newest(tx: Tx) -> int:
-    """The highest id in sight; lower ones may be missing yet."""
+async def newest_id(tx: Tx) -> int:
+    """Return the highest visible id; lower ones may not be visible yet."""
     return int((await one(tx, select(func.coalesce(func.max(activity.c.id), 0))))[0])
 
 
 async def _writers(tx: Tx) -> frozenset[str]:
-    """The transactions that have inserted, or are about to."""
+    """Return the transactions that have inserted into the log and have not ended."""
     if tx.dialect.name == "sqlite":
         return frozenset()
     return frozenset(await scalars(tx, _WRITERS))

@@ -27,7 +27,7 @@ def new_click(code: str) -> str:
 
 @dataclass(frozen=True)
 class Attribution:
-    """How a friend is attributed: by the click that the event carries, else by the code itself.
+    """The attribution of a friend: by the click that the event carries, else by the code itself.
 
     The attribution window starts at `since`, the time of the click or else of the event. `click_id` is set even where
     the click itself has not been recorded yet.

@@ -39,7 +39,7 @@ async def publish_for_event(
     tx: Tx, event_id: str, campaign_id: str, customer_id: str, now: datetime
 ) -> Row[Any]:
     """Publish a code as an event or command asks; a repeat gives the same code. Raises NotPublishedError."""
-    event = await inbox_events.claim(tx, event_id)
+    event = await inbox_events.lock(tx, event_id)
     published: dict[str, str] = event.data.get("published", {})
     if campaign_id in published:
         return await get(tx, codes, code=published[campaign_id])

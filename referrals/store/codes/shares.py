@@ -19,14 +19,14 @@ from referrals.store.schema import clicks, shares
 
 async def record(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """Count a share or a click by its channel, unless the code cannot be used any more."""
-    event = await inbox_events.claim(tx, event_id)
+    event = await inbox_events.lock(tx, event_id)
     if event.response:
         return Outcome.repeated(event)
     resolved = await lookups.resolve_code(tx, event, event.data["code"], now)
     if isinstance(resolved, Reason):
         return Outcome(event, Decision.REJECTED, reason=resolved)
     context, code = resolved.context, resolved.code
-    at = inbox_events.moment(event, code, now)
+    at = inbox_events.attribution_time(event, code, now)
     reason = code_rejection(lookups.code_facts(code), signed_up=False, at=at) or campaign_rejection(
         context.campaign, resolved.campaign.state, at
     )

@@ -1,4 +1,4 @@
-"""Where a workflow resumes: read from SQL after each step, so that any run can take over from any other."""
+"""The work that a workflow still has to do, read from SQL after each step, so that any run can resume any other."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -40,7 +40,7 @@ from referrals.store.schema.journeys import OPEN_RUN_STATES
 from referrals.store.schema.referrals import LIVE
 from referrals.temporal.payloads import MilestoneChange, PendingWork
 
-UNSETTLED = frozenset(
+OPEN_REWARDS = frozenset(
     {RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK, RewardState.FAILED}
 )
 
@@ -54,47 +54,47 @@ async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> 
         friend_id=friend_id,
         sender_id=friend_sender_id(campaign_id, friend_id),
     )
-    left = _by_kind(found)
+    pending = _by_kind(found)
     referral = next((row for row in found if row.what == "referral"), None)
     if referral is None:
-        return PendingWork(**left)
+        return PendingWork(**pending)
     state = ReferralState(referral.state)
-    unsettled: Sequence[Row[Any]] = ()
-    if any(row.what == "unsettled" for row in found):
-        unsettled = await rows(tx, _UNSETTLED, referral_id=referral.id)
+    open_rewards: Sequence[Row[Any]] = ()
+    if any(row.what == "open_rewards" for row in found):
+        open_rewards = await rows(tx, _OPEN_REWARDS, referral_id=referral.id)
     waiting = state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP}
     return PendingWork(
         state=state,
-        is_open=waiting or bool(unsettled),
-        needs_attention=_parked(unsettled),
-        rewards=() if waiting else await _due(tx, referral, unsettled, now),
+        is_open=waiting or bool(open_rewards),
+        needs_attention=_has_failed(open_rewards),
+        rewards=() if waiting else await _due(tx, referral, open_rewards, now),
         wake_at={
             ReferralState.SIGNED_UP: referral.window_ends_at,
             ReferralState.HELD: referral.due_at,
             ReferralState.DEFERRED: referral.due_at,
         }.get(state),
-        **left,
+        **pending,
     )
 
 
-_UNSETTLED = (
+_OPEN_REWARDS = (
     select(rewards)
-    .where(rewards.c.referral_id == bindparam("referral_id"), rewards.c.state.in_(UNSETTLED))
+    .where(rewards.c.referral_id == bindparam("referral_id"), rewards.c.state.in_(OPEN_REWARDS))
     .order_by(rewards.c.key)
 )
 
 
 async def _due(
-    tx: Tx, referral: Row[Any], unsettled: Sequence[Row[Any]], now: datetime
+    tx: Tx, referral: Row[Any], open_rewards: Sequence[Row[Any]], now: datetime
 ) -> tuple[str, ...]:
-    if not unsettled:
+    if not open_rewards:
         return ()
     campaign = await versions.at_version(tx, referral.campaign_id, referral.version)
-    return _workable(unsettled, campaign, now)
+    return _to_process(open_rewards, campaign, now)
 
 
 async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> PendingWork:
-    """The advocate lives as long as the campaign."""
+    """The work of an advocate, which is open until the campaign ends."""
     found = await versions.in_force(tx, campaign_id)
     advocate = await one(
         tx,
@@ -103,7 +103,7 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
         ),
     )
     assert found is not None
-    unsettled = await _unsettled_rewards(
+    open_rewards = await _open_rewards_rewards(
         tx,
         rewards.c.milestone_id.in_(
             select(milestones.c.id).where(milestones.c.advocate_id == advocate.id)
@@ -113,16 +113,16 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
     over = found.state == "archived" or (ends_at is not None and ends_at <= now)
     return PendingWork(
         state=found.state,
-        is_open=not over or bool(unsettled),
-        needs_attention=_parked(unsettled),
-        rewards=_workable(unsettled, found.campaign, now),
+        is_open=not over or bool(open_rewards),
+        needs_attention=_has_failed(open_rewards),
+        rewards=_to_process(open_rewards, found.campaign, now),
         wake_at=None if over else ends_at,
         **_by_kind(await rows(tx, _OF_SENDER, sender_id=advocate.id)),
     )
 
 
 async def of_journey(tx: Tx, run_id: str) -> PendingWork:
-    """A run whose campaign is paused wakes by being told, not by time."""
+    """The work of a journey's run. While its campaign is paused it wakes by a command, not by time."""
     run = await one(tx, select(journey_runs).where(journey_runs.c.id == run_id))
     return PendingWork(
         state=run.state,
@@ -132,20 +132,22 @@ async def of_journey(tx: Tx, run_id: str) -> PendingWork:
     )
 
 
-async def _unsettled_rewards(tx: Tx, of: ColumnElement[bool]) -> Sequence[Row[Any]]:
-    statement = select(rewards).where(of, rewards.c.state.in_(UNSETTLED)).order_by(rewards.c.key)
+async def _open_rewards_rewards(tx: Tx, of: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    statement = select(rewards).where(of, rewards.c.state.in_(OPEN_REWARDS)).order_by(rewards.c.key)
     return await rows(tx, statement)
 
 
-def _parked(unsettled: Sequence[Row[Any]]) -> bool:
-    return any(reward.state == RewardState.FAILED for reward in unsettled)
+def _has_failed(open_rewards: Sequence[Row[Any]]) -> bool:
+    return any(reward.state == RewardState.FAILED for reward in open_rewards)
 
 
-def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) -> tuple[str, ...]:
-    """Rewards for which another provider is to be called now."""
+def _to_process(
+    open_rewards: Sequence[Row[Any]], campaign: Campaign, now: datetime
+) -> tuple[str, ...]:
+    """The ids of rewards whose provider has to be called now."""
     return tuple(
         reward.id
-        for reward in unsettled
+        for reward in open_rewards
         if reward.provider != "ledger"
         and (
             reward.state in (RewardState.GRANTING, RewardState.ROLLING_BACK)
@@ -155,13 +157,13 @@ def _workable(unsettled: Sequence[Row[Any]], campaign: Campaign, now: datetime) 
 
 
 def _by_kind(found: Sequence[Row[Any]]) -> dict[str, Any]:
-    """What is left to the workflow, as a `PendingWork` has it."""
-    left = sorted(found, key=lambda row: str(row.id))
+    """Group the rows into the fields of `PendingWork`."""
+    ordered = sorted(found, key=lambda row: str(row.id))
     kinds = ("messages", "journeys_to_notify", "workflows_to_start")
-    return {kind: tuple(row.id for row in left if row.what == kind) for kind in kinds} | {
+    return {kind: tuple(row.id for row in ordered if row.what == kind) for kind in kinds} | {
         "milestones": tuple(
             MilestoneChange(milestone_id=row.id, state=row.state, advocate_id=row.advocate)
-            for row in left
+            for row in ordered
             if row.what == "milestones"
         )
     }
@@ -188,9 +190,9 @@ _REFERRAL = (
     .limit(1)
     .cte("referral")
 )
-"""The same referral as `lookups.find_latest_referral`."""
-_ITS_ID = select(_REFERRAL.c.id).scalar_subquery()
-_UNTOLD = or_(
+"""Finds the same referral as `lookups.find_latest_referral`."""
+_REFERRAL_ID = select(_REFERRAL.c.id).scalar_subquery()
+_HAS_NEWS = or_(
     exists().where(
         messages_table.c.milestone_id == milestones.c.id,
         messages_table.c.sender_id == milestones.c.advocate_id,
@@ -201,27 +203,27 @@ _UNTOLD = or_(
         journey_runs.c.notifier_workflow_id == milestones.c.advocate_id,
     ),
 )
-"""Where the budget has voided its reward there is nothing to settle, but news."""
+"""Selects milestones with a pending message or journey, also where the budget has voided their reward."""
 
 
-def _milestones(by: ColumnElement[bool], behind: ColumnElement[bool]) -> Select[Any]:
+def _milestones(by: ColumnElement[bool], is_due: ColumnElement[bool]) -> Select[Any]:
     return (
         _select("milestones", milestones.c.id, milestones.c.state, advocates.c.customer_id)
         .join(rewards, rewards.c.milestone_id == milestones.c.id)
         .join(advocates, advocates.c.id == milestones.c.advocate_id)
-        .where(by, behind | _UNTOLD)
+        .where(by, is_due | _HAS_NEWS)
         .distinct()
     )
 
 
-_WON = _milestones(
-    (milestones.c.reached_by == _ITS_ID) & (milestones.c.state == "reached"),
+_REACHED = _milestones(
+    (milestones.c.reached_by == _REFERRAL_ID) & (milestones.c.state == "reached"),
     rewards.c.state == RewardState.PENDING,
 )
 _LOST = _milestones(
-    (milestones.c.lost_by == _ITS_ID) & (milestones.c.state == "lost"),
+    (milestones.c.lost_by == _REFERRAL_ID) & (milestones.c.state == "lost"),
     rewards.c.state.in_([RewardState.PENDING, RewardState.GRANTED])
-    # What failed to be granted; a roll-back that failed has its reason, and waits for an operator.
+    # A grant that failed. A roll-back that failed has a reason, and waits for an operator.
     | ((rewards.c.state == RewardState.FAILED) & rewards.c.reason.is_(None)),
 )
 _TO_SEND = (
@@ -236,23 +238,21 @@ _TO_SEND = (
     ),
 )
 _OF_SENDER = union_all(*_TO_SEND)
-"""Messages to send, runs of journeys to tell, workflows to start."""
-_LEFT = union_all(
+"""Messages to send, journeys to notify and workflows to start."""
+_PENDING = union_all(
     *_TO_SEND,
-    _select("unsettled", rewards.c.id).where(
-        rewards.c.referral_id == _ITS_ID, rewards.c.state.in_(UNSETTLED)
+    _select("open_rewards", rewards.c.id).where(
+        rewards.c.referral_id == _REFERRAL_ID, rewards.c.state.in_(OPEN_REWARDS)
     ),
-    _WON,
+    _REACHED,
     _LOST,
     _select("referral", _REFERRAL.c.id, _REFERRAL.c.state),
-).subquery("left_to_do")
+).subquery("pending")
 _OF_FRIEND = select(
-    _LEFT,
+    _PENDING,
     _REFERRAL.c.campaign_id,
     _REFERRAL.c.version,
     _REFERRAL.c.window_ends_at,
     _REFERRAL.c.due_at,
-).outerjoin(_REFERRAL, _LEFT.c.what == "referral")
-"""Besides, the friend's referral, its rewards that are not settled, and the milestones that it won or lost, of which the
-advocate's workflow has yet to hear.
-"""
+).outerjoin(_REFERRAL, _PENDING.c.what == "referral")
+"""All of that for a friend, with the referral, its open rewards, and milestones that its advocate's workflow must process."""

@@ -1,4 +1,4 @@
-"""Storing an event before it is processed: contact details go to the customers, the rest into the inbox."""
+"""Store an event before it is processed: contact details with the customers, the rest in the inbox."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,26 +31,28 @@ from referrals.store.schema import referrals
 
 REDEMPTION = "referral_converted"
 
-CLOCK_SKEW = timedelta(minutes=5)
-"""By which a caller's clock may be ahead of ours."""
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""The time by which a caller's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """An event's row, new or one that stood already."""
+    """The row of a new or repeated event.
+
+    `is_next` is true for a new event that no earlier event of its customer has to precede. `campaign_of_code` is set
+    where the campaign was looked up by the event's code.
+    """
 
     row: Row[Any]
     is_next: bool = False
-    """It is new, and no earlier event of its customer waits."""
-    by_code: Row[Any] | None = None
-    """What its code told, where that was asked (see `lookups.find_campaign_of_code`)."""
+    campaign_of_code: Row[Any] | None = None
 
 
 async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
-    """Store the event; a repeat gets the row that stands. Raises InvalidEventError and EventIdReusedError."""
-    if known := await inbox_events.known(tx, event):
-        return Received(known)
-    if event.time and event.time > now + CLOCK_SKEW:
+    """Store the event; a repeat gets the row of the first one. Raises InvalidEventError and EventIdReusedError."""
+    if repeated := await inbox_events.find_repeated(tx, event):
+        return Received(repeated)
+    if event.time and event.time > now + MAX_CLOCK_SKEW:
         raise _invalid("time", "must not be in the future")
     if isinstance(event.data, OrderReversed):
         await _check_refund(tx, event.data)
@@ -58,17 +60,14 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
     customer_id = await profiles.upsert(tx, person, now) if person else None
     if isinstance(event.data, LinkShared) and event.data.friend:
         await profiles.upsert(tx, event.data.friend, now)
-    named = await _named(tx, event.data.campaign)
-    by_code = (
-        None
-        if named
-        else await lookups.find_campaign_of_code(tx, _code_of(event.data), customer_id)
-    )
-    campaign_id = await _campaign(tx, event, named or by_code, customer_id)
-    row, is_new = await inbox_events.receive(
+    named, of_code = await _named_campaign(tx, event.data.campaign), None
+    if named is None:
+        of_code = await lookups.find_campaign_of_code(tx, _code_of(event.data), customer_id)
+    campaign_id = await _campaign_id(tx, event, named or of_code, customer_id)
+    row, is_new = await inbox_events.store(
         tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
     )
-    return Received(row, is_new and not row.others_wait, by_code)
+    return Received(row, is_new and not row.has_earlier_queued, of_code)
 
 
 def _person(event: Event) -> Customer | None:
@@ -78,16 +77,16 @@ def _person(event: Event) -> Customer | None:
 
 
 def _data(event: Event) -> dict[str, Any]:
-    """What is kept of `data`: all but the person."""
-    kept = event.data.model_dump(mode="json", exclude={"friend", "customer"}, exclude_none=True)
+    """Return `data` without the person."""
+    data = event.data.model_dump(mode="json", exclude={"friend", "customer"}, exclude_none=True)
     if not isinstance(event.data, FriendConverted):
-        return kept
+        return data
     more = event.data.model_extra or {}
-    return {key: value for key, value in kept.items() if key not in more} | {"more": more}
+    return {key: value for key, value in data.items() if key not in more} | {"more": more}
 
 
 async def _check_refund(tx: Tx, data: OrderReversed) -> None:
-    """A refund of an order that is known is in its currency."""
+    """Check the amount of a refund against the currency of its order, if the order is known."""
     statement = (
         select(referrals.c.order_snapshot).where(referrals.c.order_id == data.order.id).limit(1)
     )
@@ -107,16 +106,18 @@ def _code_of(data: EventData) -> str | None:
     )
 
 
-async def _campaign(
+async def _campaign_id(
     tx: Tx, event: Event, campaign: Row[Any] | None, customer_id: str | None
 ) -> str | None:
-    """The campaign that the event is about: the one it names, else the code's, the friend's sign-up's, the click's."""
+    """The campaign of the event: the one it names, else that of its code, of the friend's sign-up, or of the click."""
     if isinstance(event.data, FriendConverted):
-        return await _converting(tx, event.type, event.data.click, campaign, customer_id)
+        return await _converting_campaign_id(
+            tx, event.type, event.data.click, campaign, customer_id
+        )
     return str(campaign.id) if campaign else None
 
 
-async def _named(tx: Tx, campaign_id: str | None) -> Row[Any] | None:
+async def _named_campaign(tx: Tx, campaign_id: str | None) -> Row[Any] | None:
     if campaign_id is None:
         return None
     found = await find(tx, campaigns_table, id=campaign_id)
@@ -132,27 +133,27 @@ async def check_type(tx: Tx, raw: Any) -> None:
         raise _invalid("type", f"unknown event type {kind[:80]}")
 
 
-async def _converting(
+async def _converting_campaign_id(
     tx: Tx, kind: str, click: str | None, campaign: Row[Any] | None, customer_id: str | None
 ) -> str | None:
-    """Its type must be the one that the campaign converts on."""
-    wanted = "redemption" if kind == REDEMPTION else kind
+    """The campaign of a conversion; the event's type must be the one that the campaign converts on."""
+    conversion_event = "redemption" if kind == REDEMPTION else kind
     if campaign is None:
         await check_type(tx, {"type": kind})
-        converting = await versions.converting_on(tx, wanted)
-        return await _without_code(tx, converting, click, customer_id)
+        converting = await versions.converting_on(tx, conversion_event)
+        return await _campaign_id_without_code(tx, converting, click, customer_id)
     converts_on = campaign.conversion_event
-    if converts_on != wanted or campaign.state == "archived":
+    if converts_on != conversion_event or campaign.state == "archived":
         await check_type(tx, {"type": kind})
-    if converts_on != wanted:
+    if converts_on != conversion_event:
         raise _invalid("type", f"the campaign {campaign.id} converts on {converts_on}")
     return str(campaign.id)
 
 
-async def _without_code(
+async def _campaign_id_without_code(
     tx: Tx, converting: list[str], click: str | None, customer_id: str | None
 ) -> str | None:
-    """Where the friend has signed up, the last of several; else the click's; or else where they were referred before."""
+    """The campaign of the friend's latest sign-up, else of the click, else of the friend's latest referral."""
     statement = (
         select(referrals.c.campaign_id, referrals.c.state)
         .where(referrals.c.friend_id == customer_id, referrals.c.campaign_id.in_(converting))

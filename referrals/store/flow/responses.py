@@ -38,7 +38,7 @@ async def save(tx: Tx, outcome: Outcome) -> dict[str, Any]:
     }
     if order and outcome.referral_id:
         response |= await coupons.applied(tx, outcome.referral_id, order)
-    await inbox_events.answer(tx, event.id, response)
+    await inbox_events.save_response(tx, event.id, response)
     return response
 
 

@@ -1,7 +1,7 @@
-"""Events as they came in, and commands: each is a row before anything else happens, and is processed once.
+"""Events and commands, each stored before anything else happens and processed once.
 
-The caller's event id is unique; the answer to its first processing is the answer to every repeat. Rows carry no
-contact details: those are moved to the customers.
+The caller's event id is unique; every repeat gets the response of the first processing. Rows carry no contact details:
+those are stored with the customers.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, adding, change, find, first, get, one, rows, written
 from referrals.store.schema import inbox_events
 
-MOST_ATTEMPTS = 20
-"""Of processing an event that fails for a reason of its own, over some hours."""
+MAX_ATTEMPTS = 20
+"""Attempts to process an event, over about eleven hours, before it is marked as failed. Outages do not count."""
 
 
-async def receive(
+async def store(
     tx: Tx,
     event: Event,
     actor: str,
@@ -30,7 +30,11 @@ async def receive(
     campaign_id: str | None,
     customer_id: str | None,
 ) -> tuple[Row[Any], bool]:
-    """The event's row, and whether it is new or the one that stands; raises EventIdReusedError."""
+    """Store the event unless it is there already. Returns its row, and whether it is new.
+
+    Raises:
+        EventIdReusedError: The id belongs to an event of another source or type.
+    """
     row, is_new = await _insert(
         tx,
         external_id=event.id,
@@ -48,7 +52,7 @@ async def receive(
     return row, is_new
 
 
-async def command(
+async def store_command(
     tx: Tx,
     kind: str,
     actor: str,
@@ -58,7 +62,7 @@ async def command(
     campaign_id: str,
     customer_id: str,
 ) -> Row[Any]:
-    """What an operator or a caller asks for, kept like an event, so that it travels by its id too."""
+    """Store a command of an operator or a caller. Like an event, it is passed on by its id."""
     row, _ = await _insert(
         tx,
         external_id=new_id(kind),
@@ -76,7 +80,7 @@ async def command(
 async def queue_commands(
     tx: Tx, kind: str, actor: str, now: datetime, commands: Iterable[dict[str, Any]]
 ) -> None:
-    """Commands that nobody waits for: they are drained. Each is what `command` takes."""
+    """Store commands that nobody waits for. Each has the keyword arguments of `store_command`."""
     values = [
         {
             "id": new_id("evt"),
@@ -87,18 +91,18 @@ async def queue_commands(
             "actor": actor,
             "state": "queued",
             "retry_at": now,
-            **asked,
+            **command,
         }
-        for asked in commands
+        for command in commands
     ]
     if values:
         await tx.execute(inbox_events.insert(), values)
 
 
-async def click(
+async def store_click(
     tx: Tx, click_id: str, code: str, channel: str, campaign_id: str | None, now: datetime
 ) -> Row[Any]:
-    """A visit of a referral link; each is one event."""
+    """Store a click of a referral link as an event."""
     row, _ = await _insert(
         tx,
         external_id=click_id,
@@ -115,7 +119,7 @@ async def click(
 async def _insert(tx: Tx, **values: Any) -> tuple[Row[Any], bool]:
     row = {"id": new_id("evt"), "state": "received", **values}
     insert = adding(tx, inbox_events, ("external_id",)).returning(*_NEW)
-    new = await first(tx, insert, whose=row.get("customer_id"), **row)
+    new = await first(tx, insert, of_customer=row.get("customer_id"), **row)
     return new or await get(tx, inbox_events, external_id=row["external_id"]), new is not None
 
 
@@ -123,48 +127,52 @@ _OTHERS = inbox_events.alias()
 _NEW = (
     *inbox_events.c,
     exists()
-    .where(_OTHERS.c.customer_id == bindparam("whose"), _OTHERS.c.state == "queued")
-    .label("others_wait"),
+    .where(_OTHERS.c.customer_id == bindparam("of_customer"), _OTHERS.c.state == "queued")
+    .label("has_earlier_queued"),
 )
-"""A new row, and in `others_wait` whether there is an earlier one of its customer to go first."""
+"""The new row; `has_earlier_queued` says whether an earlier event of its customer has to be processed first."""
 
 
-async def known(tx: Tx, event: Event) -> Row[Any] | None:
-    """The row of an event that came before; raises EventIdReusedError."""
+async def find_repeated(tx: Tx, event: Event) -> Row[Any] | None:
+    """The row of an event that was received before, if any.
+
+    Raises:
+        EventIdReusedError: The id belongs to an event of another source or type.
+    """
     row = await find(tx, inbox_events, external_id=event.id)
     if row and (row.source, row.type) != (event.source, event.type):
         raise EventIdReusedError(event.id)
     return row
 
 
-def moment(event: Row[Any], code: Row[Any], now: datetime) -> datetime:
-    """When the event happened, but not before its code was published."""
-    at = happened(event, now)
+def attribution_time(event: Row[Any], code: Row[Any], now: datetime) -> datetime:
+    """The time of the event, but not before the publication of its code."""
+    at = occurred_at(event, now)
     return max(at, code.published_at) if code.published_at else at
 
 
-def happened(event: Row[Any], now: datetime) -> datetime:
-    """As the event says, else when it was received; however late it is processed, but not later than now."""
+def occurred_at(event: Row[Any], now: datetime) -> datetime:
+    """The time that the event names, else the time of its receipt; at most `now`."""
     at: datetime = event.occurred_at or event.received_at
     return min(at, now)
 
 
-async def claim(tx: Tx, event_id: str) -> Row[Any]:
-    """The event, locked until this transaction ends."""
+async def lock(tx: Tx, event_id: str) -> Row[Any]:
+    """Lock the event's row until the transaction ends."""
     return await get(tx, inbox_events, lock=True, id=event_id)
 
 
-async def answer(tx: Tx, event_id: str, answer: dict[str, Any]) -> None:
-    """It is decided: this is the answer from now on. What follows from it may still be to do, until it is closed."""
-    await change(tx, inbox_events, event_id, response=answer)
+async def save_response(tx: Tx, event_id: str, response: dict[str, Any]) -> None:
+    """Save the response that every repeat gets. The event is processed once its workflow knows of it too."""
+    await change(tx, inbox_events, event_id, response=response)
 
 
-async def close(tx: Tx, event_id: str) -> dict[str, Any]:
-    """Processed: its workflow knows. Returns the answer."""
-    return dict((await one(tx, _CLOSE, row_id=event_id)).response or {})
+async def mark_processed(tx: Tx, event_id: str) -> dict[str, Any]:
+    """Mark the event as processed. Returns its response."""
+    return dict((await one(tx, _MARK_PROCESSED, row_id=event_id)).response or {})
 
 
-_CLOSE = (
+_MARK_PROCESSED = (
     inbox_events.update()
     .where(inbox_events.c.id == bindparam("row_id"))
     .values(state="processed", error=None)
@@ -177,12 +185,12 @@ async def set_data(tx: Tx, event_id: str, data: dict[str, Any]) -> None:
 
 
 async def postpone(tx: Tx, event_id: str, error: str, retry_at: datetime) -> None:
-    """Keep it for the drain, which tries it again from `retry_at`."""
-    await _leave(tx, event_id, state="queued", error=error, retry_at=retry_at)
+    """Queue the event for a retry from `retry_at`, without counting an attempt."""
+    await _update_open(tx, event_id, state="queued", error=error, retry_at=retry_at)
 
 
-async def wait(tx: Tx, event_id: str, retry_at: datetime) -> None:
-    """Queue it where an earlier event of the same customer holds it up: nothing was tried yet."""
+async def queue(tx: Tx, event_id: str, retry_at: datetime) -> None:
+    """Queue an event that has not been attempted yet."""
     await tx.execute(
         inbox_events.update()
         .where(inbox_events.c.id == event_id, inbox_events.c.state == "received")
@@ -190,20 +198,20 @@ async def wait(tx: Tx, event_id: str, retry_at: datetime) -> None:
     )
 
 
-async def attempt_failed(tx: Tx, event_id: str, error: str, now: datetime) -> None:
-    """Try it again later and later; in the end it is parked as failed, in sight."""
-    attempts = (await claim(tx, event_id)).attempts + 1
-    state = "failed" if attempts >= MOST_ATTEMPTS else "queued"
+async def record_failed_attempt(tx: Tx, event_id: str, error: str, now: datetime) -> None:
+    """Queue the event for a retry with exponential back-off, or mark it as failed after the last attempt."""
+    attempts = (await lock(tx, event_id)).attempts + 1
+    state = "failed" if attempts >= MAX_ATTEMPTS else "queued"
     retry_at = now + timedelta(seconds=min(2**attempts, 3600))
-    await _leave(tx, event_id, state=state, attempts=attempts, error=error, retry_at=retry_at)
+    await _update_open(tx, event_id, state=state, attempts=attempts, error=error, retry_at=retry_at)
 
 
-async def park(tx: Tx, event_id: str, error: str) -> None:
-    """It cannot be done; trying again would not help."""
-    await _leave(tx, event_id, state="failed", error=error)
+async def mark_failed(tx: Tx, event_id: str, error: str) -> None:
+    """Mark an event as failed that a retry would not help."""
+    await _update_open(tx, event_id, state="failed", error=error)
 
 
-async def _leave(tx: Tx, event_id: str, error: str, **values: Any) -> None:
+async def _update_open(tx: Tx, event_id: str, error: str, **values: Any) -> None:
     await tx.execute(
         inbox_events.update()
         .where(inbox_events.c.id == event_id, inbox_events.c.state != "processed")
@@ -211,35 +219,35 @@ async def _leave(tx: Tx, event_id: str, error: str, **values: Any) -> None:
     )
 
 
-async def waiting(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[Row[Any]]:
-    """Events to drain, oldest first: queued ones, and those received before `cut_off` that nobody answered.
+async def find_due(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[Row[Any]]:
+    """Events to process, oldest first: queued ones, and those received before `cut_off` that have no response.
 
-    Without those that come after an event of the same customer that is not to be tried yet.
+    An event waits for earlier events of the same customer whose retry is not due yet.
     """
     queued = written(inbox_events.c.state, "queued") & (inbox_events.c.retry_at <= now)
-    cut = written(inbox_events.c.state, "received") & (inbox_events.c.received_at < cut_off)
+    abandoned = written(inbox_events.c.state, "received") & (inbox_events.c.received_at < cut_off)
     earlier = inbox_events.alias()
-    held_up = exists().where(
+    is_blocked = exists().where(
         earlier.c.customer_id == inbox_events.c.customer_id,
         earlier.c.id < inbox_events.c.id,
         earlier.c.state == "queued",
         earlier.c.retry_at > now,
     )
     is_open = written(inbox_events.c.state, "received", "queued")
-    due = select(inbox_events).where(is_open, queued | cut, ~held_up)
+    due = select(inbox_events).where(is_open, queued | abandoned, ~is_blocked)
     statement = due.order_by(inbox_events.c.id).limit(limit)
     return list(await rows(tx, statement))
 
 
-async def queued_before(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
-    """Earlier events of the same customer that still wait: they go first."""
+async def find_earlier_queued(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
+    """Earlier queued events of the same customer, which have to be processed first."""
     if event.customer_id is None:
         return []
-    found = await rows(tx, _QUEUED_BEFORE, customer_id=event.customer_id, event_id=event.id)
+    found = await rows(tx, _EARLIER_QUEUED, customer_id=event.customer_id, event_id=event.id)
     return list(found)
 
 
-_QUEUED_BEFORE = (
+_EARLIER_QUEUED = (
     select(inbox_events)
     .where(
         inbox_events.c.customer_id == bindparam("customer_id"),

@@ -12,14 +12,14 @@ from referrals.domain.states import Decision
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was decided about `event`. An event that has its response already keeps it."""
+    """A decision about `event`. An event that already has a response keeps it."""
 
     event: Row[Any]
     decision: Decision = Decision.ACCEPTED
     referral_id: str | None = None
     reason: Reason | None = None
     has_rewards: bool = True
-    """Whether the referral can have rewards."""
+    """False if the referral cannot have rewards yet."""
     discounted_order: Order | None = None
     """The order to which the friend's coupons apply, where the campaign gives coupons to friends."""
     details: dict[str, Any] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from referrals.store.schema import workflow_starts
 
 async def add(
     tx: Tx,
-    wanted: StartWorkflowStep,
+    step: StartWorkflowStep,
     *,
     key: str,
     sender_id: str,
@@ -29,9 +29,9 @@ async def add(
             campaign_id=event["data"]["campaign"],
             referral_id=event["data"].get("referral"),
             sender_id=sender_id,
-            type=wanted.type,
-            task_queue=wanted.task_queue,
-            namespace=wanted.namespace,
+            type=step.type,
+            task_queue=step.task_queue,
+            namespace=step.namespace,
             event=event,
             state="pending",
             created_at=now,
@@ -44,7 +44,7 @@ async def get(tx: Tx, start_id: str) -> Row[Any]:
     return await one(tx, select(workflow_starts).where(workflow_starts.c.id == start_id))
 
 
-async def settle(
+async def complete(
     tx: Tx, start_id: str, state: str, now: datetime, reason: str | None = None
 ) -> None:
     """`started` or `failed`, once."""

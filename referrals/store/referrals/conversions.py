@@ -65,7 +65,7 @@ class Attempt:
 
 async def convert(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """Decide and record a conversion."""
-    event = await inbox_events.claim(tx, event_id)
+    event = await inbox_events.lock(tx, event_id)
     if event.response:
         return Outcome.repeated(event)
     order = Order.model_validate(event.data["order"]) if event.data.get("order") else None
@@ -104,9 +104,9 @@ async def _code(tx: Tx, event: Row[Any], now: datetime) -> str | Reason:
 
 
 def _is_over(referral: Row[Any], event: Row[Any], now: datetime) -> bool:
-    """Whether the attribution window of the sign-up had closed when the event happened."""
+    """Check whether the attribution window of the sign-up had closed when the event happened."""
     ends_at: datetime = referral.window_ends_at
-    return ends_at <= inbox_events.happened(event, now)
+    return ends_at <= inbox_events.occurred_at(event, now)
 
 
 async def _reject_without_code(tx: Tx, event: Row[Any], reason: Reason, now: datetime) -> Outcome:
@@ -124,7 +124,7 @@ async def _attempt(
     tx: Tx, event: Row[Any], order: Order | None, resolved: ResolvedCode, now: datetime
 ) -> Attempt:
     context, in_force, code = resolved.context, resolved.campaign, resolved.code
-    at = inbox_events.moment(event, code, now)
+    at = inbox_events.attribution_time(event, code, now)
     live = await signups.open_referral(tx, resolved, at)
     attribution = None
     if live and signups.has_signed_up(live, code.code):
@@ -170,7 +170,7 @@ async def _rule_context(tx: Tx, attempt: Attempt) -> RuleContext:
 
 
 async def _is_over_budget(tx: Tx, context: ReferralContext) -> bool:
-    """Whether the campaign rejects the conversion for its budget; where it does not, the rewards are voided."""
+    """Check whether the campaign rejects the conversion for its budget; where it does not, the rewards are voided."""
     budget = context.campaign.limits.budget
     if budget is None or budget.on_limit != "reject":
         return False
@@ -179,7 +179,7 @@ async def _is_over_budget(tx: Tx, context: ReferralContext) -> bool:
 
 
 async def _is_order_used(tx: Tx, context: ReferralContext, order: Row[Any]) -> bool:
-    """Whether a live referral of the campaign has the order."""
+    """Check whether a live referral of the campaign has the order."""
     found = await first(
         tx, _REFERRAL_OF_ORDER, campaign_id=context.campaign.campaign, order_id=order.id
     )

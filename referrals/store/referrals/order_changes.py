@@ -21,7 +21,7 @@ from referrals.store.schema import advocates, referrals
 
 async def record(tx: Tx, event_id: str) -> Sequence[Row[Any]]:
     """Record a refund or cancellation with its order, once. Returns the referrals to reassess."""
-    event = await inbox_events.claim(tx, event_id)
+    event = await inbox_events.lock(tx, event_id)
     order, _ = await orders.lock(tx, event.data["order"]["id"])
     if not event.data.get("recorded"):
         if event.type == "order_cancelled":
@@ -51,7 +51,7 @@ async def referrals_of_order(tx: Tx, order_id: str, campaign_id: str | None) -> 
 
 async def apply_to_referral(tx: Tx, event_id: str, referral_id: str, now: datetime) -> None:
     """Reassess one referral after a refund or cancellation of its order."""
-    event = await inbox_events.claim(tx, event_id)
+    event = await inbox_events.lock(tx, event_id)
     order, _ = await orders.lock(tx, event.data["order"]["id"])
     context, _ = await lookups.lock_context(tx, referral_id, event.actor, now)
     await reassess(tx, context, order)

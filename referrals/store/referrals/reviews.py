@@ -22,7 +22,7 @@ from referrals.store.rewards.roll_backs import roll_back_rewards
 
 async def review(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """Approve or reject a conversion as a command asks; a repeat changes nothing. Raises NotPossibleError."""
-    event = await inbox_events.claim(tx, event_id)
+    event = await inbox_events.lock(tx, event_id)
     context, referral = await lookups.lock_context(tx, event.data["referral"], event.actor, now)
     if not event.response:
         if referral.state != ReferralState.IN_REVIEW:

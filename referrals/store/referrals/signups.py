@@ -34,7 +34,7 @@ EXPIRED = Reason(
 
 async def sign_up(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """Decide and record a `referral_signed_up` event."""
-    return await decide(tx, await inbox_events.claim(tx, event_id), now)
+    return await decide(tx, await inbox_events.lock(tx, event_id), now)
 
 
 async def decide(tx: Tx, event: Row[Any], now: datetime) -> Outcome:
@@ -44,7 +44,7 @@ async def decide(tx: Tx, event: Row[Any], now: datetime) -> Outcome:
     resolved = await lookups.resolve_code(tx, event, clicks.code_of(event.data) or "", now)
     if isinstance(resolved, Reason):
         return Outcome(event, Decision.REJECTED, reason=resolved)
-    at = inbox_events.moment(event, resolved.code, now)
+    at = inbox_events.attribution_time(event, resolved.code, now)
     live = await open_referral(tx, resolved, at)
     if live and has_signed_up(live, resolved.code.code):
         return Outcome(event, referral_id=live.id)
@@ -126,7 +126,7 @@ def friend_facts(
 
 
 def has_signed_up(live: Row[Any] | None, code: str | None) -> bool:
-    """Whether the friend signed up with this code and has not converted yet."""
+    """Check whether the friend signed up with this code and has not converted yet."""
     return live is not None and (live.state, live.code) == (ReferralState.SIGNED_UP, code)
 
 

@@ -1,4 +1,4 @@
-"""Budgets: what a campaign has promised and not taken back, against what it may give. The campaign is locked meanwhile."""
+"""Budgets: the rewards that a campaign has created and not returned, compared with its limits. The campaign is locked."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,23 +11,23 @@ from referrals.domain.states import RewardState
 from referrals.store.db.sql import Tx, locked, one
 from referrals.store.schema import campaigns, rewards
 
-GIVEN_BACK = (RewardState.VOIDED, RewardState.ROLLED_BACK)
+RETURNED_STATES = (RewardState.VOIDED, RewardState.ROLLED_BACK)
 
 
 async def fits(
     tx: Tx, campaign_id: str, budget: Budget, more: Iterable[Reward], at: datetime
 ) -> bool:
-    """Whether `more` rewards are within the budget beside those of the period before `at`."""
-    wanted = list(more)
+    """Check whether the budget has room for `more` rewards besides those created in its period before `at`."""
+    new = list(more)
     await one(tx, locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
-    for asset in {reward.asset for reward in wanted if reward.type != "coupon"}:
+    for asset in {reward.asset for reward in new if reward.type != "coupon"}:
         limit = budget.limit_of(asset.currency)
-        amount = sum(reward.minor for reward in wanted if reward.asset == asset)
+        amount = sum(reward.minor for reward in new if reward.asset == asset)
         if limit is not None and await _given(tx, campaign_id, budget, asset, at) + amount > limit:
             return False
     if budget.rewards is None:
         return True
-    return await _count(tx, campaign_id, budget, at) + len(wanted) <= budget.rewards
+    return await _count(tx, campaign_id, budget, at) + len(new) <= budget.rewards
 
 
 async def _given(tx: Tx, campaign_id: str, budget: Budget, asset: Asset, at: datetime) -> int:
@@ -47,7 +47,7 @@ async def _count(tx: Tx, campaign_id: str, budget: Budget, at: datetime) -> int:
 def _counted(campaign_id: str, budget: Budget, at: datetime) -> list[ColumnElement[bool]]:
     counted = [
         rewards.c.campaign_id == campaign_id,
-        rewards.c.state.not_in(GIVEN_BACK),
+        rewards.c.state.not_in(RETURNED_STATES),
     ]
     if budget.period:
         counted.append(rewards.c.created_at > at - budget.period)

@@ -232,7 +232,7 @@ async def mark_failed(tx: Tx, reward_id: str, code: str, message: str, now: date
 
 async def command(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """What an operator asks for one reward; done again, it changes nothing. Raises NotPossibleError."""
-    event = await inbox_events.claim(tx, event_id)
+    event = await inbox_events.lock(tx, event_id)
     if event.response:
         return Outcome(event)
     context, reward = await _locked(tx, event.data["reward"], now)

@@ -94,7 +94,7 @@ async def create(
             campaign_id=campaign,
             secret=secret,
             enabled=True,
-            last_activity_id=await cursor.newest(tx),
+            last_activity_id=await cursor.newest_id(tx),
             created_at=now,
             created_by=actor,
         )
@@ -130,7 +130,7 @@ async def change(
 
 async def _enable(tx: Tx, webhook_id: str, now: datetime, *, from_now: bool) -> None:
     reset = {"enabled": True, "reason_code": None, "reason": None, "disabled_at": None}
-    skipped = {"last_activity_id": await cursor.newest(tx)} if from_now else {}
+    skipped = {"last_activity_id": await cursor.newest_id(tx)} if from_now else {}
     values = reset | {"failing_since": None} | skipped
     await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
     waiting = webhook_deliveries.update().where(

@@ -103,7 +103,7 @@ async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store
     now = Books(store).now
     with asked(store) as statements:
         async with store.begin() as tx:
-            await inbox_events.waiting(tx, now, now - timedelta(minutes=1), 500)
+            await inbox_events.find_due(tx, now, now - timedelta(minutes=1), 500)
             await expiry.expire_due(tx, now, 100)
             await deliveries.due_groups(tx, now)
 

@@ -214,7 +214,7 @@ class Storm:
             select(schema.inbox_events).filter_by(state="queued").order_by(schema.inbox_events.c.id)
         )
         for row in await rows(tx, queued):
-            await inbox_events.answer(tx, row.id, {})
+            await inbox_events.save_response(tx, row.id, {})
             self.at(row.retry_at, self.attempt(row.data["message"]))
 
     async def attempt(self, message: str) -> None:
