@@ -66,11 +66,11 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = None
     """Signing secret of the `webhook` steps of journeys. Webhook subscriptions have their own secrets."""
     webhooks_allow_private: bool = False
-    """Whether webhooks may use http, and addresses of this machine and of private networks."""
+    """Allow webhooks to use http, and addresses of this machine and of private networks."""
     event_response_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
     """Time that an event waits for its decision before the response is `202`, queued."""
     workflow_sandbox: bool = False
-    """Whether the worker runs workflows in the SDK's sandbox. Tests and replays always do."""
+    """Run workflows in the SDK's sandbox, as tests and replays always do."""
     messages_per_second: float = Field(50, gt=0)
     """Rate limit of the task queue `referrals-messages` over all workers."""
     voucherify_per_second: float = Field(5, gt=0)

@@ -60,7 +60,7 @@ class BackgroundEffects:
 
     @property
     def only_sleep(self) -> bool:
-        """Whether all running effects are messages that wait. A continued run would load them from SQL."""
+        """Return whether all running effects are waiting messages, which a continued run would load from SQL."""
         return len(self._tasks) == sum(effect.sleeping for effect in self._running.values())
 
     def attention_changes(self, pending: PendingWork) -> list[SearchAttributeUpdate[Any]]:

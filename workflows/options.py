@@ -14,8 +14,8 @@ DECISION_OPTIONS: dict[str, Any] = {
         initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
     ),
 }
-"""For decisions on the engine's own database, while a caller waits. If the database is down for longer, the caller's update
-fails and its event stays queued."""
+"""Options of decisions on the engine's own database, for which a caller waits. If the database is down for longer, the
+caller's update fails and its event stays queued."""
 
 REWARD_OPTIONS: dict[str, Any] = {
     "task_queue": REWARDS_QUEUE,
@@ -23,7 +23,7 @@ REWARD_OPTIONS: dict[str, Any] = {
     "schedule_to_close_timeout": timedelta(days=3),
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=1)),
 }
-"""For calls to reward providers. A provider may be down for three days before its rewards fail. The activity chooses the
+"""Options of calls to reward providers. A provider may be down for three days before its rewards fail. The activity chooses the
 delay before its next attempt; the policy only applies when a worker has crashed."""
 
 MESSAGE_OPTIONS: dict[str, Any] = {
@@ -32,21 +32,21 @@ MESSAGE_OPTIONS: dict[str, Any] = {
     "schedule_to_close_timeout": timedelta(days=1),
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=30)),
 }
-"""For messages that leave the process."""
+"""Options of messages that leave the process."""
 
 SHORT_ACTIVITY_OPTIONS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
     "schedule_to_close_timeout": timedelta(days=30),
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=5)),
 }
-"""For short database updates and notifications that nobody waits for."""
+"""Options of short database updates and notifications that nobody waits for."""
 
 EXPIRY_OPTIONS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(minutes=1),
     "schedule_to_close_timeout": timedelta(hours=6),
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=5)),
 }
-"""For batches of expired points. The next scheduled run takes up whatever a failed run leaves."""
+"""Options of batches of expired points. The next scheduled run takes up whatever a failed run leaves."""
 
 DATABASE_RETRY_DELAY = timedelta(minutes=1)
 """Delay between attempts of a decision that nobody waits for, while the database is down."""

@@ -54,7 +54,7 @@ class PendingWork:
 
     @property
     def has_work(self) -> bool:
-        """Whether there is something to do now."""
+        """Return whether there is something to do now."""
         return any(
             (
                 self.messages,

@@ -20,7 +20,7 @@ from referrals.store.messaging import status_reports
 from tests.harness.campaigns import campaign
 from tests.harness.world import World, open_world
 from tests.store.messaging.sending_harness import Post, attention, until_held, until_message
-from workflows import advocate
+from workflows import base
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -125,7 +125,7 @@ async def test_attempts_by_a_channel_that_is_down_for_a_day_are_followed_by_the_
 async def test_an_advocates_workflow_continues_as_new_while_a_message_waits(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(advocate, "MOST_UPDATES", 5)
+    monkeypatch.setattr(base, "MAX_UPDATES_PER_RUN", 5)
     email = Post("email")
     send = {"template": "code_published", "to": "advocate", "channels": ["email"]}
     quiet = around_now(hours=3)

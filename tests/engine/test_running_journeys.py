@@ -147,7 +147,7 @@ async def test_a_run_that_continues_as_new_goes_on_where_it_was(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(
-        "workflows.journey.JourneyWorkflow._is_full", lambda _: not workflow_info().continued_run_id
+        "workflows.base.BaseWorkflow._is_too_long", lambda _: not workflow_info().continued_run_id
     )
     async with open_world(database_url, sandbox=False) as world:
         await joined(world, NUDGE, {"wait": "P2D"}, THANK)

@@ -1,4 +1,4 @@
-"""What is decided in SQL reaches its workflow, whatever crashes between the two; and is done once."""
+"""Decisions made in SQL reach their workflow once, whatever crashes between the two."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ async def status(world: World, friend: str) -> WorkflowExecutionStatus | None:
     return (await (await world.referral_run("spring", friend)).describe()).status
 
 
-async def test_a_sign_up_while_temporal_is_away_is_decided_and_expires_in_its_time(world: World):
+async def test_a_sign_up_during_an_outage_of_temporal_is_decided_and_expires_on_time(world: World):
     await world.apply(campaign(conversion={"attribution_window": "P30D"}, journeys=NUDGE))
     code = await world.publish("spring", "ada")
     async with temporal_away(world):
@@ -44,9 +44,9 @@ async def test_a_sign_up_while_temporal_is_away_is_decided_and_expires_in_its_ti
 
     world.skipped += RETRY
     assert await world.inbox.drain() == 1
-    again = await world.send("referral_signed_up", sign_up, id="e-1")
+    repeat = await world.send("referral_signed_up", sign_up, id="e-1")
 
-    assert (again.status, again.body["decision"], again.body["referral"]) == (
+    assert (repeat.status, repeat.body["decision"], repeat.body["referral"]) == (
         200,
         "accepted",
         referral.id,
@@ -59,7 +59,7 @@ async def test_a_sign_up_while_temporal_is_away_is_decided_and_expires_in_its_ti
 
 
 @sqlite
-async def test_no_worker_hears_of_a_sign_up_before_there_is_something_to_do(world: World):
+async def test_no_worker_runs_a_sign_up_before_there_is_something_to_do(world: World):
     await world.apply(campaign(conversion={"attribution_window": "P30D"}))
     code = await world.publish("spring", "ada")
 
@@ -76,7 +76,7 @@ async def test_no_worker_hears_of_a_sign_up_before_there_is_something_to_do(worl
     assert await guss.result() == "expired"
 
 
-async def test_a_sign_up_whose_decision_fails_is_stored_alone_and_decided_after_that(
+async def test_a_sign_up_whose_decision_fails_is_stored_first_and_decided_afterwards(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign())
@@ -91,7 +91,7 @@ async def test_a_sign_up_whose_decision_fails_is_stored_alone_and_decided_after_
 
 
 @sqlite
-async def test_a_sign_up_whose_process_dies_before_its_workflow_starts_is_taken_up_by_the_inbox(
+async def test_the_inbox_processes_a_sign_up_whose_process_died_before_its_workflow_started(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign())
@@ -115,7 +115,7 @@ async def test_a_sign_up_whose_process_dies_before_its_workflow_starts_is_taken_
 
 
 @sqlite
-async def test_a_decision_that_nobody_closed_is_sent_to_its_workflow_again_and_stays_as_it_is(
+async def test_a_decision_whose_event_was_not_closed_is_dispatched_again_without_a_change(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign())
@@ -129,21 +129,21 @@ async def test_a_decision_that_nobody_closed_is_sent_to_its_workflow_again_and_s
     world.skipped += RETRY
     assert await world.inbox.drain() == 1
 
-    again = await world.send("referral_converted", conversion(code), id="e-1")
-    assert (again.status, again.body["decision"]) == (200, "accepted")
+    repeat = await world.send("referral_converted", conversion(code), id="e-1")
+    assert (repeat.status, repeat.body["decision"]) == (200, "accepted")
     assert (await world.balance("ada"), await world.balance("fay")) == (100, 50)
     assert await states(world) == ["processed"]
 
 
 @sqlite
-async def test_a_second_sign_up_after_the_first_has_expired_begins_its_window_in_the_same_workflow(
+async def test_a_second_sign_up_after_an_expired_one_starts_its_window_in_the_same_workflow(
     world: World,
 ):
     await world.apply(campaign(conversion={"attribution_window": "P10D"}))
     code = await world.publish("spring", "ada")
     await world.sign_up(code, "fay")
     run = await world.referral_run("spring", "fay")
-    world.skipped += timedelta(days=11)  # its timer is late
+    world.skipped += timedelta(days=11)  # the timer is late
 
     second = (await world.sign_up(code, "fay"))["referral"]
 
@@ -154,7 +154,7 @@ async def test_a_second_sign_up_after_the_first_has_expired_begins_its_window_in
 
 
 @sqlite
-async def test_sign_ups_that_are_refused_do_not_trouble_the_friend_s_workflow(world: World):
+async def test_rejected_sign_ups_do_not_reach_the_friend_s_workflow(world: World):
     await world.apply(campaign(conversion={"hold": "P14D"}))
     code = await world.publish("spring", "ada")
     await world.convert(code, "fay")
@@ -168,7 +168,7 @@ async def test_sign_ups_that_are_refused_do_not_trouble_the_friend_s_workflow(wo
 
 
 @sqlite
-async def test_a_message_of_the_log_that_cannot_be_written_with_the_decision_is_sent_by_an_activity(
+async def test_a_log_message_that_cannot_be_stored_with_the_decision_is_sent_by_an_activity(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign(journeys=THANKS))
@@ -187,7 +187,7 @@ async def test_a_message_of_the_log_that_cannot_be_written_with_the_decision_is_
 
 
 @sqlite
-async def test_a_message_of_the_log_without_a_template_is_parked_and_the_reward_is_granted(
+async def test_a_log_message_without_a_template_fails_and_the_reward_is_granted(
     world: World,
 ):
     step = {"send": {"template": "no_such_template", "to": "friend", "channels": ["log"]}}
@@ -197,6 +197,6 @@ async def test_a_message_of_the_log_without_a_template_is_parked_and_the_reward_
     await world.convert(await world.publish("spring", "ada"), "fay")
 
     await world.settled()
-    parked = await world.all(schema.messages, template="no_such_template")
-    assert [(row.state, row.reason_code) for row in parked] == [("failed", "template_error")]
+    failed = await world.all(schema.messages, template="no_such_template")
+    assert [(row.state, row.reason_code) for row in failed] == [("failed", "template_error")]
     assert await world.balance("fay") == 50

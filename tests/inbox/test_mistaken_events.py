@@ -1,4 +1,4 @@
-"""Events that are well-formed and yet not right: each is answered by what is wrong with it, and moves nothing."""
+"""Well-formed events with a mistake: the response names the mistake, and nothing changes."""
 
 import pytest
 
@@ -45,14 +45,14 @@ async def test_a_custom_event_may_be_named_as_cloud_events_are(world: World):
 
 
 @pytest.mark.parametrize("data", [{}, {"friend": {"id": "fay"}}, {"nothing": "like it"}])
-async def test_of_an_event_that_nobody_knows_the_type_is_at_fault(world: World, data: dict):
+async def test_the_type_of_an_unknown_event_is_at_fault(world: World, data: dict):
     with pytest.raises(InvalidEventError) as caught:
         await world.event("order_shipped", data)
 
     assert [error.field for error in caught.value.errors] == ["type"]
 
 
-async def test_of_a_known_event_the_field_is_at_fault(world: World):
+async def test_a_missing_field_of_a_known_event_is_at_fault(world: World):
     with pytest.raises(InvalidEventError):
         await world.event("referral_signed_up", {"code": "ADA-2026"})
 
@@ -68,7 +68,7 @@ async def test_a_refund_is_in_the_currency_of_its_order(world: World):
     assert await world.balance("ada") == 100
 
 
-async def test_nobody_is_thanked_for_an_order_that_had_come_back_before(world: World):
+async def test_an_order_that_was_refunded_before_its_conversion_sends_no_thanks(world: World):
     await world.apply(campaign(journeys=THANKS))
     code = await world.publish("spring", "ada")
     await world.refund("7781")
@@ -80,7 +80,7 @@ async def test_nobody_is_thanked_for_an_order_that_had_come_back_before(world: W
     assert (await world.balance("ada"), await world.balance("fay")) == (0, 0)
 
 
-async def test_a_friend_who_signed_up_with_another_code_is_told_so(world: World):
+async def test_a_conversion_with_another_code_than_the_sign_up_s_is_rejected(world: World):
     await world.apply(campaign(rewards={"friend": POINTS_50}))
     first = await world.publish("spring", "ada")
     second = await world.publish("spring", "bob")

@@ -115,7 +115,7 @@ async def reward_failed_and_retried(world: World) -> None:
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
-async def message_held_and_sent_again(world: World) -> None:
+async def message_held_and_resent(world: World) -> None:
     """A message is held until an operator fixes its channel; later the vendor reports that it was not delivered."""
     send = {"template": "thank_advocate", "to": "advocate", "channels": ["whatsapp", "email"]}
     thanks = {"name": "thanks", "on": "referral_converted", "steps": [{"send": send}]}
@@ -215,7 +215,7 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         milestone_reached_and_lost,
         campaign_ended,
         reward_failed_and_retried,
-        message_held_and_sent_again,
+        message_held_and_resent,
         points_expired,
         journey_waited,
         journey_exited,
@@ -228,7 +228,7 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
 
 def channels_of(scenario: str) -> dict[str, Channel]:
     """Return the channels that the scenario needs."""
-    if scenario != message_held_and_sent_again.__name__:
+    if scenario != message_held_and_resent.__name__:
         return {}
     held = ChannelSuspended("token", "The token has expired.", "channel")
     whatsapp = Post("whatsapp", reports_outcome=True, answers=[held, "ref"])

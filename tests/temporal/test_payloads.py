@@ -20,7 +20,7 @@ ACTIVITIES = (ReferralActivities, AdvocateActivities, JourneyActivities, Milesto
 
 
 def test_payload_types_are_pydantic_dataclasses():
-    """For a plain dataclass each run's converter would build a schema: a millisecond, and more memory than the run."""
+    """With plain dataclasses each run's converter would build a schema: a millisecond, and more memory than the run."""
     methods = [
         method
         for cls in (*WORKFLOWS, *ACTIVITIES)

@@ -64,7 +64,7 @@ def test_the_composition_root_imports_no_entry_point():
     assert not [name for name in imports if name.startswith(("entrypoints", "inbox", "worker"))]
 
 
-def test_a_configured_sandbox_is_kept():
+def test_the_worker_s_sandbox_stays_configured():
     runner = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default)
     config: Any = {"task_queue": "referrals", "workflow_runner": runner}
 
