@@ -24,7 +24,9 @@ def _existing_file(name: str | Path) -> Path:
 
 InputFile = Annotated[
     Path,
-    typer.Argument(metavar="FILE", parser=_existing_file, help="Use - for standard input."),
+    typer.Argument(
+        metavar="FILE", parser=_existing_file, help="File to read; - is standard input."
+    ),
 ]
 
 

@@ -124,7 +124,9 @@ def rotate(
 @app.command()
 def replay(
     webhook: WebhookId,
-    delivery: Annotated[list[str] | None, typer.Argument(metavar="DELIVERY…")] = None,
+    delivery: Annotated[
+        list[str] | None, typer.Argument(metavar="DELIVERY…", help="Ids of the deliveries.")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="Replay all events since this ISO 8601 time.")
     ] = None,
