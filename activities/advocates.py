@@ -12,7 +12,7 @@ from referrals.store.codes import publications, shares
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work, responses
 from referrals.store.referrals import milestones
-from referrals.store.rewards import provider_rewards
+from referrals.store.rewards import commands
 from referrals.temporal.payloads import AdvocateStep, PendingWork
 
 
@@ -59,7 +59,7 @@ class AdvocateActivities:
         """Retry, void, roll back or approve a milestone's reward on an operator's command."""
         try:
             return await self._decide(
-                step, lambda tx: provider_rewards.command(tx, step.subject_id, step.now)
+                step, lambda tx: commands.run_command(tx, step.subject_id, step.now)
             )
         except NotPossibleError as error:
             raise not_possible(error) from error

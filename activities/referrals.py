@@ -24,7 +24,7 @@ from referrals.store.referrals import (
     signups,
     timers,
 )
-from referrals.store.rewards import provider_rewards
+from referrals.store.rewards import commands
 from referrals.temporal.payloads import PendingWork, ReferralStep
 
 SYSTEM_ACTOR = "engine"
@@ -61,7 +61,7 @@ class ReferralActivities:
     @activity.defn(name="reward")
     async def reward(self, step: ReferralStep) -> PendingWork:
         """Retry, void, roll back or approve one reward on an operator's command."""
-        return await self._decide(step, provider_rewards.command)
+        return await self._decide(step, commands.run_command)
 
     @activity.defn(name="reassess")
     async def reassess(self, step: ReferralStep) -> PendingWork:

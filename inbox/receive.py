@@ -30,7 +30,7 @@ from referrals.store.db.ids import new_id
 from referrals.store.flow import receiving, responses
 from referrals.store.inbox import inbox_events
 from referrals.store.referrals import conversions
-from referrals.store.rewards import provider_rewards
+from referrals.store.rewards import commands
 
 log = logging.getLogger(__name__)
 
@@ -138,10 +138,10 @@ class Inbox:
     ) -> EventResponse:
         """Run the command `reward_retry`, `reward_void`, `reward_roll_back` or `reward_approve` on a reward."""
         async with self._store.begin() as tx:
-            reward = await provider_rewards.find(tx, reward_id)
+            reward = await commands.find_reward(tx, reward_id)
             if reward is None:
                 raise UnknownRewardError(reward_id)
-            command = provider_rewards.about(reward, reason)
+            command = commands.command_of(reward, reason)
             row = await inbox_events.store_command(tx, kind, actor, self._clock(), **command)
         return await self._processor.process(row)
 

@@ -18,7 +18,7 @@ from referrals.domain.validation_messages import field_errors
 from referrals.errors import InvalidRequestError
 from referrals.store import views
 from referrals.store.rewards import coupon_pools
-from referrals.store.rewards.coupon_pools import Numbered
+from referrals.store.rewards.coupon_pools import NumberedCode
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["coupons"])
 
@@ -69,7 +69,7 @@ async def count_coupons(
         return await coupon_pools.count(tx, campaign, pool)
 
 
-async def _read(request: Request) -> Sequence[Numbered]:
+async def _read(request: Request) -> Sequence[NumberedCode]:
     kind, body = content_type(request), await request.body()
     if kind == "text/csv":
         numbered = _lines(decode(body))
@@ -82,7 +82,7 @@ async def _read(request: Request) -> Sequence[Numbered]:
     ]
 
 
-def _lines(text: str) -> list[Numbered]:
+def _lines(text: str) -> list[NumberedCode]:
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     try:
         lines = [(reader.line_num, ",".join(cells).strip()) for cells in reader]

@@ -12,7 +12,7 @@ from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx, get, one
 from referrals.store.inbox import inbox_events
 from referrals.store.journeys.journey_entry import JourneyEntry, log_problem
-from referrals.store.rewards import creation, granting, provider_rewards
+from referrals.store.rewards import commands, creation, granting
 from referrals.store.rewards.creation import RewardSpec
 from referrals.store.schema import milestones, rewards
 
@@ -40,8 +40,8 @@ async def grant(
         await granting.reopen_referral(tx, context)
         await granting.grant_due(tx, context)
     if not by_owner:
-        reward = await one(tx, provider_rewards.select_rewards().where(rewards.c.key == key))
-        command = provider_rewards.about(reward)
+        reward = await one(tx, commands.select_rewards_with_friend().where(rewards.c.key == key))
+        command = commands.command_of(reward)
         await inbox_events.queue_commands(tx, PROCESS_COMMAND, "engine", context.now, [command])
 
 

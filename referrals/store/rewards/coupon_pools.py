@@ -1,4 +1,4 @@
-"""Pools of imported coupons, and the rewards that wait for them."""
+"""Pools of imported coupons: import codes, and resume the rewards that wait for them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.sql import Tx, insert, locked, rows
 from referrals.store.inbox import inbox_events
-from referrals.store.rewards import provider_rewards
+from referrals.store.rewards import commands
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.schema import campaigns, coupons, rewards
 
-Numbered = tuple[int, str]
-"""A coupon's code, and the line (or the place in the list) where it stands."""
+NumberedCode = tuple[int, str]
+"""Line number (or position in the list) and code of a coupon."""
 
 
 async def add(
-    tx: Tx, campaign_id: str, pool: str, codes: Sequence[Numbered], actor: str, now: datetime
+    tx: Tx, campaign_id: str, pool: str, codes: Sequence[NumberedCode], actor: str, now: datetime
 ) -> views.ImportResult:
-    """Add the codes to the pool, and have the rewards that wait for it granted, as the inbox is drained.
+    """Add the codes to the pool, and queue commands that resume the rewards waiting for it.
 
     If one of them cannot be added, the result says why and the caller rolls back. Raises UnknownCampaignError.
     """
     await require_campaign(tx, campaign_id)
-    # A reward that finds the pool empty now is parked after this, or sees these codes.
+    # A reward that finds the pool empty now fails after this transaction, or sees these codes.
     await tx.execute(locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
     errors = _code_errors(codes) or await _insert(tx, campaign_id, pool, codes, now)
     if errors:
@@ -46,11 +46,11 @@ async def count(tx: Tx, campaign_id: str, pool: str) -> views.CouponPool:
         .group_by(coupons.c.state)
     )
     states: dict[str, int] = dict(map(tuple, await rows(tx, statement)))
-    wanted = ("available", "issued", "redeemed", "void")
-    return views.CouponPool(**{state: states.get(state, 0) for state in wanted})
+    all_states = ("available", "issued", "redeemed", "void")
+    return views.CouponPool(**{state: states.get(state, 0) for state in all_states})
 
 
-def _code_errors(codes: Sequence[Numbered]) -> list[views.LineError]:
+def _code_errors(codes: Sequence[NumberedCode]) -> list[views.LineError]:
     seen: Counter[str] = Counter()
     errors = []
     for line, code in codes:
@@ -64,10 +64,10 @@ def _code_errors(codes: Sequence[Numbered]) -> list[views.LineError]:
 
 
 async def _insert(
-    tx: Tx, campaign_id: str, pool: str, codes: Sequence[Numbered], now: datetime
+    tx: Tx, campaign_id: str, pool: str, codes: Sequence[NumberedCode], now: datetime
 ) -> list[views.LineError]:
     new = {"campaign_id": campaign_id, "pool": pool, "state": "available", "created_at": now}
-    # In one order, so that two imports of the same codes do not wait for each other.
+    # Sorted, so that two imports of the same codes cannot deadlock.
     values = [{"code": code, **new} for code in sorted(code for _, code in codes)]
     statement = insert(tx, coupons).on_conflict_do_nothing(index_elements=["code"])
     added: set[str] = set()
@@ -82,10 +82,10 @@ async def _insert(
 
 
 async def _resume(tx: Tx, campaign_id: str, pool: str, actor: str, now: datetime) -> None:
-    """As many as there are coupons, the longest parked first; each is for its workflow to try again."""
+    """Queue a resume command for as many failed rewards as there are coupons, oldest first."""
     available = (await count(tx, campaign_id, pool)).available
-    parked = (
-        provider_rewards.select_rewards()
+    waiting = (
+        commands.select_rewards_with_friend()
         .where(
             rewards.c.campaign_id == campaign_id,
             rewards.c.state == RewardState.FAILED,
@@ -95,5 +95,5 @@ async def _resume(tx: Tx, campaign_id: str, pool: str, actor: str, now: datetime
         .order_by(rewards.c.created_at, rewards.c.id)
         .limit(available)
     )
-    commands = [provider_rewards.about(reward) for reward in await rows(tx, parked)]
-    await inbox_events.queue_commands(tx, "reward_resume", actor, now, commands)
+    resumptions = [commands.command_of(reward) for reward in await rows(tx, waiting)]
+    await inbox_events.queue_commands(tx, "reward_resume", actor, now, resumptions)

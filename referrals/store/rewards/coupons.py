@@ -1,4 +1,4 @@
-"""Coupons of the own ledger, one a reward: issued once, redeemed once, and void when the reward is taken back."""
+"""Coupons, one per reward: issued once, redeemed once, and void if the reward is rolled back."""
 
 from datetime import datetime
 from typing import Any
@@ -19,14 +19,18 @@ from referrals.store import views
 from referrals.store.db.sql import Tx, first, insert, locked, one, rows
 from referrals.store.schema import campaigns, coupons, rewards
 
-ATTEMPTS = 20
-"""Tries to make a code that is not taken; a pattern this full needs more characters."""
+MAX_CODE_ATTEMPTS = 20
+"""Attempts to generate an unused code; if all fail, the pattern needs more characters."""
 
 POOL_EMPTY = "pool_empty"
 
 
 async def issue(tx: Tx, reward: Row[Any], now: datetime) -> str:
-    """Give the reward's customer a coupon, from its pool or made by its pattern. Returns its code; raises NoCouponError."""
+    """Issue a coupon to the reward's customer, from the pool or by the pattern, and return its code.
+
+    Raises:
+        NoCouponError: the pool is empty, or the pattern is exhausted.
+    """
     terms = CouponTerms.model_validate(reward.target)
     values = {
         "state": "issued",
@@ -38,14 +42,14 @@ async def issue(tx: Tx, reward: Row[Any], now: datetime) -> str:
     }
     if terms.pattern:
         values |= {"campaign_id": reward.campaign_id, "created_at": now}
-        return await _make(tx, terms.pattern, values)
-    code = await _take(tx, reward.campaign_id, str(terms.pool))
+        return await _generate(tx, terms.pattern, values)
+    code = await _lock_available(tx, reward.campaign_id, str(terms.pool))
     await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
     return code
 
 
-async def _take(tx: Tx, campaign_id: str, pool: str) -> str:
-    """The code of an available coupon, locked."""
+async def _lock_available(tx: Tx, campaign_id: str, pool: str) -> str:
+    """Lock an available coupon and return its code."""
     available = (
         select(coupons.c.code)
         .where(
@@ -58,7 +62,7 @@ async def _take(tx: Tx, campaign_id: str, pool: str) -> str:
     )
     found = await first(tx, available.with_for_update(skip_locked=True))
     if found is None:
-        # What was skipped may come back, and an import, which holds this lock, may be about to end.
+        # A skipped coupon may become available again, and an import, which holds this lock, may be about to commit.
         await one(tx, locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
         found = await first(tx, available.with_for_update())
     if found is None:
@@ -66,8 +70,8 @@ async def _take(tx: Tx, campaign_id: str, pool: str) -> str:
     return str(found.code)
 
 
-async def _make(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
-    for _ in range(ATTEMPTS):
+async def _generate(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
+    for _ in range(MAX_CODE_ATTEMPTS):
         statement = insert(tx, coupons).values(
             code=generate_code(pattern, DEFAULT_CHARSET), **values
         )
@@ -78,7 +82,7 @@ async def _make(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
 
 
 async def void(tx: Tx, reward_id: str, now: datetime) -> bool:
-    """Take the reward's coupon back; False where it has been redeemed, which cannot be undone."""
+    """Void the reward's coupon; return False if it is already redeemed."""
     issued = (coupons.c.reward_id == reward_id) & (coupons.c.state == "issued")
     statement = coupons.update().where(issued).values(state="void", voided_at=now)
     return await first(tx, statement.returning(coupons.c.code)) is not None
@@ -93,8 +97,8 @@ async def redeem(tx: Tx, customer_id: str, code: str, key: str, now: datetime) -
     coupon = await first(tx, select(coupons).where(coupons.c.code == code).with_for_update())
     if coupon is None or coupon.state == "available":
         raise UnknownCouponError(code)
-    mine = (coupons.c.customer_id == customer_id) & (coupons.c.redeem_key == key)
-    used = await first(tx, select(coupons.c.code).where(mine))
+    own = (coupons.c.customer_id == customer_id) & (coupons.c.redeem_key == key)
+    used = await first(tx, select(coupons.c.code).where(own))
     if used and used.code != code:
         raise IdempotencyKeyReusedError(key)
     if used:
@@ -118,7 +122,7 @@ def _not_redeemable(coupon: Row[Any], customer_id: str, now: datetime) -> str | 
 
 
 async def of_customer(tx: Tx, customer_id: str) -> list[views.Coupon]:
-    """The latest first."""
+    """Return the customer's coupons, latest first."""
     statement = select(coupons).where(coupons.c.customer_id == customer_id)
     order = (coupons.c.issued_at.desc(), coupons.c.code)
     return [
@@ -128,7 +132,7 @@ async def of_customer(tx: Tx, customer_id: str) -> list[views.Coupon]:
 
 
 async def applied(tx: Tx, referral_id: str, order: Order | None) -> dict[str, Any]:
-    """What the friend's coupon, where it is issued already, takes off the order: `discount`, for an answer."""
+    """Return the discount of the friend's issued coupon on the order, as `discount` for the response."""
     statement = (
         select(coupons)
         .join(rewards, rewards.c.id == coupons.c.reward_id)
@@ -137,7 +141,7 @@ async def applied(tx: Tx, referral_id: str, order: Order | None) -> dict[str, An
             rewards.c.side == "friend",
             coupons.c.state == "issued",
         )
-        # What every conversion is promised, before what a journey grants beside it.
+        # Rewards of the campaign come before rewards granted by a journey.
         .order_by(rewards.c.key.startswith(referral_id).desc())
     )
     coupon = await first(tx, statement)

@@ -5,26 +5,29 @@ written before the call. After a crash, the next attempt therefore knows that th
 and looks it up before repeating it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, func, select
 
 from referrals.domain.reasons import Reason
-from referrals.domain.states import COUNTS_TOWARD_TIERS, RewardState
-from referrals.errors import NotPossibleError, ReferralsError
+from referrals.domain.states import RewardState
+from referrals.errors import ReferralsError
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.customers import profiles
 from referrals.store.db.sql import Tx, first, get, one
-from referrals.store.inbox import inbox_events
-from referrals.store.inbox.outcome import Outcome
 from referrals.store.ledger import debts
-from referrals.store.rewards import granting, roll_backs
-from referrals.store.rewards.coupons import POOL_EMPTY
-from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, is_due, set_reward
-from referrals.store.schema import milestones, referrals, rewards
+from referrals.store.rewards import granting
+from referrals.store.rewards.reward_rows import (
+    RESET_ATTEMPTS,
+    amount_text,
+    close,
+    is_due,
+    set_reward,
+)
+from referrals.store.schema import milestones, rewards
 
 REJECTED = "rejected"
 """Error code if the provider accepted a request and rejected it later: nothing is booked."""
@@ -69,7 +72,7 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
     Raises:
         NotVisibleYet: an earlier request may still become visible.
     """
-    context, reward = await _locked(tx, reward_id, now)
+    context, reward = await lock_reward(tx, reward_id, now)
     if (
         reward.state in IN_PROGRESS
         and reward.outcome_unknown_until
@@ -118,13 +121,13 @@ async def mark_outcome_unknown(tx: Tx, reward_id: str, until: datetime | None) -
 
 async def mark_granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
     """Record that the provider booked the grant. Start its roll-back if the referral was rolled back meanwhile."""
-    context, reward = await _locked(tx, reward_id, now)
+    context, reward = await lock_reward(tx, reward_id, now)
     if reward.state != RewardState.GRANTING:
         return
     await granting.mark_granted(tx, context, [reward], reference)
     if await lookups.is_undone(tx, context):
         reason = "Rolled back while being granted."
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason, **UNCALLED)
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason, **RESET_ATTEMPTS)
     await granting.complete_referral(tx, context)
 
 
@@ -145,53 +148,34 @@ async def mark_booked(tx: Tx, reward_id: str, reference: str | None, now: dateti
 
 async def record_debt(tx: Tx, reward_id: str, amount: int, now: datetime) -> None:
     """Record that the customer has spent this amount of the reward and owes it."""
-    _, reward = await _locked(tx, reward_id, now)
+    _, reward = await lock_reward(tx, reward_id, now)
     await debts.record_debt(tx, reward, amount, f"Spent at {reward.provider}: {reward.reason}", now)
 
 
 async def mark_rolled_back(tx: Tx, reward_id: str, now: datetime) -> None:
     """Record that the provider reversed the grant, as far as the customer had the amount left."""
-    context, reward = await _locked(tx, reward_id, now)
+    context, reward = await lock_reward(tx, reward_id, now)
     if reward.state == RewardState.ROLLING_BACK:
-        await _close_rolled_back(tx, context, reward, reward.reason or "Rolled back.")
+        await close_rolled_back(tx, context, reward, reward.reason or "Rolled back.")
 
 
 async def mark_never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
     """Void a reward in roll-back whose grant the provider never booked."""
-    context, reward = await _locked(tx, reward_id, now)
+    context, reward = await lock_reward(tx, reward_id, now)
     if reward.state == RewardState.ROLLING_BACK:
         reason = Reason("rolled_back", reward.reason or "Rolled back.")
         await close(tx, context, reward, RewardState.VOIDED, reason)
 
 
-async def _close_rolled_back(
-    tx: Tx, context: ReferralContext, reward: Row[Any], sentence: str
+async def close_rolled_back(
+    tx: Tx, context: ReferralContext, reward: Row[Any], message: str
 ) -> None:
+    """Close the reward as rolled back, with the amount that the customer owes."""
     await mark_outcome_unknown(tx, reward.id, None)
     owed = await debts.debt_of(tx, reward)
     data = {"owed": amount_text(owed, reward.currency)} if owed else {}
-    reason = Reason("rolled_back", sentence)
+    reason = Reason("rolled_back", message)
     await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
-
-
-async def find(tx: Tx, reward_id: str) -> Row[Any] | None:
-    """The reward, with the `friend_id` of its referral where it has one."""
-    return await first(tx, select_rewards().where(rewards.c.id == reward_id))
-
-
-def select_rewards() -> Select[Any]:
-    friend = referrals.c.id == rewards.c.referral_id
-    return select(rewards, referrals.c.friend_id).join(referrals, friend, isouter=True)
-
-
-def about(reward: Row[Any], reason: str = "") -> dict[str, Any]:
-    """Of a command about one of `select_rewards`: its data, and in which workflow it is done."""
-    return {
-        "data": {"reward": reward.id, "reason": reason, "milestone": reward.milestone_id},
-        "campaign_id": reward.campaign_id,
-        # Of a referral's reward the friend's workflow takes care, of a milestone's the advocate's.
-        "customer_id": reward.friend_id or reward.customer_id,
-    }
 
 
 async def mark_accepted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
@@ -220,100 +204,18 @@ async def record_error(
 
 async def mark_failed(tx: Tx, reward_id: str, code: str, message: str, now: datetime) -> None:
     """Mark the reward as failed, with the provider's message, until an operator retries or voids it."""
-    context, reward = await _locked(tx, reward_id, now)
+    context, reward = await lock_reward(tx, reward_id, now)
     if reward.state not in IN_PROGRESS:
         return
     if reward.state == RewardState.GRANTING and await lookups.is_undone(tx, context):
         # The roll-back finds out whether the provider booked it.
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=message, **UNCALLED)
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=message, **RESET_ATTEMPTS)
         return
     await granting.mark_failed(tx, context, reward, Reason(code, message))
 
 
-async def command(tx: Tx, event_id: str, now: datetime) -> Outcome:
-    """What an operator asks for one reward; done again, it changes nothing. Raises NotPossibleError."""
-    event = await inbox_events.lock(tx, event_id)
-    if event.response:
-        return Outcome(event)
-    context, reward = await _locked(tx, event.data["reward"], now)
-    context = replace(context, actor=event.actor)
-    await COMMANDS[event.type](tx, context, reward, event.data.get("reason", ""))
-    await granting.complete_referral(tx, context)
-    return Outcome(event, referral_id=reward.referral_id)
-
-
-async def _retry(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
-    _require(reward, RewardState.FAILED)
-    if reward.provider == "ledger":
-        await set_reward(tx, reward, RewardState.PENDING)
-        await granting.grant_due(tx, context)
-        return
-    back = await lookups.is_undone(tx, context) or reward.granted_at is not None
-    state = RewardState.ROLLING_BACK if back else RewardState.GRANTING
-    values: dict[str, Any] = {"retry_at": None}
-    if reward.error_code in (REJECTED, ATTEMPTS_EXHAUSTED):
-        values["accepted_by_provider_at"] = None  # it will not come any more
-    if reward.error_code == REJECTED:
-        values |= UNCALLED  # nothing is booked: the next call is a first one
-    await set_reward(tx, reward, state, **values)
-
-
-async def _resume(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
-    """Coupons have come, or a journey has granted it; somebody may have seen to the reward meanwhile."""
-    if reward.state == RewardState.FAILED and reward.error_code == POOL_EMPTY:
-        await _retry(tx, context, reward, "")
-
-
-async def _void(tx: Tx, context: ReferralContext, reward: Row[Any], reason: str) -> None:
-    if reward.state == RewardState.VOIDED:
-        return
-    _require(reward, RewardState.PENDING, RewardState.FAILED)
-    told = Reason("voided_by_operator", reason)
-    if reward.granted_at:  # its roll-back is given up: the customer keeps it, and owes it
-        await debts.record_debt(tx, reward, reward.amount, f"Not taken back: {reason}", context.now)
-        await _close_rolled_back(tx, context, reward, reason)
-    elif reward.outcome_unknown_until and reward.reason is None:
-        await roll_backs.roll_back_reward(tx, context, reward, told)  # it may be booked after all
-    else:
-        await close(tx, context, reward, RewardState.VOIDED, told)
-
-
-async def _roll_back(tx: Tx, context: ReferralContext, reward: Row[Any], reason: str) -> None:
-    if reward.state in (RewardState.ROLLED_BACK, RewardState.ROLLING_BACK):
-        return
-    _require(reward, RewardState.GRANTED)
-    told = Reason("rolled_back_by_operator", reason)
-    await roll_backs.roll_back_reward(tx, context, reward, told)
-
-
-async def _approve(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
-    _require(reward, RewardState.PENDING)
-    approved_at = reward.approved_at or context.now
-    await set_reward(tx, reward, RewardState.PENDING, approved_at=approved_at)
-    if context.milestone or await _confirmed(tx, context):
-        await granting.grant_due(tx, context)
-
-
-COMMANDS = {
-    "reward_retry": _retry,
-    "reward_resume": _resume,
-    "reward_void": _void,
-    "reward_roll_back": _roll_back,
-    "reward_approve": _approve,
-}
-
-
-def _require(reward: Row[Any], *states: RewardState) -> None:
-    if reward.state not in states:
-        raise NotPossibleError(f"The reward is {reward.state}, not {' or '.join(states)}.")
-
-
-async def _confirmed(tx: Tx, context: ReferralContext) -> bool:
-    return (await lookups.get_referral(tx, str(context.referral_id))).state in COUNTS_TOWARD_TIERS
-
-
-async def _locked(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralContext, Row[Any]]:
-    """Lock the advocate of a reward; returns the reward, read under the lock, with its context."""
+async def lock_reward(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralContext, Row[Any]]:
+    """Lock the advocate of a reward; return the context and the reward as read under the lock."""
     reward = await _get(tx, reward_id)
     if reward.referral_id:
         context, _ = await lookups.lock_context(tx, reward.referral_id, "engine", now)

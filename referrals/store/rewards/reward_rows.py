@@ -1,4 +1,4 @@
-"""Rewards as rows: how they are read, changed and put into words."""
+"""Rows of rewards: read, change, close and describe them."""
 
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,8 @@ from referrals.store.activity.log import publish
 from referrals.store.db.sql import Tx, change, rows
 from referrals.store.schema import rewards
 
-UNCALLED: dict[str, Any] = {"attempts": 0, "last_called_at": None}
-"""Of a reward whose next call is the first of its kind."""
+RESET_ATTEMPTS: dict[str, Any] = {"attempts": 0, "last_called_at": None}
+"""Values of a reward whose next request to the provider is the first of its kind."""
 
 
 async def rewards_of(tx: Tx, context: ReferralContext) -> list[Row[Any]]:
@@ -31,11 +31,11 @@ _REWARDS_OF_MILESTONE = (
 REWARDS_OF_REFERRAL = (
     select(rewards).where(rewards.c.referral_id == bindparam("referral_id")).order_by(rewards.c.key)
 )
-"""The rewards of `referral_id`, in order."""
+"""Select the rewards of `referral_id`, ordered by key."""
 
 
 def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
-    """Nothing is waited for any more: not the time, not an approval."""
+    """Return whether a pending reward is due and, if the campaign requires it, approved."""
     approved = approval is None or reward.approved_at is not None
     return reward.state == RewardState.PENDING and reward.due_at <= now and approved
 
@@ -57,11 +57,11 @@ async def close(
 
 
 def amount_text(minor: int, currency: str | None) -> str:
-    """An amount as the contract writes it: "100" points, "25.00" EUR."""
+    """Format an amount for the API: "100" points, "25.00" EUR."""
     return format_amount(minor, currency) if currency else str(minor)
 
 
 def describe(reward: Row[Any]) -> str:
-    """Such as "Referral reward: 100 points"."""
+    """Describe a reward, for example "Referral reward: 100 points"."""
     unit = reward.currency or reward.type
     return f"Referral reward: {amount_text(reward.amount, reward.currency)} {unit}"

@@ -11,7 +11,13 @@ from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx
 from referrals.store.ledger import grants
 from referrals.store.rewards import coupons
-from referrals.store.rewards.reward_rows import UNCALLED, amount_text, close, rewards_of, set_reward
+from referrals.store.rewards.reward_rows import (
+    RESET_ATTEMPTS,
+    amount_text,
+    close,
+    rewards_of,
+    set_reward,
+)
 
 
 async def roll_back_rewards(tx: Tx, context: ReferralContext, reason: Reason) -> None:
@@ -28,7 +34,7 @@ async def roll_back_reward(
 ) -> None:
     """Reverse a reward in the own ledger; one of another provider becomes `rolling_back` for its workflow."""
     if reward.provider != "ledger":
-        values = UNCALLED | {"error": None, "error_code": None}
+        values = RESET_ATTEMPTS | {"error": None, "error_code": None}
         await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason.message, **values)
     elif reward.state == RewardState.FAILED:  # the own ledger granted nothing
         await close(tx, context, reward, RewardState.VOIDED, reason)
