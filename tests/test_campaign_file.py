@@ -198,11 +198,11 @@ def test_an_alias_bomb_is_refused_at_once():
     bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n"
     for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True):
         bomb += f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
-    began = time.perf_counter()
+    began = time.thread_time()
     found = problems(bomb)
 
     assert len(found) == 12 * 9
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_every_problem_is_told_on_a_line_of_its_own():

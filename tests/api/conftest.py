@@ -18,8 +18,8 @@ from referrals.errors import InvalidEventError
 from referrals.settings import Settings
 from referrals.store import Store, api_keys
 from referrals.webhooks.poster import Poster
-from tests.harness.books import Books
 from tests.harness.campaigns import campaign
+from tests.harness.store_harness import StoreHarness
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Api:
     """The API with a valid key."""
 
     http: httpx.AsyncClient
-    books: Books
+    harness: StoreHarness
     inbox: FakeInbox
     temporal: FakeTemporal
 
@@ -103,9 +103,9 @@ def database_url(migrated_sqlite: Any, tmp_path: Any) -> str:
 
 @pytest.fixture
 async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
-    books, inbox, temporal = Books(store), FakeInbox(), FakeTemporal()
+    harness, inbox, temporal = StoreHarness(store), FakeInbox(), FakeTemporal()
     settings = Settings(public_url="https://go.example")
-    clock = lambda: books.now  # noqa: E731
+    clock = lambda: harness.time  # noqa: E731
     fakes: Any = {"client": temporal, "inbox": inbox}
     resources = AppResources(
         settings=settings,
@@ -117,10 +117,10 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
         clock=clock,
         **fakes,
     )
-    await books.apply(campaign())
+    await harness.apply(campaign())
     transport = httpx.ASGITransport(Application(resources), raise_app_exceptions=False)
     headers = {"authorization": f"Bearer {await api_keys.create(store, 'shop')}"}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers
     ) as http:
-        yield Api(http, books, inbox, temporal)
+        yield Api(http, harness, inbox, temporal)

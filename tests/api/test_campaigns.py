@@ -133,7 +133,7 @@ async def test_a_campaign_is_paused_activated_and_archived(api: Api):
 async def test_applying_counts_the_journeys_that_continue_under_an_older_version(api: Api):
     journey = {"name": "nudge", "on": "referral_signed_up", "steps": [{"wait": "P2D"}]}
     assert (await api.put_campaign(journeys=[journey])).json()["journeys_under_older_versions"] == 0
-    await api.books.sign_up(await api.books.publish("spring", "ada"), "fay")
+    await api.harness.sign_up(await api.harness.publish("spring", "ada"), "fay")
 
     answer = (await api.put_campaign()).json()
 
@@ -183,8 +183,8 @@ async def test_an_unknown_campaign_is_answered_404(api: Api, method: str, path: 
 
 
 async def test_the_summary_counts_what_happened(api: Api):
-    code = await api.books.publish("spring", "ada")
-    await api.books.convert(code, "fay")
+    code = await api.harness.publish("spring", "ada")
+    await api.harness.convert(code, "fay")
     summary = (await api.get("/v1/campaigns/spring/summary")).json()
 
     assert summary["conversions"] == {"rewarded": 1}

@@ -18,8 +18,8 @@ NOBODY: dict[str, Any] = {"headers": {"authorization": ""}}
 
 async def sent(api: Api) -> tuple[Office, str]:
     """A promotion that ada has had by e-mail, and the path of its link."""
-    office = Office(api.books.store)
-    office.now = api.books.now
+    office = Office(api.harness.store)
+    office.now = api.harness.time
     message = await office.write(await office.customer(consent=["email"]), PROMOTION)
     await office.send(message)
     (taken,) = office.email.taken
@@ -36,7 +36,7 @@ async def told(api: Api) -> list[tuple[str, str, str, bool]]:
 
 async def test_consents_are_listed_as_a_history(api: Api):
     await api.http.put("/v1/customers/ada", json={"consent": ["email"]})
-    api.books.now += timedelta(hours=1)
+    api.harness.time += timedelta(hours=1)
     wish = {"channel": "email", "state": "withdrawn", "source": "operator"}
     answer = await api.http.post(CONSENTS, json=wish)
 
@@ -54,11 +54,11 @@ async def test_consents_are_listed_as_a_history(api: Api):
 async def test_a_consent_from_before_an_opt_out_does_not_override_it(api: Api):
     await api.http.put("/v1/customers/ada", json={})
     await api.http.post(CONSENTS, json={"channel": "email", "state": "withdrawn"})
-    before = (api.books.now - timedelta(days=1)).isoformat()
+    before = (api.harness.time - timedelta(days=1)).isoformat()
     await api.http.post(CONSENTS, json={"channel": "email", "state": "given", "at": before})
     assert (await api.get("/v1/customers/ada")).json()["consent"] == []
 
-    api.books.now += timedelta(days=1)
+    api.harness.time += timedelta(days=1)
     await api.http.post(CONSENTS, json={"channel": "email", "state": "given"})
     assert (await api.get("/v1/customers/ada")).json()["consent"] == ["email"]
 
@@ -114,8 +114,8 @@ async def test_the_unsubscribe_link_changes_nothing_until_the_button_is_pressed(
 async def test_the_link_of_a_log_message_unsubscribes_from_marketing_on_all_channels(
     api: Api,
 ):
-    office = Office(api.books.store)
-    office.now = api.books.now
+    office = Office(api.harness.store)
+    office.now = api.harness.time
     customer = await office.customer(consent=["email", "whatsapp"])
     message = await office.write(customer, PROMOTION, "log")
     await office.send(message)
@@ -168,9 +168,9 @@ async def test_a_suppression_is_listed_without_the_address_and_can_be_lifted(api
 
 
 async def test_a_block_is_listed_and_can_be_lifted(api: Api):
-    async with api.books.store.begin() as tx:
+    async with api.harness.store.begin() as tx:
         await channel_suspensions.suspend(
-            tx, "whatsapp", "invite", "token", "Expired.", api.books.now
+            tx, "whatsapp", "invite", "token", "Expired.", api.harness.time
         )
 
     (shown,) = (await api.get("/v1/blocks")).json()["data"]

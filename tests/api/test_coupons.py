@@ -83,7 +83,7 @@ async def test_a_pool_needs_a_known_campaign(api: Api):
     ],
 )
 async def test_a_redemption_is_of_an_amount_or_of_a_coupon(api: Api, body: dict[str, str]):
-    await api.books.publish("spring", "ada")
+    await api.harness.publish("spring", "ada")
 
     refused = await api.http.post("/v1/customers/ada/wallet/redeem", json=body)
     problem(refused, 422, "invalid-request")

@@ -43,8 +43,8 @@ async def test_a_customer_must_be_a_json_object(api: Api):
 
 
 async def test_a_wallet_has_the_documented_shape(api: Api):
-    code = await api.books.publish("spring", "ada")
-    await api.books.convert(code, "fay")
+    code = await api.harness.publish("spring", "ada")
+    await api.harness.convert(code, "fay")
     wallet = (await api.get("/v1/customers/ada/wallet")).json()
 
     assert wallet == {

@@ -34,7 +34,7 @@ async def test_without_a_valid_key_every_request_is_unauthorised(api: Api, heade
 
 
 async def test_a_revoked_key_is_invalid(api: Api):
-    await api_keys.revoke(api.books.store, "shop")
+    await api_keys.revoke(api.harness.store, "shop")
 
     problem(await api.get("/v1/campaigns"), 401, "unauthorised")
 

@@ -42,7 +42,7 @@ def pixels(png: bytes) -> list[list[int]]:
 
 @pytest.mark.parametrize("size", [128, 512, 2048])
 async def test_a_png_encodes_the_link_in_whole_pixels_with_a_quiet_zone(api: Api, size: int):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     response = await api.get(f"/v1/codes/{code.lower()}/qr.png?size={size}")
     modules, found = expected(code), pixels(response.content)
     scale = size // len(modules)
@@ -56,7 +56,7 @@ async def test_a_png_encodes_the_link_in_whole_pixels_with_a_quiet_zone(api: Api
 
 
 async def test_an_svg_encodes_the_link_on_a_light_background_and_scales(api: Api):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     response = await api.get(f"/v1/codes/{code}/qr.svg")
     drawing = ET.fromstring(response.text)
     modules = expected(code)
@@ -70,7 +70,7 @@ async def test_an_svg_encodes_the_link_on_a_light_background_and_scales(api: Api
 
 @pytest.mark.parametrize("name", ["qr.svg", "qr.png"])
 async def test_an_unchanged_image_is_answered_304(api: Api, name: str):
-    path = f"/v1/codes/{await api.books.publish('spring', 'ada')}/{name}"
+    path = f"/v1/codes/{await api.harness.publish('spring', 'ada')}/{name}"
     first = await api.get(path)
     tag = first.headers["etag"]
     again = await api.get(path, headers={"if-none-match": f'"other", W/{tag}'})
@@ -83,7 +83,7 @@ async def test_an_unchanged_image_is_answered_304(api: Api, name: str):
 
 @pytest.mark.parametrize("name", ["qr.svg", "qr.png"])
 async def test_a_qr_code_needs_a_key_and_a_known_code(api: Api, name: str):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
 
     problem(
         await api.get(f"/v1/codes/{code}/{name}", headers={"authorization": ""}),
@@ -95,7 +95,7 @@ async def test_a_qr_code_needs_a_key_and_a_known_code(api: Api, name: str):
 
 @pytest.mark.parametrize("size", ["127", "2049", "big", "-1", ""])
 async def test_a_size_out_of_bounds_is_invalid(api: Api, size: str):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     response = await api.get(f"/v1/codes/{code}/qr.png?size={size}")
 
     (error,) = problem(response, 422, "invalid-request")["errors"]

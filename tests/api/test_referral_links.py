@@ -12,7 +12,7 @@ NO_KEY = {"authorization": ""}
 
 
 async def test_a_referral_link_redirects_to_the_landing_page_with_the_code(api: Api):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
 
     assert response.status_code == 302
@@ -27,7 +27,7 @@ async def test_a_referral_link_redirects_to_the_landing_page_with_the_code(api: 
 async def test_the_landing_page_keeps_its_query_parameters(api: Api):
     url = "https://shop.example/welcome?utm_source=friend&code=old&click=old#top"
     await api.put_campaign(landing_url=url)
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     location = (await api.get(f"/r/{code}")).headers["location"]
 
     ((_, click, *_),) = api.inbox.asked
@@ -36,7 +36,7 @@ async def test_the_landing_page_keeps_its_query_parameters(api: Api):
 
 
 async def test_every_click_has_its_own_id(api: Api):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     for _ in range(3):
         await api.get(f"/r/{code}")
     clicks = {click for _, click, *_ in api.inbox.asked}
@@ -58,7 +58,7 @@ async def test_every_click_has_its_own_id(api: Api):
 async def test_a_click_is_counted_for_the_channel_that_the_link_names(
     api: Api, via: str, channel: str
 ):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     await api.get(f"/r/{code}?via={via}")
 
     assert [asked[-1] for asked in api.inbox.asked] == [channel]
@@ -77,7 +77,7 @@ async def test_a_click_is_counted_for_the_channel_that_the_link_names(
     ],
 )
 async def test_a_link_preview_is_redirected_and_not_counted(api: Api, headers: dict[str, str]):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     response = await api.get(f"/r/{code}", headers=headers)
 
     assert response.headers["location"] == f"https://shop.example/welcome?code={code}"
@@ -85,7 +85,7 @@ async def test_a_link_preview_is_redirected_and_not_counted(api: Api, headers: d
 
 
 async def test_an_in_app_browser_is_counted(api: Api):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     agent = "Mozilla/5.0 (iPhone) AppleWebKit/605.1 Mobile/15E148 [FBAN/FBIOS;FBAV/450.0] Twitter"
     await api.get(f"/r/{code}", headers={"user-agent": agent})
 
@@ -93,7 +93,7 @@ async def test_an_in_app_browser_is_counted(api: Api):
 
 
 async def test_a_visitor_is_redirected_even_if_the_click_cannot_be_counted(api: Api):
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     api.inbox.answers = [RuntimeError("the database is busy")]
 
     assert (await api.get(f"/r/{code}")).status_code == 302
@@ -102,7 +102,7 @@ async def test_a_visitor_is_redirected_even_if_the_click_cannot_be_counted(api: 
 async def test_without_a_landing_page_the_code_is_shown(api: Api):
     named = campaign(landing_url=None) | {"name": "Spring <b>& friends</b>"}
     await api.http.put("/v1/campaigns/spring", json=named)
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
 
     assert response.status_code == 200
@@ -117,7 +117,7 @@ async def test_without_a_landing_page_the_code_is_shown(api: Api):
 @pytest.mark.parametrize("landing_url", [None, "https://shop.example/welcome"])
 async def test_a_head_request_is_not_counted(api: Api, landing_url: str | None):
     await api.put_campaign(landing_url=landing_url)
-    code = await api.books.publish("spring", "ada")
+    code = await api.harness.publish("spring", "ada")
     head = await api.http.head(f"/r/{code}")
 
     assert api.inbox.asked == []
@@ -159,7 +159,7 @@ async def test_not_ready_without_temporal(api: Api):
 
 
 async def test_not_ready_without_the_latest_schema(api: Api):
-    async with api.books.store.begin() as tx:
+    async with api.harness.store.begin() as tx:
         await tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     (error,) = problem(await api.get("/health/ready"), 503, "not-ready")["errors"]
 

@@ -163,7 +163,7 @@ async def test_a_test_event_is_sent_at_once_and_its_response_returned(
 
 
 async def test_a_replay_returns_the_count_and_needs_deliveries_or_a_time(api: Api):
-    await api.books.publish("spring", "ada")
+    await api.harness.publish("spring", "ada")
     created = await create(api, events=["code_published"])
     path = f"{HOOKS}/{created['id']}"
     replayed = await api.http.post(f"{path}/replay", json={"since": "2026-01-01T00:00:00Z"})
@@ -179,7 +179,7 @@ async def test_a_replay_returns_the_count_and_needs_deliveries_or_a_time(api: Ap
 
 async def test_deliveries_are_listed_in_pages(api: Api):
     for number in range(3):
-        await api.books.publish("spring", f"ada-{number}")
+        await api.harness.publish("spring", f"ada-{number}")
     created = await create(api)
     path = f"{HOOKS}/{created['id']}"
     await api.http.post(f"{path}/replay", json={"since": "2026-01-01T00:00:00Z"})

@@ -35,7 +35,7 @@ async def fays_coupon_fails(world: World, **parts: Any) -> None:
     code = await world.publish("spring", "ada")
     data = {"code": code, "friend": FAY, "order": {"id": "1", "amount": "9.00", "currency": "EUR"}}
     await world.event("referral_converted", data)
-    await world.settled()
+    await world.until_idle()
 
 
 async def test_a_reward_that_is_parked_tells_the_operator_by_mail(
@@ -47,7 +47,7 @@ async def test_a_reward_that_is_parked_tells_the_operator_by_mail(
     async with open_world(database_url, providers={"http": vendor}, **settings(mailbox)) as world:
         await fays_coupon_fails(world, rewards=rewards)
         await world.until_reward("failed")
-        await world.settled()
+        await world.until_idle()
 
         assert await world.messages() == [("reward_failed", "operator", "sent")]
         (reward,) = await world.all(schema.rewards)

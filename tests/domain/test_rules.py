@@ -142,11 +142,11 @@ LIST = str(list(range(20)))
 )
 def test_a_hostile_condition_is_refused_at_once(text):
     """Too long, too deep, or with `map`, by which a list can double itself until the memory is gone."""
-    began = time.perf_counter()
+    began = time.thread_time()
     message = refusal(text)
 
     assert message.startswith("a_rule: ")
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
     assert len(message) < 500
 
 
@@ -154,18 +154,18 @@ def test_a_condition_that_iterates_without_end_is_stopped():
     nested = "true"
     for name in "abcdef":
         nested = f"order.list.all({name}, {nested})"
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(RuleError, match="a_rule: Iteration budget exceeded"):
         holds(nested, order={"list": list(range(1000))})
 
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_a_regular_expression_takes_linear_time():
-    began = time.perf_counter()
+    began = time.thread_time()
 
     assert not holds('order.note.matches("^(a+)+$")', order={"note": "a" * 50_000 + "b"})
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_a_condition_of_the_greatest_length_is_taken():

@@ -31,7 +31,7 @@ async def test_shares_are_counted_by_channel_and_thanked_for(world: World):
 
     for channel in ("whatsapp", "email", "link", "whatsapp"):
         assert (await world.share(code, channel))["decision"] == "accepted"
-    await world.settled()
+    await world.until_idle()
 
     shares = Counter(row.channel for row in await world.all(schema.shares))
     assert shares == {"whatsapp": 2, "email": 1, "link": 1}
@@ -43,10 +43,10 @@ async def test_the_tenth_conversion_earns_the_milestone_and_its_message(world: W
 
     for number in range(9):
         await world.convert(code, f"friend-{number}")
-    await world.settled()
+    await world.until_idle()
     assert await world.balance("ada") == 900
     await world.convert(code, "the-tenth")
-    await world.settled()
+    await world.until_idle()
 
     assert await world.balance("ada") == 2000
     (row,) = await world.all(schema.messages, template="milestone")
@@ -67,7 +67,7 @@ async def test_its_three_journeys_thank_nudge_and_celebrate(world: World):
     await world.convert(code, "quick")
     await world.sleep(days=2)
     await world.until(lambda: _runs(world, "done", "exited"))
-    await world.settled()
+    await world.until_idle()
 
     sent = Counter(await world.messages())
     assert sent == {
@@ -173,6 +173,6 @@ async def test_only_confirmed_conversions_count_toward_a_milestone(world: World)
 
     await world.sleep(days=1, minutes=1)
     await world.until_state(deferred["referral"], "rewarded")
-    await world.settled()
+    await world.until_idle()
 
     assert await world.balance("ada") == 100 + 100 + 1000

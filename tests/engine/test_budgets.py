@@ -52,7 +52,7 @@ async def test_a_milestone_beyond_the_budget_is_reached_without_reward(world: Wo
     await world.apply(campaign(rewards=rewards, limits={"budget": {"points": 500}}))
 
     await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.settled()
+    await world.until_idle()
 
     assert await world.balance("ada") == 100
     (voided,) = await world.all(schema.rewards, state="voided")
@@ -69,7 +69,7 @@ async def test_a_milestone_beyond_the_budget_is_told_all_the_same(world: World):
 
     await world.convert(await world.publish("spring", "ada"), "fay")
 
-    await world.settled()
+    await world.until_idle()
     assert ("milestone", "ada", "sent") in await world.messages()
 
 

@@ -31,7 +31,7 @@ async def test_an_advocate_with_more_shares_than_one_run_accepts_loses_none(
             *(share_repeatedly(world, code, channel) for channel in ("link", "email")),
             *(world.convert(code, friend) for friend in ("fay", "gus", "hal")),
         )
-        await world.settled()
+        await world.until_idle()
 
         last = await (await world.advocate_run("spring", "ada")).describe()
         assert last.run_id != first.run_id

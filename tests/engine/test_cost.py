@@ -30,7 +30,7 @@ async def lifecycle(world: World, *, sign_up: bool) -> Counter[int]:
     if sign_up:
         await world.sign_up(code, "fay")
     answer = await world.convert(code, "fay")
-    await world.settled()
+    await world.until_idle()
     run = await world.referral_run("spring", "fay")
     await world.until_closed(run)
 

@@ -179,7 +179,7 @@ async def test_a_milestone_s_coupon_waits_for_its_pool(world: World, http: httpx
     tier = {"name": "first", "at": 1, "reward": POOLED}
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [tier]}))
     await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.settled()
+    await world.until_idle()
     assert (await reward_of(world, "ada")).state == "failed"
 
     await fill(http, ["W-1"])
@@ -192,7 +192,7 @@ async def test_a_lost_milestone_s_parked_coupon_is_void(world: World, http: http
     tier = {"name": "first", "at": 1, "reward": POOLED}
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [tier]}))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.settled()
+    await world.until_idle()
 
     await world.roll_back(answer["referral"])
 
@@ -349,7 +349,7 @@ async def test_the_message_about_a_coupon_has_its_code(world: World):
     journey = {"name": "here", "on": "reward_granted", "steps": steps}
     await world.apply(giving(MADE, journeys=[journey]))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.settled()
+    await world.until_idle()
 
     (message,) = await world.all(schema.messages)
     assert f"20% off with the coupon {answer['discount']['code']}" in message.text

@@ -104,7 +104,7 @@ async def test_a_grant_after_a_wait_is_given_then_and_its_news_goes_out(world: W
 
     assert await world.balance("ada") == 120
     await world.inbox.drain()
-    await world.settled()
+    await world.until_idle()
     assert [template for template, _, state in await world.messages() if state == "sent"] == [
         "reward_granted"
     ]
@@ -138,7 +138,7 @@ async def test_another_provider_s_grant_after_a_wait_is_booked_once_by_the_refer
 
     for _ in range(2):
         await world.inbox.drain()
-    await world.pass_minutes(10)
+    await world.sleep_by_minute(10)
     await until_given(world, "granted")
 
     (reward,) = await given(world)
@@ -215,14 +215,14 @@ async def test_the_journey_of_a_referral_that_was_rolled_back_meanwhile_grants_n
 async def test_a_milestone_grant_comes_with_the_tier_s_own_reward_and_goes_with_it(world: World):
     tiers = {"friend": POINTS_50, "tiers": [EACH, milestone(1)]}
     answer = await world.convert(await begin(world, grant(), on=REACHED, rewards=tiers), "fay")
-    await world.settled()
+    await world.until_idle()
     (reward,) = await given(world)
     assert (reward.state, reward.side, reward.referral_id) == ("granted", "advocate", None)
     assert await world.balance("ada") == 1120
 
     await world.roll_back(answer["referral"])
     await until_given(world, "rolled_back")
-    await world.settled()
+    await world.until_idle()
 
     assert await world.balance("ada") == 0
 
@@ -231,12 +231,12 @@ async def test_a_milestone_grant_comes_with_the_tier_s_own_reward_and_goes_with_
 async def test_a_milestone_that_is_reached_again_earns_its_grant_again(world: World):
     code = await begin(world, grant(), on=REACHED, rewards={"tiers": [milestone(1)]})
     answer = await world.convert(code, "fay")
-    await world.settled()
+    await world.until_idle()
     await world.roll_back(answer["referral"])
     await until_given(world, "rolled_back")
 
     await world.convert(code, "gus")
-    await world.settled()
+    await world.until_idle()
 
     assert sorted(row.state for row in await given(world)) == ["granted", "rolled_back"]
     assert await world.balance("ada") == 1020

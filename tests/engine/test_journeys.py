@@ -128,7 +128,7 @@ async def test_an_exit_that_races_with_the_wake_up_is_never_followed_by_a_messag
 
     await asyncio.gather(world.sleep(hours=1), world.convert(code, "fay"))
     await world.until_closed(await workflow(world))
-    await world.settled()
+    await world.until_idle()
 
     (run,) = await world.all(schema.journey_runs)
     written = await world.all(schema.messages)
@@ -141,7 +141,7 @@ async def test_an_exit_that_races_with_the_wake_up_is_never_followed_by_a_messag
 async def test_what_an_exited_run_has_not_sent_yet_is_not_sent_any_more(world: World):
     code = await joined(world, NUDGE, {"wait": "P2D"}, exit_on=["referral_converted"])
     await until_at(world, 1)
-    await world.settled()
+    await world.until_idle()
     async with world.store.begin() as tx:  # as if its channel did not answer
         await tx.execute(schema.messages.update().values(state="pending", completed_at=None))
 
@@ -285,7 +285,7 @@ async def test_a_lifecycle_beside_journeys_that_wait_starts_no_workflow_more(wor
     await world.apply(campaign(journeys=[*THANKS, waits]))
     code = await world.publish("spring", "ada")
     await world.convert(code, "fay")
-    await world.settled()
+    await world.until_idle()
     run = await world.referral_run("spring", "fay")
     await world.until_closed(run)
 

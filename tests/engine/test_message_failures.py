@@ -59,7 +59,7 @@ async def rewarded(
 
 async def message(world: World) -> Any:
     """The one message, once it is settled."""
-    await world.settled()
+    await world.until_idle()
     await world.until_closed(await world.referral_run("spring", "fay"))
     (row,) = await world.all(schema.messages)
     return row

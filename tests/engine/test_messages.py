@@ -64,7 +64,7 @@ async def test_a_german_reads_german_with_german_numbers_and_what_the_campaign_o
 ):
     journey = {"on": "code_published", "template": "code_published"}
     async with posted(database_url, journey, ADA | {"locale": "de-AT"}) as (world, post, code):
-        await world.settled()
+        await world.until_idle()
 
         (mail,) = post.sent
         assert mail.subject == f"Ihr persönlicher Code lautet {code}"
@@ -80,7 +80,7 @@ async def test_a_day_is_that_of_the_readers_time_zone_or_else_of_the_campaigns(
     who = ADA | ({"timezone": zone} if zone else {})
     async with posted(database_url, journey, who) as (world, post, code):
         await world.convert(code, "fay")
-        await world.settled()
+        await world.until_idle()
 
         (referral,) = await world.all(schema.referrals)
         day = referral.due_at.astimezone(ZoneInfo(zone or "America/New_York")).date()
@@ -107,7 +107,7 @@ async def test_what_is_no_service_message_needs_consent(
     journey = {"on": "code_published", "template": "news"}
     who = ADA | {"consent": consent}
     async with posted(database_url, journey, who, templates_dir=tmp_path) as (world, _, _code):
-        await world.settled()
+        await world.until_idle()
 
         (row,) = await world.all(schema.messages)
         assert row.state == state
@@ -131,7 +131,7 @@ async def test_a_campaigns_own_template_is_sent_for_it_and_not_for_others(
             autumn | {"journeys": [{"name": "t", "on": "code_published", "steps": [step]}]}
         )
         other = await world.publish("autumn", "ada")
-        await world.settled()
+        await world.until_idle()
 
         subjects = {mail.subject for mail in post.sent}
         assert subjects == {f"Spring is here: {code}", f"Your personal code is {other}"}

@@ -276,6 +276,6 @@ async def test_a_milestone_whose_settling_fails_is_settled_later(
     monkeypatch.setattr(milestones, "process", settle)
 
     await world.convert(code, "fay")
-    await world.settled()
+    await world.until_idle()
 
     assert await world.balance("ada") == 1100

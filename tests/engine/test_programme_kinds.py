@@ -22,7 +22,7 @@ async def test_a_double_sided_programme_rewards_friend_and_advocate(world: World
     code = await world.publish(VOUCHERIFY, "ada")
 
     answer = await world.convert(code, "fay", amount="80.00")
-    await world.settled()
+    await world.until_idle()
 
     assert (await world.balance("fay"), await world.balance("ada")) == (200, 100)
     assert [reward["side"] for reward in answer["rewards"]] == ["advocate", "friend"]
@@ -55,7 +55,7 @@ async def test_each_unique_friend_is_rewarded_and_a_minimum_of_friends_once_more
     await bring(world, code, "f1", "f2", "f3", "f4", "f4")
     assert await world.balance("ada") == 400
     await bring(world, code, "f5", "f6")
-    await world.settled()
+    await world.until_idle()
 
     assert await world.balance("ada") == 600 + 500
     kinds = await world.activity(advocate_id=(await world.advocate("ada")).id)

@@ -47,7 +47,7 @@ async def test_rewards_are_granted_by_their_provider(world: World, vendor: Vendo
 async def test_an_answer_that_was_lost_after_booking_pays_once(world: World, vendor: Vendor):
     vendor.faults = [("after", OutcomeUnknownError("lost")), ("before", RetryableError("busy"))]
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.pass_minutes(10)
+    await world.sleep_by_minute(10)
     await world.until_state(answer["referral"], "rewarded")
 
     assert sorted(vendor.books.values()) == [50, 100]
@@ -62,7 +62,7 @@ async def test_a_provider_that_is_down_for_six_hours_loses_nothing(world: World,
     assert max(row.attempts for row in await world.all(schema.rewards)) < 100
     assert [state for *_, state in await world.messages()] == ["sent", "sent"]
     vendor.down = None
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
     await world.until_state(answer["referral"], "rewarded")
 
     assert sorted(vendor.books.values()) == [50, 100]
@@ -131,7 +131,7 @@ async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
     assert await states(world) == ["rolling_back", "rolling_back"]
 
     vendor.down = None
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
     await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
 
     assert sum(vendor.books.values()) == 0
@@ -148,7 +148,7 @@ async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until(lambda: _called(vendor, 2))
     await world.roll_back(answer["referral"])
-    await world.pass_minutes(10)
+    await world.sleep_by_minute(10)
 
     await world.until(lambda: _settled(world))
     assert sum(vendor.books.values()) == 0

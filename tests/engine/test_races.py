@@ -92,7 +92,7 @@ async def test_of_200_friends_of_one_advocate_exactly_as_many_are_accepted_as_ma
     code = await world.publish("spring", "ada")
 
     answers = await storm(world, [(code, f"friend-{number}") for number in range(STORM)])
-    await world.settled()
+    await world.until_idle()
 
     assert decisions(answers) == {"accepted": 50, "advocate_limit_reached": 150}
     assert (await world.advocate("ada")).confirmed_count == 50
@@ -112,7 +112,7 @@ async def test_a_milestone_follows_the_count_through_simultaneous_conversions_an
         *(world.roll_back(answer["referral"]) for answer in first),
         *(world.convert(code, f"late-{number}") for number in range(4)),
     )
-    await world.settled()
+    await world.until_idle()
 
     advocate = await world.advocate("ada")
     assert advocate.confirmed_count == 4

@@ -11,7 +11,7 @@ import pytest
 from referrals.errors import EventIdReusedError
 from referrals.store import schema
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.totals import books
+from tests.harness.totals import campaign_totals
 from tests.harness.world import World
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -54,8 +54,8 @@ async def in_every_order(
     await world.sleep(minutes=1)
     await asyncio.gather(*(played(world, name, codes[name], lifecycle) for name in orders))
     await world.sleep(days=15)
-    await world.settled()
-    return {name: await books(world.store, name) for name in orders}
+    await world.until_idle()
+    return {name: await campaign_totals(world.store, name) for name in orders}
 
 
 async def begun(world: World, name: str, terms: dict[str, Any]) -> str:
@@ -171,7 +171,7 @@ async def test_a_share_counts_by_when_it_was_made_not_by_when_it_arrives(world: 
 
     assert (late["decision"], late["reason"]["code"]) == ("rejected", "code_expired")
     assert early["decision"] == "accepted"
-    assert (await books(world.store, "spring"))["shares"] == {"link": 1}
+    assert (await campaign_totals(world.store, "spring"))["shares"] == {"link": 1}
 
 
 async def test_a_conversion_counts_by_when_it_was_made_not_by_when_it_arrives(world: World):
@@ -200,7 +200,7 @@ async def test_a_refund_sent_while_the_conversion_is_being_answered_takes_it_bac
             *(world.refund(f"order-of-{friend}") for friend in friends[delay::2]),
         )
 
-    found = await books(world.store, "spring")
+    found = await campaign_totals(world.store, "spring")
     assert found["referrals"] == {"rolled_back": 12}
     assert found["balances"] == {}
     assert found["places"] == {"0/0/0": 1}

@@ -23,7 +23,7 @@ async def earned(world: World, **parts) -> dict:
     rewards = {"friend": POINTS_50, "tiers": [EACH, milestone(1)]} | parts
     await world.apply(campaign(rewards=rewards))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.settled()
+    await world.until_idle()
     assert await world.balance("ada") == 1100
     return answer
 

@@ -1,16 +1,16 @@
-"""Journeys start workflows of others: once each, with the event, whatever crashes."""
+"""Journeys start workflows of other systems: once each, with the event, whatever crashes."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.journeys import JourneyActivities
 from referrals.store import schema
+from referrals.store.journeys import workflow_starts
 from tests.harness.campaigns import campaign
 from tests.harness.journeys import NUDGE, joined, journey, states, until_at, until_states
 from tests.harness.world import World
@@ -21,16 +21,20 @@ VIP = {"start_workflow": {"type": "VipOnboarding", "task_queue": CRM}}
 
 @workflow.defn(name="VipOnboarding")
 class VipOnboarding:
-    """Somebody else's, which knows nothing of this engine."""
+    """A workflow of another system, which does not know this engine."""
+
+    run_ids: ClassVar[set[str]] = set()
 
     @workflow.run
     async def run(self, event: dict[str, Any]) -> dict[str, Any]:
+        self.run_ids.add(workflow.info().run_id)
         return event
 
 
 @pytest.fixture(autouse=True)
 async def crm(world: World) -> AsyncIterator[None]:
-    """A worker of others on their task queue."""
+    """Run a worker of the other system on its task queue."""
+    VipOnboarding.run_ids.clear()
     async with Worker(
         world.env.client,
         task_queue=CRM,
@@ -71,7 +75,7 @@ async def test_a_workflow_is_started_with_the_event_and_ids_alone(world: World):
     assert start.key.endswith("/0")
 
 
-async def test_a_journey_that_waits_starts_it_when_it_gets_there(world: World):
+async def test_a_journey_that_waits_starts_the_workflow_after_its_wait(world: World):
     await joined(world, {"wait": "P2D"}, VIP)
     await until_at(world, 0)
     assert await world.all(schema.workflow_starts) == []
@@ -83,7 +87,7 @@ async def test_a_journey_that_waits_starts_it_when_it_gets_there(world: World):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_it_is_started_in_the_namespace_that_the_step_names(world: World):
+async def test_a_workflow_is_started_in_the_namespace_that_the_step_names(world: World):
     sales = {"start_workflow": VIP["start_workflow"] | {"namespace": "sales"}}
     await world.apply(campaign(journeys=[journey(sales, on="referral_converted")]))
     await world.convert(await world.publish("spring", "ada"), "fay")
@@ -96,32 +100,32 @@ async def test_it_is_started_in_the_namespace_that_the_step_names(world: World):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_one_that_was_started_before_a_crash_is_not_started_again(
+async def test_a_workflow_that_was_started_before_a_crash_is_not_started_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    """The activity dies between the start and the note of it, twice."""
+    """The activity dies twice, after the start and before it records it."""
     deaths = iter([ConnectionError("gone"), ConnectionError("gone")])
-    settle = "activities.journeys.starts.settle"
-    original = JourneyActivities.start_workflow.__globals__["starts"].settle
+    original = workflow_starts.settle
 
     async def dying(*args: Any) -> None:
         if error := next(deaths, None):
             raise error
         await original(*args)
 
-    monkeypatch.setattr(settle, dying)
+    monkeypatch.setattr(workflow_starts, "settle", dying)
     await world.apply(campaign(journeys=[journey(VIP, on="referral_converted")]))
     await world.convert(await world.publish("spring", "ada"), "fay")
     for _ in range(3):
         await world.sleep(minutes=1)
 
     (start,) = await until_started(world, "started")
-    first = await world.client.get_workflow_handle(start.key).describe()
-    assert first.run_id == first.raw_description.workflow_execution_info.first_run_id
+    await world.env.client.get_workflow_handle(start.key).result()
+    assert next(deaths, None) is None
+    assert len(VipOnboarding.run_ids) == 1
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_what_the_server_refuses_for_good_is_kept_as_failed_and_holds_nothing_up(
+async def test_a_start_that_the_server_refuses_permanently_fails_and_the_journey_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     async def refused(*_: Any) -> None:
@@ -143,7 +147,7 @@ def _not_found() -> Exception:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_shares_at_once_start_one_workflow_each(world: World):
+async def test_simultaneous_shares_start_one_workflow_each(world: World):
     await world.apply(campaign(journeys=[journey(VIP, on="referral_link_shared")]))
     code = await world.publish("spring", "ada")
 

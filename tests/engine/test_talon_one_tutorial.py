@@ -17,7 +17,7 @@ async def code_of(world: World, customer: str) -> str:
 async def test_a_customer_who_registers_gets_a_code_its_link_and_a_message(world: World):
     code = await code_of(world, "ada")
 
-    await world.settled()
+    await world.until_idle()
 
     (message,) = await world.messages()
     assert message == ("code_published", "ada", "sent")
@@ -51,7 +51,7 @@ async def test_both_are_thanked(world: World):
     code = await code_of(world, "ada")
     await world.convert(code, "fay")
 
-    await world.settled()
+    await world.until_idle()
 
     assert (await world.messages())[1:] == [
         ("thank_advocate", "ada", "sent"),

@@ -60,11 +60,11 @@ async def test_a_worker_that_died_in_the_call_is_followed_when_the_booking_can_b
     await converted(world)
     await called(world, vendor)
 
-    await world.pass_minutes(20)
+    await world.sleep_by_minute(20)
     assert (await reward(world)).state == "granting"
     assert vendor.calls == 1
 
-    await world.pass_minutes(40)
+    await world.sleep_by_minute(40)
     await until(world, "granted")
     assert list(vendor.books.values()) == [50]
     assert vendor.calls == 1
@@ -78,7 +78,7 @@ async def test_a_roll_back_of_an_unclear_grant_waits_until_it_can_be_seen(
     await called(world, vendor)
     await world.roll_back(referral)
 
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
 
     await until(world, "rolled_back")
     assert sorted(vendor.books.values()) == [-50, 50]
@@ -92,12 +92,12 @@ async def test_a_parked_grant_that_may_be_booked_is_looked_for_before_it_is_void
     await converted(world)
     await called(world, vendor)
     vendor.down = PermanentError("credentials", "Our key is no good.")
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
     await until(world, "failed")
     vendor.down = None
 
     await world.inbox.command_reward("reward_void", (await reward(world)).id, "Gone", "operator")
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
 
     await until(world, "rolled_back")
     assert sorted(vendor.books.values()) == [-50, 50]
@@ -108,7 +108,7 @@ async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, ven
     await converted(world)
     await called(world, vendor)
     vendor.down = PermanentError("credentials", "Our key is no good.")
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
     await until(world, "failed")
 
     await world.inbox.command_reward("reward_void", (await reward(world)).id, "Gone", "operator")
@@ -124,14 +124,14 @@ async def test_a_grant_that_is_taken_and_booked_late_is_taken_back_when_it_is_bo
     vendor.prompt = False
     referral = await converted(world)
     await called(world, vendor)
-    await world.pass_minutes(5)
+    await world.sleep_by_minute(5)
     await world.roll_back(referral)
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
     assert (await reward(world)).state == "granting"
 
     vendor.prompt = True
     vendor.settle()
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
 
     await until(world, "rolled_back")
     assert sorted(vendor.books.values()) == [-50, 50]
@@ -145,16 +145,16 @@ async def test_a_parked_grant_that_is_booked_late_is_taken_back_when_it_is_booke
     referral = await converted(world)
     await called(world, vendor)
     vendor.down = PermanentError("credentials", "Our key is no good.")
-    await world.pass_minutes(5)
+    await world.sleep_by_minute(5)
     await until(world, "failed")
     vendor.down = None
     await world.roll_back(referral)
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
     assert (await reward(world)).state == "rolling_back"
 
     vendor.prompt = True
     vendor.settle()
-    await world.pass_minutes(60)
+    await world.sleep_by_minute(60)
 
     await until(world, "rolled_back")
     assert sorted(vendor.books.values()) == [-50, 50]
@@ -165,7 +165,7 @@ async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: 
     await converted(world)
     await called(world, vendor)
     vendor.rejected = {(await reward(world)).key}
-    await world.pass_minutes(5)
+    await world.sleep_by_minute(5)
     await until(world, "failed")
     assert (await reward(world)).error_code == "rejected"
 
@@ -184,7 +184,7 @@ async def test_a_grant_that_was_taken_and_rejected_needs_no_taking_back(
     await called(world, vendor)
     await world.roll_back(referral)
     vendor.rejected = {(await reward(world)).key}
-    await world.pass_minutes(5)
+    await world.sleep_by_minute(5)
 
     await until(world, "voided")
     assert vendor.books == {}
@@ -199,7 +199,7 @@ async def test_what_the_customer_has_spent_over_there_is_owed(
     vendor.holds = held
 
     await world.roll_back(referral)
-    await world.pass_minutes(5)
+    await world.sleep_by_minute(5)
 
     await until(world, "rolled_back")
     assert sum(vendor.books.values()) == 50 - held

@@ -148,7 +148,7 @@ async def test_a_milestone_is_lost_with_a_roll_back_and_earned_again_as_a_new_oc
     code = await world.publish("spring", "ada")
     await world.convert(code, "fay")
     second = await world.convert(code, "gus")
-    await world.settled()
+    await world.until_idle()
     assert await world.balance("ada") == 1200
 
     await world.roll_back(second["referral"])

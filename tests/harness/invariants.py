@@ -30,13 +30,13 @@ class Facts:
 
     campaign: Campaign
     spent: Counter[str]
-    accounts: Rows
+    ledger_accounts: Rows
     activity: Rows
     advocates: Rows
     campaigns: Rows
     codes: Rows
     customers: Rows
-    entries: Rows
+    ledger_entries: Rows
     milestones: Rows
     referrals: Rows
     rewards: Rows
@@ -47,9 +47,9 @@ class Facts:
 
     def balances(self) -> Counter[tuple[str, str]]:
         """By owner and kind of account."""
-        names = {row.id: (row.owner, row.kind) for row in self.accounts}
+        names = {row.id: (row.owner, row.kind) for row in self.ledger_accounts}
         found: Counter[tuple[str, str]] = Counter()
-        for entry in self.entries:
+        for entry in self.ledger_entries:
             found[names[entry.credit_id]] += entry.amount
             found[names[entry.debit_id]] -= entry.amount
         return found

@@ -68,7 +68,7 @@ async def until_started(world: World, number: int) -> None:
 
 async def sent(world: World) -> list[str]:
     """Templates of the messages that went out, in order."""
-    await world.settled()
+    await world.until_idle()
     return [template for template, _, state in await world.messages() if state == "sent"]
 
 

@@ -26,7 +26,7 @@ TAKEN_BACK = ("voided", "rolled_back")
 """Never paid, or paid and taken back: in which of them a reward ends depends on which came first."""
 
 
-async def books(store: Store, campaign: str) -> dict[str, Any]:
+async def campaign_totals(store: Store, campaign: str) -> dict[str, Any]:
     """Of one campaign: what everybody holds, and the rewards, referrals, milestones, places and shares that count."""
     signed = case(
         (ledger_entries.c.credit_id == ledger_accounts.c.id, ledger_entries.c.amount),

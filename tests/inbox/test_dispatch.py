@@ -52,7 +52,7 @@ async def test_a_sign_up_during_an_outage_of_temporal_is_decided_and_expires_on_
         referral.id,
     )
     await world.sleep(days=3)
-    await world.settled()
+    await world.until_idle()
     assert await world.messages() == [("nudge_friend", "fay", "sent")]
     await world.sleep(days=28)
     await world.until_state(referral.id, "expired")
@@ -178,7 +178,7 @@ async def test_a_log_message_that_cannot_be_stored_with_the_decision_is_sent_by_
     )
 
     answer = await world.convert(code, "fay")
-    await world.settled()
+    await world.until_idle()
 
     assert answer["decision"] == "accepted"
     assert [state for *_, state in await world.messages()] == ["sent", "sent"]
@@ -196,7 +196,7 @@ async def test_a_log_message_without_a_template_fails_and_the_reward_is_granted(
 
     await world.convert(await world.publish("spring", "ada"), "fay")
 
-    await world.settled()
+    await world.until_idle()
     failed = await world.all(schema.messages, template="no_such_template")
     assert [(row.state, row.reason_code) for row in failed] == [("failed", "template_error")]
     assert await world.balance("fay") == 50

@@ -30,7 +30,7 @@ async def record(scenario: str, folder: Path) -> None:
         await asyncio.to_thread(migrate.upgrade, url)
         async with open_world(url, channels_of(scenario)) as world:
             await SCENARIOS[scenario](world)
-            await world.settled()
+            await world.until_idle()
             await _save(world, folder / scenario)
 
 

@@ -79,7 +79,7 @@ async def reviewed(world: World) -> None:
 async def milestone_reached_and_lost(world: World) -> None:
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(1)]}))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
-    await world.settled()
+    await world.until_idle()
     await world.roll_back(answer["referral"])
 
     async def is_rolled_back() -> bool:

@@ -17,4 +17,4 @@ async def test_a_scenario_completes_when_every_task_replays(
     monkeypatch.setattr("worker.Worker", partial(Worker, max_cached_workflows=0))
     async with open_world(database_url, channels_of(scenario)) as world:
         await SCENARIOS[scenario](world)
-        await world.settled()
+        await world.until_idle()

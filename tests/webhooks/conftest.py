@@ -10,8 +10,8 @@ from referrals.store.db.pages import Cursor
 from referrals.store.webhooks import deliveries, subscriptions
 from referrals.webhooks.deliverer import Deliverer
 from referrals.webhooks.poster import Poster
-from tests.harness.books import Books
 from tests.harness.campaigns import EACH, campaign, milestone
+from tests.harness.store_harness import StoreHarness
 from tests.webhooks.receiver import Receiver
 
 SOURCE = "https://go.example"
@@ -23,17 +23,17 @@ ALL = Cursor(200)
 class Office:
     """A campaign, an endpoint and the deliverer of its webhooks."""
 
-    books: Books
+    harness: StoreHarness
     receiver: Receiver
     deliverer: Deliverer
 
     @property
     def store(self) -> Store:
-        return self.books.store
+        return self.harness.store
 
     def deliverer_of(self, timeout: float = 15, **options: Any) -> Deliverer:
         """Create the deliverer of another process; `timeout` is its limit for a response, in seconds."""
-        clock = lambda: self.books.now  # noqa: E731
+        clock = self.harness.now
         poster = Poster(allow_private=True, clock=clock, timeout=timedelta(seconds=timeout))
         defaults = {"source": SOURCE, "secret": SECRET, "clock": clock, "jitter": lambda: 0.0}
         return Deliverer(self.store, **{"poster": poster, **defaults, **options})
@@ -43,18 +43,18 @@ class Office:
     ) -> subscriptions.WebhookSecret:
         async with self.store.begin() as tx:
             return await subscriptions.create(
-                tx, url or self.receiver.url, events, campaign, "operator", self.books.now
+                tx, url or self.receiver.url, events, campaign, "operator", self.harness.time
             )
 
     async def deliver(self, after: timedelta | None = None) -> None:
         """Move the clock forward, then deliver everything that is due."""
-        self.books.now += after or timedelta(0)
+        self.harness.time += after or timedelta(0)
         await self.deliverer.drain()
 
     async def enable(self, webhook: str, **options: Any) -> subscriptions.Webhook:
         async with self.store.begin() as tx:
             return await subscriptions.change(
-                tx, webhook, {"enabled": True}, "operator", self.books.now, **options
+                tx, webhook, {"enabled": True}, "operator", self.harness.time, **options
             )
 
     async def webhook(self, webhook: str) -> subscriptions.Webhook:
@@ -70,7 +70,7 @@ class Office:
     async def replay(self, webhook: str, **selection: Any) -> int:
         async with self.store.begin() as tx:
             row = await subscriptions.require(tx, webhook)
-            return await deliveries.replay(tx, row, self.books.now, **selection)
+            return await deliveries.replay(tx, row, self.harness.time, **selection)
 
     async def log(self) -> list[Any]:
         async with self.store.read() as tx:
@@ -87,9 +87,9 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def office(store: Store, receiver: Receiver) -> Office:
     """Office with the campaign `spring`: 50 and 100 points, and 1,000 points for two conversions."""
-    books = Books(store)
+    harness = StoreHarness(store)
     rewards = campaign()["rewards"] | {"tiers": [EACH, milestone(2)]}
-    await books.apply(campaign(rewards=rewards))
-    office = Office(books, receiver, None)  # type: ignore[arg-type]
+    await harness.apply(campaign(rewards=rewards))
+    office = Office(harness, receiver, None)  # type: ignore[arg-type]
     office.deliverer = office.deliverer_of()
     return office

@@ -7,7 +7,7 @@ from datetime import timedelta
 from referrals.store import open_store
 from referrals.webhooks.deliverer import Deliverer
 from referrals.webhooks.poster import Poster
-from tests.harness.books import START
+from tests.harness.store_harness import START
 
 
 async def main(url: str) -> None:

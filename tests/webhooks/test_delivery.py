@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 async def test_event_has_the_same_data_as_the_activity_list(office: Office):
     webhook = await office.subscribe("reward_granted")
-    code = await office.books.publish("spring", "ada")
-    referral = await office.books.convert(code, "fay")
+    code = await office.harness.publish("spring", "ada")
+    referral = (await office.harness.convert(code, "fay"))["referral"]
     await office.deliver()
 
     first, second = office.receiver.events
@@ -62,14 +62,14 @@ async def test_event_has_the_same_data_as_the_activity_list(office: Office):
 async def test_webhook_receives_only_the_types_and_the_campaign_it_subscribes_to(
     office: Office,
 ):
-    await office.books.apply(campaign("summer"))
-    await office.books.publish("spring", "early")
+    await office.harness.apply(campaign("summer"))
+    await office.harness.publish("spring", "early")
     await office.subscribe("referral_converted", "referral_rejected", campaign="spring")
-    spring = await office.books.publish("spring", "ada")
-    summer = await office.books.publish("summer", "ben")
-    await office.books.convert(spring, "fay")
-    await office.books.convert(spring, "ada")
-    await office.books.convert(summer, "gil")
+    spring = await office.harness.publish("spring", "ada")
+    summer = await office.harness.publish("summer", "ben")
+    await office.harness.convert(spring, "fay")
+    await office.harness.convert(spring, "ada")
+    await office.harness.convert(summer, "gil")
     await office.deliver()
 
     assert sorted(office.receiver.types) == ["referral_converted", "referral_rejected"]
@@ -77,11 +77,11 @@ async def test_webhook_receives_only_the_types_and_the_campaign_it_subscribes_to
 
 
 async def test_webhook_without_types_receives_all_later_events(office: Office):
-    code = await office.books.publish("spring", "ada")
+    code = await office.harness.publish("spring", "ada")
     before = len(await office.log())
     await office.subscribe()
-    await office.books.convert(code, "fay")
-    await office.books.event("referral_link_clicked", code=code)
+    await office.harness.convert(code, "fay")
+    await office.harness.event("referral_link_clicked", {"code": code})
     await office.deliver()
 
     happened = [row.type for row in (await office.log())[before:]]
@@ -92,7 +92,7 @@ async def test_webhook_without_types_receives_all_later_events(office: Office):
 
 async def test_decision_writes_nothing_for_webhooks(office: Office):
     webhook = await office.subscribe()
-    await office.books.convert(await office.books.publish("spring", "ada"), "fay")
+    await office.harness.convert(await office.harness.publish("spring", "ada"), "fay")
 
     assert await office.deliveries(webhook.id) == []
 
@@ -113,7 +113,7 @@ async def test_rejected_delivery_is_retried_with_growing_delays(
     office: Office, reply: int | str, error: str
 ):
     webhook = await office.subscribe("code_published")
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     office.receiver.replies.extend([reply] * 3)
     if reply == "hang":
         office.deliverer = office.deliverer_of(timeout=0.3)
@@ -135,12 +135,12 @@ async def test_rejected_delivery_is_retried_with_growing_delays(
 @pytest.mark.parametrize("retry_after", ["3600", "Wed, 04 Mar 2026 11:00:00 GMT"])
 async def test_retry_after_header_delays_the_next_attempt(office: Office, retry_after: str):
     webhook = await office.subscribe("code_published")
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     office.receiver.replies.append(f"429 Retry-After: {retry_after}")
     await office.deliver()
     (delivery,) = await office.deliveries(webhook.id)
 
-    assert delivery.due_at == office.books.now + timedelta(hours=1)
+    assert delivery.due_at == office.harness.time + timedelta(hours=1)
     await office.deliver(timedelta(minutes=59))
     assert len(office.receiver.received) == 1
     await office.deliver(timedelta(minutes=1))
@@ -149,7 +149,7 @@ async def test_retry_after_header_delays_the_next_attempt(office: Office, retry_
 
 async def test_endless_response_body_is_not_read(office: Office):
     webhook = await office.subscribe("code_published")
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     office.receiver.replies.append("endless")
     await office.deliver()
 
@@ -169,7 +169,7 @@ async def test_delivery_that_finishes_during_a_poll_is_followed_up(
         return more
 
     monkeypatch.setattr(office.deliverer, "poll_once", slow_poll_once)
-    await office.books.convert(await office.books.publish("spring", "ada"), "fay")
+    await office.harness.convert(await office.harness.publish("spring", "ada"), "fay")
     await office.deliver()
 
     arrived = [event["type"] for event in office.receiver.events]
@@ -180,11 +180,11 @@ async def test_next_event_of_a_subject_waits_for_the_previous_one_while_others_p
     office: Office,
 ):
     await office.subscribe("referral_signed_up", "referral_converted", "reward_granted")
-    code = await office.books.publish("spring", "ada")
-    stuck = await office.books.sign_up(code, "fay")
+    code = await office.harness.publish("spring", "ada")
+    stuck = (await office.harness.sign_up(code, "fay"))["referral"]
     office.receiver.rule = lambda received: 503 if received.event["subject"] == stuck else 204
-    await office.books.convert(code, "fay")
-    await office.books.convert(code, "gil")
+    await office.harness.convert(code, "fay")
+    await office.harness.convert(code, "gil")
     await office.deliver()
 
     seen = defaultdict(list)
@@ -215,9 +215,9 @@ async def test_events_of_each_subject_arrive_in_order_despite_faults(
     office: Office,
 ):
     webhook = await office.subscribe()
-    code = await office.books.publish("spring", "ada")
+    code = await office.harness.publish("spring", "ada")
     for number in range(6):
-        await office.books.convert(code, f"fay-{number}")
+        await office.harness.convert(code, f"fay-{number}")
     faults = [500, "reset", 204, "429 Retry-After: 1", "hang", 204, 302]
     office.receiver.replies.extend(faults * 4)
     office.deliverer = office.deliverer_of(timeout=0.3)
@@ -243,27 +243,27 @@ async def test_slow_endpoint_does_not_delay_others_and_its_concurrency_is_limite
 ):
     slow = await office.subscribe("code_published")
     for number in range(20):
-        await office.books.publish("spring", f"ada-{number}")
+        await office.harness.publish("spring", f"ada-{number}")
     office.receiver.rule = lambda _: "hang"
     office.deliverer = office.deliverer_of(timeout=1)
     async with type(office.receiver)() as quick:
         await office.subscribe("referral_converted", url=quick.url)
-        await office.books.convert(await office.books.publish("spring", "ben"), "fay")
+        await office.harness.convert(await office.harness.publish("spring", "ben"), "fay")
         await office.deliverer.poll_once()
         await office.deliverer.poll_once()
         while not quick.received:
             await asyncio.sleep(0)
         waiting = await office.deliveries(slow.id)
         assert all(delivery.attempts == 0 for delivery in waiting)
-        assert len([d for d in waiting if d.due_at > office.books.now]) == 8  # in flight
+        assert len([d for d in waiting if d.due_at > office.harness.time]) == 8  # in flight
         await office.deliverer.drain()
 
 
 async def test_several_processes_share_the_deliveries_without_duplicates(office: Office):
     await office.subscribe()
-    code = await office.books.publish("spring", "ada")
+    code = await office.harness.publish("spring", "ada")
     for number in range(5):
-        await office.books.convert(code, f"fay-{number}")
+        await office.harness.convert(code, f"fay-{number}")
     others = [office.deliverer_of() for _ in range(3)]
     await asyncio.gather(*(one.drain() for one in [office.deliverer, *others]))
     await office.deliver()
@@ -276,7 +276,7 @@ async def test_delivery_of_a_killed_process_is_repeated_with_the_same_id(
     office: Office, database_url: str
 ):
     webhook = await office.subscribe("code_published")
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     command = [sys.executable, "-m", "tests.webhooks.process", database_url]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
 
@@ -299,14 +299,18 @@ async def test_delivery_of_a_killed_process_is_repeated_with_the_same_id(
 async def test_events_contain_no_contact_details(office: Office):
     await office.subscribe()
     person = {"email": "fay@example.com", "phone": "+4915112345678", "name": "Fay Doe"}
-    code = await office.books.publish("spring", "ada")
-    await office.books.event(
+    code = await office.harness.publish("spring", "ada")
+    await office.harness.event(
         "referral_converted",
-        code=code,
-        friend={"id": "cus_42", **person},
-        order={"id": "1", "amount": "10.00", "currency": "EUR"},
+        {
+            "code": code,
+            "friend": {"id": "cus_42", **person},
+            "order": {"id": "1", "amount": "10.00", "currency": "EUR"},
+        },
     )
-    await office.books.event("referral_converted", code="NONE-1", friend={"id": "cus_43", **person})
+    await office.harness.event(
+        "referral_converted", {"code": "NONE-1", "friend": {"id": "cus_43", **person}}
+    )
     await office.deliver()
 
     sent = b"".join(received.body for received in office.receiver.received).decode()
@@ -323,7 +327,7 @@ async def test_one_off_webhook_is_sent_once_per_key(office: Office):
                 url=office.receiver.url,
                 key="spring/vip/0/ref_1",
                 event=event,
-                now=office.books.now,
+                now=office.harness.time,
             )
         office.receiver.replies.append(500)
         await office.deliver(timedelta(minutes=10))
@@ -337,7 +341,7 @@ async def test_one_off_webhook_is_sent_once_per_key(office: Office):
 async def test_nothing_is_sent_without_a_signing_secret(office: Office):
     async with office.store.begin() as tx:
         await one_off_webhooks.add(
-            tx, url=office.receiver.url, key="k", event={"type": "t"}, now=office.books.now
+            tx, url=office.receiver.url, key="k", event={"type": "t"}, now=office.harness.time
         )
     await office.deliverer_of(secret=None).drain()
     async with office.store.read() as tx:

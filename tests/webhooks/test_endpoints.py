@@ -44,13 +44,13 @@ async def test_webhook_without_accepted_deliveries_for_three_days_is_disabled_wi
     office: Office, caplog: pytest.LogCaptureFixture
 ):
     webhook = await office.subscribe("code_published")
-    await office.books.publish("spring", "ada")
-    await office.books.publish("spring", "ben")
-    began = office.books.now
+    await office.harness.publish("spring", "ada")
+    await office.harness.publish("spring", "ben")
+    began = office.harness.time
     with caplog.at_level(logging.WARNING):
         await _fail_for_three_days(office)
     calls = len(office.receiver.received)
-    await office.books.publish("spring", "cleo")
+    await office.harness.publish("spring", "cleo")
     await office.deliver(DAYS)
 
     found = await office.webhook(webhook.id)
@@ -68,9 +68,9 @@ async def test_webhook_without_accepted_deliveries_for_three_days_is_disabled_wi
 async def test_enabled_webhook_continues_where_it_stopped(office: Office):
     webhook = await office.subscribe("code_published")
     for customer in ("ada", "ben"):
-        await office.books.publish("spring", customer)
+        await office.harness.publish("spring", customer)
     await _fail_for_three_days(office)
-    await office.books.publish("spring", "cleo")
+    await office.harness.publish("spring", "cleo")
     office.receiver.received.clear()
     office.receiver.rule = lambda _: 204
     found = await office.enable(webhook.id)
@@ -85,14 +85,14 @@ async def test_webhook_enabled_from_now_skips_missed_events_which_can_be_replaye
     office: Office,
 ):
     webhook = await office.subscribe("code_published")
-    began = office.books.now
-    await office.books.publish("spring", "ada")
+    began = office.harness.time
+    await office.harness.publish("spring", "ada")
     await _fail_for_three_days(office)
-    await office.books.publish("spring", "ben")
+    await office.harness.publish("spring", "ben")
     office.receiver.received.clear()
     office.receiver.rule = lambda _: 204
     await office.enable(webhook.id, from_now=True)
-    await office.books.publish("spring", "cleo")
+    await office.harness.publish("spring", "cleo")
     await office.deliver()
 
     assert [event["data"]["customer"] for event in office.receiver.events] == ["cleo"]
@@ -106,13 +106,13 @@ async def test_single_rejected_event_fails_without_disabling_the_webhook(
     office: Office, caplog: pytest.LogCaptureFixture
 ):
     webhook = await office.subscribe("code_published")
-    await office.books.publish("spring", "bad")
+    await office.harness.publish("spring", "bad")
     office.receiver.rule = lambda request: (
         400 if request.event["data"]["customer"] == "bad" else 204
     )
     await office.deliver()
     for number, delay in enumerate(RETRY_DELAYS):
-        await office.books.publish("spring", f"ada-{number}")
+        await office.harness.publish("spring", f"ada-{number}")
         await office.deliver(delay)
 
     refused, *others = await office.deliveries(webhook.id)
@@ -130,9 +130,9 @@ async def test_single_rejected_event_fails_without_disabling_the_webhook(
 async def test_endpoint_that_answers_410_is_not_called_again(office: Office):
     webhook = await office.subscribe("code_published")
     office.receiver.rule = lambda _: 410
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     await office.deliver()
-    await office.books.publish("spring", "ben")
+    await office.harness.publish("spring", "ben")
     await office.deliver(3 * DAYS)
 
     found = await office.webhook(webhook.id)
@@ -143,33 +143,33 @@ async def test_endpoint_that_answers_410_is_not_called_again(office: Office):
 async def test_accepted_delivery_ends_the_failure(office: Office):
     webhook = await office.subscribe("code_published")
     office.receiver.replies.extend([500, 204])
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     await office.deliver()
 
-    assert (await office.webhook(webhook.id)).failing_since == office.books.now
+    assert (await office.webhook(webhook.id)).failing_since == office.harness.time
     await office.deliver(timedelta(seconds=5))
     assert (await office.webhook(webhook.id)).failing_since is None
 
 
 async def test_replay_keeps_ids_types_and_order(office: Office):
     webhook = await office.subscribe("referral_converted", "reward_granted")
-    code = await office.books.publish("spring", "ada")
-    await office.books.convert(code, "fay")
+    code = await office.harness.publish("spring", "ada")
+    await office.harness.convert(code, "fay")
     await office.deliver()
-    office.books.now += DAYS
-    await office.books.convert(code, "gil")
+    office.harness.time += DAYS
+    await office.harness.convert(code, "gil")
     await office.deliver()
     before = office.receiver.ids[:]
     office.receiver.received.clear()
 
     count = await office.replay(
-        webhook.id, since=office.books.now, events=["referral_converted", "code_published"]
+        webhook.id, since=office.harness.time, events=["referral_converted", "code_published"]
     )
     await office.deliver()
     assert (count, office.receiver.ids) == (1, [before[3]])
 
     office.receiver.received.clear()
-    assert await office.replay(webhook.id, since=office.books.now - DAYS) == len(before)
+    assert await office.replay(webhook.id, since=office.harness.time - DAYS) == len(before)
     await office.deliver()
     assert sorted(office.receiver.ids) == sorted(before)
     for referral in {event["subject"] for event in office.receiver.events}:
@@ -179,17 +179,17 @@ async def test_replay_keeps_ids_types_and_order(office: Office):
 
 async def test_events_waiting_for_a_failed_one_are_sent_when_it_is_replayed(office: Office):
     webhook = await office.subscribe("referral_signed_up", "referral_converted")
-    code = await office.books.publish("spring", "ada")
-    await office.books.sign_up(code, "fay")
+    code = await office.harness.publish("spring", "ada")
+    await office.harness.sign_up(code, "fay")
     office.receiver.rule = lambda _: 500
     await office.deliver()
     for delay in RETRY_DELAYS[:4]:
         await office.deliver(delay)
-    await office.books.convert(code, "fay")
+    await office.harness.convert(code, "fay")
     await office.deliver()
     first, second = await office.deliveries(webhook.id)
 
-    assert second.due_at == first.due_at == office.books.now + RETRY_DELAYS[4]
+    assert second.due_at == first.due_at == office.harness.time + RETRY_DELAYS[4]
     office.receiver.rule = lambda _: 204
     assert await office.replay(webhook.id, deliveries=[int(first.id)]) == 1
     await office.deliver()
@@ -201,14 +201,14 @@ async def test_replay_includes_types_subscribed_later_but_no_other_webhook(
 ):
     webhook = await office.subscribe("referral_converted")
     other = await office.subscribe("code_published")
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     await office.deliver()
     async with office.store.begin() as tx:
         await subscriptions.change(
-            tx, webhook.id, {"events": ["code_published"]}, "operator", office.books.now
+            tx, webhook.id, {"events": ["code_published"]}, "operator", office.harness.time
         )
 
-    assert await office.replay(webhook.id, since=office.books.now) == 1
+    assert await office.replay(webhook.id, since=office.harness.time) == 1
     assert await office.replay(webhook.id, deliveries=[1]) == 0
     await office.deliver()
     assert len(office.receiver.received) == 2
@@ -218,10 +218,10 @@ async def test_replay_includes_types_subscribed_later_but_no_other_webhook(
 async def test_deliveries_are_signed_with_both_secrets_during_rotation(office: Office):
     first = await office.subscribe("code_published")
     async with office.store.begin() as tx:
-        second = await subscriptions.rotate(tx, first.id, DAYS, office.books.now)
-    await office.books.publish("spring", "ada")
+        second = await subscriptions.rotate(tx, first.id, DAYS, office.harness.time)
+    await office.harness.publish("spring", "ada")
     await office.deliver()
-    await office.books.publish("spring", "ben")
+    await office.harness.publish("spring", "ben")
     await office.deliver(DAYS)
 
     during, after = office.receiver.received
@@ -236,7 +236,7 @@ async def test_secret_is_shown_once_and_never_logged(
 ):
     with caplog.at_level(logging.DEBUG):
         webhook = await office.subscribe()
-        await office.books.publish("spring", "ada")
+        await office.harness.publish("spring", "ada")
         office.receiver.replies.append(500)
         await office.deliver()
 
@@ -247,7 +247,7 @@ async def test_secret_is_shown_once_and_never_logged(
 
 async def test_webhook_can_be_deleted_during_a_delivery(office: Office):
     webhook = await office.subscribe("code_published")
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     office.receiver.rule = lambda _: 410
     await office.deliverer.poll_once()
     await office.deliverer.poll_once()
@@ -267,10 +267,10 @@ async def test_documented_verification_accepts_only_genuine_deliveries(
     names: dict[str, Any] = {}
     exec(code, names)
     webhook = await office.subscribe("code_published")
-    await office.books.publish("spring", "ada")
+    await office.harness.publish("spring", "ada")
     await office.deliver()
     (request,) = office.receiver.received
-    now = office.books.now.timestamp()
+    now = office.harness.time.timestamp()
     monkeypatch.setattr("time.time", lambda: now)
 
     assert names["is_genuine"](webhook.secret, request.headers, request.body)

@@ -17,7 +17,7 @@ pg_only = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def _insert_activity(office: Office, number: int) -> object:
     return schema.activity.insert().values(
         type="code_published",
-        at=office.books.now,
+        at=office.harness.time,
         actor="shop",
         campaign_id="spring",
         data={"number": number},
@@ -90,9 +90,9 @@ async def test_log_is_complete_only_below_ids_of_open_writers(office: Office, st
 async def test_webhook_far_behind_catches_up(office: Office, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("referrals.store.webhooks.deliveries.MAX_BATCH_SIZE", 3)
     webhook = await office.subscribe("reward_granted")
-    code = await office.books.publish("spring", "ada")
+    code = await office.harness.publish("spring", "ada")
     for number in range(6):
-        await office.books.convert(code, f"fay-{number}")
+        await office.harness.convert(code, f"fay-{number}")
     await office.deliver()
 
     granted = [row.id for row in await office.log() if row.type == "reward_granted"]

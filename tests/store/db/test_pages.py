@@ -9,8 +9,8 @@ from referrals.errors import InvalidRequestError
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import details, lists, wallets
 from referrals.store.views import Page
-from tests.harness.books import Books
 from tests.harness.campaigns import campaign
+from tests.harness.store_harness import StoreHarness
 
 URL = "https://shop.example"
 
@@ -28,10 +28,10 @@ LISTS: dict[str, tuple[Read, int]] = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_pages_hold_every_row_once_newest_first(books: Books, name: str):
-    await _fill(books)
+async def test_pages_hold_every_row_once_newest_first(harness: StoreHarness, name: str):
+    await _fill(harness)
     read, count = LISTS[name]
-    async with books.store.read() as tx:
+    async with harness.store.read() as tx:
         whole = await read(tx, Cursor(200))
         paged: list[Any] = []
         after = None
@@ -48,13 +48,13 @@ async def test_pages_hold_every_row_once_newest_first(books: Books, name: str):
     assert whole.next is None
 
 
-async def test_rows_that_come_meanwhile_do_not_move_the_following_pages(books: Books):
-    await _fill(books)
-    async with books.store.read() as tx:
+async def test_rows_that_come_meanwhile_do_not_move_the_following_pages(harness: StoreHarness):
+    await _fill(harness)
+    async with harness.store.read() as tx:
         first = await lists.list_referrals(tx, "spring", Cursor(1))
         rest = (await lists.list_referrals(tx, "spring", Cursor(10))).data[1:]
-    await books.convert(await books.publish("spring", "bob"), "flo")
-    async with books.store.read() as tx:
+    await harness.convert(await harness.publish("spring", "bob"), "flo")
+    async with harness.store.read() as tx:
         following = await lists.list_referrals(tx, "spring", Cursor(10, first.next))
 
     assert following.data == rest
@@ -62,24 +62,26 @@ async def test_rows_that_come_meanwhile_do_not_move_the_following_pages(books: B
 
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize("after", ["nonsense", "", "-1", "9" * 30, "ref_0' OR 1=1", "²"])
-async def test_a_wrong_cursor_is_a_problem_that_names_it(books: Books, name: str, after: str):
-    await _fill(books)
+async def test_a_wrong_cursor_is_a_problem_that_names_it(
+    harness: StoreHarness, name: str, after: str
+):
+    await _fill(harness)
     read, _ = LISTS[name]
-    async with books.store.read() as tx:
+    async with harness.store.read() as tx:
         with pytest.raises(InvalidRequestError) as caught:
             await read(tx, Cursor(2, after))
 
     assert [error.field for error in caught.value.errors] == ["after"]
 
 
-async def _fill(books: Books) -> None:
+async def _fill(harness: StoreHarness) -> None:
     """Ada's two friends convert, which is a milestone; Ben's one does."""
     for name in ("summer", "winter"):
-        await books.apply(campaign(name))
-    ada = await books.publish("spring", "ada")
-    ben = await books.publish("spring", "ben")
-    await books.publish("spring", "cem")
-    await books.convert(ada, "fay")
-    await books.convert(ada, "gil")
-    await books.convert(ben, "hal")
-    await books.settle_milestones()
+        await harness.apply(campaign(name))
+    ada = await harness.publish("spring", "ada")
+    ben = await harness.publish("spring", "ben")
+    await harness.publish("spring", "cem")
+    await harness.convert(ada, "fay")
+    await harness.convert(ada, "gil")
+    await harness.convert(ben, "hal")
+    await harness.complete_milestones()

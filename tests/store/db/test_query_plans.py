@@ -20,8 +20,8 @@ from referrals.store.referrals import timers
 from referrals.store.schema import customers, messages
 from referrals.store.schema.base import metadata
 from referrals.store.webhooks import deliveries
-from tests.harness.books import Books
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
+from tests.harness.store_harness import StoreHarness
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -66,25 +66,25 @@ async def scans(store: Store, statements: dict[str, Any]) -> dict[str, list[str]
         return dict(await tx.run_sync(explain))
 
 
-async def friend_of(books: Books) -> str:
-    async with books.store.read() as tx:
+async def friend_of(harness: StoreHarness) -> str:
+    async with harness.store.read() as tx:
         statement = select(customers.c.id).where(customers.c.external_id == "fay")
         return str(await tx.scalar(statement))
 
 
 async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
-    books = Books(store)
+    harness = StoreHarness(store)
     tiers = [EACH, milestone(1)]
-    await books.apply(
+    await harness.apply(
         campaign(rewards={"friend": POINTS_50, "tiers": tiers}, journeys=THANKS, code={"uses": 9})
     )
     with asked(store) as statements:
-        code = await books.publish("spring", "ada")
-        await books.sign_up(code, "fay")
-        referral = await books.convert(code, "fay")
-        friend = await friend_of(books)
+        code = await harness.publish("spring", "ada")
+        await harness.sign_up(code, "fay")
+        referral = (await harness.convert(code, "fay"))["referral"]
+        friend = await friend_of(harness)
         async with store.begin() as tx:
-            left = await pending_work.of_friend(tx, "spring", friend, books.now)
+            left = await pending_work.of_friend(tx, "spring", friend, harness.time)
             assert left.messages
             assert left.milestones
             known = Known(tx)
@@ -92,15 +92,17 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
                 tx, left.messages, SendingRules({"log": False})
             ):
                 await drafts.build_draft(known, topic, "http://x")
-            await pending_work.of_advocate(tx, "spring", left.milestones[0].advocate_id, books.now)
-            await timers.process_due(tx, "spring", friend, "engine", books.now)
-        await books.roll_back(referral)
+            await pending_work.of_advocate(
+                tx, "spring", left.milestones[0].advocate_id, harness.time
+            )
+            await timers.process_due(tx, "spring", friend, "engine", harness.time)
+        await harness.roll_back(referral)
 
     assert await scans(store, statements) == {}
 
 
 async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store: Store):
-    now = Books(store).now
+    now = StoreHarness(store).now
     with asked(store) as statements:
         async with store.begin() as tx:
             await inbox_events.find_due(tx, now, now - timedelta(minutes=1), 500)

@@ -1,44 +1,53 @@
-"""A decision is one transaction: wherever it breaks off, nothing of it is there, and the next try does all of it."""
+"""A decision is one transaction: if it fails anywhere, nothing of it is stored, and a retry does all of it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 from sqlalchemy import event, select
 
+from referrals.domain.campaign import Campaign
 from referrals.store import Store, schema
 from referrals.store.db.sql import Tx
 from referrals.store.referrals import conversions, milestones, roll_backs
+from tests.harness.base import Decide
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.harness.invariants import check, facts
-from tests.harness.programme import Decide, Programme
-from tests.harness.totals import books
+from tests.harness.store_harness import StoreHarness
+from tests.harness.totals import campaign_totals
 
 REWARDS = {"friend": POINTS_50, "tiers": [EACH, milestone(1)]}
 
 
-class BrokenOffError(Exception):
-    """The connection is lost."""
+class ConnectionLostError(Exception):
+    pass
+
+
+CAMPAIGN = campaign(rewards=REWARDS, journeys=THANKS)
 
 
 @pytest.fixture
-async def programme(store: Store) -> AsyncIterator[Programme]:
-    opened = Programme(store, campaign(rewards=REWARDS, journeys=THANKS))
-    await opened.begin("ada")
+async def harness(store: Store) -> StoreHarness:
+    opened = StoreHarness(store, tick=timedelta(seconds=1), repeat=True)
+    await opened.apply(CAMPAIGN)
     return opened
 
 
+async def assert_invariants(harness: StoreHarness) -> None:
+    check(await facts(harness.store, Campaign.model_validate(CAMPAIGN)))
+
+
 @contextmanager
-def breaking_off(store: Store, number: int) -> Iterator[None]:
-    """The statement of this number, and all that would come after it, do not reach the database."""
+def connection_lost_at(store: Store, number: int) -> Iterator[None]:
+    """Lose the statement with this number and all statements after it."""
     statements = count(1)
 
     def lose(*_: Any) -> None:
         if next(statements) >= number:
-            raise BrokenOffError
+            raise ConnectionLostError
 
     event.listen(store.decisions, "before_cursor_execute", lose)
     try:
@@ -47,7 +56,7 @@ def breaking_off(store: Store, number: int) -> Iterator[None]:
         event.remove(store.decisions, "before_cursor_execute", lose)
 
 
-async def everything(store: Store) -> dict[str, list[Any]]:
+async def all_rows(store: Store) -> dict[str, list[Any]]:
     async with store.read() as tx:
         return {
             name: list((await tx.execute(select(table).order_by(*table.primary_key))).all())
@@ -55,49 +64,52 @@ async def everything(store: Store) -> dict[str, list[Any]]:
         }
 
 
-async def broken_off_everywhere(programme: Programme, decide: Decide, event_id: str) -> int:
-    """Break the decision off at each of its statements, one after another, until it gets through."""
-    before = await everything(programme.store)
+async def fail_at_every_statement(harness: StoreHarness, decide: Decide, event_id: str) -> int:
+    """Lose the connection at each statement of the decision in turn, until the decision is complete.
+
+    Returns the number of statements.
+    """
+    before = await all_rows(harness.store)
     for number in count(1):
         try:
-            with breaking_off(programme.store, number):
-                await programme.decide(decide, event_id)
-        except BrokenOffError:
-            assert await everything(programme.store) == before
+            with connection_lost_at(harness.store, number):
+                await harness.decide(decide, event_id)
+        except ConnectionLostError:
+            assert await all_rows(harness.store) == before
         else:
             break
     return number - 1
 
 
-async def test_a_conversion_and_its_roll_back_leave_nothing_wherever_they_break_off(
-    programme: Programme,
-):
+async def test_a_conversion_and_its_roll_back_store_nothing_if_they_fail(harness: StoreHarness):
     order = {"id": "7781", "amount": "100.00", "currency": "EUR"}
-    data = {"friend": {"id": "fay"}, "code": programme.codes[0], "order": order}
-    event = await programme.receive("referral_converted", data)
+    code = await harness.publish("spring", "ada")
+    data = {"friend": {"id": "fay"}, "code": code, "order": order}
+    event = await harness.receive("referral_converted", data)
 
-    assert await broken_off_everywhere(programme, conversions.convert, event.id) > 20
-    await programme.settle()
-    check(await facts(programme.store, programme.campaign))
-    found = await books(programme.store, "spring")
+    assert await fail_at_every_statement(harness, conversions.convert, event.id) > 20
+    await harness.complete_milestones()
+    await assert_invariants(harness)
+    found = await campaign_totals(harness.store, "spring")
     assert found["balances"] == {"friend/wallet": 50, "advocate/wallet": 1100}
 
-    (referral,) = await programme.all(schema.referrals)
-    command = await programme.ask("roll_back", referral.id)
-    assert await broken_off_everywhere(programme, roll_backs.roll_back_by_operator, command.id) > 20
-    await programme.settle()
-    check(await facts(programme.store, programme.campaign))
-    assert (await books(programme.store, "spring"))["balances"] == {}
+    (referral,) = await harness.all(schema.referrals)
+    command = await harness.receive_command("roll_back", referral.id)
+    assert await fail_at_every_statement(harness, roll_backs.roll_back_by_operator, command.id) > 20
+    await harness.complete_milestones()
+    await assert_invariants(harness)
+    assert (await campaign_totals(harness.store, "spring"))["balances"] == {}
 
 
-async def test_a_milestone_leaves_nothing_wherever_its_settling_breaks_off(programme: Programme):
-    await programme.convert("fay", programme.codes[0], id="7781", amount="100.00")
-    (milestone,) = await programme.all(schema.milestones)
+async def test_completing_a_milestone_stores_nothing_if_it_fails(harness: StoreHarness):
+    code = await harness.publish("spring", "ada")
+    await harness.convert(code, "fay")
+    (milestone,) = await harness.all(schema.milestones)
 
-    async def settle(tx: Tx, milestone_id: str, now: datetime) -> None:
+    async def complete(tx: Tx, milestone_id: str, now: datetime) -> None:
         await milestones.process(tx, milestone_id, "engine", now)
 
-    assert await broken_off_everywhere(programme, settle, milestone.id) > 5
+    assert await fail_at_every_statement(harness, complete, milestone.id) > 5
 
-    found = await books(programme.store, "spring")
+    found = await campaign_totals(harness.store, "spring")
     assert found["balances"] == {"friend/wallet": 50, "advocate/wallet": 1100}

@@ -10,171 +10,175 @@ from referrals.store import lookups, schema
 from referrals.store.campaigns import versions
 from referrals.store.flow.event_loop import handle_events
 from referrals.store.journeys import reactions, runs
-from tests.harness.books import Books
 from tests.harness.journeys import NUDGE, with_journey
+from tests.harness.store_harness import StoreHarness
 
 
 @pytest.fixture
-async def code(books: Books) -> str:
+async def code(harness: StoreHarness) -> str:
     """Of ada's, in a campaign whose journey nudges a friend after two days, unless the friend converts."""
     definition = with_journey(
         {"wait": "P2D"}, NUDGE, {"wait": "P2D"}, exit_on=["referral_converted"]
     )
-    await books.apply(definition)
-    return await books.publish("spring", "ada")
+    await harness.apply(definition)
+    return await harness.publish("spring", "ada")
 
 
-async def the_run(books: Books) -> Any:
-    (run,) = await all_of(books, schema.journey_runs)
+async def the_run(harness: StoreHarness) -> Any:
+    (run,) = await all_of(harness, schema.journey_runs)
     return run
 
 
-async def all_of(books: Books, table: Any) -> list[Any]:
-    async with books.store.read() as tx:
+async def all_of(harness: StoreHarness, table: Any) -> list[Any]:
+    async with harness.store.read() as tx:
         return list((await tx.execute(table.select())).all())
 
 
-async def go_on(books: Books) -> Any:
-    run = await the_run(books)
-    async with books.store.begin() as tx:
-        await runs.advance(tx, run.id, books.now)
+async def go_on(harness: StoreHarness) -> Any:
+    run = await the_run(harness)
+    async with harness.store.begin() as tx:
+        await runs.advance(tx, run.id, harness.time)
         await handle_events(tx)
-    return await the_run(books)
+    return await the_run(harness)
 
 
-async def set_state(books: Books, tx: Any, state: str) -> None:
+async def set_state(harness: StoreHarness, tx: Any, state: str) -> None:
     await versions.in_force(tx, "spring", lock=True)
     await versions.set_state(tx, "spring", state)
-    await runs.campaign_changed(tx, "spring", state, "operator", books.now)
+    await runs.campaign_changed(tx, "spring", state, "operator", harness.time)
 
 
 async def test_a_step_that_is_being_taken_as_the_friend_converts_sends_nothing(
-    books: Books, code: str
+    harness: StoreHarness, code: str
 ):
-    await books.sign_up(code, "fay")
-    run = await go_on(books)
-    books.now += timedelta(days=2)
+    await harness.sign_up(code, "fay")
+    run = await go_on(harness)
+    harness.time += timedelta(days=2)
 
-    async with books.store.begin() as tx:
-        await runs.advance(tx, run.id, books.now)
+    async with harness.store.begin() as tx:
+        await runs.advance(tx, run.id, harness.time)
         await handle_events(tx)
-        converting = asyncio.create_task(books.convert(code, "fay"))
+        converting = asyncio.create_task(harness.convert(code, "fay"))
         await asyncio.wait([converting], timeout=0.2)
         assert not converting.done()
     await converting
 
-    (message,) = await all_of(books, schema.messages)
+    (message,) = await all_of(harness, schema.messages)
     assert (message.state, message.reason_code) == ("failed", "journey_exited")
-    assert (await the_run(books)).state == "exited"
+    assert (await the_run(harness)).state == "exited"
 
 
 async def test_a_run_that_is_being_held_as_its_campaign_is_activated_is_woken(
-    books: Books, code: str
+    harness: StoreHarness, code: str
 ):
     async def change(state: str) -> None:
-        async with books.store.begin() as tx:
-            await set_state(books, tx, state)
+        async with harness.store.begin() as tx:
+            await set_state(harness, tx, state)
 
-    await books.sign_up(code, "fay")
-    run = await go_on(books)
+    await harness.sign_up(code, "fay")
+    run = await go_on(harness)
     await change("paused")
 
-    async with books.store.begin() as tx:
-        await runs.advance(tx, run.id, books.now)
+    async with harness.store.begin() as tx:
+        await runs.advance(tx, run.id, harness.time)
         await handle_events(tx)
         activating = asyncio.create_task(change("running"))
         await asyncio.wait([activating], timeout=0.2)
         assert not activating.done()
     await activating
 
-    (wake,) = [row for row in await all_of(books, schema.inbox_events) if row.type == runs.WAKE]
+    (wake,) = [row for row in await all_of(harness, schema.inbox_events) if row.type == runs.WAKE]
     assert wake.data == {"run": run.id}
-    assert (await go_on(books)).state == "running"
+    assert (await go_on(harness)).state == "running"
 
 
-async def test_going_on_twice_changes_nothing(books: Books, code: str):
-    await books.sign_up(code, "fay")
-    await go_on(books)
-    books.now += timedelta(days=2)
+async def test_going_on_twice_changes_nothing(harness: StoreHarness, code: str):
+    await harness.sign_up(code, "fay")
+    await go_on(harness)
+    harness.time += timedelta(days=2)
 
-    assert await go_on(books) == await go_on(books)
+    assert await go_on(harness) == await go_on(harness)
 
-    assert len(await all_of(books, schema.messages)) == 1
+    assert len(await all_of(harness, schema.messages)) == 1
 
 
-async def test_runs_under_older_versions_are_counted_while_they_are_open(books: Books, code: str):
+async def test_runs_under_older_versions_are_counted_while_they_are_open(
+    harness: StoreHarness, code: str
+):
     for friend in ("fay", "gus"):
-        await books.sign_up(code, friend)
-    await books.apply(with_journey({"wait": "P1D"}, NUDGE))
-    await books.sign_up(code, "hal")
-    await books.convert(code, "gus")
+        await harness.sign_up(code, friend)
+    await harness.apply(with_journey({"wait": "P1D"}, NUDGE))
+    await harness.sign_up(code, "hal")
+    await harness.convert(code, "gus")
 
-    async with books.store.read() as tx:
+    async with harness.store.read() as tx:
         assert await runs.count_under_older_versions(tx, "spring", 3) == 1
 
 
-async def about_to_grant(books: Books) -> Any:
+async def about_to_grant(harness: StoreHarness) -> Any:
     """A run that is to grant 20 points, out of a budget of as many as there are; its wait is over."""
     reward = {"grant": {"to": "advocate", "reward": {"type": "points", "amount": 20}}}
     budget = {"limits": {"budget": {"points": 170}}}
-    await books.apply(with_journey({"wait": "P2D"}, reward, on="referral_converted") | budget)
-    await books.convert(await books.publish("spring", "ada"), "fay")
-    run = await go_on(books)
-    books.now += timedelta(days=2)
+    await harness.apply(with_journey({"wait": "P2D"}, reward, on="referral_converted") | budget)
+    await harness.convert(await harness.publish("spring", "ada"), "fay")
+    run = await go_on(harness)
+    harness.time += timedelta(days=2)
     return run
 
 
-async def granted(books: Books) -> list[Any]:
-    return [row for row in await all_of(books, schema.rewards) if row.key.startswith("spring/")]
+async def granted(harness: StoreHarness) -> list[Any]:
+    return [row for row in await all_of(harness, schema.rewards) if row.key.startswith("spring/")]
 
 
-async def test_a_grant_that_is_made_twice_is_made_once(books: Books):
-    run = await about_to_grant(books)
-    done = await go_on(books)
-    async with books.store.begin() as tx:  # as if the run stood where it did
+async def test_a_grant_that_is_made_twice_is_made_once(harness: StoreHarness):
+    run = await about_to_grant(harness)
+    done = await go_on(harness)
+    async with harness.store.begin() as tx:  # as if the run stood where it did
         await tx.execute(
             schema.journey_runs.update().values(
                 state="running", step_index=run.step_index, wake_at=run.wake_at
             )
         )
 
-    assert (await go_on(books)).state == done.state == "done"
+    assert (await go_on(harness)).state == done.state == "done"
 
-    (reward,) = await granted(books)
+    (reward,) = await granted(harness)
     assert (reward.state, reward.amount) == ("granted", 20)
 
 
-async def test_a_grant_waits_for_a_decision_about_its_advocate_which_may_end_it(books: Books):
-    run = await about_to_grant(books)
-    async with books.store.begin() as tx:
-        context, _ = await lookups.lock_context(tx, run.referral_id, "operator", books.now)
-        granting = asyncio.create_task(go_on(books))
+async def test_a_grant_waits_for_a_decision_about_its_advocate_which_may_end_it(
+    harness: StoreHarness,
+):
+    run = await about_to_grant(harness)
+    async with harness.store.begin() as tx:
+        context, _ = await lookups.lock_context(tx, run.referral_id, "operator", harness.time)
+        granting = asyncio.create_task(go_on(harness))
         await asyncio.wait([granting], timeout=0.2)
         assert not granting.done()
         await reactions.end(tx, schema.journey_runs.c.id == run.id, runs.ARCHIVED, context.now)
     await granting
 
-    assert await granted(books) == []
+    assert await granted(harness) == []
 
 
-async def test_a_grant_waits_for_the_archiving_of_its_campaign_which_ends_it(books: Books):
-    await about_to_grant(books)
-    async with books.store.begin() as tx:
+async def test_a_grant_waits_for_the_archiving_of_its_campaign_which_ends_it(harness: StoreHarness):
+    await about_to_grant(harness)
+    async with harness.store.begin() as tx:
         await versions.in_force(tx, "spring", lock=True)
-        granting = asyncio.create_task(go_on(books))
+        granting = asyncio.create_task(go_on(harness))
         await asyncio.wait([granting], timeout=0.2)
         assert not granting.done()
-        await set_state(books, tx, "archived")
+        await set_state(harness, tx, "archived")
     await granting
 
-    assert await granted(books) == []
+    assert await granted(harness) == []
 
 
 async def test_a_grant_and_the_roll_back_of_its_referral_leave_nothing_whichever_comes_first(
-    books: Books,
+    harness: StoreHarness,
 ):
-    run = await about_to_grant(books)
+    run = await about_to_grant(harness)
 
-    await asyncio.gather(go_on(books), books.roll_back(run.referral_id))
+    await asyncio.gather(go_on(harness), harness.roll_back(run.referral_id))
 
-    assert [row.state for row in await granted(books)] in ([], ["rolled_back"])
+    assert [row.state for row in await granted(harness)] in ([], ["rolled_back"])

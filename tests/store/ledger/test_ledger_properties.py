@@ -30,8 +30,8 @@ from referrals.store.customers import profiles
 from referrals.store.db import database
 from referrals.store.ledger import expiry, grants, redemptions
 from referrals.store.schema import ledger_accounts, ledger_entries, rewards
-from tests.harness.books import START, Books
 from tests.harness.campaigns import campaign
+from tests.harness.store_harness import START, StoreHarness
 from tests.harness.wallet_model import NEVER, Lot, Purse
 
 T = TypeVar("T")
@@ -71,10 +71,10 @@ class AnySequence(RuleBasedStateMachine):
         self.run(self._begin())
 
     async def _begin(self) -> None:
-        books = Books(self.store)
-        await books.apply(campaign(self.campaign))
-        code = await books.publish(self.campaign, f"advocate-{self.campaign}")
-        self.referral = await books.convert(code, f"friend-{self.campaign}")
+        harness = StoreHarness(self.store)
+        await harness.apply(campaign(self.campaign))
+        code = await harness.publish(self.campaign, f"advocate-{self.campaign}")
+        self.referral = (await harness.convert(code, f"friend-{self.campaign}"))["referral"]
         async with self.store.begin() as tx:
             for name in ("ada", "fay"):
                 known = Customer(id=f"{name}-{self.campaign}")

@@ -9,34 +9,34 @@ from referrals.store.db.pages import Cursor
 from referrals.store.reporting import details
 from referrals.store.reporting.summary import summarise
 from referrals.store.views import Counts, NextTier, Revenue, RewardSum, TopAdvocate
-from tests.harness.books import Books
 from tests.harness.campaigns import campaign
+from tests.harness.store_harness import StoreHarness
 
 URL = "https://shop.example"
 
 
-async def test_an_advocate_has_a_code_with_its_links(books: Books):
-    code = await books.publish("spring", "ada")
-    async with books.store.read() as tx:
-        ada = await details.get_advocate(tx, "spring", "ada", books.now, URL)
+async def test_an_advocate_has_a_code_with_its_links(harness: StoreHarness):
+    code = await harness.publish("spring", "ada")
+    async with harness.store.read() as tx:
+        ada = await details.get_advocate(tx, "spring", "ada", harness.time, URL)
 
     assert ada.code == code
     assert ada.link == f"{URL}/r/{code}"
     assert set(ada.share) == {"whatsapp", "email", "x", "facebook", "telegram", "link"}
 
 
-async def test_an_advocate_s_friends_are_counted_by_how_far_they_came(books: Books):
-    code = await books.publish("spring", "ada")
+async def test_an_advocate_s_friends_are_counted_by_how_far_they_came(harness: StoreHarness):
+    code = await harness.publish("spring", "ada")
     for channel in ("email", "whatsapp", "email"):
-        await books.event("referral_link_shared", code=code, channel=channel)
-        await books.click(code, channel)
+        await harness.event("referral_link_shared", {"code": code, "channel": channel})
+        await harness.click(code, channel)
     for friend in ("fay", "gil", "hal"):
-        await books.sign_up(code, friend)
-    await books.convert(code, "fay")
-    await books.roll_back(await books.convert(code, "gil"))
-    await books.convert(code, "ada")
-    async with books.store.read() as tx:
-        ada = await details.get_advocate(tx, "spring", "ada", books.now, URL)
+        await harness.sign_up(code, friend)
+    await harness.convert(code, "fay")
+    await harness.roll_back((await harness.convert(code, "gil"))["referral"])
+    await harness.convert(code, "ada")
+    async with harness.store.read() as tx:
+        ada = await details.get_advocate(tx, "spring", "ada", harness.time, URL)
         (listed,) = (await details.list_advocates(tx, "spring", Cursor(), URL)).data
 
     shares = {"email": 2, "whatsapp": 1}
@@ -46,14 +46,14 @@ async def test_an_advocate_s_friends_are_counted_by_how_far_they_came(books: Boo
     assert listed.counts == ada.counts
 
 
-async def test_the_next_tier_says_how_many_conversions_are_missing(books: Books):
-    code = await books.publish("spring", "ada")
-    async with books.store.read() as tx:
-        before = await details.get_advocate(tx, "spring", "ada", books.now, URL)
-    await books.convert(code, "fay")
-    await books.convert(code, "gil")
-    async with books.store.read() as tx:
-        reached = await details.get_advocate(tx, "spring", "ada", books.now, URL)
+async def test_the_next_tier_says_how_many_conversions_are_missing(harness: StoreHarness):
+    code = await harness.publish("spring", "ada")
+    async with harness.store.read() as tx:
+        before = await details.get_advocate(tx, "spring", "ada", harness.time, URL)
+    await harness.convert(code, "fay")
+    await harness.convert(code, "gil")
+    async with harness.store.read() as tx:
+        reached = await details.get_advocate(tx, "spring", "ada", harness.time, URL)
 
     assert before.next_tier == NextTier("at_2", 2, 2)
     assert reached.next_tier is None
@@ -61,31 +61,31 @@ async def test_the_next_tier_says_how_many_conversions_are_missing(books: Books)
     assert sorted(reward.amount for reward in reached.rewards) == ["100", "100", "1000"]
 
 
-async def test_the_cooldown_is_shown_until_it_is_over(books: Books):
+async def test_the_cooldown_is_shown_until_it_is_over(harness: StoreHarness):
     cooldown = {"cooldown": {"period": "P1D", "on_hit": "defer"}}
-    await books.apply(campaign("slow", limits=cooldown))
-    await books.convert(await books.publish("slow", "ada"), "fay")
-    async with books.store.read() as tx:
-        during = await details.get_advocate(tx, "slow", "ada", books.now, URL)
+    await harness.apply(campaign("slow", limits=cooldown))
+    await harness.convert(await harness.publish("slow", "ada"), "fay")
+    async with harness.store.read() as tx:
+        during = await details.get_advocate(tx, "slow", "ada", harness.time, URL)
         over = await details.get_advocate(tx, "slow", "ada", during.cooldown_until, URL)
 
-    assert during.cooldown_until == books.now + timedelta(days=1)
+    assert during.cooldown_until == harness.time + timedelta(days=1)
     assert over.cooldown_until is None
 
 
-async def test_a_referral_comes_with_its_order_rewards_and_timeline(books: Books):
-    code = await books.publish("spring", "ada")
-    referral_id = await books.sign_up(code, "fay")
-    await books.convert(code, "fay")
-    await books.roll_back(referral_id)
-    async with books.store.read() as tx:
+async def test_a_referral_comes_with_its_order_rewards_and_timeline(harness: StoreHarness):
+    code = await harness.publish("spring", "ada")
+    referral_id = (await harness.sign_up(code, "fay"))["referral"]
+    await harness.convert(code, "fay")
+    await harness.roll_back(referral_id)
+    async with harness.store.read() as tx:
         referral = await details.get_referral(tx, referral_id)
 
     assert referral.state == "rolled_back"
     assert referral.reason
     assert (referral.reason.code, referral.reason.message) == (
         "rolled_back_by_operator",
-        "By hand.",
+        "By hand",
     )
     assert referral.order
     assert referral.order["items"] == []
@@ -104,28 +104,28 @@ async def test_a_referral_comes_with_its_order_rewards_and_timeline(books: Books
     ]
 
 
-async def test_whoever_is_unknown_is_not_found(books: Books):
-    async with books.store.read() as tx:
+async def test_whoever_is_unknown_is_not_found(harness: StoreHarness):
+    async with harness.store.read() as tx:
         with pytest.raises(UnknownAdvocateError, match="nobody is not an advocate"):
-            await details.get_advocate(tx, "spring", "nobody", books.now, URL)
+            await details.get_advocate(tx, "spring", "nobody", harness.time, URL)
         with pytest.raises(UnknownReferralError, match="ref_0"):
             await details.get_referral(tx, "ref_0")
 
 
-async def test_the_summary_counts_what_happened(books: Books):
-    ada = await books.publish("spring", "ada")
-    ben = await books.publish("spring", "ben")
-    await books.event("referral_link_shared", code=ada, channel="email")
-    await books.event("referral_link_clicked", code=ada)
-    await books.click(ada, "qr")
-    await books.click(ben)
-    await books.sign_up(ada, "fay")
-    await books.convert(ada, "fay", "80.00")
-    await books.convert(ada, "gil", "80.00")
-    await books.convert(ben, "hal", "0.10")
-    await books.roll_back(await books.convert(ben, "ida", "500.00"))
-    await books.settle_milestones()
-    async with books.store.read() as tx:
+async def test_the_summary_counts_what_happened(harness: StoreHarness):
+    ada = await harness.publish("spring", "ada")
+    ben = await harness.publish("spring", "ben")
+    await harness.event("referral_link_shared", {"code": ada, "channel": "email"})
+    await harness.event("referral_link_clicked", {"code": ada})
+    await harness.click(ada, "qr")
+    await harness.click(ben)
+    await harness.sign_up(ada, "fay")
+    await harness.convert(ada, "fay", "80.00")
+    await harness.convert(ada, "gil", "80.00")
+    await harness.convert(ben, "hal", "0.10")
+    await harness.roll_back((await harness.convert(ben, "ida", "500.00"))["referral"])
+    await harness.complete_milestones()
+    async with harness.store.read() as tx:
         summary = await summarise(tx, "spring")
 
     assert (summary.advocates, summary.codes, summary.clicks, summary.sign_ups) == (2, 2, 3, 1)
@@ -143,26 +143,26 @@ async def test_the_summary_counts_what_happened(books: Books):
     ]
 
 
-async def test_the_conversion_rate_is_of_friends_who_signed_up_or_converted(books: Books):
+async def test_the_conversion_rate_is_of_friends_who_signed_up_or_converted(harness: StoreHarness):
     """Refused attempts are nobody's; a friend who came again is one."""
-    await books.apply(campaign(conversion={"attribution_window": "P1D"}))
-    code = await books.publish("spring", "ada")
+    await harness.apply(campaign(conversion={"attribution_window": "P1D"}))
+    code = await harness.publish("spring", "ada")
     for friend in ("fay", "gil"):
-        await books.sign_up(code, friend)
-    await books.convert(code, "fay")
-    await books.convert(code, "hal")
-    await books.convert(code, "ada")
-    books.now += timedelta(days=2)
-    await books.sign_up(code, "gil")
-    async with books.store.read() as tx:
+        await harness.sign_up(code, friend)
+    await harness.convert(code, "fay")
+    await harness.convert(code, "hal")
+    await harness.convert(code, "ada")
+    harness.time += timedelta(days=2)
+    await harness.sign_up(code, "gil")
+    async with harness.store.read() as tx:
         summary = await summarise(tx, "spring")
 
     assert summary.conversions == {"expired": 1, "rejected": 1, "rewarded": 2, "signed_up": 1}
     assert summary.conversion_rate == 0.6667
 
 
-async def test_the_summary_of_a_new_campaign_is_empty(books: Books):
-    async with books.store.read() as tx:
+async def test_the_summary_of_a_new_campaign_is_empty(harness: StoreHarness):
+    async with harness.store.read() as tx:
         summary = await summarise(tx, "spring")
 
     assert summary.conversion_rate is None

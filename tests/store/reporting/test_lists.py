@@ -8,16 +8,16 @@ from referrals.errors import UnknownCampaignError
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import details, lists
 from referrals.store.views import Reason
-from tests.harness.books import START, Books
 from tests.harness.campaigns import THANKS, campaign
+from tests.harness.store_harness import START, StoreHarness
 
 ALL = Cursor(200)
 
 
-async def test_customers_go_by_the_caller_s_ids(books: Books):
-    code = await books.publish("spring", "ada@example.com")
-    await books.convert(code, "fay@example.com")
-    async with books.store.read() as tx:
+async def test_customers_go_by_the_caller_s_ids(harness: StoreHarness):
+    code = await harness.publish("spring", "ada@example.com")
+    await harness.convert(code, "fay@example.com")
+    async with harness.store.read() as tx:
         (referral,) = (await lists.list_referrals(tx, "spring", ALL)).data
         (listed,) = (await lists.list_codes(tx, "spring", ALL)).data
         rewards = (await lists.list_rewards(tx, "spring", ALL)).data
@@ -29,12 +29,12 @@ async def test_customers_go_by_the_caller_s_ids(books: Books):
     assert "cus_" not in repr((referral, listed, rewards, log))
 
 
-async def test_referrals_are_found_by_state_advocate_and_friend(books: Books):
-    ada = await books.publish("spring", "ada")
-    ben = await books.publish("spring", "ben")
-    rewarded = await books.convert(ada, "fay")
-    signed_up = await books.sign_up(ben, "gil")
-    async with books.store.read() as tx:
+async def test_referrals_are_found_by_state_advocate_and_friend(harness: StoreHarness):
+    ada = await harness.publish("spring", "ada")
+    ben = await harness.publish("spring", "ben")
+    rewarded = (await harness.convert(ada, "fay"))["referral"]
+    signed_up = (await harness.sign_up(ben, "gil"))["referral"]
+    async with harness.store.read() as tx:
 
         async def found(**which: str) -> list[str]:
             page = await lists.list_referrals(tx, "spring", ALL, **which)
@@ -48,10 +48,10 @@ async def test_referrals_are_found_by_state_advocate_and_friend(books: Books):
         assert await found(friend="nobody") == []
 
 
-async def test_a_listed_referral_says_what_was_ordered_and_decided(books: Books):
-    code = await books.publish("spring", "ada")
-    await books.convert(code, "ada", amount="119.90")
-    async with books.store.read() as tx:
+async def test_a_listed_referral_says_what_was_ordered_and_decided(harness: StoreHarness):
+    code = await harness.publish("spring", "ada")
+    await harness.convert(code, "ada", amount="119.90")
+    async with harness.store.read() as tx:
         (referral,) = (await lists.list_referrals(tx, "spring", ALL)).data
 
     assert referral.state == "rejected"
@@ -59,12 +59,12 @@ async def test_a_listed_referral_says_what_was_ordered_and_decided(books: Books)
     assert referral.order == {"id": "order-of-ada", "amount": "119.90", "currency": "EUR"}
 
 
-async def test_rewards_are_found_by_state_and_customer(books: Books):
-    code = await books.publish("spring", "ada")
-    taken_back = await books.convert(code, "fay")
-    await books.convert(code, "gil")
-    await books.roll_back(taken_back)
-    async with books.store.read() as tx:
+async def test_rewards_are_found_by_state_and_customer(harness: StoreHarness):
+    code = await harness.publish("spring", "ada")
+    taken_back = (await harness.convert(code, "fay"))["referral"]
+    await harness.convert(code, "gil")
+    await harness.roll_back(taken_back)
+    async with harness.store.read() as tx:
 
         async def found(**which: str) -> list[tuple[str, str, str]]:
             page = await lists.list_rewards(tx, "spring", ALL, **which)
@@ -75,12 +75,12 @@ async def test_rewards_are_found_by_state_and_customer(books: Books):
         assert await found(state="failed") == []
 
 
-async def test_activity_is_found_by_type_customer_referral_and_time(books: Books):
-    code = await books.publish("spring", "ada")
-    await books.convert(code, "fay")
-    books.now += timedelta(days=1)
-    later = await books.convert(code, "gil")
-    async with books.store.read() as tx:
+async def test_activity_is_found_by_type_customer_referral_and_time(harness: StoreHarness):
+    code = await harness.publish("spring", "ada")
+    await harness.convert(code, "fay")
+    harness.time += timedelta(days=1)
+    later = (await harness.convert(code, "gil"))["referral"]
+    async with harness.store.read() as tx:
 
         async def found(**which: object) -> list[str]:
             page = await lists.list_activity(tx, "spring", ALL, **which)
@@ -98,19 +98,19 @@ async def test_activity_is_found_by_type_customer_referral_and_time(books: Books
         assert await found(since=START + timedelta(hours=1)) == await found(referral=later)
 
 
-async def test_codes_are_found_by_customer(books: Books):
-    await books.publish("spring", "ada")
-    wanted = await books.publish("spring", "ben")
-    async with books.store.read() as tx:
+async def test_codes_are_found_by_customer(harness: StoreHarness):
+    await harness.publish("spring", "ada")
+    wanted = await harness.publish("spring", "ben")
+    async with harness.store.read() as tx:
         page = await lists.list_codes(tx, "spring", ALL, customer="ben")
 
     assert [code.code for code in page.data] == [wanted]
 
 
-async def test_messages_are_found_by_state_and_customer(books: Books):
-    await books.apply(campaign("thanks", journeys=THANKS))
-    await books.convert(await books.publish("thanks", "ada"), "fay")
-    async with books.store.read() as tx:
+async def test_messages_are_found_by_state_and_customer(harness: StoreHarness):
+    await harness.apply(campaign("thanks", journeys=THANKS))
+    await harness.convert(await harness.publish("thanks", "ada"), "fay")
+    async with harness.store.read() as tx:
         pending = (await lists.list_messages(tx, "thanks", ALL, state="pending")).data
         of_fay = (await lists.list_messages(tx, "thanks", ALL, customer="fay")).data
         sent = (await lists.list_messages(tx, "thanks", ALL, state="sent")).data
@@ -120,10 +120,10 @@ async def test_messages_are_found_by_state_and_customer(books: Books):
     assert sent == []
 
 
-async def test_a_campaign_s_lists_hold_nothing_of_another_s(books: Books):
-    await books.apply(campaign("summer"))
-    await books.convert(await books.publish("spring", "ada"), "fay")
-    async with books.store.read() as tx:
+async def test_a_campaign_s_lists_hold_nothing_of_another_s(harness: StoreHarness):
+    await harness.apply(campaign("summer"))
+    await harness.convert(await harness.publish("spring", "ada"), "fay")
+    async with harness.store.read() as tx:
         pages = [
             await lists.list_codes(tx, "summer", ALL),
             await lists.list_referrals(tx, "summer", ALL),
@@ -136,7 +136,7 @@ async def test_a_campaign_s_lists_hold_nothing_of_another_s(books: Books):
     assert [page.data for page in pages] == [[]] * 6
 
 
-async def test_an_unknown_campaign_is_not_found(books: Books):
-    async with books.store.read() as tx:
+async def test_an_unknown_campaign_is_not_found(harness: StoreHarness):
+    async with harness.store.read() as tx:
         with pytest.raises(UnknownCampaignError, match="autumn"):
             await lists.list_referrals(tx, "autumn", ALL)
