@@ -80,7 +80,7 @@ class StoreHarness(Harness):
         async with self.store.begin() as tx:
             found = await lookups.find_campaign_of_code(tx, code)
             assert found
-            row = await inbox_events.click(tx, click, code, channel, found.id, self.now())
+            row = await inbox_events.store_click(tx, click, code, channel, found.id, self.now())
             await responses.decide(tx, lambda tx: shares.record(tx, row.id, self.now()))
         return click
 
@@ -109,7 +109,7 @@ class StoreHarness(Harness):
         """Store an operator's command and return its row."""
         async with self.store.begin() as tx:
             row = await lookups.get_referral(tx, referral)
-            return await inbox_events.command(
+            return await inbox_events.store_command(
                 tx,
                 kind,
                 "operator",
