@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test coverage chaos messages bench fmt lint types imports check lock upgrade
+.PHONY: help install demo dev test coverage chaos messages bench docs fmt lint types imports check lock upgrade
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target text; do printf '%-10s %s\n' "$$target" "$$text"; done
@@ -40,6 +40,9 @@ messages: install ## Run the message load test with 10,000 messages.
 
 bench: install ## Measure. CASE is a module of benchmarks/cases, SIZE is small, medium or full, SCALE a number.
 	$(BIN)/python -m benchmarks $(CASE) $(if $(SIZE),--size $(SIZE)) $(if $(SCALE),--scale $(SCALE))
+
+docs: install ## Generate docs/schema.md from the tables.
+	$(BIN)/python -m referrals.store.schema.document
 
 fmt: install ## Format the code and fix what the linter can fix.
 	$(BIN)/ruff check --fix .

@@ -14,7 +14,7 @@ from referrals.clock import Clock
 from referrals.domain.reasons import Reason
 from referrals.errors import ReferralsError
 from referrals.store import Store
-from referrals.store.db.sql import Known, Tx
+from referrals.store.db.sql import RowCache, Tx
 from referrals.store.messaging import drafts, log_channel
 from referrals.store.messaging.channel_selection import SendingRules
 from referrals.store.messaging.drafts import Draft
@@ -63,7 +63,7 @@ class LogMessages:
         return replace(pending, messages=remaining)
 
     async def _send(self, tx: Tx, message_ids: Sequence[str]) -> set[str]:
-        known, rendered, now = Known(tx), [], self.clock()
+        known, rendered, now = RowCache(tx), [], self.clock()
         subjects = await log_channel.lock_pending(tx, message_ids, self.rules)
         for subject in subjects:
             draft = await drafts.build_draft(known, subject, self.public_url)

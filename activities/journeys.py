@@ -1,9 +1,7 @@
 """Steps of waiting journeys, and starts of workflows of other applications."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row
 from temporalio import activity
 from temporalio.client import Client, RPCError
 from temporalio.common import WorkflowIDReusePolicy
@@ -17,6 +15,7 @@ from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
 from referrals.store.flow.event_loop import handle_events
 from referrals.store.journeys import runs, workflow_starts
+from referrals.store.schema import WorkflowStartRow
 from referrals.temporal.names import WAKE_UPDATE
 from referrals.temporal.payloads import JourneyStep, PendingWork
 from referrals.temporal.targets import journey_target, update_with_start
@@ -82,7 +81,7 @@ class JourneyActivities:
             await workflow_starts.complete(tx, start_id, "failed", self.clock(), error)
 
 
-async def _start(client: Client, start: Row[Any]) -> None:
+async def _start(client: Client, start: WorkflowStartRow) -> None:
     try:
         await client.start_workflow(
             start.type,

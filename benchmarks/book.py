@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from referrals.store.db.database import CONNECTIONS
+from referrals.settings import DatabaseOptions
 from referrals.store.schema import (
     activity,
     advocates,
@@ -57,7 +57,7 @@ def open_sync(url: str) -> Engine:
 def _pool(url: str) -> dict[str, int]:
     """As ours. SQLite has one writer at a time, and waits better in line for a connection than for its lock."""
     lone = make_url(url).get_backend_name() == "sqlite"
-    return {"pool_size": 1 if lone else CONNECTIONS, "max_overflow": 0}
+    return {"pool_size": 1 if lone else DatabaseOptions.pool_size, "max_overflow": 0}
 
 
 def _prepare(engine: Engine) -> None:

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Row
 from temporalio.client import Client, RPCError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
+from referrals.store.schema import InboxEventRow
 from referrals.temporal import targets
 from referrals.temporal.targets import WorkflowTarget
 
@@ -48,7 +48,7 @@ class Dispatcher:
         return True
 
     async def update(
-        self, target: WorkflowTarget, update: Any, event: Row[Any], *args: str
+        self, target: WorkflowTarget, update: Any, event: InboxEventRow, *args: str
     ) -> None:
         """Send the event's id to the workflow, and wait for its decision."""
         # A failed update is remembered by its id, so each attempt needs another.

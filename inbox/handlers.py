@@ -5,7 +5,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row
 from temporalio.client import Client, WorkflowUpdateFailedError
 
 from inbox.dispatch import Dispatcher
@@ -17,6 +16,7 @@ from referrals.store import Store, lookups
 from referrals.store.campaigns import versions
 from referrals.store.codes import clicks, shares
 from referrals.store.customers import profiles
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work, responses
 from referrals.store.flow.event_loop import handle_events
@@ -24,8 +24,10 @@ from referrals.store.flow.receiving import Received
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.journeys import runs
+from referrals.store.lookups import CampaignOfCode
 from referrals.store.messaging import status_reports
 from referrals.store.referrals import conversions, order_changes, signups
+from referrals.store.schema import InboxEventRow
 from referrals.temporal.payloads import PendingWork
 from referrals.temporal.targets import advocate_target, journey_target, referral_target
 from workflows.advocate import AdvocateWorkflow
@@ -45,7 +47,7 @@ class EventHandlers:
         self._public_url = public_url
         self._clock = clock
 
-    async def handle(self, event: Row[Any], follow_up: FollowUp | None = None) -> None:
+    async def handle(self, event: InboxEventRow, follow_up: FollowUp | None = None) -> None:
         """Run the event's handler, or the follow-up of an event that `begin` has decided.
 
         Raises:
@@ -68,13 +70,13 @@ class EventHandlers:
             return None
         return await self._prepare_conversion(tx, event, resolved)
 
-    async def sign_up(self, event: Row[Any]) -> None:
+    async def sign_up(self, event: InboxEventRow) -> None:
         async with self._store.begin() as tx:
             follow_up = await self._decide_sign_up(tx, await inbox_events.lock(tx, event.id))
         await follow_up()
 
     async def _decide_sign_up(
-        self, tx: Tx, event: Row[Any], resolved: Row[Any] | None = None
+        self, tx: Tx, event: InboxEventRow, resolved: CampaignOfCode | None = None
     ) -> FollowUp:
         """Decide in SQL. The follow-up starts a workflow if there is something to wait for or to send."""
         now = self._clock()
@@ -87,19 +89,21 @@ class EventHandlers:
         async def after_commit() -> None:
             if not (waits or pending.has_work):
                 return
-            target = referral_target(event.campaign_id, event.customer_id, advocate_id, pending)
+            target = referral_target(
+                required(event.campaign_id), required(event.customer_id), advocate_id, pending
+            )
             if not await self._dispatcher.start(target, _start_delay(pending, now)):
                 await self._dispatcher.update(target, ReferralWorkflow.sign_up, event)
 
         return after_commit
 
-    async def convert(self, event: Row[Any]) -> None:
+    async def convert(self, event: InboxEventRow) -> None:
         async with self._store.read() as tx:
             follow_up = await self._prepare_conversion(tx, event)
         await follow_up()
 
     async def _prepare_conversion(
-        self, tx: Tx, event: Row[Any], resolved: Row[Any] | None = None
+        self, tx: Tx, event: InboxEventRow, resolved: CampaignOfCode | None = None
     ) -> FollowUp:
         """Find the friend's workflow, which decides. A conversion that will be rejected needs none."""
         advocate_id, state = await _find_advocate(tx, event, resolved)
@@ -110,12 +114,14 @@ class EventHandlers:
 
         async def after_commit() -> None:
             if not (rejected and await self._reject_without_workflow(event)):
-                target = referral_target(event.campaign_id, event.customer_id, advocate_id)
+                target = referral_target(
+                    required(event.campaign_id), required(event.customer_id), advocate_id
+                )
                 await self._dispatcher.update(target, ReferralWorkflow.convert, event)
 
         return after_commit
 
-    async def _reject_without_workflow(self, event: Row[Any]) -> bool:
+    async def _reject_without_workflow(self, event: InboxEventRow) -> bool:
         """Reject the conversion in SQL alone. Return False, and change nothing, if it is not rejected after all."""
         with suppress(_NotRejected):
             async with self._store.begin() as tx:
@@ -127,20 +133,20 @@ class EventHandlers:
                 return True
         return False
 
-    async def review(self, event: Row[Any]) -> None:
+    async def review(self, event: InboxEventRow) -> None:
         await self._update_referral(ReferralWorkflow.review, event)
 
-    async def roll_back(self, event: Row[Any]) -> None:
+    async def roll_back(self, event: InboxEventRow) -> None:
         await self._update_referral(ReferralWorkflow.roll_back, event)
 
-    async def reward(self, event: Row[Any]) -> None:
+    async def reward(self, event: InboxEventRow) -> None:
         if event.data["milestone"] is None:
             await self._update_referral(ReferralWorkflow.reward, event)
         else:
-            target = advocate_target(event.campaign_id, event.customer_id)
+            target = advocate_target(required(event.campaign_id), required(event.customer_id))
             await self._dispatcher.update(target, AdvocateWorkflow.reward, event)
 
-    async def wake_journey(self, event: Row[Any]) -> None:
+    async def wake_journey(self, event: InboxEventRow) -> None:
         async with self._store.read() as tx:
             run = await runs.get(tx, event.data["run"])
         await self._dispatcher.wake(
@@ -149,32 +155,34 @@ class EventHandlers:
         async with self._store.begin() as tx:
             await responses.save(tx, Outcome(event))
 
-    async def resend_message(self, event: Row[Any]) -> None:
+    async def resend_message(self, event: InboxEventRow) -> None:
         message_id = event.data["message"]
         async with self._store.read() as tx:
             customer_id = await status_reports.resuming_customer_id(tx, message_id)
-        target = advocate_target(event.campaign_id, customer_id)
+        target = advocate_target(required(event.campaign_id), customer_id)
         await self._dispatcher.update(target, AdvocateWorkflow.resend_message, event, message_id)
         async with self._store.begin() as tx:
             await responses.save(tx, Outcome(event))
 
-    async def _update_referral(self, update: Callable[..., Any], event: Row[Any]) -> None:
+    async def _update_referral(self, update: Callable[..., Any], event: InboxEventRow) -> None:
         async with self._store.read() as tx:
             advocate_id, _ = await _find_advocate(tx, event)
-        target = referral_target(event.campaign_id, event.customer_id, advocate_id)
+        target = referral_target(
+            required(event.campaign_id), required(event.customer_id), advocate_id
+        )
         await self._dispatcher.update(target, update, event)
 
-    async def share(self, event: Row[Any]) -> None:
+    async def share(self, event: InboxEventRow) -> None:
         async with self._store.read() as tx:
             advocate_id = await lookups.find_code_owner(tx, event.data["code"], event.campaign_id)
         if advocate_id is None or event.type == "referral_link_clicked":
             async with self._store.begin() as tx:
                 await responses.decide(tx, lambda tx: shares.record(tx, event.id, self._clock()))
             return
-        target = advocate_target(event.campaign_id, advocate_id)
+        target = advocate_target(required(event.campaign_id), advocate_id)
         await self._dispatcher.update(target, AdvocateWorkflow.share, event)
 
-    async def reverse_order(self, event: Row[Any]) -> None:
+    async def reverse_order(self, event: InboxEventRow) -> None:
         async with self._store.begin() as tx:
             reversed_referrals = await order_changes.record(tx, event.id)
         for referral in reversed_referrals:
@@ -184,10 +192,10 @@ class EventHandlers:
             first_id = reversed_referrals[0].id if reversed_referrals else None
             await responses.save(tx, Outcome(event, referral_id=first_id))
 
-    async def register_customer(self, event: Row[Any]) -> None:
+    async def register_customer(self, event: InboxEventRow) -> None:
         async with self._store.begin() as tx:
             await profiles.mark_as_customer(
-                tx, event.customer_id, inbox_events.occurred_at(event, self._clock())
+                tx, required(event.customer_id), inbox_events.occurred_at(event, self._clock())
             )
             campaign_ids = await versions.publishing_on(tx, event.type)
         for campaign_id in campaign_ids:
@@ -200,19 +208,19 @@ class EventHandlers:
                     raise
         await self._save_publications(event)
 
-    async def publish(self, event: Row[Any]) -> None:
-        await self._publish_in_campaign(event, event.campaign_id)
+    async def publish(self, event: InboxEventRow) -> None:
+        await self._publish_in_campaign(event, required(event.campaign_id))
         await self._save_publications(event)
 
-    async def _publish_in_campaign(self, event: Row[Any], campaign_id: str) -> None:
-        target = advocate_target(campaign_id, event.customer_id)
+    async def _publish_in_campaign(self, event: InboxEventRow, campaign_id: str) -> None:
+        target = advocate_target(campaign_id, required(event.customer_id))
         await self._dispatcher.update(target, AdvocateWorkflow.publish, event)
 
-    async def _save_publications(self, event: Row[Any]) -> None:
+    async def _save_publications(self, event: InboxEventRow) -> None:
         async with self._store.begin() as tx:
             published = (await inbox_events.lock(tx, event.id)).data.get("published", {})
             publications = [
-                await self._publication(tx, campaign_id, event.customer_id, code)
+                await self._publication(tx, campaign_id, required(event.customer_id), code)
                 for campaign_id, code in published.items()
             ]
             await responses.save(tx, Outcome(event, details={"publications": publications}))
@@ -231,7 +239,7 @@ class EventHandlers:
         }
 
 
-HANDLERS: dict[str, Callable[[EventHandlers, Row[Any]], Awaitable[None]]] = {
+HANDLERS: dict[str, Callable[[EventHandlers, InboxEventRow], Awaitable[None]]] = {
     "customer_registered": EventHandlers.register_customer,
     "referral_link_shared": EventHandlers.share,
     "referral_link_clicked": EventHandlers.share,
@@ -265,7 +273,7 @@ def _start_delay(pending: PendingWork, now: datetime) -> timedelta | None:
 
 
 async def _find_advocate(
-    tx: Tx, event: Row[Any], resolved: Row[Any] | None = None
+    tx: Tx, event: InboxEventRow, resolved: CampaignOfCode | None = None
 ) -> tuple[str | None, str | None]:
     """Return the customer id of the friend's advocate, and the state of the friend's live referral.
 
@@ -284,7 +292,7 @@ async def _find_advocate(
     return advocate_id, None if latest.state in CLOSED_WITHOUT_CONVERSION else latest.state
 
 
-def _names_unknown_code(event: Row[Any]) -> bool:
+def _names_unknown_code(event: InboxEventRow) -> bool:
     """Return whether an event without an advocate names a code, or belongs to no campaign."""
     return event.campaign_id is None or bool(clicks.code_of(event.data))
 

@@ -9,14 +9,14 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row
-
 from inbox.failures import is_outage, root_cause
 from inbox.handlers import EventHandlers, FollowUp
 from referrals.clock import Clock
 from referrals.errors import ReferralsError, RefusedError
 from referrals.store import Store
+from referrals.store.db.columns import required
 from referrals.store.inbox import inbox_events
+from referrals.store.schema import InboxEventRow
 
 ABANDONED_AFTER = timedelta(minutes=1)
 """Age at which an unprocessed event counts as abandoned by an API process that crashed."""
@@ -78,7 +78,7 @@ class EventProcessor:
             count += await self._drain_in_order(events)
         return count
 
-    async def _drain_in_order(self, events: Iterable[Row[Any]]) -> int:
+    async def _drain_in_order(self, events: Iterable[InboxEventRow]) -> int:
         """Process one customer's events up to the first that stays queued."""
         count = 0
         for event in events:
@@ -93,8 +93,8 @@ class EventProcessor:
 
     async def process(
         self,
-        event: Row[Any],
-        earlier: Sequence[Row[Any]] | None = None,
+        event: InboxEventRow,
+        earlier: Sequence[InboxEventRow] | None = None,
         follow_up: FollowUp | None = None,
     ) -> EventResponse:
         """Process an event after the `earlier` queued events of its customer.
@@ -103,7 +103,7 @@ class EventProcessor:
             RefusedError: The decision refuses the event.
         """
         if event.state == "processed":
-            return EventResponse(200, event.response)
+            return EventResponse(200, required(event.response))
         deadline = asyncio.get_running_loop().time() + self._response_timeout
         if earlier is None:
             async with self._store.read() as tx:
@@ -119,13 +119,13 @@ class EventProcessor:
             return EventResponse(202, {"event": event.external_id, "state": "queued"})
 
     async def _attempt(
-        self, event: Row[Any], deadline: float, follow_up: FollowUp | None = None
+        self, event: InboxEventRow, deadline: float, follow_up: FollowUp | None = None
     ) -> dict[str, Any]:
         """Handle the event and return its answer. Raises RefusedError or EventQueuedError after it has recorded the failure."""
         try:
             async with asyncio.timeout_at(deadline):
                 await self._handlers.handle(event, follow_up)
-            async with self._store.alone() as tx:
+            async with self._store.autocommit() as tx:
                 return await inbox_events.mark_processed(tx, event.id)
         except RefusedError as error:
             async with self._store.begin() as tx:
@@ -135,7 +135,7 @@ class EventProcessor:
             await self._record_failure(event, error)
             raise EventQueuedError(str(error)) from error
 
-    async def _record_failure(self, event: Row[Any], error: Exception) -> None:
+    async def _record_failure(self, event: InboxEventRow, error: Exception) -> None:
         """Schedule a retry. Only a failure that is no outage counts against the event's attempts."""
         now = self._clock()
         async with self._store.begin() as tx:
@@ -147,6 +147,6 @@ class EventProcessor:
                 await inbox_events.record_failed_attempt(tx, event.id, repr(root_cause(error)), now)
 
 
-def _ordering_key(event: Row[Any]) -> str:
+def _ordering_key(event: InboxEventRow) -> str:
     """Events of one customer are processed in order; an event without a customer waits for no other."""
     return str(event.customer_id or event.id)

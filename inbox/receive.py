@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Row
 from temporalio.client import Client
 
 from inbox.handlers import EventHandlers, FollowUp
@@ -31,6 +30,7 @@ from referrals.store.flow import receiving, responses
 from referrals.store.inbox import inbox_events
 from referrals.store.referrals import conversions
 from referrals.store.rewards import commands
+from referrals.store.schema import InboxEventRow
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Inbox:
 
     async def _store_event(
         self, event: Event, actor: str, *, decide: bool
-    ) -> tuple[Row[Any], Sequence[Row[Any]], FollowUp | None]:
+    ) -> tuple[InboxEventRow, Sequence[InboxEventRow], FollowUp | None]:
         """Store the event and decide it in the same transaction, if no other event of its customer goes first.
 
         Returns the event's row, the events that go first, and the follow-up of the decision.
@@ -151,7 +151,7 @@ class Inbox:
         if isinstance(order, dict):  # a cart is not an order yet
             raw = raw | {"order": {"id": "check"} | order}
         data = FriendConverted.model_validate(raw)
-        async with self._store.rehearse() as tx:
+        async with self._store.uncommitted() as tx:
             found = await versions.in_force(tx, campaign_id)
             if found is None:
                 raise UnknownCampaignError(campaign_id)

@@ -3,6 +3,7 @@
 The connection to Temporal is configured by Temporal's own variables (`TEMPORAL_ADDRESS`, profiles, …).
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,12 +20,30 @@ ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg
 ASYNC_DRIVERS["postgres"] = ASYNC_DRIVERS["postgresql"]
 
 
+@dataclass(frozen=True)
+class DatabaseOptions:
+    """Options of one process's database connections: see the settings `database_…`."""
+
+    pool_size: int = 30
+    ping_after_idle: timedelta = timedelta(seconds=5)
+    statement_cache_size: int = 500
+    busy_timeout: timedelta = timedelta(seconds=20)
+
+
 class Settings(BaseSettings):
     """Built once per process (worker, API, command) and passed down."""
 
     model_config = SettingsConfigDict(env_prefix="REFERRALS_", extra="ignore", frozen=True)
 
     database_url: str = "sqlite:///referrals.db"
+    database_pool_size: int = Field(DatabaseOptions.pool_size, gt=0)
+    """Number of connections to PostgreSQL that a process keeps open."""
+    database_ping_after_idle: timedelta = DatabaseOptions.ping_after_idle
+    """Idle time after which a connection to PostgreSQL is checked before it is used."""
+    database_statement_cache_size: int = Field(DatabaseOptions.statement_cache_size, ge=0)
+    """Number of prepared statements per connection to PostgreSQL."""
+    database_busy_timeout: timedelta = DatabaseOptions.busy_timeout
+    """Time that a SQLite writer waits for a writer in another process."""
     api_url: str | None = None
     """URL of the API for the commands. Default: the address that `referrals dev` wrote into `data_dir`."""
     api_key: SecretStr | None = None
@@ -87,6 +106,16 @@ class Settings(BaseSettings):
             "talon_one": self.talon_one_per_second,
             "http": self.http_rewards_per_second,
         }
+
+    @property
+    def database_options(self) -> DatabaseOptions:
+        """The options for `open_store`."""
+        return DatabaseOptions(
+            self.database_pool_size,
+            self.database_ping_after_idle,
+            self.database_statement_cache_size,
+            self.database_busy_timeout,
+        )
 
     @field_validator("webhook_secret")
     @classmethod

@@ -41,7 +41,7 @@ async def list_activity(
     since: AwareDatetime | None = None,
 ) -> Any:
     """List what happened; `customer` filters by the customer concerned or by the advocate."""
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await lists.list_activity(
             tx,
             campaign,

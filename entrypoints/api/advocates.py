@@ -19,7 +19,7 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
     responses=AS_CSV,
 )
 async def list_advocates(campaign: CampaignId, resources: ResourcesDep, params: Paging) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await details.list_advocates(
             tx, campaign, params.cursor, resources.settings.public_url
         )

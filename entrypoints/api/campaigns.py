@@ -63,7 +63,7 @@ class CampaignDetails:
 
 @router.get("/campaigns", response_model=views.Page[views.Campaign], responses=AS_CSV)
 async def list_campaigns(resources: ResourcesDep, params: Paging) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         return params.render(await lists.list_campaigns(tx, params.cursor), views.Campaign)
 
 
@@ -113,7 +113,7 @@ async def activate_campaign(
 
 @router.get("/campaigns/{campaign}/summary")
 async def get_summary(campaign: CampaignId, resources: ResourcesDep) -> views.Summary:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         return await summarise(tx, campaign)
 
 

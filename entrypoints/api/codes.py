@@ -18,6 +18,6 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
 async def list_codes(
     campaign: CampaignId, resources: ResourcesDep, params: Paging, customer: TextFilter = None
 ) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await lists.list_codes(tx, campaign, params.cursor, customer=customer)
     return params.render(page, views.Code)

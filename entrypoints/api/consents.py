@@ -37,7 +37,7 @@ class ConsentUpdate(StrictModel):
 )
 async def list_consents(customer: CustomerId, resources: ResourcesDep, params: Paging) -> Any:
     """List all consents given and withdrawn. The latest of each channel and purpose is in force."""
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         row = await wallets.require_customer(tx, customer)
         page = await consents.list_history(tx, row.id, params.cursor)
     return params.render(page, views.Consent)

@@ -54,7 +54,7 @@ async def import_coupons(
     A CSV file has the column `code`. The line of an error is that of the file or, for JSON, the position in the list.
     """
     codes = await _read(request)
-    async with resources.store.rehearse() as tx:
+    async with resources.store.uncommitted() as tx:
         answer = await coupon_pools.add(tx, campaign, pool, codes, caller, resources.clock())
         if not answer.errors:
             await tx.commit()
@@ -65,7 +65,7 @@ async def import_coupons(
 async def count_coupons(
     campaign: CampaignId, pool: PoolName, resources: ResourcesDep
 ) -> views.CouponPool:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         return await coupon_pools.count(tx, campaign, pool)
 
 

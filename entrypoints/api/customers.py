@@ -46,7 +46,7 @@ class CustomerDetails:
 # These come first: a customer id may contain slashes, so the route of a customer matches every longer path.
 @router.get("/customers/{customer:path}/wallet")
 async def get_wallet(customer: CustomerId, resources: ResourcesDep) -> views.Wallet:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         return await wallets.get_wallet(tx, customer)
 
 
@@ -56,7 +56,7 @@ async def get_wallet(customer: CustomerId, resources: ResourcesDep) -> views.Wal
     responses=AS_CSV,
 )
 async def list_entries(customer: CustomerId, resources: ResourcesDep, params: Paging) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await wallets.list_entries(tx, customer, params.cursor)
     return params.render(page, views.LedgerEntry)
 

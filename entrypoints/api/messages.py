@@ -24,7 +24,7 @@ async def list_messages(
     state: views.MessageState | None = None,
     customer: TextFilter = None,
 ) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await lists.list_messages(
             tx, campaign, params.cursor, state=state, customer=customer
         )

@@ -30,7 +30,7 @@ async def list_referrals(
     advocate: TextFilter = None,
     friend: TextFilter = None,
 ) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await lists.list_referrals(
             tx, campaign, params.cursor, state=state, advocate=advocate, friend=friend
         )

@@ -43,7 +43,7 @@ class RewardBatch:
 
     async def command_each(self, kind: str, reason: str = "") -> views.Page[views.CommandOutcome]:
         """Give every reward of the page the command that `Inbox.command_reward` gives to one."""
-        async with self._resources.store.scan() as tx:
+        async with self._resources.store.read_long() as tx:
             page = await lists.list_rewards(tx, self._campaign, self._cursor, **self._filters)
         outcomes = await asyncio.gather(*(self._outcome(kind, row, reason) for row in page.data))
         return views.Page(outcomes, page.next)

@@ -26,7 +26,7 @@ async def list_rewards(
     filters: Annotated[RewardFilters, Depends()],
     state: RewardState | None = None,
 ) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await lists.list_rewards(tx, campaign, params.cursor, state=state, **filters.values)
     return params.render(page, views.Reward)
 

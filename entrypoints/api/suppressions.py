@@ -33,7 +33,7 @@ async def lift_suppression(
 async def list_suppressions(
     resources: ResourcesDep, params: Paging, customer: TextFilter = None
 ) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await suppressions.list_suppressions(tx, params.cursor, customer=customer)
     return params.render(page, views.Suppression)
 
@@ -41,7 +41,7 @@ async def list_suppressions(
 @router.get("/blocks", response_model=views.Page[views.Block], responses=AS_CSV)
 async def list_blocks(resources: ResourcesDep, params: Paging) -> Any:
     """List the channels and templates whose messages wait until an operator fixes a vendor account or a template."""
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await channel_suspensions.list_suspensions(tx, params.cursor)
     return params.render(page, views.Block)
 

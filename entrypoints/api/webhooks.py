@@ -101,7 +101,7 @@ class TestResult(StrictModel):
 
 @router.get("/webhooks", response_model=views.Page[subscriptions.Webhook], responses=AS_CSV)
 async def list_webhooks(resources: ResourcesDep, params: Paging) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await subscriptions.list_webhooks(tx, params.cursor)
     return params.render(page, subscriptions.Webhook)
 
@@ -204,7 +204,7 @@ async def list_deliveries(
     params: Paging,
     state: Literal["pending", "delivered", "failed"] | None = None,
 ) -> Any:
-    async with resources.store.scan() as tx:
+    async with resources.store.read_long() as tx:
         page = await subscriptions.list_deliveries(tx, webhook, params.cursor, state=state)
     return params.render(page, subscriptions.Delivery)
 

@@ -5,13 +5,13 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from referrals.errors import KeyNameTakenError
 from referrals.store.db.database import Store
-from referrals.store.db.sql import Tx, first, rows
-from referrals.store.schema import api_keys
+from referrals.store.db.sql import Tx, first, rows_of
+from referrals.store.schema import ApiKeyRow, api_keys
 
 
 async def create(store: Store, name: str) -> str:
@@ -38,11 +38,11 @@ async def ensure(store: Store, name: str, key: str) -> None:
             await _insert(tx, name, key)
 
 
-async def list_keys(store: Store) -> list[Row[Any]]:
+async def list_keys(store: Store) -> list[ApiKeyRow]:
     """Return `name`, `created_at` and `revoked_at` of every key, oldest first."""
     columns = (api_keys.c.name, api_keys.c.created_at, api_keys.c.revoked_at)
     async with store.read() as tx:
-        return list(await rows(tx, select(*columns).order_by(api_keys.c.id)))
+        return list(await rows_of(tx, ApiKeyRow, select(*columns).order_by(api_keys.c.id)))
 
 
 async def revoke(store: Store, name: str) -> bool:
@@ -79,4 +79,4 @@ async def _name_of(tx: Tx, key: str) -> str | None:
             api_keys.c.key_hash == _hash(key), api_keys.c.revoked_at.is_(None)
         ),
     )
-    return row.name if row else None
+    return row[0] if row else None

@@ -6,9 +6,8 @@ checked; one without is locked only to be counted, at the end of the decision.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from referrals.domain.qualification import CodeFacts
 from referrals.domain.reasons import Reason, RejectReason
@@ -16,8 +15,23 @@ from referrals.domain.states import ReferralState
 from referrals.store.activity.context import ReferralContext
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import CampaignInForce
-from referrals.store.db.sql import Tx, find, first, get, locked, one, split, whole
+from referrals.store.db.sql import (
+    JoinedRow,
+    Tx,
+    find,
+    first_of,
+    get,
+    locked,
+    one,
+    select_joined,
+)
 from referrals.store.schema import (
+    AdvocateRow,
+    CampaignRow,
+    CodeRow,
+    CustomerRow,
+    InboxEventRow,
+    ReferralRow,
     advocates,
     campaign_versions,
     codes,
@@ -58,7 +72,7 @@ _CAMPAIGN_OF_CODE = (
 )
 _RESOLVED = (codes, campaigns_table, campaign_versions, customers, referrals)
 _RESOLVE = (
-    whole(*_RESOLVED)
+    select_joined(*_RESOLVED)
     .select_from(codes)
     .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
     .join(
@@ -83,26 +97,35 @@ class ResolvedCode:
 
     context: ReferralContext
     campaign: CampaignInForce
-    code: Row[Any]
-    friend: Row[Any] | None
-    live_referral: Row[Any] | None
+    code: CodeRow
+    friend: CustomerRow | None
+    live_referral: ReferralRow | None
 
 
-async def find_code(tx: Tx, code: str) -> Row[Any] | None:
+async def find_code(tx: Tx, code: str) -> CodeRow | None:
     return await find(tx, codes, code=code)
+
+
+class CampaignOfCode(CampaignRow):
+    """The campaign of a code, with the customer id of the code's advocate and the state of the friend's referral."""
+
+    advocate: str | None
+    live_state: str | None
 
 
 async def find_campaign_of_code(
     tx: Tx, code: str | None, friend_id: str | None = None
-) -> Row[Any] | None:
+) -> CampaignOfCode | None:
     """The campaign of a code, with the customer id of its `advocate` and the `live_state` of the friend.
 
     `live_state` is the state of the friend's live referral in the campaign, whatever its code.
     """
-    return await first(tx, _CAMPAIGN_OF_CODE, code=code, friend_id=friend_id) if code else None
+    if code is None:
+        return None
+    return await first_of(tx, CampaignOfCode, _CAMPAIGN_OF_CODE, code=code, friend_id=friend_id)
 
 
-async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any] | Reason:
+async def published_code(tx: Tx, code: str, campaign_id: str | None) -> CodeRow | Reason:
     """The campaign's code; or the reason why it refers nobody: it is unknown or belongs to no advocate."""
     row = await find_code(tx, code)
     if row is None or row.campaign_id != campaign_id:
@@ -112,19 +135,23 @@ async def published_code(tx: Tx, code: str, campaign_id: str | None) -> Row[Any]
     return row
 
 
-async def resolve_code(tx: Tx, event: Row[Any], code: str, now: datetime) -> ResolvedCode | Reason:
+async def resolve_code(
+    tx: Tx, event: InboxEventRow, code: str, now: datetime
+) -> ResolvedCode | Reason:
     """Lock the advocate who owns the code in the event's campaign, and read everything around the code.
 
     Returns the reason where the code refers nobody.
     """
-    advocate = await first(tx, _LOCK_CODE_OWNER, code=code, campaign_id=event.campaign_id)
+    advocate = await first_of(
+        tx, AdvocateRow, _LOCK_CODE_OWNER, code=code, campaign_id=event.campaign_id
+    )
     if advocate is None:
         reason = await published_code(tx, code, event.campaign_id)
         # A code published meanwhile is found by the next attempt.
         return reason if isinstance(reason, Reason) else await resolve_code(tx, event, code, now)
-    row = await one(tx, _RESOLVE, code=code, friend_id=event.customer_id)
-    code_row, campaign, version, friend, live_referral = split(row, *_RESOLVED)
-    in_force = versions.of_rows(campaign, version)
+    joined = JoinedRow(await one(tx, _RESOLVE, code=code, friend_id=event.customer_id))
+    code_row, campaign = joined.take(codes), joined.take(campaigns_table)
+    in_force = versions.of_rows(campaign, joined.take(campaign_versions).definition)
     context = ReferralContext(
         in_force.campaign,
         in_force.version,
@@ -134,13 +161,19 @@ async def resolve_code(tx: Tx, event: Row[Any], code: str, now: datetime) -> Res
         code=code,
         friend_id=event.customer_id,
     )
-    return ResolvedCode(context, in_force, code_row, friend, live_referral)
+    return ResolvedCode(
+        context,
+        in_force,
+        code_row,
+        friend=joined.take_optional(customers),
+        live_referral=joined.take_optional(referrals),
+    )
 
 
 _LOCK_CODE_OWNER = locked(_CODE_OWNER, of=advocates)
 
 
-def code_facts(code: Row[Any]) -> CodeFacts:
+def code_facts(code: CodeRow) -> CodeFacts:
     return CodeFacts(
         published=code.advocate_id is not None,
         active=code.state == "active",
@@ -150,44 +183,49 @@ def code_facts(code: Row[Any]) -> CodeFacts:
     )
 
 
-async def lock_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
+async def lock_advocate(tx: Tx, advocate_id: str) -> AdvocateRow:
     """Decisions about one advocate are made one after another."""
     return await get(tx, advocates, lock=True, id=advocate_id)
 
 
-async def get_advocate(tx: Tx, advocate_id: str) -> Row[Any]:
+async def get_advocate(tx: Tx, advocate_id: str) -> AdvocateRow:
     return await get(tx, advocates, id=advocate_id)
 
 
-async def find_live_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
+async def find_live_referral(
+    tx: Tx, campaign_id: str | None, friend_id: str | None
+) -> ReferralRow | None:
     """The friend's one referral in the campaign that has not expired and was not rejected."""
-    return await first(tx, _LIVE, campaign_id=campaign_id, friend_id=friend_id)
+    return await first_of(tx, ReferralRow, _LIVE, campaign_id=campaign_id, friend_id=friend_id)
 
 
-async def find_latest_referral(tx: Tx, campaign_id: str, friend_id: str) -> Row[Any] | None:
+async def find_latest_referral(
+    tx: Tx, campaign_id: str | None, friend_id: str | None
+) -> ReferralRow | None:
     """The friend's live referral in the campaign, else the newest of the closed ones."""
-    return await find_live_referral(tx, campaign_id, friend_id) or await first(
-        tx, _LATEST, campaign_id=campaign_id, friend_id=friend_id
+    live = await find_live_referral(tx, campaign_id, friend_id)
+    return live or await first_of(
+        tx, ReferralRow, _LATEST, campaign_id=campaign_id, friend_id=friend_id
     )
 
 
 async def find_code_owner(tx: Tx, code: str, campaign_id: str | None) -> str | None:
     """The customer id of the advocate who owns the code in the campaign."""
-    row = await first(tx, _CODE_OWNER, code=code, campaign_id=campaign_id)
-    return str(row.customer_id) if row else None
+    owner = await first_of(tx, AdvocateRow, _CODE_OWNER, code=code, campaign_id=campaign_id)
+    return owner.customer_id if owner else None
 
 
-async def find_referral(tx: Tx, referral_id: str) -> Row[Any] | None:
+async def find_referral(tx: Tx, referral_id: str) -> ReferralRow | None:
     return await find(tx, referrals, id=referral_id)
 
 
-async def get_referral(tx: Tx, referral_id: str) -> Row[Any]:
+async def get_referral(tx: Tx, referral_id: str) -> ReferralRow:
     return await get(tx, referrals, id=referral_id)
 
 
 async def lock_context(
     tx: Tx, referral_id: str, actor: str, now: datetime
-) -> tuple[ReferralContext, Row[Any]]:
+) -> tuple[ReferralContext, ReferralRow]:
     """Lock the advocate of a referral; returns the referral, read under the lock, with its context."""
     advocate_id = (await get_referral(tx, referral_id)).advocate_id
     advocate = await lock_advocate(tx, advocate_id)
@@ -196,7 +234,7 @@ async def lock_context(
 
 
 async def load_context(
-    tx: Tx, referral: Row[Any], advocate: Row[Any], actor: str, now: datetime
+    tx: Tx, referral: ReferralRow, advocate: AdvocateRow, actor: str, now: datetime
 ) -> ReferralContext:
     """The context of a referral, under the campaign version that it started under."""
     campaign = await versions.at_version(tx, referral.campaign_id, referral.version)

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Self
-
-from sqlalchemy import Row
+from typing import Self
 
 from referrals.domain.campaign import Campaign
+from referrals.store.schema import AdvocateRow, MilestoneRow
 
 
 @dataclass(frozen=True)
@@ -15,13 +14,13 @@ class ReferralContext:
 
     campaign: Campaign
     version: int
-    advocate: Row[Any]
+    advocate: AdvocateRow
     actor: str
     now: datetime
     code: str | None = None
     referral_id: str | None = None
     friend_id: str | None = None
-    milestone: Row[Any] | None = None
+    milestone: MilestoneRow | None = None
 
     @property
     def sender_id(self) -> str:
@@ -30,7 +29,7 @@ class ReferralContext:
             return friend_sender_id(self.campaign.campaign, self.friend_id)
         return str(self.advocate.id)
 
-    def for_milestone(self, milestone: Row[Any]) -> Self:
+    def for_milestone(self, milestone: MilestoneRow) -> Self:
         """The context of a milestone: it is about the advocate alone, whichever referral reached or lost it."""
         return replace(self, milestone=milestone, friend_id=None)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select, text
 
-from referrals.store.db.sql import Tx, one, scalars
+from referrals.store.db.sql import Tx, one
 from referrals.store.schema import activity
 
 _WRITERS = text(
@@ -48,4 +48,4 @@ async def _writers(tx: Tx) -> frozenset[str]:
     """Return the transactions that have inserted into the log and have not ended."""
     if tx.dialect.name == "sqlite":
         return frozenset()
-    return frozenset(await scalars(tx, _WRITERS))
+    return frozenset((await tx.execute(_WRITERS)).scalars())

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Row, literal_column
+from sqlalchemy import Boolean, ColumnElement, literal_column
 
 from referrals.domain.reasons import Reason
 from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx, add
-from referrals.store.schema import activity
+from referrals.store.schema import RewardRow, activity
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ActivityEvent:
     type: str
     context: ReferralContext
     reason: Reason | None = None
-    reward: Row[Any] | None = None
+    reward: RewardRow | None = None
     customer_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     occurrence: str = ""
@@ -49,7 +49,7 @@ def publish(
     event_type: str,
     *,
     reason: Reason | None = None,
-    reward: Row[Any] | None = None,
+    reward: RewardRow | None = None,
     customer_id: str | None = None,
     data: Mapping[str, Any] | None = None,
     occurrence: str = "",

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 
 from referrals.domain.campaign import Campaign
 from referrals.errors import UnknownCampaignError
-from referrals.store.db.sql import Tx, first, get, insert, locked, rows
-from referrals.store.schema import campaign_versions, campaigns
+from referrals.store.db.sql import Tx, find, first_of, get, insert, locked, scalars
+from referrals.store.schema import CampaignRow, campaign_versions, campaigns
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> int:
         await definition_text(tx, campaign.campaign, current.version) == definition
         and current.state != "archived"
     ):
-        return int(current.version)
+        return current.version
     else:
         version = current.version + 1
         values = _row(campaign, now) | {
@@ -82,26 +81,30 @@ def _row(campaign: Campaign, now: datetime) -> dict[str, object]:
     }
 
 
-async def require_campaign(tx: Tx, campaign_id: str) -> Row[Any]:
+async def require_campaign(tx: Tx, campaign_id: str) -> CampaignRow:
     """Return the row of the campaign. Raises UnknownCampaignError."""
-    row = await first(tx, select(campaigns).where(campaigns.c.id == campaign_id))
+    row = await find(tx, campaigns, id=campaign_id)
     if row is None:
         raise UnknownCampaignError(campaign_id)
     return row
 
 
-async def _lock(tx: Tx, campaign_id: str) -> Row[tuple[object, ...]] | None:
-    return await first(tx, locked(select(campaigns).where(campaigns.c.id == campaign_id)))
+async def _lock(tx: Tx, campaign_id: str) -> CampaignRow | None:
+    return await find(tx, campaigns, lock=True, id=campaign_id)
 
 
 async def definition_text(tx: Tx, campaign_id: str, version: int) -> str:
     row = await get(tx, campaign_versions, campaign_id=campaign_id, version=version)
-    return str(row.definition)
+    return row.definition
 
 
 async def at_version(tx: Tx, campaign_id: str, version: int) -> Campaign:
     """The definition that a referral began under."""
     return parse(await definition_text(tx, campaign_id, version))
+
+
+class _VersionInForce(CampaignRow):
+    definition: str
 
 
 _IN_FORCE = (
@@ -118,18 +121,19 @@ _IN_FORCE_LOCKED = locked(_IN_FORCE, of=campaigns)
 
 async def in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce | None:
     """The campaign as it decides now. With `lock`, no other transaction takes a place meanwhile."""
-    row = await first(tx, _IN_FORCE_LOCKED if lock else _IN_FORCE, campaign_id=campaign_id)
-    return of_rows(row, row) if row else None
+    statement = _IN_FORCE_LOCKED if lock else _IN_FORCE
+    row = await first_of(tx, _VersionInForce, statement, campaign_id=campaign_id)
+    return of_rows(row, row.definition) if row else None
 
 
-def of_rows(campaign: Row[Any], version: Row[Any]) -> CampaignInForce:
+def of_rows(campaign: CampaignRow, definition: str) -> CampaignInForce:
     """A campaign with its version in force."""
     return CampaignInForce(
         campaign.id,
         campaign.state,
         campaign.version,
         campaign.accepted_count,
-        parse(version.definition),
+        parse(definition),
     )
 
 
@@ -149,12 +153,12 @@ async def publishing_on(tx: Tx, event: str) -> list[str]:
     statement = select(campaigns.c.id).where(
         campaigns.c.publish_on == event, campaigns.c.state == "running"
     )
-    return [row.id for row in await rows(tx, statement.order_by(campaigns.c.id))]
+    return await scalars(tx, statement.order_by(campaigns.c.id))
 
 
 async def converting_on(tx: Tx, event: str) -> list[str]:
     """Campaigns, not archived, whose conversion is this event."""
-    return [row.id for row in await rows(tx, _CONVERTING, event=event)]
+    return await scalars(tx, _CONVERTING, event=event)
 
 
 _CONVERTING = (

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.clicks import code_from_click_id
 from referrals.domain.reasons import Reason, RejectReason
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, first
-from referrals.store.schema import clicks, referrals
+from referrals.store.db.sql import Tx, find, first
+from referrals.store.schema import ClickRow, InboxEventRow, clicks, referrals
 from referrals.store.schema.referrals import LIVE
 
 TOO_OLD = Reason(
@@ -35,7 +35,7 @@ class Attribution:
 
     since: datetime
     click_id: str | None = None
-    click: Row[Any] | None = None
+    click: ClickRow | None = None
 
     def window_ends_at(self, campaign: Campaign) -> datetime:
         return self.since + campaign.conversion.attribution_window
@@ -59,7 +59,7 @@ def code_of(data: dict[str, Any]) -> str | None:
     return data.get("code") or code_from_click_id(data.get("click"))
 
 
-async def attribute(tx: Tx, event: Row[Any], code: str, at: datetime) -> Attribution:
+async def attribute(tx: Tx, event: InboxEventRow, code: str, at: datetime) -> Attribution:
     """Attribute the friend to the event's click, unless it belongs to another code or brought another friend.
 
     The code's advocate is locked, so that no other friend is attributed to the click meanwhile.
@@ -69,11 +69,13 @@ async def attribute(tx: Tx, event: Row[Any], code: str, at: datetime) -> Attribu
         tx, click_id, code, event.customer_id
     ):
         return Attribution(at)
-    click = await first(tx, select(clicks).where(clicks.c.id == click_id))
+    click = await find(tx, clicks, id=click_id)
     return Attribution(min(click.at, at) if click else at, click_id, click)
 
 
-async def _brought_another_friend(tx: Tx, click_id: str, code: str, friend_id: str) -> bool:
+async def _brought_another_friend(
+    tx: Tx, click_id: str | None, code: str, friend_id: str | None
+) -> bool:
     """A click is one visit, so it brings one friend."""
     statement = select(referrals.c.id).where(
         referrals.c.click_id == click_id,

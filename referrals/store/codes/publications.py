@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.codes import generate_code
@@ -16,9 +16,9 @@ from referrals.store.activity.log import publish
 from referrals.store.campaigns import versions
 from referrals.store.customers import profiles
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, first, get, insert, locked, one
+from referrals.store.db.sql import Tx, find, first_of, get, insert
 from referrals.store.inbox import inbox_events
-from referrals.store.schema import advocates, codes
+from referrals.store.schema import AdvocateRow, CodeRow, advocates, codes
 
 MAX_GENERATION_ATTEMPTS = 20
 """Attempts to generate a code that does not exist yet; a pattern that needs more has too few characters."""
@@ -37,7 +37,7 @@ class Request:
 
 async def publish_for_event(
     tx: Tx, event_id: str, campaign_id: str, customer_id: str, now: datetime
-) -> Row[Any]:
+) -> CodeRow:
     """Publish a code as an event or command asks; a repeat gives the same code. Raises NotPublishedError."""
     event = await inbox_events.lock(tx, event_id)
     published: dict[str, str] = event.data.get("published", {})
@@ -50,7 +50,7 @@ async def publish_for_event(
     return code
 
 
-async def publish_code(tx: Tx, request: Request, now: datetime) -> Row[Any]:
+async def publish_code(tx: Tx, request: Request, now: datetime) -> CodeRow:
     """The customer's code in the campaign; with `join_once` always the same one. Raises NotPublishedError."""
     found = await versions.in_force(tx, request.campaign_id)
     if found is None:
@@ -77,7 +77,7 @@ async def publish_code(tx: Tx, request: Request, now: datetime) -> Row[Any]:
     return code
 
 
-async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Row[Any]:
+async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> AdvocateRow:
     """Make the customer an advocate of the campaign. Returns the advocate, locked."""
     await tx.execute(
         insert(tx, advocates)
@@ -90,26 +90,23 @@ async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Row
         )
         .on_conflict_do_nothing()
     )
-    statement = select(advocates).where(
-        advocates.c.campaign_id == campaign_id, advocates.c.customer_id == customer_id
-    )
-    return await one(tx, locked(statement))
+    return await get(tx, advocates, lock=True, campaign_id=campaign_id, customer_id=customer_id)
 
 
-async def code_of(tx: Tx, advocate_id: str) -> Row[Any] | None:
+async def code_of(tx: Tx, advocate_id: str) -> CodeRow | None:
     """The advocate's code, the first one where there are several."""
-    return await first(
-        tx,
+    statement = (
         select(codes)
         .where(codes.c.advocate_id == advocate_id)
         .order_by(codes.c.published_at, codes.c.code)
-        .limit(1),
+        .limit(1)
     )
+    return await first_of(tx, CodeRow, statement)
 
 
 async def _assign(
-    tx: Tx, campaign: Campaign, advocate: Row[Any], request: Request, now: datetime
-) -> Row[Any]:
+    tx: Tx, campaign: Campaign, advocate: AdvocateRow, request: Request, now: datetime
+) -> CodeRow:
     values = _row(campaign, advocate, request, now)
     if request.code:
         return await _insert(tx, request.code, values) or await _own_code(
@@ -123,7 +120,9 @@ async def _assign(
     raise NotPublishedError(message, RejectReason.CODE_EXHAUSTED)
 
 
-def _row(campaign: Campaign, advocate: Row[Any], request: Request, now: datetime) -> dict[str, Any]:
+def _row(
+    campaign: Campaign, advocate: AdvocateRow, request: Request, now: datetime
+) -> dict[str, Any]:
     terms = campaign.code
     return {
         "campaign_id": campaign.campaign,
@@ -139,14 +138,13 @@ def _row(campaign: Campaign, advocate: Row[Any], request: Request, now: datetime
     }
 
 
-async def _insert(tx: Tx, code: str, values: dict[str, Any]) -> Row[Any] | None:
+async def _insert(tx: Tx, code: str, values: dict[str, Any]) -> CodeRow | None:
     statement = insert(tx, codes).values(code=code, **values)
     statement = statement.on_conflict_do_nothing(index_elements=["code"])
-    return await first(tx, statement.returning(codes))
+    return await first_of(tx, CodeRow, statement.returning(codes))
 
 
-async def _own_code(tx: Tx, code: str, advocate: Row[Any]) -> Row[Any]:
-    own = select(codes).where(codes.c.code == code, codes.c.advocate_id == advocate.id)
-    if row := await first(tx, own):
+async def _own_code(tx: Tx, code: str, advocate: AdvocateRow) -> CodeRow:
+    if row := await find(tx, codes, code=code, advocate_id=advocate.id):
         return row
     raise NotPublishedError(f"The code {code} is taken.", "code_taken")

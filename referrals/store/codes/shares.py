@@ -1,9 +1,6 @@
 """Shares and clicks of the referral link."""
 
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
 
 from referrals.domain.qualification import campaign_rejection, code_rejection
 from referrals.domain.reasons import Reason
@@ -14,7 +11,7 @@ from referrals.store.codes.clicks import new_click
 from referrals.store.db.sql import Tx
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
-from referrals.store.schema import clicks, shares
+from referrals.store.schema import CodeRow, InboxEventRow, clicks, shares
 
 
 async def record(tx: Tx, event_id: str, now: datetime) -> Outcome:
@@ -43,7 +40,7 @@ async def record(tx: Tx, event_id: str, now: datetime) -> Outcome:
     return Outcome(event)
 
 
-async def _insert(tx: Tx, event: Row[Any], code: Row[Any], at: datetime) -> dict[str, str]:
+async def _insert(tx: Tx, event: InboxEventRow, code: CodeRow, at: datetime) -> dict[str, str]:
     """Returns the data of the activity log's entry."""
     channel = event.data.get("channel", "link")
     values = {"advocate_id": code.advocate_id, "code": code.code, "channel": channel, "at": at}

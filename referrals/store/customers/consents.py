@@ -5,14 +5,21 @@ Marketing needs a consent. Service messages need none, but the customer can opt 
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.store import views
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, first, insert, locked, rows
-from referrals.store.schema import consents, customers, message_deliveries, messages
+from referrals.store.db.sql import Tx, find, insert, locked, rows, rows_of
+from referrals.store.schema import (
+    ConsentRow,
+    MessageRow,
+    consents,
+    customers,
+    message_deliveries,
+    messages,
+)
 from referrals.store.views import Page
 
 Purpose = Literal["service", "marketing"]
@@ -21,14 +28,14 @@ Source = Literal["list", "api", "link", "whatsapp", "operator"]
 """`list` is the field `consent` of a customer, in an event or by PUT; all others are explicit statements."""
 
 CHANNELS = ("email", "whatsapp")
-CurrentConsents = Mapping[tuple[str, str], Row[Any]]
+CurrentConsents = Mapping[tuple[str, str], ConsentRow]
 """The entry in force by channel and purpose."""
 
 
-async def history(tx: Tx, customer_id: str) -> list[Row[Any]]:
+async def history(tx: Tx, customer_id: str) -> list[ConsentRow]:
     """Return all entries, oldest first."""
     statement = select(consents).where(consents.c.customer_id == customer_id)
-    return list(await rows(tx, statement.order_by(consents.c.at, consents.c.id)))
+    return list(await rows_of(tx, ConsentRow, statement.order_by(consents.c.at, consents.c.id)))
 
 
 async def current_consents(tx: Tx, customer_id: str) -> CurrentConsents:
@@ -95,7 +102,7 @@ async def unsubscribe(tx: Tx, token: str, now: datetime) -> bool:
     Return False if the token is unknown.
     """
     message = await _find_message(tx, token)
-    if message is None:
+    if message is None or message.customer_id is None:
         return False
     purposes: tuple[Purpose, ...] = (
         ("marketing",) if message.purpose == "marketing" else ("marketing", "service")
@@ -122,8 +129,8 @@ async def _withdraw(
             await record_consent(tx, customer_id, channel, purpose, "withdrawn", "link", now)
 
 
-async def _find_message(tx: Tx, token: str) -> Row[Any] | None:
-    return await first(tx, select(messages).where(messages.c.unsubscribe_token == token))
+async def _find_message(tx: Tx, token: str) -> MessageRow | None:
+    return await find(tx, messages, unsubscribe_token=token)
 
 
 async def is_unsubscribe_token(tx: Tx, token: str) -> bool:
@@ -140,7 +147,7 @@ async def list_history(tx: Tx, customer_id: str, cursor: Cursor) -> Page[views.C
     """List the history, newest first."""
     latest = {entry.id for entry in (await current_consents(tx, customer_id)).values()}
 
-    def to_view(row: Row[Any]) -> views.Consent:
+    def to_view(row: ConsentRow) -> views.Consent:
         return views.Consent(
             channel=row.channel,
             purpose=row.purpose,

@@ -4,14 +4,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam
+from sqlalchemy import bindparam
 
 from referrals.domain.events import Customer
 from referrals.store.customers import consents
 from referrals.store.db import sql
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, insert_of, one
-from referrals.store.schema import customers
+from referrals.store.db.sql import Tx, insert_for, one
+from referrals.store.schema import CustomerRow, customers
 
 
 async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
@@ -21,7 +21,7 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
     """
     given = customer.model_dump(exclude_unset=True, exclude={"id"})
     row = {"id": new_id("cus"), "external_id": customer.id, "created_at": now, **given}
-    customer_id = str((await one(tx, _upsert(tx.dialect.name, *given), **row)).id)
+    customer_id = str((await one(tx, _upsert(tx.dialect.name, *given), **row))[0])
     if "consent" in given:
         await consents.apply_consent_list(tx, customer_id, customer.consent or (), now)
     return customer_id
@@ -29,7 +29,7 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
 
 @cache
 def _upsert(dialect: str, *given: str) -> Any:
-    new = insert_of(dialect, customers)
+    new = insert_for(dialect, customers)
     # The update, even if it changes nothing, makes RETURNING work for an existing row and locks the row. It must not
     # touch the key, because other transactions may add references to the row meanwhile.
     update = {name: new.excluded[name] for name in given} | {"created_at": customers.c.created_at}
@@ -37,11 +37,11 @@ def _upsert(dialect: str, *given: str) -> Any:
     return new.returning(customers.c.id)
 
 
-async def find(tx: Tx, external_id: str) -> Row[Any] | None:
+async def find(tx: Tx, external_id: str) -> CustomerRow | None:
     return await sql.find(tx, customers, external_id=external_id)
 
 
-async def get(tx: Tx, customer_id: str) -> Row[Any]:
+async def get(tx: Tx, customer_id: str) -> CustomerRow:
     return await sql.get(tx, customers, id=customer_id)
 
 

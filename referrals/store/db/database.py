@@ -1,12 +1,13 @@
-"""The connection to the database and what a transaction means on each kind.
+"""Database connections, and transactions on each kind of database.
 
-SQLite runs in this process: a statement takes microseconds, and handing it to a thread ten times as long. So short
-transactions run in the event loop itself; only waiting for another process's writer, and long looks, do not hold it up.
+SQLite runs in this process: a statement takes microseconds, and handing it to a thread takes ten times as long. Short
+transactions therefore run in the event loop. Long reads, and waiting for a writer in another process, do not block it.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import timedelta
 from itertools import chain, repeat
 from time import monotonic
 from typing import Any
@@ -17,27 +18,27 @@ from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from referrals.settings import DatabaseOptions
 from referrals.store.db.sql import Tx
 
-IDLE = 5.0
-"""Seconds after which a connection to PostgreSQL is asked whether it is still there."""
-CONNECTIONS = 30
-"""To PostgreSQL, kept open: what a new one costs is more than a whole referral."""
-STATEMENTS = 500
-"""That a connection to PostgreSQL keeps prepared: all that are asked often."""
-BUSY_TIMEOUT = 20.0
-"""Seconds that a SQLite writer waits for another process."""
-PAUSES = (0.0005, 0.001, 0.002, 0.005)
-"""Seconds between its tries; the last one from then on."""
-HELD_UP = 0.02
-"""Seconds that SQLite itself may hold the event loop up, where it recovers from another process's crash."""
+DEFAULTS = DatabaseOptions()
+
+BUSY_RETRY_DELAYS = tuple(timedelta(milliseconds=delay) for delay in (0.5, 1, 2, 5))
+"""Delays between attempts to begin while another process writes to SQLite; the last one repeats."""
+MAX_BLOCKING_TIME = timedelta(milliseconds=20)
+"""Limit for how long SQLite itself may block the event loop, such as when it recovers from another process's crash."""
 
 
 class Store:
-    """A database. `begin` is one write transaction (one decision), `read` a consistent look, `scan` a long one."""
+    """A database with its kinds of transactions.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    `begin` writes and commits, `autocommit` runs one statement, `uncommitted` writes and rolls back, `read` reads, and
+    `read_long` reads without blocking the process.
+    """
+
+    def __init__(self, engine: AsyncEngine, options: DatabaseOptions = DEFAULTS) -> None:
         self.engine = engine
+        self._busy_timeout = options.busy_timeout
         self._inline = _inline_engine(engine) if engine.dialect.name == "sqlite" else None
         # SQLite has one writer at a time: queueing here is fair, its own waiting is not.
         self._writer: AbstractAsyncContextManager[Any] = (
@@ -46,7 +47,7 @@ class Store:
 
     @property
     def decisions(self) -> Engine:
-        """What `begin` runs on."""
+        """The engine on which `begin` runs."""
         return self._inline or self.engine.sync_engine
 
     @asynccontextmanager
@@ -58,15 +59,15 @@ class Store:
             await tx.commit()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[Tx]:
-        """For one statement, which is a transaction of its own."""
+    async def autocommit(self) -> AsyncIterator[Tx]:
+        """Open a transaction for a single statement."""
         async with self._writer, self._connect(single=True) as tx:
             yield tx
             await tx.commit()
 
     @asynccontextmanager
-    async def rehearse(self) -> AsyncIterator[Tx]:
-        """A write transaction that leaves nothing behind, unless it is committed."""
+    async def uncommitted(self) -> AsyncIterator[Tx]:
+        """Open a write transaction that is always rolled back."""
         async with self._writer, self._connect() as tx:
             yield tx
 
@@ -76,8 +77,8 @@ class Store:
             yield tx
 
     @asynccontextmanager
-    async def scan(self) -> AsyncIterator[Tx]:
-        """A look that may take a while: nothing else of this process waits for it."""
+    async def read_long(self) -> AsyncIterator[Tx]:
+        """Open a read transaction that may take long, without blocking the rest of this process."""
         if self._inline is None:
             async with self.read() as tx:
                 yield tx
@@ -92,7 +93,7 @@ class Store:
 
     @asynccontextmanager
     async def _connect(self, *, read_only: bool = False, single: bool = False) -> AsyncIterator[Tx]:
-        """`single` statements stand by themselves; on PostgreSQL each sees what is committed in either case."""
+        """With `single`, each statement is its own transaction on PostgreSQL; either way it sees what is committed."""
         if self._inline is None:
             async with self.engine.connect() as connection:
                 if single:
@@ -100,7 +101,7 @@ class Store:
                 yield AsyncTx(connection)
             return
         with self._inline.connect() as inline:
-            await _open(inline.execution_options(read_only=read_only))
+            await _begin(inline.execution_options(read_only=read_only), self._busy_timeout)
             yield InlineTx(inline)
 
 
@@ -117,7 +118,7 @@ class AsyncTx:
 
 
 class InlineTx:
-    """A SQLite transaction whose statements are done when they are asked for."""
+    """A SQLite transaction that runs its statements in the event loop."""
 
     def __init__(self, connection: Connection) -> None:
         self.events: list[Any] = []
@@ -138,56 +139,60 @@ class InlineTx:
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[Store]:
-    """A store on `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…` (see `Settings.database_url`)."""
-    store = Store(create_engine(url))
+async def open_store(url: str, options: DatabaseOptions = DEFAULTS) -> AsyncIterator[Store]:
+    """Open a store on `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…` (see `Settings.database_url`)."""
+    store = Store(create_engine(url, options), options)
     try:
         yield store
     finally:
         await store.close()
 
 
-def create_engine(url: str) -> AsyncEngine:
-    """Errors name no parameters: they end in logs and workflow histories, parameters can be contact details."""
+def create_engine(url: str, options: DatabaseOptions = DEFAULTS) -> AsyncEngine:
+    """Create an engine whose errors hide parameters: those can be contact details, and errors end up in logs."""
     if make_url(url).get_backend_name() != "sqlite":
         engine = create_async_engine(
             url,
-            pool_size=CONNECTIONS,
+            pool_size=options.pool_size,
             max_overflow=0,
             pool_use_lifo=True,
             hide_parameters=True,
-            connect_args={"prepared_statement_cache_size": STATEMENTS},
+            connect_args={"prepared_statement_cache_size": options.statement_cache_size},
         )
-        _ping_if_idle(engine.sync_engine)
+        _ping_if_idle(engine.sync_engine, options.ping_after_idle)
         return engine
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
+    timeout = {"timeout": options.busy_timeout.total_seconds()}
+    engine = create_async_engine(url, connect_args=timeout, hide_parameters=True)
     _prepare(engine.sync_engine)
     return engine
 
 
-def _ping_if_idle(engine: Engine) -> None:
-    """A connection that was used just now is there; asking it each time would cost every transaction a round trip."""
+def _ping_if_idle(engine: Engine, idle: timedelta) -> None:
+    """Ping connections that were idle for so long; pinging each time would cost every transaction a round trip."""
 
     def checkin(_connection: Any, record: Any) -> None:
         record.info["used_at"] = monotonic()
 
     def checkout(connection: Any, record: Any, _proxy: Any) -> None:
-        if monotonic() - record.info.get("used_at", monotonic()) <= IDLE:
+        if monotonic() - record.info.get("used_at", monotonic()) <= idle.total_seconds():
             return
         try:
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:
-            raise DisconnectionError from error  # the pool connects anew
+            raise DisconnectionError from error  # the pool reconnects
 
     event.listen(engine, "checkin", checkin)
     event.listen(engine, "checkout", checkout)
 
 
 def _inline_engine(engine: AsyncEngine) -> Engine:
-    """The same file by a driver that blocks; there are as many connections as transactions at a time."""
+    """Create an engine on the same file with a blocking driver, with as many connections as concurrent transactions."""
     url = engine.url.set(drivername="sqlite")
     inline = create_sync_engine(
-        url, connect_args={"timeout": HELD_UP}, max_overflow=-1, hide_parameters=True
+        url,
+        connect_args={"timeout": MAX_BLOCKING_TIME.total_seconds()},
+        max_overflow=-1,
+        hide_parameters=True,
     )
     _prepare(inline)
     return inline
@@ -213,10 +218,10 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-async def _open(connection: Connection) -> None:
-    """Begin; while another process writes, try again."""
-    until = asyncio.get_running_loop().time() + BUSY_TIMEOUT
-    for pause in chain(PAUSES, repeat(PAUSES[-1])):
+async def _begin(connection: Connection, busy_timeout: timedelta) -> None:
+    """Begin a transaction; retry while another process writes, until the timeout."""
+    until = asyncio.get_running_loop().time() + busy_timeout.total_seconds()
+    for delay in chain(BUSY_RETRY_DELAYS, repeat(BUSY_RETRY_DELAYS[-1])):
         try:
             connection.begin()
         except OperationalError as error:
@@ -224,7 +229,7 @@ async def _open(connection: Connection) -> None:
                 raise
         else:
             return
-        await asyncio.sleep(pause)
+        await asyncio.sleep(delay.total_seconds())
 
 
 def _is_busy(error: OperationalError) -> bool:

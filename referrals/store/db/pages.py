@@ -1,16 +1,17 @@
 """Lists by cursor: newest first, and stable while rows are added."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, literal, select, tuple_
 
 from referrals.errors import FieldError, InvalidRequestError
-from referrals.store.db.sql import Tx, first, rows
+from referrals.store.db.sql import Tx, first
 from referrals.store.views import Page
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MOST = 200
 
@@ -25,10 +26,10 @@ class Cursor:
 
 async def newest_first(
     tx: Tx,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     order: tuple[ColumnElement[Any], ...],
     cursor: Cursor,
-    view: Callable[[Row[Any]], T],
+    view: Callable[[R], T],
 ) -> Page[T]:
     """A page of `statement`, ordered by these columns, of which the last is a key. Raises Problem for a wrong cursor."""
     key = order[-1]
@@ -36,7 +37,7 @@ async def newest_first(
         last = await _last_seen(tx, order, cursor.after)
         statement = statement.where(tuple_(*order) < tuple_(*last))
     statement = statement.order_by(*(column.desc() for column in order)).limit(cursor.limit + 1)
-    found = await rows(tx, statement.add_columns(key.label("page_key")))
+    found: Sequence[Any] = (await tx.execute(statement.add_columns(key.label("page_key")))).all()
     shown = found[: cursor.limit]
     more = len(found) > cursor.limit
     return Page([view(row) for row in shown], str(shown[-1].page_key) if more else None)

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Row,
     Select,
     Text,
     bindparam,
@@ -25,9 +24,11 @@ from referrals.domain.campaign import Campaign
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
 from referrals.store.activity.context import friend_sender_id
 from referrals.store.campaigns import versions
-from referrals.store.db.sql import Tx, one, rows, written
+from referrals.store.db.columns import TableRow
+from referrals.store.db.sql import Tx, get, literal_in, rows_of
 from referrals.store.rewards.reward_rows import is_due
 from referrals.store.schema import (
+    RewardRow,
     advocates,
     journey_runs,
     milestones,
@@ -45,10 +46,33 @@ OPEN_REWARDS = frozenset(
 )
 
 
-async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> PendingWork:
+class _Item(TableRow):
+    """A row of `_select`: something that is left to do, by the kind `what`."""
+
+    what: str
+    id: str
+    state: str
+    advocate: str
+
+
+class _ItemOfFriend(_Item):
+    """An item, and where it is the friend's referral, columns of that."""
+
+    campaign_id: str
+    version: int
+    window_ends_at: datetime | None
+    due_at: datetime | None
+
+
+async def of_friend(
+    tx: Tx, campaign_id: str | None, friend_id: str | None, now: datetime
+) -> PendingWork:
     """The friend's latest referral in the campaign; nothing is open where there is none."""
-    found = await rows(
+    if campaign_id is None or friend_id is None:
+        return PendingWork()
+    found = await rows_of(
         tx,
+        _ItemOfFriend,
         _OF_FRIEND,
         campaign_id=campaign_id,
         friend_id=friend_id,
@@ -59,9 +83,9 @@ async def of_friend(tx: Tx, campaign_id: str, friend_id: str, now: datetime) -> 
     if referral is None:
         return PendingWork(**pending)
     state = ReferralState(referral.state)
-    open_rewards: Sequence[Row[Any]] = ()
+    open_rewards: Sequence[RewardRow] = ()
     if any(row.what == "open_rewards" for row in found):
-        open_rewards = await rows(tx, _OPEN_REWARDS, referral_id=referral.id)
+        open_rewards = await rows_of(tx, RewardRow, _OPEN_REWARDS, referral_id=referral.id)
     waiting = state in AWAITING_CONFIRMATION | {ReferralState.SIGNED_UP}
     return PendingWork(
         state=state,
@@ -85,7 +109,7 @@ _OPEN_REWARDS = (
 
 
 async def _due(
-    tx: Tx, referral: Row[Any], open_rewards: Sequence[Row[Any]], now: datetime
+    tx: Tx, referral: _ItemOfFriend, open_rewards: Sequence[RewardRow], now: datetime
 ) -> tuple[str, ...]:
     if not open_rewards:
         return ()
@@ -96,14 +120,9 @@ async def _due(
 async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> PendingWork:
     """The work of an advocate, which is open until the campaign ends."""
     found = await versions.in_force(tx, campaign_id)
-    advocate = await one(
-        tx,
-        select(advocates.c.id).where(
-            advocates.c.campaign_id == campaign_id, advocates.c.customer_id == customer_id
-        ),
-    )
+    advocate = await get(tx, advocates, campaign_id=campaign_id, customer_id=customer_id)
     assert found is not None
-    open_rewards = await _open_rewards_rewards(
+    open_rewards = await _find_open_rewards(
         tx,
         rewards.c.milestone_id.in_(
             select(milestones.c.id).where(milestones.c.advocate_id == advocate.id)
@@ -117,32 +136,32 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
         needs_attention=_has_failed(open_rewards),
         rewards=_to_process(open_rewards, found.campaign, now),
         wake_at=None if over else ends_at,
-        **_by_kind(await rows(tx, _OF_SENDER, sender_id=advocate.id)),
+        **_by_kind(await rows_of(tx, _Item, _OF_SENDER, sender_id=advocate.id)),
     )
 
 
 async def of_journey(tx: Tx, run_id: str) -> PendingWork:
     """The work of a journey's run. While its campaign is paused it wakes by a command, not by time."""
-    run = await one(tx, select(journey_runs).where(journey_runs.c.id == run_id))
+    run = await get(tx, journey_runs, id=run_id)
     return PendingWork(
         state=run.state,
         is_open=run.state in OPEN_RUN_STATES,
         wake_at=run.wake_at if run.state == "running" else None,
-        **_by_kind(await rows(tx, _OF_SENDER, sender_id=run_id)),
+        **_by_kind(await rows_of(tx, _Item, _OF_SENDER, sender_id=run_id)),
     )
 
 
-async def _open_rewards_rewards(tx: Tx, of: ColumnElement[bool]) -> Sequence[Row[Any]]:
+async def _find_open_rewards(tx: Tx, of: ColumnElement[bool]) -> Sequence[RewardRow]:
     statement = select(rewards).where(of, rewards.c.state.in_(OPEN_REWARDS)).order_by(rewards.c.key)
-    return await rows(tx, statement)
+    return await rows_of(tx, RewardRow, statement)
 
 
-def _has_failed(open_rewards: Sequence[Row[Any]]) -> bool:
+def _has_failed(open_rewards: Sequence[RewardRow]) -> bool:
     return any(reward.state == RewardState.FAILED for reward in open_rewards)
 
 
 def _to_process(
-    open_rewards: Sequence[Row[Any]], campaign: Campaign, now: datetime
+    open_rewards: Sequence[RewardRow], campaign: Campaign, now: datetime
 ) -> tuple[str, ...]:
     """The ids of rewards whose provider has to be called now."""
     return tuple(
@@ -156,7 +175,7 @@ def _to_process(
     )
 
 
-def _by_kind(found: Sequence[Row[Any]]) -> dict[str, Any]:
+def _by_kind(found: Sequence[_Item]) -> dict[str, Any]:
     """Group the rows into the fields of `PendingWork`."""
     ordered = sorted(found, key=lambda row: str(row.id))
     kinds = ("messages", "journeys_to_notify", "workflows_to_start")
@@ -196,7 +215,7 @@ _HAS_NEWS = or_(
     exists().where(
         messages_table.c.milestone_id == milestones.c.id,
         messages_table.c.sender_id == milestones.c.advocate_id,
-        written(messages_table.c.state, "pending"),
+        literal_in(messages_table.c.state, "pending"),
     ),
     exists().where(
         journey_runs.c.milestone_id == milestones.c.id,
@@ -228,13 +247,13 @@ _LOST = _milestones(
 )
 _TO_SEND = (
     _select("messages", messages_table.c.id).where(
-        messages_table.c.sender_id == _SENDER, written(messages_table.c.state, "pending")
+        messages_table.c.sender_id == _SENDER, literal_in(messages_table.c.state, "pending")
     ),
     _select("journeys_to_notify", journey_runs.c.id).where(
         journey_runs.c.notifier_workflow_id == _SENDER
     ),
     _select("workflows_to_start", workflow_starts.c.id).where(
-        workflow_starts.c.sender_id == _SENDER, written(workflow_starts.c.state, "pending")
+        workflow_starts.c.sender_id == _SENDER, literal_in(workflow_starts.c.state, "pending")
     ),
 )
 _OF_SENDER = union_all(*_TO_SEND)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.clicks import code_from_click_id
 from referrals.domain.event_names import INBOUND
@@ -24,10 +24,11 @@ from referrals.errors import FieldError, InvalidEventError
 from referrals.store import lookups
 from referrals.store.campaigns import versions
 from referrals.store.customers import profiles
-from referrals.store.db.sql import Tx, find, first
+from referrals.store.db.sql import Tx, find, first, first_of
 from referrals.store.inbox import inbox_events
+from referrals.store.lookups import CampaignOfCode
+from referrals.store.schema import CampaignRow, InboxEventRow, ReferralRow, referrals
 from referrals.store.schema import campaigns as campaigns_table
-from referrals.store.schema import referrals
 
 REDEMPTION = "referral_converted"
 
@@ -43,9 +44,9 @@ class Received:
     where the campaign was looked up by the event's code.
     """
 
-    row: Row[Any]
+    row: InboxEventRow
     is_next: bool = False
-    campaign_of_code: Row[Any] | None = None
+    campaign_of_code: CampaignOfCode | None = None
 
 
 async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
@@ -64,10 +65,10 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
     if named is None:
         of_code = await lookups.find_campaign_of_code(tx, _code_of(event.data), customer_id)
     campaign_id = await _campaign_id(tx, event, named or of_code, customer_id)
-    row, is_new = await inbox_events.store(
+    row, is_next = await inbox_events.store(
         tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
     )
-    return Received(row, is_new and not row.has_earlier_queued, of_code)
+    return Received(row, is_next, of_code)
 
 
 def _person(event: Event) -> Customer | None:
@@ -91,9 +92,9 @@ async def _check_refund(tx: Tx, data: OrderReversed) -> None:
         select(referrals.c.order_snapshot).where(referrals.c.order_id == data.order.id).limit(1)
     )
     row = await first(tx, statement)
-    if row and data.order.amount:
+    if row and row[0] and data.order.amount:
         try:
-            parse_amount(data.order.amount, row.order_snapshot["currency"])
+            parse_amount(data.order.amount, row[0]["currency"])
         except ValueError as error:
             raise _invalid("data.order.amount", str(error)) from error
 
@@ -107,7 +108,7 @@ def _code_of(data: EventData) -> str | None:
 
 
 async def _campaign_id(
-    tx: Tx, event: Event, campaign: Row[Any] | None, customer_id: str | None
+    tx: Tx, event: Event, campaign: CampaignRow | None, customer_id: str | None
 ) -> str | None:
     """The campaign of the event: the one it names, else that of its code, of the friend's sign-up, or of the click."""
     if isinstance(event.data, FriendConverted):
@@ -117,7 +118,7 @@ async def _campaign_id(
     return str(campaign.id) if campaign else None
 
 
-async def _named_campaign(tx: Tx, campaign_id: str | None) -> Row[Any] | None:
+async def _named_campaign(tx: Tx, campaign_id: str | None) -> CampaignRow | None:
     if campaign_id is None:
         return None
     found = await find(tx, campaigns_table, id=campaign_id)
@@ -134,7 +135,7 @@ async def check_type(tx: Tx, raw: Any) -> None:
 
 
 async def _converting_campaign_id(
-    tx: Tx, kind: str, click: str | None, campaign: Row[Any] | None, customer_id: str | None
+    tx: Tx, kind: str, click: str | None, campaign: CampaignRow | None, customer_id: str | None
 ) -> str | None:
     """The campaign of a conversion; the event's type must be the one that the campaign converts on."""
     conversion_event = "redemption" if kind == REDEMPTION else kind
@@ -160,7 +161,7 @@ async def _campaign_id_without_code(
         .order_by((referrals.c.state == ReferralState.SIGNED_UP).desc(), referrals.c.id.desc())
         .limit(1)
     )
-    referral = await first(tx, statement)
+    referral = await first_of(tx, ReferralRow, statement)
     clicked = await lookups.find_campaign_of_code(tx, code_from_click_id(click))
     signed_up = referral is not None and referral.state == ReferralState.SIGNED_UP
     if clicked and clicked.id in converting and not signed_up:

@@ -3,15 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import Row
-
 from referrals.domain.states import Decision
-from referrals.store.db.sql import Tx, rows
+from referrals.store.db.sql import Tx, rows_of
 from referrals.store.flow.event_loop import handle_events
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import REWARDS_OF_REFERRAL, amount_text
+from referrals.store.schema import RewardRow
 
 Decide = Callable[[Tx], Awaitable[Outcome | None]]
 
@@ -46,11 +45,11 @@ async def _rewards(tx: Tx, outcome: Outcome) -> list[dict[str, Any]]:
     rejected = outcome.decision == Decision.REJECTED
     if rejected or not outcome.has_rewards or outcome.referral_id is None:
         return []
-    found = await rows(tx, REWARDS_OF_REFERRAL, referral_id=outcome.referral_id)
+    found = await rows_of(tx, RewardRow, REWARDS_OF_REFERRAL, referral_id=outcome.referral_id)
     return [_reward_summary(reward) for reward in found]
 
 
-def _reward_summary(reward: Row[Any]) -> dict[str, Any]:
+def _reward_summary(reward: RewardRow) -> dict[str, Any]:
     return {
         "id": reward.id,
         "side": reward.side,

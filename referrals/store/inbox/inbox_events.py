@@ -8,13 +8,23 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, exists, select
+from sqlalchemy import bindparam, exists, select
 
 from referrals.domain.events import Event
 from referrals.errors import EventIdReusedError
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, adding, change, find, first, get, one, rows, written
-from referrals.store.schema import inbox_events
+from referrals.store.db.sql import (
+    Tx,
+    adding,
+    change,
+    find,
+    first_of,
+    get,
+    literal_in,
+    one,
+    rows_of,
+)
+from referrals.store.schema import CodeRow, InboxEventRow, inbox_events
 
 MAX_ATTEMPTS = 20
 """Attempts to process an event, over about eleven hours, before it is marked as failed. Outages do not count."""
@@ -29,13 +39,15 @@ async def store(
     data: dict[str, Any],
     campaign_id: str | None,
     customer_id: str | None,
-) -> tuple[Row[Any], bool]:
-    """Store the event unless it is there already. Returns its row, and whether it is new.
+) -> tuple[InboxEventRow, bool]:
+    """Store the event unless it is there already.
+
+    Returns its row, and whether it is new and no earlier event of its customer is queued.
 
     Raises:
         EventIdReusedError: The id belongs to an event of another source or type.
     """
-    row, is_new = await _insert(
+    row, is_next = await _insert(
         tx,
         external_id=event.id,
         source=event.source,
@@ -49,7 +61,7 @@ async def store(
     )
     if (row.source, row.type) != (event.source, event.type):
         raise EventIdReusedError(event.id)
-    return row, is_new
+    return row, is_next
 
 
 async def store_command(
@@ -61,7 +73,7 @@ async def store_command(
     data: dict[str, Any],
     campaign_id: str,
     customer_id: str,
-) -> Row[Any]:
+) -> InboxEventRow:
     """Store a command of an operator or a caller. Like an event, it is passed on by its id."""
     row, _ = await _insert(
         tx,
@@ -101,7 +113,7 @@ async def queue_commands(
 
 async def store_click(
     tx: Tx, click_id: str, code: str, channel: str, campaign_id: str | None, now: datetime
-) -> Row[Any]:
+) -> InboxEventRow:
     """Store a click of a referral link as an event."""
     row, _ = await _insert(
         tx,
@@ -116,11 +128,17 @@ async def store_click(
     return row
 
 
-async def _insert(tx: Tx, **values: Any) -> tuple[Row[Any], bool]:
+class _NewEventRow(InboxEventRow):
+    has_earlier_queued: bool
+
+
+async def _insert(tx: Tx, **values: Any) -> tuple[InboxEventRow, bool]:
     row = {"id": new_id("evt"), "state": "received", **values}
     insert = adding(tx, inbox_events, ("external_id",)).returning(*_NEW)
-    new = await first(tx, insert, of_customer=row.get("customer_id"), **row)
-    return new or await get(tx, inbox_events, external_id=row["external_id"]), new is not None
+    new = await first_of(tx, _NewEventRow, insert, of_customer=row.get("customer_id"), **row)
+    if new is None:
+        return await get(tx, inbox_events, external_id=row["external_id"]), False
+    return new, not new.has_earlier_queued
 
 
 _OTHERS = inbox_events.alias()
@@ -133,7 +151,7 @@ _NEW = (
 """The new row; `has_earlier_queued` says whether an earlier event of its customer has to be processed first."""
 
 
-async def find_repeated(tx: Tx, event: Event) -> Row[Any] | None:
+async def find_repeated(tx: Tx, event: Event) -> InboxEventRow | None:
     """The row of an event that was received before, if any.
 
     Raises:
@@ -145,19 +163,19 @@ async def find_repeated(tx: Tx, event: Event) -> Row[Any] | None:
     return row
 
 
-def attribution_time(event: Row[Any], code: Row[Any], now: datetime) -> datetime:
+def attribution_time(event: InboxEventRow, code: CodeRow, now: datetime) -> datetime:
     """The time of the event, but not before the publication of its code."""
     at = occurred_at(event, now)
     return max(at, code.published_at) if code.published_at else at
 
 
-def occurred_at(event: Row[Any], now: datetime) -> datetime:
+def occurred_at(event: InboxEventRow, now: datetime) -> datetime:
     """The time that the event names, else the time of its receipt; at most `now`."""
     at: datetime = event.occurred_at or event.received_at
     return min(at, now)
 
 
-async def lock(tx: Tx, event_id: str) -> Row[Any]:
+async def lock(tx: Tx, event_id: str) -> InboxEventRow:
     """Lock the event's row until the transaction ends."""
     return await get(tx, inbox_events, lock=True, id=event_id)
 
@@ -219,13 +237,15 @@ async def _update_open(tx: Tx, event_id: str, error: str, **values: Any) -> None
     )
 
 
-async def find_due(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[Row[Any]]:
+async def find_due(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[InboxEventRow]:
     """Events to process, oldest first: queued ones, and those received before `cut_off` that have no response.
 
     An event waits for earlier events of the same customer whose retry is not due yet.
     """
-    queued = written(inbox_events.c.state, "queued") & (inbox_events.c.retry_at <= now)
-    abandoned = written(inbox_events.c.state, "received") & (inbox_events.c.received_at < cut_off)
+    queued = literal_in(inbox_events.c.state, "queued") & (inbox_events.c.retry_at <= now)
+    abandoned = literal_in(inbox_events.c.state, "received") & (
+        inbox_events.c.received_at < cut_off
+    )
     earlier = inbox_events.alias()
     is_blocked = exists().where(
         earlier.c.customer_id == inbox_events.c.customer_id,
@@ -233,18 +253,18 @@ async def find_due(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list
         earlier.c.state == "queued",
         earlier.c.retry_at > now,
     )
-    is_open = written(inbox_events.c.state, "received", "queued")
+    is_open = literal_in(inbox_events.c.state, "received", "queued")
     due = select(inbox_events).where(is_open, queued | abandoned, ~is_blocked)
     statement = due.order_by(inbox_events.c.id).limit(limit)
-    return list(await rows(tx, statement))
+    return list(await rows_of(tx, InboxEventRow, statement))
 
 
-async def find_earlier_queued(tx: Tx, event: Row[Any]) -> list[Row[Any]]:
+async def find_earlier_queued(tx: Tx, event: InboxEventRow) -> list[InboxEventRow]:
     """Earlier queued events of the same customer, which have to be processed first."""
     if event.customer_id is None:
         return []
-    found = await rows(tx, _EARLIER_QUEUED, customer_id=event.customer_id, event_id=event.id)
-    return list(found)
+    own = {"customer_id": event.customer_id, "event_id": event.id}
+    return list(await rows_of(tx, InboxEventRow, _EARLIER_QUEUED, **own))
 
 
 _EARLIER_QUEUED = (

@@ -3,18 +3,18 @@
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from sqlalchemy import Row
-
 from referrals.domain.events import Order
 from referrals.domain.reasons import Reason
 from referrals.domain.states import Decision
+from referrals.store.db.columns import required
+from referrals.store.schema import InboxEventRow
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A decision about `event`. An event that already has a response keeps it."""
 
-    event: Row[Any]
+    event: InboxEventRow
     decision: Decision = Decision.ACCEPTED
     referral_id: str | None = None
     reason: Reason | None = None
@@ -26,6 +26,6 @@ class Outcome:
     """Further keys of the response."""
 
     @classmethod
-    def repeated(cls, event: Row[Any]) -> Self:
+    def repeated(cls, event: InboxEventRow) -> Self:
         """The outcome of an event that was decided before and has its response."""
-        return cls(event, Decision(event.response["decision"]))
+        return cls(event, Decision(required(event.response)["decision"]))

@@ -1,20 +1,17 @@
 """Rewards that journeys grant. They belong to the journey's referral or milestone and are rolled back with it."""
 
-from typing import Any
-
-from sqlalchemy import Row
-
 from referrals.domain.journeys import GrantStep
 from referrals.domain.reasons import Reason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
-from referrals.store.db.sql import Tx, get, one
+from referrals.store.db.columns import required
+from referrals.store.db.sql import Tx, get, one_of
 from referrals.store.inbox import inbox_events
 from referrals.store.journeys.journey_entry import JourneyEntry, log_problem
 from referrals.store.rewards import commands, creation, granting
 from referrals.store.rewards.creation import RewardSpec
-from referrals.store.schema import milestones, rewards
+from referrals.store.schema import ReferralRow, milestones, rewards
 
 PROCESS_COMMAND = "reward_resume"
 """The command by which the workflow of the reward's referral or milestone processes it."""
@@ -33,19 +30,20 @@ async def grant(
         await log_problem(tx, entry, "journey_grant_refused", problem)
         return
     confirmed = context.milestone is not None or referral.state in COUNTS_TOWARD_TIERS
-    due_at = context.now if confirmed else referral.due_at
+    due_at = context.now if confirmed else required(referral.due_at)
     key = entry.key(index)
     await creation.create(tx, context, due_at, RewardSpec(key, step.reward, step.to))
     if confirmed and not (context.milestone and by_owner):
         await granting.reopen_referral(tx, context)
         await granting.grant_due(tx, context)
     if not by_owner:
-        reward = await one(tx, commands.select_rewards_with_friend().where(rewards.c.key == key))
+        statement = commands.select_rewards_with_friend().where(rewards.c.key == key)
+        reward = await one_of(tx, commands.RewardWithFriend, statement)
         command = commands.command_of(reward)
         await inbox_events.queue_commands(tx, PROCESS_COMMAND, "engine", context.now, [command])
 
 
-async def _lock_context(tx: Tx, entered: ReferralContext) -> tuple[ReferralContext, Row[Any]]:
+async def _lock_context(tx: Tx, entered: ReferralContext) -> tuple[ReferralContext, ReferralRow]:
     context, referral = await lookups.lock_context(
         tx, str(entered.referral_id), entered.actor, entered.now
     )
@@ -54,7 +52,7 @@ async def _lock_context(tx: Tx, entered: ReferralContext) -> tuple[ReferralConte
     return context, referral
 
 
-async def _problem(tx: Tx, context: ReferralContext, referral: Row[Any]) -> Reason | None:
+async def _problem(tx: Tx, context: ReferralContext, referral: ReferralRow) -> Reason | None:
     """The reason why nothing can be granted any more."""
     if context.milestone:
         lost = await lookups.is_undone(tx, context)

@@ -4,13 +4,12 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
-
 from referrals.domain.journeys import Journey
 from referrals.domain.reasons import Reason
 from referrals.store.activity import log
 from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx
+from referrals.store.schema import RewardRow
 from referrals.temporal.names import journey_workflow_id
 
 _ID_NAMESPACE = uuid.UUID("3f1c4a52-8a0d-4f0e-9b57-1d2f9c7e60aa")
@@ -26,7 +25,7 @@ class JourneyEntry:
     context: ReferralContext
     journey: Journey
     event: dict[str, Any]
-    reward: Row[Any] | None = None
+    reward: RewardRow | None = None
     occurrence: str = ""
 
     @property

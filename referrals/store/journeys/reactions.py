@@ -6,16 +6,16 @@ from sqlalchemy import ColumnElement, bindparam, select
 
 from referrals.domain.reasons import Reason
 from referrals.store.activity.context import ReferralContext
-from referrals.store.db.sql import Tx, rows, written
+from referrals.store.db.sql import Tx, literal_in, rows_of
 from referrals.store.messaging import message_log
-from referrals.store.schema import journey_runs, messages
+from referrals.store.schema import JourneyRunRow, MessageRow, journey_runs, messages
 from referrals.store.schema.journeys import OPEN_RUN_STATES
 
 _LISTENERS = (
     select(journey_runs)
     .where(
         journey_runs.c.advocate_id == bindparam("advocate_id"),
-        written(journey_runs.c.state, *OPEN_RUN_STATES),
+        literal_in(journey_runs.c.state, *OPEN_RUN_STATES),
     )
     .order_by(journey_runs.c.id)
 )
@@ -33,7 +33,7 @@ async def handle_event(tx: Tx, context: ReferralContext, event_type: str) -> Non
     people = {"advocate_id": context.advocate.id}
     if context.friend_id:
         people |= {"friend_id": context.friend_id}
-    for run in await rows(tx, listeners, **people):
+    for run in await rows_of(tx, JourneyRunRow, listeners, **people):
         this = journey_runs.c.id == run.id
         if event_type in run.exit_on:
             reason = Reason(event_type, f"The journey ends with {event_type}.")
@@ -55,7 +55,7 @@ async def end(
     """Exit the runs that are not over; their pending messages are not sent any more."""
     await tx.execute(
         journey_runs.update()
-        .where(which, written(journey_runs.c.state, *OPEN_RUN_STATES))
+        .where(which, literal_in(journey_runs.c.state, *OPEN_RUN_STATES))
         .values(
             state="exited",
             reason_code=reason.code,
@@ -73,11 +73,11 @@ async def _fail_messages(tx: Tx, which: ColumnElement[bool], reason: Reason, now
     exited = select(journey_runs.c.id).where(which, journey_runs.c.state == "exited")
     unsent = (
         messages.update()
-        .where(messages.c.sender_id.in_(exited), written(messages.c.state, "pending"))
+        .where(messages.c.sender_id.in_(exited), literal_in(messages.c.state, "pending"))
         .values(
             state="failed", completed_at=now, reason_code="journey_exited", reason=reason.message
         )
     )
-    failed = (await tx.execute(unsent.returning(messages))).all()
+    failed = await rows_of(tx, MessageRow, unsent.returning(messages))
     exit_reason = Reason("journey_exited", reason.message)
     await message_log.write(tx, failed, "message_failed", now, reason=exit_reason)

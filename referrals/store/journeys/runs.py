@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.journey_interpreter import JourneyPlan, JourneyPosition, wake_up
@@ -13,12 +13,13 @@ from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import CampaignInForce
-from referrals.store.db.sql import Tx, first, locked, one, scalars, written
+from referrals.store.db import sql
+from referrals.store.db.sql import Tx, find, literal_in, one, scalars
 from referrals.store.inbox import inbox_events
 from referrals.store.journeys.journey_entry import JourneyEntry
 from referrals.store.journeys.reactions import end
 from referrals.store.journeys.steps import run_steps
-from referrals.store.schema import journey_runs, milestones, rewards
+from referrals.store.schema import JourneyRunRow, journey_runs, milestones, rewards
 from referrals.store.schema.journeys import OPEN_RUN_STATES
 from referrals.temporal.names import journey_workflow_id
 
@@ -28,11 +29,11 @@ WAKE = "journey_wake"
 ARCHIVED = Reason("campaign_archived", "The campaign was archived.")
 
 
-async def get(tx: Tx, run_id: str) -> Row[Any]:
-    return await one(tx, _of(run_id))
+async def get(tx: Tx, run_id: str) -> JourneyRunRow:
+    return await sql.get(tx, journey_runs, id=run_id)
 
 
-def workflow_id(run: Row[Any]) -> str:
+def workflow_id(run: JourneyRunRow) -> str:
     return journey_workflow_id(run.journey, run.subject, run.id)
 
 
@@ -44,7 +45,7 @@ async def advance(tx: Tx, run_id: str, now: datetime) -> None:
     if grants:  # decisions lock both before they reach the run
         await lookups.lock_advocate(tx, entered.advocate_id)
     found = await _campaign(tx, entered.campaign_id, lock=grants)
-    run = await one(tx, locked(_of(run_id)))
+    run = await sql.get(tx, journey_runs, lock=True, id=run_id)
     await _set(tx, run, notifier_workflow_id=None)
     if run.state not in OPEN_RUN_STATES:
         return
@@ -56,7 +57,7 @@ async def advance(tx: Tx, run_id: str, now: datetime) -> None:
         await _advance(tx, campaign, run, now)
 
 
-async def _advance(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> None:
+async def _advance(tx: Tx, campaign: Campaign, run: JourneyRunRow, now: datetime) -> None:
     entry = await _entry(tx, campaign, run, now)
     position = JourneyPosition(
         run.step_index, run.wake_at, run.awaited_event, run.awaited_event_received
@@ -91,7 +92,7 @@ async def _campaign(tx: Tx, campaign_id: str, *, lock: bool) -> CampaignInForce:
     return found
 
 
-async def _entry(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> JourneyEntry:
+async def _entry(tx: Tx, campaign: Campaign, run: JourneyRunRow, now: datetime) -> JourneyEntry:
     """The entry under the campaign version that it started under; people and counts as they are now."""
     context = ReferralContext(
         campaign,
@@ -101,13 +102,13 @@ async def _entry(tx: Tx, campaign: Campaign, run: Row[Any], now: datetime) -> Jo
         now,
         referral_id=run.referral_id,
         friend_id=run.friend_id,
-        milestone=await _row(tx, milestones, run.milestone_id),
+        milestone=await find(tx, milestones, id=run.milestone_id) if run.milestone_id else None,
     )
-    reward = await _row(tx, rewards, run.reward_id)
+    reward = await find(tx, rewards, id=run.reward_id) if run.reward_id else None
     return JourneyEntry(context, _journey(campaign, run), run.event, reward, run.occurrence)
 
 
-def _journey(campaign: Campaign, run: Row[Any]) -> Journey:
+def _journey(campaign: Campaign, run: JourneyRunRow) -> Journey:
     return next(journey for journey in campaign.journeys if journey.name == run.journey)
 
 
@@ -137,20 +138,12 @@ async def count_under_older_versions(tx: Tx, campaign_id: str, version: int) -> 
     """Count the runs that continue under an older version of the campaign."""
     statement = select(func.count()).where(
         journey_runs.c.campaign_id == campaign_id,
-        written(journey_runs.c.state, *OPEN_RUN_STATES),
+        literal_in(journey_runs.c.state, *OPEN_RUN_STATES),
         journey_runs.c.version < version,
     )
     return int((await one(tx, statement))[0])
 
 
-def _of(run_id: str) -> Any:
-    return select(journey_runs).where(journey_runs.c.id == run_id)
-
-
-async def _set(tx: Tx, run: Row[Any], **values: Any) -> None:
+async def _set(tx: Tx, run: JourneyRunRow, **values: Any) -> None:
     this = journey_runs.update().where(journey_runs.c.id == run.id)
     await tx.execute(this.values(values))
-
-
-async def _row(tx: Tx, table: Any, row_id: str | None) -> Row[Any] | None:
-    return await first(tx, select(table).where(table.c.id == row_id)) if row_id else None

@@ -86,7 +86,7 @@ async def _wait(
     zone = None
     if wait.until and (customer := entry.customer_of(plan.next_recipient(position.step_index))):
         found = await first(tx, select(customers.c.timezone).where(customers.c.id == customer))
-        zone = found.timezone if found else None
+        zone = found[0] if found else None
     return start_waiting(position, wait, now, zone or entry.context.campaign.timezone)
 
 

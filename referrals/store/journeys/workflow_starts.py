@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
-
 from referrals.domain.journeys import StartWorkflowStep
+from referrals.store.db import sql
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, insert, one
-from referrals.store.schema import workflow_starts
+from referrals.store.db.sql import Tx, insert
+from referrals.store.schema import WorkflowStartRow, workflow_starts
 
 
 async def add(
@@ -40,8 +39,8 @@ async def add(
     )
 
 
-async def get(tx: Tx, start_id: str) -> Row[Any]:
-    return await one(tx, select(workflow_starts).where(workflow_starts.c.id == start_id))
+async def get(tx: Tx, start_id: str) -> WorkflowStartRow:
+    return await sql.get(tx, workflow_starts, id=start_id)
 
 
 async def complete(

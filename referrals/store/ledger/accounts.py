@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Select, and_, bindparam, func, or_, select
 
 from referrals.domain.rewards import Asset
-from referrals.store.db.sql import Tx, adding, locked, one, rows
-from referrals.store.schema import ledger_accounts, ledger_entries
+from referrals.store.db.sql import Tx, adding, get, locked, one, rows, rows_of
+from referrals.store.schema import LedgerAccountRow, RewardRow, ledger_accounts, ledger_entries
 
 AccountKey = tuple[str, str, str, str]
 """Kind, owner, type and currency of an account."""
@@ -16,7 +16,7 @@ AccountKey = tuple[str, str, str, str]
 _KEY_COLUMNS = {name: ledger_accounts.c[name] for name in ("kind", "owner", "type", "currency")}
 
 
-def asset_of(reward: Row[Any]) -> Asset:
+def asset_of(reward: RewardRow) -> Asset:
     return Asset(reward.type, reward.currency)
 
 
@@ -35,15 +35,16 @@ async def get_account_ids(tx: Tx, keys: set[AccountKey]) -> dict[AccountKey, int
     ids = await _find_ids(tx, keys)
     if missing := sorted(keys - ids.keys()):
         new = [dict(zip(_KEY_COLUMNS.keys(), key, strict=True)) for key in missing]
-        created = await tx.execute(adding(tx, ledger_accounts, ()).returning(ledger_accounts), new)
-        ids |= _ids_by_key(created.all())
+        insertion = adding(tx, ledger_accounts, ()).returning(ledger_accounts)
+        created: Sequence[Any] = (await tx.execute(insertion, new)).all()
+        ids |= _ids_by_key(created)
     if created_by_others := keys - ids.keys():
         ids |= await _find_ids(tx, created_by_others)
     return ids
 
 
-async def lock_account(tx: Tx, account_id: int) -> Row[Any]:
-    return await one(tx, locked(select(ledger_accounts).where(ledger_accounts.c.id == account_id)))
+async def lock_account(tx: Tx, account_id: int) -> LedgerAccountRow:
+    return await get(tx, ledger_accounts, lock=True, id=account_id)
 
 
 async def lock_accounts(tx: Tx, account_ids: set[int]) -> None:
@@ -70,7 +71,9 @@ async def _find_ids(tx: Tx, keys: set[AccountKey]) -> dict[AccountKey, int]:
         for number, key in enumerate(keys)
         for name, part in zip(_KEY_COLUMNS, key, strict=True)
     }
-    return _ids_by_key(await rows(tx, _select_by_keys(len(keys)), **parameters))
+    return _ids_by_key(
+        await rows_of(tx, LedgerAccountRow, _select_by_keys(len(keys)), **parameters)
+    )
 
 
 @cache
@@ -86,5 +89,5 @@ def _select_by_keys(count: int) -> Select[Any]:
     )
 
 
-def _ids_by_key(found: Sequence[Row[Any]]) -> dict[AccountKey, int]:
+def _ids_by_key(found: Sequence[LedgerAccountRow]) -> dict[AccountKey, int]:
     return {(row.kind, row.owner, row.type, row.currency): row.id for row in found}

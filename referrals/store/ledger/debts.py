@@ -1,17 +1,16 @@
 """Debts: amounts of rewards that customers have spent, so that they could not be reversed."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from referrals.store.db.sql import Tx, one
 from referrals.store.ledger.accounts import asset_of, get_account_id, lock_account
 from referrals.store.ledger.entries import insert_entries, new_entry
-from referrals.store.schema import ledger_accounts, ledger_entries
+from referrals.store.schema import RewardRow, ledger_accounts, ledger_entries
 
 
-async def record_debt(tx: Tx, reward: Row[Any], amount: int, memo: str, now: datetime) -> None:
+async def record_debt(tx: Tx, reward: RewardRow, amount: int, memo: str, now: datetime) -> None:
     """Record that the customer owes `amount` of a reward of an external provider, at most the reward's amount."""
     debt = await get_account_id(tx, "owed", reward.customer_id, asset_of(reward))
     spent = await get_account_id(tx, "spent", reward.customer_id, asset_of(reward))
@@ -23,7 +22,7 @@ async def record_debt(tx: Tx, reward: Row[Any], amount: int, memo: str, now: dat
         await insert_entries(tx, new_entry(key, debt, spent, added, memo, now, reward))
 
 
-async def debt_of(tx: Tx, reward: Row[Any]) -> int:
+async def debt_of(tx: Tx, reward: RewardRow) -> int:
     """Return the amount that the customer owes for the reward."""
     statement = (
         select(func.coalesce(func.sum(ledger_entries.c.amount), 0))

@@ -3,10 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from referrals.store.db.sql import Tx, add
-from referrals.store.schema import ledger_entries
+from referrals.store.schema import RewardRow, ledger_entries
 
 
 def new_entry(
@@ -16,7 +14,7 @@ def new_entry(
     amount: int,
     memo: str,
     now: datetime,
-    reward: Row[Any] | None = None,
+    reward: RewardRow | None = None,
     reverses: int | None = None,
 ) -> dict[str, Any]:
     """Build an entry that moves `amount` from the account `debit` to the account `credit`."""

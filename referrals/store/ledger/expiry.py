@@ -3,16 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Row, func, select, tuple_, union_all
+from sqlalchemy import ColumnElement, func, select, tuple_, union_all
 
 from referrals.domain.states import RewardState
 from referrals.domain.wallet_lots import LotEntry, remaining_by_lot
-from referrals.store.db.sql import Tx, first, rows, written
+from referrals.store.db.sql import Tx, first, literal_in, rows_of
 from referrals.store.ledger.accounts import asset_of, get_account_id
 from referrals.store.ledger.entries import insert_entries, new_entry
-from referrals.store.schema import ledger_accounts, ledger_entries, rewards
+from referrals.store.schema import (
+    LedgerAccountRow,
+    RewardRow,
+    ledger_accounts,
+    ledger_entries,
+    rewards,
+)
 
 _WALLET_OF_REWARD = (
     rewards.c.customer_id,
@@ -31,10 +37,10 @@ async def expire_due(tx: Tx, now: datetime, limit: int) -> int:
     key = tuple_(ledger_accounts.c.owner, ledger_accounts.c.type, ledger_accounts.c.currency)
     wallets = select(ledger_accounts).where(ledger_accounts.c.kind == "wallet", key.in_(due))
     unlocked = wallets.with_for_update(key_share=True, skip_locked=True)
-    return await expire_in_wallets(tx, await rows(tx, unlocked), now)
+    return await expire_in_wallets(tx, await rows_of(tx, LedgerAccountRow, unlocked), now)
 
 
-async def expire_in_wallets(tx: Tx, wallets: Sequence[Row[Any]], now: datetime) -> int:
+async def expire_in_wallets(tx: Tx, wallets: Sequence[LedgerAccountRow], now: datetime) -> int:
     """Book the due expiries of these locked wallets; return how many were due."""
     wallet_of = {(wallet.owner, wallet.type, wallet.currency): wallet.id for wallet in wallets}
     due = await _claim_due(tx, list(wallet_of.values()), now)
@@ -61,21 +67,32 @@ async def expire_in_wallets(tx: Tx, wallets: Sequence[Row[Any]], now: datetime) 
     return len(due)
 
 
-async def expired_amount(tx: Tx, reward: Row[Any]) -> int:
+async def expired_amount(tx: Tx, reward: RewardRow) -> int:
     """Return how much of the reward has expired."""
     entry = select(ledger_entries.c.amount).where(ledger_entries.c.key == f"expire:{reward.key}")
     found = await first(tx, entry)
-    return int(found.amount) if found else 0
+    return found[0] if found else 0
 
 
-async def _claim_due(tx: Tx, wallets: Sequence[int], now: datetime) -> list[Row[Any]]:
+async def _claim_due(tx: Tx, wallets: Sequence[int], now: datetime) -> list[RewardRow]:
     """Mark the due grants in these wallets as expired and return them by expiry; no other transaction gets them."""
     owners = select(
         ledger_accounts.c.owner, ledger_accounts.c.type, ledger_accounts.c.currency
     ).where(ledger_accounts.c.id.in_(wallets))
     statement = rewards.update().where(*_due(now), tuple_(*_WALLET_OF_REWARD).in_(owners))
-    claimed = await rows(tx, statement.values(expired_at=now).returning(rewards))
+    claim = statement.values(expired_at=now).returning(rewards)
+    claimed = await rows_of(tx, RewardRow, claim)
     return sorted(claimed, key=lambda reward: (reward.expires_at, reward.key))
+
+
+class _WalletEntry(NamedTuple):
+    """An entry of a wallet, negative if the wallet was debited, with the expiry of its reward."""
+
+    wallet: int
+    id: int
+    amount: int
+    reward_id: str | None
+    expires_at: datetime | None
 
 
 async def _remaining_by_reward(tx: Tx, wallets: Sequence[int]) -> dict[str, int]:
@@ -99,7 +116,9 @@ async def _remaining_by_reward(tx: Tx, wallets: Sequence[int]) -> dict[str, int]
         .order_by(sides.c.wallet, sides.c.id)
     )
     remaining: dict[str, int] = {}
-    for _, lines in groupby(await rows(tx, statement), key=lambda line: line.wallet):
+    for _, lines in groupby(
+        await rows_of(tx, _WalletEntry, statement), key=lambda line: line.wallet
+    ):
         remaining |= remaining_by_lot(
             LotEntry(line.amount, line.reward_id, line.expires_at) for line in lines
         )
@@ -111,5 +130,5 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
         rewards.c.expires_at <= now,
         rewards.c.expired_at.is_(None),
         rewards.c.expires_at.is_not(None),
-        written(rewards.c.state, RewardState.GRANTED),
+        literal_in(rewards.c.state, RewardState.GRANTED),
     )

@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row, select
 
 from referrals.domain.durations import parse_duration
-from referrals.store.db.sql import Tx, one
+from referrals.store.db.sql import Tx, get
 from referrals.store.ledger import expiry
 from referrals.store.ledger.accounts import (
     AccountKey,
@@ -20,10 +17,10 @@ from referrals.store.ledger.accounts import (
     lock_accounts,
 )
 from referrals.store.ledger.entries import insert_entries, new_entry
-from referrals.store.schema import ledger_entries, rewards
+from referrals.store.schema import RewardRow, ledger_entries, rewards
 
 
-async def grant(tx: Tx, payments: Sequence[tuple[Row[Any], str]], now: datetime) -> None:
+async def grant(tx: Tx, payments: Sequence[tuple[RewardRow, str]], now: datetime) -> None:
     """Pay each reward, with its memo, into the customer's wallet; a repeat changes nothing."""
     keys = {reward.id: _accounts_of(reward) for reward, _ in payments}
     ids = await get_account_ids(tx, {key for pair in keys.values() for key in pair})
@@ -39,15 +36,13 @@ async def grant(tx: Tx, payments: Sequence[tuple[Row[Any], str]], now: datetime)
 
 
 async def reverse(
-    tx: Tx, reward: Row[Any], memo: str, now: datetime, *, allow_negative: bool
+    tx: Tx, reward: RewardRow, memo: str, now: datetime, *, allow_negative: bool
 ) -> int:
     """Reverse the grant of a reward, except for what has expired; a repeat changes nothing.
 
     Returns the amount that the wallet did not hold, which the customer owes now (0 with `allow_negative`).
     """
-    granted = await one(
-        tx, select(ledger_entries).where(ledger_entries.c.key == f"grant:{reward.key}")
-    )
+    granted = await get(tx, ledger_entries, key=f"grant:{reward.key}")
     wallet, issued = granted.credit_id, granted.debit_id
     await expiry.expire_in_wallets(tx, [await lock_account(tx, wallet)], now)
     amount = int(reward.amount) - await expiry.expired_amount(tx, reward)
@@ -64,7 +59,7 @@ async def reverse(
     return owed
 
 
-def _accounts_of(reward: Row[Any]) -> tuple[AccountKey, AccountKey]:
+def _accounts_of(reward: RewardRow) -> tuple[AccountKey, AccountKey]:
     """Return the campaign's `issued` account and the customer's `wallet`."""
     asset = asset_of(reward)
     return (
@@ -73,7 +68,7 @@ def _accounts_of(reward: Row[Any]) -> tuple[AccountKey, AccountKey]:
     )
 
 
-async def _set_expiry(tx: Tx, reward: Row[Any], now: datetime) -> None:
+async def _set_expiry(tx: Tx, reward: RewardRow, now: datetime) -> None:
     if valid_for := (reward.target or {}).get("valid_for"):
         own = rewards.update().where(rewards.c.id == reward.id)
         await tx.execute(own.values(expires_at=now + parse_duration(valid_for)))

@@ -1,22 +1,19 @@
 """Redemptions: spend from a wallet."""
 
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row, select
 
 from referrals.domain.rewards import Asset
 from referrals.errors import IdempotencyKeyReusedError, InsufficientBalanceError
-from referrals.store.db.sql import Tx, first, one
+from referrals.store.db.sql import Tx, find, get
 from referrals.store.ledger.accounts import balance_of, get_account_id, lock_account
 from referrals.store.ledger.entries import insert_entries, new_entry
 from referrals.store.ledger.expiry import expire_in_wallets
-from referrals.store.schema import ledger_entries
+from referrals.store.schema import LedgerEntryRow, ledger_entries
 
 
 async def redeem(
     tx: Tx, customer_id: str, asset: Asset, amount: int, key: str, memo: str, now: datetime
-) -> Row[Any]:
+) -> LedgerEntryRow:
     """Spend from the wallet, once for each idempotency key, and never below zero.
 
     Returns the entry; for a repeated key, the existing one.
@@ -29,12 +26,12 @@ async def redeem(
     spent = await get_account_id(tx, "spent", customer_id, asset)
     await expire_in_wallets(tx, [await lock_account(tx, wallet)], now)
     entry_key = f"redeem:{customer_id}:{key}"
-    entry = await first(tx, select(ledger_entries).where(ledger_entries.c.key == entry_key))
+    entry = await find(tx, ledger_entries, key=entry_key)
     if entry is None:
         if await balance_of(tx, wallet) < amount:
             raise InsufficientBalanceError
         await insert_entries(tx, new_entry(entry_key, wallet, spent, amount, memo, now))
-        entry = await one(tx, select(ledger_entries).where(ledger_entries.c.key == entry_key))
+        entry = await get(tx, ledger_entries, key=entry_key)
     if (entry.debit_id, entry.amount) != (wallet, amount):
         raise IdempotencyKeyReusedError(key)
     return entry

@@ -10,17 +10,24 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, case, select
+from sqlalchemy import case, select
 
 from referrals.domain.message_timing import FrequencyCap, QuietHours
 from referrals.domain.reasons import Reason
 from referrals.store.campaigns import versions
 from referrals.store.customers import consents
 from referrals.store.customers.consents import Purpose
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, insert, locked, one, scalars
 from referrals.store.messaging import channel_suspensions, deliveries, drafts, suppressions
 from referrals.store.messaging.deliveries import IN_DOUBT, OUTCOME_UNKNOWN
-from referrals.store.schema import customers, message_deliveries, messages
+from referrals.store.schema import (
+    MessageDeliveryRow,
+    MessageRow,
+    customers,
+    message_deliveries,
+    messages,
+)
 from referrals.temporal.payloads import DeliveryStatus
 
 ATTEMPT_TIMEOUT = timedelta(minutes=1)
@@ -46,7 +53,7 @@ class SendingRules:
     """Email address of the operator, to whom the rules for customers do not apply."""
 
 
-def available_channels(message: Row[Any], rules: SendingRules) -> list[str]:
+def available_channels(message: MessageRow, rules: SendingRules) -> list[str]:
     """Return the message's channels that are set up, or `log` if there are none."""
     if message.customer_id is None and not rules.operator:
         return ["log"]
@@ -94,9 +101,9 @@ class ChannelSelection:
     """Selects the channel for one message to a customer."""
 
     tx: Tx
-    message: Row[Any]
+    message: MessageRow
     recipient: Any
-    tried: Mapping[str, Row[Any]]
+    tried: Mapping[str, MessageDeliveryRow]
     purpose: Purpose
     rules: SendingRules
     now: datetime
@@ -129,7 +136,7 @@ class ChannelSelection:
     async def _try_channel(self, channel: str) -> SendAttempt | Postponement | Reason:
         delivery = self.tried.get(channel)
         if delivery and delivery.state == "failed":
-            return Reason(delivery.reason_code, delivery.reason)
+            return Reason(required(delivery.reason_code), required(delivery.reason))
         if delivery and (obstacle := await self._await_outcome(delivery)):
             return obstacle
         if channel == "log":
@@ -143,7 +150,7 @@ class ChannelSelection:
     def _address(self, channel: str) -> str | None:
         return getattr(self.recipient, _ADDRESS_FIELDS[channel], None)
 
-    async def _await_outcome(self, delivery: Row[Any]) -> Postponement | Reason | None:
+    async def _await_outcome(self, delivery: MessageDeliveryRow) -> Postponement | Reason | None:
         """Wait for the outcome of an earlier call. Afterwards send again only if it is a service message."""
         if not self._is_in_doubt(delivery.channel):
             return None

@@ -5,13 +5,13 @@ each of them.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, select
 
 from referrals.store import views
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, insert, rows
+from referrals.store.db.sql import Tx, insert, rows_of
+from referrals.store.schema import ChannelSuspensionRow
 from referrals.store.schema import channel_suspensions as table
 from referrals.store.views import Page
 
@@ -20,13 +20,13 @@ MAX_HOLD_TIME = timedelta(days=3)
 """After this time a held message goes to its next channel, or fails."""
 
 
-async def active_suspensions(tx: Tx, channel: str, template: str) -> list[Row[Any]]:
+async def active_suspensions(tx: Tx, channel: str, template: str) -> list[ChannelSuspensionRow]:
     """Return the suspensions that affect messages of the template on the channel."""
     statement = select(table).where(_affects(channel, template)).order_by(table.c.id)
-    return list(await rows(tx, statement))
+    return list(await rows_of(tx, ChannelSuspensionRow, statement))
 
 
-async def claim_probe(tx: Tx, suspension: Row[Any], now: datetime) -> bool:
+async def claim_probe(tx: Tx, suspension: ChannelSuspensionRow, now: datetime) -> bool:
     """Return True if the caller may probe the channel now; one caller may per interval."""
     result = await tx.execute(
         table.update()
@@ -67,7 +67,7 @@ async def lift(tx: Tx, suspension_id: int) -> bool:
 
 
 async def list_suspensions(tx: Tx, cursor: Cursor) -> Page[views.Block]:
-    def to_view(row: Row[Any]) -> views.Block:
+    def to_view(row: ChannelSuspensionRow) -> views.Block:
         reason = views.Reason(row.code, row.message)
         template = row.template or None
         return views.Block(str(row.id), row.channel, template, reason, row.since, row.probe_at)

@@ -7,14 +7,14 @@ to its next channel, or becomes retryable. Every change of a message is made wit
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.message_status import BlockScope, FailureKind
 from referrals.domain.reasons import Reason
 from referrals.store.customers import consents
-from referrals.store.db.sql import Tx, locked, one, rows
+from referrals.store.db.sql import Tx, get, rows_of
 from referrals.store.messaging import channel_suspensions, drafts, message_log, suppressions
-from referrals.store.schema import message_deliveries, messages
+from referrals.store.schema import MessageDeliveryRow, MessageRow, message_deliveries, messages
 from referrals.temporal.payloads import DeliveryStatus
 
 OUTCOME_UNKNOWN = Reason(
@@ -34,19 +34,20 @@ _RANKS = {
 }
 
 
-async def deliveries_by_channel(tx: Tx, message_id: str) -> dict[str, Row[Any]]:
+async def deliveries_by_channel(tx: Tx, message_id: str) -> dict[str, MessageDeliveryRow]:
     statement = select(message_deliveries).where(message_deliveries.c.message_id == message_id)
-    return {row.channel: row for row in await rows(tx, statement.order_by(message_deliveries.c.id))}
+    found = await rows_of(tx, MessageDeliveryRow, statement.order_by(message_deliveries.c.id))
+    return {row.channel: row for row in found}
 
 
-async def lock_message(tx: Tx, message_id: str) -> Row[Any]:
-    return await one(tx, locked(select(messages).where(messages.c.id == message_id)))
+async def lock_message(tx: Tx, message_id: str) -> MessageRow:
+    return await get(tx, messages, lock=True, id=message_id)
 
 
 async def advance(
     tx: Tx,
-    message: Row[Any],
-    delivery: Row[Any],
+    message: MessageRow,
+    delivery: MessageDeliveryRow,
     state: str,
     at: datetime,
     now: datetime,
@@ -76,14 +77,16 @@ async def advance(
     return str(changes.get("state", message.state))
 
 
-def _rank(row: Row[Any]) -> int:
+def _rank(row: MessageRow | MessageDeliveryRow) -> int:
     """Return how far a delivery or message has come; a failure ranks as sent unless its outcome is unknown."""
     if row.state == "failed":
         return _RANKS["outcome_unknown" if row.reason_code == OUTCOME_UNKNOWN.code else "sent"]
     return _RANKS[row.state]
 
 
-async def _log_progress(tx: Tx, before: Row[Any], state: str, channel: str, now: datetime) -> None:
+async def _log_progress(
+    tx: Tx, before: MessageRow, state: str, channel: str, now: datetime
+) -> None:
     """Log `message_sent` and `message_delivered`, each once per message."""
     if _rank(before) < _RANKS["sent"]:
         await message_log.write(tx, [before], "message_sent", now, channel=channel)
@@ -91,7 +94,7 @@ async def _log_progress(tx: Tx, before: Row[Any], state: str, channel: str, now:
         await message_log.write(tx, [before], "message_delivered", now, channel=channel)
 
 
-async def set_state(tx: Tx, delivery: Row[Any], state: str, reason: Reason) -> None:
+async def set_state(tx: Tx, delivery: MessageDeliveryRow, state: str, reason: Reason) -> None:
     await tx.execute(
         message_deliveries.update()
         .where(message_deliveries.c.id == delivery.id)
@@ -99,7 +102,7 @@ async def set_state(tx: Tx, delivery: Row[Any], state: str, reason: Reason) -> N
     )
 
 
-async def record_opt_out(tx: Tx, message: Row[Any], channel: str, at: datetime) -> None:
+async def record_opt_out(tx: Tx, message: MessageRow, channel: str, at: datetime) -> None:
     """Record that the recipient told the vendor to stop marketing, whatever became of the message."""
     if message.customer_id:
         await consents.record_consent(
@@ -109,8 +112,8 @@ async def record_opt_out(tx: Tx, message: Row[Any], channel: str, at: datetime) 
 
 async def apply_failure(
     tx: Tx,
-    message: Row[Any],
-    delivery: Row[Any],
+    message: MessageRow,
+    delivery: MessageDeliveryRow,
     reason: Reason,
     now: datetime,
     kind: FailureKind | None,

@@ -16,10 +16,25 @@ from referrals.domain.reasons import Reason
 from referrals.domain.rewards import Reward
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
-from referrals.store.db.sql import Known, Tx, first, rows, split, whole
+from referrals.store.db.columns import required
+from referrals.store.db.sql import (
+    JoinedRow,
+    RowCache,
+    Tx,
+    first,
+    first_of,
+    rows_of,
+    select_joined,
+)
 from referrals.store.messaging import message_log
 from referrals.store.rewards.reward_rows import REWARDS_OF_REFERRAL
 from referrals.store.schema import (
+    AdvocateRow,
+    CustomerRow,
+    MessageRow,
+    MilestoneRow,
+    ReferralRow,
+    RewardRow,
     advocates,
     campaign_versions,
     customers,
@@ -43,16 +58,16 @@ class Operator:
 class MessageSubject:
     """A message with everything it is about. A message to the operator has no `recipient`."""
 
-    message: Row[Any]
+    message: MessageRow
     campaign: Campaign
     """In the version that created the message."""
-    advocate: Row[Any]
-    owner: Row[Any]
+    advocate: AdvocateRow
+    owner: CustomerRow
     """Customer who is the advocate."""
-    recipient: Row[Any] | None
-    referral: Row[Any] | None
-    friend: Row[Any] | None
-    milestone: Row[Any] | None
+    recipient: CustomerRow | None
+    referral: ReferralRow | None
+    friend: CustomerRow | None
+    milestone: MilestoneRow | None
 
 
 _recipient, _owner, _friend = (customers.alias(name) for name in ("recipient", "owner", "friend"))
@@ -67,7 +82,7 @@ _SUBJECT_TABLES = (
     milestones,
 )
 SUBJECT_QUERY = (
-    whole(*_SUBJECT_TABLES)
+    select_joined(*_SUBJECT_TABLES)
     .select_from(messages)
     .join(
         campaign_versions,
@@ -86,35 +101,44 @@ SUBJECT_QUERY = (
 _SUBJECT_BY_MESSAGE_ID = SUBJECT_QUERY.where(messages.c.id == bindparam("message_id"))
 
 
-def parse_subject(row: Row[Any]) -> MessageSubject:
+def parse_subject(row: Row[*tuple[Any, ...]]) -> MessageSubject:
     """Parse a row of SUBJECT_QUERY."""
-    message, version, *related = split(row, *_SUBJECT_TABLES)
-    return MessageSubject(message, versions.parse(version.definition), *related)
+    joined = JoinedRow(row)
+    return MessageSubject(
+        message=joined.take(messages),
+        campaign=versions.parse(joined.take(campaign_versions).definition),
+        advocate=joined.take(advocates),
+        owner=joined.take(_owner),
+        recipient=joined.take_optional(_recipient),
+        referral=joined.take_optional(referrals),
+        friend=joined.take_optional(_friend),
+        milestone=joined.take_optional(milestones),
+    )
 
 
 @dataclass(frozen=True)
 class Draft:
     """A message with its recipient and the variables of its template (see `channels.template_context`)."""
 
-    message: Row[Any]
-    recipient: Row[Any] | Operator
+    message: MessageRow
+    recipient: CustomerRow | Operator
     context: dict[str, Any]
 
 
 async def load_draft(tx: Tx, message_id: str, public_url: str) -> Draft | None:
     """Return None if the message has been withdrawn."""
     row = await first(tx, _SUBJECT_BY_MESSAGE_ID, message_id=message_id)
-    return await build_draft(Known(tx), parse_subject(row), public_url) if row else None
+    return await build_draft(RowCache(tx), parse_subject(row), public_url) if row else None
 
 
-async def build_draft(cache: Known, subject: MessageSubject, public_url: str) -> Draft:
+async def build_draft(cache: RowCache, subject: MessageSubject, public_url: str) -> Draft:
     """Build one draft; `cache` holds rows that several drafts of one transaction need."""
     recipient = subject.recipient or Operator()
     context = await _template_context(cache, subject, recipient, public_url)
     return Draft(subject.message, recipient, context)
 
 
-async def mark_failed(tx: Tx, message: Row[Any], reason: Reason, now: datetime) -> None:
+async def mark_failed(tx: Tx, message: MessageRow, reason: Reason, now: datetime) -> None:
     """Mark the message as failed, for an operator to see, unless its state has changed meanwhile."""
     result = await tx.execute(
         messages.update()
@@ -133,7 +157,7 @@ async def mark_failed(tx: Tx, message: Row[Any], reason: Reason, now: datetime) 
 
 
 async def _template_context(
-    cache: Known, subject: MessageSubject, recipient: Row[Any] | Operator, public_url: str
+    cache: RowCache, subject: MessageSubject, recipient: CustomerRow | Operator, public_url: str
 ) -> dict[str, Any]:
     message, milestone = subject.message, subject.milestone
     # A message about a milestone is about the advocate only, even if it names the referral that reached it.
@@ -182,35 +206,36 @@ async def _advocate_variables(tx: Tx, subject: MessageSubject, public_url: str) 
     }
 
 
-def _unsubscribe_url(message: Row[Any], public_url: str) -> str | None:
+def _unsubscribe_url(message: MessageRow, public_url: str) -> str | None:
     token = message.unsubscribe_token
     return unsubscribe_link(public_url, token) if token else None
 
 
-async def _reward(cache: Known, message: Row[Any]) -> Row[Any] | None:
+async def _reward(cache: RowCache, message: MessageRow) -> RewardRow | None:
     """Return the reward that the message is about; for a milestone, the milestone's own reward."""
     if message.milestone_id and not message.reward_id:
         own = (rewards.c.milestone_id == message.milestone_id) & rewards.c.tier.is_not(None)
-        return await first(cache.tx, select(rewards).where(own))
-    return await cache.maybe(rewards, message.reward_id)
+        return await first_of(cache.tx, RewardRow, select(rewards).where(own))
+    return await cache.find(rewards, message.reward_id)
 
 
 async def _recipient_rewards(
-    cache: Known, message: Row[Any], reward: Row[Any] | None
-) -> list[Row[Any]]:
+    cache: RowCache, message: MessageRow, reward: RewardRow | None
+) -> list[RewardRow]:
     found = [reward] if reward else await _rewards_of_referral(cache, message.referral_id)
     return [row for row in found if row.customer_id == message.customer_id]
 
 
-async def _rewards_of_referral(cache: Known, referral_id: str | None) -> Sequence[Row[Any]]:
+async def _rewards_of_referral(cache: RowCache, referral_id: str | None) -> Sequence[RewardRow]:
     if referral_id is None:
         return ()
-    return await cache.once(
-        ("rewards", referral_id), lambda tx: rows(tx, REWARDS_OF_REFERRAL, referral_id=referral_id)
+    return await cache.get(
+        ("rewards", referral_id),
+        lambda tx: rows_of(tx, RewardRow, REWARDS_OF_REFERRAL, referral_id=referral_id),
     )
 
 
-def reward_variables(reward: Row[Any]) -> dict[str, Any]:
+def reward_variables(reward: RewardRow) -> dict[str, Any]:
     """Return a reward as plain values; `channels.localisation` adds its texts."""
     amount = format_amount(reward.amount, reward.currency) if reward.currency else reward.amount
     coupon = reward.type == "coupon"
@@ -219,7 +244,7 @@ def reward_variables(reward: Row[Any]) -> dict[str, Any]:
         "type": reward.type,
         "amount": str(amount),
         "currency": reward.currency,
-        "discount": _discount_variables(reward.target["discount"]) if coupon else None,
+        "discount": _discount_variables(required(reward.target)["discount"]) if coupon else None,
         "coupon": reward.reference if coupon else None,
     }
 
@@ -242,7 +267,7 @@ def _discount_variables(terms: dict[str, Any]) -> dict[str, Any]:
     return {"kind": discount.kind, **discount.model_dump(exclude={"free_shipping"})}
 
 
-def _due_date(referral: Row[Any] | None, timezone: str) -> date | None:
+def _due_date(referral: ReferralRow | None, timezone: str) -> date | None:
     if referral is None or referral.due_at is None or referral.confirmed_at is not None:
         return None
     due: datetime = referral.due_at.astimezone(ZoneInfo(timezone))
@@ -250,7 +275,7 @@ def _due_date(referral: Row[Any] | None, timezone: str) -> date | None:
 
 
 def _reason_variables(
-    message: Row[Any], referral: Row[Any] | None, reward: Row[Any] | None
+    message: MessageRow, referral: ReferralRow | None, reward: RewardRow | None
 ) -> dict[str, Any]:
     if message.event == "reward_failed" and reward is not None:
         return {"reason": reward.error, "reason_code": reward.error_code}

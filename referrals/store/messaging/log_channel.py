@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam
+from sqlalchemy import bindparam
 
 from referrals.store.customers.consents import Purpose
 from referrals.store.db.sql import Tx, insert, locked, rows
 from referrals.store.messaging import drafts, message_log
 from referrals.store.messaging.channel_selection import SendingRules, available_channels
 from referrals.store.messaging.drafts import MessageSubject
-from referrals.store.schema import message_deliveries, messages
+from referrals.store.schema import MessageRow, message_deliveries, messages
 
 _PENDING = locked(
     drafts.SUBJECT_QUERY.where(
@@ -31,7 +31,7 @@ _MARK_SENT = (
 class RenderedMessage:
     """A message with its rendered texts."""
 
-    message: Row[Any]
+    message: MessageRow
     subject: str
     text: str
     purpose: Purpose
@@ -69,6 +69,6 @@ async def mark_sent(tx: Tx, rendered: Sequence[RenderedMessage], now: datetime) 
     await message_log.write(tx, sent, "message_sent", now, channel="log")
 
 
-def _delivery(message: Row[Any], now: datetime) -> dict[str, Any]:
+def _delivery(message: MessageRow, now: datetime) -> dict[str, Any]:
     sent = {"message_id": message.id, "channel": "log", "state": "sent"}
     return sent | {"attempt": 1, "claimed_at": now}

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
 
 from referrals.domain.reasons import Reason
 from referrals.store.activity import log
 from referrals.store.db.sql import Tx
+from referrals.store.schema import MessageRow
 
 
 async def write(
     tx: Tx,
-    messages: Iterable[Row[Any]],
+    messages: Iterable[MessageRow],
     event_type: str,
     now: datetime,
     *,

@@ -1,9 +1,8 @@
 """Status reports: what vendors report about sent messages. They arrive in any order, twice, and days late."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.domain.reasons import Reason
@@ -12,7 +11,14 @@ from referrals.store.db.sql import Tx, first, one, rows
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import deliveries, drafts
 from referrals.store.messaging.deliveries import OUTCOME_UNKNOWN
-from referrals.store.schema import advocates, customers, message_deliveries, messages
+from referrals.store.schema import (
+    MessageDeliveryRow,
+    MessageRow,
+    advocates,
+    customers,
+    message_deliveries,
+    messages,
+)
 
 RESUME_COMMAND = "message_resume"
 """Command that sends a message again through the advocate's workflow."""
@@ -45,7 +51,7 @@ async def record_status(tx: Tx, channel: str, status: MessageStatus, now: dateti
     return True
 
 
-def _is_about_other_attempt(delivery: Row[Any], status: MessageStatus) -> bool:
+def _is_about_other_attempt(delivery: MessageDeliveryRow, status: MessageStatus) -> bool:
     """Return True if the report is, or may be, about an earlier attempt."""
     if delivery.reference is None:
         return bool(delivery.attempt > 1)
@@ -88,7 +94,7 @@ async def _find_message_id(tx: Tx, channel: str, status: MessageStatus) -> str |
 
 
 async def _record_failure(
-    tx: Tx, message: Row[Any], delivery: Row[Any], status: MessageStatus, now: datetime
+    tx: Tx, message: MessageRow, delivery: MessageDeliveryRow, status: MessageStatus, now: datetime
 ) -> None:
     """Fail the delivery, or make it retryable if the failure is temporary; requeue a message that counted as sent."""
     given_up = delivery.state == "failed" and delivery.reason_code == OUTCOME_UNKNOWN.code
@@ -106,7 +112,7 @@ async def _record_failure(
         await _requeue(tx, message, reason, now, retry_at)
 
 
-async def _replace_unknown_outcome(tx: Tx, message: Row[Any], reason: Reason) -> None:
+async def _replace_unknown_outcome(tx: Tx, message: MessageRow, reason: Reason) -> None:
     """Replace the reason of a message that failed with an unknown outcome."""
     unknown = messages.c.reason_code == OUTCOME_UNKNOWN.code
     statement = messages.update().where(messages.c.id == message.id, unknown)
@@ -114,7 +120,7 @@ async def _replace_unknown_outcome(tx: Tx, message: Row[Any], reason: Reason) ->
 
 
 async def _requeue(
-    tx: Tx, message: Row[Any], reason: Reason, now: datetime, retry_at: datetime
+    tx: Tx, message: MessageRow, reason: Reason, now: datetime, retry_at: datetime
 ) -> None:
     """Send the message again through the advocate's workflow, or fail it if all its channels have failed.
 

@@ -5,15 +5,14 @@ Only a hash of the address is stored; another address of the same customer is no
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.reasons import Reason
 from referrals.store import views
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first, insert
-from referrals.store.schema import customers, suppressions
+from referrals.store.schema import SuppressionRow, customers, suppressions
 from referrals.store.views import Page
 
 
@@ -55,6 +54,10 @@ async def lift(tx: Tx, customer_id: str, channel: str) -> bool:
     return bool((await tx.execute(statement)).rowcount)
 
 
+class _ListedSuppression(SuppressionRow):
+    customer: str
+
+
 async def list_suppressions(
     tx: Tx, cursor: Cursor, *, customer: str | None = None
 ) -> Page[views.Suppression]:
@@ -64,7 +67,7 @@ async def list_suppressions(
     if customer is not None:
         statement = statement.where(customers.c.external_id == customer)
 
-    def to_view(row: Row[Any]) -> views.Suppression:
+    def to_view(row: _ListedSuppression) -> views.Suppression:
         reason = views.Reason(row.reason_code, row.reason)
         return views.Suppression(row.customer, row.channel, reason, row.since)
 

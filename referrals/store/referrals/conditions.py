@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.rules import RuleContext
 from referrals.store.activity.context import ReferralContext
-from referrals.store.db.sql import Tx, one
-from referrals.store.schema import advocates, customers, referrals
+from referrals.store.db.sql import Tx, get, one
+from referrals.store.schema import CustomerRow, RewardRow, advocates, customers, referrals
 
 
 async def of_conversion(
@@ -30,7 +30,7 @@ async def of_conversion(
     }
 
 
-async def of_journey(tx: Tx, context: ReferralContext, reward: Row[Any] | None) -> RuleContext:
+async def of_journey(tx: Tx, context: ReferralContext, reward: RewardRow | None) -> RuleContext:
     """The values for a condition of a journey."""
     milestone = context.milestone
     values: dict[str, Any] = {
@@ -41,7 +41,7 @@ async def of_journey(tx: Tx, context: ReferralContext, reward: Row[Any] | None) 
         "reward": of_reward(reward) if reward else {},
     }
     if context.referral_id:
-        referral = await one(tx, select(referrals).where(referrals.c.id == context.referral_id))
+        referral = await get(tx, referrals, id=context.referral_id)
         values["referral"] = {"id": referral.id, "state": referral.state, "code": referral.code}
         values["friend"] = person(await _customer(tx, referral.friend_id))
         values["order"] = of_order(referral.order_snapshot)
@@ -49,7 +49,7 @@ async def of_journey(tx: Tx, context: ReferralContext, reward: Row[Any] | None) 
     return values
 
 
-def person(customer: Row[Any]) -> dict[str, Any]:
+def person(customer: CustomerRow) -> dict[str, Any]:
     details = {"name": customer.name, "email": customer.email, "locale": customer.locale}
     return {"id": customer.external_id} | {name: value for name, value in details.items() if value}
 
@@ -66,7 +66,7 @@ def of_order(order: dict[str, Any] | None, refunded: int = 0) -> dict[str, Any]:
     return order | {"items": items, "amount": _major(left, order["currency"])}
 
 
-def of_reward(reward: Row[Any]) -> dict[str, Any]:
+def of_reward(reward: RewardRow) -> dict[str, Any]:
     amount = _major(reward.amount, reward.currency) if reward.currency else reward.amount
     return {
         "side": reward.side,
@@ -84,8 +84,8 @@ def _major(minor: int, currency: str) -> float:
 
 async def _confirmed(tx: Tx, advocate_id: str) -> int:
     statement = select(advocates.c.confirmed_count).where(advocates.c.id == advocate_id)
-    return int((await one(tx, statement)).confirmed_count)
+    return (await one(tx, statement))[0]
 
 
-async def _customer(tx: Tx, customer_id: str) -> Row[Any]:
-    return await one(tx, select(customers).where(customers.c.id == customer_id))
+async def _customer(tx: Tx, customer_id: str) -> CustomerRow:
+    return await get(tx, customers, id=customer_id)

@@ -1,15 +1,13 @@
 """Confirmation, the second stage of a conversion: hold and review are over, so it counts and its rewards are granted."""
 
-from typing import Any
-
-from sqlalchemy import Row
-
 from referrals.domain.states import ReferralState
 from referrals.store.activity.context import ReferralContext
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx
 from referrals.store.referrals import milestones
 from referrals.store.referrals.state import set_state
 from referrals.store.rewards import granting
+from referrals.store.schema import ReferralRow
 
 
 async def confirm(tx: Tx, context: ReferralContext) -> None:
@@ -20,10 +18,10 @@ async def confirm(tx: Tx, context: ReferralContext) -> None:
     await granting.grant_due(tx, context)
 
 
-async def confirm_if_due(tx: Tx, context: ReferralContext, referral: Row[Any]) -> bool:
+async def confirm_if_due(tx: Tx, context: ReferralContext, referral: ReferralRow) -> bool:
     """Confirm a held or deferred conversion whose due time has come; returns whether it was confirmed."""
     waiting = (ReferralState.HELD, ReferralState.DEFERRED)
-    due = referral.state in waiting and bool(referral.due_at <= context.now)
+    due = referral.state in waiting and required(referral.due_at) <= context.now
     if due:
         await confirm(tx, context)
     return due

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Order
@@ -32,8 +32,9 @@ from referrals.store.campaigns.versions import CampaignInForce
 from referrals.store.codes import clicks
 from referrals.store.codes.clicks import Attribution
 from referrals.store.customers import profiles
+from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, first, one
+from referrals.store.db.sql import Tx, first, one, one_of
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
@@ -41,7 +42,7 @@ from referrals.store.referrals import conditions, limits, orders, signups
 from referrals.store.referrals.confirmation import confirm_if_due
 from referrals.store.referrals.order_changes import reassess
 from referrals.store.rewards import budgets, creation
-from referrals.store.schema import referrals
+from referrals.store.schema import InboxEventRow, OrderRow, ReferralRow, referrals
 from referrals.store.schema.referrals import LIVE
 
 
@@ -53,12 +54,12 @@ class Attempt:
     `attribution` is None where the friend's sign-up has decided it.
     """
 
-    event: Row[Any]
+    event: InboxEventRow
     order: Order | None
     resolved: ResolvedCode
     context: ReferralContext
     in_force: CampaignInForce
-    referral: Row[Any] | None
+    referral: ReferralRow | None
     at: datetime
     attribution: Attribution | None
 
@@ -84,7 +85,7 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> Outcome:
     return await _accept(tx, attempt, rewardable_at, known_order)
 
 
-async def _code(tx: Tx, event: Row[Any], now: datetime) -> str | Reason:
+async def _code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reason:
     """The code that the conversion names, else the sign-up's, else its click's; or the reason why there is none."""
     if event.data.get("code"):
         return str(event.data["code"])
@@ -103,13 +104,14 @@ async def _code(tx: Tx, event: Row[Any], now: datetime) -> str | Reason:
     return str(latest.code)
 
 
-def _is_over(referral: Row[Any], event: Row[Any], now: datetime) -> bool:
+def _is_over(referral: ReferralRow, event: InboxEventRow, now: datetime) -> bool:
     """Check whether the attribution window of the sign-up had closed when the event happened."""
-    ends_at: datetime = referral.window_ends_at
-    return ends_at <= inbox_events.occurred_at(event, now)
+    return required(referral.window_ends_at) <= inbox_events.occurred_at(event, now)
 
 
-async def _reject_without_code(tx: Tx, event: Row[Any], reason: Reason, now: datetime) -> Outcome:
+async def _reject_without_code(
+    tx: Tx, event: InboxEventRow, reason: Reason, now: datetime
+) -> Outcome:
     """Reject without an advocate, unless the friend had signed up with a code."""
     if reason is not signups.EXPIRED:
         return Outcome(event, Decision.REJECTED, reason=reason)
@@ -121,7 +123,7 @@ async def _reject_without_code(tx: Tx, event: Row[Any], reason: Reason, now: dat
 
 
 async def _attempt(
-    tx: Tx, event: Row[Any], order: Order | None, resolved: ResolvedCode, now: datetime
+    tx: Tx, event: InboxEventRow, order: Order | None, resolved: ResolvedCode, now: datetime
 ) -> Attempt:
     context, in_force, code = resolved.context, resolved.campaign, resolved.code
     at = inbox_events.attribution_time(event, code, now)
@@ -140,7 +142,7 @@ async def _attempt(
     return Attempt(event, order, resolved, context, in_force, live, at, attribution)
 
 
-async def _qualify(tx: Tx, attempt: Attempt, known_order: Row[Any] | None) -> Reason | datetime:
+async def _qualify(tx: Tx, attempt: Attempt, known_order: OrderRow | None) -> Reason | datetime:
     """The time from which the conversion may be rewarded under the cooldown; or the reason to reject it."""
     context, at = attempt.context, attempt.at
     order_used = known_order is not None and await _is_order_used(tx, context, known_order)
@@ -178,7 +180,7 @@ async def _is_over_budget(tx: Tx, context: ReferralContext) -> bool:
     return not await budgets.fits(tx, context.campaign.campaign, budget, more, context.now)
 
 
-async def _is_order_used(tx: Tx, context: ReferralContext, order: Row[Any]) -> bool:
+async def _is_order_used(tx: Tx, context: ReferralContext, order: OrderRow) -> bool:
     """Check whether a live referral of the campaign has the order."""
     found = await first(
         tx, _REFERRAL_OF_ORDER, campaign_id=context.campaign.campaign, order_id=order.id
@@ -224,7 +226,7 @@ async def _reject(tx: Tx, attempt: Attempt, reason: Reason) -> Outcome:
 
 
 async def _accept(
-    tx: Tx, attempt: Attempt, rewardable_at: datetime, known_order: Row[Any] | None
+    tx: Tx, attempt: Attempt, rewardable_at: datetime, known_order: OrderRow | None
 ) -> Outcome:
     """Record the conversion; roll it back at once where its order was refunded before, or confirm it where it is due."""
     context, referral = await _record(tx, attempt, rewardable_at)
@@ -233,7 +235,7 @@ async def _accept(
         await limits.count_accepted(tx, referral, 1)
         rolled_back = await reassess(tx, context, known_order)
     confirmed = not rolled_back and await confirm_if_due(tx, context, referral)
-    await profiles.mark_as_customer(tx, attempt.event.customer_id, attempt.at)
+    await profiles.mark_as_customer(tx, required(attempt.event.customer_id), attempt.at)
     if known_order is None:
         await limits.count_accepted(tx, referral, 1)
     coupon = any(reward.type == "coupon" for reward in _rewards_of_friends(context.campaign))
@@ -255,7 +257,7 @@ def _rewards_of_friends(campaign: Campaign) -> Iterator[Reward]:
 
 async def _record(
     tx: Tx, attempt: Attempt, rewardable_at: datetime
-) -> tuple[ReferralContext, Row[Any]]:
+) -> tuple[ReferralContext, ReferralRow]:
     """Write the accepted referral, count the use of its code and create its rewards."""
     context, at = attempt.context, attempt.at
     due = due_at(rewardable_at, context.campaign.conversion.hold, at)
@@ -283,7 +285,7 @@ def _initial_state(
     return ReferralState.DEFERRED if at < rewardable_at == due else ReferralState.HELD
 
 
-async def _write(tx: Tx, attempt: Attempt, **values: Any) -> Row[Any]:
+async def _write(tx: Tx, attempt: Attempt, **values: Any) -> ReferralRow:
     """Write the conversion to the referral of the sign-up, or else to a new one."""
     context, order = attempt.context, attempt.order
     values |= {
@@ -292,7 +294,7 @@ async def _write(tx: Tx, attempt: Attempt, **values: Any) -> Row[Any]:
         "event_data": event_values(attempt.event),
     }
     if context.referral_id:
-        return await one(tx, _UPDATE, row_id=context.referral_id, **values)
+        return await one_of(tx, ReferralRow, _UPDATE, row_id=context.referral_id, **values)
     row = {
         "id": new_id("ref"),
         "campaign_id": context.campaign.campaign,
@@ -303,13 +305,13 @@ async def _write(tx: Tx, attempt: Attempt, **values: Any) -> Row[Any]:
         "click_id": attempt.attribution.click_id if attempt.attribution else None,
         "created_at": context.now,
     }
-    return await one(tx, _INSERT, **row, **values)
+    return await one_of(tx, ReferralRow, _INSERT, **row, **values)
 
 
 _UPDATE = referrals.update().where(referrals.c.id == bindparam("row_id")).returning(referrals)
 _INSERT = referrals.insert().returning(referrals)
 
 
-def event_values(event: Row[Any]) -> dict[str, Any]:
+def event_values(event: InboxEventRow) -> dict[str, Any]:
     """The values of the event itself that rules can read."""
     return dict(event.data.get("more", {})) | {"type": event.type}

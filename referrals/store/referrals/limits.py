@@ -1,15 +1,13 @@
 """Counting accepted conversions under the limits of the code and the campaign; the advocate's are counted from SQL."""
 
-from typing import Any
-
-from sqlalchemy import Row, bindparam
+from sqlalchemy import bindparam
 
 from referrals.domain.states import COUNTS_TOWARD_LIMITS
 from referrals.store.db.sql import Tx
-from referrals.store.schema import campaigns, codes
+from referrals.store.schema import ReferralRow, campaigns, codes
 
 
-async def release(tx: Tx, referral: Row[Any]) -> None:
+async def release(tx: Tx, referral: ReferralRow) -> None:
     """Stop counting a conversion that is no longer accepted; `referral` is its row from before."""
     if referral.state not in COUNTS_TOWARD_LIMITS:
         return
@@ -17,11 +15,11 @@ async def release(tx: Tx, referral: Row[Any]) -> None:
     await count_accepted(tx, referral, -1)
 
 
-async def count_code_use(tx: Tx, referral: Row[Any], by: int) -> None:
+async def count_code_use(tx: Tx, referral: ReferralRow, by: int) -> None:
     await tx.execute(_COUNT_USE, {"used": referral.code, "by": by})
 
 
-async def count_accepted(tx: Tx, referral: Row[Any], by: int) -> None:
+async def count_accepted(tx: Tx, referral: ReferralRow, by: int) -> None:
     """Count in the campaign, whose row all of its conversions share: call it late in a transaction."""
     await tx.execute(_COUNT_ACCEPTED, {"row_id": referral.campaign_id, "by": by})
 

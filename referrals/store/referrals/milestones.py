@@ -1,9 +1,8 @@
 """Milestones follow the count of an advocate's confirmed conversions: reached on the way up, lost on the way down."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from referrals.domain.reasons import Reason
 from referrals.domain.rewards import Tier
@@ -12,10 +11,10 @@ from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, get, one, rows, written
+from referrals.store.db.sql import Tx, get, literal_in, one, one_of, rows_of
 from referrals.store.rewards import creation, granting, roll_backs
 from referrals.store.rewards.creation import RewardSpec
-from referrals.store.schema import advocates, milestones
+from referrals.store.schema import MilestoneRow, advocates, milestones
 
 
 async def count_confirmed(tx: Tx, context: ReferralContext) -> None:
@@ -61,7 +60,8 @@ async def _reach(tx: Tx, context: ReferralContext, tier: Tier, count: int) -> No
         reached_at=context.now,
         reached_by=context.referral_id,
     )
-    own = context.for_milestone(await one(tx, statement.returning(milestones)))
+    reached = await one_of(tx, MilestoneRow, statement.returning(milestones))
+    own = context.for_milestone(reached)
     publish(
         tx,
         own,
@@ -81,7 +81,7 @@ async def _next_occurrence(tx: Tx, advocate_id: str, tier: str) -> int:
 
 
 async def _lose(
-    tx: Tx, context: ReferralContext, milestone: Row[Any], count: int, reason: Reason
+    tx: Tx, context: ReferralContext, milestone: MilestoneRow, count: int, reason: Reason
 ) -> None:
     await tx.execute(
         milestones.update()
@@ -99,7 +99,7 @@ async def _lose(
 
 
 async def _count(tx: Tx, advocate_id: str, by: int) -> int:
-    return int((await one(tx, _COUNT, row_id=advocate_id, by=by)).confirmed_count)
+    return (await one(tx, _COUNT, row_id=advocate_id, by=by))[0]
 
 
 _COUNT = (
@@ -110,8 +110,8 @@ _COUNT = (
 )
 
 
-async def _reached(tx: Tx, advocate_id: str) -> list[Row[Any]]:
+async def _reached(tx: Tx, advocate_id: str) -> list[MilestoneRow]:
     statement = select(milestones).where(
-        milestones.c.advocate_id == advocate_id, written(milestones.c.state, "reached")
+        milestones.c.advocate_id == advocate_id, literal_in(milestones.c.state, "reached")
     )
-    return list(await rows(tx, statement))
+    return list(await rows_of(tx, MilestoneRow, statement))

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.events import Order
 from referrals.domain.qualification import rule_rejection
@@ -12,14 +12,23 @@ from referrals.domain.reasons import Reason, RollBackReason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
-from referrals.store.db.sql import Tx, rows
+from referrals.store.db.sql import Tx, rows_of
 from referrals.store.inbox import inbox_events
 from referrals.store.referrals import conditions, orders
 from referrals.store.referrals.roll_backs import roll_back_referral
-from referrals.store.schema import advocates, referrals
+from referrals.store.schema import OrderRow, ReferralRow, advocates, referrals
 
 
-async def record(tx: Tx, event_id: str) -> Sequence[Row[Any]]:
+class AffectedReferral(NamedTuple):
+    """A referral whose order was refunded or cancelled; `advocate` is the customer id of its advocate."""
+
+    id: str
+    campaign_id: str
+    friend_id: str
+    advocate: str
+
+
+async def record(tx: Tx, event_id: str) -> Sequence[AffectedReferral]:
     """Record a refund or cancellation with its order, once. Returns the referrals to reassess."""
     event = await inbox_events.lock(tx, event_id)
     order, _ = await orders.lock(tx, event.data["order"]["id"])
@@ -32,8 +41,10 @@ async def record(tx: Tx, event_id: str) -> Sequence[Row[Any]]:
     return await referrals_of_order(tx, order.id, event.campaign_id)
 
 
-async def referrals_of_order(tx: Tx, order_id: str, campaign_id: str | None) -> Sequence[Row[Any]]:
-    """Accepted conversions of an order: `id`, `campaign_id`, `friend_id`, and the customer id of the `advocate`."""
+async def referrals_of_order(
+    tx: Tx, order_id: str, campaign_id: str | None
+) -> Sequence[AffectedReferral]:
+    """Return the accepted conversions of an order."""
     statement = (
         select(
             referrals.c.id,
@@ -46,7 +57,7 @@ async def referrals_of_order(tx: Tx, order_id: str, campaign_id: str | None) -> 
     )
     if campaign_id:
         statement = statement.where(referrals.c.campaign_id == campaign_id)
-    return await rows(tx, statement.order_by(referrals.c.id))
+    return await rows_of(tx, AffectedReferral, statement.order_by(referrals.c.id))
 
 
 async def apply_to_referral(tx: Tx, event_id: str, referral_id: str, now: datetime) -> None:
@@ -57,7 +68,7 @@ async def apply_to_referral(tx: Tx, event_id: str, referral_id: str, now: dateti
     await reassess(tx, context, order)
 
 
-async def reassess(tx: Tx, context: ReferralContext, order: Row[Any]) -> Reason | None:
+async def reassess(tx: Tx, context: ReferralContext, order: OrderRow) -> Reason | None:
     """Roll the referral back unless the rest of its order still qualifies. Returns the reason of the roll-back."""
     if not order.cancelled and not order.refunds:
         return None
@@ -71,7 +82,7 @@ async def reassess(tx: Tx, context: ReferralContext, order: Row[Any]) -> Reason 
 
 
 async def _disqualification(
-    tx: Tx, context: ReferralContext, referral: Row[Any], order: Row[Any]
+    tx: Tx, context: ReferralContext, referral: ReferralRow, order: OrderRow
 ) -> Reason | None:
     paid = Order.model_validate(referral.order_snapshot)
     if order.cancelled:

@@ -1,9 +1,6 @@
 """An operator's approval or rejection of a conversion in review."""
 
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
 
 from referrals.domain.reasons import Reason, RejectReason
 from referrals.domain.states import ReferralState
@@ -11,6 +8,7 @@ from referrals.errors import NotPossibleError
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
@@ -18,6 +16,7 @@ from referrals.store.referrals import limits
 from referrals.store.referrals.confirmation import confirm
 from referrals.store.referrals.state import set_state
 from referrals.store.rewards.roll_backs import roll_back_rewards
+from referrals.store.schema import ReferralRow
 
 
 async def review(tx: Tx, event_id: str, now: datetime) -> Outcome:
@@ -34,15 +33,16 @@ async def review(tx: Tx, event_id: str, now: datetime) -> Outcome:
     return Outcome(event, referral_id=referral.id)
 
 
-async def _approve(tx: Tx, context: ReferralContext, referral: Row[Any]) -> None:
+async def _approve(tx: Tx, context: ReferralContext, referral: ReferralRow) -> None:
     await set_state(tx, referral.id, ReferralState.HELD)
-    data = {"until": referral.due_at.isoformat(), "approved": True}
+    due_at = required(referral.due_at)
+    data = {"until": due_at.isoformat(), "approved": True}
     publish(tx, context, "referral_held", data=data)
-    if referral.due_at <= context.now:
+    if due_at <= context.now:
         await confirm(tx, context)
 
 
-async def _reject(tx: Tx, context: ReferralContext, referral: Row[Any], message: str) -> None:
+async def _reject(tx: Tx, context: ReferralContext, referral: ReferralRow, message: str) -> None:
     reason = Reason(RejectReason.REJECTED_BY_REVIEW, message)
     await set_state(
         tx,

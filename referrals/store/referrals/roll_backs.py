@@ -1,9 +1,6 @@
 """Rolling an accepted conversion back."""
 
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
 
 from referrals.domain.reasons import Reason, RollBackReason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS, ReferralState
@@ -17,10 +14,11 @@ from referrals.store.inbox.outcome import Outcome
 from referrals.store.referrals import limits, milestones
 from referrals.store.referrals.state import set_state
 from referrals.store.rewards.roll_backs import roll_back_rewards
+from referrals.store.schema import ReferralRow
 
 
 async def roll_back_referral(
-    tx: Tx, context: ReferralContext, referral: Row[Any], reason: Reason
+    tx: Tx, context: ReferralContext, referral: ReferralRow, reason: Reason
 ) -> None:
     """Undo an accepted conversion: its use of limits, its rewards, its count, and milestones that depended on it."""
     await set_state(

@@ -2,9 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
 
 from referrals.domain.qualification import (
     FriendFacts,
@@ -19,13 +16,14 @@ from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
 from referrals.store.codes import clicks
 from referrals.store.codes.clicks import Attribution
+from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, add
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
 from referrals.store.referrals.state import set_state
-from referrals.store.schema import referrals
+from referrals.store.schema import InboxEventRow, ReferralRow, referrals
 
 EXPIRED = Reason(
     RejectReason.ATTRIBUTION_EXPIRED, "The attribution window closed before the friend converted."
@@ -37,7 +35,7 @@ async def sign_up(tx: Tx, event_id: str, now: datetime) -> Outcome:
     return await decide(tx, await inbox_events.lock(tx, event_id), now)
 
 
-async def decide(tx: Tx, event: Row[Any], now: datetime) -> Outcome:
+async def decide(tx: Tx, event: InboxEventRow, now: datetime) -> Outcome:
     """Decide and record a sign-up whose event is locked, or was stored by this transaction."""
     if event.response:
         return Outcome.repeated(event)
@@ -58,7 +56,7 @@ async def decide(tx: Tx, event: Row[Any], now: datetime) -> Outcome:
 
 
 def _rejection(
-    resolved: ResolvedCode, live: Row[Any] | None, attribution: Attribution, at: datetime
+    resolved: ResolvedCode, live: ReferralRow | None, attribution: Attribution, at: datetime
 ) -> Reason | None:
     campaign = resolved.campaign
     window_ends_at = attribution.window_ends_at(campaign.campaign)
@@ -74,9 +72,9 @@ def _rejection(
 def reject(
     tx: Tx,
     context: ReferralContext,
-    event: Row[Any],
+    event: InboxEventRow,
     reason: Reason,
-    referral: Row[Any] | None,
+    referral: ReferralRow | None,
 ) -> Outcome:
     """Reject the event; a live referral of the friend stays as it is."""
     referral_id = referral.id if referral else None
@@ -91,10 +89,10 @@ def reject(
     return Outcome(event, Decision.REJECTED, referral_id, reason)
 
 
-async def open_referral(tx: Tx, resolved: ResolvedCode, at: datetime) -> Row[Any] | None:
+async def open_referral(tx: Tx, resolved: ResolvedCode, at: datetime) -> ReferralRow | None:
     """The friend's live referral. A sign-up whose window was over at `at` expires now, ahead of its timer."""
     context, live = resolved.context, resolved.live_referral
-    if live is None or live.state != ReferralState.SIGNED_UP or live.window_ends_at > at:
+    if live is None or live.state != ReferralState.SIGNED_UP or required(live.window_ends_at) > at:
         return live
     advocate = await lookups.get_advocate(tx, live.advocate_id)
     await expire(tx, await lookups.load_context(tx, live, advocate, context.actor, context.now))
@@ -109,7 +107,7 @@ async def expire(tx: Tx, context: ReferralContext) -> None:
 
 
 def friend_facts(
-    resolved: ResolvedCode, at: datetime, live: Row[Any] | None, *, order_used: bool = False
+    resolved: ResolvedCode, at: datetime, live: ReferralRow | None, *, order_used: bool = False
 ) -> FriendFacts:
     """The facts about the friend at `at`; `live` is the friend's live referral."""
     context, friend = resolved.context, resolved.friend
@@ -125,7 +123,7 @@ def friend_facts(
     )
 
 
-def has_signed_up(live: Row[Any] | None, code: str | None) -> bool:
+def has_signed_up(live: ReferralRow | None, code: str | None) -> bool:
     """Check whether the friend signed up with this code and has not converted yet."""
     return live is not None and (live.state, live.code) == (ReferralState.SIGNED_UP, code)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from referrals.domain.states import ReferralState
 from referrals.store import lookups
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx
 from referrals.store.referrals.confirmation import confirm_if_due
 from referrals.store.referrals.signups import expire
@@ -15,7 +16,7 @@ async def process_due(tx: Tx, campaign_id: str, friend_id: str, actor: str, now:
     if found is None:
         return
     context, referral = await lookups.lock_context(tx, found.id, actor, now)
-    if referral.state == ReferralState.SIGNED_UP and referral.window_ends_at <= now:
+    if referral.state == ReferralState.SIGNED_UP and required(referral.window_ends_at) <= now:
         await expire(tx, context)
     else:
         await confirm_if_due(tx, context, referral)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, func, select
+from sqlalchemy import Select, Table, func, select
 
 from referrals.domain import tiers
 from referrals.domain.campaign import Campaign
@@ -16,8 +16,11 @@ from referrals.store import views
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, first, one, rows
+from referrals.store.db.sql import Tx, find, first_of, one, rows, rows_of
 from referrals.store.reporting.lists import (
+    ListedActivity,
+    ListedReferral,
+    ListedReward,
     of_activity,
     of_referral,
     of_reward,
@@ -26,6 +29,9 @@ from referrals.store.reporting.lists import (
     select_rewards,
 )
 from referrals.store.schema import (
+    AdvocateRow,
+    MilestoneRow,
+    ReferralRow,
     activity,
     advocates,
     clicks,
@@ -46,7 +52,7 @@ async def list_advocates(
 ) -> Page[views.Advocate]:
     await require_campaign(tx, campaign_id)
     statement = _select_advocates().where(advocates.c.campaign_id == campaign_id)
-    page = await newest_first(tx, statement, (advocates.c.id,), cursor, lambda row: row)
+    page = await newest_first(tx, statement, (advocates.c.id,), cursor, _unchanged)
     counts = await _counts(tx, [row.id for row in page.data])
     return Page([_of_advocate(row, counts[row.id], public_url) for row in page.data], page.next)
 
@@ -57,12 +63,10 @@ async def get_advocate(
     """Return the advocate. Raises UnknownAdvocateError."""
     found = await versions.in_force(tx, (await require_campaign(tx, campaign_id)).id)
     assert found is not None
-    row = await first(
-        tx,
-        _select_advocates().where(
-            advocates.c.campaign_id == campaign_id, customers.c.external_id == customer
-        ),
+    statement = _select_advocates().where(
+        advocates.c.campaign_id == campaign_id, customers.c.external_id == customer
     )
+    row = await first_of(tx, _ListedAdvocate, statement)
     if row is None:
         raise UnknownAdvocateError(customer, campaign_id)
     counts = await _counts(tx, [row.id])
@@ -85,7 +89,8 @@ async def get_advocate(
 
 async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
     """Return the referral. Raises UnknownReferralError."""
-    row = await first(tx, select_referrals().where(referrals.c.id == referral_id))
+    statement = select_referrals().where(referrals.c.id == referral_id)
+    row = await first_of(tx, ListedReferral, statement)
     if row is None:
         raise UnknownReferralError(referral_id)
     given = select_rewards().where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
@@ -94,19 +99,28 @@ async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
         **of_referral(row),
         version=row.version,
         attribution=await _attribution(tx, row),
-        rewards=[of_reward(reward) for reward in await rows(tx, given)],
-        timeline=[of_activity(entry) for entry in await rows(tx, log)],
+        rewards=[of_reward(reward) for reward in await rows_of(tx, ListedReward, given)],
+        timeline=[of_activity(entry) for entry in await rows_of(tx, ListedActivity, log)],
     )
 
 
-async def _attribution(tx: Tx, referral: Row[Any]) -> views.Attribution:
-    click = await first(tx, select(clicks).where(clicks.c.id == referral.click_id))
+async def _attribution(tx: Tx, referral: ReferralRow) -> views.Attribution:
+    click = await find(tx, clicks, id=referral.click_id)
     if click is None:
         return views.Attribution("code")
     return views.Attribution("click", click.id, click.at, click.channel)
 
 
-def _select_advocates() -> Select[Any]:
+class _ListedAdvocate(AdvocateRow):
+    customer: str
+    code: str | None
+
+
+def _unchanged(row: _ListedAdvocate) -> _ListedAdvocate:
+    return row
+
+
+def _select_advocates() -> Select[*tuple[Any, ...]]:
     code = (
         select(codes.c.code)
         .where(codes.c.advocate_id == advocates.c.id)
@@ -119,7 +133,7 @@ def _select_advocates() -> Select[Any]:
     )
 
 
-def _of_advocate(row: Row[Any], counts: views.Counts, public_url: str) -> views.Advocate:
+def _of_advocate(row: _ListedAdvocate, counts: views.Counts, public_url: str) -> views.Advocate:
     return views.Advocate(
         customer=row.customer,
         code=row.code,
@@ -136,15 +150,15 @@ async def _counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts
         select(
             referrals.c.advocate_id,
             referrals.c.state,
-            func.count().label("number"),
-            func.count(referrals.c.signed_up_at).label("signed_up"),
+            func.count(),
+            func.count(referrals.c.signed_up_at),
         )
         .where(referrals.c.advocate_id.in_(advocate_ids))
         .group_by(referrals.c.advocate_id, referrals.c.state)
     )
-    for row in await rows(tx, statement):
-        by_state[row.advocate_id][row.state] = row.number
-        signed_up[row.advocate_id] += row.signed_up
+    for advocate_id, state, count, signed_up_count in await rows(tx, statement):
+        by_state[advocate_id][state] = count
+        signed_up[advocate_id] += signed_up_count
     shared = await _by_channel(tx, shares, advocate_ids)
     clicked = await _by_channel(tx, clicks, advocate_ids)
     return {
@@ -170,7 +184,7 @@ async def _by_channel(
         .order_by(table.c.channel)
     )
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    for advocate_id, channel, count in map(tuple, await rows(tx, counted)):
+    for advocate_id, channel, count in await rows(tx, counted):
         found[advocate_id][channel] = count
     return found
 
@@ -191,7 +205,7 @@ async def _cooldown_until(
     last = select(func.max(referrals.c.rewardable_at)).where(
         referrals.c.advocate_id == advocate_id, referrals.c.state.in_(COUNTS_TOWARD_LIMITS)
     )
-    last_at: datetime | None = (await one(tx, last))[0]
+    last_at = (await one(tx, last))[0]
     until = last_at + campaign.limits.cooldown.period if last_at else None
     return until if until and until > now else None
 
@@ -208,11 +222,11 @@ async def _milestones(tx: Tx, advocate_id: str) -> list[views.Milestone]:
             reached_at=row.reached_at,
             lost_at=row.lost_at,
         )
-        for row in await rows(tx, statement.order_by(milestones.c.id))
+        for row in await rows_of(tx, MilestoneRow, statement.order_by(milestones.c.id))
     ]
 
 
-async def _latest_rewards(tx: Tx, advocate: Row[Any]) -> list[views.Reward]:
+async def _latest_rewards(tx: Tx, advocate: AdvocateRow) -> list[views.Reward]:
     statement = select_rewards().where(
         rewards.c.campaign_id == advocate.campaign_id,
         rewards.c.customer_id == advocate.customer_id,

@@ -1,19 +1,25 @@
 """The lists of the API and the console."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from referrals.domain.states import RewardState
 from referrals.errors import UnknownRewardError
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, first
+from referrals.store.db.sql import Tx, first_of
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.rewards.reward_rows import amount_text
 from referrals.store.schema import (
+    ActivityRow,
+    CampaignRow,
+    CodeRow,
+    MessageRow,
+    ReferralRow,
+    RewardRow,
     activity,
     advocates,
     campaigns,
@@ -30,11 +36,15 @@ advocate_customers = customers.alias("advocate_customers")
 
 
 async def list_campaigns(tx: Tx, cursor: Cursor) -> Page[views.Campaign]:
-    def view(row: Row[Any]) -> views.Campaign:
+    def view(row: CampaignRow) -> views.Campaign:
         return views.Campaign(row.id, row.name, row.state, row.version, row.created_at)
 
     order = (campaigns.c.created_at, campaigns.c.id)
     return await newest_first(tx, select(campaigns), order, cursor, view)
+
+
+class _ListedCode(CodeRow):
+    customer: str | None
 
 
 async def list_codes(
@@ -50,7 +60,7 @@ async def list_codes(
     if customer is not None:
         statement = statement.where(customers.c.external_id == customer)
 
-    def view(row: Row[Any]) -> views.Code:
+    def view(row: _ListedCode) -> views.Code:
         return views.Code(
             code=row.code,
             customer=row.customer,
@@ -68,7 +78,14 @@ async def list_codes(
     return await newest_first(tx, statement, order, cursor, view)
 
 
-def select_referrals() -> Select[Any]:
+class ListedReferral(ReferralRow):
+    """A row of `select_referrals`, with the caller's ids of the friend and the advocate."""
+
+    friend: str
+    advocate: str
+
+
+def select_referrals() -> Select[*tuple[Any, ...]]:
     return (
         select(
             referrals,
@@ -81,7 +98,7 @@ def select_referrals() -> Select[Any]:
     )
 
 
-def of_referral(row: Row[Any]) -> dict[str, Any]:
+def of_referral(row: ListedReferral) -> dict[str, Any]:
     """The fields of `views.Referral`."""
     return {
         "id": row.id,
@@ -102,8 +119,17 @@ def of_referral(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def of_reason(row: Row[Any]) -> views.Reason | None:
-    return views.Reason(row.reason_code, row.reason) if row.reason_code else None
+class _HasReason(Protocol):
+    @property
+    def reason_code(self) -> str | None: ...
+
+    @property
+    def reason(self) -> str | None: ...
+
+
+def of_reason(row: _HasReason) -> views.Reason | None:
+    """Return the reason of a row, if it has one."""
+    return views.Reason(row.reason_code, row.reason or "") if row.reason_code else None
 
 
 async def list_referrals(
@@ -127,7 +153,7 @@ async def list_referrals(
         ),
     )
 
-    def view(row: Row[Any]) -> views.Referral:
+    def view(row: ListedReferral) -> views.Referral:
         fields = of_referral(row)
         if fields["order"]:
             told = ("id", "amount", "currency")
@@ -142,13 +168,19 @@ def equal(wanted: dict[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
     return [column == value for column, value in wanted.items() if value is not None]
 
 
-def select_rewards() -> Select[Any]:
+class ListedReward(RewardRow):
+    """A row of `select_rewards`, with the caller's id of the customer."""
+
+    customer: str
+
+
+def select_rewards() -> Select[*tuple[Any, ...]]:
     return select(rewards, customers.c.external_id.label("customer")).join(
         customers, customers.c.id == rewards.c.customer_id
     )
 
 
-def of_reward(row: Row[Any]) -> views.Reward:
+def of_reward(row: ListedReward) -> views.Reward:
     return views.Reward(
         id=row.id,
         campaign=row.campaign_id,
@@ -176,10 +208,10 @@ def of_reward(row: Row[Any]) -> views.Reward:
     )
 
 
-def _next_step(row: Row[Any]) -> str | None:
+def _next_step(row: RewardRow) -> str | None:
     """What happens to an unsettled reward next, for people."""
     if row.state == RewardState.FAILED and row.error_code == POOL_EMPTY:
-        return f"waits for coupons in the pool {row.target['pool']}"
+        return f"waits for coupons in the pool {(row.target or {})['pool']}"
     if row.state == RewardState.FAILED:
         return "waits for an operator: retry or void it"
     if row.state == RewardState.PENDING:
@@ -190,7 +222,8 @@ def _next_step(row: Row[Any]) -> str | None:
 
 
 async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
-    row = await first(tx, select_rewards().where(rewards.c.id == reward_id))
+    statement = select_rewards().where(rewards.c.id == reward_id)
+    row = await first_of(tx, ListedReward, statement)
     if row is None:
         raise UnknownRewardError(reward_id)
     return of_reward(row)
@@ -241,7 +274,11 @@ async def list_messages(
     return await newest_first(tx, statement, (messages.c.id,), cursor, _of_message)
 
 
-def _of_message(row: Row[Any]) -> views.Message:
+class _ListedMessage(MessageRow):
+    customer: str
+
+
+def _of_message(row: _ListedMessage) -> views.Message:
     return views.Message(
         id=row.id,
         customer=row.customer,
@@ -264,7 +301,14 @@ def _of_message(row: Row[Any]) -> views.Message:
     )
 
 
-def select_activity() -> Select[Any]:
+class ListedActivity(ActivityRow):
+    """A row of `select_activity`, with the caller's ids of the customer and the advocate."""
+
+    customer: str | None
+    advocate: str | None
+
+
+def select_activity() -> Select[*tuple[Any, ...]]:
     return (
         select(
             activity,
@@ -277,7 +321,7 @@ def select_activity() -> Select[Any]:
     )
 
 
-def of_activity(row: Row[Any]) -> views.Activity:
+def of_activity(row: ListedActivity) -> views.Activity:
     return views.Activity(
         id=str(row.id),
         type=row.type,

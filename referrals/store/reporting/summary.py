@@ -68,7 +68,8 @@ async def _friends(tx: Tx, campaign_id: str) -> int:
 
 async def _by(tx: Tx, table: Table, column: ColumnElement[Any], campaign_id: str) -> dict[str, int]:
     statement = select(column, func.count()).where(table.c.campaign_id == campaign_id)
-    return dict(map(tuple, await rows(tx, statement.group_by(column).order_by(column))))
+    counted = await rows(tx, statement.group_by(column).order_by(column))
+    return {value: int(count) for value, count in counted}
 
 
 async def _shares(tx: Tx, campaign_id: str) -> dict[str, int]:
@@ -79,7 +80,7 @@ async def _shares(tx: Tx, campaign_id: str) -> dict[str, int]:
         .group_by(shares.c.channel)
         .order_by(shares.c.channel)
     )
-    return dict(map(tuple, await rows(tx, statement)))
+    return dict(await rows(tx, statement))
 
 
 async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
@@ -96,7 +97,7 @@ async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
         .group_by(currency, amount)
     )
     minor: dict[str, int] = defaultdict(int)
-    for code, text, count in map(tuple, await rows(tx, statement)):
+    for code, text, count in await rows(tx, statement):
         minor[code] += parse_amount(text, code) * count
     return [views.Revenue(code, format_amount(minor[code], code)) for code in sorted(minor)]
 
@@ -104,20 +105,20 @@ async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
 async def _rewards(tx: Tx, campaign_id: str) -> list[views.RewardSum]:
     kind = (rewards.c.state, rewards.c.type, rewards.c.currency)
     statement = (
-        select(*kind, func.count().label("number"), func.sum(rewards.c.amount).label("amount"))
+        select(*kind, func.count(), func.sum(rewards.c.amount))
         .where(rewards.c.campaign_id == campaign_id)
         .group_by(*kind)
         .order_by(*kind)
     )
     return [
         views.RewardSum(
-            state=row.state,
-            type=row.type,
-            currency=row.currency,
-            count=row.number,
-            amount=amount_text(int(row.amount), row.currency),
+            state=state,
+            type=type_,
+            currency=currency,
+            count=count,
+            amount=amount_text(int(amount), currency),
         )
-        for row in await rows(tx, statement)
+        for state, type_, currency, count, amount in await rows(tx, statement)
     ]
 
 
@@ -129,4 +130,4 @@ async def _top_advocates(tx: Tx, campaign_id: str) -> list[views.TopAdvocate]:
         .order_by(advocates.c.confirmed_count.desc(), advocates.c.id)
         .limit(TOP)
     )
-    return [views.TopAdvocate(*row) for row in map(tuple, await rows(tx, statement))]
+    return [views.TopAdvocate(customer, count) for customer, count in await rows(tx, statement)]

@@ -3,9 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, Select, case, func, select
+from sqlalchemy import Select, case, func, select
 
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
@@ -17,8 +16,14 @@ from referrals.store.db.sql import Tx, locked, one, rows
 from referrals.store.ledger import redemptions
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import amount_text
+from referrals.store.schema import (
+    CustomerRow,
+    LedgerEntryRow,
+    ledger_accounts,
+    ledger_entries,
+    rewards,
+)
 from referrals.store.schema import customers as customers_table
-from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 from referrals.store.views import Page
 
 Kind = tuple[str, str]
@@ -35,7 +40,7 @@ SIGNED = case(
 )
 
 
-async def require_customer(tx: Tx, customer: str) -> Row[Any]:
+async def require_customer(tx: Tx, customer: str) -> CustomerRow:
     """Return the customer with the caller's id. Raises UnknownCustomerError."""
     row = await profiles.find(tx, customer)
     if row is None:
@@ -48,7 +53,7 @@ async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
     customer_id = (await require_customer(tx, customer)).id
     amounts: dict[Kind, dict[str, int]] = defaultdict(dict)
     for statement in (_sums(customer_id), _pending(customer_id)):
-        for kind, asset_type, currency, amount in map(tuple, await rows(tx, statement)):
+        for kind, asset_type, currency, amount in await rows(tx, statement):
             amounts[asset_type, currency or ""][kind] = int(amount)
     held = await coupons.of_customer(tx, customer_id)
     return views.Wallet(customer, list(_balances(sorted(amounts.items()))), held)
@@ -86,7 +91,7 @@ async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Ledg
         SIGNED.label("signed"),
     )
 
-    def view(row: Row[Any]) -> views.LedgerEntry:
+    def view(row: _Line) -> views.LedgerEntry:
         return views.LedgerEntry(
             id=str(row.id),
             at=row.at,
@@ -102,8 +107,17 @@ async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Ledg
     return await newest_first(tx, statement, (ledger_entries.c.id,), cursor, view)
 
 
-def _lines(customer_id: str) -> Select[Any]:
-    """Entries with the customer's accounts on either side."""
+class _Line(LedgerEntryRow):
+    """An entry with the customer's account, and the amount as it changes that account."""
+
+    kind: str
+    type: str
+    currency: str
+    signed: int
+
+
+def _lines(customer_id: str) -> Select[()]:
+    """Return a SELECT from the entries with the customer's accounts on either side."""
     return (
         select()
         .select_from(ledger_accounts)
@@ -117,12 +131,12 @@ def _lines(customer_id: str) -> Select[Any]:
     )
 
 
-def _sums(customer_id: str) -> Select[Any]:
+def _sums(customer_id: str) -> Select[str, str, str | None, int]:
     asset = (ledger_accounts.c.kind, ledger_accounts.c.type, ledger_accounts.c.currency)
     return _lines(customer_id).add_columns(*asset, func.sum(SIGNED)).group_by(*asset)
 
 
-def _pending(customer_id: str) -> Select[Any]:
+def _pending(customer_id: str) -> Select[str, str, str | None, int]:
     asset = (rewards.c.state, rewards.c.type, rewards.c.currency)
     return (
         select(*asset, func.sum(rewards.c.amount))

@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Select, select
 
 from referrals.domain.reasons import Reason
 from referrals.domain.states import COUNTS_TOWARD_TIERS, RewardState
 from referrals.errors import NotPossibleError
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
-from referrals.store.db.sql import Tx, first
+from referrals.store.db.sql import Tx, first_of
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.ledger import debts
@@ -19,21 +19,28 @@ from referrals.store.rewards import granting, provider_rewards, roll_backs
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.rewards.provider_rewards import ATTEMPTS_EXHAUSTED, REJECTED
 from referrals.store.rewards.reward_rows import RESET_ATTEMPTS, close, set_reward
-from referrals.store.schema import referrals, rewards
+from referrals.store.schema import RewardRow, referrals, rewards
 
 
-async def find_reward(tx: Tx, reward_id: str) -> Row[Any] | None:
-    """Return the reward with the `friend_id` of its referral, or None."""
-    return await first(tx, select_rewards_with_friend().where(rewards.c.id == reward_id))
+class RewardWithFriend(RewardRow):
+    """A row of `select_rewards_with_friend`."""
+
+    friend_id: str | None
 
 
-def select_rewards_with_friend() -> Select[Any]:
+async def find_reward(tx: Tx, reward_id: str) -> RewardWithFriend | None:
+    """Return the reward with the friend of its referral, or None."""
+    statement = select_rewards_with_friend().where(rewards.c.id == reward_id)
+    return await first_of(tx, RewardWithFriend, statement)
+
+
+def select_rewards_with_friend() -> Select[*tuple[Any, ...]]:
     """Select rewards with the `friend_id` of their referral."""
     friend = referrals.c.id == rewards.c.referral_id
     return select(rewards, referrals.c.friend_id).join(referrals, friend, isouter=True)
 
 
-def command_of(reward: Row[Any], reason: str = "") -> dict[str, Any]:
+def command_of(reward: RewardWithFriend, reason: str = "") -> dict[str, Any]:
     """Build the command for a reward of `select_rewards_with_friend`, and name the workflow that runs it."""
     return {
         "data": {"reward": reward.id, "reason": reason, "milestone": reward.milestone_id},
@@ -59,7 +66,7 @@ async def run_command(tx: Tx, event_id: str, now: datetime) -> Outcome:
     return Outcome(event, referral_id=reward.referral_id)
 
 
-async def _retry(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
+async def _retry(tx: Tx, context: ReferralContext, reward: RewardRow, _: str) -> None:
     _require_state(reward, RewardState.FAILED)
     if reward.provider == "ledger":
         await set_reward(tx, reward, RewardState.PENDING)
@@ -75,13 +82,13 @@ async def _retry(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> 
     await set_reward(tx, reward, state, **values)
 
 
-async def _resume(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
+async def _resume(tx: Tx, context: ReferralContext, reward: RewardRow, _: str) -> None:
     """Retry a reward whose coupon pool was empty, unless it has been handled in the meantime."""
     if reward.state == RewardState.FAILED and reward.error_code == POOL_EMPTY:
         await _retry(tx, context, reward, "")
 
 
-async def _void(tx: Tx, context: ReferralContext, reward: Row[Any], reason: str) -> None:
+async def _void(tx: Tx, context: ReferralContext, reward: RewardRow, reason: str) -> None:
     if reward.state == RewardState.VOIDED:
         return
     _require_state(reward, RewardState.PENDING, RewardState.FAILED)
@@ -97,7 +104,7 @@ async def _void(tx: Tx, context: ReferralContext, reward: Row[Any], reason: str)
         await close(tx, context, reward, RewardState.VOIDED, cause)
 
 
-async def _roll_back(tx: Tx, context: ReferralContext, reward: Row[Any], reason: str) -> None:
+async def _roll_back(tx: Tx, context: ReferralContext, reward: RewardRow, reason: str) -> None:
     if reward.state in (RewardState.ROLLED_BACK, RewardState.ROLLING_BACK):
         return
     _require_state(reward, RewardState.GRANTED)
@@ -105,7 +112,7 @@ async def _roll_back(tx: Tx, context: ReferralContext, reward: Row[Any], reason:
     await roll_backs.roll_back_reward(tx, context, reward, cause)
 
 
-async def _approve(tx: Tx, context: ReferralContext, reward: Row[Any], _: str) -> None:
+async def _approve(tx: Tx, context: ReferralContext, reward: RewardRow, _: str) -> None:
     _require_state(reward, RewardState.PENDING)
     approved_at = reward.approved_at or context.now
     await set_reward(tx, reward, RewardState.PENDING, approved_at=approved_at)
@@ -122,7 +129,7 @@ _COMMANDS = {
 }
 
 
-def _require_state(reward: Row[Any], *states: RewardState) -> None:
+def _require_state(reward: RewardRow, *states: RewardState) -> None:
     if reward.state not in states:
         raise NotPossibleError(f"The reward is {reward.state}, not {' or '.join(states)}.")
 

@@ -10,7 +10,7 @@ from referrals.domain.codes import is_code
 from referrals.domain.states import RewardState
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
-from referrals.store.db.sql import Tx, insert, locked, rows
+from referrals.store.db.sql import Tx, insert, locked, rows, rows_of
 from referrals.store.inbox import inbox_events
 from referrals.store.rewards import commands
 from referrals.store.rewards.coupons import POOL_EMPTY
@@ -45,7 +45,7 @@ async def count(tx: Tx, campaign_id: str, pool: str) -> views.CouponPool:
         .where(coupons.c.campaign_id == campaign_id, coupons.c.pool == pool)
         .group_by(coupons.c.state)
     )
-    states: dict[str, int] = dict(map(tuple, await rows(tx, statement)))
+    states = dict(await rows(tx, statement))
     all_states = ("available", "issued", "redeemed", "void")
     return views.CouponPool(**{state: states.get(state, 0) for state in all_states})
 
@@ -95,5 +95,6 @@ async def _resume(tx: Tx, campaign_id: str, pool: str, actor: str, now: datetime
         .order_by(rewards.c.created_at, rewards.c.id)
         .limit(available)
     )
-    resumptions = [commands.command_of(reward) for reward in await rows(tx, waiting)]
+    found = await rows_of(tx, commands.RewardWithFriend, waiting)
+    resumptions = [commands.command_of(reward) for reward in found]
     await inbox_events.queue_commands(tx, "reward_resume", actor, now, resumptions)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from referrals.domain.codes import DEFAULT_CHARSET, generate_code
 from referrals.domain.discounts import CouponTerms, Discount
@@ -16,8 +16,9 @@ from referrals.errors import (
     UnknownCouponError,
 )
 from referrals.store import views
-from referrals.store.db.sql import Tx, first, insert, locked, one, rows
-from referrals.store.schema import campaigns, coupons, rewards
+from referrals.store.db.columns import required
+from referrals.store.db.sql import Tx, first, first_of, insert, locked, one, rows_of
+from referrals.store.schema import CouponRow, RewardRow, campaigns, coupons, rewards
 
 MAX_CODE_ATTEMPTS = 20
 """Attempts to generate an unused code; if all fail, the pattern needs more characters."""
@@ -25,7 +26,7 @@ MAX_CODE_ATTEMPTS = 20
 POOL_EMPTY = "pool_empty"
 
 
-async def issue(tx: Tx, reward: Row[Any], now: datetime) -> str:
+async def issue(tx: Tx, reward: RewardRow, now: datetime) -> str:
     """Issue a coupon to the reward's customer, from the pool or by the pattern, and return its code.
 
     Raises:
@@ -36,7 +37,7 @@ async def issue(tx: Tx, reward: Row[Any], now: datetime) -> str:
         "state": "issued",
         "reward_id": reward.id,
         "customer_id": reward.customer_id,
-        "discount": reward.target["discount"],
+        "discount": required(reward.target)["discount"],
         "expires_at": now + terms.valid_for if terms.valid_for else None,
         "issued_at": now,
     }
@@ -67,7 +68,7 @@ async def _lock_available(tx: Tx, campaign_id: str, pool: str) -> str:
         found = await first(tx, available.with_for_update())
     if found is None:
         raise NoCouponError(POOL_EMPTY, f"The coupon pool {pool} is empty.")
-    return str(found.code)
+    return found[0]
 
 
 async def _generate(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
@@ -76,8 +77,8 @@ async def _generate(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
             code=generate_code(pattern, DEFAULT_CHARSET), **values
         )
         statement = statement.on_conflict_do_nothing(index_elements=["code"])
-        if row := await first(tx, statement.returning(coupons.c.code)):
-            return str(row.code)
+        if row := await first_of(tx, CouponRow, statement.returning(coupons.c.code)):
+            return row.code
     raise NoCouponError("pattern_exhausted", f"No free coupon of the pattern {pattern} is left.")
 
 
@@ -94,7 +95,8 @@ async def redeem(tx: Tx, customer_id: str, code: str, key: str, now: datetime) -
     Raises:
         UnknownCouponError, CouponNotRedeemableError, IdempotencyKeyReusedError.
     """
-    coupon = await first(tx, select(coupons).where(coupons.c.code == code).with_for_update())
+    locked_coupon = select(coupons).where(coupons.c.code == code).with_for_update()
+    coupon = await first_of(tx, CouponRow, locked_coupon)
     if coupon is None or coupon.state == "available":
         raise UnknownCouponError(code)
     own = (coupons.c.customer_id == customer_id) & (coupons.c.redeem_key == key)
@@ -109,7 +111,7 @@ async def redeem(tx: Tx, customer_id: str, code: str, key: str, now: datetime) -
     await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
 
 
-def _not_redeemable(coupon: Row[Any], customer_id: str, now: datetime) -> str | None:
+def _not_redeemable(coupon: CouponRow, customer_id: str, now: datetime) -> str | None:
     if coupon.customer_id != customer_id:
         return "The coupon belongs to another customer."
     if coupon.state == "redeemed":
@@ -126,8 +128,14 @@ async def of_customer(tx: Tx, customer_id: str) -> list[views.Coupon]:
     statement = select(coupons).where(coupons.c.customer_id == customer_id)
     order = (coupons.c.issued_at.desc(), coupons.c.code)
     return [
-        views.Coupon(row.code, row.discount, row.state, row.expires_at, row.reward_id)
-        for row in await rows(tx, statement.order_by(*order))
+        views.Coupon(
+            row.code,
+            required(row.discount),
+            row.state,
+            row.expires_at,
+            required(row.reward_id),
+        )
+        for row in await rows_of(tx, CouponRow, statement.order_by(*order))
     ]
 
 
@@ -144,7 +152,7 @@ async def applied(tx: Tx, referral_id: str, order: Order | None) -> dict[str, An
         # Rewards of the campaign come before rewards granted by a journey.
         .order_by(rewards.c.key.startswith(referral_id).desc())
     )
-    coupon = await first(tx, statement)
+    coupon = await first_of(tx, CouponRow, statement)
     if coupon is None or order is None:
         return {}
     discount = Discount.model_validate(coupon.discount)

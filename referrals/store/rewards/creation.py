@@ -16,7 +16,7 @@ from referrals.store.activity.log import publish
 from referrals.store.db.sql import Tx, adding
 from referrals.store.rewards import budgets
 from referrals.store.rewards.reward_rows import close
-from referrals.store.schema import rewards
+from referrals.store.schema import RewardRow, rewards
 
 _ID_NAMESPACE = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
 BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budget is spent.")
@@ -71,8 +71,10 @@ async def _insert(
     if not specs:
         return
     values = [_row(context, spec, due_at) for spec in specs]
-    created = await tx.execute(adding(tx, rewards, ("key",)).returning(rewards), values)
-    for reward in created.all():
+    new = adding(tx, rewards, ("key",)).returning(rewards)
+    created: Sequence[Any] = (await tx.execute(new, values)).all()
+    reward: RewardRow
+    for reward in created:
         if not in_budget:
             await close(tx, context, reward, RewardState.VOIDED, BUDGET_SPENT)
         elif due_at > context.now:

@@ -1,9 +1,8 @@
 """Granting rewards: those of the own ledger in the decision's transaction, and the outcome of all others."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Row, bindparam, exists
+from sqlalchemy import bindparam, exists
 
 from referrals.domain.reasons import Reason
 from referrals.domain.states import ReferralState, RewardState
@@ -14,7 +13,7 @@ from referrals.store.db.sql import Tx
 from referrals.store.ledger import grants
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import describe, is_due, rewards_of, set_reward
-from referrals.store.schema import referrals, rewards
+from referrals.store.schema import RewardRow, referrals, rewards
 
 
 async def grant_due(tx: Tx, context: ReferralContext) -> None:
@@ -34,7 +33,7 @@ async def grant_due(tx: Tx, context: ReferralContext) -> None:
     await complete_referral(tx, context)
 
 
-async def _issue_coupon(tx: Tx, context: ReferralContext, reward: Row[Any]) -> None:
+async def _issue_coupon(tx: Tx, context: ReferralContext, reward: RewardRow) -> None:
     try:
         code = await coupons.issue(tx, reward, context.now)
     except NoCouponError as error:
@@ -44,7 +43,7 @@ async def _issue_coupon(tx: Tx, context: ReferralContext, reward: Row[Any]) -> N
 
 
 async def mark_granted(
-    tx: Tx, context: ReferralContext, granted: Sequence[Row[Any]], reference: str | None = None
+    tx: Tx, context: ReferralContext, granted: Sequence[RewardRow], reference: str | None = None
 ) -> None:
     """Mark rewards as granted; `reference` is the provider's id of one reward, for a coupon its code."""
     values = {
@@ -64,7 +63,7 @@ async def mark_granted(
 _GRANTED = rewards.update().where(rewards.c.id.in_(bindparam("granted", expanding=True)))
 
 
-async def mark_failed(tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason) -> None:
+async def mark_failed(tx: Tx, context: ReferralContext, reward: RewardRow, reason: Reason) -> None:
     """Mark a reward as failed: an operator has to retry or void it."""
     values = {"error_code": reason.code, "error": reason.message, "retry_at": None}
     await set_reward(tx, reward, RewardState.FAILED, **values)

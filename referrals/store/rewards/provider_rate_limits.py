@@ -2,9 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-
-from referrals.store.db.sql import Tx, insert, locked, one
+from referrals.store.db.sql import Tx, get, insert
 from referrals.store.schema import provider_rate_limits
 
 
@@ -17,15 +15,8 @@ async def reserve_call(
         .values(provider=provider, next_call_at=now)
         .on_conflict_do_nothing()
     )
-    row = await one(
-        tx,
-        locked(
-            select(provider_rate_limits.c.next_call_at).where(
-                provider_rate_limits.c.provider == provider
-            )
-        ),
-    )
-    call_at: datetime = max(row.next_call_at, now)
+    limit = await get(tx, provider_rate_limits, lock=True, provider=provider)
+    call_at = max(limit.next_call_at, now)
     if call_at - now <= max_wait:
         next_call_at = call_at + timedelta(seconds=1 / calls_per_second)
         own = provider_rate_limits.c.provider == provider

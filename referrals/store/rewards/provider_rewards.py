@@ -7,9 +7,8 @@ and looks it up before repeating it.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func
 
 from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
@@ -17,7 +16,8 @@ from referrals.errors import ReferralsError
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.customers import profiles
-from referrals.store.db.sql import Tx, first, get, one
+from referrals.store.db.columns import required
+from referrals.store.db.sql import Tx, first, get
 from referrals.store.ledger import debts
 from referrals.store.rewards import granting
 from referrals.store.rewards.reward_rows import (
@@ -27,7 +27,7 @@ from referrals.store.rewards.reward_rows import (
     is_due,
     set_reward,
 )
-from referrals.store.schema import milestones, rewards
+from referrals.store.schema import RewardRow, milestones, rewards
 
 REJECTED = "rejected"
 """Error code if the provider accepted a request and rejected it later: nothing is booked."""
@@ -40,7 +40,7 @@ IN_PROGRESS = frozenset({RewardState.PENDING, RewardState.GRANTING, RewardState.
 class ProviderTask:
     """Next step of a reward at its provider."""
 
-    reward: Row[Any]
+    reward: RewardRow
     customer: str
     """External id of the customer, which the provider uses too."""
     repeated: bool
@@ -168,7 +168,7 @@ async def mark_never_granted(tx: Tx, reward_id: str, now: datetime) -> None:
 
 
 async def close_rolled_back(
-    tx: Tx, context: ReferralContext, reward: Row[Any], message: str
+    tx: Tx, context: ReferralContext, reward: RewardRow, message: str
 ) -> None:
     """Close the reward as rolled back, with the amount that the customer owes."""
     await mark_outcome_unknown(tx, reward.id, None)
@@ -214,7 +214,7 @@ async def mark_failed(tx: Tx, reward_id: str, code: str, message: str, now: date
     await granting.mark_failed(tx, context, reward, Reason(code, message))
 
 
-async def lock_reward(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralContext, Row[Any]]:
+async def lock_reward(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralContext, RewardRow]:
     """Lock the advocate of a reward; return the context and the reward as read under the lock."""
     reward = await _get(tx, reward_id)
     if reward.referral_id:
@@ -222,10 +222,10 @@ async def lock_reward(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralCo
     else:
         reached_by = (await get(tx, milestones, id=reward.milestone_id)).reached_by
         context = await lookups.lock_milestone_context(
-            tx, reward.milestone_id, reached_by, "engine", now
+            tx, required(reward.milestone_id), reached_by, "engine", now
         )
     return context, await _get(tx, reward_id)
 
 
-async def _get(tx: Tx, reward_id: str) -> Row[Any]:
-    return await one(tx, select(rewards).where(rewards.c.id == reward_id))
+async def _get(tx: Tx, reward_id: str) -> RewardRow:
+    return await get(tx, rewards, id=reward_id)

@@ -3,24 +3,27 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 
 from referrals.domain.money import format_amount
 from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
-from referrals.store.db.sql import Tx, change, rows
-from referrals.store.schema import rewards
+from referrals.store.db.columns import required
+from referrals.store.db.sql import Tx, change, rows_of
+from referrals.store.schema import RewardRow, rewards
 
 RESET_ATTEMPTS: dict[str, Any] = {"attempts": 0, "last_called_at": None}
 """Values of a reward whose next request to the provider is the first of its kind."""
 
 
-async def rewards_of(tx: Tx, context: ReferralContext) -> list[Row[Any]]:
+async def rewards_of(tx: Tx, context: ReferralContext) -> list[RewardRow]:
     if context.milestone:
-        return list(await rows(tx, _REWARDS_OF_MILESTONE, milestone_id=context.milestone.id))
-    return list(await rows(tx, REWARDS_OF_REFERRAL, referral_id=context.referral_id))
+        return list(
+            await rows_of(tx, RewardRow, _REWARDS_OF_MILESTONE, milestone_id=context.milestone.id)
+        )
+    return list(await rows_of(tx, RewardRow, REWARDS_OF_REFERRAL, referral_id=context.referral_id))
 
 
 _REWARDS_OF_MILESTONE = (
@@ -34,20 +37,20 @@ REWARDS_OF_REFERRAL = (
 """Select the rewards of `referral_id`, ordered by key."""
 
 
-def is_due(reward: Row[Any], approval: str | None, now: datetime) -> bool:
+def is_due(reward: RewardRow, approval: str | None, now: datetime) -> bool:
     """Return whether a pending reward is due and, if the campaign requires it, approved."""
     approved = approval is None or reward.approved_at is not None
-    return reward.state == RewardState.PENDING and reward.due_at <= now and approved
+    return reward.state == RewardState.PENDING and required(reward.due_at) <= now and approved
 
 
-async def set_reward(tx: Tx, reward: Row[Any], state: RewardState, **values: Any) -> None:
+async def set_reward(tx: Tx, reward: RewardRow, state: RewardState, **values: Any) -> None:
     await change(tx, rewards, reward.id, state=state, **values)
 
 
 async def close(
     tx: Tx,
     context: ReferralContext,
-    reward: Row[Any],
+    reward: RewardRow,
     state: RewardState,
     reason: Reason,
     data: dict[str, str] | None = None,
@@ -61,7 +64,7 @@ def amount_text(minor: int, currency: str | None) -> str:
     return format_amount(minor, currency) if currency else str(minor)
 
 
-def describe(reward: Row[Any]) -> str:
+def describe(reward: RewardRow) -> str:
     """Describe a reward, for example "Referral reward: 100 points"."""
     unit = reward.currency or reward.type
     return f"Referral reward: {amount_text(reward.amount, reward.currency)} {unit}"

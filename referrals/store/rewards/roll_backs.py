@@ -1,9 +1,6 @@
 """Rolling rewards back: pending ones are voided, granted ones reversed."""
 
 from dataclasses import replace
-from typing import Any
-
-from sqlalchemy import Row
 
 from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
@@ -18,6 +15,7 @@ from referrals.store.rewards.reward_rows import (
     rewards_of,
     set_reward,
 )
+from referrals.store.schema import RewardRow
 
 
 async def roll_back_rewards(tx: Tx, context: ReferralContext, reason: Reason) -> None:
@@ -30,7 +28,7 @@ async def roll_back_rewards(tx: Tx, context: ReferralContext, reason: Reason) ->
 
 
 async def roll_back_reward(
-    tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason
+    tx: Tx, context: ReferralContext, reward: RewardRow, reason: Reason
 ) -> None:
     """Reverse a reward in the own ledger; one of another provider becomes `rolling_back` for its workflow."""
     if reward.provider != "ledger":
@@ -44,7 +42,7 @@ async def roll_back_reward(
         await _reverse(tx, context, reward, reason)
 
 
-async def _reverse(tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason) -> None:
+async def _reverse(tx: Tx, context: ReferralContext, reward: RewardRow, reason: Reason) -> None:
     memo = f"Rolled back: {reason.message}"
     allow_negative = context.campaign.rewards.rollback.allow_negative
     owed = await grants.reverse(tx, reward, memo, context.now, allow_negative=allow_negative)
@@ -52,7 +50,7 @@ async def _reverse(tx: Tx, context: ReferralContext, reward: Row[Any], reason: R
     await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
 
 
-async def _void_coupon(tx: Tx, context: ReferralContext, reward: Row[Any], reason: Reason) -> None:
+async def _void_coupon(tx: Tx, context: ReferralContext, reward: RewardRow, reason: Reason) -> None:
     data = {"coupon": "void"}
     if not await coupons.void(tx, reward.id, context.now):
         message = f"{reason.message} Its coupon had been redeemed already."

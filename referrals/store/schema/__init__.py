@@ -4,27 +4,102 @@ Times are UTC instants. Amounts are integers in minor units (a point is its own 
 name (`cus_`, `adv_`, `ref_`, …) and sort by creation; only these ids travel to Temporal, never the caller's.
 """
 
-from referrals.store.schema.activity import activity
-from referrals.store.schema.api_keys import api_keys
+from referrals.store.schema.activity import ActivityRow, activity
+from referrals.store.schema.api_keys import ApiKeyRow, api_keys
 from referrals.store.schema.base import metadata
-from referrals.store.schema.campaigns import campaign_versions, campaigns
-from referrals.store.schema.codes import advocates, clicks, codes, shares
-from referrals.store.schema.coupons import coupons
-from referrals.store.schema.customers import consents, customers
-from referrals.store.schema.inbox import inbox_events
-from referrals.store.schema.journeys import journey_entries, journey_runs, workflow_starts
-from referrals.store.schema.ledger import ledger_accounts, ledger_entries
+from referrals.store.schema.campaigns import (
+    CampaignRow,
+    CampaignVersionRow,
+    campaign_versions,
+    campaigns,
+)
+from referrals.store.schema.codes import (
+    AdvocateRow,
+    ClickRow,
+    CodeRow,
+    ShareRow,
+    advocates,
+    clicks,
+    codes,
+    shares,
+)
+from referrals.store.schema.coupons import CouponRow, coupons
+from referrals.store.schema.customers import ConsentRow, CustomerRow, consents, customers
+from referrals.store.schema.inbox import InboxEventRow, inbox_events
+from referrals.store.schema.journeys import (
+    JourneyEntryRow,
+    JourneyRunRow,
+    WorkflowStartRow,
+    journey_entries,
+    journey_runs,
+    workflow_starts,
+)
+from referrals.store.schema.ledger import (
+    LedgerAccountRow,
+    LedgerEntryRow,
+    ledger_accounts,
+    ledger_entries,
+)
 from referrals.store.schema.messaging import (
+    ChannelSuspensionRow,
+    MessageDeliveryRow,
+    MessageRow,
+    SuppressionRow,
     channel_suspensions,
     message_deliveries,
     messages,
     suppressions,
 )
-from referrals.store.schema.referrals import milestones, orders, referrals
-from referrals.store.schema.rewards import provider_rate_limits, rewards
-from referrals.store.schema.webhooks import webhook_deliveries, webhooks
+from referrals.store.schema.referrals import (
+    MilestoneRow,
+    OrderRow,
+    ReferralRow,
+    milestones,
+    orders,
+    referrals,
+)
+from referrals.store.schema.rewards import (
+    ProviderRateLimitRow,
+    RewardRow,
+    provider_rate_limits,
+    rewards,
+)
+from referrals.store.schema.webhooks import (
+    WebhookDeliveryRow,
+    WebhookRow,
+    webhook_deliveries,
+    webhooks,
+)
 
 __all__ = [
+    "ActivityRow",
+    "AdvocateRow",
+    "ApiKeyRow",
+    "CampaignRow",
+    "CampaignVersionRow",
+    "ChannelSuspensionRow",
+    "ClickRow",
+    "CodeRow",
+    "ConsentRow",
+    "CouponRow",
+    "CustomerRow",
+    "InboxEventRow",
+    "JourneyEntryRow",
+    "JourneyRunRow",
+    "LedgerAccountRow",
+    "LedgerEntryRow",
+    "MessageDeliveryRow",
+    "MessageRow",
+    "MilestoneRow",
+    "OrderRow",
+    "ProviderRateLimitRow",
+    "ReferralRow",
+    "RewardRow",
+    "ShareRow",
+    "SuppressionRow",
+    "WebhookDeliveryRow",
+    "WebhookRow",
+    "WorkflowStartRow",
     "activity",
     "advocates",
     "api_keys",

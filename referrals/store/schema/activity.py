@@ -1,26 +1,39 @@
 """The activity log."""
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Table, Text
+from datetime import datetime
+from typing import Any
 
-from referrals.store.schema.base import Instant, Serial, metadata
+from sqlalchemy import JSON, ForeignKey, Index, Text
 
-activity = Table(
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, Serial, column, table
+
+
+class ActivityRow(TableRow):
+    """An entry of the activity log: one thing that happened. Append-only."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    type: Field[str] = column(Text)
+    at: Field[datetime] = column(Instant)
+    actor: Field[str] = column(Text)
+    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
+    code: Field[str | None] = column(Text)
+    advocate_id: Field[str | None] = column(Text, ForeignKey("advocates.id"))
+    referral_id: Field[str | None] = column(Text, ForeignKey("referrals.id"))
+    milestone_id: Field[str | None] = column(Text, ForeignKey("milestones.id"))
+    reward_id: Field[str | None] = column(Text, ForeignKey("rewards.id"))
+    customer_id: Field[str | None] = column(Text, ForeignKey("customers.id"))
+    reason_code: Field[str | None] = column(Text)
+    reason: Field[str | None] = column(Text)
+    data: Field[dict[str, Any]] = column(JSON)
+
+
+class ActivityColumns(ActivityRow, Columns[ActivityRow]): ...
+
+
+activity = table(
     "activity",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("type", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("code", Text),
-    Column("advocate_id", ForeignKey("advocates.id")),
-    Column("referral_id", ForeignKey("referrals.id")),
-    Column("milestone_id", ForeignKey("milestones.id")),
-    Column("reward_id", ForeignKey("rewards.id")),
-    Column("customer_id", ForeignKey("customers.id")),
-    Column("reason_code", Text),
-    Column("reason", Text),
-    Column("data", JSON, nullable=False),
+    ActivityColumns,
     Index("ix_activity_campaign", "campaign_id", "id"),
     Index("ix_activity_referral", "referral_id", "id"),
 )

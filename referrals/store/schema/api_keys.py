@@ -1,16 +1,28 @@
 """API keys."""
 
-from sqlalchemy import Column, Table, Text
+from datetime import datetime
 
-from referrals.store.schema.base import Instant, Serial, metadata, unique_where
+from sqlalchemy import Text
 
-api_keys = Table(
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, Serial, column, table, unique_where
+
+
+class ApiKeyRow(TableRow):
+    """An API key, stored as a hash."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    name: Field[str] = column(Text)
+    key_hash: Field[str] = column(Text, unique=True)
+    created_at: Field[datetime] = column(Instant)
+    revoked_at: Field[datetime | None] = column(Instant)
+
+
+class ApiKeyColumns(ApiKeyRow, Columns[ApiKeyRow]): ...
+
+
+api_keys = table(
     "api_keys",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("key_hash", Text, nullable=False, unique=True),
-    Column("created_at", Instant, nullable=False),
-    Column("revoked_at", Instant),
+    ApiKeyColumns,
     unique_where("uq_api_keys_name", "name", where="revoked_at IS NULL"),
 )

@@ -1,19 +1,25 @@
-"""What all tables are made with."""
+"""Building blocks of the tables: typed columns and rows, UTC times, constraints and partial indexes."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Column,
+    Constraint,
     DateTime,
     Dialect,
     Index,
     Integer,
     MetaData,
+    Table,
     TypeDecorator,
     text,
 )
+
+from referrals.store.db.columns import Columns
 
 metadata = MetaData(
     naming_convention={
@@ -27,7 +33,7 @@ metadata = MetaData(
 
 
 class Instant(TypeDecorator[datetime]):
-    """A UTC time; SQLite keeps no offset, so it is put back on reading."""
+    """UTC time. SQLite stores no offset, so reading adds it."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -42,6 +48,19 @@ class Instant(TypeDecorator[datetime]):
 
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
+"""Type of ids that the database counts up."""
+
+C = TypeVar("C", bound=Columns[Any])
+
+
+def column(*arguments: Any, **options: Any) -> Any:
+    """Return a `Column` whose name and nullability follow from the annotated field."""
+    return Column(*arguments, **options)
+
+
+def table(name: str, columns: type[C], *constraints: Constraint | Index) -> Table[C]:
+    """Return the table with these columns."""
+    return Table(name, metadata, columns, *constraints, info={"row": columns.__mro__[1]})
 
 
 def quoted(values: Iterable[str]) -> str:

@@ -1,34 +1,47 @@
 """Campaigns and their versions."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Table, Text
+from datetime import datetime
 
-from referrals.store.schema.base import Instant, metadata, one_of
+from sqlalchemy import CheckConstraint, ForeignKey, Integer, Text
 
-campaigns = Table(
-    "campaigns",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("state", Text, one_of("state", ["running", "paused", "archived"]), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("conversion_event", Text, nullable=False, index=True),
-    Column("publish_on", Text),
-    Column(
-        "accepted_count",
-        Integer,
-        CheckConstraint("accepted_count >= 0", name="accepted_count"),
-        nullable=False,
-    ),
-    Column("created_at", Instant, nullable=False),
-)
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, column, one_of, table
 
-campaign_versions = Table(
-    "campaign_versions",
-    metadata,
-    Column("campaign_id", ForeignKey("campaigns.id"), primary_key=True),
-    Column("version", Integer, primary_key=True),
-    # JSON as text: what is equal is parsed once (see campaigns.py).
-    Column("definition", Text, nullable=False),
-    Column("applied_at", Instant, nullable=False),
-    Column("applied_by", Text, nullable=False),
-)
+
+class CampaignRow(TableRow):
+    """A campaign with its current version and the number of accepted conversions."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    name: Field[str] = column(Text)
+    state: Field[str] = column(Text, one_of("state", ["running", "paused", "archived"]))
+    version: Field[int] = column(Integer)
+    conversion_event: Field[str] = column(Text, index=True)
+    publish_on: Field[str | None] = column(Text)
+    accepted_count: Field[int] = column(
+        Integer, CheckConstraint("accepted_count >= 0", name="accepted_count")
+    )
+    created_at: Field[datetime] = column(Instant)
+
+
+class CampaignColumns(CampaignRow, Columns[CampaignRow]): ...
+
+
+campaigns = table("campaigns", CampaignColumns)
+
+
+class CampaignVersionRow(TableRow):
+    """An applied version of a campaign file. Append-only."""
+
+    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"), primary_key=True)
+    version: Field[int] = column(Integer, primary_key=True)
+    definition: Field[str] = column(
+        Text, doc="The campaign as JSON text, so that equal definitions are parsed once."
+    )
+    applied_at: Field[datetime] = column(Instant)
+    applied_by: Field[str] = column(Text)
+
+
+class CampaignVersionColumns(CampaignVersionRow, Columns[CampaignVersionRow]): ...
+
+
+campaign_versions = table("campaign_versions", CampaignVersionColumns)

@@ -1,76 +1,108 @@
 """Advocates, their codes, and how the codes are shared and clicked."""
 
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from datetime import datetime
 
-from referrals.store.schema.base import Instant, metadata, one_of
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, UniqueConstraint
 
-advocates = Table(
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, column, one_of, table
+
+
+class AdvocateRow(TableRow):
+    """A customer who takes part in a campaign, with the number of confirmed conversions."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
+    customer_id: Field[str] = column(Text, ForeignKey("customers.id"), index=True)
+    confirmed_count: Field[int] = column(
+        Integer, CheckConstraint("confirmed_count >= 0", name="confirmed_count")
+    )
+    created_at: Field[datetime] = column(Instant)
+
+
+class AdvocateColumns(AdvocateRow, Columns[AdvocateRow]): ...
+
+
+advocates = table(
     "advocates",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("customer_id", ForeignKey("customers.id"), nullable=False, index=True),
-    Column(
-        "confirmed_count",
-        Integer,
-        CheckConstraint("confirmed_count >= 0", name="confirmed_count"),
-        nullable=False,
-    ),
-    Column("created_at", Instant, nullable=False),
+    AdvocateColumns,
     UniqueConstraint("campaign_id", "customer_id"),
     Index("ix_advocates_list", "campaign_id", "id"),
 )
 
-codes = Table(
+
+class CodeRow(TableRow):
+    """A referral code of an advocate."""
+
+    code: Field[str] = column(Text, primary_key=True)
+    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
+    advocate_id: Field[str | None] = column(Text, ForeignKey("advocates.id"), index=True)
+    sole_code_of_advocate_id: Field[str | None] = column(
+        Text,
+        ForeignKey("advocates.id"),
+        unique=True,
+        doc="The advocate, if the campaign lets a customer join only once: then this is their only code.",
+    )
+    state: Field[str] = column(Text, one_of("state", ["active", "inactive"]))
+    uses: Field[int] = column(Integer, CheckConstraint("uses >= 0", name="uses"))
+    uses_limit: Field[int | None] = column(Integer)
+    starts_at: Field[datetime | None] = column(Instant)
+    expires_at: Field[datetime | None] = column(Instant)
+    published_at: Field[datetime | None] = column(Instant)
+    channel: Field[str | None] = column(Text)
+    created_at: Field[datetime] = column(Instant)
+
+
+class CodeColumns(CodeRow, Columns[CodeRow]): ...
+
+
+codes = table(
     "codes",
-    metadata,
-    Column("code", Text, primary_key=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("advocate_id", ForeignKey("advocates.id"), index=True),
-    # Set where the campaign lets a customer join once: then the advocate has this one code.
-    Column("sole_code_of_advocate_id", ForeignKey("advocates.id"), unique=True),
-    Column("state", Text, one_of("state", ["active", "inactive"]), nullable=False),
-    Column("uses", Integer, CheckConstraint("uses >= 0", name="uses"), nullable=False),
-    Column("uses_limit", Integer),
-    Column("starts_at", Instant),
-    Column("expires_at", Instant),
-    Column("published_at", Instant),
-    Column("channel", Text),
-    Column("created_at", Instant, nullable=False),
+    CodeColumns,
     CheckConstraint("uses_limit IS NULL OR uses <= uses_limit", name="uses_limit"),
     Index("ix_codes_list", "campaign_id", "created_at", "code"),
 )
 
-shares = Table(
+
+class ShareRow(TableRow):
+    """An event that says that an advocate shared a code."""
+
+    event_id: Field[str] = column(Text, ForeignKey("inbox_events.id"), primary_key=True)
+    advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
+    code: Field[str] = column(Text, ForeignKey("codes.code"))
+    channel: Field[str] = column(Text)
+    at: Field[datetime] = column(Instant)
+
+
+class ShareColumns(ShareRow, Columns[ShareRow]): ...
+
+
+shares = table(
     "shares",
-    metadata,
-    Column("event_id", ForeignKey("inbox_events.id"), primary_key=True),
-    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
-    Column("code", ForeignKey("codes.code"), nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("at", Instant, nullable=False),
+    ShareColumns,
     Index("ix_shares_advocate", "advocate_id", "channel"),
 )
 
-clicks = Table(
+
+class ClickRow(TableRow):
+    """A click on a referral link. Its id travels with the visitor."""
+
+    id: Field[str] = column(
+        Text, primary_key=True, doc="Travels with the visitor, about whom nothing else is stored."
+    )
+    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
+    advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
+    code: Field[str] = column(Text, ForeignKey("codes.code"))
+    channel: Field[str] = column(Text)
+    at: Field[datetime] = column(Instant)
+
+
+class ClickColumns(ClickRow, Columns[ClickRow]): ...
+
+
+clicks = table(
     "clicks",
-    metadata,
-    # It travels with the visitor; nothing else is known of them.
-    Column("id", Text, primary_key=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
-    Column("code", ForeignKey("codes.code"), nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("at", Instant, nullable=False),
+    ClickColumns,
     Index("ix_clicks_advocate", "advocate_id", "channel"),
     Index("ix_clicks_campaign", "campaign_id", "channel"),
 )

@@ -1,41 +1,57 @@
 """Customers, the only table with contact details, and their consents."""
 
-from sqlalchemy import JSON, Column, ForeignKey, Table, Text, UniqueConstraint
+from datetime import datetime
 
-from referrals.store.schema.base import Instant, Serial, metadata, one_of
+from sqlalchemy import JSON, ForeignKey, Text, UniqueConstraint
 
-customers = Table(
-    "customers",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("external_id", Text, nullable=False, unique=True),
-    Column("name", Text),
-    Column("email", Text),
-    Column("phone", Text, index=True),
-    Column("locale", Text),
-    Column("timezone", Text),
-    # The list as it was told last; what is in force stands in `consents`.
-    Column("consent", JSON),
-    Column("customer_since", Instant),
-    Column("created_at", Instant, nullable=False),
-)
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, Serial, column, one_of, table
 
-# Append-only: the latest `at` of a customer, channel and purpose is in force.
-consents = Table(
+
+class CustomerRow(TableRow):
+    """A customer of the caller: the only table with contact details."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    external_id: Field[str] = column(Text, unique=True)
+    name: Field[str | None] = column(Text)
+    email: Field[str | None] = column(Text)
+    phone: Field[str | None] = column(Text, index=True)
+    locale: Field[str | None] = column(Text)
+    timezone: Field[str | None] = column(Text)
+    consent: Field[list[str] | None] = column(
+        JSON,
+        doc="The list of channels that the caller sent last; `consents` says what is in force.",
+    )
+    customer_since: Field[datetime | None] = column(Instant)
+    created_at: Field[datetime] = column(Instant)
+
+
+class CustomerColumns(CustomerRow, Columns[CustomerRow]): ...
+
+
+customers = table("customers", CustomerColumns)
+
+
+class ConsentRow(TableRow):
+    """A consent that a customer gave or withdrew. The latest `at` per channel and purpose is in force. Append-only."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    customer_id: Field[str] = column(Text, ForeignKey("customers.id"))
+    channel: Field[str] = column(Text, one_of("channel", ["email", "whatsapp"]))
+    purpose: Field[str] = column(Text, one_of("purpose", ["service", "marketing"]))
+    state: Field[str] = column(Text, one_of("state", ["given", "withdrawn"]))
+    source: Field[str] = column(
+        Text, one_of("source", ["list", "api", "link", "whatsapp", "operator"])
+    )
+    at: Field[datetime] = column(Instant)
+
+
+class ConsentColumns(ConsentRow, Columns[ConsentRow]): ...
+
+
+consents = table(
     "consents",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("customer_id", ForeignKey("customers.id"), nullable=False),
-    Column("channel", Text, one_of("channel", ["email", "whatsapp"]), nullable=False),
-    Column("purpose", Text, one_of("purpose", ["service", "marketing"]), nullable=False),
-    Column("state", Text, one_of("state", ["given", "withdrawn"]), nullable=False),
-    Column(
-        "source",
-        Text,
-        one_of("source", ["list", "api", "link", "whatsapp", "operator"]),
-        nullable=False,
-    ),
-    Column("at", Instant, nullable=False),
-    # What is told again is the same.
+    ConsentColumns,
+    # Repeated messages of the caller add nothing.
     UniqueConstraint("customer_id", "channel", "purpose", "state", "source", "at"),
 )

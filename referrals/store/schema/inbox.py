@@ -1,33 +1,42 @@
 """Events that were received."""
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, Table, Text
+from datetime import datetime
+from typing import Any
 
-from referrals.store.schema.base import Instant, index_where, metadata, one_of
+from sqlalchemy import JSON, ForeignKey, Index, Integer, Text
 
-inbox_events = Table(
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, column, index_where, one_of, table
+
+
+class InboxEventRow(TableRow):
+    """An event or command that was received, with its state and its response."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    external_id: Field[str] = column(Text, unique=True)
+    source: Field[str] = column(Text)
+    type: Field[str] = column(Text)
+    occurred_at: Field[datetime | None] = column(Instant)
+    received_at: Field[datetime] = column(Instant)
+    actor: Field[str] = column(Text)
+    campaign_id: Field[str | None] = column(Text, ForeignKey("campaigns.id"))
+    customer_id: Field[str | None] = column(Text, ForeignKey("customers.id"))
+    data: Field[dict[str, Any]] = column(JSON)
+    state: Field[str] = column(Text, one_of("state", ["received", "queued", "processed", "failed"]))
+    response: Field[dict[str, Any] | None] = column(JSON)
+    attempts: Field[int] = column(Integer, server_default="0")
+    error: Field[str | None] = column(Text)
+    retry_at: Field[datetime | None] = column(
+        Instant, doc="Time of the next attempt to process a queued event."
+    )
+
+
+class InboxEventColumns(InboxEventRow, Columns[InboxEventRow]): ...
+
+
+inbox_events = table(
     "inbox_events",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("external_id", Text, nullable=False, unique=True),
-    Column("source", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("occurred_at", Instant),
-    Column("received_at", Instant, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("campaign_id", ForeignKey("campaigns.id")),
-    Column("customer_id", ForeignKey("customers.id")),
-    Column("data", JSON, nullable=False),
-    Column(
-        "state",
-        Text,
-        one_of("state", ["received", "queued", "processed", "failed"]),
-        nullable=False,
-    ),
-    Column("response", JSON),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("error", Text),
-    # When a queued event is tried again.
-    Column("retry_at", Instant),
+    InboxEventColumns,
     index_where("ix_inbox_events_open", "id", where="state IN ('received', 'queued')"),
     Index("ix_inbox_events_customer", "customer_id", "id"),
 )

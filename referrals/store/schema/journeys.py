@@ -1,56 +1,74 @@
 """Runs of journeys that wait, and the external workflows that journeys start."""
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, ForeignKeyConstraint, Integer, Table, Text
+from datetime import datetime
+from typing import Any
 
-from referrals.store.schema.base import Instant, index_where, metadata, one_of
+from sqlalchemy import JSON, Boolean, ForeignKey, ForeignKeyConstraint, Integer, Text
+
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, column, index_where, one_of, table
 
 OPEN = "state IN ('held', 'running', 'starting')"
-
-journey_entries = Table(
-    "journey_entries",
-    metadata,
-    # Journey and subject; only of journeys that are not always entered again.
-    Column("key", Text, primary_key=True),
-    Column("entered_at", Instant, nullable=False),
-)
-
 OPEN_RUN_STATES = ("held", "running", "starting")
 
-journey_runs = Table(
+
+class JourneyEntryRow(TableRow):
+    """A subject that has entered a journey which it may enter only once."""
+
+    key: Field[str] = column(Text, primary_key=True, doc="Journey and subject.")
+    entered_at: Field[datetime] = column(Instant)
+
+
+class JourneyEntryColumns(JourneyEntryRow, Columns[JourneyEntryRow]): ...
+
+
+journey_entries = table("journey_entries", JourneyEntryColumns)
+
+
+class JourneyRunRow(TableRow):
+    """A run of a journey that waits or has waited."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    key: Field[str] = column(Text, unique=True)
+    campaign_id: Field[str] = column(Text)
+    version: Field[int] = column(Integer)
+    journey: Field[str] = column(Text)
+    subject: Field[str] = column(Text)
+    event: Field[dict[str, Any]] = column(
+        JSON, doc="The event that started the run, as external workflows receive it."
+    )
+    occurrence: Field[str] = column(Text)
+    advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
+    friend_id: Field[str | None] = column(Text, ForeignKey("customers.id"))
+    referral_id: Field[str | None] = column(Text, ForeignKey("referrals.id"))
+    milestone_id: Field[str | None] = column(Text, ForeignKey("milestones.id"))
+    reward_id: Field[str | None] = column(Text, ForeignKey("rewards.id"))
+    state: Field[str] = column(
+        Text, one_of("state", ["starting", "running", "held", "done", "exited"])
+    )
+    step_index: Field[int] = column(
+        Integer,
+        doc="Position in the journey: see `referrals.domain.journey_interpreter.JourneyPosition`.",
+    )
+    wake_at: Field[datetime | None] = column(Instant)
+    awaited_event: Field[str | None] = column(Text)
+    awaited_event_received: Field[bool] = column(Boolean)
+    exit_on: Field[list[str]] = column(JSON)
+    notifier_workflow_id: Field[str | None] = column(
+        Text, doc="The workflow that has to start or notify the run's workflow; NULL when it has."
+    )
+    reason_code: Field[str | None] = column(Text)
+    reason: Field[str | None] = column(Text)
+    started_at: Field[datetime] = column(Instant)
+    ended_at: Field[datetime | None] = column(Instant)
+
+
+class JourneyRunColumns(JourneyRunRow, Columns[JourneyRunRow]): ...
+
+
+journey_runs = table(
     "journey_runs",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("campaign_id", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("journey", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    # What started it, as other people's workflows are told.
-    Column("event", JSON, nullable=False),
-    Column("occurrence", Text, nullable=False),
-    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
-    Column("friend_id", ForeignKey("customers.id")),
-    Column("referral_id", ForeignKey("referrals.id")),
-    Column("milestone_id", ForeignKey("milestones.id")),
-    Column("reward_id", ForeignKey("rewards.id")),
-    Column(
-        "state",
-        Text,
-        one_of("state", ["starting", "running", "held", "done", "exited"]),
-        nullable=False,
-    ),
-    # Where it stands (see `domain.journey_run.Standing`).
-    Column("step_index", Integer, nullable=False),
-    Column("wake_at", Instant),
-    Column("awaited_event", Text),
-    Column("awaited_event_received", Boolean, nullable=False),
-    Column("exit_on", JSON, nullable=False),
-    # The workflow that has yet to start or tell this run's; NULL once that one has looked.
-    Column("notifier_workflow_id", Text),
-    Column("reason_code", Text),
-    Column("reason", Text),
-    Column("started_at", Instant, nullable=False),
-    Column("ended_at", Instant),
+    JourneyRunColumns,
     ForeignKeyConstraint(
         ["campaign_id", "version"], ["campaign_versions.campaign_id", "campaign_versions.version"]
     ),
@@ -63,23 +81,32 @@ journey_runs = Table(
     ),
 )
 
-workflow_starts = Table(
+
+class WorkflowStartRow(TableRow):
+    """An external workflow that a journey starts."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    key: Field[str] = column(Text, unique=True, doc="Id of the workflow to start.")
+    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
+    referral_id: Field[str | None] = column(Text, ForeignKey("referrals.id"))
+    sender_id: Field[str] = column(
+        Text, doc="The workflow that starts it: of a referral, an advocate or a journey."
+    )
+    type: Field[str] = column(Text)
+    task_queue: Field[str] = column(Text)
+    namespace: Field[str | None] = column(Text)
+    event: Field[dict[str, Any]] = column(JSON)
+    state: Field[str] = column(Text, one_of("state", ["pending", "started", "failed"]))
+    reason: Field[str | None] = column(Text)
+    created_at: Field[datetime] = column(Instant)
+    completed_at: Field[datetime | None] = column(Instant)
+
+
+class WorkflowStartColumns(WorkflowStartRow, Columns[WorkflowStartRow]): ...
+
+
+workflow_starts = table(
     "workflow_starts",
-    metadata,
-    Column("id", Text, primary_key=True),
-    # The id of the workflow that is started.
-    Column("key", Text, nullable=False, unique=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("referral_id", ForeignKey("referrals.id")),
-    # The workflow that starts it: a referral's, an advocate's or a journey's.
-    Column("sender_id", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("task_queue", Text, nullable=False),
-    Column("namespace", Text),
-    Column("event", JSON, nullable=False),
-    Column("state", Text, one_of("state", ["pending", "started", "failed"]), nullable=False),
-    Column("reason", Text),
-    Column("created_at", Instant, nullable=False),
-    Column("completed_at", Instant),
+    WorkflowStartColumns,
     index_where("ix_workflow_starts_pending", "sender_id", where="state = 'pending'"),
 )

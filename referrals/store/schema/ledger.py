@@ -1,48 +1,57 @@
 """The built-in double-entry ledger."""
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from datetime import datetime
 
-from referrals.store.schema.base import Instant, Serial, metadata, one_of
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
 
-ledger_accounts = Table(
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, Serial, column, one_of, table
+
+
+class LedgerAccountRow(TableRow):
+    """An account of the ledger: a customer's wallet, debt or spending, or a campaign's issued or expired amounts."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    kind: Field[str] = column(
+        Text, one_of("kind", ["wallet", "owed", "issued", "spent", "expired"])
+    )
+    owner: Field[str] = column(
+        Text, doc="A customer (wallet, owed, spent) or a campaign (issued, expired)."
+    )
+    type: Field[str] = column(Text)
+    currency: Field[str] = column(Text, doc="Empty for points, because NULLs would not be unique.")
+
+
+class LedgerAccountColumns(LedgerAccountRow, Columns[LedgerAccountRow]): ...
+
+
+ledger_accounts = table(
     "ledger_accounts",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column(
-        "kind",
-        Text,
-        one_of("kind", ["wallet", "owed", "issued", "spent", "expired"]),
-        nullable=False,
-    ),
-    # Whose account: a customer's wallet, debt or spending, or what a campaign has issued and what of it has expired.
-    Column("owner", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    # Empty for points: NULLs would not be unique.
-    Column("currency", Text, nullable=False),
+    LedgerAccountColumns,
     UniqueConstraint("kind", "owner", "type", "currency"),
 )
 
-ledger_entries = Table(
+
+class LedgerEntryRow(TableRow):
+    """A booking of an amount from one account to another. Append-only."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    key: Field[str] = column(Text, unique=True)
+    debit_id: Field[int] = column(Serial, ForeignKey("ledger_accounts.id"))
+    credit_id: Field[int] = column(Serial, ForeignKey("ledger_accounts.id"))
+    amount: Field[int] = column(BigInteger, CheckConstraint("amount > 0", name="amount"))
+    reward_id: Field[str | None] = column(Text, ForeignKey("rewards.id"), index=True)
+    reverses_id: Field[int | None] = column(Serial, ForeignKey("ledger_entries.id"), index=True)
+    at: Field[datetime] = column(Instant)
+    memo: Field[str] = column(Text)
+
+
+class LedgerEntryColumns(LedgerEntryRow, Columns[LedgerEntryRow]): ...
+
+
+ledger_entries = table(
     "ledger_entries",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("debit_id", ForeignKey("ledger_accounts.id"), nullable=False),
-    Column("credit_id", ForeignKey("ledger_accounts.id"), nullable=False),
-    Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
-    Column("reward_id", ForeignKey("rewards.id"), index=True),
-    Column("reverses_id", ForeignKey("ledger_entries.id"), index=True),
-    Column("at", Instant, nullable=False),
-    Column("memo", Text, nullable=False),
+    LedgerEntryColumns,
     CheckConstraint("debit_id <> credit_id", name="two_accounts"),
     Index("ix_ledger_entries_debit", "debit_id", "amount"),
     Index("ix_ledger_entries_credit", "credit_id", "amount"),

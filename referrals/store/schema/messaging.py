@@ -1,68 +1,77 @@
 """Messages, their deliveries by channel, and what stops them."""
 
+from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     CheckConstraint,
-    Column,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    Table,
     Text,
     UniqueConstraint,
 )
 
-from referrals.store.schema.base import Instant, Serial, index_where, metadata, one_of
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, Serial, column, index_where, one_of, table
 
 
 def _token(context: Any) -> str | None:
     return token_urlsafe(24) if context.get_current_parameters()["customer_id"] else None
 
 
-messages = Table(
+class MessageRow(TableRow):
+    """A message to a customer or to the operator, with its state across channels."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    key: Field[str] = column(Text, unique=True)
+    campaign_id: Field[str] = column(Text)
+    version: Field[int] = column(Integer)
+    journey: Field[str] = column(Text)
+    event: Field[str] = column(Text)
+    template: Field[str] = column(Text)
+    channels: Field[list[str]] = column(JSON)
+    customer_id: Field[str | None] = column(
+        Text, ForeignKey("customers.id"), doc="NULL if the operator receives it."
+    )
+    advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
+    referral_id: Field[str | None] = column(Text, ForeignKey("referrals.id"))
+    milestone_id: Field[str | None] = column(Text, ForeignKey("milestones.id"))
+    reward_id: Field[str | None] = column(Text, ForeignKey("rewards.id"))
+    sender_id: Field[str] = column(
+        Text, doc="The workflow that sends it: of a referral or an advocate."
+    )
+    state: Field[str] = column(
+        Text, one_of("state", ["pending", "sent", "delivered", "read", "failed"])
+    )
+    purpose: Field[str | None] = column(Text)
+    unsubscribe_token: Field[str | None] = column(
+        Text, unique=True, default=_token, doc="Secret of the unsubscribe link in the message."
+    )
+    not_before: Field[datetime | None] = column(
+        Instant, doc="A pending message waits until then, for the given reason."
+    )
+    channel: Field[str | None] = column(Text)
+    reference: Field[str | None] = column(Text)
+    subject: Field[str | None] = column(Text)
+    text: Field[str | None] = column(Text)
+    reason_code: Field[str | None] = column(Text)
+    reason: Field[str | None] = column(Text)
+    created_at: Field[datetime] = column(Instant)
+    completed_at: Field[datetime | None] = column(Instant)
+    delivered_at: Field[datetime | None] = column(Instant)
+    read_at: Field[datetime | None] = column(Instant)
+
+
+class MessageColumns(MessageRow, Columns[MessageRow]): ...
+
+
+messages = table(
     "messages",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("campaign_id", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("journey", Text, nullable=False),
-    Column("event", Text, nullable=False),
-    Column("template", Text, nullable=False),
-    Column("channels", JSON, nullable=False),
-    # Null where it is the operator's.
-    Column("customer_id", ForeignKey("customers.id")),
-    Column("advocate_id", ForeignKey("advocates.id"), nullable=False),
-    Column("referral_id", ForeignKey("referrals.id")),
-    Column("milestone_id", ForeignKey("milestones.id")),
-    Column("reward_id", ForeignKey("rewards.id")),
-    # The workflow that sends it: a referral's or an advocate's.
-    Column("sender_id", Text, nullable=False),
-    Column(
-        "state",
-        Text,
-        one_of("state", ["pending", "sent", "delivered", "read", "failed"]),
-        nullable=False,
-    ),
-    Column("purpose", Text),
-    # Of the link that ends such messages; who has it was sent it.
-    Column("unsubscribe_token", Text, unique=True, default=_token),
-    # A pending message waits until then; the reason says for what.
-    Column("not_before", Instant),
-    Column("channel", Text),
-    Column("reference", Text),
-    Column("subject", Text),
-    Column("text", Text),
-    Column("reason_code", Text),
-    Column("reason", Text),
-    Column("created_at", Instant, nullable=False),
-    Column("completed_at", Instant),
-    Column("delivered_at", Instant),
-    Column("read_at", Instant),
+    MessageColumns,
     ForeignKeyConstraint(
         ["campaign_id", "version"], ["campaign_versions.campaign_id", "campaign_versions.version"]
     ),
@@ -73,60 +82,87 @@ messages = Table(
     Index("ix_messages_customer", "customer_id"),
 )
 
-message_deliveries = Table(
-    "message_deliveries",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("message_id", ForeignKey("messages.id"), nullable=False),
-    Column("channel", Text, nullable=False),
-    Column(
-        "state",
+
+class MessageDeliveryRow(TableRow):
+    """The attempts to deliver a message by one channel."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    message_id: Field[str] = column(Text, ForeignKey("messages.id"))
+    channel: Field[str] = column(Text)
+    state: Field[str] = column(
         Text,
         one_of(
             "state",
             ["retryable", "sending", "outcome_unknown", "sent", "delivered", "read", "failed"],
         ),
-        nullable=False,
-    ),
-    # Counts the claims: what an earlier one finds out too late does not count.
-    Column("attempt", Integer, nullable=False),
-    Column("claimed_at", Instant, nullable=False),
-    # When the latest of the attempts was claimed whose end was unclear when another took over.
-    Column("outcome_unknown_at", Instant),
-    # Of the address, as in `suppressions`.
-    Column("address_hash", Text),
-    Column("reference", Text),
-    Column("reason_code", Text),
-    Column("reason", Text),
+    )
+    attempt: Field[int] = column(
+        Integer, doc="Number of the attempt. Results of earlier attempts are ignored."
+    )
+    claimed_at: Field[datetime] = column(Instant)
+    outcome_unknown_at: Field[datetime | None] = column(
+        Instant, doc="Time of the latest earlier attempt whose outcome is unknown."
+    )
+    address_hash: Field[str | None] = column(Text, doc="Hash of the address, as in `suppressions`.")
+    reference: Field[str | None] = column(Text)
+    reason_code: Field[str | None] = column(Text)
+    reason: Field[str | None] = column(Text)
+
+
+class MessageDeliveryColumns(MessageDeliveryRow, Columns[MessageDeliveryRow]): ...
+
+
+message_deliveries = table(
+    "message_deliveries",
+    MessageDeliveryColumns,
     UniqueConstraint("message_id", "channel"),
     Index("ix_message_deliveries_reference", "channel", "reference"),
 )
 
-suppressions = Table(
+
+class SuppressionRow(TableRow):
+    """An address that a channel cannot reach. No messages are sent to it."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    customer_id: Field[str] = column(Text, ForeignKey("customers.id"))
+    channel: Field[str] = column(Text)
+    address_hash: Field[str] = column(
+        Text, doc="Hash of the address. Another address of the customer is not suppressed."
+    )
+    reason_code: Field[str] = column(Text)
+    reason: Field[str] = column(Text)
+    since: Field[datetime] = column(Instant)
+
+
+class SuppressionColumns(SuppressionRow, Columns[SuppressionRow]): ...
+
+
+suppressions = table(
     "suppressions",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("customer_id", ForeignKey("customers.id"), nullable=False),
-    Column("channel", Text, nullable=False),
-    # Of the address: another one is a new chance.
-    Column("address_hash", Text, nullable=False),
-    Column("reason_code", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("since", Instant, nullable=False),
+    SuppressionColumns,
     UniqueConstraint("customer_id", "channel", "address_hash"),
 )
 
-channel_suspensions = Table(
+
+class ChannelSuspensionRow(TableRow):
+    """A channel, or one of its templates, that is suspended until an operator fixes the cause."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    channel: Field[str] = column(Text)
+    template: Field[str] = column(Text, doc="Empty if the whole channel is suspended.")
+    code: Field[str] = column(Text)
+    message: Field[str] = column(Text)
+    since: Field[datetime] = column(Instant)
+    probe_at: Field[datetime] = column(
+        Instant, doc="Time from which one message may be sent to probe the channel."
+    )
+
+
+class ChannelSuspensionColumns(ChannelSuspensionRow, Columns[ChannelSuspensionRow]): ...
+
+
+channel_suspensions = table(
     "channel_suspensions",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("channel", Text, nullable=False),
-    # Empty where all that goes by the channel is held.
-    Column("template", Text, nullable=False),
-    Column("code", Text, nullable=False),
-    Column("message", Text, nullable=False),
-    Column("since", Instant, nullable=False),
-    # When one message may try.
-    Column("probe_at", Instant, nullable=False),
+    ChannelSuspensionColumns,
     UniqueConstraint("channel", "template"),
 )

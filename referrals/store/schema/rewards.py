@@ -1,67 +1,75 @@
 """Rewards and the rate limits of the providers that grant them."""
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    Text,
-)
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Integer, Text
 
 from referrals.domain.states import RewardState
-from referrals.store.schema.base import Instant, index_where, metadata, one_of, unique_where
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, column, index_where, one_of, table, unique_where
 
-rewards = Table(
+
+class RewardRow(TableRow):
+    """A reward of a friend or an advocate, with the state of its grant at the provider."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    key: Field[str] = column(Text, unique=True)
+    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
+    referral_id: Field[str | None] = column(Text, ForeignKey("referrals.id"), index=True)
+    milestone_id: Field[str | None] = column(Text, ForeignKey("milestones.id"))
+    side: Field[str] = column(Text, one_of("side", ["friend", "advocate"]))
+    tier: Field[str | None] = column(Text)
+    customer_id: Field[str] = column(Text, ForeignKey("customers.id"), index=True)
+    type: Field[Literal["points", "gift_credit", "coupon"]] = column(
+        Text, one_of("type", ["points", "gift_credit", "coupon"])
+    )
+    amount: Field[int] = column(BigInteger, CheckConstraint("amount > 0", name="amount"))
+    currency: Field[str | None] = column(Text)
+    state: Field[str] = column(Text, one_of("state", RewardState))
+    due_at: Field[datetime | None] = column(Instant)
+    provider: Field[str] = column(Text, server_default="ledger")
+    target: Field[dict[str, Any] | None] = column(
+        JSON, doc="The provider's objects to use; for the built-in ledger, the terms of the reward."
+    )
+    approved_at: Field[datetime | None] = column(Instant)
+    accepted_by_provider_at: Field[datetime | None] = column(
+        Instant,
+        doc="Time at which the provider accepted the last request asynchronously; NULL when it is booked.",
+    )
+    last_called_at: Field[datetime | None] = column(
+        Instant,
+        doc="Time of the last call; NULL before the first call of a grant and of a roll-back.",
+    )
+    outcome_unknown_until: Field[datetime | None] = column(
+        Instant,
+        doc="A call may have been booked; until then the provider's books may not show it yet.",
+    )
+    reference: Field[str | None] = column(Text)
+    attempts: Field[int] = column(Integer, server_default="0")
+    error_code: Field[str | None] = column(Text)
+    error: Field[str | None] = column(Text)
+    retry_at: Field[datetime | None] = column(Instant)
+    granted_at: Field[datetime | None] = column(Instant)
+    expires_at: Field[datetime | None] = column(Instant)
+    expired_at: Field[datetime | None] = column(
+        Instant, doc="Time at which the unspent rest was booked as expired: `expires_at` or later."
+    )
+    closed_at: Field[datetime | None] = column(Instant)
+    reason: Field[str | None] = column(Text)
+    created_at: Field[datetime] = column(Instant)
+
+
+class RewardColumns(RewardRow, Columns[RewardRow]): ...
+
+
+rewards = table(
     "rewards",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    Column("referral_id", ForeignKey("referrals.id"), index=True),
-    Column("milestone_id", ForeignKey("milestones.id")),
-    Column("side", Text, one_of("side", ["friend", "advocate"]), nullable=False),
-    Column("tier", Text),
-    Column("customer_id", ForeignKey("customers.id"), nullable=False, index=True),
-    Column("type", Text, one_of("type", ["points", "gift_credit", "coupon"]), nullable=False),
-    Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
-    Column("currency", Text),
-    Column(
-        "state",
-        Text,
-        one_of("state", RewardState),
-        nullable=False,
-    ),
-    Column("due_at", Instant),
-    Column("provider", Text, nullable=False, server_default="ledger"),
-    # Where it is issued: the provider's objects; in the own ledger the reward's terms.
-    Column("target", JSON),
-    Column("approved_at", Instant),
-    # The provider has taken the last call, and books it when it comes to it.
-    Column("accepted_by_provider_at", Instant),
-    # When it was called last; empty before the first call of a grant, and of a roll-back.
-    Column("last_called_at", Instant),
-    # A call may have booked what is not known here; from then on the provider's books show it.
-    Column("outcome_unknown_until", Instant),
-    Column("reference", Text),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("error_code", Text),
-    Column("error", Text),
-    Column("retry_at", Instant),
-    Column("granted_at", Instant),
-    Column("expires_at", Instant),
-    # When what was left of it then was booked: at `expires_at` or after it.
-    Column("expired_at", Instant),
-    Column("closed_at", Instant),
-    Column("reason", Text),
-    Column("created_at", Instant, nullable=False),
+    RewardColumns,
     CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
     Index("ix_rewards_list", "campaign_id", "created_at", "id"),
     index_where("ix_rewards_milestone", "milestone_id", where="milestone_id IS NOT NULL"),
-    # Its tier's own reward; journeys may grant more.
+    # The reward of the tier; journeys may grant more.
     unique_where(
         "uq_rewards_milestone_tier",
         "milestone_id",
@@ -74,10 +82,15 @@ rewards = Table(
     ),
 )
 
-provider_rate_limits = Table(
-    "provider_rate_limits",
-    metadata,
-    Column("provider", Text, primary_key=True),
-    # When the next call may begin.
-    Column("next_call_at", Instant, nullable=False),
-)
+
+class ProviderRateLimitRow(TableRow):
+    """The time of the next call to a provider with a rate limit."""
+
+    provider: Field[str] = column(Text, primary_key=True)
+    next_call_at: Field[datetime] = column(Instant, doc="Time from which the next call may start.")
+
+
+class ProviderRateLimitColumns(ProviderRateLimitRow, Columns[ProviderRateLimitRow]): ...
+
+
+provider_rate_limits = table("provider_rate_limits", ProviderRateLimitColumns)

@@ -1,70 +1,96 @@
 """Webhook subscriptions and the deliveries of webhooks."""
 
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
-    Column,
     ForeignKey,
     Index,
     Integer,
-    Table,
     Text,
     UniqueConstraint,
 )
 
-from referrals.store.schema.base import Instant, Serial, index_where, metadata, one_of
+from referrals.store.db.columns import Columns, Field, TableRow
+from referrals.store.schema.base import Instant, Serial, column, index_where, one_of, table
 
-webhooks = Table(
+
+class WebhookRow(TableRow):
+    """A webhook subscription and its position in the activity log."""
+
+    id: Field[str] = column(Text, primary_key=True)
+    url: Field[str] = column(Text)
+    events: Field[list[str] | None] = column(
+        JSON(none_as_null=True), doc="Event types that it subscribes to; NULL for all."
+    )
+    campaign_id: Field[str | None] = column(Text, ForeignKey("campaigns.id"))
+    secret: Field[str] = column(Text, doc="Stored in plain text, because signing needs it.")
+    old_secret: Field[str | None] = column(Text)
+    old_secret_until: Field[datetime | None] = column(Instant)
+    enabled: Field[bool] = column(Boolean)
+    reason_code: Field[str | None] = column(Text, doc="Why it is disabled.")
+    reason: Field[str | None] = column(Text)
+    disabled_at: Field[datetime | None] = column(Instant)
+    failing_since: Field[datetime | None] = column(
+        Instant, doc="Time of the first failure since the last successful delivery."
+    )
+    last_activity_id: Field[int] = column(
+        BigInteger, doc="Deliveries exist for all activities up to this id."
+    )
+    created_at: Field[datetime] = column(Instant)
+    created_by: Field[str] = column(Text)
+
+
+class WebhookColumns(WebhookRow, Columns[WebhookRow]): ...
+
+
+webhooks = table(
     "webhooks",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("url", Text, nullable=False),
-    # The types that are subscribed to; NULL is all.
-    Column("events", JSON(none_as_null=True)),
-    Column("campaign_id", ForeignKey("campaigns.id")),
-    # Secrets are kept as they are: signing needs them.
-    Column("secret", Text, nullable=False),
-    Column("old_secret", Text),
-    Column("old_secret_until", Instant),
-    Column("enabled", Boolean, nullable=False),
-    # Why it is not.
-    Column("reason_code", Text),
-    Column("reason", Text),
-    Column("disabled_at", Instant),
-    # Since when nothing was accepted.
-    Column("failing_since", Instant),
-    # The id in the activity log up to which deliveries were made.
-    Column("last_activity_id", BigInteger, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("created_by", Text, nullable=False),
+    WebhookColumns,
     CheckConstraint("enabled = (disabled_at IS NULL)", name="disabled"),
 )
 
-webhook_deliveries = Table(
+
+class WebhookDeliveryRow(TableRow):
+    """The delivery of an activity to a webhook, or of a one-off event to a URL."""
+
+    id: Field[int] = column(Serial, primary_key=True)
+    webhook_id: Field[str | None] = column(
+        Text,
+        ForeignKey("webhooks.id"),
+        doc="The webhook that receives an activity; NULL for a one-off event, which has a `key` and a `url`.",
+    )
+    activity_id: Field[int | None] = column(Serial, ForeignKey("activity.id"))
+    key: Field[str | None] = column(Text, unique=True)
+    url: Field[str | None] = column(Text)
+    event: Field[dict[str, Any] | None] = column(JSON(none_as_null=True))
+    type: Field[str] = column(Text)
+    subject: Field[str | None] = column(Text, doc="Events of one subject are delivered in order.")
+    concurrency_group: Field[str] = column(
+        Text, doc="A webhook or a host: its deliveries share a concurrency limit."
+    )
+    state: Field[str] = column(Text, one_of("state", ["pending", "delivered", "failed"]))
+    attempts: Field[int] = column(Integer)
+    due_at: Field[datetime | None] = column(
+        Instant,
+        doc="Time of the next attempt; during an attempt, the time from which another process may repeat it.",
+    )
+    status: Field[int | None] = column(Integer)
+    error: Field[str | None] = column(Text)
+    created_at: Field[datetime] = column(Instant)
+    completed_at: Field[datetime | None] = column(Instant)
+
+
+class WebhookDeliveryColumns(WebhookDeliveryRow, Columns[WebhookDeliveryRow]): ...
+
+
+webhook_deliveries = table(
     "webhook_deliveries",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    # Of what happened, to a webhook; or of an event of its own, once for its key, to a plain address.
-    Column("webhook_id", ForeignKey("webhooks.id")),
-    Column("activity_id", ForeignKey("activity.id")),
-    Column("key", Text, unique=True),
-    Column("url", Text),
-    Column("event", JSON(none_as_null=True)),
-    Column("type", Text, nullable=False),
-    # The row whose events arrive in their order.
-    Column("subject", Text),
-    # What shares its places in flight: a webhook, or a host.
-    Column("concurrency_group", Text, nullable=False),
-    Column("state", Text, one_of("state", ["pending", "delivered", "failed"]), nullable=False),
-    Column("attempts", Integer, nullable=False),
-    # The next attempt; while one is made, when another process may make it instead.
-    Column("due_at", Instant),
-    Column("status", Integer),
-    Column("error", Text),
-    Column("created_at", Instant, nullable=False),
-    Column("completed_at", Instant),
+    WebhookDeliveryColumns,
     UniqueConstraint("webhook_id", "activity_id"),
     CheckConstraint("(webhook_id IS NULL) = (activity_id IS NULL)", name="activity"),
     CheckConstraint("(webhook_id IS NULL) = (key IS NOT NULL)", name="key"),

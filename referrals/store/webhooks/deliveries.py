@@ -12,15 +12,22 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, true
 
 from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.webhook_retries import DISABLE_AFTER, DeliveryResponse, next_retry_delay
 from referrals.store import views
-from referrals.store.db.sql import Tx, first, insert, rows, scalars, written
+from referrals.store.db.columns import required
+from referrals.store.db.sql import Tx, first, insert, literal_in, rows_of, scalars
 from referrals.store.reporting import lists
-from referrals.store.schema import activity, webhook_deliveries, webhooks
+from referrals.store.schema import (
+    WebhookDeliveryRow,
+    WebhookRow,
+    activity,
+    webhook_deliveries,
+    webhooks,
+)
 from referrals.store.schema.base import Instant
 
 CLAIM_TIMEOUT = timedelta(minutes=1)
@@ -28,13 +35,13 @@ CLAIM_TIMEOUT = timedelta(minutes=1)
 MAX_BATCH_SIZE = 2_000
 """Rows of the activity log that one transaction processes for a webhook."""
 
-_PENDING = written(webhook_deliveries.c.state, "pending")
+_PENDING = literal_in(webhook_deliveries.c.state, "pending")
 _earlier = webhook_deliveries.alias("earlier")
 _EARLIER_PENDING = (
     _earlier.c.webhook_id == webhook_deliveries.c.webhook_id,
     _earlier.c.subject == webhook_deliveries.c.subject,
     _earlier.c.activity_id < webhook_deliveries.c.activity_id,
-    written(_earlier.c.state, "pending"),
+    literal_in(_earlier.c.state, "pending"),
 )
 """Conditions for an earlier event of the same subject that is still pending."""
 
@@ -59,7 +66,8 @@ async def fan_out(tx: Tx, complete: int, now: datetime) -> bool:
     Return whether any webhook had new rows; webhooks locked by another process are skipped.
     """
     behind = select(webhooks).where(webhooks.c.enabled, webhooks.c.last_activity_id < complete)
-    found = await rows(tx, behind.with_for_update(key_share=True, skip_locked=True))
+    unlocked = behind.with_for_update(key_share=True, skip_locked=True)
+    found = await rows_of(tx, WebhookRow, unlocked)
     for webhook in found:
         last_id = min(complete, webhook.last_activity_id + MAX_BATCH_SIZE)
         new = and_(activity.c.id > webhook.last_activity_id, activity.c.id <= last_id)
@@ -78,7 +86,7 @@ async def has_new_activity(tx: Tx, complete: int) -> bool:
 
 async def replay(
     tx: Tx,
-    webhook: Row[Any],
+    webhook: WebhookRow,
     now: datetime,
     *,
     since: datetime | None = None,
@@ -109,7 +117,7 @@ async def replay(
 
 
 def _insert_deliveries(
-    tx: Tx, webhook: Row[Any], condition: ColumnElement[bool], now: datetime
+    tx: Tx, webhook: WebhookRow, condition: ColumnElement[bool], now: datetime
 ) -> Any:
     """Build the INSERT of deliveries for the matching rows that the webhook is subscribed to."""
     values = {
@@ -160,18 +168,19 @@ async def claim(
         await _postpone_blocked(tx, group, now)
     claimed = webhook_deliveries.c.id.in_(ids)
     await tx.execute(webhook_deliveries.update().where(claimed).values(due_at=now + CLAIM_TIMEOUT))
-    found = await rows(tx, _with_webhooks().where(claimed).order_by(webhook_deliveries.c.id))
+    statement = _with_webhooks().where(claimed).order_by(webhook_deliveries.c.id)
+    found = await rows_of(tx, _DeliveryToWebhook, statement)
     activity_by_id = await _activity_by_id(tx, [row.activity_id for row in found])
     return [
         DeliveryAttempt(
             id=row.id,
-            claimed_until=row.due_at,
+            claimed_until=required(row.due_at),
             attempts=row.attempts,
             webhook_id=row.webhook_id,
             url=row.url or row.webhook_url,
             secrets=signing_secrets(row, now) if row.webhook_id else tuple(filter(None, [secret])),
-            message_id=row.key or message_id(row.activity_id),
-            event=row.event or _cloud_event(activity_by_id[row.activity_id], source),
+            message_id=row.key or message_id(required(row.activity_id)),
+            event=row.event or _cloud_event(activity_by_id[required(row.activity_id)], source),
         )
         for row in found
     ]
@@ -190,10 +199,19 @@ async def _postpone_blocked(tx: Tx, group: str, now: datetime) -> None:
     await tx.execute(waiting.values(due_at=until))
 
 
-def signing_secrets(webhook: Row[Any], now: datetime) -> tuple[str, ...]:
+class _DeliveryToWebhook(WebhookDeliveryRow):
+    """A delivery with its webhook, if it has one."""
+
+    webhook_url: str
+    secret: str
+    old_secret: str | None
+    old_secret_until: datetime | None
+
+
+def signing_secrets(webhook: WebhookRow | _DeliveryToWebhook, now: datetime) -> tuple[str, ...]:
     """Return the current secret, and the previous one while it is valid."""
-    old = webhook.old_secret_until is not None and webhook.old_secret_until > now
-    return (webhook.secret, webhook.old_secret) if old else (webhook.secret,)
+    old, until = webhook.old_secret, webhook.old_secret_until
+    return (webhook.secret, old) if old and until and until > now else (webhook.secret,)
 
 
 def message_id(activity_id: int) -> str:
@@ -255,7 +273,7 @@ async def _failing_since(tx: Tx, webhook_id: str | None, now: datetime) -> datet
         tx,
         failing.values(failing_since=first_failure).returning(webhooks.c.failing_since),
     )
-    return row.failing_since if row else None
+    return row[0] if row else None
 
 
 async def _update_claimed(
@@ -270,7 +288,7 @@ async def _update_claimed(
     await tx.execute(webhook_deliveries.update().where(*own).values(outcome | values))
 
 
-def _select_due(now: datetime) -> Select[Any]:
+def _select_due(now: datetime) -> Select[*tuple[Any, ...]]:
     """Select due deliveries, except those of disabled webhooks."""
     return _with_webhooks().where(
         _PENDING,
@@ -279,7 +297,7 @@ def _select_due(now: datetime) -> Select[Any]:
     )
 
 
-def _with_webhooks() -> Select[Any]:
+def _with_webhooks() -> Select[*tuple[Any, ...]]:
     return select(
         webhook_deliveries,
         webhooks.c.url.label("webhook_url"),
@@ -289,15 +307,16 @@ def _with_webhooks() -> Select[Any]:
     ).outerjoin(webhooks, webhooks.c.id == webhook_deliveries.c.webhook_id)
 
 
-async def _activity_by_id(tx: Tx, ids: Sequence[int | None]) -> dict[int, Row[Any]]:
+async def _activity_by_id(tx: Tx, ids: Sequence[int | None]) -> dict[int, lists.ListedActivity]:
     known_ids = [number for number in ids if number is not None]
     if not known_ids:
         return {}
-    found = await rows(tx, lists.select_activity().where(activity.c.id.in_(known_ids)))
+    statement = lists.select_activity().where(activity.c.id.in_(known_ids))
+    found = await rows_of(tx, lists.ListedActivity, statement)
     return {row.id: row for row in found}
 
 
-def _cloud_event(row: Row[Any], source: str) -> dict[str, Any]:
+def _cloud_event(row: lists.ListedActivity, source: str) -> dict[str, Any]:
     """Build the event from the API's view of the activity. It identifies customers only by their external ids."""
     view = asdict(lists.of_activity(row))
     data = {name: view[name] for name in view if name not in ("id", "type", "at")}

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Select, func, select
 
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.webhook_signatures import SECRET_PREFIX
 from referrals.errors import UnknownWebhookError
 from referrals.store.activity import cursor
 from referrals.store.campaigns.versions import require_campaign
+from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, first, locked, rows
+from referrals.store.db.sql import Tx, find, first_of, rows_of
 from referrals.store.reporting import lists
-from referrals.store.schema import webhook_deliveries
+from referrals.store.schema import WebhookDeliveryRow, WebhookRow, webhook_deliveries
 from referrals.store.schema import webhooks as table
 from referrals.store.views import Page, Reason
 from referrals.store.webhooks import deliveries
@@ -161,16 +162,16 @@ async def delete(tx: Tx, webhook_id: str) -> None:
     await tx.execute(table.delete().where(table.c.id == webhook_id))
 
 
-async def require(tx: Tx, webhook_id: str) -> Row[Any]:
+async def require(tx: Tx, webhook_id: str) -> WebhookRow:
     """Lock and return the webhook's row. Raises UnknownWebhookError."""
-    row = await first(tx, locked(select(table).where(table.c.id == webhook_id)))
+    row = await find(tx, table, lock=True, id=webhook_id)
     if row is None:
         raise UnknownWebhookError(webhook_id)
     return row
 
 
 async def get(tx: Tx, webhook_id: str) -> Webhook:
-    row = await first(tx, _select_webhooks().where(table.c.id == webhook_id))
+    row = await first_of(tx, _ListedWebhook, _select_webhooks().where(table.c.id == webhook_id))
     if row is None:
         raise UnknownWebhookError(webhook_id)
     return _to_webhook(row)
@@ -182,12 +183,12 @@ async def list_webhooks(tx: Tx, cursor: Cursor) -> Page[Webhook]:
     )
 
 
-async def list_auto_disabled(tx: Tx) -> list[Row[Any]]:
+async def list_auto_disabled(tx: Tx) -> list[WebhookRow]:
     """Return `id` and `reason` of the webhooks that were disabled automatically."""
     statement = select(table.c.id, table.c.reason).where(
         table.c.enabled.is_(False), table.c.reason_code != "operator"
     )
-    return list(await rows(tx, statement.order_by(table.c.disabled_at)))
+    return list(await rows_of(tx, WebhookRow, statement.order_by(table.c.disabled_at)))
 
 
 async def list_deliveries(
@@ -205,7 +206,11 @@ def _new_secret() -> str:
     return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def _select_webhooks() -> Select[Any]:
+class _ListedWebhook(WebhookRow):
+    pending: int
+
+
+def _select_webhooks() -> Select[*tuple[Any, ...]]:
     pending = (
         select(func.count())
         .where(webhook_deliveries.c.webhook_id == table.c.id)
@@ -215,7 +220,7 @@ def _select_webhooks() -> Select[Any]:
     return select(table, pending.label("pending"))
 
 
-def _to_webhook(row: Row[Any]) -> Webhook:
+def _to_webhook(row: _ListedWebhook) -> Webhook:
     return Webhook(
         id=row.id,
         url=row.url,
@@ -231,10 +236,10 @@ def _to_webhook(row: Row[Any]) -> Webhook:
     )
 
 
-def _to_delivery(row: Row[Any]) -> Delivery:
+def _to_delivery(row: WebhookDeliveryRow) -> Delivery:
     return Delivery(
         id=str(row.id),
-        event=deliveries.message_id(row.activity_id),
+        event=deliveries.message_id(required(row.activity_id)),
         type=row.type,
         activity=str(row.activity_id),
         state=row.state,

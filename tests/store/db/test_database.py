@@ -3,12 +3,13 @@
 import asyncio
 import sqlite3
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
+from referrals.settings import DatabaseOptions
 from referrals.store import Store, open_store
-from referrals.store.db import database
 from referrals.store.db.sql import add, find
 from referrals.store.schema import orders
 
@@ -20,7 +21,7 @@ def order(order_id: str) -> dict[str, object]:
 
 
 async def ids(store: Store) -> list[str]:
-    async with store.scan() as tx:
+    async with store.read_long() as tx:
         return list((await tx.execute(select(orders.c.id).order_by(orders.c.id))).scalars())
 
 
@@ -31,10 +32,10 @@ async def test_what_is_committed_stays_and_what_fails_leaves_nothing(store: Stor
         async with store.begin() as tx:
             await add(tx, orders, order("lost"))
             raise KeyError
-    async with store.rehearse() as tx:
+    async with store.uncommitted() as tx:
         await add(tx, orders, order("rehearsed"))
         assert await find(tx, orders, id="rehearsed")
-    async with store.alone() as tx:
+    async with store.autocommit() as tx:
         await add(tx, orders, order("alone"))
 
     assert await ids(store) == ["alone", "kept"]
@@ -86,25 +87,23 @@ async def test_a_writer_waits_for_another_process_and_holds_up_nobody_in_its_own
 
 
 @sqlite
-async def test_a_writer_that_has_waited_too_long_says_so(
-    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.05)
+async def test_a_writer_that_has_waited_too_long_says_so(store: Store, database_url: str):
+    options = DatabaseOptions(busy_timeout=timedelta(milliseconds=50))
     other = sqlite3.connect(database_url.partition(":///")[2], isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(Exception, match="database is locked"):
-        async with store.begin():
+        async with open_store(database_url, options) as impatient, impatient.begin():
             pass
     other.close()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_connection_that_was_cut_while_it_rested_is_replaced(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
 ):
-    monkeypatch.setattr(database, "IDLE", 0.0)
-    async with open_store(database_url) as store, open_store(database_url) as other:
+    options = DatabaseOptions(ping_after_idle=timedelta(0))
+    async with open_store(database_url, options) as store, open_store(database_url) as other:
         async with store.begin() as tx:
             mine = await tx.scalar(select(func.pg_backend_pid()))
         async with other.begin() as tx:

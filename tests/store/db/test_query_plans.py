@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, select, text
 
 from referrals.store import Store
-from referrals.store.db.sql import Known
+from referrals.store.db.sql import RowCache
 from referrals.store.flow import pending_work
 from referrals.store.inbox import inbox_events
 from referrals.store.ledger import expiry
@@ -87,7 +87,7 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
             left = await pending_work.of_friend(tx, "spring", friend, harness.time)
             assert left.messages
             assert left.milestones
-            known = Known(tx)
+            known = RowCache(tx)
             for topic in await log_channel.lock_pending(
                 tx, left.messages, SendingRules({"log": False})
             ):
