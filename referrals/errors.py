@@ -82,7 +82,7 @@ class InvalidRequestError(InvalidInputError):
 
 
 class NotFoundError(ReferralsError):
-    """Nothing is stored under this id."""
+    """Base of the errors about an id under which nothing is stored."""
 
     kind: ClassVar[str]
 

@@ -42,6 +42,25 @@ from referrals.process import freeze_gc, start_logging
 from referrals.settings import Settings
 from referrals.version import VERSION
 
+AUTHENTICATED = (
+    events,
+    campaigns,
+    coupons,
+    codes,
+    advocates,
+    referrals,
+    rewards,
+    messages,
+    activity,
+    reward_batches,
+    qr_codes,
+    consents,
+    suppressions,
+    customers,
+    webhooks,
+)
+"""Modules whose routes need a key, in the order of the OpenAPI document."""
+UNAUTHENTICATED = (referral_links, unsubscribe, whatsapp_callbacks, health)
 SHUTDOWN_TIMEOUT = timedelta(seconds=4)
 """Time for requests in flight when the process is asked to stop."""
 
@@ -70,36 +89,18 @@ def _create_app() -> FastAPI:
     )
     app.add_middleware(BodyLimit)
     problems.install(app)
-    key = Depends(HTTPBearer(auto_error=False, description="An API key."))
-    v1 = APIRouter(prefix="/v1", dependencies=[key])
-    for module in (
-        events,
-        campaigns,
-        coupons,
-        codes,
-        advocates,
-        referrals,
-        rewards,
-        messages,
-        activity,
-        reward_batches,
-        qr_codes,
-        consents,
-        suppressions,
-        customers,
-        webhooks,
-    ):
-        v1.include_router(module.router)
-    for router in (
-        v1,
-        referral_links.router,
-        unsubscribe.router,
-        whatsapp_callbacks.router,
-        health.router,
-    ):
+    for router in (_create_v1(), *(module.router for module in UNAUTHENTICATED)):
         app.include_router(router)
     openapi.add_event_schemas(app)
     return app
+
+
+def _create_v1() -> APIRouter:
+    key = Depends(HTTPBearer(auto_error=False, description="An API key."))
+    v1 = APIRouter(prefix="/v1", dependencies=[key])
+    for module in AUTHENTICATED:
+        v1.include_router(module.router)
+    return v1
 
 
 def serve(settings: Settings, host: str, port: int) -> None:

@@ -65,13 +65,13 @@ class WebhookUpdate(StrictModel):
 
 
 class SecretRotation(StrictModel):
-    """How long deliveries are also signed with the old secret."""
+    """Body of a rotation. Deliveries are also signed with the old secret for the duration `keep_old`."""
 
     keep_old: Duration = timedelta(days=1)
 
 
 class ReplayRequest(StrictModel):
-    """What to deliver again: deliveries by id, or all events since a time, of these types."""
+    """Deliveries by id, or all events since a time, of these types."""
 
     deliveries: Annotated[tuple[DeliveryId, ...], Field(max_length=MAX_REPLAYED)] | None = None
     since: AwareDatetime | None = None

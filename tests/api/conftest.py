@@ -26,7 +26,7 @@ from tests.harness.store_harness import StoreHarness
 class FakeInbox:
     """Inbox that records its calls. Events are validated as by the real one."""
 
-    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
     answers: list[EventResponse | Exception] = field(default_factory=list)
 
     async def receive(self, raw: Any, actor: str) -> EventResponse:
@@ -34,25 +34,25 @@ class FakeInbox:
             event = parse_event(raw)
         except ValidationError as error:
             raise InvalidEventError(field_errors(error)) from error
-        return self._answer("event", {"event": event.id, "decision": "accepted"}, event.id, actor)
+        return self._respond("event", {"event": event.id, "decision": "accepted"}, event.id, actor)
 
     async def publish(self, campaign_id: str, body: Any, actor: str) -> EventResponse:
         publication = {"campaign": campaign_id, "customer": body.customer.id, "code": "SPRING-1"}
-        return self._answer("publish", publication, campaign_id, body.customer.id, actor)
+        return self._respond("publish", publication, campaign_id, body.customer.id, actor)
 
     async def command_referral(
         self, kind: str, referral_id: str, reason: str, actor: str
     ) -> EventResponse:
-        return self._answer(kind, {}, referral_id, reason, actor)
+        return self._respond(kind, {}, referral_id, reason, actor)
 
     async def check_conversion(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
-        return self._answer("check", {"decision": "accepted"}, campaign_id, raw, actor).body
+        return self._respond("check", {"decision": "accepted"}, campaign_id, raw, actor).body
 
     async def record_click(self, click: str, code: str, channel: str) -> None:
-        self._answer("click", {}, click, code, channel)
+        self._respond("click", {}, click, code, channel)
 
-    def _answer(self, kind: str, body: dict[str, Any], *asked: Any) -> EventResponse:
-        self.asked.append((kind, *asked))
+    def _respond(self, kind: str, body: dict[str, Any], *arguments: Any) -> EventResponse:
+        self.calls.append((kind, *arguments))
         answer = self.answers.pop(0) if self.answers else EventResponse(200, body)
         if isinstance(answer, Exception):
             raise answer

@@ -43,9 +43,9 @@ async def test_a_campaign_is_applied_from_yaml(api: Api, kind: str):
 async def test_applying_an_unchanged_campaign_creates_no_version(api: Api):
     first = (await api.put_campaign()).json()
     changed = (await api.put_campaign(conversion={"hold": "P14D"})).json()
-    again = (await api.put_campaign(conversion={"hold": "P14D"})).json()
+    repeated = (await api.put_campaign(conversion={"hold": "P14D"})).json()
 
-    assert [answer["version"] for answer in (first, changed, again)] == [1, 2, 2]
+    assert [answer["version"] for answer in (first, changed, repeated)] == [1, 2, 2]
 
 
 async def test_the_definition_of_a_campaign_can_be_applied_again(api: Api):
@@ -196,7 +196,7 @@ async def test_a_check_is_passed_to_the_inbox(api: Api):
     response = await api.http.post("/v1/campaigns/spring/check", json=body)
 
     assert response.json() == {"decision": "accepted"}
-    ((_, campaign_id, data, actor),) = api.inbox.asked
+    ((_, campaign_id, data, actor),) = api.inbox.calls
     assert (campaign_id, data.friend.id, actor) == ("spring", "fay", "shop")
 
 
@@ -213,7 +213,7 @@ async def test_a_publication_is_answered_with_the_code(api: Api):
     )
 
     assert response.json()["code"] == "SPRING-1"
-    assert api.inbox.asked == [("publish", "spring", "ada", "shop")]
+    assert api.inbox.calls == [("publish", "spring", "ada", "shop")]
 
 
 async def test_a_publication_can_be_queued(api: Api):

@@ -16,17 +16,17 @@ CONSENTS = "/v1/customers/ada/consents"
 NOBODY: dict[str, Any] = {"headers": {"authorization": ""}}
 
 
-async def sent(api: Api) -> tuple[Office, str]:
-    """A promotion that ada has had by e-mail, and the path of its link."""
+async def send_promotion(api: Api) -> tuple[Office, str]:
+    """Send ada a promotion by email; return the path of its unsubscribe link."""
     office = Office(api.harness.store)
     office.now = api.harness.time
     message = await office.write(await office.customer(consent=["email"]), PROMOTION)
     await office.send(message)
-    (taken,) = office.email.taken
-    return office, str(taken.unsubscribe_url).removeprefix("https://go.example")
+    (sent,) = office.email.taken
+    return office, str(sent.unsubscribe_url).removeprefix("https://go.example")
 
 
-async def told(api: Api) -> list[tuple[str, str, str, bool]]:
+async def consent_rows(api: Api) -> list[tuple[str, str, str, bool]]:
     page = (await api.get(CONSENTS)).json()
     return [
         (entry["channel"], entry["state"], entry["source"], entry["in_force"])
@@ -37,12 +37,12 @@ async def told(api: Api) -> list[tuple[str, str, str, bool]]:
 async def test_consents_are_listed_as_a_history(api: Api):
     await api.http.put("/v1/customers/ada", json={"consent": ["email"]})
     api.harness.time += timedelta(hours=1)
-    wish = {"channel": "email", "state": "withdrawn", "source": "operator"}
-    answer = await api.http.post(CONSENTS, json=wish)
+    update = {"channel": "email", "state": "withdrawn", "source": "operator"}
+    answer = await api.http.post(CONSENTS, json=update)
 
     assert answer.status_code == 200
     assert answer.json() == (await api.get(CONSENTS)).json()
-    assert await told(api) == [
+    assert await consent_rows(api) == [
         ("email", "withdrawn", "operator", True),
         ("email", "given", "list", False),
     ]
@@ -64,7 +64,7 @@ async def test_a_consent_from_before_an_opt_out_does_not_override_it(api: Api):
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("update", "field"),
     [
         ({"channel": "log", "state": "given"}, "channel"),
         ({"channel": "email", "state": "maybe"}, "state"),
@@ -72,25 +72,25 @@ async def test_a_consent_from_before_an_opt_out_does_not_override_it(api: Api):
         ({"channel": "email", "state": "given", "at": "2027-01-01T00:00:00Z"}, "at"),
     ],
 )
-async def test_an_invalid_consent_names_its_field(api: Api, wish: dict[str, str], field: str):
+async def test_an_invalid_consent_names_its_field(api: Api, update: dict[str, str], field: str):
     await api.http.put("/v1/customers/ada", json={})
 
-    errors = problem(await api.http.post(CONSENTS, json=wish), 422, "invalid-request")["errors"]
+    errors = problem(await api.http.post(CONSENTS, json=update), 422, "invalid-request")["errors"]
 
     assert [error["field"] for error in errors] == [field]
 
 
 async def test_an_unknown_customer_has_no_consents(api: Api):
-    wish = {"channel": "email", "state": "given"}
+    update = {"channel": "email", "state": "given"}
     problem(
-        await api.http.post("/v1/customers/nobody/consents", json=wish), 404, "unknown-customer"
+        await api.http.post("/v1/customers/nobody/consents", json=update), 404, "unknown-customer"
     )
     problem(await api.get("/v1/customers/nobody/consents"), 404, "unknown-customer")
     problem(await api.get(CONSENTS, **NOBODY), 401, "unauthorised")
 
 
 async def test_the_unsubscribe_link_changes_nothing_until_the_button_is_pressed(api: Api):
-    _, link = await sent(api)
+    _, link = await send_promotion(api)
 
     for method in ("GET", "HEAD"):
         page = await api.http.request(method, link, **NOBODY)
@@ -99,13 +99,13 @@ async def test_the_unsubscribe_link_changes_nothing_until_the_button_is_pressed(
     assert '<form method="post">' in page.text
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
-    assert await told(api) == [("email", "given", "list", True)]
+    assert await consent_rows(api) == [("email", "given", "list", True)]
 
     for _ in range(2):
         done = await api.http.post(link, data={"List-Unsubscribe": "One-Click"}, **NOBODY)
         assert done.status_code == 200
         assert "ada" not in done.text
-    assert await told(api) == [
+    assert await consent_rows(api) == [
         ("email", "withdrawn", "link", True),
         ("email", "given", "list", False),
     ]
@@ -124,7 +124,7 @@ async def test_the_link_of_a_log_message_unsubscribes_from_marketing_on_all_chan
 
     await api.http.post("/u/t0ken", **NOBODY)
 
-    assert sorted(await told(api))[1::2] == [
+    assert sorted(await consent_rows(api))[1::2] == [
         ("email", "withdrawn", "link", True),
         ("whatsapp", "withdrawn", "link", True),
     ]
@@ -133,16 +133,16 @@ async def test_the_link_of_a_log_message_unsubscribes_from_marketing_on_all_chan
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("token", ["guess", "msg_1", "%00", "a" * 65, "'or'1"])
 async def test_a_guessed_unsubscribe_link_is_unknown(api: Api, method: str, token: str):
-    await sent(api)
+    await send_promotion(api)
 
     answer = await api.http.request(method, f"/u/{token}", **NOBODY)
 
     assert answer.status_code in (404, 422)
-    assert await told(api) == [("email", "given", "list", True)]
+    assert await consent_rows(api) == [("email", "given", "list", True)]
 
 
 async def test_an_empty_token_matches_no_message_without_a_link(api: Api):
-    office, _ = await sent(api)
+    office, _ = await send_promotion(api)
     async with office.store.begin() as tx:
         await tx.execute(schema.messages.update().values(unsubscribe_token=None))
 
@@ -152,7 +152,7 @@ async def test_an_empty_token_matches_no_message_without_a_link(api: Api):
 
 
 async def test_a_suppression_is_listed_without_the_address_and_can_be_lifted(api: Api):
-    office, _ = await sent(api)
+    office, _ = await send_promotion(api)
     (ada,) = await office.all(schema.customers, external_id="ada")
     async with office.store.begin() as tx:
         digest = suppressions.hash_address(ada.email)
@@ -181,14 +181,14 @@ async def test_a_block_is_listed_and_can_be_lifted(api: Api):
 
 
 async def test_a_message_shows_when_it_was_delivered_and_why_it_waits(api: Api):
-    office, _ = await sent(api)
+    office, _ = await send_promotion(api)
     (row,) = await office.all(schema.messages)
     await office.hear("delivered", channel="email", reference=row.reference)
 
     (message,) = (await api.get("/v1/campaigns/spring/messages")).json()["data"]
 
-    told = {name: message[name] for name in ("state", "channel", "purpose", "reason")}
-    assert told == {
+    shown = {name: message[name] for name in ("state", "channel", "purpose", "reason")}
+    assert shown == {
         "state": "delivered",
         "channel": "email",
         "purpose": "marketing",

@@ -29,7 +29,7 @@ async def test_codes_are_imported_from_csv_or_json(api: Api):
 async def test_errors_name_their_line_and_nothing_is_imported(api: Api):
     await post(api, "code\nW-1")
     answer = await post(api, "code\nW-2\nW-3\nW-2\na b\nW-4,x")
-    again = await post(api, "code\nW-5\n\nW-1")
+    repeated = await post(api, "code\nW-5\n\nW-1")
 
     unwritten = "must be 1 to 64 letters and digits, with - _ . between them"
     assert answer.json() == {
@@ -41,7 +41,7 @@ async def test_errors_name_their_line_and_nothing_is_imported(api: Api):
         ],
     }
     reason = "W-1 already exists"
-    assert again.json()["errors"] == [{"line": 4, "column": "code", "reason": reason}]
+    assert repeated.json()["errors"] == [{"line": 4, "column": "code", "reason": reason}]
     assert await available(api) == 1
 
 

@@ -7,10 +7,10 @@ ADA = {"name": "Ada", "email": "ada@example.com", "consent": ["email"], "locale"
 
 
 async def test_a_customer_is_stored_and_read(api: Api):
-    told = (await api.http.put("/v1/customers/ada", json=ADA)).json()
+    stored = (await api.http.put("/v1/customers/ada", json=ADA)).json()
 
-    assert {key: told[key] for key in ADA} == ADA
-    assert (await api.get("/v1/customers/ada")).json() == told
+    assert {key: stored[key] for key in ADA} == ADA
+    assert (await api.get("/v1/customers/ada")).json() == stored
 
 
 async def test_fields_left_out_keep_their_values_and_null_removes_them(api: Api):

@@ -77,11 +77,11 @@ async def test_a_batch_has_at_most_1000_events(api: Api):
     events = [event(str(number)) for number in range(1001)]
 
     problem(await api.http.post("/v1/events", json=events, headers=BATCH), 422, "invalid-batch")
-    assert api.inbox.asked == []
+    assert api.inbox.calls == []
 
 
 async def test_events_of_one_friend_or_order_are_processed_in_their_order(api: Api):
-    """This holds however long each takes; other events do not wait for them."""
+    """Other events do not wait for them, however long they take."""
     order = {"id": "7781", "amount": "10.00", "currency": "EUR"}
     events = [
         event("sign-up") | {"type": "referral_signed_up"},

@@ -61,7 +61,7 @@ async def test_the_accept_header_chooses_json_or_csv(api: Api, accept: str, kind
 
 
 async def test_all_times_are_written_with_a_z(api: Api):
-    """This holds in JSON and CSV, also for times inside stored JSON."""
+    """JSON and CSV agree, also for times inside stored JSON."""
     await api.put_campaign(conversion={"hold": "P14D"})
     referral = (await api.harness.convert(await api.harness.publish("spring", "ada"), "fay"))[
         "referral"
@@ -175,7 +175,7 @@ async def test_a_command_for_a_referral_is_answered_with_the_referral(
     response = await api.http.post(f"/v1/referrals/{referral}/{action}", json=body)
 
     assert response.json()["id"] == referral
-    assert api.inbox.asked == [(kind, referral, reason, "shop")]
+    assert api.inbox.calls == [(kind, referral, reason, "shop")]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_rejecting_and_rolling_back_need_a_reason(api: Api, action: str, b
 
     errors = problem(response, 422, "invalid-request")["errors"]
     assert [error["field"] for error in errors] == ["reason"]
-    assert api.inbox.asked == []
+    assert api.inbox.calls == []
 
 
 async def _fill(api: Api) -> None:

@@ -42,7 +42,7 @@ async def test_a_revoked_key_is_invalid(api: Api):
 async def test_the_caller_is_the_name_of_the_key(api: Api):
     await api.http.post("/v1/events", json=EVENT)
 
-    assert api.inbox.asked == [("event", "order-7781", "shop")]
+    assert api.inbox.calls == [("event", "order-7781", "shop")]
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/", "/v1", "/v1/campaigns/spring/nothing"])
@@ -81,7 +81,7 @@ async def test_an_unsupported_method_is_answered_405(api: Api):
     ],
 )
 async def test_an_invalid_event_names_the_fields_at_fault(api: Api, change: dict, field: str):
-    body = json.dumps(EVENT | change)  # in ASCII, for halves of characters
+    body = json.dumps(EVENT | change)  # in ASCII, for unpaired surrogates
     headers = {"content-type": "application/json"}
     response = await api.http.post("/v1/events", content=body, headers=headers)
     found = problem(response, 422, "invalid-event")

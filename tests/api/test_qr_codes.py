@@ -73,11 +73,11 @@ async def test_an_unchanged_image_is_answered_304(api: Api, name: str):
     path = f"/v1/codes/{await api.harness.publish('spring', 'ada')}/{name}"
     first = await api.get(path)
     tag = first.headers["etag"]
-    again = await api.get(path, headers={"if-none-match": f'"other", W/{tag}'})
+    repeated = await api.get(path, headers={"if-none-match": f'"other", W/{tag}'})
     changed = await api.get(path, headers={"if-none-match": '"other"'})
 
     assert first.headers["cache-control"] == "private, max-age=86400"
-    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert (repeated.status_code, repeated.content, repeated.headers["etag"]) == (304, b"", tag)
     assert (changed.status_code, changed.content) == (200, first.content)
 
 

@@ -16,8 +16,8 @@ async def test_a_referral_link_redirects_to_the_landing_page_with_the_code(api: 
     response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
 
     assert response.status_code == 302
-    ((_, click, *asked),) = api.inbox.asked
-    assert asked == [code, "link"]
+    ((_, click, *arguments),) = api.inbox.calls
+    assert arguments == [code, "link"]
     location = f"https://shop.example/welcome?code={code}&click={click}"
     assert response.headers["location"] == location
     assert response.headers["cache-control"] == "no-store"
@@ -30,16 +30,16 @@ async def test_the_landing_page_keeps_its_query_parameters(api: Api):
     code = await api.harness.publish("spring", "ada")
     location = (await api.get(f"/r/{code}")).headers["location"]
 
-    ((_, click, *_),) = api.inbox.asked
-    kept = "https://shop.example/welcome?utm_source=friend"
-    assert location == f"{kept}&code={code}&click={click}#top"
+    ((_, click, *_),) = api.inbox.calls
+    landing_page = "https://shop.example/welcome?utm_source=friend"
+    assert location == f"{landing_page}&code={code}&click={click}#top"
 
 
 async def test_every_click_has_its_own_id(api: Api):
     code = await api.harness.publish("spring", "ada")
     for _ in range(3):
         await api.get(f"/r/{code}")
-    clicks = {click for _, click, *_ in api.inbox.asked}
+    clicks = {click for _, click, *_ in api.inbox.calls}
 
     assert len(clicks) == 3
     assert all(click.startswith("clk_") and click.endswith(code) for click in clicks)
@@ -61,7 +61,7 @@ async def test_a_click_is_counted_for_the_channel_that_the_link_names(
     code = await api.harness.publish("spring", "ada")
     await api.get(f"/r/{code}?via={via}")
 
-    assert [asked[-1] for asked in api.inbox.asked] == [channel]
+    assert [arguments[-1] for arguments in api.inbox.calls] == [channel]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ async def test_a_link_preview_is_redirected_and_not_counted(api: Api, headers: d
     response = await api.get(f"/r/{code}", headers=headers)
 
     assert response.headers["location"] == f"https://shop.example/welcome?code={code}"
-    assert api.inbox.asked == []
+    assert api.inbox.calls == []
 
 
 async def test_an_in_app_browser_is_counted(api: Api):
@@ -89,7 +89,7 @@ async def test_an_in_app_browser_is_counted(api: Api):
     agent = "Mozilla/5.0 (iPhone) AppleWebKit/605.1 Mobile/15E148 [FBAN/FBIOS;FBAV/450.0] Twitter"
     await api.get(f"/r/{code}", headers={"user-agent": agent})
 
-    assert len(api.inbox.asked) == 1
+    assert len(api.inbox.calls) == 1
 
 
 async def test_a_visitor_is_redirected_even_if_the_click_cannot_be_counted(api: Api):
@@ -111,7 +111,7 @@ async def test_without_a_landing_page_the_code_is_shown(api: Api):
     assert code in response.text
     assert "checkout" in response.text
     assert "Spring &lt;b&gt;&amp; friends&lt;/b&gt;" in response.text
-    assert [asked[2:] for asked in api.inbox.asked] == [(code, "link")]
+    assert [arguments[2:] for arguments in api.inbox.calls] == [(code, "link")]
 
 
 @pytest.mark.parametrize("landing_url", [None, "https://shop.example/welcome"])
@@ -120,7 +120,7 @@ async def test_a_head_request_is_not_counted(api: Api, landing_url: str | None):
     code = await api.harness.publish("spring", "ada")
     head = await api.http.head(f"/r/{code}")
 
-    assert api.inbox.asked == []
+    assert api.inbox.calls == []
     seen = await api.get(f"/r/{code}", headers={"purpose": "prefetch"})
     assert (head.status_code, head.headers) == (seen.status_code, seen.headers)
     assert (await api.http.head("/r/UNKNOWN-1")).status_code == 404
@@ -133,7 +133,7 @@ async def test_an_unknown_link_is_answered_404(api: Api, code: str):
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/plain")
     assert "does not work" in response.text
-    assert api.inbox.asked == []
+    assert api.inbox.calls == []
 
 
 async def test_a_running_process_is_live(api: Api):

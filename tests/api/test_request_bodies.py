@@ -12,7 +12,7 @@ JSON = {"content-type": "application/json"}
 
 MALFORMED = {
     "an empty object cut off": (b'{"id": 1,\n "x": }', "line 2, column 7"),
-    "text that is no JSON": (b"order 7781", "line 1, column 1"),
+    "text that is not JSON": (b"order 7781", "line 1, column 1"),
     "something after the end": (b"{} {}", "line 1, column 4"),
     "a byte that is not UTF-8": (b'{"id": "\xff"}', "not UTF-8 at byte 9"),
     "UTF-16": ('{"id": 1}'.encode("utf-16"), "not UTF-8 at byte 1"),
@@ -21,7 +21,7 @@ MALFORMED = {
     "infinity": (b'{"amount": -Infinity}', "-Infinity is not a JSON number"),
     "a number beyond floats": (b'{"amount": 1e999}', "a number is too large"),
     "a number of 101 digits": (b'{"amount": ' + b"9" * 101 + b"}", "more than 100 digits"),
-    "a key that is there twice": (b'{"id": 1, "id": 2}', "the key 'id' is duplicated"),
+    "a duplicate key": (b'{"id": 1, "id": 2}', "the key 'id' is duplicated"),
     "deep nesting": (b"[" * 100_000, "nested too deeply"),
 }
 
@@ -34,7 +34,7 @@ async def test_malformed_json_names_the_position(api: Api, case: str, path: str)
     response = await api.http.request(method, path, content=body, headers=JSON)
 
     assert where in problem(response, 400, "malformed-body")["detail"]
-    assert api.inbox.asked == []
+    assert api.inbox.calls == []
 
 
 async def test_an_empty_body_is_invalid(api: Api):

@@ -48,17 +48,17 @@ class Api:
     preferences: list[MarketingPreference] = field(default_factory=list)
     broken: bool = False
 
-    async def note(self, _: Any, statuses: Any, preferences: Any, now: datetime) -> None:
+    async def record(self, _: Any, statuses: Any, preferences: Any, now: datetime) -> None:
         if self.broken:
             raise RuntimeError("the database is away")
         self.statuses += statuses
         self.preferences += preferences
 
-    async def hear(self, hook: Hook) -> httpx.Response:
+    async def post(self, hook: Hook) -> httpx.Response:
         return await self.http.post(URL, content=hook.body, headers=hook.headers)
 
-    async def hear_signed(self, body: bytes) -> httpx.Response:
-        return await self.hear(Hook(body, sign(body)))
+    async def post_signed(self, body: bytes) -> httpx.Response:
+        return await self.post(Hook(body, sign(body)))
 
 
 def open_http(**settings: Any) -> httpx.AsyncClient:
@@ -80,7 +80,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def api(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> Api:
     api = Api(http)
-    monkeypatch.setattr(whatsapp_callbacks, "record_callback", api.note)
+    monkeypatch.setattr(whatsapp_callbacks, "record_callback", api.record)
     return api
 
 
@@ -115,18 +115,18 @@ async def test_a_wrong_verify_token_is_refused(api: Api, changes: dict[str, str]
 async def test_without_secrets_every_callback_is_refused(secret: SecretStr | None):
     """An empty secret counts as none, because everybody could sign with it."""
     settings = {"whatsapp_app_secret": secret, "whatsapp_verify_token": secret}
-    told = hook(status(sent(), "read", NOW))
+    signed = hook(status(sent(), "read", NOW))
     async with open_http(**settings) as http:
-        asked = await http.get(URL, params=challenge(verify_token=""))
-        signature = {"X-Hub-Signature-256": sign(told.body, "")}
-        heard = await http.post(URL, content=told.body, headers=signature)
+        subscription = await http.get(URL, params=challenge(verify_token=""))
+        signature = {"X-Hub-Signature-256": sign(signed.body, "")}
+        callback = await http.post(URL, content=signed.body, headers=signature)
 
-    assert (asked.status_code, heard.status_code) == (403, 403)
+    assert (subscription.status_code, callback.status_code) == (403, 403)
 
 
 async def test_each_status_is_recorded_with_the_message_key(api: Api):
     states = ["sent", "delivered", "read"]
-    response = await api.hear(hook(*(status(sent(), state, NOW) for state in states)))
+    response = await api.post(hook(*(status(sent(), state, NOW) for state in states)))
 
     assert (response.status_code, response.content) == (200, b"")
     assert api.statuses == [MessageStatus("msg-1", "wamid.1", state, NOW) for state in states]
@@ -149,7 +149,7 @@ KINDS["refused"] += [131063, 132016, 4711]
     ("code", "kind"), [(code, kind) for kind, codes in KINDS.items() for code in codes]
 )
 async def test_a_late_failure_has_the_meaning_of_an_immediate_one(api: Api, code: int, kind: str):
-    await api.hear(hook(status(sent(), "failed", NOW, code)))
+    await api.post(hook(status(sent(), "failed", NOW, code)))
 
     (found,) = api.statuses
     assert (found.key, found.state, found.kind, found.at) == ("msg-1", "failed", kind, NOW)
@@ -162,7 +162,7 @@ async def test_a_late_failure_has_the_meaning_of_an_immediate_one(api: Api, code
 async def test_a_preference_is_recorded_with_the_address_and_the_time(api: Api):
     stop = preference("+4915112345678", "stop", NOW)
     resume = preference("+4915112345678", "resume", NOW + timedelta(days=1))
-    await api.hear(hook(preferences=[stop, resume | {"timestamp": str(resume["timestamp"])}]))
+    await api.post(hook(preferences=[stop, resume | {"timestamp": str(resume["timestamp"])}]))
 
     assert api.preferences == [
         MarketingPreference("whatsapp", "+4915112345678", "stop", NOW),
@@ -171,7 +171,7 @@ async def test_a_preference_is_recorded_with_the_address_and_the_time(api: Api):
 
 
 @pytest.mark.parametrize(
-    ("told", "known"),
+    ("reported", "known"),
     [
         ("551187654321", "+5511987654321"),
         ("5511987654321", "+5511987654321"),
@@ -183,28 +183,30 @@ async def test_a_preference_is_recorded_with_the_address_and_the_time(api: Api):
     ],
 )
 async def test_an_opt_out_is_found_by_the_stored_form_of_the_number(
-    api: Api, told: str, known: str
+    api: Api, reported: str, known: str
 ):
     """Meta's ids of Brazilian, Mexican and Argentine numbers are not always in E.164 form."""
-    await api.hear(hook(preferences=[preference(told, "stop", NOW)]))
+    await api.post(hook(preferences=[preference(reported, "stop", NOW)]))
 
     addresses = [preference.address for preference in api.preferences]
     assert known in addresses
-    assert f"+{told}" in addresses
+    assert f"+{reported}" in addresses
     assert len(addresses) == len(set(addresses)) <= 2
 
 
 @pytest.mark.parametrize("seed", range(10))
 async def test_exactly_the_signed_callbacks_are_recorded_in_any_order(api: Api, seed: int):
     random = Random(seed)
-    told = [one for n in range(20) for one in story(sent(n), random, random.choice([None, 131026]))]
+    statuses = [
+        one for n in range(20) for one in story(sent(n), random, random.choice([None, 131026]))
+    ]
 
-    for one in disorder(told, random):
-        response = await api.hear(one)
+    for one in disorder(statuses, random):
+        response = await api.post(one)
         assert response.status_code == (200 if one.genuine else 403)
 
     assert {(found.key, found.state) for found in api.statuses} == {
-        (one["biz_opaque_callback_data"], one["status"]) for one in told
+        (one["biz_opaque_callback_data"], one["status"]) for one in statuses
     }
 
 
@@ -217,9 +219,9 @@ async def test_the_signature_is_over_the_raw_bytes(api: Api):
     ).replace("/", r"\/")
     signature = sign(body.encode())
 
-    assert (await api.hear(Hook(body.encode(), signature))).status_code == 200
-    again = json.dumps(json.loads(body)).encode()
-    problem(await api.hear(Hook(again, signature)), 403, "not-from-whatsapp")
+    assert (await api.post(Hook(body.encode(), signature))).status_code == 200
+    reencoded = json.dumps(json.loads(body)).encode()
+    problem(await api.post(Hook(reencoded, signature)), 403, "not-from-whatsapp")
     assert len(api.statuses) == 1
 
 
@@ -264,7 +266,7 @@ async def test_an_unsigned_callback_is_refused(api: Api, signature: str):
     ],
 )
 async def test_every_signed_callback_is_answered_200(api: Api, body: bytes):
-    assert (await api.hear_signed(body)).status_code == 200
+    assert (await api.post_signed(body)).status_code == 200
     assert (api.statuses, api.preferences) == ([], [])
 
 
@@ -288,7 +290,7 @@ async def test_every_signed_callback_is_answered_200(api: Api, body: bytes):
 )
 async def test_an_invalid_status_does_not_affect_the_others(api: Api, changes: dict[str, Any]):
     read = status(sent(), "read", NOW)
-    response = await api.hear(hook(read | changes, read))
+    response = await api.post(hook(read | changes, read))
 
     assert response.status_code == 200
     assert [found.key for found in api.statuses] == ["msg-1"]
@@ -297,7 +299,7 @@ async def test_an_invalid_status_does_not_affect_the_others(api: Api, changes: d
 @pytest.mark.parametrize("errors", [None, [], {}, "x", [None], [{"code": "x"}], [{"code": True}]])
 async def test_a_failure_without_a_reason_is_recorded(api: Api, errors: Any):
     failed = status(sent(), "failed", NOW) | {"errors": errors}
-    await api.hear(hook(failed | {"biz_opaque_callback_data": None}))
+    await api.post(hook(failed | {"biz_opaque_callback_data": None}))
 
     (found,) = api.statuses
     assert (found.key, found.reference, found.state) == (None, "wamid.1", "failed")
@@ -305,14 +307,14 @@ async def test_a_failure_without_a_reason_is_recorded(api: Api, errors: Any):
 
 
 async def test_a_too_large_callback_is_refused(api: Api):
-    problem(await api.hear_signed(b" " * (MAX_BODY_BYTES + 1)), 413, "body-too-large")
+    problem(await api.post_signed(b" " * (MAX_BODY_BYTES + 1)), 413, "body-too-large")
 
 
 async def test_a_callback_that_could_not_be_stored_is_not_answered_200(api: Api):
     """Meta retries for seven days."""
-    told, api.broken = hook(status(sent(), "read", NOW)), True
-    assert (await api.hear(told)).status_code == 500
+    signed, api.broken = hook(status(sent(), "read", NOW)), True
+    assert (await api.post(signed)).status_code == 500
 
     api.broken = False
-    assert (await api.hear(told)).status_code == 200
+    assert (await api.post(signed)).status_code == 200
     assert len(api.statuses) == 1
