@@ -6,7 +6,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.decisions import LogMessages
-from activities.referrals import SYSTEM_ACTOR, not_possible
+from activities.referrals import not_possible
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.errors import NotPossibleError, NotPublishedError
 from referrals.store.codes import publications, shares
 from referrals.store.db.sql import Tx

@@ -12,6 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.decisions import LogMessages
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.errors import NotPossibleError
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work, responses
@@ -26,10 +27,6 @@ from referrals.store.referrals import (
 )
 from referrals.store.rewards import commands
 from referrals.temporal.payloads import PendingWork, ReferralStep
-
-SYSTEM_ACTOR = "engine"
-"""Actor of decisions that a timer triggers, in the activity log."""
-
 
 Decide = Callable[[Tx, str, datetime], Awaitable[Outcome | None]]
 

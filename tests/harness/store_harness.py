@@ -4,6 +4,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.events import Customer, parse_event
 from referrals.store import Store, lookups, schema
 from referrals.store.codes import clicks, publications, shares
@@ -88,14 +89,14 @@ class StoreHarness(Harness):
         """Grant the rewards of milestones reached and roll back those of milestones lost."""
         for milestone in await self.all(schema.milestones):
             async with decision(self.store) as tx:
-                await milestones.process(tx, milestone.id, "engine", self.now())
+                await milestones.process(tx, milestone.id, SYSTEM_ACTOR, self.now())
 
     async def fire_timers(self, campaign: str) -> None:
         """Fire every timer of the campaign's referrals that is due."""
         friends = {row.friend_id for row in await self.all(schema.referrals)}
         for friend in sorted(friends):
             async with decision(self.store) as tx:
-                await timers.process_due(tx, campaign, friend, "engine", self.now())
+                await timers.process_due(tx, campaign, friend, SYSTEM_ACTOR, self.now())
 
     async def receive(self, kind: str, data: dict[str, Any], **envelope: Any) -> Any:
         """Store an event and return its row."""

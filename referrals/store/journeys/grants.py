@@ -1,5 +1,6 @@
 """Rewards that journeys grant. They belong to the journey's referral or milestone and are rolled back with it."""
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.journeys import GrantStep
 from referrals.domain.reasons import Reason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS
@@ -40,7 +41,7 @@ async def grant(
         statement = commands.select_rewards_with_friend().where(rewards.c.key == key)
         reward = await one_of(tx, commands.RewardWithFriend, statement)
         command = commands.command_of(reward)
-        await inbox_events.queue_commands(tx, PROCESS_COMMAND, "engine", context.now, [command])
+        await inbox_events.queue_commands(tx, PROCESS_COMMAND, SYSTEM_ACTOR, context.now, [command])
 
 
 async def _lock_context(tx: Tx, entered: ReferralContext) -> tuple[ReferralContext, ReferralRow]:

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.journeys import Journey
 from referrals.domain.reasons import Reason
 from referrals.store.activity import log
@@ -62,7 +63,7 @@ async def log_problem(tx: Tx, entry: JourneyEntry, event_type: str, reason: Reas
     row = log.activity_row(
         event_type,
         at=context.now,
-        actor="engine",
+        actor=SYSTEM_ACTOR,
         campaign_id=context.campaign.campaign,
         advocate_id=context.advocate.id,
         referral_id=context.referral_id,

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.campaign import Campaign
 from referrals.domain.journey_interpreter import JourneyPlan, JourneyPosition, wake_up
 from referrals.domain.journeys import Journey
@@ -98,7 +99,7 @@ async def _entry(tx: Tx, campaign: Campaign, run: JourneyRunRow, now: datetime) 
         campaign,
         run.version,
         await lookups.get_advocate(tx, run.advocate_id),
-        "engine",
+        SYSTEM_ACTOR,
         now,
         referral_id=run.referral_id,
         friend_id=run.friend_id,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.reasons import Reason
 from referrals.store.activity import log
 from referrals.store.db.sql import Tx
@@ -23,7 +24,7 @@ async def write(
         log.activity_row(
             event_type,
             at=now,
-            actor="engine",
+            actor=SYSTEM_ACTOR,
             campaign_id=message.campaign_id,
             advocate_id=message.advocate_id,
             referral_id=message.referral_id,

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.domain.reasons import Reason
 from referrals.store.customers import consents
@@ -148,4 +149,4 @@ async def _requeue(
         "data": {"message": message.id},
         "retry_at": retry_at,
     }
-    await inbox_events.queue_commands(tx, RESUME_COMMAND, "engine", now, [command])
+    await inbox_events.queue_commands(tx, RESUME_COMMAND, SYSTEM_ACTOR, now, [command])

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
 from referrals.errors import ReferralsError
@@ -218,11 +219,11 @@ async def lock_reward(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralCo
     """Lock the advocate of a reward; return the context and the reward as read under the lock."""
     reward = await _get(tx, reward_id)
     if reward.referral_id:
-        context, _ = await lookups.lock_context(tx, reward.referral_id, "engine", now)
+        context, _ = await lookups.lock_context(tx, reward.referral_id, SYSTEM_ACTOR, now)
     else:
         reached_by = (await get(tx, milestones, id=reward.milestone_id)).reached_by
         context = await lookups.lock_milestone_context(
-            tx, required(reward.milestone_id), reached_by, "engine", now
+            tx, required(reward.milestone_id), reached_by, SYSTEM_ACTOR, now
         )
     return context, await _get(tx, reward_id)
 

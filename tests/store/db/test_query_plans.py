@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, text
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.store import Store
 from referrals.store.db.sql import RowCache
 from referrals.store.flow import pending_work
@@ -95,7 +96,7 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
             await pending_work.of_advocate(
                 tx, "spring", left.milestones[0].advocate_id, harness.time
             )
-            await timers.process_due(tx, "spring", friend, "engine", harness.time)
+            await timers.process_due(tx, "spring", friend, SYSTEM_ACTOR, harness.time)
         await harness.roll_back(referral)
 
     assert await scans(store, statements) == {}

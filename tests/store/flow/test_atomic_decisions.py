@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
+from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.campaign import Campaign
 from referrals.store import Store, schema
 from referrals.store.db.sql import Tx
@@ -107,7 +108,7 @@ async def test_completing_a_milestone_stores_nothing_if_it_fails(harness: StoreH
     (milestone,) = await harness.all(schema.milestones)
 
     async def complete(tx: Tx, milestone_id: str, now: datetime) -> None:
-        await milestones.process(tx, milestone_id, "engine", now)
+        await milestones.process(tx, milestone_id, SYSTEM_ACTOR, now)
 
     assert await fail_at_every_statement(harness, complete, milestone.id) > 5
 
