@@ -1,4 +1,4 @@
-"""Each provider against its vendor with every fault at random: the vendor's books end exactly right."""
+"""Each provider against its fake vendor with random faults: the vendor's ledger ends exactly right."""
 
 import asyncio
 import random
@@ -7,18 +7,18 @@ from tests.providers.delivering import deliver
 from tests.providers.vendors import FAULTS, Entry
 
 GRANTS = 200
-AT_ONCE = 40
+MAX_CONCURRENT = 40
 
 
-async def test_under_every_fault_at_random_nothing_is_doubled_and_nothing_lost(case):
-    """Every fourth grant is rolled back; callers die in the middle of it, too."""
+async def test_random_faults_neither_duplicate_nor_lose_a_booking(case):
+    """Roll back every fourth grant; callers crash in between."""
     case.vendor.risk = 0.15
     case.vendor.slow = case.vendor.parallel = 0.3
     crashes = random.Random(2)
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(MAX_CONCURRENT)
     expected = []
 
-    async def settle(number, grant):
+    async def deliver_and_roll_back(number, grant):
         async with gate:
             receipt = await deliver(case.hasty, grant, case.vendor, crashes=crashes)
             expected.append(Entry(grant.key, grant.amount))
@@ -36,7 +36,7 @@ async def test_under_every_fault_at_random_nothing_is_doubled_and_nothing_lost(c
     grants = case.way.grants(GRANTS)
     async with asyncio.TaskGroup() as tasks:
         for number, grant in enumerate(grants):
-            tasks.create_task(settle(number, grant))
+            tasks.create_task(deliver_and_roll_back(number, grant))
     await case.vendor.quiet()
 
     assert sorted(case.vendor.books) == sorted(expected)

@@ -1,4 +1,4 @@
-"""What is the HTTP provider's own: its request, its signature, its answers."""
+"""HTTP provider: request, signature and responses."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def provider(client, vendor):
     return endpoint(client, vendor)
 
 
-async def test_a_grant_and_its_roll_back_are_told_as_documented(vendor, provider):
+async def test_grant_and_roll_back_are_sent_as_documented(vendor, provider):
     receipt = await provider.grant(GRANT)
     await provider.roll_back(GRANT, receipt.reference)
 
@@ -53,13 +53,13 @@ async def test_a_grant_and_its_roll_back_are_told_as_documented(vendor, provider
     }
 
 
-async def test_points_are_a_whole_number_without_a_currency(vendor, provider):
+async def test_points_are_sent_as_a_whole_number_without_currency(vendor, provider):
     await provider.grant(replace(GRANT, type="points", amount=100, currency=None))
 
     assert (vendor.bodies[0].amount, vendor.bodies[0].currency) == ("100", None)
 
 
-async def test_a_repeat_is_a_receipt_whether_it_is_answered_200_or_409(vendor, provider):
+async def test_repeated_request_returns_the_receipt_after_200_and_409(vendor, provider):
     receipts = {await provider.grant(GRANT) for _ in range(10)}
 
     assert receipts == {Receipt("r1")}
@@ -67,7 +67,7 @@ async def test_a_repeat_is_a_receipt_whether_it_is_answered_200_or_409(vendor, p
     assert ("GET", "/rewards") in vendor.requests
 
 
-async def test_a_409_for_a_key_that_is_not_there_is_a_refusal(vendor, provider):
+async def test_409_for_an_unknown_key_is_a_rejection(vendor, provider):
     vendor.confused = True
 
     with pytest.raises(PermanentError) as refused:
@@ -76,14 +76,14 @@ async def test_a_409_for_a_key_that_is_not_there_is_a_refusal(vendor, provider):
     assert refused.value.code == "http_409"
 
 
-async def test_a_refusal_has_the_endpoints_key_and_words(provider):
+async def test_rejection_contains_the_key_and_message_of_the_endpoint(provider):
     with pytest.raises(PermanentError, match="The account is closed") as refused:
         await provider.grant(replace(GRANT, target={"closed": True}))
 
     assert refused.value.code == "account_closed"
 
 
-async def test_what_takes_a_while_is_settled_later(vendor, provider):
+async def test_accepted_request_is_booked_later(vendor, provider):
     vendor.slow = 1
 
     receipts = [await provider.grant(GRANT), await provider.look_up(GRANT)]
@@ -92,7 +92,7 @@ async def test_what_takes_a_while_is_settled_later(vendor, provider):
     assert receipts == [Receipt("r1", booked=False)] * 2 + [Receipt("r1")]
 
 
-def test_the_signature_is_the_one_of_the_standards_example():
+def test_signature_equals_the_example_of_the_standard():
     secret = SecretStr("whsec_plJ3nmyCDGBKInavdOK15jsl")
     clock = datetime.fromtimestamp(1731705121, UTC)
     request = httpx.Request(
@@ -109,14 +109,14 @@ def test_the_signature_is_the_one_of_the_standards_example():
     assert request.headers["webhook-signature"] == signature
 
 
-def test_a_secret_that_is_not_base64_is_refused_without_being_told(client):
+def test_invalid_secret_is_rejected_without_showing_it(client):
     with pytest.raises(ValueError, match="must be base64") as refused:
         HttpProvider(client, "https://shop.example", SecretStr("whsec_not base64!"))
 
     assert "not base64!" not in str(refused.value)
 
 
-async def test_a_roll_back_of_more_than_is_left_tells_what_is_left(vendor, provider):
+async def test_rejected_roll_back_returns_the_remaining_balance(vendor, provider):
     await provider.grant(GRANT)
     vendor.held = "10.00"
 
@@ -128,6 +128,6 @@ async def test_a_roll_back_of_more_than_is_left_tells_what_is_left(vendor, provi
     assert sum(entry.amount for entry in vendor.books) == 1550
 
 
-@pytest.mark.parametrize("told", [{}, {"held": None}, {"held": "1e3"}, {"held": [1]}])
-async def test_an_endpoint_that_does_not_say_what_is_left_has_nothing_left(vendor, provider, told):
-    assert _remaining_balance(told, "EUR") == _remaining_balance(told, None) == 0
+@pytest.mark.parametrize("body", [{}, {"held": None}, {"held": "1e3"}, {"held": [1]}])
+async def test_missing_or_invalid_balance_counts_as_zero(vendor, provider, body):
+    assert _remaining_balance(body, "EUR") == _remaining_balance(body, None) == 0

@@ -1,4 +1,4 @@
-"""`Api`: what each outcome of a call is taken for, and what a vendor cannot make it do."""
+"""`ProviderApi`: classification of outcomes, and limits on what a vendor can make it do."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ CREDENTIALS = {"Authorization": f"Key-v1 {TOKEN}"}
 
 
 def api(answer, timeout=1, **options) -> ProviderApi:
-    """One whose vendor answers each request by the function, or with what is given."""
+    """Create an API whose vendor sends this response, or the result of this function."""
 
     def handler(request):
         response = answer(request) if callable(answer) else answer
@@ -101,7 +101,9 @@ async def outcome(vendor: ProviderApi, *, changes_balance: bool) -> Exception:
         ),
     ],
 )
-async def test_a_status_is_taken_for_what_it_says_of_the_books(response, booking, other, code):
+async def test_status_is_classified_by_whether_a_booking_is_possible(
+    response, booking, other, code
+):
     vendor = api(response, retryable_codes={"multiple_requests"})
 
     errors = [
@@ -126,7 +128,7 @@ async def test_a_status_is_taken_for_what_it_says_of_the_books(response, booking
         (httpx.RemoteProtocolError, OutcomeUnknownError),
     ],
 )
-async def test_only_what_was_never_sent_is_surely_not_booked(error, booking):
+async def test_only_unsent_requests_are_certainly_not_booked(error, booking):
     def fail(request):
         raise error(LEAK)
 
@@ -155,7 +157,7 @@ async def test_only_what_was_never_sent_is_surely_not_booked(error, booking):
         ({}, 60),
     ],
 )
-async def test_a_limit_says_how_long_to_wait(headers, seconds):
+async def test_rate_limit_response_sets_the_delay(headers, seconds):
     error = await outcome(api(httpx.Response(429, headers=headers)), changes_balance=True)
 
     assert error.after == timedelta(seconds=seconds)
@@ -170,7 +172,7 @@ async def test_a_limit_says_how_long_to_wait(headers, seconds):
     ],
 )
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
-async def test_errors_carry_the_vendors_words_without_secrets_and_contact_details(status, body):
+async def test_errors_contain_the_vendors_message_without_secrets_and_contact_details(status, body):
     error = await outcome(api(httpx.Response(status, json=body)), changes_balance=True)
 
     text = "".join(traceback.format_exception(error))
@@ -178,7 +180,7 @@ async def test_errors_carry_the_vendors_words_without_secrets_and_contact_detail
     assert not any(secret in text for secret in (TOKEN, "fay@", "1234567"))
 
 
-async def test_words_are_one_short_line():
+async def test_vendor_message_is_shortened_to_one_line():
     words = {"message": "no\n\x1b[31m no " * 10_000}
 
     error = await outcome(api(httpx.Response(400, json=words)), changes_balance=True)
@@ -187,7 +189,7 @@ async def test_words_are_one_short_line():
     assert len(str(error)) < MAX_ERROR_LENGTH + 50
 
 
-async def test_a_redirect_is_not_followed_and_not_told():
+async def test_redirect_is_neither_followed_nor_shown():
     seen = []
 
     def redirect(request):
@@ -201,7 +203,7 @@ async def test_a_redirect_is_not_followed_and_not_told():
     assert "elsewhere" not in str(error)
 
 
-async def test_a_huge_answer_is_not_read_to_its_end():
+async def test_reading_stops_at_the_size_limit():
     sent = []
 
     async def endless():
@@ -215,8 +217,8 @@ async def test_a_huge_answer_is_not_read_to_its_end():
     assert sum(sent) <= MAX_RESPONSE_BYTES + 2**20
 
 
-async def test_an_answer_that_trickles_is_given_up_when_its_time_is_over():
-    """Every part of it comes within the read time-out."""
+async def test_slow_response_is_aborted_at_the_deadline():
+    """Each chunk arrives within the read time-out, but the whole response does not."""
 
     async def trickle():
         while True:
@@ -231,7 +233,7 @@ async def test_an_answer_that_trickles_is_given_up_when_its_time_is_over():
     assert type(error) is OutcomeUnknownError
 
 
-async def test_the_environment_names_no_proxy_and_an_answer_no_other_host(monkeypatch):
+async def test_client_ignores_proxies_and_redirects(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
 
@@ -241,7 +243,7 @@ async def test_the_environment_names_no_proxy_and_an_answer_no_other_host(monkey
         assert not client.follow_redirects
 
 
-async def test_urls_with_customers_in_them_are_not_logged(client, start, caplog):
+async def test_urls_with_customer_ids_are_not_logged(client, start, caplog):
     caplog.set_level(logging.DEBUG)
     vendor = await start(FakeEndpoint())
 
@@ -253,8 +255,8 @@ async def test_urls_with_customers_in_them_are_not_logged(client, start, caplog)
     assert "fay" not in caplog.text
 
 
-async def test_a_cancelled_call_gives_its_connection_back(start):
-    """Whenever it is cancelled: one that kept it would in time leave none for the others."""
+async def test_cancelled_call_returns_its_connection(start):
+    """Cancel at any point; a leaked connection would in time exhaust the pool."""
     vendor = await start(FakeEndpoint())
 
     async with open_client() as client:
@@ -281,7 +283,7 @@ async def test_a_cancelled_call_gives_its_connection_back(start):
         "https://vendor.example/?key=1",
     ],
 )
-def test_a_base_url_that_is_no_plain_address_is_refused(url):
+def test_invalid_base_url_is_rejected(url):
     with pytest.raises(ValueError, match="must look like https") as refused:
         ProviderApi(httpx.AsyncClient(), "The vendor", url, {})
 
@@ -289,6 +291,6 @@ def test_a_base_url_that_is_no_plain_address_is_refused(url):
 
 
 @pytest.mark.parametrize("customer", ["", ".", ".."])
-def test_a_customer_that_would_be_another_path_is_refused(customer):
+def test_customer_id_that_changes_the_path_is_rejected(customer):
     with pytest.raises(PermanentError, match="must not be empty"):
         path_segment(customer)

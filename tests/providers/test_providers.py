@@ -1,4 +1,4 @@
-"""What holds for every way that a provider books."""
+"""Behaviour that all providers share."""
 
 import asyncio
 from dataclasses import replace
@@ -21,7 +21,7 @@ SEVERAL_CALLS = [name for name in WAYS if name not in {"talon_one_event", "http"
 QUICK = [fault for fault in FAULTS if fault.split("_")[0] not in {"hang", "late", "trickle"}]
 
 
-async def test_a_grant_is_booked_once_and_found_again_and_rolled_back(case):
+async def test_grant_is_booked_once_found_and_rolled_back(case):
     grant = case.grant
     assert await case.provider.look_up(grant) is None
 
@@ -38,8 +38,8 @@ async def test_a_grant_is_booked_once_and_found_again_and_rolled_back(case):
     assert case.vendor.undocumented == []
 
 
-async def test_every_customer_gets_what_is_theirs(case):
-    """Whatever characters are in the id."""
+async def test_customer_ids_with_any_characters_work(case):
+
     grants = [
         replace(case.grant, key=f"k{number}", customer=customer)
         for number, customer in enumerate(CUSTOMERS)
@@ -52,7 +52,7 @@ async def test_every_customer_gets_what_is_theirs(case):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_fault_of_the_booking_call_is_told_for_what_it_is(case, fault):
+async def test_fault_in_the_booking_request_is_classified_correctly(case, fault):
     await case.provider.grant(case.grant)
     before = len(case.vendor.requests)
     case.vendor.faults.extend([None] * (before - 1) + [fault])
@@ -82,7 +82,7 @@ async def test_fault_in_the_first_of_several_calls_books_nothing(case, fault):
 
 
 @pytest.mark.parametrize("fault", QUICK)
-async def test_a_fault_of_a_look_up_is_never_taken_for_nothing_booked(case, fault):
+async def test_failed_look_up_is_never_reported_as_not_booked(case, fault):
     await deliver(case.provider, case.grant, case.vendor)
     case.vendor.faults.append(fault)
 
@@ -93,7 +93,7 @@ async def test_a_fault_of_a_look_up_is_never_taken_for_nothing_booked(case, faul
 
 
 @pytest.mark.parametrize("name", WAYS)
-async def test_wrong_credentials_are_the_operators_affair(name, client, start):
+async def test_wrong_credentials_are_a_permanent_failure(name, client, start):
     way = WAYS[name]
     vendor = await start(way.vendor())
     wrong = {
@@ -111,21 +111,21 @@ async def test_wrong_credentials_are_the_operators_affair(name, client, start):
     assert vendor.books == []
 
 
-async def test_a_vendor_that_is_not_there_can_be_tried_again(case, client):
+async def test_unreachable_vendor_is_retryable(case, client):
     provider = case.way.provider(client, type("Gone", (), {"url": "http://127.0.0.1:1"}))
 
     with pytest.raises(RetryableError, match="could not be reached: ConnectError"):
         await provider.grant(case.grant)
 
 
-async def test_a_description_says_where_and_no_secret(case):
+async def test_description_contains_the_address_and_no_secret(case):
     description = case.provider.describe()
 
     assert case.vendor.url.removeprefix("http://") in description
     assert not any(secret in description for secret in (TOKEN, SECRET, APP_ID))
 
 
-async def test_the_campaigns_target_is_good_for_the_type(case):
+async def test_valid_target_is_accepted(case):
     case.provider.check_target(case.way.target, case.grant.type)
 
 
@@ -146,7 +146,7 @@ async def test_the_campaigns_target_is_good_for_the_type(case):
         ("talon_one", {"event": ""}, "points", "at least 1"),
     ],
 )
-async def test_a_target_that_cannot_work_is_refused(client, provider, target, kind, words):
+async def test_invalid_target_is_rejected(client, provider, target, kind, words):
     way = next(way for name, way in WAYS.items() if name.startswith(provider))
     it = way.provider(client, type("Vendor", (), {"url": "http://127.0.0.1:1"}))
 

@@ -1,4 +1,4 @@
-"""What is Talon.One's own."""
+"""Talon.One provider."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def provider(client, vendor):
     return talon_one(client, vendor)
 
 
-async def test_a_repeated_event_is_answered_409_which_is_a_receipt(vendor, provider):
+async def test_repeated_event_returns_the_receipt(vendor, provider):
     first = await provider.grant(CREDIT)
 
     assert await provider.grant(CREDIT) == first
@@ -34,9 +34,7 @@ async def test_a_repeated_event_is_answered_409_which_is_a_receipt(vendor, provi
 
 
 @pytest.mark.parametrize("grant", [CREDIT, POINTS])
-async def test_parallel_updates_are_answered_409_too_and_can_be_tried_again(
-    vendor, provider, grant
-):
+async def test_concurrent_update_is_retryable(vendor, provider, grant):
     vendor.parallel = 1
 
     with pytest.raises(RetryableError, match="Too many requests are updating this profile"):
@@ -45,7 +43,7 @@ async def test_parallel_updates_are_answered_409_too_and_can_be_tried_again(
     assert vendor.books == []
 
 
-async def test_an_event_that_no_rule_answers_is_no_grant(vendor, provider):
+async def test_event_without_effect_is_a_permanent_failure(vendor, provider):
     vendor.rules = False
 
     for ask in (provider.grant, provider.grant, provider.look_up):
@@ -54,14 +52,14 @@ async def test_an_event_that_no_rule_answers_is_no_grant(vendor, provider):
         assert refused.value.code == "no_effect"
 
 
-async def test_an_event_that_is_not_defined_is_refused_with_the_vendors_words(provider):
+async def test_undefined_event_is_rejected_with_the_vendors_message(provider):
     with pytest.raises(PermanentError, match="no event type unknown") as refused:
         await provider.grant(replace(CREDIT, target={"event": "unknown"}))
 
     assert refused.value.code == "http_400"
 
 
-async def test_points_go_by_event_too(vendor, provider):
+async def test_points_can_be_granted_by_event(vendor, provider):
     grant = replace(POINTS, target={"event": EVENT})
 
     await deliver(provider, grant, vendor)
@@ -69,7 +67,7 @@ async def test_points_go_by_event_too(vendor, provider):
     assert vendor.books == [Entry(POINTS.key, POINTS.amount)]
 
 
-async def test_points_of_a_programme_need_the_management_key(client, vendor):
+async def test_loyalty_target_requires_the_management_key(client, vendor):
     provider = TalonOne(client, vendor.url, SecretStr(TOKEN))
 
     with pytest.raises(PermanentError, match="Management API") as refused:
@@ -78,7 +76,7 @@ async def test_points_of_a_programme_need_the_management_key(client, vendor):
     assert refused.value.code == "credentials"
 
 
-async def test_a_profile_is_made_once(vendor, provider):
+async def test_profile_is_created_once(vendor, provider):
     await provider.grant(POINTS)
     await provider.grant(replace(POINTS, key="k2"))
 
@@ -87,7 +85,7 @@ async def test_a_profile_is_made_once(vendor, provider):
 
 
 @pytest.mark.parametrize("subledger", [None, "referrals"])
-async def test_points_go_to_the_subledger_of_the_campaign(vendor, provider, subledger):
+async def test_points_are_booked_on_the_subledger(vendor, provider, subledger):
     grant = replace(POINTS, target={"loyalty": {**LOYALTY["loyalty"], "subledger": subledger}})
 
     await deliver(provider, grant, vendor)
@@ -97,14 +95,14 @@ async def test_points_go_to_the_subledger_of_the_campaign(vendor, provider, subl
     assert (await provider.look_up(grant)).reference == transaction["transactionUUID"]
 
 
-async def test_a_programme_that_is_not_there_is_refused(provider):
+async def test_unknown_programme_is_rejected(provider):
     with pytest.raises(PermanentError, match="loyalty program not found") as refused:
         await provider.grant(replace(POINTS, target={"loyalty": {"program": 7}}))
 
     assert refused.value.code == "http_404"
 
 
-async def test_a_booking_is_found_behind_many_newer_ones(vendor, provider):
+async def test_booking_is_found_on_later_pages(vendor, provider):
     for number in range(3 * PAGE):
         await provider.grant(replace(POINTS, key=f"k{number}"))
 

@@ -1,4 +1,4 @@
-"""What is Voucherify's own."""
+"""Voucherify provider."""
 
 import asyncio
 from dataclasses import replace
@@ -24,7 +24,7 @@ def provider(client, vendor):
     return voucherify(client, vendor)
 
 
-async def test_a_customer_becomes_a_member_once(vendor, provider):
+async def test_customer_is_enrolled_once(vendor, provider):
     await provider.grant(POINTS)
     await provider.grant(replace(POINTS, key="k2"))
 
@@ -33,7 +33,7 @@ async def test_a_customer_becomes_a_member_once(vendor, provider):
     assert vendor.customers == {POINTS.customer}
 
 
-async def test_of_two_first_grants_at_once_one_meets_a_member_who_is_there(vendor, provider):
+async def test_concurrent_first_grants_enrol_the_customer_once(vendor, provider):
     grants = [replace(POINTS, key=f"k{number}") for number in range(5)]
 
     await asyncio.gather(*map(provider.grant, grants))
@@ -43,7 +43,7 @@ async def test_of_two_first_grants_at_once_one_meets_a_member_who_is_there(vendo
     assert vendor.undocumented == []
 
 
-async def test_points_are_settled_when_they_are_approved(vendor, provider):
+async def test_points_are_booked_when_approved(vendor, provider):
     receipt = await provider.grant(POINTS)
     looks = [await provider.look_up(POINTS) for _ in range(3)]
 
@@ -51,7 +51,7 @@ async def test_points_are_settled_when_they_are_approved(vendor, provider):
     assert {look.reference for look in looks} == {receipt.reference}
 
 
-async def test_points_that_are_rejected_later_are_told_and_can_be_granted_again(vendor, provider):
+async def test_points_rejected_later_are_reported_and_can_be_granted_again(vendor, provider):
     vendor.rejecting = True
     await provider.grant(POINTS)
     await provider.look_up(POINTS)
@@ -69,21 +69,21 @@ async def test_points_that_are_rejected_later_are_told_and_can_be_granted_again(
     assert vendor.books == [Entry(POINTS.key, POINTS.amount)]
 
 
-async def test_a_programme_that_is_not_active_is_waited_for(vendor, provider):
+async def test_inactive_programme_is_retryable(vendor, provider):
     vendor.program_status = "INACTIVE"
 
     with pytest.raises(RetryableError, match="non_active_program"):
         await provider.grant(POINTS)
 
 
-async def test_a_programme_that_is_not_there_is_refused(vendor, provider):
+async def test_unknown_programme_is_rejected(vendor, provider):
     with pytest.raises(PermanentError) as refused:
         await provider.grant(replace(POINTS, target={"program": "lprg_0"}))
 
     assert refused.value.code == "not_found"
 
 
-async def test_of_several_cards_the_campaign_names_one(vendor, provider):
+async def test_target_selects_one_of_several_cards(vendor, provider):
     vendor.definitions = ["lcdef_0", DEFINITION]
     named = replace(POINTS, target={**POINTS.target, "card_definition": DEFINITION})
     wrong = replace(POINTS, target={**POINTS.target, "card_definition": "lcdef_7"})
@@ -99,7 +99,7 @@ async def test_of_several_cards_the_campaign_names_one(vendor, provider):
     assert len(vendor.transactions[second]) == 1
 
 
-async def test_a_card_that_is_not_made_yet_is_waited_for(vendor, provider):
+async def test_missing_card_is_retryable(vendor, provider):
     await provider.grant(POINTS)
     vendor.members[POINTS.customer][0]["card"] = None
 
@@ -108,7 +108,7 @@ async def test_a_card_that_is_not_made_yet_is_waited_for(vendor, provider):
 
 
 @pytest.mark.parametrize("grant", [POINTS, LEGACY, GIFT])
-async def test_a_booking_is_found_behind_many_newer_ones(vendor, provider, grant):
+async def test_booking_is_found_on_later_pages(vendor, provider, grant):
     for number in range(3 * PAGE):
         await deliver(provider, replace(grant, key=f"k{number}"), vendor)
 
@@ -116,7 +116,7 @@ async def test_a_booking_is_found_behind_many_newer_ones(vendor, provider, grant
     assert await provider.look_up(replace(grant, key="k")) is None
 
 
-async def test_points_of_the_old_api_are_not_settled_before_they_are_listed(vendor, provider):
+async def test_api_v1_points_are_booked_when_listed(vendor, provider):
     receipt = await provider.grant(LEGACY)
     await vendor.quiet()
     found = await provider.look_up(LEGACY)
@@ -127,7 +127,7 @@ async def test_points_of_the_old_api_are_not_settled_before_they_are_listed(vend
 @pytest.mark.parametrize(
     ("amount", "currency", "hundredths"), [(2550, "EUR", 2550), (500, "JPY", 50000)]
 )
-async def test_credit_is_counted_in_hundredths_of_any_currency(
+async def test_credit_is_sent_in_hundredths_of_any_currency(
     vendor, provider, amount, currency, hundredths
 ):
     grant = replace(GIFT, amount=amount, currency=currency)
@@ -138,7 +138,7 @@ async def test_credit_is_counted_in_hundredths_of_any_currency(
     assert [entry.amount for entry in vendor.books] == [hundredths, -hundredths]
 
 
-async def test_an_amount_that_hundredths_cannot_tell_is_refused(vendor, provider):
+async def test_amount_below_a_hundredth_is_rejected(vendor, provider):
     with pytest.raises(PermanentError, match="KWD in hundredths") as refused:
         await provider.grant(replace(GIFT, amount=1_234, currency="KWD"))
 
@@ -147,7 +147,7 @@ async def test_an_amount_that_hundredths_cannot_tell_is_refused(vendor, provider
 
 
 @pytest.mark.parametrize("target", [{"loyalty_campaign": "Empty"}, {"gift_campaign": "Empty"}])
-async def test_a_campaign_without_cards_left_is_refused_with_the_vendors_key(provider, target):
+async def test_exhausted_campaign_is_rejected_with_the_vendors_key(provider, target):
     grant = replace(LEGACY if "loyalty_campaign" in target else GIFT, target=target)
 
     with pytest.raises(PermanentError) as refused:
@@ -157,9 +157,7 @@ async def test_a_campaign_without_cards_left_is_refused_with_the_vendors_key(pro
 
 
 @pytest.mark.parametrize("repeat", ["", "duplicate_source_id", "voucher_already_published"])
-async def test_a_repeated_publication_is_the_same_card_however_it_is_answered(
-    vendor, provider, repeat
-):
+async def test_repeated_publication_returns_the_same_card(vendor, provider, repeat):
     vendor.repeats = [repeat]
 
     await provider.grant(GIFT)
@@ -169,7 +167,7 @@ async def test_a_repeated_publication_is_the_same_card_however_it_is_answered(
     assert len(vendor.books) == 2
 
 
-async def test_a_publication_that_is_not_shown_yet_is_waited_for(vendor, provider):
+async def test_unlisted_publication_is_retryable(vendor, provider):
     vendor.repeats, vendor.listing = ["duplicate_source_id"], False
     await provider.grant(GIFT)
 

@@ -1,4 +1,4 @@
-"""How often a provider is called, by all workers together."""
+"""Rate limits of providers, shared by all workers."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -10,33 +10,35 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-async def turn(store: Store, provider: str = "http", after: timedelta = timedelta(0)) -> timedelta:
+async def reserve(
+    store: Store, provider: str = "http", after: timedelta = timedelta(0)
+) -> timedelta:
     async with store.begin() as tx:
         return await provider_rate_limits.reserve_call(tx, provider, 2, NOW + after, 5 * SECOND)
 
 
-async def test_who_comes_at_once_is_spread_over_time(store: Store):
-    waits = await asyncio.gather(*(turn(store) for _ in range(8)))
+async def test_concurrent_calls_are_spread_over_time(store: Store):
+    waits = await asyncio.gather(*(reserve(store) for _ in range(8)))
 
     assert sorted(waits) == [SECOND * number / 2 for number in range(8)]
 
 
-async def test_who_is_not_patient_enough_takes_no_turn(store: Store):
+async def test_call_beyond_the_longest_wait_is_not_reserved(store: Store):
     for _ in range(11):
-        await turn(store)
+        await reserve(store)
 
-    assert [await turn(store) for _ in range(3)] == [5.5 * SECOND] * 3
+    assert [await reserve(store) for _ in range(3)] == [5.5 * SECOND] * 3
 
 
-async def test_time_that_nobody_used_is_not_saved_up(store: Store):
-    await turn(store)
+async def test_unused_capacity_does_not_accumulate(store: Store):
+    await reserve(store)
 
-    waits = [await turn(store, after=60 * SECOND) for _ in range(3)]
+    waits = [await reserve(store, after=60 * SECOND) for _ in range(3)]
 
     assert waits == [0 * SECOND, SECOND / 2, SECOND]
 
 
-async def test_each_provider_has_its_own_pace(store: Store):
-    await turn(store, "http")
+async def test_each_provider_has_its_own_rate_limit(store: Store):
+    await reserve(store, "http")
 
-    assert await turn(store, "voucherify") == timedelta(0)
+    assert await reserve(store, "voucherify") == timedelta(0)
