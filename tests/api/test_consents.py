@@ -10,20 +10,20 @@ from referrals.store import schema
 from referrals.store.messaging import channel_suspensions, suppressions
 from tests.api.conftest import Api
 from tests.api.problems import problem
-from tests.store.messaging.sending_harness import PROMOTION, Office
+from tests.store.messaging.sending_harness import PROMOTION, SendingHarness
 
 CONSENTS = "/v1/customers/ada/consents"
 NOBODY: dict[str, Any] = {"headers": {"authorization": ""}}
 
 
-async def send_promotion(api: Api) -> tuple[Office, str]:
+async def send_promotion(api: Api) -> tuple[SendingHarness, str]:
     """Send ada a promotion by email; return the path of its unsubscribe link."""
-    office = Office(api.harness.store)
-    office.now = api.harness.time
-    message = await office.write(await office.customer(consent=["email"]), PROMOTION)
-    await office.send(message)
-    (sent,) = office.email.taken
-    return office, str(sent.unsubscribe_url).removeprefix("https://go.example")
+    harness = SendingHarness(api.harness.store)
+    harness.now = api.harness.time
+    message = await harness.create_message(await harness.customer(consent=["email"]), PROMOTION)
+    await harness.send(message)
+    (sent,) = harness.email.received
+    return harness, str(sent.unsubscribe_url).removeprefix("https://go.example")
 
 
 async def consent_rows(api: Api) -> list[tuple[str, str, str, bool]]:
@@ -114,12 +114,12 @@ async def test_the_unsubscribe_link_changes_nothing_until_the_button_is_pressed(
 async def test_the_link_of_a_log_message_unsubscribes_from_marketing_on_all_channels(
     api: Api,
 ):
-    office = Office(api.harness.store)
-    office.now = api.harness.time
-    customer = await office.customer(consent=["email", "whatsapp"])
-    message = await office.write(customer, PROMOTION, "log")
-    await office.send(message)
-    async with office.store.begin() as tx:
+    harness = SendingHarness(api.harness.store)
+    harness.now = api.harness.time
+    customer = await harness.customer(consent=["email", "whatsapp"])
+    message = await harness.create_message(customer, PROMOTION, "log")
+    await harness.send(message)
+    async with harness.store.begin() as tx:
         await tx.execute(schema.messages.update().values(unsubscribe_token="t0ken"))
 
     await api.http.post("/u/t0ken", **NOBODY)
@@ -142,8 +142,8 @@ async def test_a_guessed_unsubscribe_link_is_unknown(api: Api, method: str, toke
 
 
 async def test_an_empty_token_matches_no_message_without_a_link(api: Api):
-    office, _ = await send_promotion(api)
-    async with office.store.begin() as tx:
+    harness, _ = await send_promotion(api)
+    async with harness.store.begin() as tx:
         await tx.execute(schema.messages.update().values(unsubscribe_token=None))
 
     for token in ("", "None", "null"):
@@ -152,11 +152,11 @@ async def test_an_empty_token_matches_no_message_without_a_link(api: Api):
 
 
 async def test_a_suppression_is_listed_without_the_address_and_can_be_lifted(api: Api):
-    office, _ = await send_promotion(api)
-    (ada,) = await office.all(schema.customers, external_id="ada")
-    async with office.store.begin() as tx:
+    harness, _ = await send_promotion(api)
+    (ada,) = await harness.all(schema.customers, external_id="ada")
+    async with harness.store.begin() as tx:
         digest = suppressions.hash_address(ada.email)
-        await suppressions.add(tx, ada.id, "email", digest, "no_mailbox", "No.", office.now)
+        await suppressions.add(tx, ada.id, "email", digest, "no_mailbox", "No.", harness.now)
 
     (shown,) = (await api.get("/v1/suppressions?customer=ada")).json()["data"]
     assert shown.keys() == {"customer", "channel", "reason", "since"}
@@ -181,9 +181,9 @@ async def test_a_block_is_listed_and_can_be_lifted(api: Api):
 
 
 async def test_a_message_shows_when_it_was_delivered_and_why_it_waits(api: Api):
-    office, _ = await send_promotion(api)
-    (row,) = await office.all(schema.messages)
-    await office.hear("delivered", channel="email", reference=row.reference)
+    harness, _ = await send_promotion(api)
+    (row,) = await harness.all(schema.messages)
+    await harness.receive_status("delivered", channel="email", reference=row.reference)
 
     (message,) = (await api.get("/v1/campaigns/spring/messages")).json()["data"]
 

@@ -1,7 +1,4 @@
-"""A real SMTP server, in the tests' own event loop, that keeps what it is given and answers what it is told to.
-
-And channels to the fake Graph API.
-"""
+"""A real SMTP server with scripted replies that stores its mails, and channels to the fake Graph API."""
 
 import asyncio
 import ssl
@@ -25,7 +22,7 @@ CREDENTIALS = LoginPassword(b"shop@x", b"p/a:s#s")
 
 
 class Mailbox:
-    """A server's handler: `answers` has what it says to a command (`RCPT`, `DATA`, …) instead of accepting it."""
+    """Handler of the server: `answers` maps a command (`RCPT`, `DATA`, …) to a reply other than acceptance."""
 
     def __init__(self) -> None:
         self.answers: dict[str, str] = {}
@@ -34,7 +31,7 @@ class Mailbox:
         self.port = 0
 
     def only_mail(self) -> EmailMessage:
-        """The only mail that has arrived, as a mail client reads it."""
+        """Return the only mail that has arrived, parsed."""
         (envelope,) = self.envelopes
         return message_from_bytes(envelope.content, policy=policy.default)
 
@@ -126,6 +123,6 @@ async def channel(graph: FakeGraph, clock: Clock) -> AsyncIterator[WhatsAppChann
 
 @pytest.fixture
 async def hasty(graph: FakeGraph, clock: Clock) -> AsyncIterator[WhatsAppChannel]:
-    """The same, but it gives up soon."""
+    """WhatsApp channel with short timeouts."""
     async with open_client(connect=1, read=0.2) as client:
         yield whatsapp(client, graph, clock)

@@ -1,4 +1,4 @@
-"""What a mail client makes of a message that the engine brings."""
+"""Built-in messages as a mail client parses them."""
 
 from functools import cache
 from html.parser import HTMLParser
@@ -12,7 +12,7 @@ VOID = {"meta", "link", "br", "img", "hr", "o:allowpng"}
 
 
 class Page(HTMLParser):
-    """What a mail client makes of a mail: `text`, `links`, `tags` with their attributes, what is left open."""
+    """Parsed HTML of an email: `text`, `links`, `tags` with attributes, unclosed and unexpected tags."""
 
     def __init__(self, html):
         super().__init__()

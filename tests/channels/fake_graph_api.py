@@ -1,4 +1,4 @@
-"""Meta's Graph API for one WhatsApp number, as its documents have it: it takes template messages and keeps them.
+"""Fake of Meta's Graph API for one WhatsApp number, after its documentation. It stores template messages.
 
 What no correct caller sends is refused as Meta refuses it, and noted in `undocumented`. Faults of the transport are
 those of `tests.providers.vendors`; `codes` and `codes_of` are Meta's own errors. What it tells by webhook is in
@@ -107,7 +107,7 @@ class Template(Strict):
         return self
 
     def counts(self) -> tuple[int, int, int]:
-        """Parameters of the header and the body, and buttons."""
+        """Return the number of header parameters, body parameters and buttons."""
         blocks = {part.type: len(part.parameters) for part in self.components}
         buttons = sum(part.type == "button" for part in self.components)
         return blocks.get("header", 0), blocks.get("body", 0), buttons
@@ -123,7 +123,7 @@ class NewMessage(Strict):
 
 
 class Approved(NamedTuple):
-    """A template that Meta has approved, in one language: what it expects."""
+    """An approved template in one language, with the parameters it expects."""
 
     category: Literal["utility", "marketing"]
     header: int = 0
@@ -141,7 +141,7 @@ class Sent(NamedTuple):
 
 
 class FakeGraph(Vendor):
-    """`codes` are answered to the next sends, in their order (None is none); `codes_of` to every one to a recipient."""
+    """`codes` are error codes for the next sends in order (None succeeds), `codes_of` for every send to a recipient."""
 
     def __init__(
         self, seed: int = 0, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -168,7 +168,7 @@ class FakeGraph(Vendor):
         ]
 
     def error(self, status: int, key: str, message: str) -> Any:
-        """Meta's frame around what it has no code of its own for."""
+        """Return an error in Meta's format, without a code."""
         return {"error": {"message": message, "type": "OAuthException", "fbtrace_id": "A1"}}
 
     def refuse(self, code: int, details: str = "", *, undocumented: bool = False) -> Refused:

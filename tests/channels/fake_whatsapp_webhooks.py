@@ -1,4 +1,4 @@
-"""What Meta tells by webhook of the messages it took, in the disorder in which it does: signed bodies to be posted."""
+"""Signed webhook bodies of Meta about messages, in realistic disorder."""
 
 import hmac
 import json
@@ -28,7 +28,7 @@ def sign(body: bytes, secret: str = APP_SECRET) -> str:
 
 
 def hook(*statuses: Any, preferences: Iterable[Any] = ()) -> Hook:
-    """One body with these, in the frame that Meta puts around them, in the ASCII that Meta writes."""
+    """Return one signed body with these statuses and preferences, in Meta's format (ASCII)."""
     metadata = {"display_phone_number": "15550783881", "phone_number_id": NUMBER_ID}
     frame = {"messaging_product": "whatsapp", "metadata": metadata}
     changes = []
@@ -43,7 +43,7 @@ def hook(*statuses: Any, preferences: Iterable[Any] = ()) -> Hook:
 
 
 def status(sent: Sent, state: str, at: datetime, code: int | None = None) -> dict[str, Any]:
-    """`code` is that of a failure."""
+    """Return a status; `code` is the error code of a failure."""
     found: dict[str, Any] = {
         "id": sent.wamid,
         "status": state,
@@ -71,7 +71,7 @@ def preference(number: str, value: str, at: datetime) -> dict[str, Any]:
 
 
 def story(sent: Sent, random: Random, code: int | None = None) -> list[dict[str, Any]]:
-    """What becomes of a message: some are read without ever being "delivered", some fail, some are never read."""
+    """Return random statuses of a message: some are read without being "delivered", some are never read."""
     at = sent.at + timedelta(seconds=1)
     if code is not None:
         return [status(sent, "failed", at, code)]
@@ -82,7 +82,7 @@ def story(sent: Sent, random: Random, code: int | None = None) -> list[dict[str,
 
 
 def disorder(statuses: Iterable[Any], random: Random) -> list[Hook]:
-    """These in any order, some together in a body, some twice, and some once more with a signature that is not Meta's."""
+    """Return the statuses in random order: some in one body, some twice, some with a forged signature."""
     left = list(statuses)
     random.shuffle(left)
     hooks = []
@@ -96,7 +96,7 @@ def disorder(statuses: Iterable[Any], random: Random) -> list[Hook]:
 
 
 def forge(hook: Hook, random: Random) -> Hook:
-    """The same without a signature that is good: none, another's, one of other bytes, half of one."""
+    """Return the webhook with an invalid signature: missing, by another secret, of other bytes, or truncated."""
     signature = random.choice(
         ["", sign(hook.body, "another"), sign(hook.body + b" "), hook.signature[:-8]]
     )

@@ -1,4 +1,4 @@
-"""The messages that the engine brings: every moment, in every language, with all and with as little as is known."""
+"""Built-in messages: every event and language, with all and with as few variables as possible."""
 
 import re
 from datetime import date
@@ -38,7 +38,7 @@ EVERY = [
 NBSP = "\N{NO-BREAK SPACE}"
 
 
-def test_there_is_one_for_every_moment_in_every_language():
+def test_every_message_exists_in_every_language():
     files = {f"{locale}/{name}.jinja" for locale in LOCALES for name in NAMES}
 
     assert set(TEMPLATES.for_campaign(None).files()) == files
@@ -212,7 +212,7 @@ def test_an_invitation_says_what_the_campaign_offers():
     assert "welcome gift" not in render("invite", offer=nothing).text
 
 
-def test_the_failure_of_a_reward_tells_the_operator_what_to_type():
+def test_the_alert_of_a_failed_reward_names_the_commands():
     rendered = render("reward_failed", reason="The voucher API answers 401.")
 
     for part in (rendered.text, rendered.html):
@@ -220,7 +220,7 @@ def test_the_failure_of_a_reward_tells_the_operator_what_to_type():
         assert "The voucher API answers 401." in part
 
 
-def test_a_programme_can_call_its_points_otherwise(tmp_path):
+def test_a_programme_can_rename_its_points(tmp_path):
     points = {**EXAMPLE_REWARD, "type": "points", "amount": "1000", "currency": None}
     (tmp_path / "de").mkdir()
     (tmp_path / "de" / "_reward.jinja").write_text(
@@ -245,7 +245,7 @@ def test_a_regions_own_message_still_has_its_languages_words(tmp_path):
     assert "mit dem Gutschein" in Templates(tmp_path).render("reward_granted", "de-AT", coupon).text
 
 
-def test_a_brand_of_ones_own_colours_every_message_and_shows_a_logo(tmp_path):
+def test_a_custom_brand_sets_colours_and_logo_of_every_message(tmp_path):
     (tmp_path / "_brand.jinja").write_text(
         "{% set accent, on_accent, link_in_dark = '#0a7a3c', '#fff', '#7fe0a7' %}"
         "{% set tint, tint_edge, strong = '#eee', '#ddd', '#111' %}"
@@ -308,7 +308,7 @@ def contrast(one, other):
         ("#ffffff", "#263040"),
     ],
 )
-def test_words_stand_out_from_their_ground_in_light_and_dark(text, ground):
+def test_text_has_enough_contrast_in_light_and_dark_mode(text, ground):
     html = render("code_published").html
 
     assert text in html

@@ -168,7 +168,7 @@ async def test_an_international_domain_is_sent_in_its_ascii_form(mailbox):
         ("jörg@example.com", "invalid_address"),
     ],
 )
-async def test_what_is_no_address_is_refused_before_the_server_is_asked(address, code):
+async def test_an_invalid_address_is_rejected_before_calling_the_server(address, code):
     with pytest.raises(MessageRejected) as refused:
         await EmailChannel("smtp://localhost:1", SENDER).send(message(to=address))
 
@@ -180,7 +180,7 @@ async def test_what_is_no_address_is_refused_before_the_server_is_asked(address,
     ("command", "code"),
     [("RCPT", "no_mailbox"), ("MAIL", "sender_refused"), ("DATA", "message_refused")],
 )
-async def test_a_5xx_answer_is_a_refusal_without_the_address(mailbox, command, code):
+async def test_a_5xx_reply_is_a_rejection_that_hides_the_address(mailbox, command, code):
     mailbox.answers[command] = f"550 5.1.1 <{ADDRESS}>: no such user, call +49 151 1234567"
 
     with pytest.raises(
@@ -204,7 +204,7 @@ async def test_a_5xx_answer_is_a_refusal_without_the_address(mailbox, command, c
         ("550 no", MessageRejected),
     ],
 )
-async def test_only_a_mailbox_that_is_not_there_is_unreachable_for_good(mailbox, answer, kind):
+async def test_only_an_unknown_mailbox_is_permanently_unreachable(mailbox, answer, kind):
     mailbox.answers["RCPT"] = answer
 
     with pytest.raises(MessageRejected) as refused:
@@ -213,7 +213,7 @@ async def test_only_a_mailbox_that_is_not_there_is_unreachable_for_good(mailbox,
     assert type(refused.value) is kind
 
 
-async def test_a_mail_whose_answer_is_lost_may_have_been_sent(mailbox, monkeypatch):
+async def test_a_lost_response_is_an_unknown_outcome(mailbox, monkeypatch):
     async def take_it_and_hang_up(server, session, envelope):
         server.transport.close()
         return "250 OK"
@@ -226,7 +226,7 @@ async def test_a_mail_whose_answer_is_lost_may_have_been_sent(mailbox, monkeypat
     assert unclear.value.__cause__ is None
 
 
-async def test_one_click_ends_such_mails(mailbox):
+async def test_emails_have_one_click_unsubscribe_headers(mailbox):
     link = "https://go.example/u/7K2M9QXD"
     await channel(mailbox).send(replace(message(), unsubscribe_url=link))
 
@@ -236,7 +236,7 @@ async def test_one_click_ends_such_mails(mailbox):
 
 
 @pytest.mark.parametrize("command", ["RCPT", "MAIL", "DATA"])
-async def test_a_4xx_answer_can_be_tried_again(mailbox, command):
+async def test_a_4xx_reply_can_be_retried(mailbox, command):
     mailbox.answers[command] = f"451 4.7.1 <{ADDRESS}>: greylisted"
 
     with pytest.raises(
@@ -251,7 +251,7 @@ async def test_a_4xx_answer_can_be_tried_again(mailbox, command):
     assert mailbox.only_mail()["Subject"] == "Hello"
 
 
-async def test_an_endless_answer_is_cut(mailbox):
+async def test_a_long_reply_is_truncated(mailbox):
     mailbox.answers["RCPT"] = "\r\n".join(["550-no"] * 200 + ["550 no"])
 
     with pytest.raises(MessageRejected) as refused:
@@ -260,7 +260,7 @@ async def test_an_endless_answer_is_cut(mailbox):
     assert len(str(refused.value)) < 400
 
 
-async def test_a_refused_connection_can_be_tried_again():
+async def test_a_refused_connection_can_be_retried():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(ChannelUnavailable, match="cannot accept the message now"):
@@ -269,7 +269,7 @@ async def test_a_refused_connection_can_be_tried_again():
             )
 
 
-async def test_a_server_that_says_nothing_is_given_up(monkeypatch):
+async def test_a_silent_server_times_out(monkeypatch):
     monkeypatch.setattr(email_channel, "SMTP_TIMEOUT", 0.05)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
@@ -279,7 +279,7 @@ async def test_a_server_that_says_nothing_is_given_up(monkeypatch):
 
 
 @pytest.mark.parametrize("greeting", ["554 no service\r\n", "421 too busy\r\n", ""])
-async def test_a_server_that_turns_us_away_at_the_door_can_be_tried_again(greeting):
+async def test_a_server_that_rejects_the_connection_can_be_retried(greeting):
     async def answer(reader, writer):
         writer.write(greeting.encode())
         writer.close()
@@ -292,7 +292,7 @@ async def test_a_server_that_turns_us_away_at_the_door_can_be_tried_again(greeti
 
 @pytest.fixture
 def trusted(monkeypatch):
-    """Make the certificate of the tests' server one that this machine trusts."""
+    """Make the client trust the certificate of the test server."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
 
 
@@ -317,7 +317,7 @@ async def test_smtps_is_encrypted_from_the_start(serve):
 
 
 @pytest.mark.parametrize("smtps", [True, False])
-async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(serve, smtps):
+async def test_an_untrusted_certificate_is_rejected(serve, smtps):
     mailbox = await serve(smtps=smtps, tls_context=None if smtps else server_tls())
 
     with pytest.raises(ChannelUnavailable, match="certificate"):
@@ -327,8 +327,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(serve, smtps
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_wrong_password_does_not_burn_the_message(serve):
-    """It is the operator's mistake: the message waits until it is put right."""
+async def test_a_wrong_password_suspends_the_channel_and_not_the_message(serve):
+    """The operator has to correct the setting; the message waits."""
     mailbox = await serve(tls_context=server_tls())
 
     with pytest.raises(ChannelSuspended, match="credentials; an operator must correct them: 535"):
@@ -336,14 +336,14 @@ async def test_a_wrong_password_does_not_burn_the_message(serve):
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
-async def test_a_server_that_wants_a_login_does_not_burn_the_message(serve):
+async def test_a_server_that_requires_a_login_suspends_the_channel(serve):
     mailbox = await serve(auth_required=True, auth_require_tls=False)
 
     with pytest.raises(ChannelSuspended, match="credentials; an operator must correct them: 530"):
         await channel(mailbox).send(message())
 
 
-async def test_a_password_without_a_server_that_takes_one_does_not_burn_the_message(mailbox):
+async def test_a_password_for_a_server_without_login_can_be_retried(mailbox):
     with pytest.raises(ChannelUnavailable, match="AUTH"):
         await channel(mailbox, "shop:secret@").send(message())
 
@@ -351,7 +351,7 @@ async def test_a_password_without_a_server_that_takes_one_does_not_burn_the_mess
 @pytest.mark.parametrize(
     "url", ["", "localhost:25", "http://localhost", "smtp://", "smtp://shop:secret/x@localhost:25"]
 )
-def test_a_malformed_url_is_an_error_that_keeps_the_password(url):
+def test_a_malformed_url_is_an_error_that_hides_the_password(url):
     with pytest.raises(ValueError, match="the SMTP URL must be like") as error:
         EmailChannel(url, SENDER)
 

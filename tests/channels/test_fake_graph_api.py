@@ -1,4 +1,4 @@
-"""The fake refuses what Meta refuses: without that, a test against it would say nothing."""
+"""The fake rejects what Meta rejects, which makes tests against it meaningful."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What stands above a message's blocks: its purpose, and what fills its WhatsApp template."""
+"""Front matter: the purpose of a message and the parameters of its WhatsApp template."""
 
 import pytest
 
@@ -28,7 +28,7 @@ whatsapp:
 
 @pytest.fixture
 def hello(tmp_path):
-    """Write the message `hello` with that front; returns the templates that know it."""
+    """Write the message `hello` with this front matter and return its `Templates`."""
 
     def write(front, locale="en", blocks=BLOCKS):
         (tmp_path / locale).mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ def test_the_language_is_that_of_the_folder_unless_it_is_told(hello, locale, tol
         ("purpose: marketing\n", "marketing"),
     ],
 )
-def test_what_does_not_say_that_it_is_a_service_message_is_none(hello, front, purpose):
+def test_a_message_is_marketing_unless_it_says_service(hello, front, purpose):
     rendered = render(hello(front))
 
     assert rendered.purpose == purpose
@@ -117,14 +117,14 @@ def test_a_parameter_is_one_line_of_bounded_length(hello):
     assert MAX_PARAMETER_LENGTH - 1 <= len(told) <= MAX_PARAMETER_LENGTH
 
 
-def test_a_message_with_an_empty_place_goes_by_other_channels(hello):
+def test_a_message_with_an_empty_parameter_goes_out_on_other_channels(hello):
     rendered = render(hello(WHATSAPP), recipient={"name": None})
 
     assert rendered.whatsapp is None
     assert rendered.text == "Hello"
 
 
-def test_the_check_finds_a_place_that_can_be_empty(hello):
+def test_the_check_finds_a_parameter_that_can_be_empty(hello):
     with pytest.raises(
         TemplateError, match=r"en/hello.jinja, line 8: this placeholder .* can be empty"
     ):
@@ -153,7 +153,7 @@ def test_a_mistake_in_a_parameter_is_told_with_its_line(hello, expression, probl
         templates.check("hello", "reward_granted")
 
 
-def test_lines_below_the_front_are_counted_from_the_top_of_the_file(hello):
+def test_line_numbers_count_from_the_top_of_the_file(hello):
     templates = hello(WHATSAPP, blocks=BLOCKS + "\n\n{% if %}")
 
     with pytest.raises(TemplateError, match=r"en/hello\.jinja, line 15: Expected"):
@@ -182,14 +182,14 @@ def test_lines_below_the_front_are_counted_from_the_top_of_the_file(hello):
         (WHATSAPP.replace("text: ", "txt: "), "line 3: whatsapp.text: is required"),
     ],
 )
-def test_what_the_front_must_not_say(hello, front, problem):
+def test_invalid_front_matter_is_an_error(hello, front, problem):
     templates = hello(front)
 
     with pytest.raises(TemplateError, match=f"en/hello.jinja, {problem}"):
         templates.check("hello", "reward_granted")
 
 
-def test_a_front_without_an_end_is_an_error(hello):
+def test_front_matter_without_an_end_is_an_error(hello):
     with pytest.raises(
         TemplateError,
         match=r"en/hello\.jinja, line 1: the line of --- that ends the front matter is missing",
@@ -197,13 +197,13 @@ def test_a_front_without_an_end_is_an_error(hello):
         render(hello(None, blocks=f"---\npurpose: service\n{BLOCKS}"))
 
 
-def test_a_byte_order_mark_is_no_part_of_the_file(hello):
+def test_a_byte_order_mark_is_ignored(hello):
     blocks = f"\ufeff---\npurpose: service\n---\n{BLOCKS}"
 
     assert render(hello(None, blocks=blocks)).purpose == "service"
 
 
-def test_an_amount_that_is_no_number_is_an_error(hello):
+def test_an_amount_that_is_not_a_number_is_an_error(hello):
     templates = hello(WHATSAPP.replace("{{ reward.amount }}", "{{ campaign.name }}"))
 
     with pytest.raises(TemplateError, match="line 9: 'Spring referrals' is not an amount of money"):

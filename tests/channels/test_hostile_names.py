@@ -1,4 +1,4 @@
-"""Whatever a person calls themselves, a message that names them is the one that we wrote."""
+"""Hostile names never change a message."""
 
 import re
 
@@ -61,7 +61,7 @@ def test_no_name_changes_the_shape_of_a_mail(template, locale, name):
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "\n" not in name])
-def test_what_a_name_says_is_shown_as_it_is(name):
+def test_a_hostile_name_is_shown_as_text(name):
     rendered = render("thank_advocate", friend={"name": name})
 
     shown = re.sub(r"[\u202e\u2066]", "", name)
@@ -81,7 +81,7 @@ def test_what_a_name_says_is_shown_as_it_is(name):
         "\x00",
     ],
 )
-def test_a_name_that_advertises_is_none(name):
+def test_a_name_with_an_address_is_left_out(name):
     rendered = render("invite", advocate={**EXAMPLE_CONTEXT["advocate"], "name": name})
 
     assert rendered.subject == "A friend has an invitation for you"
@@ -93,7 +93,7 @@ def test_a_name_with_full_stops_is_still_a_name(name):
     assert render("thank_advocate", friend={"name": name}).subject == f"{name} has used your code"
 
 
-def test_a_long_name_is_cut():
+def test_a_long_name_is_truncated():
     rendered = render("thank_advocate", friend={"name": "F" * 500})
 
     assert rendered.subject == f"{'F' * 79}… has used your code"

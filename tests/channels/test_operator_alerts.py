@@ -1,4 +1,4 @@
-"""What a running programme tells its operator, by a real SMTP server and by the log."""
+"""Alerts to the operator, by a real SMTP server and by the log channel."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def settings(mailbox: Mailbox, **more: Any) -> dict[str, Any]:
 
 
 async def fays_coupon_fails(world: World, **parts: Any) -> None:
-    """A conversion whose friend's coupon comes from a pool that is empty."""
+    """Convert a friend whose coupon comes from an empty pool."""
     rewards = {"friend": COUPON, "tiers": [EACH]}
     await world.apply(campaign(**{"rewards": rewards, "journeys": alert(), **parts}))
     code = await world.publish("spring", "ada")
@@ -38,9 +38,7 @@ async def fays_coupon_fails(world: World, **parts: Any) -> None:
     await world.until_idle()
 
 
-async def test_a_reward_that_is_parked_tells_the_operator_by_mail(
-    database_url: str, mailbox: Mailbox
-):
+async def test_a_failed_reward_notifies_the_operator_by_email(database_url: str, mailbox: Mailbox):
     vendor = Vendor()
     vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
     rewards = {"provider": "http", "friend": POINTS_50, "tiers": []}
@@ -64,7 +62,7 @@ async def test_a_reward_that_is_parked_tells_the_operator_by_mail(
 
 @pytest.mark.parametrize("missing", ["smtp_url", "operator_email"])
 @sqlite
-async def test_without_an_address_or_a_mail_server_the_operator_is_told_by_the_log(
+async def test_without_operator_address_or_smtp_the_alert_goes_to_the_log(
     database_url: str, mailbox: Mailbox, missing: str
 ):
     async with open_world(database_url, **settings(mailbox) | {missing: None}) as world:
@@ -92,9 +90,7 @@ async def test_quiet_hours_and_the_cap_are_for_customers(database_url: str, mail
 
 
 @sqlite
-async def test_a_milestones_reward_that_is_parked_tells_the_operator(
-    database_url: str, mailbox: Mailbox
-):
+async def test_a_failed_milestone_reward_notifies_the_operator(database_url: str, mailbox: Mailbox):
     async with open_world(database_url, **settings(mailbox)) as world:
         rewards = {"friend": POINTS_50, "tiers": [milestone(1) | {"reward": COUPON}]}
         await fays_coupon_fails(world, rewards=rewards)
@@ -104,7 +100,7 @@ async def test_a_milestones_reward_that_is_parked_tells_the_operator(
 
 
 @sqlite
-async def test_the_operator_can_be_told_later_and_by_the_next_channel(
+async def test_an_operator_alert_can_be_delayed_and_use_the_next_channel(
     database_url: str, mailbox: Mailbox
 ):
     mailbox.answers["RCPT"] = "550 5.1.1 No such mailbox"

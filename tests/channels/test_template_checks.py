@@ -1,4 +1,4 @@
-"""`check`: what is wrong with templates, before anything is sent."""
+"""Template checks."""
 
 import pytest
 
@@ -36,7 +36,7 @@ APPROVED = {
 
 @pytest.fixture
 def found(tmp_path):
-    """What is wrong with these files, as `file, line: problem`; the built-in ones are all right."""
+    """Return the findings of these files as `file, line: problem`; the built-in files have none."""
 
     def find(files, approved=None):
         for name, source in files.items():
@@ -52,7 +52,7 @@ def found(tmp_path):
 
 
 def built_in():
-    """What Meta says once the built-in templates have been approved as they are."""
+    """Return Meta's list after approval of the built-in templates."""
     templates = Templates().for_campaign(None)
     for path in templates.files():
         front = templates.front_matter(path)
@@ -72,18 +72,18 @@ def both(source=SOURCE, german=None):
     return {"en/hello.jinja": source, "de/hello.jinja": german or source}
 
 
-def test_the_built_in_templates_are_all_right():
+def test_the_built_in_templates_are_valid():
     assert check_templates(Templates()) == []
     assert check_templates(Templates(), list(built_in())) == []
 
 
-def test_nothing_is_found_where_nothing_is_wrong(found):
+def test_valid_templates_have_no_findings(found):
     german = APPROVED | {"language": "de"}
 
     assert found(both(), [APPROVED, german]) == []
 
 
-def test_a_missing_variable_with_its_file_and_line(found):
+def test_an_unknown_variable_is_reported_with_file_and_line(found):
     source = SOURCE.replace("<mj-text>Hello", "<mj-text>{{ frend.name }}")
 
     (finding,) = found({"de/hello.jinja": source, "en/hello.jinja": SOURCE})
@@ -109,23 +109,23 @@ def test_a_file_without_events_is_rendered_too(found):
     assert finding.startswith("de/hello.jinja, 12: 'dict object' has no attribute 'nme'")
 
 
-def test_a_locale_that_lacks_what_others_have(found):
+def test_a_locale_without_a_message_is_reported(found):
     assert found({"en/hello.jinja": SOURCE}) == [
         "de/hello.jinja, 0: is missing, although other messages exist in this locale"
     ]
 
 
-def test_a_message_without_english(found):
+def test_a_message_without_an_english_file_is_reported(found):
     assert found({"de/hello.jinja": SOURCE}) == [
         "en/hello.jinja, 0: is missing, and all other locales fall back to it"
     ]
 
 
-def test_a_regions_locale_need_not_have_everything(found):
+def test_a_regional_locale_may_fall_back_to_its_language(found):
     assert found(both() | {"de-AT/hello.jinja": SOURCE}) == []
 
 
-def test_a_new_language_lacks_what_it_has_not_and_the_words_for_rewards(found):
+def test_a_new_language_needs_all_messages_and_reward_texts(found):
     findings = found(both() | {"fr/hello.jinja": SOURCE})
 
     assert (
@@ -137,7 +137,7 @@ def test_a_new_language_lacks_what_it_has_not_and_the_words_for_rewards(found):
     assert len(findings) == 13
 
 
-def test_a_locale_that_says_more_or_less_than_english(found):
+def test_a_locale_that_uses_other_variables_than_english_is_reported(found):
     more = SOURCE.replace("<mj-text>Hello", "<mj-text>{{ friend.name }}")
 
     assert found(both(german=more)) == [
@@ -148,7 +148,7 @@ def test_a_locale_that_says_more_or_less_than_english(found):
     ]
 
 
-def test_a_locale_of_another_purpose(found):
+def test_a_locale_with_another_purpose_is_reported(found):
     marketing = SOURCE.replace("purpose: service", "purpose: marketing")
 
     assert found(both(german=marketing)) == [
@@ -198,17 +198,17 @@ def test_parameters_that_do_not_fit_the_text(found):
         ("<mj-text>Hello", "Hello", "13: </mj-text> has no opening tag"),
     ],
 )
-def test_mjml_that_would_vanish_without_a_word(found, old, new, finding):
+def test_mjml_that_the_renderer_would_drop_is_reported(found, old, new, finding):
     assert f"en/hello.jinja, {finding}" in found(both(SOURCE.replace(old, new)))
 
 
-def test_what_is_no_mjml_at_all(found):
+def test_invalid_mjml_is_reported(found):
     (finding, _) = found(both(SOURCE.replace("<mj-text>Hello</mj-text>", "<mj-text")))
 
     assert finding.startswith("de/hello.jinja, 0: the email is not valid MJML: ")
 
 
-def test_a_place_that_can_be_empty(found):
+def test_a_parameter_that_can_be_empty_is_reported(found):
     (finding, _) = found(
         both(SOURCE.replace('["{{ advocate.code }}", ', '["{{ advocate.name }}", '))
     )
@@ -253,7 +253,7 @@ def test_a_place_that_can_be_empty(found):
         ),
     ],
 )
-def test_what_meta_has_not_approved_so(found, change, problem):
+def test_a_difference_from_what_meta_approved_is_reported(found, change, problem):
     german = APPROVED | {"language": "de"}
 
     findings = found(both(), [APPROVED | change, german])
@@ -269,14 +269,14 @@ def test_a_campaigns_own_files_are_checked_as_it_sees_them(found):
     assert finding.startswith("spring/en/hello.jinja, 13: there is no variable 'frend'")
 
 
-def test_a_template_that_meta_does_not_know(found):
+def test_a_template_unknown_to_meta_is_reported(found):
     first, second = found(both(), [{"name": "other"}])
 
     assert first.endswith("the WhatsApp template hello in de: Meta has none of this name")
     assert second.endswith("the WhatsApp template hello in en: Meta has none of this name")
 
 
-def test_words_for_rewards_that_cannot_be_read(found):
+def test_an_invalid_reward_file_is_reported(found):
     findings = found({"en/_reward.jinja": "{% block label %}{{ nothing }}{% endblock %}"})
 
     assert any(one.startswith("en/_reward.jinja, 1: 'nothing' is undefined") for one in findings)

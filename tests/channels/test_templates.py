@@ -17,7 +17,7 @@ def template(subject="Hello", text="Hello", html="<p>Hello</p>"):
 
 @pytest.fixture
 def own(tmp_path):
-    """Write templates of one's own; returns the `Templates` that know them."""
+    """Write custom templates and return their `Templates`."""
 
     def write(**files):
         for path, source in files.items():
@@ -29,7 +29,7 @@ def own(tmp_path):
     return write
 
 
-def test_a_message_speaks_to_its_recipient_of_what_happened():
+def test_a_message_is_rendered_for_its_recipient():
     points = {**EXAMPLE_REWARD, "type": "points", "amount": "1000", "currency": None}
     context = {**EXAMPLE_CONTEXT, "rewards": [points, EXAMPLE_REWARD]}
 
@@ -113,7 +113,7 @@ def test_own_english_files_do_not_replace_built_in_german_ones(own):
 
 
 class TestOfACampaign:
-    """`{campaign}/{locale}/{name}.jinja` in the own folder."""
+    """`{campaign}/{locale}/{name}.jinja` in the custom folder."""
 
     @pytest.fixture
     def templates(self, tmp_path):
@@ -181,7 +181,7 @@ def test_an_own_layout_dresses_the_built_in_messages(tmp_path):
     assert rendered.text == "Mine"
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(NotADirectoryError):
         Templates(tmp_path / "typo")
 
@@ -235,7 +235,7 @@ def test_a_template_cannot_leave_its_sandbox(own, expression):
         ("1 / 0", "division by zero"),
     ],
 )
-def test_what_cannot_be_rendered_is_an_error_with_its_place(own, part, expression, problem):
+def test_a_rendering_error_names_file_and_line(own, part, expression, problem):
     templates = own(en_hello=template(**{part: f"\n{{{{ {expression} }}}}\n"}))
     line = {"subject": 2, "text": 3, "html": 4}[part]
 
@@ -274,7 +274,7 @@ def test_control_characters_and_lone_surrogates_do_not_get_through(own):
 
 
 class TestCheck:
-    """What `campaign apply` refuses."""
+    """Templates that `campaign apply` rejects."""
 
     def test_a_template_that_is_not_there(self):
         with pytest.raises(TemplateError, match=r"there is no template en/missing\.jinja"):

@@ -1,4 +1,4 @@
-"""`WhatsAppChannel` against a Graph API that takes nothing but what Meta's documents have."""
+"""`WhatsAppChannel` against a fake Graph API that accepts only what Meta documents."""
 
 import pytest
 from hypothesis import given, settings
@@ -112,7 +112,7 @@ def test_a_key_comes_back_as_it_is_or_where_it_is_too_long_as_its_hash():
         ("+491511234567890123", "invalid_address"),
     ],
 )
-async def test_what_is_no_number_is_not_sent_to(graph, channel, to, code):
+async def test_an_invalid_number_is_rejected(graph, channel, to, code):
     error = await failure(channel, message(to=to))
 
     assert (type(error), error.code) == (MessageRejected, code)
@@ -142,7 +142,7 @@ async def test_a_message_without_a_whatsapp_template_is_for_another_channel(grap
         (TO, True),
     ],
 )
-async def test_marketing_is_not_even_tried_in_the_united_states(graph, channel, to, goes):
+async def test_marketing_to_us_numbers_is_not_attempted(graph, channel, to, goes):
     if goes:
         await channel.send(message(MARKETING, to=to))
     else:
@@ -153,7 +153,7 @@ async def test_marketing_is_not_even_tried_in_the_united_states(graph, channel, 
     assert [sent.to for sent in graph.sent] == [to, "+13105550123"][-1 - goes :]
 
 
-async def test_the_operator_is_told_which_number_it_is(channel):
+async def test_describe_names_the_number_for_the_operator(channel):
     assert await channel.describe() == f"Shop at {channel._api.host}, quality GREEN"
 
 
@@ -175,7 +175,7 @@ async def test_it_is_set_up_by_the_settings_of_a_number(graph):
 
 @pytest.mark.parametrize("missing", ["token", "app_secret", "verify_token"])
 @pytest.mark.parametrize("value", [None, ""])
-async def test_a_number_without_its_webhook_is_not_set_up(missing, value):
+async def test_a_number_without_webhook_settings_is_an_error(missing, value):
     with pytest.raises(ValueError, match=f"needs REFERRALS_WHATSAPP_{missing.upper()}$"):
         async with open_whatsapp(set_up(**{missing: value})):
             pass
@@ -185,7 +185,7 @@ async def test_a_number_without_its_webhook_is_not_set_up(missing, value):
     "changes",
     [{"phone_number_id": "1/../2"}, {"url": "graph.facebook.com"}, {"token": f"{TOKEN}\n"}],
 )
-async def test_what_is_malformed_is_an_error_that_keeps_the_token(changes):
+async def test_a_malformed_setting_is_an_error_that_hides_the_token(changes):
     with pytest.raises(ValueError, match=r"must (be|look like)") as error:
         async with open_whatsapp(set_up(**changes)):
             pass

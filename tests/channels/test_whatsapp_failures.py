@@ -1,4 +1,4 @@
-"""What the WhatsApp channel makes of Meta's errors, of pauses, and of answers that never come."""
+"""Failures of the WhatsApp channel: Meta's errors, rate limits, and lost responses."""
 
 import asyncio
 import traceback
@@ -22,7 +22,7 @@ WITHIN_MINUTES = (60, 3600)
 FROM_SIX_SECONDS = (6, 60)
 ANY_TIME = (0, 3600)
 OUR_BACK_OFF = None
-# By the table of Meta's codes: what is raised, and what goes with it (the scope, or bounds of the first wait in seconds).
+# Meta's codes: the error that is raised, with its scope or the bounds of the first delay in seconds.
 EXPECTED = {
     (0, 190, 3, 10, 200, 205, 299, 131005): (ChannelSuspended, "channel"),
     (4, 80007, 131057): (ChannelUnavailable, WITHIN_MINUTES),
@@ -45,7 +45,7 @@ EXPECTED = {
     ("code", "kind", "more"),
     [(code, *expected) for codes, expected in EXPECTED.items() for code in codes],
 )
-async def test_each_of_metas_codes_is_acted_on(graph, channel, code, kind, more):
+async def test_each_error_code_of_meta_has_its_consequence(graph, channel, code, kind, more):
     graph.codes.append(code)
 
     error = await failure(channel)
@@ -63,7 +63,7 @@ async def test_each_of_metas_codes_is_acted_on(graph, channel, code, kind, more)
 
 
 @pytest.mark.parametrize("code", [4, 130429, 131056, 131057])
-async def test_waits_grow_with_the_attempts_to_an_end(graph, channel, clock, code):
+async def test_retry_delays_grow_with_the_attempts_up_to_a_limit(graph, channel, clock, code):
     waits = []
     for attempt in (1, 2, 3, 4, 100):
         graph.codes.append(code)
@@ -74,14 +74,14 @@ async def test_waits_grow_with_the_attempts_to_an_end(graph, channel, clock, cod
     assert waits[2] < waits[3] <= waits[4] == timedelta(hours=1)
 
 
-async def test_a_pause_that_meta_asks_for_is_kept(graph, channel):
+async def test_the_retry_after_of_meta_is_respected(graph, channel):
     graph.codes.append(131056)
     graph.retry_after = 90
 
     assert (await failure(channel)).retry_after == timedelta(seconds=90)
 
 
-async def test_of_one_recipient_messages_are_six_seconds_apart(graph, channel, clock):
+async def test_messages_to_one_recipient_are_six_seconds_apart(graph, channel, clock):
     await channel.send(message())
     clock.pass_(2)
     error = await failure(channel, message(key="msg-2"))
@@ -94,7 +94,7 @@ async def test_of_one_recipient_messages_are_six_seconds_apart(graph, channel, c
     assert [sent.key for sent in graph.sent] == ["msg-1", "msg-3", "msg-2"]
 
 
-async def test_of_many_workers_meta_itself_keeps_the_messages_of_a_pair_apart(graph, clock):
+async def test_over_several_workers_meta_enforces_the_pair_limit(graph, clock):
     async with open_client() as client:
         workers = [whatsapp(client, graph, clock) for _ in range(5)]
         sends = (worker.send(message(key=f"msg-{number}")) for number, worker in enumerate(workers))
@@ -122,7 +122,7 @@ async def test_of_many_workers_meta_itself_keeps_the_messages_of_a_pair_apart(gr
         ("limit", ChannelUnavailable, 0),
     ],
 )
-async def test_what_may_have_been_sent_is_told_from_what_was_not(graph, hasty, fault, kind, sent):
+async def test_lost_requests_and_lost_responses_are_distinguished(graph, hasty, fault, kind, sent):
     graph.faults.append(fault)
 
     error = await failure(hasty)
@@ -160,7 +160,7 @@ async def test_of_many_under_all_faults_what_is_said_not_to_be_sent_was_not(grap
     assert any(isinstance(end, SendOutcomeUnknown) for end in ends)
 
 
-async def test_where_nobody_listens_nothing_was_sent(graph, clock):
+async def test_an_unreachable_server_means_not_sent(graph, clock):
     graph.url = "http://127.0.0.1:1"
     async with open_client() as client:
         error = await failure(whatsapp(client, graph, clock))
@@ -168,7 +168,7 @@ async def test_where_nobody_listens_nothing_was_sent(graph, clock):
     assert (type(error), error.retry_after) == (ChannelUnavailable, None)
 
 
-async def test_a_token_that_is_not_good_holds_the_channel_and_is_not_told(graph, clock):
+async def test_a_wrong_token_suspends_the_channel_and_is_not_disclosed(graph, clock):
     async with open_client() as client:
         error = await failure(whatsapp(client, graph, clock, token="0ld-t0ken"))
 
@@ -191,10 +191,10 @@ async def test_a_token_that_is_not_good_holds_the_channel_and_is_not_told(graph,
     ],
 )
 @pytest.mark.parametrize("body", [None, [], {"error": None}, {"error": {"code": "x"}}, "<h1>"])
-async def test_without_one_of_metas_codes_the_status_says_what_it_is(
+async def test_without_an_error_code_the_http_status_decides(
     graph, channel, monkeypatch, status, kind, body
 ):
-    """As from a proxy between."""
+    """Respond like a proxy in between."""
     refused = graph.refuse(4711)
     refused.status_code, refused.body = status, body
     monkeypatch.setattr(graph, "refuse", lambda *_, **__: refused)
@@ -203,7 +203,7 @@ async def test_without_one_of_metas_codes_the_status_says_what_it_is(
     assert type(await failure(channel)) is kind
 
 
-async def test_an_answer_without_the_message_is_unclear(graph, channel, monkeypatch):
+async def test_a_response_without_the_message_id_is_an_unknown_outcome(graph, channel, monkeypatch):
     refused = graph.refuse(4711)
     refused.status_code, refused.body = 200, {"messages": []}
     monkeypatch.setattr(graph, "refuse", lambda *_, **__: refused)

@@ -1,4 +1,4 @@
-"""A channel to the fake Graph API, messages for it, and how they fail."""
+"""Channel to the fake Graph API, sample messages, and their failures."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

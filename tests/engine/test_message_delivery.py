@@ -19,7 +19,12 @@ from referrals.store import schema
 from referrals.store.messaging import status_reports
 from tests.harness.campaigns import campaign
 from tests.harness.world import World, open_world
-from tests.store.messaging.sending_harness import Post, attention, until_held, until_message
+from tests.store.messaging.sending_harness import (
+    ScriptedChannel,
+    attention,
+    until_held,
+    until_message,
+)
 from workflows import base
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -43,7 +48,10 @@ def around_now(**after: float) -> str:
 
 @asynccontextmanager
 async def converted(
-    database_url: str, *channels: Post, by: tuple[str, ...] = ("whatsapp", "email"), **options: Any
+    database_url: str,
+    *channels: ScriptedChannel,
+    by: tuple[str, ...] = ("whatsapp", "email"),
+    **options: Any,
 ) -> AsyncIterator[World]:
     """A world in which fay has converted, and ada is to be thanked."""
     named: dict[str, Any] = {channel.name: channel for channel in channels}
@@ -59,26 +67,26 @@ async def converted(
 async def test_in_quiet_hours_the_reward_is_there_and_its_message_waits_for_their_end(
     database_url: str,
 ):
-    email = Post("email")
+    email = ScriptedChannel("email")
     async with converted(
         database_url, email, by=("email",), quiet_hours=around_now(hours=3)
     ) as world:
         await until_message(world, state="pending", reason_code="quiet_hours")
         await world.sleep(hours=2)
-        assert email.taken == []
+        assert email.received == []
         await world.sleep(hours=1, minutes=1)
 
         row = await until_message(world, state="sent")
 
         assert row.reason_code is None
-        assert len(email.taken) == 1
+        assert len(email.received) == 1
         await world.until_closed(await world.referral_run("spring", "fay"))
 
 
 async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates_workflow(
     database_url: str,
 ):
-    email, whatsapp = Post("email"), Post("whatsapp", reports_outcome=True)
+    email, whatsapp = ScriptedChannel("email"), ScriptedChannel("whatsapp", reports_outcome=True)
     async with converted(database_url, whatsapp, email) as world:
         row = await until_message(world, state="sent", channel="whatsapp")
         await world.until_closed(await world.referral_run("spring", "fay"))
@@ -93,11 +101,11 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
             await until_message(world, state="sent", channel="email")
         ).sender_id == row.advocate_id
         assert await world.inbox.drain() == 0
-        assert (len(whatsapp.taken), len(email.taken)) == (1, 1)
+        assert (len(whatsapp.received), len(email.received)) == (1, 1)
 
 
 async def test_what_an_operator_must_set_right_is_shown_and_goes_out_when_it_is(database_url: str):
-    email = Post("email", answers=[NO_TOKEN, NO_TOKEN, "ref"])
+    email = ScriptedChannel("email", answers=[NO_TOKEN, NO_TOKEN, "ref"])
     async with converted(database_url, email, by=("email",)) as world:
         for probes in (1, 2):
             await until_held(world, email, probes)
@@ -112,21 +120,21 @@ async def test_what_an_operator_must_set_right_is_shown_and_goes_out_when_it_is(
 async def test_attempts_by_a_channel_that_is_down_for_a_day_are_followed_by_the_next(
     database_url: str,
 ):
-    whatsapp = Post("whatsapp", answers=[ChannelUnavailable("It does not answer.")])
-    email = Post("email")
+    whatsapp = ScriptedChannel("whatsapp", answers=[ChannelUnavailable("It does not answer.")])
+    email = ScriptedChannel("email")
     async with converted(database_url, whatsapp, email) as world:
         await world.sleep(days=1, hours=1)
 
         await until_message(world, state="sent", channel="email")
 
-        assert len(email.taken) == 1
+        assert len(email.received) == 1
 
 
 async def test_an_advocates_workflow_continues_as_new_while_a_message_waits(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(base, "MAX_UPDATES_PER_RUN", 5)
-    email = Post("email")
+    email = ScriptedChannel("email")
     send = {"template": "code_published", "to": "advocate", "channels": ["email"]}
     quiet = around_now(hours=3)
     channels: dict[str, Any] = {"email": email}
@@ -145,7 +153,7 @@ async def test_an_advocates_workflow_continues_as_new_while_a_message_waits(
         await world.sleep(hours=4)
 
         await until_message(world, state="sent")
-        assert len(email.taken) == 1
+        assert len(email.received) == 1
 
 
 @pytest.mark.parametrize(
@@ -161,7 +169,7 @@ async def test_an_advocates_workflow_continues_as_new_while_a_message_waits(
 async def test_no_contact_detail_is_in_a_history_or_a_log_line(
     database_url: str, caplog: pytest.LogCaptureFixture, answer: Any
 ):
-    email = Post("email", answers=[answer, "ref"])
+    email = ScriptedChannel("email", answers=[answer, "ref"])
     caplog.set_level("INFO")
     async with converted(database_url, email, by=("email",), quiet_hours=around_now(hours=2)) as w:
         fay = {"id": "fay", "email": "fay@example.org", "phone": "+4915187654321"}

@@ -22,7 +22,7 @@ from tests.harness.journeys import (
     workflow,
 )
 from tests.harness.world import World
-from tests.store.messaging.sending_harness import Post, until_held, until_message
+from tests.store.messaging.sending_harness import ScriptedChannel, until_held, until_message
 
 
 async def accepted(world: World) -> None:
@@ -231,5 +231,5 @@ def channels_of(scenario: str) -> dict[str, Channel]:
     if scenario != message_held_and_resent.__name__:
         return {}
     held = ChannelSuspended("token", "The token has expired.", "channel")
-    whatsapp = Post("whatsapp", reports_outcome=True, answers=[held, "ref"])
-    return {"email": Post("email"), "whatsapp": whatsapp}
+    whatsapp = ScriptedChannel("whatsapp", reports_outcome=True, answers=[held, "ref"])
+    return {"email": ScriptedChannel("email"), "whatsapp": whatsapp}

@@ -1,9 +1,9 @@
 import pytest
 
 from referrals.store import Store
-from tests.store.messaging.sending_harness import Office
+from tests.store.messaging.sending_harness import SendingHarness
 
 
 @pytest.fixture
-async def office(store: Store) -> Office:
-    return await Office(store).open()
+async def harness(store: Store) -> SendingHarness:
+    return await SendingHarness(store).open()

@@ -1,4 +1,4 @@
-"""A world in which every fault happens at random: vendors, customers, and the workflows that send."""
+"""Simulation of vendors, customers and sending workflows with random faults."""
 
 import asyncio
 import heapq
@@ -29,16 +29,22 @@ from referrals.store.db.sql import Tx, rows
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import status_reports
 from referrals.temporal.payloads import DeliveryStatus
-from tests.store.messaging.sending_harness import PROMOTION, REWARD, Crash, Office, message_of
+from tests.store.messaging.sending_harness import (
+    PROMOTION,
+    REWARD,
+    SendingHarness,
+    WorkerCrash,
+    message_of,
+)
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")
 QUIET, CAP, PERIOD = "21:00-08:00", 4, timedelta(days=1)
 DOWN_FOR_A_DAY = 20
-"""Attempts, before a workflow gives one up."""
+"""Attempts before a workflow gives up a channel."""
 
 
 @dataclass
-class Arrived:
+class ReceivedMessage:
     message: OutgoingMessage
     channel: str
     at: datetime
@@ -46,36 +52,36 @@ class Arrived:
 
 @dataclass
 class Vendor:
-    """A channel with a mind of its own; it knows what has really arrived, and when it must not have been called."""
+    """An unreliable channel. It records what really arrived, and calls that must not have been made."""
 
-    storm: "Storm"
+    simulation: "FaultSimulation"
     name: str
     reports_outcome: bool
 
     async def send(self, message: OutgoingMessage) -> str:
-        storm, random = self.storm, self.storm.random
-        storm.check(message, self.name)
+        simulation, random = self.simulation, self.simulation.random
+        simulation.check(message, self.name)
         if random.random() < 0.1:
             # Meanwhile another worker is given the same message.
-            await storm.one_attempt(message_of(message))
+            await simulation.one_attempt(message_of(message))
         fate = random.choices(list(FATES), list(FATES.values()))[0]
-        if fate in ("taken", "answer lost", "crash after", "time-out"):
-            reference = self._taken(message)
-        if fate == "taken":
+        if fate in ("accepted", "response lost", "crash after", "time-out"):
+            reference = self._accept(message)
+        if fate == "accepted":
             return reference
         if fate == "opted out":
-            storm.told_the_vendor.append((message.to, self.name, "marketing"))
+            simulation.opted_out_at_vendor.append((message.to, self.name, "marketing"))
         raise self._error(fate)
 
     def _error(self, fate: str) -> BaseException:
-        random = self.storm.random
+        random = self.simulation.random
         wait = random.choice([None, timedelta(minutes=random.randint(1, 300))])
         scope: Any = random.choice(["channel", "template"])
         return {
-            "answer lost": SendOutcomeUnknown("The answer was lost."),
+            "response lost": SendOutcomeUnknown("The answer was lost."),
             "call lost": SendOutcomeUnknown("The answer was lost."),
-            "crash after": Crash(),
-            "crash before": Crash(),
+            "crash after": WorkerCrash(),
+            "crash before": WorkerCrash(),
             "time-out": TimeoutError(),
             "down": ChannelUnavailable("It does not answer.", wait),
             "refused": MessageRejected("refused", "No."),
@@ -84,21 +90,21 @@ class Vendor:
             "blocked": ChannelSuspended("token", "The token has expired.", scope),
         }[fate]
 
-    def _taken(self, message: OutgoingMessage) -> str:
-        storm, reference = self.storm, f"{self.name}-{next(self.storm.numbers)}"
+    def _accept(self, message: OutgoingMessage) -> str:
+        simulation, reference = self.simulation, f"{self.name}-{next(self.simulation.numbers)}"
         if not self.reports_outcome:
-            storm.arrived.append(Arrived(message, self.name, storm.office.now))
+            simulation.arrived.append(ReceivedMessage(message, self.name, simulation.harness.now))
             return reference
-        arrives = storm.random.random() < 0.85
+        arrives = simulation.random.random() < 0.85
         if arrives:
-            storm.arrived.append(Arrived(message, self.name, storm.office.now))
-        storm.tell_later(message, reference, arrives=arrives)
+            simulation.arrived.append(ReceivedMessage(message, self.name, simulation.harness.now))
+        simulation.schedule_status_reports(message, reference, arrives=arrives)
         return reference
 
 
 FATES = {
-    "taken": 60,
-    "answer lost": 5,
+    "accepted": 60,
+    "response lost": 5,
     "call lost": 3,
     "crash after": 3,
     "crash before": 2,
@@ -112,45 +118,45 @@ FATES = {
 
 
 @dataclass
-class Storm:
-    """Plays what is due, in order of its time; several things at once where they are due together."""
+class FaultSimulation:
+    """Runs scheduled actions in order of time; actions due at the same time run concurrently."""
 
-    office: Office
+    harness: SendingHarness
     random: Random
     zones: dict[str, ZoneInfo] = field(default_factory=dict)
     opted_out: dict[tuple[str | None, str, str], bool] = field(default_factory=dict)
-    told_the_vendor: list[tuple[str | None, str, str]] = field(default_factory=list)
-    arrived: list[Arrived] = field(default_factory=list)
+    opted_out_at_vendor: list[tuple[str | None, str, str]] = field(default_factory=list)
+    arrived: list[ReceivedMessage] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
-    broken: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     numbers: Any = field(default_factory=itertools.count)
     due: list[tuple[datetime, int, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         vendors = [Vendor(self, "email", False), Vendor(self, "whatsapp", True)]
-        self.office.use({"log": None} | {vendor.name: vendor for vendor in vendors})
+        self.harness.use({"log": None} | {vendor.name: vendor for vendor in vendors})
         self.night = QuietHours.parse(QUIET)
 
     def check(self, message: OutgoingMessage, channel: str) -> None:
-        """What must hold whenever a vendor is called."""
+        """Check the invariants of every call to a vendor."""
         purpose = message.content.purpose
         if self.opted_out.get((message.to, channel, purpose)):
-            self.broken.append(f"{message.key} by {channel} after the opt-out")
-        if self.night.contain(self.office.now.astimezone(self.zones[message.to or ""])):
-            self.broken.append(f"{message.key} in the night")
+            self.violations.append(f"{message.key} by {channel} after the opt-out")
+        if self.night.contain(self.harness.now.astimezone(self.zones[message.to or ""])):
+            self.violations.append(f"{message.key} in the night")
 
     def at(self, when: datetime, what: Any) -> None:
-        heapq.heappush(self.due, (max(when, self.office.now), next(self.numbers), what))
+        heapq.heappush(self.due, (max(when, self.harness.now), next(self.numbers), what))
 
     async def populate(self, messages: int) -> None:
-        """Customers who have allowed everything, with messages over a week; some of them change their minds."""
-        start = self.office.now
+        """Create customers with all consents and messages over a week; some customers opt out later."""
+        start = self.harness.now
         for number in range(messages // 10 or 1):
             name, zone = f"customer{number}", self.random.choice(ZONES)
             known = {"email": f"{name}@example.com", "phone": f"+49151{number:08d}"}
-            customer = await self.office.customer(
+            customer = await self.harness.customer(
                 name, **known, timezone=zone, consent=["email", "whatsapp"]
             )
             self.zones |= dict.fromkeys(known.values(), ZoneInfo(zone))
@@ -168,32 +174,34 @@ class Storm:
         )
 
         async def write() -> None:
-            message = await self.office.write(customer, template, *channels)
-            self.at(self.office.now, self.attempt(message))
+            message = await self.harness.create_message(customer, template, *channels)
+            self.at(self.harness.now, self.attempt(message))
 
         self.at(start + timedelta(minutes=self.random.randint(0, 10_000)), write())
 
     async def _opt_out(self, customer: str, known: dict[str, str]) -> None:
-        """By the API, or where they are told to the vendor; a list that still says yes comes after it."""
+        """Opt out by the API or at the vendor; afterwards a list still names the channel."""
         channel, purpose = self.random.choice([("email", "service"), ("email", "marketing")])
         to = known["email"]
         if self.random.random() < 0.5:
             channel, purpose, to = "whatsapp", "marketing", known["phone"]
-            async with self.office.store.begin() as tx:
-                wish = MarketingPreference(channel, to, "stop", self.office.now)
-                await status_reports.record_preference(tx, wish, self.office.now)
+            async with self.harness.store.begin() as tx:
+                wish = MarketingPreference(channel, to, "stop", self.harness.now)
+                await status_reports.record_preference(tx, wish, self.harness.now)
         else:
-            await self.office.wish(customer, "withdrawn", purpose, channel)
+            await self.harness.record_consent(customer, "withdrawn", purpose, channel)
         self.opted_out[to, channel, purpose] = True
-        await self.office.tell(customer, "email", "whatsapp")
+        await self.harness.apply_consent_list(customer, "email", "whatsapp")
 
-    def tell_later(self, message: OutgoingMessage, reference: str, *, arrives: bool) -> None:
-        """Statuses: some never, some twice, in any order, up to seven days late."""
+    def schedule_status_reports(
+        self, message: OutgoingMessage, reference: str, *, arrives: bool
+    ) -> None:
+        """Schedule status reports: some never, some twice, in any order, up to seven days late."""
         states = ["sent", "delivered", "read"] if arrives else ["sent", "failed"]
         for state in (*states, self.random.choice(states)):
             if self.random.random() < 0.2 and state != "failed":
                 continue
-            at = self.office.now + timedelta(minutes=self.random.choice([0, 1, 5, 600, 10_000]))
+            at = self.harness.now + timedelta(minutes=self.random.choice([0, 1, 5, 600, 10_000]))
             kind: Any = self.random.choice(["refused", "unavailable", "unreachable"])
             about = {"kind": kind, "code": kind, "message": "s."} if state == "failed" else {}
             key = message.key if self.random.random() < 0.8 else None
@@ -201,14 +209,14 @@ class Storm:
             self.at(at, self._hear(MessageStatus(**status, **about)))
 
     async def _hear(self, status: MessageStatus) -> None:
-        async with self.office.store.begin() as tx:
-            ours = await status_reports.record_status(tx, "whatsapp", status, self.office.now)
+        async with self.harness.store.begin() as tx:
+            ours = await status_reports.record_status(tx, "whatsapp", status, self.harness.now)
             if ours and status.state == "failed":
                 self.lost.add(status.reference or "")
                 await self._resume(tx)
 
     async def _resume(self, tx: Tx) -> None:
-        """The command of a failure that came later."""
+        """Run the command that follows a late failure."""
         # In order: two that do this at once would else wait for each other.
         queued = (
             select(schema.inbox_events).filter_by(state="queued").order_by(schema.inbox_events.c.id)
@@ -218,33 +226,33 @@ class Storm:
             self.at(row.retry_at, self.attempt(row.data["message"]))
 
     async def attempt(self, message: str) -> None:
-        """What the workflow does: try, again where the activity fails, give up, and wait as it is told."""
+        """Act like the workflow: try, retry after errors, give up, and wait until `retry_at`."""
         self.attempts[message] += 1
         sending = await self.one_attempt(message)
         if sending is None and self.attempts[message] % DOWN_FOR_A_DAY:
             minutes = self.random.choice([0, 1, 30])
-            self.at(self.office.now + timedelta(minutes=minutes), self.attempt(message))
+            self.at(self.harness.now + timedelta(minutes=minutes), self.attempt(message))
         elif sending is None:
-            sending = await self.office.activities.give_up_message(message, "It does not answer.")
+            sending = await self.harness.activities.give_up_message(message, "It does not answer.")
         if sending and sending.retry_at:
             self.at(sending.retry_at, self.attempt(message))
 
     async def one_attempt(self, message: str) -> DeliveryStatus | None:
         try:
-            return await self.office.send(message)
+            return await self.harness.send(message)
         except ApplicationError as error:
-            self.said.append(f"{error} {error.__cause__!r}")
-        except Crash:
+            self.errors.append(f"{error} {error.__cause__!r}")
+        except WorkerCrash:
             pass
         return None
 
     async def play(self) -> None:
         while self.due:
             now, _, _ = self.due[0]
-            self.office.now = now
+            self.harness.now = now
             together = []
             while self.due and self.due[0][0] == now and len(together) < 8:
                 together.append(heapq.heappop(self.due)[2])
             await asyncio.gather(*together)
-            self.opted_out |= dict.fromkeys(self.told_the_vendor, True)
-            self.told_the_vendor.clear()
+            self.opted_out |= dict.fromkeys(self.opted_out_at_vendor, True)
+            self.opted_out_at_vendor.clear()

@@ -1,4 +1,4 @@
-"""Messages on a real database, sent by the real activities through channels that answer as they are told."""
+"""Harness for sending: real database and activities, channels with scripted results."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -37,19 +37,19 @@ from tests.harness.world import World
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 REWARD, PROMOTION = "reward_granted", "promotion"
 """A service message and a marketing message."""
-BOTH = ("whatsapp", "email")
-LOST = SendOutcomeUnknown("The answer was lost.")
-DOWN = ChannelUnavailable("The server does not answer.")
+BOTH_CHANNELS = ("whatsapp", "email")
+RESPONSE_LOST = SendOutcomeUnknown("The answer was lost.")
+SERVER_DOWN = ChannelUnavailable("The server does not answer.")
 NO_MAILBOX = AddressUnreachable("no_mailbox", "There is no such mailbox.")
-NO_TOKEN = ChannelSuspended("token_invalid", "The token has expired.", "channel")
+TOKEN_EXPIRED = ChannelSuspended("token_invalid", "The token has expired.", "channel")
 
 
-class Crash(BaseException):
-    """The worker dies here."""
+class WorkerCrash(BaseException):
+    """The worker process dies at this point."""
 
 
 class Templates:
-    """What a message says does not matter here, but what it is for."""
+    """Templates without content; only the purpose of a message matters here."""
 
     def render(self, name: str, locale: str | None, context: dict[str, Any]) -> MessageContent:
         purpose: Literal["service", "marketing"] = "marketing" if name == PROMOTION else "service"
@@ -60,42 +60,42 @@ Answer = str | Exception | BaseException | None
 
 
 @dataclass
-class Post:
-    """A channel that answers with these, one after another, and for ever with the last."""
+class ScriptedChannel:
+    """A channel with scripted results, used in order; the last one repeats."""
 
     name: str
     reports_outcome: bool = False
     answers: list[Answer] = field(default_factory=lambda: ["ref"])
-    taken: list[OutgoingMessage] = field(default_factory=list)
-    during: Callable[[OutgoingMessage], Awaitable[Any]] | None = None
+    received: list[OutgoingMessage] = field(default_factory=list)
+    on_send: Callable[[OutgoingMessage], Awaitable[Any]] | None = None
 
     async def send(self, message: OutgoingMessage) -> str | None:
-        self.taken.append(message)
-        if self.during:
-            await self.during(message)
+        self.received.append(message)
+        if self.on_send:
+            await self.on_send(message)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, BaseException):
             raise answer
-        return f"{answer}-{len(self.taken)}" if answer else None
+        return f"{answer}-{len(self.received)}" if answer else None
 
     @property
     def keys(self) -> list[str]:
-        return [message.key for message in self.taken]
+        return [message.key for message in self.received]
 
 
 def message_of(outgoing: OutgoingMessage) -> str:
-    """The id of the message that a channel is given."""
+    """Return the id of the message that a channel received."""
     return outgoing.key.removeprefix("spring/")
 
 
-class Office:
+class SendingHarness:
     def __init__(
         self, store: Store, *, quiet_hours: str | None = None, cap: str | None = None
     ) -> None:
         self.store = store
         self.now = NOON
-        self.email = Post("email")
-        self.whatsapp = Post("whatsapp", reports_outcome=True)
+        self.email = ScriptedChannel("email")
+        self.whatsapp = ScriptedChannel("whatsapp", reports_outcome=True)
         self.rules = SendingRules(
             {"log": False, "email": False, "whatsapp": True},
             QuietHours.parse(quiet_hours) if quiet_hours else None,
@@ -112,14 +112,14 @@ class Office:
             self.store, templates, channels, self.rules, url, lambda: self.now
         )
 
-    async def open(self, **parts: Any) -> "Office":
+    async def open(self, **parts: Any) -> "SendingHarness":
         definition = Campaign.model_validate(campaign(**parts))
         async with self.store.begin() as tx:
             await versions.apply(tx, definition, "marketer", self.now)
         return self
 
     async def customer(self, name: str = "ada", **told: Any) -> str:
-        """An advocate who can be reached by all channels, unless told otherwise."""
+        """Create an advocate who is reachable on all channels by default."""
         number = sum(name.encode()) + len(name) * 1000
         known = {"email": f"{name}@example.com", "phone": f"+4915112{number:06d}"}
         customer = Customer.model_validate({"id": name, **known, **told})
@@ -128,8 +128,8 @@ class Office:
             await publications.join(tx, "spring", customer_id, self.now)
         return customer_id
 
-    async def write(self, customer_id: str, template: str = REWARD, *channels: str) -> str:
-        """A message on its way, as a journey makes it."""
+    async def create_message(self, customer_id: str, template: str = REWARD, *channels: str) -> str:
+        """Create a pending message, as a journey does."""
         async with self.store.begin() as tx:
             advocate = await publications.join(tx, "spring", customer_id, self.now)
             message_id = new_id("msg")
@@ -156,30 +156,32 @@ class Office:
         return await self.activities.send_message(message_id)
 
     async def try_to_send(self, message_id: str) -> str:
-        """The type of the error that Temporal would retry; empty where there is none."""
+        """Return the type of the error that Temporal would retry, or an empty string."""
         try:
             await self.send(message_id)
         except ApplicationError as error:
             return str(error.type)
         return ""
 
-    async def hear(self, state: str, channel: str = "whatsapp", **about: Any) -> bool:
-        """A status of a vendor."""
+    async def receive_status(self, state: str, channel: str = "whatsapp", **about: Any) -> bool:
+        """Apply a status report of a vendor."""
         known: dict[str, Any] = {"key": None, "reference": None, "at": self.now, **about}
         async with self.store.begin() as tx:
             return await status_reports.record_status(
                 tx, channel, MessageStatus(state=state, **known), self.now
             )
 
-    async def wish(self, customer_id: str, state: Any, purpose: Any, channel: str) -> None:
+    async def record_consent(
+        self, customer_id: str, state: Any, purpose: Any, channel: str
+    ) -> None:
         async with self.store.begin() as tx:
             await consents.record_consent(tx, customer_id, channel, purpose, state, "api", self.now)
 
-    async def tell(self, customer_id: str, *listed: str) -> None:
+    async def apply_consent_list(self, customer_id: str, *listed: str) -> None:
         async with self.store.begin() as tx:
             await consents.apply_consent_list(tx, customer_id, listed, self.now)
 
-    async def allowed(self, customer_id: str) -> list[str]:
+    async def marketing_channels(self, customer_id: str) -> list[str]:
         async with self.store.read() as tx:
             return await consents.marketing_channels(tx, customer_id)
 
@@ -188,7 +190,7 @@ class Office:
         return row
 
     async def outcome(self, message_id: str) -> tuple[str, str | None, str | None]:
-        """State, channel and reason code."""
+        """Return state, channel and reason code."""
         row = await self.message(message_id)
         return row.state, row.channel, row.reason_code
 
@@ -206,7 +208,7 @@ class Office:
 
 
 async def until_message(world: World, **is_: Any) -> Any:
-    """The one message of this world, once it is like that."""
+    """Wait until the only message has these values, and return it."""
 
     async def holds() -> bool:
         (row,) = await world.all(schema.messages)
@@ -218,17 +220,19 @@ async def until_message(world: World, **is_: Any) -> Any:
 
 
 async def attention(world: World) -> str | None:
-    """What Temporal's list shows operators of fay's workflow."""
+    """Return the attention attribute of fay's workflow."""
     run = await world.referral_run("spring", "fay")
     return (await run.describe()).typed_search_attributes.get(ATTENTION_ATTRIBUTE)
 
 
-async def until_held(world: World, channel: Post, probes: int) -> None:
-    """The message was tried so often, and its workflow waits for the next time."""
+async def until_held(world: World, channel: ScriptedChannel, probes: int) -> None:
+    """Wait until the message was tried `probes` times and its workflow waits for the next probe."""
 
     async def holds() -> bool:
         (row,) = await world.all(schema.messages)
         waits = row.not_before is not None and row.not_before > world.now()
-        return waits and len(channel.taken) == probes and await attention(world) == "message_held"
+        return (
+            waits and len(channel.received) == probes and await attention(world) == "message_held"
+        )
 
     await world.until(holds)

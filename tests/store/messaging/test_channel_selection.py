@@ -1,145 +1,158 @@
-"""By which channel a message goes out, and to whom it does not."""
+"""Selection of the channel, and customers who get no message."""
 
 import pytest
 
 from referrals.channels.errors import MessageRejected, RecipientOptedOut
 from referrals.store import schema
 from referrals.store.messaging import suppressions
-from tests.store.messaging.sending_harness import BOTH, DOWN, NO_MAILBOX, PROMOTION, REWARD, Office
+from tests.store.messaging.sending_harness import (
+    BOTH_CHANNELS,
+    NO_MAILBOX,
+    PROMOTION,
+    REWARD,
+    SERVER_DOWN,
+    SendingHarness,
+)
 
 
-async def test_a_message_goes_by_the_first_of_its_channels(office: Office):
-    message = await office.write(await office.customer(), REWARD, *BOTH)
+async def test_a_message_goes_out_on_the_first_of_its_channels(harness: SendingHarness):
+    message = await harness.create_message(await harness.customer(), REWARD, *BOTH_CHANNELS)
 
-    assert (await office.send(message)).state == "sent"
+    assert (await harness.send(message)).state == "sent"
 
-    assert await office.outcome(message) == ("sent", "whatsapp", None)
-    assert office.email.taken == []
-
-
-async def test_what_one_channel_refuses_goes_by_the_next_at_once(office: Office):
-    office.whatsapp.answers = [MessageRejected("no_template", "There is no such template.")]
-    message = await office.write(await office.customer(), REWARD, *BOTH)
-
-    await office.send(message)
-
-    assert await office.outcome(message) == ("sent", "email", None)
-    assert await office.logged() == ["message_sent"]
+    assert await harness.outcome(message) == ("sent", "whatsapp", None)
+    assert harness.email.received == []
 
 
-async def test_a_message_that_all_channels_refuse_says_why(office: Office):
-    office.whatsapp.answers = [MessageRejected("no_template", "There is no such template.")]
-    office.email.answers = [MessageRejected("message_refused", "Too large.")]
-    message = await office.write(await office.customer(), REWARD, *BOTH)
+async def test_a_message_rejected_by_one_channel_goes_to_the_next_at_once(harness: SendingHarness):
+    harness.whatsapp.answers = [MessageRejected("no_template", "There is no such template.")]
+    message = await harness.create_message(await harness.customer(), REWARD, *BOTH_CHANNELS)
 
-    await office.send(message)
+    await harness.send(message)
 
-    row = await office.message(message)
+    assert await harness.outcome(message) == ("sent", "email", None)
+    assert await harness.logged() == ["message_sent"]
+
+
+async def test_a_message_rejected_by_all_channels_fails_with_the_reason(harness: SendingHarness):
+    harness.whatsapp.answers = [MessageRejected("no_template", "There is no such template.")]
+    harness.email.answers = [MessageRejected("message_refused", "Too large.")]
+    message = await harness.create_message(await harness.customer(), REWARD, *BOTH_CHANNELS)
+
+    await harness.send(message)
+
+    row = await harness.message(message)
     assert (row.state, row.reason_code, row.reason) == ("failed", "message_refused", "Too large.")
 
 
-async def test_a_channel_without_an_address_is_passed_over(office: Office):
-    message = await office.write(await office.customer(phone=None), REWARD, *BOTH)
+async def test_a_channel_without_an_address_is_skipped(harness: SendingHarness):
+    message = await harness.create_message(
+        await harness.customer(phone=None), REWARD, *BOTH_CHANNELS
+    )
 
-    await office.send(message)
+    await harness.send(message)
 
-    assert await office.outcome(message) == ("sent", "email", None)
+    assert await harness.outcome(message) == ("sent", "email", None)
 
 
-async def test_when_attempts_by_one_channel_are_spent_the_next_has_its_turn(office: Office):
-    office.whatsapp.answers = [DOWN]
-    message = await office.write(await office.customer(), REWARD, *BOTH)
+async def test_the_next_channel_is_used_after_the_last_attempt_on_one(
+    harness: SendingHarness,
+):
+    harness.whatsapp.answers = [SERVER_DOWN]
+    message = await harness.create_message(await harness.customer(), REWARD, *BOTH_CHANNELS)
 
-    assert await office.try_to_send(message) == "Unavailable"
-    given_up = await office.activities.give_up_message(message, str(DOWN))
+    assert await harness.try_to_send(message) == "Unavailable"
+    given_up = await harness.activities.give_up_message(message, str(SERVER_DOWN))
     assert given_up.retry_at is not None
-    assert (await office.send(message)).state == "sent"
+    assert (await harness.send(message)).state == "sent"
 
-    assert await office.outcome(message) == ("sent", "email", None)
-    office.email.answers = [DOWN]
-    alone = await office.write(await office.customer(), REWARD)
-    await office.try_to_send(alone)
-    assert (await office.activities.give_up_message(alone, str(DOWN))).state == "failed"
-    assert await office.outcome(alone) == ("failed", None, "attempts_spent")
-
-
-async def test_marketing_needs_a_consent_and_service_does_not(office: Office):
-    customer = await office.customer()
-    promotion = await office.write(customer, PROMOTION)
-    reward = await office.write(customer, REWARD)
-
-    await office.send(promotion)
-    await office.send(reward)
-
-    assert await office.outcome(promotion) == ("failed", None, "no_consent")
-    assert await office.outcome(reward) == ("sent", "email", None)
+    assert await harness.outcome(message) == ("sent", "email", None)
+    harness.email.answers = [SERVER_DOWN]
+    alone = await harness.create_message(await harness.customer(), REWARD)
+    await harness.try_to_send(alone)
+    assert (await harness.activities.give_up_message(alone, str(SERVER_DOWN))).state == "failed"
+    assert await harness.outcome(alone) == ("failed", None, "attempts_spent")
 
 
-async def test_marketing_goes_by_the_channel_that_is_allowed(office: Office):
-    message = await office.write(await office.customer(consent=["email"]), PROMOTION, *BOTH)
+async def test_marketing_needs_a_consent_and_service_does_not(harness: SendingHarness):
+    customer = await harness.customer()
+    promotion = await harness.create_message(customer, PROMOTION)
+    reward = await harness.create_message(customer, REWARD)
 
-    await office.send(message)
+    await harness.send(promotion)
+    await harness.send(reward)
 
-    assert await office.outcome(message) == ("sent", "email", None)
+    assert await harness.outcome(promotion) == ("failed", None, "no_consent")
+    assert await harness.outcome(reward) == ("sent", "email", None)
+
+
+async def test_marketing_goes_out_on_the_allowed_channel(harness: SendingHarness):
+    message = await harness.create_message(
+        await harness.customer(consent=["email"]), PROMOTION, *BOTH_CHANNELS
+    )
+
+    await harness.send(message)
+
+    assert await harness.outcome(message) == ("sent", "email", None)
 
 
 @pytest.mark.parametrize("template", [PROMOTION, REWARD])
-async def test_an_opt_out_that_comes_while_a_message_waits_is_respected(
-    office: Office, template: str
+async def test_an_opt_out_made_while_a_message_waits_is_respected(
+    harness: SendingHarness, template: str
 ):
-    customer = await office.customer(consent=["email"])
-    message = await office.write(customer, template)
-    office.email.answers = [DOWN, "ref"]
-    assert await office.try_to_send(message) == "Unavailable"
+    customer = await harness.customer(consent=["email"])
+    message = await harness.create_message(customer, template)
+    harness.email.answers = [SERVER_DOWN, "ref"]
+    assert await harness.try_to_send(message) == "Unavailable"
 
-    await office.wish(customer, "withdrawn", "service", "email")
-    await office.wish(customer, "withdrawn", "marketing", "email")
-    await office.send(message)
+    await harness.record_consent(customer, "withdrawn", "service", "email")
+    await harness.record_consent(customer, "withdrawn", "marketing", "email")
+    await harness.send(message)
 
-    assert await office.outcome(message) == ("failed", None, "opted_out")
-    assert len(office.email.taken) == 1
-
-
-async def test_what_the_vendor_knows_of_an_opt_out_is_noted(office: Office):
-    office.whatsapp.answers = [RecipientOptedOut("opted_out", "The customer wants no marketing.")]
-    customer = await office.customer(consent=["whatsapp", "email"])
-    message = await office.write(customer, PROMOTION, *BOTH)
-
-    await office.send(message)
-
-    assert await office.outcome(message) == ("sent", "email", None)
-    assert await office.allowed(customer) == ["email"]
+    assert await harness.outcome(message) == ("failed", None, "opted_out")
+    assert len(harness.email.received) == 1
 
 
-async def test_an_address_that_nothing_reaches_is_not_written_to_again(office: Office):
-    office.email.answers = [NO_MAILBOX, "ref"]
-    customer = await office.customer()
-    first, second = [await office.write(customer) for _ in range(2)]
+async def test_an_opt_out_at_the_vendor_is_recorded(harness: SendingHarness):
+    harness.whatsapp.answers = [RecipientOptedOut("opted_out", "The customer wants no marketing.")]
+    customer = await harness.customer(consent=["whatsapp", "email"])
+    message = await harness.create_message(customer, PROMOTION, *BOTH_CHANNELS)
 
-    await office.send(first)
-    await office.send(second)
+    await harness.send(message)
 
-    assert await office.outcome(first) == ("failed", None, "no_mailbox")
-    assert await office.outcome(second) == ("failed", None, "suppressed")
-    assert len(office.email.taken) == 1
-    (row,) = await office.all(schema.suppressions)
+    assert await harness.outcome(message) == ("sent", "email", None)
+    assert await harness.marketing_channels(customer) == ["email"]
+
+
+async def test_an_unreachable_address_gets_no_more_messages(harness: SendingHarness):
+    harness.email.answers = [NO_MAILBOX, "ref"]
+    customer = await harness.customer()
+    first, second = [await harness.create_message(customer) for _ in range(2)]
+
+    await harness.send(first)
+    await harness.send(second)
+
+    assert await harness.outcome(first) == ("failed", None, "no_mailbox")
+    assert await harness.outcome(second) == ("failed", None, "suppressed")
+    assert len(harness.email.received) == 1
+    (row,) = await harness.all(schema.suppressions)
     assert "ada@" not in str(row)
 
 
-async def test_another_address_and_a_lifted_suppression_are_new_chances(office: Office):
-    office.email.answers = [NO_MAILBOX, "ref"]
-    customer = await office.customer()
-    await office.send(await office.write(customer))
+async def test_a_new_address_and_a_lifted_suppression_allow_messages_again(harness: SendingHarness):
+    harness.email.answers = [NO_MAILBOX, "ref"]
+    customer = await harness.customer()
+    await harness.send(await harness.create_message(customer))
 
-    await office.customer(email="ada@example.org")
-    changed = await office.write(customer)
-    await office.send(changed)
-    assert await office.outcome(changed) == ("sent", "email", None)
+    await harness.customer(email="ada@example.org")
+    changed = await harness.create_message(customer)
+    await harness.send(changed)
+    assert await harness.outcome(changed) == ("sent", "email", None)
 
-    await office.customer()
-    async with office.store.begin() as tx:
+    await harness.customer()
+    async with harness.store.begin() as tx:
         assert await suppressions.lift(tx, customer, "email")
         assert not await suppressions.lift(tx, customer, "email")
-    lifted = await office.write(customer)
-    await office.send(lifted)
-    assert await office.outcome(lifted) == ("sent", "email", None)
+    lifted = await harness.create_message(customer)
+    await harness.send(lifted)
+    assert await harness.outcome(lifted) == ("sent", "email", None)

@@ -1,4 +1,4 @@
-"""What a customer allows: what they said themselves counts before any list."""
+"""Consents: explicit statements of the customer take precedence over lists."""
 
 import asyncio
 from datetime import timedelta
@@ -10,33 +10,33 @@ from hypothesis import strategies as st
 
 from referrals.store import schema
 from referrals.store.customers import consents
-from tests.store.messaging.sending_harness import PROMOTION, REWARD, Office
+from tests.store.messaging.sending_harness import PROMOTION, REWARD, SendingHarness
 
 
-async def history(office: Office, customer: str) -> list[tuple[str, str, str]]:
-    async with office.store.read() as tx:
+async def history(harness: SendingHarness, customer: str) -> list[tuple[str, str, str]]:
+    async with harness.store.read() as tx:
         found = await consents.history(tx, customer)
     return [(entry.channel, entry.state, entry.source) for entry in found]
 
 
-async def click(office: Office, message: str) -> bool:
-    row = await office.message(message)
-    async with office.store.begin() as tx:
-        return await consents.unsubscribe(tx, row.unsubscribe_token, office.now)
+async def click(harness: SendingHarness, message: str) -> bool:
+    row = await harness.message(message)
+    async with harness.store.begin() as tx:
+        return await consents.unsubscribe(tx, row.unsubscribe_token, harness.now)
 
 
-async def test_a_list_gives_what_it_names_and_withdraws_what_it_leaves_out(office: Office):
-    ada = await office.customer(consent=["email"])
-    assert await office.allowed(ada) == ["email"]
+async def test_a_list_allows_its_channels_and_withdraws_the_others(harness: SendingHarness):
+    ada = await harness.customer(consent=["email"])
+    assert await harness.marketing_channels(ada) == ["email"]
 
-    office.pass_time(hours=1)
-    await office.customer(consent=["email", "whatsapp"])
-    assert await office.allowed(ada) == ["email", "whatsapp"]
+    harness.pass_time(hours=1)
+    await harness.customer(consent=["email", "whatsapp"])
+    assert await harness.marketing_channels(ada) == ["email", "whatsapp"]
 
-    office.pass_time(hours=1)
-    await office.customer(consent=[])
-    assert await office.allowed(ada) == []
-    assert await history(office, ada) == [
+    harness.pass_time(hours=1)
+    await harness.customer(consent=[])
+    assert await harness.marketing_channels(ada) == []
+    assert await history(harness, ada) == [
         ("email", "given", "list"),
         ("whatsapp", "given", "list"),
         ("email", "withdrawn", "list"),
@@ -44,45 +44,45 @@ async def test_a_list_gives_what_it_names_and_withdraws_what_it_leaves_out(offic
     ]
 
 
-async def test_no_list_is_an_empty_one(office: Office):
-    ada = await office.customer(consent=["email"])
+async def test_a_missing_consent_list_changes_nothing(harness: SendingHarness):
+    ada = await harness.customer(consent=["email"])
 
-    await office.customer(consent=None)
+    await harness.customer(consent=None)
 
-    assert await office.allowed(ada) == []
+    assert await harness.marketing_channels(ada) == []
 
 
-async def test_a_list_that_is_repeated_or_left_out_changes_nothing(office: Office):
-    ada = await office.customer(consent=["email"])
+async def test_a_repeated_or_missing_list_changes_nothing(harness: SendingHarness):
+    ada = await harness.customer(consent=["email"])
     for _ in range(3):
-        await office.customer(consent=["email"])
-    await office.customer(name="ada")
+        await harness.customer(consent=["email"])
+    await harness.customer(name="ada")
 
-    assert await history(office, ada) == [("email", "given", "list")]
+    assert await history(harness, ada) == [("email", "given", "list")]
 
 
 @pytest.mark.parametrize("purpose", ["marketing", "service"])
-async def test_a_list_never_undoes_what_the_customer_withdrew(office: Office, purpose: str):
-    ada = await office.customer(consent=["email"])
-    await office.wish(ada, "withdrawn", "marketing", "email")
-    await office.wish(ada, "withdrawn", purpose, "email")
+async def test_a_list_never_overrides_an_explicit_withdrawal(harness: SendingHarness, purpose: str):
+    ada = await harness.customer(consent=["email"])
+    await harness.record_consent(ada, "withdrawn", "marketing", "email")
+    await harness.record_consent(ada, "withdrawn", purpose, "email")
 
     for listed in (["email"], [], ["email"]):
-        office.pass_time(hours=1)
-        await office.customer(consent=listed)
+        harness.pass_time(hours=1)
+        await harness.customer(consent=listed)
 
-    assert await office.allowed(ada) == []
-    await office.wish(ada, "given", "marketing", "email")
-    assert await office.allowed(ada) == ["email"]
+    assert await harness.marketing_channels(ada) == []
+    await harness.record_consent(ada, "given", "marketing", "email")
+    assert await harness.marketing_channels(ada) == ["email"]
 
 
-async def test_a_list_never_withdraws_what_the_customer_gave(office: Office):
-    ada = await office.customer()
-    await office.wish(ada, "given", "marketing", "email")
+async def test_a_list_never_withdraws_an_explicit_consent(harness: SendingHarness):
+    ada = await harness.customer()
+    await harness.record_consent(ada, "given", "marketing", "email")
 
-    await office.customer(consent=[])
+    await harness.customer(consent=[])
 
-    assert await office.allowed(ada) == ["email"]
+    assert await harness.marketing_channels(ada) == ["email"]
 
 
 @settings(
@@ -92,72 +92,74 @@ async def test_a_list_never_withdraws_what_the_customer_gave(office: Office):
     said=st.dictionaries(st.integers(0, 20), st.sampled_from(["given", "withdrawn"]), max_size=6),
     lists=st.lists(st.booleans(), max_size=4),
 )
-async def test_the_customers_latest_word_counts_in_whatever_order_it_comes(
-    office: Office, said: dict[int, str], lists: list[bool]
+async def test_the_latest_statement_of_the_customer_counts_in_any_order(
+    harness: SendingHarness, said: dict[int, str], lists: list[bool]
 ):
-    number = len(await office.all(schema.customers))
-    ada = await office.customer(f"ada{number}")
-    start = office.now
+    number = len(await harness.all(schema.customers))
+    ada = await harness.customer(f"ada{number}")
+    start = harness.now
     for minutes, state in said.items():
-        office.now = start + timedelta(minutes=minutes)
-        await office.wish(ada, state, "marketing", "email")
+        harness.now = start + timedelta(minutes=minutes)
+        await harness.record_consent(ada, state, "marketing", "email")
         for listed in lists:
-            await office.tell(ada, *(["email"] if listed else []))
+            await harness.apply_consent_list(ada, *(["email"] if listed else []))
 
-    office.now = start
+    harness.now = start
     if said:
-        assert (await office.allowed(ada) == ["email"]) == (said[max(said)] == "given")
+        assert (await harness.marketing_channels(ada) == ["email"]) == (said[max(said)] == "given")
 
 
-async def test_one_click_ends_such_messages_by_that_channel(office: Office):
-    ada = await office.customer(consent=["email", "whatsapp"])
-    promotion = await office.write(ada, PROMOTION, "email")
-    await office.send(promotion)
+async def test_one_click_ends_messages_of_the_purpose_on_that_channel(harness: SendingHarness):
+    ada = await harness.customer(consent=["email", "whatsapp"])
+    promotion = await harness.create_message(ada, PROMOTION, "email")
+    await harness.send(promotion)
 
-    assert await click(office, promotion)
+    assert await click(harness, promotion)
 
-    assert await office.allowed(ada) == ["whatsapp"]
-    reward, other = await office.write(ada), await office.write(ada, PROMOTION)
-    await office.send(reward)
-    await office.send(other)
-    assert await office.outcome(reward) == ("sent", "email", None)
-    assert await office.outcome(other) == ("failed", None, "opted_out")
-
-
-async def test_who_wants_no_news_of_rewards_wants_no_marketing_either(office: Office):
-    ada = await office.customer(consent=["email", "whatsapp"])
-    reward = await office.write(ada, REWARD, "email")
-    await office.send(reward)
-
-    assert await click(office, reward)
-
-    again = await office.write(ada, REWARD, "email", "whatsapp")
-    await office.send(again)
-    assert await office.outcome(again) == ("sent", "whatsapp", None)
-    assert await office.allowed(ada) == ["whatsapp"]
+    assert await harness.marketing_channels(ada) == ["whatsapp"]
+    reward, other = await harness.create_message(ada), await harness.create_message(ada, PROMOTION)
+    await harness.send(reward)
+    await harness.send(other)
+    assert await harness.outcome(reward) == ("sent", "email", None)
+    assert await harness.outcome(other) == ("failed", None, "opted_out")
 
 
-async def test_clicked_often_it_is_one_withdrawal(office: Office):
-    ada = await office.customer(consent=["email"])
-    promotion = await office.write(ada, PROMOTION)
-    await office.send(promotion)
+async def test_unsubscribing_from_service_messages_also_ends_marketing(harness: SendingHarness):
+    ada = await harness.customer(consent=["email", "whatsapp"])
+    reward = await harness.create_message(ada, REWARD, "email")
+    await harness.send(reward)
 
-    await asyncio.gather(*(click(office, promotion) for _ in range(5)))
-    office.pass_time(days=1)
-    await click(office, promotion)
+    assert await click(harness, reward)
 
-    assert await history(office, ada) == [
+    again = await harness.create_message(ada, REWARD, "email", "whatsapp")
+    await harness.send(again)
+    assert await harness.outcome(again) == ("sent", "whatsapp", None)
+    assert await harness.marketing_channels(ada) == ["whatsapp"]
+
+
+async def test_repeated_clicks_record_one_withdrawal(harness: SendingHarness):
+    ada = await harness.customer(consent=["email"])
+    promotion = await harness.create_message(ada, PROMOTION)
+    await harness.send(promotion)
+
+    await asyncio.gather(*(click(harness, promotion) for _ in range(5)))
+    harness.pass_time(days=1)
+    await click(harness, promotion)
+
+    assert await history(harness, ada) == [
         ("email", "given", "list"),
         ("email", "withdrawn", "link"),
     ]
 
 
-async def test_the_link_goes_with_the_message_and_holds_nothing_of_the_customer(office: Office):
-    first, second = [await office.write(await office.customer()) for _ in range(2)]
-    await office.send(first)
-    await office.send(second)
+async def test_the_unsubscribe_link_contains_no_customer_data(
+    harness: SendingHarness,
+):
+    first, second = [await harness.create_message(await harness.customer()) for _ in range(2)]
+    await harness.send(first)
+    await harness.send(second)
 
-    links: list[Any] = [message.unsubscribe_url for message in office.email.taken]
+    links: list[Any] = [message.unsubscribe_url for message in harness.email.received]
     assert len(set(links)) == 2
     for link in links:
         prefix, _, token = link.rpartition("/")

@@ -1,4 +1,4 @@
-"""Messages by the hundred, with every fault at random (`make messages`: by the ten thousand)."""
+"""Hundreds of messages with random faults (`make messages`: ten thousand)."""
 
 import os
 from collections import Counter, defaultdict
@@ -8,41 +8,43 @@ from typing import Any
 import pytest
 
 from referrals.store import Store, schema
-from tests.store.messaging.fault_simulation import CAP, PERIOD, QUIET, Storm
-from tests.store.messaging.sending_harness import Office
+from tests.store.messaging.fault_simulation import CAP, PERIOD, QUIET, FaultSimulation
+from tests.store.messaging.sending_harness import SendingHarness
 
 MESSAGES = int(os.environ.get("REFERRALS_TEST_MESSAGES", "500"))
 ARRIVED = ("sent", "delivered", "read")
 
 
 @pytest.fixture
-async def storm(store: Store, caplog: pytest.LogCaptureFixture) -> Storm:
+async def simulation(store: Store, caplog: pytest.LogCaptureFixture) -> FaultSimulation:
     caplog.set_level("INFO")
-    office = await Office(store, quiet_hours=QUIET, cap=f"{CAP}/P1D").open()
-    storm = Storm(office, Random(MESSAGES))
-    await storm.populate(MESSAGES)
-    await storm.play()
-    return storm
+    harness = await SendingHarness(store, quiet_hours=QUIET, cap=f"{CAP}/P1D").open()
+    simulation = FaultSimulation(harness, Random(MESSAGES))
+    await simulation.populate(MESSAGES)
+    await simulation.play()
+    return simulation
 
 
-async def test_a_storm_breaks_no_promise(storm: Storm, caplog: pytest.LogCaptureFixture):
-    messages = await storm.office.all(schema.messages)
-    arrived = Counter(arrival.message.key for arrival in storm.arrived)
+async def test_all_invariants_hold_under_random_faults(
+    simulation: FaultSimulation, caplog: pytest.LogCaptureFixture
+):
+    messages = await simulation.harness.all(schema.messages)
+    arrived = Counter(arrival.message.key for arrival in simulation.arrived)
     assert len(messages) == MESSAGES
 
-    assert storm.broken == []
-    check_each_message(messages, arrived, storm.lost)
-    check_the_cap(storm, messages)
-    activity = await storm.office.all(schema.activity)
+    assert simulation.violations == []
+    check_each_message(messages, arrived, simulation.lost)
+    check_the_cap(simulation, messages)
+    activity = await simulation.harness.all(schema.activity)
     delivered = Counter(row.data["message"] for row in activity if row.type == "message_delivered")
     assert max(delivered.values()) == 1
-    for text in (caplog.text, str(activity), *storm.said):
+    for text in (caplog.text, str(activity), *simulation.errors):
         assert "example.com" not in text
         assert "+49151" not in text
 
 
 def check_each_message(messages: list[Any], arrived: Counter[str], lost: set[str]) -> None:
-    """Its state is final, says why, and is true."""
+    """Check that the state is final, has a reason, and is correct."""
     states = Counter(message.state for message in messages)
     assert set(states) <= {*ARRIVED, "failed"}
     assert min(states[state] for state in (*ARRIVED, "failed")) > 0
@@ -63,11 +65,11 @@ def check_each_message(messages: list[Any], arrived: Counter[str], lost: set[str
             assert times, message
 
 
-def check_the_cap(storm: Storm, messages: list[Any]) -> None:
-    """Within any period no more messages have reached a customer; one that came twice is one."""
+def check_the_cap(simulation: FaultSimulation, messages: list[Any]) -> None:
+    """Check the frequency cap within any period; duplicates of a message count once."""
     customers = {message.key: message.customer_id for message in messages}
     arrivals = defaultdict(list)
-    for arrival in storm.arrived:
+    for arrival in simulation.arrived:
         arrivals[customers[arrival.message.key]].append((arrival.at, arrival.message.key))
     for reached in arrivals.values():
         for start, _ in reached:

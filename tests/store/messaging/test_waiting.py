@@ -1,4 +1,4 @@
-"""When a message goes out: not in the night, not above the cap, and not when it has come to be too late."""
+"""Postponed messages: quiet hours, frequency cap, and marketing that is too late."""
 
 import asyncio
 from collections import Counter
@@ -8,141 +8,152 @@ import pytest
 
 from referrals.channels.errors import MessageRejected
 from referrals.store import Store
-from tests.store.messaging.sending_harness import DOWN, LOST, NOON, PROMOTION, REWARD, Office
+from tests.store.messaging.sending_harness import (
+    NOON,
+    PROMOTION,
+    RESPONSE_LOST,
+    REWARD,
+    SERVER_DOWN,
+    SendingHarness,
+)
 
 
-async def test_in_the_customers_night_a_message_waits_for_their_morning(store: Store):
-    office = await Office(store, quiet_hours="21:00-08:00").open()
-    customer = await office.customer(timezone="Asia/Kathmandu")  # 17:45 over there
-    office.pass_time(hours=4)
-    message = await office.write(customer)
+async def test_a_message_waits_until_the_customers_quiet_hours_end(store: Store):
+    harness = await SendingHarness(store, quiet_hours="21:00-08:00").open()
+    customer = await harness.customer(timezone="Asia/Kathmandu")  # 17:45 over there
+    harness.pass_time(hours=4)
+    message = await harness.create_message(customer)
 
-    waits = await office.send(message)
+    waits = await harness.send(message)
 
     morning = datetime(2026, 3, 5, 2, 15, tzinfo=UTC)
     assert (waits.state, waits.retry_at) == ("pending", morning)
-    row = await office.message(message)
+    row = await harness.message(message)
     assert (row.not_before, row.reason_code) == (morning, "quiet_hours")
-    assert office.email.taken == []
+    assert harness.email.received == []
 
-    office.now = morning
-    assert (await office.send(message)).state == "sent"
-    row = await office.message(message)
+    harness.now = morning
+    assert (await harness.send(message)).state == "sent"
+    row = await harness.message(message)
     assert (row.not_before, row.reason_code) == (None, None)
 
 
-async def test_a_campaigns_quiet_hours_and_zone_count_before_the_deployments(store: Store):
-    office = await Office(store, quiet_hours="21:00-08:00").open(
+async def test_quiet_hours_and_time_zone_of_the_campaign_take_precedence(store: Store):
+    harness = await SendingHarness(store, quiet_hours="21:00-08:00").open(
         timezone="Asia/Tokyo", messages={"quiet_hours": "20:00-22:00"}
     )
-    message = await office.write(await office.customer())  # 21:00 over there
+    message = await harness.create_message(await harness.customer())  # 21:00 over there
 
-    assert (await office.send(message)).retry_at == NOON + timedelta(hours=1)
+    assert (await harness.send(message)).retry_at == NOON + timedelta(hours=1)
 
 
-async def test_the_log_channel_knows_no_consent_no_night_and_no_cap(store: Store):
-    office = await Office(store, quiet_hours="00:00-23:59", cap="1/P1D").open()
-    customer = await office.customer()
-    messages = [await office.write(customer, PROMOTION, "log") for _ in range(3)]
+async def test_the_log_channel_ignores_consent_quiet_hours_and_cap(store: Store):
+    harness = await SendingHarness(store, quiet_hours="00:00-23:59", cap="1/P1D").open()
+    customer = await harness.customer()
+    messages = [await harness.create_message(customer, PROMOTION, "log") for _ in range(3)]
 
     for message in messages:
-        await office.send(message)
-        assert await office.outcome(message) == ("sent", "log", None)
-        assert (await office.message(message)).text == "text"
+        await harness.send(message)
+        assert await harness.outcome(message) == ("sent", "log", None)
+        assert (await harness.message(message)).text == "text"
 
 
-async def test_above_the_cap_a_message_waits_for_its_place(store: Store):
-    office = await Office(store, cap="2/P1D").open()
-    customer = await office.customer()
-    first, second, third = [await office.write(customer) for _ in range(3)]
-    await office.send(first)
-    office.pass_time(hours=2)
-    await office.send(second)
+async def test_a_message_above_the_cap_waits(store: Store):
+    harness = await SendingHarness(store, cap="2/P1D").open()
+    customer = await harness.customer()
+    first, second, third = [await harness.create_message(customer) for _ in range(3)]
+    await harness.send(first)
+    harness.pass_time(hours=2)
+    await harness.send(second)
 
-    waits = await office.send(third)
+    waits = await harness.send(third)
 
     assert waits.retry_at == NOON + timedelta(days=1)
-    assert (await office.message(third)).reason_code == "message_cap"
-    other = await office.write(await office.customer("ben"))
-    assert (await office.send(other)).state == "sent"
-    office.now = NOON + timedelta(days=1)
-    assert (await office.send(third)).state == "sent"
+    assert (await harness.message(third)).reason_code == "message_cap"
+    other = await harness.create_message(await harness.customer("ben"))
+    assert (await harness.send(other)).state == "sent"
+    harness.now = NOON + timedelta(days=1)
+    assert (await harness.send(third)).state == "sent"
 
 
-async def test_what_was_not_sent_takes_no_place_under_the_cap(store: Store):
-    office = await Office(store, cap="1/P1D").open()
-    customer = await office.customer()
-    office.email.answers = [MessageRejected("message_refused", "No."), DOWN, "ref"]
-    refused, later, third = [await office.write(customer) for _ in range(3)]
+async def test_messages_that_were_not_sent_do_not_count_toward_the_cap(store: Store):
+    harness = await SendingHarness(store, cap="1/P1D").open()
+    customer = await harness.customer()
+    harness.email.answers = [MessageRejected("message_refused", "No."), SERVER_DOWN, "ref"]
+    refused, later, third = [await harness.create_message(customer) for _ in range(3)]
 
-    await office.send(refused)
-    await office.try_to_send(later)
+    await harness.send(refused)
+    await harness.try_to_send(later)
 
-    assert (await office.send(third)).state == "sent"
-    assert (await office.send(later)).state == "pending"
+    assert (await harness.send(third)).state == "sent"
+    assert (await harness.send(later)).state == "pending"
 
 
 @pytest.mark.parametrize(
-    "later", [[DOWN], [MessageRejected("message_refused", "No.")], [LOST, DOWN]]
+    "later",
+    [[SERVER_DOWN], [MessageRejected("message_refused", "No.")], [RESPONSE_LOST, SERVER_DOWN]],
 )
-async def test_what_may_have_been_sent_keeps_its_place_whatever_comes_of_it_later(
+async def test_messages_that_may_have_been_sent_count_toward_the_cap_whatever_follows(
     store: Store, later: list[Exception]
 ):
-    office = await Office(store, cap="1/P1D").open()
-    customer = await office.customer()
-    office.email.answers = [LOST, *later, "ref"]
-    unclear, other = [await office.write(customer) for _ in range(2)]
+    harness = await SendingHarness(store, cap="1/P1D").open()
+    customer = await harness.customer()
+    harness.email.answers = [RESPONSE_LOST, *later, "ref"]
+    unclear, other = [await harness.create_message(customer) for _ in range(2)]
     for _ in range(len(later)):
-        assert await office.try_to_send(unclear) == "OutcomeUnknown"
-        lost = office.now
-        office.pass_time(minutes=2)
-    await office.try_to_send(unclear)
-    assert len(office.email.taken) == len(later) + 1
+        assert await harness.try_to_send(unclear) == "OutcomeUnknown"
+        lost = harness.now
+        harness.pass_time(minutes=2)
+    await harness.try_to_send(unclear)
+    assert len(harness.email.received) == len(later) + 1
 
-    waits = await office.send(other)
+    waits = await harness.send(other)
 
     assert (waits.state, waits.retry_at) == ("pending", lost + timedelta(days=1))
-    assert (await office.message(other)).reason_code == "message_cap"
+    assert (await harness.message(other)).reason_code == "message_cap"
 
 
-async def test_fifty_at_once_do_not_break_the_cap(store: Store):
-    office = await Office(store, cap="3/P1D").open()
-    customer = await office.customer()
-    messages = [await office.write(customer) for _ in range(50)]
+async def test_fifty_concurrent_messages_respect_the_cap(store: Store):
+    harness = await SendingHarness(store, cap="3/P1D").open()
+    customer = await harness.customer()
+    messages = [await harness.create_message(customer) for _ in range(50)]
 
-    outcomes = await asyncio.gather(*map(office.send, messages))
+    outcomes = await asyncio.gather(*map(harness.send, messages))
 
     assert Counter(outcome.state for outcome in outcomes) == {"sent": 3, "pending": 47}
-    assert len(office.email.taken) == 3
+    assert len(harness.email.received) == 3
 
 
-async def test_marketing_that_would_come_a_week_late_does_not_come(store: Store):
-    office = await Office(store, cap="1/P30D").open()
-    customer = await office.customer(consent=["email"])
-    await office.send(await office.write(customer, REWARD))
-    promotion, reward = await office.write(customer, PROMOTION), await office.write(customer)
+async def test_marketing_that_would_be_a_week_late_fails(store: Store):
+    harness = await SendingHarness(store, cap="1/P30D").open()
+    customer = await harness.customer(consent=["email"])
+    await harness.send(await harness.create_message(customer, REWARD))
+    promotion, reward = (
+        await harness.create_message(customer, PROMOTION),
+        await harness.create_message(customer),
+    )
 
-    assert (await office.send(promotion)).state == "failed"
-    assert (await office.send(reward)).retry_at == NOON + timedelta(days=30)
+    assert (await harness.send(promotion)).state == "failed"
+    assert (await harness.send(reward)).retry_at == NOON + timedelta(days=30)
 
-    row = await office.message(promotion)
+    row = await harness.message(promotion)
     assert row.reason_code == "too_late"
     assert "reached the limit of messages" in row.reason
 
 
-async def test_marketing_whose_answer_was_lost_just_in_time_is_unclear_and_not_too_late(
-    office: Office,
+async def test_marketing_with_a_lost_response_fails_as_unclear_not_as_too_late(
+    harness: SendingHarness,
 ):
-    office.whatsapp.answers = [LOST]
-    customer = await office.customer(consent=["whatsapp"])
-    message = await office.write(customer, PROMOTION, "whatsapp")
-    office.pass_time(days=6, hours=23, minutes=59)
-    assert await office.try_to_send(message) == "OutcomeUnknown"
+    harness.whatsapp.answers = [RESPONSE_LOST]
+    customer = await harness.customer(consent=["whatsapp"])
+    message = await harness.create_message(customer, PROMOTION, "whatsapp")
+    harness.pass_time(days=6, hours=23, minutes=59)
+    assert await harness.try_to_send(message) == "OutcomeUnknown"
 
-    waits = await office.send(message)
-    assert (waits.state, (await office.message(message)).reason_code) == ("pending", "unclear")
-    office.now = waits.retry_at
-    await office.send(message)
+    waits = await harness.send(message)
+    assert (waits.state, (await harness.message(message)).reason_code) == ("pending", "unclear")
+    harness.now = waits.retry_at
+    await harness.send(message)
 
-    assert await office.outcome(message) == ("failed", None, "unclear")
-    assert len(office.whatsapp.taken) == 1
+    assert await harness.outcome(message) == ("failed", None, "unclear")
+    assert len(harness.whatsapp.received) == 1
