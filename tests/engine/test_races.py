@@ -153,8 +153,7 @@ async def test_an_event_is_received_while_its_campaign_is_locked_by_a_decision(w
     async with world.store.begin() as decision:
         await versions.in_force(decision, "spring", lock=True)
         receiving = asyncio.create_task(world.convert(code, "fay"))
-        async with asyncio.timeout(10):
-            await world.until(lambda: _received(world))
+        await world.until(lambda: _received(world))
 
     assert (await receiving)["decision"] == "accepted"
 

@@ -30,7 +30,7 @@ async def test_concurrent_workers_create_one_expiry_schedule_which_runs(database
         schedule = client.get_schedule_handle(EXPIRY_ID)
         await schedule.pause(note="By hand")
         await ensure_schedules(client)
-        async with asyncio.timeout(30):  # the server applies it asynchronously
+        async with asyncio.timeout(120):  # the server applies it asynchronously
             while not (await schedule.describe()).schedule.state.paused:
                 await asyncio.sleep(0.1)
         assert (await schedule.describe()).schedule.state.note == "By hand"
@@ -38,7 +38,7 @@ async def test_concurrent_workers_create_one_expiry_schedule_which_runs(database
         async with run_workers(client):
             await schedule.unpause()
             await schedule.trigger()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while not (ran := (await schedule.describe()).info.recent_actions):
                     await asyncio.sleep(0.1)
                 await client.get_workflow_handle(ran[0].action.workflow_id).result()

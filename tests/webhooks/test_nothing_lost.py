@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from referrals.store import Store, schema
-from referrals.store.activity.cursor import Tail
+from referrals.store.activity.cursor import ActivityLogCursor
 from referrals.store.webhooks import subscriptions
 from tests.webhooks.conftest import Office
 
@@ -64,11 +64,11 @@ async def test_event_of_a_late_commit_is_delivered(
 
 @pg_only
 async def test_log_is_complete_only_below_ids_of_open_writers(office: Office, store: Store):
-    tail = Tail()
+    cursor = ActivityLogCursor()
 
     async def look() -> int:
         async with store.read() as tx:
-            return await tail.look(tx)
+            return await cursor.advance(tx)
 
     start = await look()
     late = await store.engine.connect()

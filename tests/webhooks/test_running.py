@@ -7,8 +7,8 @@ from queue import Queue
 from threading import Thread
 
 import pytest
-from tests.cli.test_running import CAMPAIGN, site  # noqa: F401 - a fixture
 
+from tests.cli.test_dev_processes import CAMPAIGN, harness  # noqa: F401 - a fixture
 from tests.webhooks.receiver import Received
 
 
@@ -33,24 +33,26 @@ def endpoint():
         server.shutdown()
 
 
-def test_worker_delivers_events(site, endpoint, tmp_path):  # noqa: F811 - the fixture
+def test_worker_delivers_events(harness, endpoint, tmp_path):  # noqa: F811 - the fixture
     url, received = endpoint
-    assert site.start().startswith("ready http://127.0.0.1:")
+    assert harness.start().startswith("ready http://127.0.0.1:")
     file = tmp_path / "spring.yaml"
     file.write_text(CAMPAIGN)
-    site.run("campaign", "apply", str(file))
-    webhook = json.loads(site.run("webhook", "create", url, "--event", "reward_granted", "--json"))
-    site.run("webhook", "test", webhook["id"])
-    code = json.loads(site.run("publish", "spring", "ada", "--json"))["code"]
+    harness.run("campaign", "apply", str(file))
+    webhook = json.loads(
+        harness.run("webhook", "create", url, "--event", "reward_granted", "--json")
+    )
+    harness.run("webhook", "test", webhook["id"])
+    code = json.loads(harness.run("publish", "spring", "ada", "--json"))["code"]
     order = {"id": "1", "amount": "10.00", "currency": "EUR"}
-    answer = site.send(1, code=code, friend={"id": "fay"}, order=order)
+    answer = harness.send(1, code=code, friend={"id": "fay"}, order=order)
 
-    test, granted = (received.get(timeout=30) for _ in range(2))
+    test, granted = (received.get(timeout=120) for _ in range(2))
     assert test.event["type"] == "webhook_test"
     assert granted.event["data"]["customer"] == "fay"
     assert granted.event["subject"] == answer["referral"]
     assert granted.event["source"].startswith("http://127.0.0.1:")
     assert all(request.signed_by(webhook["secret"]) for request in (test, granted))
-    checks = {check["name"]: check for check in json.loads(site.run("doctor", "--json"))}
+    checks = {check["name"]: check for check in json.loads(harness.run("doctor", "--json"))}
     assert checks["webhooks"]["ok"]
-    assert site.end(signal.SIGINT) == (0, "")
+    assert harness.stop(signal.SIGINT) == (0, "")

@@ -3,6 +3,7 @@
 import pytest
 
 from referrals.channels.errors import MessageRejected
+from referrals.store import schema
 from referrals.store.messaging import channel_selection
 from tests.store.messaging.sending_harness import (
     BOTH_CHANNELS,
@@ -159,3 +160,5 @@ async def test_the_late_result_of_an_attempt_that_was_taken_over_changes_nothing
 
     assert await harness.outcome(message) == ("sent", "email", None)
     assert (await harness.message(message)).reference == "ref-2"
+    (delivery,) = await harness.all(schema.message_deliveries, message_id=message)
+    assert (delivery.state, delivery.reference, delivery.reason_code) == ("sent", "ref-2", None)
