@@ -1,1 +1,1 @@
-"""What the engine costs, beside references that run in turn with it: `make bench`. See docs/performance.md."""
+"""Benchmarks of the engine against reference implementations: `make bench`. See docs/performance.md."""

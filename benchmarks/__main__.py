@@ -1,6 +1,7 @@
-"""`python -m benchmarks [CASE]` runs and prints; `python -m benchmarks report` writes the figures into the docs.
+"""Command line of the benchmarks.
 
-`python -m benchmarks step --name NAME` keeps how the lifecycle stands now, for the table of what made it faster.
+`python -m benchmarks [CASE]` runs the cases and prints the figures, `python -m benchmarks report` writes them into
+docs/performance.md, and `python -m benchmarks step --name NAME` stores the lifecycle's figures for the table of steps.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import signal
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.cases.asked import DATABASES, REFERENCES, SIZES, Asked
+from benchmarks.cases.options import DATABASES, REFERENCES, SIZES, CaseOptions
 from benchmarks.figures import LATEST, Figure, load, save, show
 from benchmarks.report import add_step, document
 from benchmarks.servers import Site
@@ -18,21 +19,21 @@ CASES = ("lifecycle", "statements", "hot_advocate", "standing_crowd", "ingest", 
 
 
 def main() -> None:
-    asked = _parser().parse_args()
-    if asked.case == "report":
-        document(load(asked.out))
+    options = _parser().parse_args()
+    if options.case == "report":
+        document(load(options.out))
         return
-    if asked.case == "step":
-        add_step(asked.name, load(asked.out))
+    if options.case == "step":
+        add_step(options.name, load(options.out))
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers end with their blocks
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    wanted = Asked(asked.size, asked.scale, asked.databases, asked.references)
+    case_options = CaseOptions(options.size, options.scale, options.databases, options.references)
     figures: list[Figure] = []
-    for case in [asked.case] if asked.case else CASES:
+    for case in [options.case] if options.case else CASES:
         with Site() as site:
-            figures += import_module(f"benchmarks.cases.{case}").run(wanted, site)
-        save(figures, asked.out)
+            figures += import_module(f"benchmarks.cases.{case}").run(case_options, site)
+        save(figures, options.out)
     show(figures)
 
 

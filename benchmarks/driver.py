@@ -1,6 +1,6 @@
-"""The client process of an engine: it is told on standard input how much to run, and answers with the times it took.
+"""Client process of an engine: reads jobs from standard input and answers with durations.
 
-Standard library only: peers run it in environments of their own.
+It uses the standard library only, because other engines run it in environments of their own.
 """
 
 import asyncio
@@ -12,34 +12,34 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 PAUSE = 0.01
-PATIENCE = 120.0
+STEP_TIMEOUT = 120.0
 
 Step = Callable[[int, int], Awaitable[None]]
 
 
 class Engine(Protocol):
-    """A lifecycle is known by its number; a step that was refused raises."""
+    """An engine under test. A lifecycle is identified by its number; a refused step raises."""
 
     async def sign_up(self, number: int, advocate: int) -> None: ...
 
     async def convert(self, number: int, advocate: int) -> None: ...
 
     async def pending(self) -> int:
-        """Messages that are still to be sent: none, and all lifecycles are over."""
+        """Return the number of pending messages. At 0 all lifecycles are complete."""
         ...
 
 
 @runtime_checkable
 class WithHistory(Engine, Protocol):
-    """An engine on Temporal."""
+    """An engine that runs on Temporal and has histories."""
 
     async def events(self, number: int) -> int:
-        """Of the lifecycle's history."""
+        """Return the number of events in the lifecycle's history."""
         ...
 
 
 async def serve(engine: Engine) -> None:
-    """Do what each line asks, until there are no more."""
+    """Run the job of each input line until the input ends."""
     loop = asyncio.get_running_loop()
     _say({"ready": True})
     while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -59,9 +59,10 @@ async def run(
     advocates: int,
     steps: Sequence[str] = ("sign_up", "convert"),
 ) -> dict[str, Any]:
-    """All lifecycles take the first step, then all the next, so many at a time; over when the last message is sent.
+    """Run the first step of all lifecycles, then the next, with bounded concurrency, until all messages are sent.
 
-    They are shared out among so many advocates, from `advocate` on. The answers are those of the last step, in milliseconds.
+    The lifecycles are spread over the advocates from `advocate` on. Return the response times of the last step in
+    milliseconds.
     """
     begun = time.perf_counter()
     for step in steps:
@@ -70,7 +71,7 @@ async def run(
         take = getattr(engine, step)
         await asyncio.gather(*(_call(take, subjects, answers) for _ in range(callers)))
     while await engine.pending():
-        if time.perf_counter() - begun > PATIENCE + count:
+        if time.perf_counter() - begun > STEP_TIMEOUT + count:
             raise TimeoutError("messages stay behind")
         await asyncio.sleep(PAUSE)
     return {"seconds": time.perf_counter() - begun, "answers": answers}
@@ -84,7 +85,7 @@ async def _call(take: Step, subjects: Iterator[tuple[int, int]], answers: list[f
 
 
 def leave() -> None:
-    """Temporal's SDK can abort the interpreter while it exits (sdk-python issue 300)."""
+    """Exit at once: Temporal's SDK can abort the interpreter at exit (sdk-python issue 300)."""
     sys.stdout.flush()
     os._exit(0)
 

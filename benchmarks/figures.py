@@ -1,4 +1,4 @@
-"""What a run comes to: figures beside those of a reference, as a table, as JSON and as a part of the documentation."""
+"""Figures compared with those of a reference, as a table and as JSON."""
 
 import json
 import os
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Figure:
-    """`ratio` is ours to theirs, the median over the rounds; `spread` how far those ratios lie apart, as a part of it.
+    """One measured figure. `ratio` is ours divided by theirs (median of the rounds), `spread` the relative range of ratios.
 
-    Empty where the reference could not be run: the note says why.
+    The ratio is empty if the reference could not be run; the note says why.
     """
 
     case: str
@@ -42,7 +42,7 @@ class Figure:
 def compare(
     ours: Sequence[T], theirs: Sequence[T], value: Callable[[T], float], **about: Any
 ) -> Figure:
-    """Medians, and the ratio of what was measured in the same round."""
+    """Return the medians and the ratio of values measured in the same round."""
     mine, yours = [value(sample) for sample in ours], [value(sample) for sample in theirs]
     ratios = [a / b for a, b in zip(mine, yours, strict=True) if b]
     ratio = statistics.median(ratios) if ratios else None
@@ -55,8 +55,8 @@ def compare(
     )
 
 
-def in_turn(rounds: int, takes: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Every one once in a round, and each time another one first."""
+def run_alternately(rounds: int, takes: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    """Run each measurement once per round, each time starting with another one."""
     found: dict[str, list[T]] = {name: [] for name in takes}
     names = list(takes)
     for number in range(rounds):
@@ -66,11 +66,11 @@ def in_turn(rounds: int, takes: Mapping[str, Callable[[], T]]) -> dict[str, list
 
 
 def save(figures: Sequence[Figure], file: Path) -> None:
-    """Put them in the place of those of the same cases."""
+    """Replace the stored figures of the same cases."""
     cases = {figure.case for figure in figures}
-    kept = [figure for figure in load(file) if figure.case not in cases]
+    other_cases = [figure for figure in load(file) if figure.case not in cases]
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps([asdict(figure) for figure in [*kept, *figures]], indent=1))
+    file.write_text(json.dumps([asdict(figure) for figure in [*other_cases, *figures]], indent=1))
 
 
 def load(file: Path) -> list[Figure]:

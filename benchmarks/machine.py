@@ -1,4 +1,4 @@
-"""What processes cost, by Linux's /proc, and processes that answer line by line."""
+"""CPU and memory of processes from Linux's /proc, and processes that answer line by line."""
 
 import json
 import os
@@ -13,15 +13,15 @@ from entrypoints.cli.supervisor import spawn, terminate
 
 TICKS = os.sysconf("SC_CLK_TCK")
 NAME_END = 2
-"""Fields of /proc/PID/stat before the state, which stands behind the name in parentheses."""
+"""Number of fields in /proc/PID/stat before the state, which follows the name in parentheses."""
 
 
 class Gone(RuntimeError):
-    """A process ended although it was to answer; its log says why."""
+    """A process ended before it answered. Its log has the reason."""
 
 
 class Process:
-    """A program in the background, with its log; with `answers` it takes JSON lines and answers each with one."""
+    """A background process with a log file. With `answers` it reads JSON lines and answers each with one."""
 
     def __init__(
         self, command: Sequence[str], env: Mapping[str, str], log: Path, *, answers: bool = False
@@ -41,7 +41,7 @@ class Process:
         return self._process.pid
 
     def ready(self) -> None:
-        """Wait for its first line, which says so."""
+        """Wait for the first output line, which announces readiness."""
         if not self._ready:
             self._line()
             self._ready = True
@@ -69,7 +69,7 @@ class Process:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and all that it started, as long as they live or it has waited for them."""
+    """Return the user and system time of a process and its children, including those it has waited for."""
     children: dict[int, list[int]] = defaultdict(list)
     spent: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -89,7 +89,7 @@ def _sum(pid: int, children: Mapping[int, list[int]], spent: Mapping[int, int]) 
 
 
 def memory(pid: int) -> int:
-    """Bytes of memory that the process holds now."""
+    """Return the resident memory of the process in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""The page of the documentation that figures stand in: each table between its own two markers, written from figures alone."""
+"""Writer of the figures in docs/performance.md: each table is generated between two markers."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,18 +11,18 @@ from benchmarks.servers import ROOT
 PAGE = ROOT / "docs" / "performance.md"
 STEPS = ROOT / "benchmarks" / "steps.json"
 SHOWN = ("throughput", "cpu", "answer_p50", "answer_p99", "actions", "events")
-"""Of each step that made the engine faster."""
+"""Metrics that are shown for each step."""
 PRICE = 50
-"""Dollars for a million actions, by the price list of Temporal Cloud; less in volume."""
+"""List price of Temporal Cloud in dollars for a million actions."""
 MILLION = 1_000_000
 Rows = Iterable[Sequence[str]]
 
 
 def document(figures: Sequence[Figure], page: Path = PAGE) -> None:
-    """Write all tables anew."""
+    """Rewrite all tables."""
     text = page.read_text("utf-8")
-    told = f"{where()}. {FLAGS}."
-    text = _put(text, "figures", [told, "", *_table(COLUMNS, NUMBERS, map(cells, figures))])
+    machine = f"{where()}. {FLAGS}."
+    text = _put(text, "figures", [machine, "", *_table(COLUMNS, NUMBERS, map(cells, figures))])
     text = _put(text, "steps", _table(["", "database", *SHOWN], {*SHOWN}, _steps()))
     columns = ["database", "part", "ms of CPU a lifecycle", "lifecycles/s for each core of it"]
     text = _put(text, "sizing", _table(columns, {*columns[2:]}, _sizing(figures)))
@@ -32,7 +32,7 @@ def document(figures: Sequence[Figure], page: Path = PAGE) -> None:
 
 
 def add_step(name: str, figures: Sequence[Figure], file: Path = STEPS) -> None:
-    """Keep how the lifecycle stood beside the bare twin when this step was taken."""
+    """Store the lifecycle's figures after this step."""
     steps: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
     for database, of in _by_database(figures):
         ratios = {metric: of[metric].ratio for metric in SHOWN}
@@ -61,7 +61,7 @@ def _cost(figures: Sequence[Figure]) -> Iterator[list[str]]:
 
 
 def _by_database(figures: Sequence[Figure]) -> Iterator[tuple[str, dict[str, Figure]]]:
-    """The lifecycle's figures beside the bare twin, by metric."""
+    """Return the lifecycle's figures compared with the minimal reference, by metric."""
     mine = [f for f in figures if (f.case, f.reference) == ("lifecycle", "bare")]
     for database in dict.fromkeys(figure.database for figure in mine):
         yield database, {f.metric: f for f in mine if f.database == database}
@@ -74,7 +74,7 @@ def _table(columns: Sequence[str], numbers: set[str], rows: Rows) -> list[str]:
 
 def _put(text: str, name: str, lines: Sequence[str]) -> str:
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    before, found, rest = text.partition(begin)
+    before, found, after = text.partition(begin)
     if not found:
         raise ValueError(f"the page has no place for {name}")
-    return before + "\n".join([begin, *lines, end]) + rest.partition(end)[2]
+    return before + "\n".join([begin, *lines, end]) + after.partition(end)[2]

@@ -1,11 +1,11 @@
-"""What is in the tables before a run: the campaign and its advocates, each with a code."""
+"""Initial rows of a run: the campaign and its advocates, each with a code."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.book import CAMPAIGN
+from benchmarks.reference_rows import CAMPAIGN
 from referrals.domain.campaign import Campaign
 from referrals.store import open_store
 from referrals.store.campaigns import versions
@@ -13,11 +13,11 @@ from referrals.store.db.sql import Tx
 from referrals.store.schema import advocates, codes, customers
 
 ADVOCATES = 50
-"""Enough that they do not wait for each other's locks."""
+"""Number of advocates; large enough that callers do not wait for each other's locks."""
 
 
 def campaign(milestones: Sequence[int] = (), hold: str | None = None) -> Campaign:
-    """Points for both sides, a thank-you to both by the log."""
+    """Return a campaign with points and log messages for both sides."""
     thanks = [
         {"send": {"template": f"thank_{side}", "to": side, "channels": ["log"]}}
         for side in ("advocate", "friend")
@@ -43,7 +43,7 @@ def campaign(milestones: Sequence[int] = (), hold: str | None = None) -> Campaig
 
 
 def seed(url: str, milestones: Sequence[int] = (), hold: str | None = None) -> str:
-    """Apply the campaign and publish the codes `CODE-0` … to the advocates `advocate-0` …; returns the URL."""
+    """Apply the campaign, publish the codes `CODE-0` … to the advocates `advocate-0` … and return the URL."""
 
     async def run() -> None:
         now = datetime.now(UTC)
@@ -56,7 +56,7 @@ def seed(url: str, milestones: Sequence[int] = (), hold: str | None = None) -> s
 
 
 async def publish(tx: Tx, first: int, count: int, now: datetime) -> None:
-    """Advocates with a code each, by their rows alone."""
+    """Insert advocates with a code each."""
     numbers = range(first, first + count)
     await tx.execute(customers.insert(), [_customer(n, now) for n in numbers])
     await tx.execute(advocates.insert(), [_advocate(n, now) for n in numbers])

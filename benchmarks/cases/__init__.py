@@ -1,1 +1,1 @@
-"""One module for each case, with a function `run(asked, site)` that returns its figures."""
+"""Cases: one module each, with a function `run(options, site)` that yields figures."""

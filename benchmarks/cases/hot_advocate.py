@@ -1,14 +1,15 @@
-"""A launch day's storm on one advocate, with three milestones; then what a conversion costs there, beside one of an
-advocate who has none yet. Both are measured in turn on the same servers.
+"""Many conversions of one advocate with three milestones, compared with conversions of a new advocate.
+
+Both are measured alternately on the same servers.
 """
 
 from collections.abc import Iterator
 from functools import partial
 from itertools import repeat
 
-from benchmarks.cases.asked import Asked
+from benchmarks.cases.options import CaseOptions
 from benchmarks.engines.systems import Sample, System, ours
-from benchmarks.figures import Figure, compare, in_turn
+from benchmarks.figures import Figure, compare, run_alternately
 from benchmarks.seed import ADVOCATES
 from benchmarks.servers import Site
 
@@ -16,14 +17,14 @@ CASE = "hot_advocate"
 STORM = {"tiny": 20, "small": 500, "medium": 2000, "full": 20_000}
 ROUNDS = {"tiny": 1, "small": 3, "medium": 5, "full": 7}
 WINDOW = 100
-"""Conversions in a round, and so at most those of the advocate beside."""
+"""Conversions in a round, and therefore the maximum of the new advocate."""
 CALLERS = 8
 
 
-def run(asked: Asked, site: Site) -> Iterator[Figure]:
-    storm = asked.scale or STORM[asked.size]
+def run(options: CaseOptions, site: Site) -> Iterator[Figure]:
+    storm = options.scale or STORM[options.size]
     window = min(WINDOW, storm // 5)
-    for database in asked.databases:
+    for database in options.databases:
         milestones = (storm // 4, storm // 2, storm)
         system = ours(site, database, site.temporal(f"temporal-{database}"), milestones)
         _convert(system, storm, repeat(0))
@@ -32,12 +33,12 @@ def run(asked: Asked, site: Site) -> Iterator[Figure]:
             "hot": partial(_convert, system, window, repeat(0)),
             "fresh": partial(_convert, system, window, fresh),
         }
-        found = in_turn(ROUNDS[asked.size], takes)
+        found = run_alternately(ROUNDS[options.size], takes)
         yield from _figures(found["hot"], found["fresh"], storm, window, database)
 
 
 def _convert(system: System, count: int, advocates: Iterator[int]) -> Sample:
-    """Conversions of the next of these advocates."""
+    """Convert friends of the next of these advocates."""
     return system.run(count, CALLERS, next(advocates), advocates=1, steps=["convert"])
 
 

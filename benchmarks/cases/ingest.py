@@ -1,4 +1,4 @@
-"""Events in batches by HTTP; and `check`, an advocate's progress and the lists, on full tables beside empty ones."""
+"""Event batches over HTTP, `check`, an advocate's progress and lists, on full tables compared with empty ones."""
 
 import asyncio
 import itertools
@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from benchmarks.book import CAMPAIGN
-from benchmarks.cases.asked import Asked
+from benchmarks.bulk_rows import fill
+from benchmarks.cases.options import CaseOptions
 from benchmarks.engines.systems import System, ours, settings
-from benchmarks.figures import Figure, compare, in_turn
-from benchmarks.filling import fill
+from benchmarks.figures import Figure, compare, run_alternately
+from benchmarks.reference_rows import CAMPAIGN
 from benchmarks.seed import ADVOCATES
 from benchmarks.servers import HOST, Site, free_ports, soon
 from referrals.store import api_keys, open_store
@@ -23,7 +23,7 @@ CASE = "ingest"
 BATCH = 100
 REFERRALS = {"tiny": 20, "small": 3000, "medium": 30_000, "full": 300_000}
 CODES_EACH = 10 / 3
-"""A million codes for 300,000 referrals."""
+"""Codes per referral: a million codes for 300,000 referrals."""
 ROUNDS = {"tiny": 1, "small": 3, "medium": 5, "full": 9}
 CALLS = {"tiny": 2, "small": 20, "medium": 50, "full": 100}
 NUMBERS = itertools.count()
@@ -31,13 +31,13 @@ NUMBERS = itertools.count()
 
 @dataclass(frozen=True)
 class Api:
-    """An API process with its system behind it."""
+    """An API process with its servers."""
 
     http: httpx.Client
     system: System
 
     def batch(self, rejected: int) -> float:
-        """Events a second, of a batch of sign-ups so many of which carry a code that nobody has."""
+        """Return the events per second of a batch of sign-ups, of which `rejected` have an unknown code."""
         events = [_sign_up(next(NUMBERS), unknown=n < rejected) for n in range(BATCH)]
         begun = time.perf_counter()
         answer = self.http.post("/v1/events", json=events, headers=BATCHED)
@@ -51,7 +51,7 @@ class Api:
         return BATCH / seconds
 
     def call(self, ask: Callable[[httpx.Client], httpx.Response], calls: int) -> float:
-        """Milliseconds of a call."""
+        """Return the duration of a call in milliseconds."""
         begun = time.perf_counter()
         for _ in range(calls):
             ask(self.http).raise_for_status()
@@ -61,18 +61,18 @@ class Api:
 BATCHED = {"content-type": "application/cloudevents-batch+json"}
 
 
-def run(asked: Asked, site: Site) -> Iterator[Figure]:
-    referrals = asked.scale or REFERRALS[asked.size]
-    for database in asked.databases:
+def run(options: CaseOptions, site: Site) -> Iterator[Figure]:
+    referrals = options.scale or REFERRALS[options.size]
+    for database in options.databases:
         full, empty = _open(site, database), _open(site, database)
         fill(full.system.database_url, referrals, int(referrals * CODES_EACH))
-        yield from _events(full, ROUNDS[asked.size], database)
-        yield from _reads(full, empty, asked.size, database, f"{referrals:,} referrals")
+        yield from _events(full, ROUNDS[options.size], database)
+        yield from _reads(full, empty, options.size, database, f"{referrals:,} referrals")
 
 
 def _events(api: Api, rounds: int, database: str) -> Iterator[Figure]:
     takes = {"clean": partial(api.batch, 0), "rejects": partial(api.batch, BATCH // 2)}
-    found = in_turn(rounds, takes)
+    found = run_alternately(rounds, takes)
     about = {"metric": "events", "reference": "half_rejected", "unit": "/s", "database": database}
     yield compare(found["clean"], found["rejects"], float, case=CASE, **about)
 
@@ -83,7 +83,7 @@ def _reads(full: Api, empty: Api, size: str, database: str, note: str) -> Iterat
             "full": partial(full.call, ask, CALLS[size]),
             "empty": partial(empty.call, ask, CALLS[size]),
         }
-        found = in_turn(ROUNDS[size], takes)
+        found = run_alternately(ROUNDS[size], takes)
         about = {"metric": metric, "reference": "empty_tables", "unit": "ms", "database": database}
         yield compare(found["full"], found["empty"], float, case=CASE, note=note, **about)
 

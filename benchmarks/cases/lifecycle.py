@@ -1,6 +1,6 @@
-"""Sign-up, conversion, two ledger rewards, two messages by the log: beside the bare twin and other engines.
+"""A lifecycle (sign-up, conversion, two ledger rewards, two log messages) compared with reference implementations.
 
-Throughput and CPU are those of a crowd of callers, answers those of one caller alone.
+Throughput and CPU are measured with many concurrent callers, response times with a single caller.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from benchmarks import book
-from benchmarks.cases.asked import Asked
+from benchmarks import reference_rows
+from benchmarks.cases.options import CaseOptions
 from benchmarks.engines import peers
 from benchmarks.engines.systems import STEPS, Sample, System, bare, ours
-from benchmarks.figures import Figure, compare, in_turn
+from benchmarks.figures import Figure, compare, run_alternately
 from benchmarks.servers import Site
 
 CASE = "lifecycle"
@@ -28,7 +28,7 @@ class Size:
     rounds: int
     count: int
     callers: int
-    alone: int
+    single: int
 
 
 SIZES = {
@@ -41,24 +41,24 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Round:
-    """One round of one engine: in a crowd, and alone."""
+    """One round of one engine: with many callers and with one."""
 
     crowd: Sample
-    alone: Sample
+    single: Sample
 
 
-def run(asked: Asked, site: Site) -> Iterator[Figure]:
-    for database in asked.databases:
-        yield from _on(database, asked, site)
+def run(options: CaseOptions, site: Site) -> Iterator[Figure]:
+    for database in options.databases:
+        yield from _on(database, options, site)
 
 
-def _on(database: str, asked: Asked, site: Site) -> Iterator[Figure]:
-    size = SIZES[asked.size]
-    systems, missing = _start(database, asked, site)
+def _on(database: str, options: CaseOptions, site: Site) -> Iterator[Figure]:
+    size = SIZES[options.size]
+    systems, missing = _start(database, options, site)
     for system in systems:
         system.run(min(WARM, size.count), size.callers)
     takes = {system.name: partial(_round, system, size) for system in systems}
-    rounds = in_turn(size.rounds, takes)
+    rounds = run_alternately(size.rounds, takes)
     check_books(systems)
     mine = rounds.pop("ours")
     for reference, theirs in rounds.items():
@@ -71,11 +71,11 @@ def _on(database: str, asked: Asked, site: Site) -> Iterator[Figure]:
             yield replace(figure, theirs=None, ratio=None, spread=None)
 
 
-def _start(database: str, asked: Asked, site: Site) -> tuple[list[System], dict[str, str]]:
-    """Those that can be started here, ours first, and why the others cannot."""
+def _start(database: str, options: CaseOptions, site: Site) -> tuple[list[System], dict[str, str]]:
+    """Start the engines, ours first. Return them and the reasons why others could not be started."""
     temporal = site.temporal(f"temporal-{database}")
     systems, missing = [ours(site, database, temporal)], {}
-    for reference in asked.references:
+    for reference in options.references:
         try:
             if reference == "bare":
                 systems.append(bare(site, database, temporal))
@@ -87,12 +87,14 @@ def _start(database: str, asked: Asked, site: Site) -> tuple[list[System], dict[
 
 
 def _round(system: System, size: Size) -> Round:
-    return Round(system.run(size.count, size.callers), system.run(size.alone, 1))
+    return Round(system.run(size.count, size.callers), system.run(size.single, 1))
 
 
 def check_books(systems: list[System]) -> None:
-    """The comparison is fair only where all have written the same rows."""
-    found = {system.name: asyncio.run(book.counts(system.database_url)) for system in systems}
+    """Check that all engines have written the same number of rows."""
+    found = {
+        system.name: asyncio.run(reference_rows.counts(system.database_url)) for system in systems
+    }
     for name, rows in found.items():
         if rows != found["ours"]:
             raise AssertionError(f"{name} wrote other rows: {rows}, and not {found['ours']}")
@@ -102,8 +104,8 @@ def _figures(mine: list[Round], theirs: list[Round], **about: str) -> Iterator[F
     values: dict[str, Callable[[Round], float]] = {
         "throughput": lambda r: r.crowd.throughput,
         "cpu": lambda r: r.crowd.cpu_ms(),
-        "answer_p50": lambda r: r.alone.quantile(50),
-        "answer_p99": lambda r: r.alone.quantile(99),
+        "answer_p50": lambda r: r.single.quantile(50),
+        "answer_p99": lambda r: r.single.quantile(99),
     }
     for metric, value in values.items():
         yield compare(mine, theirs, value, case=CASE, metric=metric, unit=METRICS[metric], **about)
@@ -116,21 +118,21 @@ def _cpu_of(role: str) -> Callable[[Round], float]:
 def _temporal_figures(
     systems: list[System], mine: list[Round], theirs: list[Round], size: Size, database: str
 ) -> Iterator[Figure]:
-    """What only an engine on Temporal has: CPU by process, billed actions by kind, history events."""
+    """Yield the figures of engines on Temporal: CPU by process, billed actions by kind, history events."""
     about = {"case": CASE, "reference": "bare", "database": database}
     for role in ROLES:
         if role in mine[0].crowd.cpu:
             metric = f"cpu_{role}"
             yield compare(mine, theirs, _cpu_of(role), metric=metric, unit="ms", **about)
-    billed = [system.billed(size.alone) for system in systems if system.temporal]
+    billed = [system.billed(size.single) for system in systems if system.temporal]
     for step in ("", *STEPS):
-        yield _actions(billed, step, size.alone, about)
+        yield _actions(billed, step, size.single, about)
     events = [_events(system) for system in systems if system.temporal]
     yield compare(events[0], events[1], float, metric="events", **about)
 
 
 def _events(system: System) -> list[int]:
-    """Of the last histories: how many there are depends on what the server puts into one task."""
+    """Return the history events of the last lifecycles. Their number depends on how the server groups tasks."""
     last = range(system.started - HISTORIES, system.started)
     return [system.client.ask(events=number)["events"] for number in last]
 
@@ -138,7 +140,7 @@ def _events(system: System) -> list[int]:
 def _actions(
     billed: list[dict[str, Counter[str]]], step: str, count: int, about: dict[str, str]
 ) -> Figure:
-    """Of one step, or of all; the note tells ours by kind."""
+    """Compare billed actions of one step, or of all. The note has ours by kind."""
     mine, theirs = (sum((by[s] for s in by if step in ("", s)), Counter[str]()) for by in billed)
     note = ", ".join(f"{n / count:g} {kind}" for kind, n in sorted(mine.items())) if step else ""
     metric = f"actions_{step}" if step else "actions"

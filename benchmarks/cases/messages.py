@@ -1,4 +1,4 @@
-"""Rendering a message, beside plain Jinja; sending those of a lifecycle by the log, beside the twin's."""
+"""Rendering of a message compared with plain Jinja, and sending to the log compared with the reference."""
 
 import asyncio
 import time
@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.decisions import LogMessages
-from benchmarks import book
-from benchmarks.cases.asked import Asked
-from benchmarks.figures import Figure, compare, in_turn
+from benchmarks import reference_rows
+from benchmarks.cases.options import CaseOptions
+from benchmarks.figures import Figure, compare, run_alternately
 from benchmarks.seed import seed
 from benchmarks.servers import Site
 from referrals.channels.template_context import example_contexts
@@ -30,10 +30,10 @@ TEMPLATE = "thank_friend"
 Send = Callable[[list[str]], Awaitable[object]]
 
 
-def run(asked: Asked, site: Site) -> Iterator[Figure]:
-    count, rounds = asked.scale or COUNT[asked.size], ROUNDS[asked.size]
+def run(options: CaseOptions, site: Site) -> Iterator[Figure]:
+    count, rounds = options.scale or COUNT[options.size], ROUNDS[options.size]
     yield _rendering(count, rounds)
-    for database in asked.databases:
+    for database in options.databases:
         urls = [seed(site.database(database, name)) for name in ("ours", "bare")]
         yield asyncio.run(_sending(urls[0], urls[1], count, rounds, database))
 
@@ -50,7 +50,7 @@ def _rendering(count: int, rounds: int) -> Figure:
         "ours": lambda: _time(count, lambda: templates.render(TEMPLATE, "en", context)),
         "jinja": lambda: _time(count, theirs),
     }
-    found = in_turn(rounds, takes)
+    found = run_alternately(rounds, takes)
     about = {"metric": "render", "reference": "jinja", "unit": "ms"}
     note = "theirs: the html part alone, unlimited"
     return compare(found["ours"], found["jinja"], float, case=CASE, note=note, **about)
@@ -66,13 +66,13 @@ def _time(count: int, work: Callable[[], object]) -> float:
 async def _sending(ours: str, bare: str, count: int, rounds: int, database: str) -> Figure:
     async with AsyncExitStack() as stack:
         send = await stack.enter_async_context(_our_send(ours))
-        twin = book.open_async(bare)
-        stack.push_async_callback(twin.dispose)
+        reference = reference_rows.open_async(bare)
+        stack.push_async_callback(reference.dispose)
         mine, theirs = [], []
         for number in range(rounds):
-            chosen = range(number * count, (number + 1) * count)
-            mine.append(await _send_all(ours, chosen, send))
-            theirs.append(await _send_all(bare, chosen, partial(_their_send, twin)))
+            lifecycles = range(number * count, (number + 1) * count)
+            mine.append(await _send_all(ours, lifecycles, send))
+            theirs.append(await _send_all(bare, lifecycles, partial(_their_send, reference)))
     about = {"metric": "send", "reference": "bare", "unit": "ms", "database": database}
     return compare(mine, theirs, float, case=CASE, **about)
 
@@ -90,18 +90,18 @@ async def _our_send(url: str) -> AsyncIterator[Send]:
         yield send
 
 
-async def _their_send(twin: AsyncEngine, messages: list[str]) -> None:
+async def _their_send(reference: AsyncEngine, messages: list[str]) -> None:
     for message in messages:
-        await book.send_async(twin, message)
+        await reference_rows.send_async(reference, message)
 
 
 async def _send_all(url: str, numbers: range, send: Send) -> float:
-    """Milliseconds for a message of these lifecycles, whose rows are written first."""
-    engine = book.open_async(url)
+    """Return the milliseconds per message for these lifecycles, whose rows are written first."""
+    engine = reference_rows.open_async(url)
     for number in numbers:
-        await book.settle_async(engine, number, 0)
+        await reference_rows.write_lifecycle_async(engine, number, 0)
     await engine.dispose()
     begun = time.perf_counter()
     for number in numbers:
-        await send(book.message_ids(number))
+        await send(reference_rows.message_ids(number))
     return (time.perf_counter() - begun) / len(numbers) / 2 * 1000

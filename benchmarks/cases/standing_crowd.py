@@ -1,13 +1,13 @@
-"""Lifecycles while others wait in their windows, in turn with an engine where nobody waits; and what waiting costs."""
+"""Lifecycles while many referrals wait, compared with an engine without waiting referrals; memory per waiting referral."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from benchmarks.cases.asked import Asked
+from benchmarks.cases.options import CaseOptions
 from benchmarks.engines.systems import Sample, System, bare, ours
-from benchmarks.figures import Figure, compare, in_turn
+from benchmarks.figures import Figure, compare, run_alternately
 from benchmarks.machine import cpu_seconds, memory
 from benchmarks.servers import Site, Temporal
 
@@ -16,20 +16,20 @@ WAITING = {"tiny": 10, "small": 1000, "medium": 1000, "full": 100_000}
 COUNT = {"tiny": 4, "small": 60, "medium": 200, "full": 400}
 ROUNDS = {"tiny": 1, "small": 3, "medium": 5, "full": 7}
 CACHED = 800
-"""Workflows that a worker surely keeps in its cache, which holds 1,000."""
+"""Number of workflows that fit into a worker's cache of 1,000."""
 HOLD = "P14D"
 CALLERS = 16
 KIB = 1024
-CALM_WITHIN = 600
-"""Seconds."""
-CALM = 0.05
-"""CPU seconds in a second, of a worker that only waits."""
+IDLE_TIMEOUT_SECONDS = 600
+"""Maximum number of seconds until the worker is idle."""
+IDLE_CPU = 0.05
+"""CPU seconds per second of an idle worker."""
 
 
-def run(asked: Asked, site: Site) -> Iterator[Figure]:
-    """Sizes grow tenfold from 1,000 up to the scale."""
-    most = asked.scale or WAITING[asked.size]
-    database, count = asked.databases[0], COUNT[asked.size]
+def run(options: CaseOptions, site: Site) -> Iterator[Figure]:
+    """Measure with 1,000 waiting referrals, then ten times as many, up to the scale."""
+    most = options.scale or WAITING[options.size]
+    database, count = options.databases[0], COUNT[options.size]
     empty = ours(site, database, site.temporal("temporal-empty"))
     crowded = ours(site, database, site.temporal("temporal-crowd"))
     for system in (empty, crowded):
@@ -43,7 +43,7 @@ def run(asked: Asked, site: Site) -> Iterator[Figure]:
             "crowd": lambda: crowded.run(count, CALLERS),
             "empty": lambda: empty.run(count, CALLERS),
         }
-        found = in_turn(ROUNDS[asked.size], takes)
+        found = run_alternately(ROUNDS[options.size], takes)
         yield from _figures(found["crowd"], found["empty"], size, database)
 
 
@@ -58,14 +58,14 @@ def _figures(
 
 
 def _memory(system: System, count: int, database: str) -> Iterator[Figure]:
-    """KiB for each waiting referral, on worker and server, beside those that the bare twin has in its cache.
+    """Yield the KiB per waiting referral on worker and server, compared with cached workflows of the reference.
 
-    Ours is in no cache before its first decision; so another one is measured that waits in its hold.
+    A sign-up is not cached before its first decision, so that a referral on hold is measured as well.
     """
     mine = _growth(system, count, "sign_up")
-    with _alone(bare, database) as twin:
-        theirs = _growth(twin, count, "sign_up")
-    with _alone(partial(ours, hold=HOLD), database) as holding:
+    with _on_own_site(bare, database) as reference:
+        theirs = _growth(reference, count, "sign_up")
+    with _on_own_site(partial(ours, hold=HOLD), database) as holding:
         held = _growth(holding, count, "convert")
     about = {"case": CASE, "reference": "bare", "unit": "KiB", "database": database}
     for metric, found in (("memory", mine), ("memory_held", held)):
@@ -76,7 +76,7 @@ def _memory(system: System, count: int, database: str) -> Iterator[Figure]:
 
 
 @contextmanager
-def _alone(start: Callable[[Site, str, Temporal], System], database: str) -> Iterator[System]:
+def _on_own_site(start: Callable[[Site, str, Temporal], System], database: str) -> Iterator[System]:
     with Site() as site:
         system = start(site, database, site.temporal())
         system.run(CALLERS, CALLERS)
@@ -86,19 +86,25 @@ def _alone(start: Callable[[Site, str, Temporal], System], database: str) -> Ite
 def _growth(system: System, count: int, step: str) -> dict[str, float]:
     before = {role: memory(pid) for role, pid in system.processes.items()}
     system.run(count, CALLERS, steps=[step])
-    _calm(system)
+    _wait_until_idle(system)
     return {
         role: (memory(pid) - before[role]) / KIB / count for role, pid in system.processes.items()
     }
 
 
-def _calm(system: System) -> None:
-    """Wait until the worker has nothing left to do; one that never rests ends the case."""
+def _wait_until_idle(system: System) -> None:
+    """Wait until the worker is idle.
+
+    Raises:
+        TimeoutError: the worker does not become idle.
+    """
     worker = system.processes["worker"]
     before = -1.0
-    for _ in range(CALM_WITHIN):
-        if (spent := cpu_seconds(worker)) <= before + CALM:
+    for _ in range(IDLE_TIMEOUT_SECONDS):
+        if (spent := cpu_seconds(worker)) <= before + IDLE_CPU:
             return
         before = spent
         time.sleep(1)
-    raise TimeoutError(f"the worker was busy for {CALM_WITHIN} s after all had been answered")
+    raise TimeoutError(
+        f"the worker was still busy {IDLE_TIMEOUT_SECONDS} s after the last response"
+    )

@@ -1,10 +1,8 @@
-"""How many statements a lifecycle takes beside the twin's, how long it waits for them, and what one costs: what bounds it
-on each database.
-"""
+"""SQL statements of a lifecycle compared with the reference: their number, waiting time and CPU cost."""
 
 from collections.abc import Iterator
 
-from benchmarks.cases.asked import Asked
+from benchmarks.cases.options import CaseOptions
 from benchmarks.engines.systems import settings
 from benchmarks.figures import Figure, compare
 from benchmarks.seed import seed
@@ -13,16 +11,16 @@ from benchmarks.servers import Site
 CASE = "statements"
 
 
-def run(asked: Asked, site: Site) -> Iterator[Figure]:
-    for database in asked.databases:
+def run(options: CaseOptions, site: Site) -> Iterator[Figure]:
+    for database in options.databases:
         yield from _on(database, site)
 
 
 def _on(database: str, site: Site) -> Iterator[Figure]:
-    own, twins = (seed(site.database(database, name)) for name in ("ours", "bare"))
+    own, reference = (seed(site.database(database, name)) for name in ("ours", "bare"))
     env = settings(own, site.temporal(f"temporal-{database}"))
-    module = ("-m", "benchmarks.engines.counted", twins)
-    found = site.python(f"counted-{database}", *module, env=env, answers=True).ask()
+    module = ("-m", "benchmarks.engines.statement_counts", reference)
+    found = site.python(f"statement-counts-{database}", *module, env=env, answers=True).ask()
     about = {"case": CASE, "reference": "bare", "database": database}
     for metric, unit in (("count", ""), ("time", "ms")):
         mine, theirs = ([found[f"{name}_{metric}"]] for name in ("ours", "theirs"))

@@ -1,1 +1,1 @@
-"""The engine and what it is compared with: each a client process that `driver.py` steers, and whatever it talks to."""
+"""The engine and its references: each is a client process controlled by `driver.py`, with its servers."""

@@ -1,4 +1,4 @@
-"""The bare twin: `python -m benchmarks.engines.bare worker|client ADDRESS DATABASE`."""
+"""Minimal reference on Temporal: `python -m benchmarks.engines.bare worker|client ADDRESS DATABASE`."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from benchmarks import book, driver
+from benchmarks import driver, reference_rows
 from benchmarks.engines.bare_workflow import Activities, Bare, Lifecycle
 
 QUEUE = "bare"
@@ -32,7 +32,7 @@ class Twin:
         await run.execute_update(Bare.convert, Lifecycle(number=number, advocate=advocate))
 
     async def pending(self) -> int:
-        return await book.pending_async(self._engine)
+        return await reference_rows.pending_async(self._engine)
 
     async def events(self, number: int) -> int:
         run = self._client.get_workflow_handle(f"bare/{number}")
@@ -50,7 +50,7 @@ async def work(client: Client, engine: AsyncEngine) -> None:
         client,
         task_queue=QUEUE,
         workflows=[Bare],
-        activities=[activities.settle, activities.send],
+        activities=[activities.write_rows, activities.send],
         workflow_runner=UnsandboxedWorkflowRunner(),
         deployment_config=WorkerDeploymentConfig(version=version, use_worker_versioning=False),
     ):
@@ -58,7 +58,7 @@ async def work(client: Client, engine: AsyncEngine) -> None:
 
 
 async def main(role: str, address: str, database: str) -> None:
-    engine = book.open_async(database)
+    engine = reference_rows.open_async(database)
     client = await Client.connect(address, data_converter=pydantic_data_converter)
     if role == "worker":
         await work(client, engine)

@@ -1,4 +1,4 @@
-"""The bare twin's workflow: the least that Temporal needs for a lifecycle."""
+"""Workflow of the minimal reference: the minimum that a lifecycle needs on Temporal."""
 
 import asyncio
 from datetime import timedelta
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity, workflow
 
-from benchmarks import book
+from benchmarks import reference_rows
 
 
 class Lifecycle(BaseModel):
@@ -20,14 +20,16 @@ class Activities:
         self._engine = engine
 
     @activity.defn
-    async def settle(self, lifecycle: Lifecycle) -> list[str]:
-        """All rows of the lifecycle in one transaction; the messages to send."""
-        await book.settle_async(self._engine, lifecycle.number, lifecycle.advocate)
-        return book.message_ids(lifecycle.number)
+    async def write_rows(self, lifecycle: Lifecycle) -> list[str]:
+        """Write all rows of the lifecycle in one transaction and return the messages to send."""
+        await reference_rows.write_lifecycle_async(
+            self._engine, lifecycle.number, lifecycle.advocate
+        )
+        return reference_rows.message_ids(lifecycle.number)
 
     @activity.defn
     async def send(self, message: str) -> None:
-        await book.send_async(self._engine, message)
+        await reference_rows.send_async(self._engine, message)
 
 
 @workflow.defn
@@ -38,7 +40,9 @@ class Bare:
     @workflow.run
     async def run(self, lifecycle: Lifecycle) -> str:  # noqa: ARG002
         try:
-            await workflow.wait_condition(lambda: self._messages is not None, timeout=book.WINDOW)
+            await workflow.wait_condition(
+                lambda: self._messages is not None, timeout=reference_rows.WINDOW
+            )
         except TimeoutError:
             return "expired"
         within = timedelta(minutes=1)
@@ -55,6 +59,6 @@ class Bare:
     @workflow.update
     async def convert(self, lifecycle: Lifecycle) -> str:
         self._messages = await workflow.execute_local_activity_method(
-            Activities.settle, lifecycle, start_to_close_timeout=timedelta(seconds=30)
+            Activities.write_rows, lifecycle, start_to_close_timeout=timedelta(seconds=30)
         )
         return "accepted"

@@ -1,8 +1,8 @@
-"""The lifecycle on Celery with Redis: a task for the order, which writes and queues two tasks that send.
+"""Lifecycle on Celery with Redis: a task for the order, which writes the rows and queues two sending tasks.
 
-Nothing durable waits for the conversion: the window is a task with a countdown, which Celery's documentation warns of
-beyond the broker's visibility time-out, so here nothing is kept between sign-up and conversion at all.
-`celery -A benchmarks.engines.celery_app worker`, and as a module the client.
+Nothing durable waits for the conversion. The attribution window would be a task with a countdown, which Celery's
+documentation discourages beyond the broker's visibility timeout, so that nothing is stored at sign-up. Run the worker
+with `celery -A benchmarks.engines.celery_app worker`, and the module as the client.
 """
 
 import asyncio
@@ -10,30 +10,30 @@ import os
 
 from celery import Celery
 
-from benchmarks import book, driver
+from benchmarks import driver, reference_rows
 
 app = Celery("bench", broker=os.environ["BENCH_REDIS"], backend=os.environ["BENCH_REDIS"])
 app.conf.task_acks_late = True
 app.conf.worker_prefetch_multiplier = 1
-engine = book.open_sync(os.environ["BENCH_DATABASE"])
+engine = reference_rows.open_sync(os.environ["BENCH_DATABASE"])
 
 
 @app.task(name="sign_up", ignore_result=True)
 def sign_up(number: int, advocate: int) -> None:
-    """Nothing is to be done before the conversion: the rows are written with it, as by the others."""
+    """Do nothing: all rows are written with the conversion, as by the other references."""
 
 
 @app.task(name="convert")
 def convert(number: int, advocate: int) -> str:
-    book.settle_sync(engine, number, advocate)
-    for message in book.message_ids(number):
+    reference_rows.write_lifecycle_sync(engine, number, advocate)
+    for message in reference_rows.message_ids(number):
         send.delay(message)
     return "accepted"
 
 
 @app.task(name="send", ignore_result=True)
 def send(message: str) -> None:
-    book.send_sync(engine, message)
+    reference_rows.send_sync(engine, message)
 
 
 class Peer:
@@ -45,7 +45,7 @@ class Peer:
 
     async def pending(self) -> int:
         with engine.connect().execution_options(read_only=True) as tx:
-            return int(tx.execute(book.PENDING).scalar_one())
+            return int(tx.execute(reference_rows.PENDING).scalar_one())
 
 
 if __name__ == "__main__":

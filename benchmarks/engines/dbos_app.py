@@ -1,6 +1,7 @@
-"""The lifecycle on DBOS, client and worker in one process as its documentation has it: `dbos_app.py DATABASE SYSTEM`.
+"""Lifecycle on DBOS, with client and worker in one process as in its documentation: `dbos_app.py DATABASE SYSTEM`.
 
-A workflow waits for a message with a time-out, writes by one step, tells its answer by an event, and sends by two steps.
+A workflow waits for a message with a timeout, writes in one step, publishes the response as an event, and sends in two
+steps.
 """
 
 import asyncio
@@ -9,28 +10,30 @@ import sys
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks import book, driver
+from benchmarks import driver, reference_rows
 
 engine: AsyncEngine
 
 
 @DBOS.step()
-async def settle(number: int, advocate: int) -> list[str]:
-    await book.settle_async(engine, number, advocate)
-    return book.message_ids(number)
+async def write_rows(number: int, advocate: int) -> list[str]:
+    await reference_rows.write_lifecycle_async(engine, number, advocate)
+    return reference_rows.message_ids(number)
 
 
 @DBOS.step()
 async def send(message: str) -> None:
-    await book.send_async(engine, message)
+    await reference_rows.send_async(engine, message)
 
 
 @DBOS.workflow()
 async def lifecycle(number: int, advocate: int) -> str:
-    converted = await DBOS.recv_async("convert", timeout_seconds=book.WINDOW.total_seconds())
+    converted = await DBOS.recv_async(
+        "convert", timeout_seconds=reference_rows.WINDOW.total_seconds()
+    )
     if converted is None:
         return "expired"
-    messages = await settle(number, advocate)
+    messages = await write_rows(number, advocate)
     await DBOS.set_event_async("answer", "accepted")
     for message in messages:
         await send(message)
@@ -49,12 +52,12 @@ class Peer:
             raise RuntimeError(run)
 
     async def pending(self) -> int:
-        return await book.pending_async(engine)
+        return await reference_rows.pending_async(engine)
 
 
 async def main(database: str, system: str) -> None:
     global engine  # noqa: PLW0603 - steps are functions
-    engine = book.open_async(database)
+    engine = reference_rows.open_async(database)
     config: DBOSConfig = {
         "name": "referrals-bench",
         "system_database_url": system,

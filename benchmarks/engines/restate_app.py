@@ -1,5 +1,6 @@
-"""The lifecycle on Restate: a workflow handler that waits for a durable promise or a timer, and a shared handler that
-resolves it and hands on the answer. Under hypercorn it is the service, as a module the client.
+"""Lifecycle on Restate: a workflow handler waits for a durable promise or a timer, a shared handler resolves it.
+
+Run it with hypercorn as the service, and as a module as the client.
 """
 
 import asyncio
@@ -10,24 +11,24 @@ from typing import Any
 import httpx
 import restate
 
-from benchmarks import book, driver
+from benchmarks import driver, reference_rows
 
-engine = book.open_async(os.environ["BENCH_DATABASE"])
+engine = reference_rows.open_async(os.environ["BENCH_DATABASE"])
 lifecycle = restate.Workflow("Lifecycle")
 
 
 @lifecycle.main()
 async def run(ctx: restate.WorkflowContext, subject: dict[str, int]) -> str:
     converted = ctx.promise("converted").value()
-    match await restate.select(converted=converted, window=ctx.sleep(book.WINDOW)):
+    match await restate.select(converted=converted, window=ctx.sleep(reference_rows.WINDOW)):
         case ["window", _]:
             return "expired"
 
-    async def settle() -> list[str]:
-        await book.settle_async(engine, subject["number"], subject["advocate"])
-        return book.message_ids(subject["number"])
+    async def write_rows() -> list[str]:
+        await reference_rows.write_lifecycle_async(engine, subject["number"], subject["advocate"])
+        return reference_rows.message_ids(subject["number"])
 
-    messages = await ctx.run_typed("settle", settle)
+    messages = await ctx.run_typed("write_rows", write_rows)
     await ctx.promise("answer").resolve("accepted")
     await restate.gather(*(ctx.run_typed("send", _sending(message)) for message in messages))
     return "rewarded"
@@ -41,7 +42,7 @@ async def convert(ctx: restate.WorkflowSharedContext) -> str:
 
 def _sending(message: str) -> Any:
     async def send() -> None:
-        await book.send_async(engine, message)
+        await reference_rows.send_async(engine, message)
 
     return send
 
@@ -60,7 +61,7 @@ class Peer:
         await self._post(f"{number}/convert", None)
 
     async def pending(self) -> int:
-        return await book.pending_async(engine)
+        return await reference_rows.pending_async(engine)
 
     async def _post(self, path: str, body: Any) -> None:
         answer = await self._ingress.post(f"/Lifecycle/{path}", **({"json": body} if body else {}))

@@ -1,4 +1,4 @@
-"""How each engine is brought up: its processes by what they are, and the client that steers them."""
+"""Start-up of the engines: their processes by role, and the client that controls them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ STEPS = ("sign_up", "convert")
 
 @dataclass
 class System:
-    """One engine at work. `processes` holds a pid for each role: server, worker, client, database."""
+    """A running engine. `processes` has a process id for each role: server, worker, client, database."""
 
     name: str
     client: Process
@@ -27,7 +27,7 @@ class System:
     def run(
         self, count: int, callers: int, advocate: int = 0, advocates: int = ADVOCATES, **more: Any
     ) -> "Sample":
-        """So many lifecycles more; see `driver.run`."""
+        """Run more lifecycles; see `driver.run`."""
         first, self.started = self.started, self.started + count
         before = self._spent()
         order = {"first": first, "count": count, "callers": callers}
@@ -36,7 +36,7 @@ class System:
         return Sample(count, answer["seconds"], answer["answers"], spent)
 
     def billed(self, count: int) -> dict[str, Counter[str]]:
-        """Actions that Temporal bills for so many lifecycles more, by step and kind."""
+        """Run more lifecycles and return the billed actions by step and kind."""
         assert self.temporal is not None
         first, billed, before = self.started, {}, self.temporal.actions()
         for step in STEPS:
@@ -52,7 +52,7 @@ class System:
 
 @dataclass(frozen=True)
 class Sample:
-    """What some lifecycles cost: CPU seconds by role, and the milliseconds of each answer."""
+    """Cost of some lifecycles: CPU seconds by role and response times in milliseconds."""
 
     count: int
     seconds: float
@@ -60,7 +60,7 @@ class Sample:
     cpu: Mapping[str, float]
 
     def quantile(self, percent: int) -> float:
-        """Milliseconds within which so many of the answers came."""
+        """Return a quantile of the response times in milliseconds."""
         answers = sorted(self.answers)
         return answers[min(len(answers) * percent // 100, len(answers) - 1)]
 
@@ -69,7 +69,7 @@ class Sample:
         return self.count / self.seconds
 
     def cpu_ms(self, *roles: str) -> float:
-        """CPU milliseconds for each lifecycle, of these roles or of all."""
+        """Return the CPU milliseconds per lifecycle of these roles, or of all."""
         return sum(self.cpu.get(role, 0.0) for role in roles or self.cpu) / self.count * 1000
 
 
@@ -88,7 +88,7 @@ def ours(
 
 
 def settings(url: str, temporal: Temporal) -> dict[str, str]:
-    """Of our processes: patient, and without a limit on messages."""
+    """Return the settings of the engine's processes: a long response timeout and no limit on messages."""
     return {
         "REFERRALS_DATABASE_URL": url,
         "TEMPORAL_ADDRESS": temporal.address,

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.figures import Figure, compare, in_turn, load, save
+from benchmarks.figures import Figure, compare, load, run_alternately, save
 from benchmarks.report import add_step, document
 
 
@@ -22,7 +22,7 @@ def test_every_round_another_one_goes_first():
     order: list[str] = []
     takes = {name: lambda name=name: order.append(name) for name in "ab"}
 
-    in_turn(2, takes)
+    run_alternately(2, takes)
 
     assert order == ["a", "b", "b", "a"]
 

@@ -99,8 +99,9 @@ async def definition_text(tx: Tx, campaign_id: str, version: int) -> str:
 
 
 async def at_version(tx: Tx, campaign_id: str, version: int) -> Campaign:
-    """The definition that a referral began under."""
-    return parse(await definition_text(tx, campaign_id, version))
+    """Return the campaign as of the version that a referral started with."""
+    row = await get(tx, campaign_versions, campaign_id=campaign_id, version=version)
+    return parse(str(row.definition))
 
 
 class _VersionInForce(CampaignRow):

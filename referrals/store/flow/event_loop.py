@@ -4,7 +4,7 @@ Handling an event can publish more of them (a journey grants a reward); they are
 were there before. So the log has causes before consequences, whether a campaign has journeys or not.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -42,19 +42,18 @@ async def handle_events(tx: Tx) -> None:
                 await reactions.handle_event(tx, event.context, event.type)
             # Nobody is thanked for a conversion that is rolled back in the decision that made it.
             if not (event.type in CONVERSION_EVENTS and event.context.referral_id in undone):
-                started |= await _enter_journeys(tx, logged)
+                for entry in _journey_entries(logged):
+                    started |= await enter(tx, entry)
 
 
-async def _enter_journeys(tx: Tx, logged: LoggedEvent) -> bool:
-    """Enter the journeys that the event starts; returns whether one of them waits for further events."""
-    event, started = logged.event, False
+def _journey_entries(logged: LoggedEvent) -> Iterator[JourneyEntry]:
+    """Yield the entries into the journeys that the event starts."""
+    event = logged.event
+    occurrence = event.occurrence or (event.reward.id if event.reward else "")
     for journey in event.context.campaign.journeys:
         if journey.on == event.type:
-            occurrence = event.occurrence or (event.reward.id if event.reward else "")
             payload = cloud_event(logged)
-            entry = JourneyEntry(event.context, journey, payload, event.reward, occurrence)
-            started |= await enter(tx, entry)
-    return started
+            yield JourneyEntry(event.context, journey, payload, event.reward, occurrence)
 
 
 def cloud_event(logged: LoggedEvent) -> dict[str, Any]:

@@ -26,7 +26,12 @@ async def grant(
     Before the referral is confirmed the reward is due with the conversion, later at once. With `by_owner` the workflow
     of the referral (or of the milestone's advocate) processes the reward next; else it is sent a command.
     """
-    context, referral = await _lock_context(tx, entry.context)
+    entered = entry.context
+    context, referral = await lookups.lock_context(
+        tx, str(entered.referral_id), entered.actor, entered.now
+    )
+    if entered.milestone:
+        context = context.for_milestone(await get(tx, milestones, id=entered.milestone.id))
     if problem := await _problem(tx, context, referral):
         await log_problem(tx, entry, "journey_grant_refused", problem)
         return
@@ -44,17 +49,8 @@ async def grant(
         await inbox_events.queue_commands(tx, PROCESS_COMMAND, SYSTEM_ACTOR, context.now, [command])
 
 
-async def _lock_context(tx: Tx, entered: ReferralContext) -> tuple[ReferralContext, ReferralRow]:
-    context, referral = await lookups.lock_context(
-        tx, str(entered.referral_id), entered.actor, entered.now
-    )
-    if entered.milestone:
-        context = context.for_milestone(await get(tx, milestones, id=entered.milestone.id))
-    return context, referral
-
-
 async def _problem(tx: Tx, context: ReferralContext, referral: ReferralRow) -> Reason | None:
-    """The reason why nothing can be granted any more."""
+    """Return the reason why the reward cannot be granted any more, if any."""
     if context.milestone:
         lost = await lookups.is_undone(tx, context)
         return Reason("milestone_lost", "The milestone was lost meanwhile.") if lost else None

@@ -55,7 +55,7 @@ async def close(
     reason: Reason,
     data: dict[str, str] | None = None,
 ) -> None:
-    await set_reward(tx, reward, state, closed_at=context.now, reason=reason.message)
+    await change(tx, rewards, reward.id, state=state, closed_at=context.now, reason=reason.message)
     publish(tx, context, f"reward_{state}", reward=reward, reason=reason, data=data)
 
 

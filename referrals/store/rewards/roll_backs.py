@@ -39,15 +39,11 @@ async def roll_back_reward(
     elif reward.type == "coupon":
         await _void_coupon(tx, context, reward, reason)
     else:
-        await _reverse(tx, context, reward, reason)
-
-
-async def _reverse(tx: Tx, context: ReferralContext, reward: RewardRow, reason: Reason) -> None:
-    memo = f"Rolled back: {reason.message}"
-    allow_negative = context.campaign.rewards.rollback.allow_negative
-    owed = await grants.reverse(tx, reward, memo, context.now, allow_negative=allow_negative)
-    data = {"owed": amount_text(owed, reward.currency)} if owed else {}
-    await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
+        memo = f"Rolled back: {reason.message}"
+        allow_negative = context.campaign.rewards.rollback.allow_negative
+        owed = await grants.reverse(tx, reward, memo, context.now, allow_negative=allow_negative)
+        data = {"owed": amount_text(owed, reward.currency)} if owed else {}
+        await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
 
 
 async def _void_coupon(tx: Tx, context: ReferralContext, reward: RewardRow, reason: Reason) -> None:

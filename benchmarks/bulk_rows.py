@@ -1,4 +1,4 @@
-"""Tables as they are after years: rows by the hundred thousand, written in bulk."""
+"""Bulk rows that fill the tables to the size of years of use."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from benchmarks.book import CAMPAIGN, WINDOW
+from benchmarks.reference_rows import CAMPAIGN, WINDOW
 from benchmarks.seed import ADVOCATES, publish
 from referrals.store import open_store
 from referrals.store.db.sql import Tx
@@ -14,24 +14,24 @@ from referrals.store.schema import codes, customers, referrals
 
 CHUNK = 5000
 OWNED = 10
-"""One code in so many belongs to an advocate; the others wait to be published."""
+"""One in this many codes is published to an advocate."""
 T = TypeVar("T")
 
 
-def fill(url: str, referrals_wanted: int, codes_wanted: int) -> None:
-    """So many sign-ups that expired, over the advocates there are then, and so many codes."""
+def fill(url: str, referral_count: int, code_count: int) -> None:
+    """Insert expired sign-ups, spread over the advocates, and codes."""
 
     async def run() -> None:
         now = datetime.now(UTC)
-        owned = ADVOCATES + codes_wanted // OWNED
+        owned = ADVOCATES + code_count // OWNED
         async with open_store(url) as store:
             for numbers in _chunks(iter(range(ADVOCATES, owned))):
                 async with store.begin() as tx:
                     await publish(tx, numbers[0], len(numbers), now)
-            for numbers in _chunks(iter(range(codes_wanted - owned))):
+            for numbers in _chunks(iter(range(code_count - owned))):
                 async with store.begin() as tx:
                     await tx.execute(codes.insert(), [_code(n, now) for n in numbers])
-            for numbers in _chunks(iter(range(referrals_wanted))):
+            for numbers in _chunks(iter(range(referral_count))):
                 async with store.begin() as tx:
                     await _refer(tx, numbers, owned, now)
 
@@ -52,8 +52,8 @@ async def _refer(tx: Tx, numbers: list[int], advocates: int, now: datetime) -> N
 
 
 def _code(n: int, now: datetime) -> dict[str, Any]:
-    kept = {"campaign_id": CAMPAIGN, "state": "active", "uses": 0, "created_at": now}
-    return kept | {"code": f"FREE-{n}"}
+    row = {"campaign_id": CAMPAIGN, "state": "active", "uses": 0, "created_at": now}
+    return row | {"code": f"FREE-{n}"}
 
 
 def _expired(n: int, advocate: int, now: datetime) -> dict[str, Any]:

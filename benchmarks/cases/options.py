@@ -1,4 +1,4 @@
-"""What is asked of a case."""
+"""Options of a case."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ SIZES = ("tiny", "small", "medium", "full")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """`scale` replaces what the size says of a case's main measure: conversions, referrals waiting, rows."""
+class CaseOptions:
+    """Options of a run. `scale` overrides the main quantity of a case: conversions, waiting referrals or rows."""
 
     size: str = "medium"
     scale: int | None = None

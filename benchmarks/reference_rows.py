@@ -1,6 +1,6 @@
-"""The rows of a lifecycle, written the plain way by the references: the same ones in the same tables as the engine's.
+"""Rows of a lifecycle as the references write them: the same rows in the same tables as the engine.
 
-Of the product it takes the tables alone, and of libraries SQLAlchemy: peers run it in environments of their own.
+It imports only the table definitions and SQLAlchemy, because other engines run it in environments of their own.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def open_async(url: str) -> AsyncEngine:
 
 
 def open_sync(url: str) -> Engine:
-    """The same database by a driver that blocks."""
+    """Open the database with a blocking driver."""
     parsed = make_url(url)
     driver = SYNCHRONOUS[parsed.get_backend_name()]
     engine = create_engine(parsed.set(drivername=driver), **_pool(url))
@@ -55,7 +55,7 @@ def open_sync(url: str) -> Engine:
 
 
 def _pool(url: str) -> dict[str, int]:
-    """As ours. SQLite has one writer at a time, and waits better in line for a connection than for its lock."""
+    """Return the pool settings of the engine. With SQLite, waiting for the only connection is better than for the lock."""
     lone = make_url(url).get_backend_name() == "sqlite"
     return {"pool_size": 1 if lone else DatabaseOptions.pool_size, "max_overflow": 0}
 
@@ -76,17 +76,13 @@ def _prepare(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]]:
-    """Statements with their rows: sign-up, order, referral, places, rewards, ledger, log and messages.
+def lifecycle_writes(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the statements and rows of a lifecycle: sign-up, order, referral, counters, rewards, ledger, log and messages.
 
-    Doing them again changes nothing but the counters, so look first whether `is_settled`.
+    The counters are not idempotent: check `IS_WRITTEN` first.
     """
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     now = datetime.now(UTC)
-    ref, friend, referrer = f"ref_{number}", f"cus_{number}", f"cus_adv_{advocate}"
-    code, adv = f"CODE-{advocate}", f"adv_{advocate}"
-    owner = {"friend": friend, "advocate": referrer}
-    place = {"campaign_id": CAMPAIGN, "referral_id": ref}
+    friend, code, adv = f"cus_{number}", f"CODE-{advocate}", f"adv_{advocate}"
     yield (
         customers.insert(),
         {"id": friend, "external_id": f"friend-{number}", "created_at": now, "customer_since": now},
@@ -110,6 +106,16 @@ def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]
         .values(confirmed_count=advocates.c.confirmed_count + 1),
         {},
     )
+    yield from _reward_writes(number, advocate, dialect, now)
+
+
+def _reward_writes(
+    number: int, advocate: int, dialect: str, now: datetime
+) -> Iterator[tuple[Any, Any]]:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    ref, friend, adv = f"ref_{number}", f"cus_{number}", f"adv_{advocate}"
+    owner = {"friend": friend, "advocate": f"cus_adv_{advocate}"}
+    subject = {"campaign_id": CAMPAIGN, "referral_id": ref}
     yield rewards.insert(), [_reward(ref, side, owner[side], now) for side in SIDES]
     yield (
         insert(ledger_accounts).on_conflict_do_nothing(),
@@ -120,18 +126,20 @@ def settle(number: int, advocate: int, dialect: str) -> Iterator[tuple[Any, Any]
     yield (
         activity.insert(),
         [
-            _logged(kind, now, advocate_id=adv, customer_id=friend, code=code, **place)
+            _logged(
+                kind, now, advocate_id=adv, customer_id=friend, code=f"CODE-{advocate}", **subject
+            )
             for kind in logged
         ],
     )
     yield messages.insert(), [_message(number, side, owner[side], adv, now) for side in SIDES]
 
 
-IS_SETTLED = select(referrals.c.id).where(referrals.c.id == bindparam("referral"))
+IS_WRITTEN = select(referrals.c.id).where(referrals.c.id == bindparam("referral"))
 
 
 def send(message: Any) -> Iterator[tuple[Any, Any]]:
-    """Render the message (one of `DRAFT`) and note it as sent."""
+    """Render a message read by `DRAFT` and mark it as sent."""
     now = datetime.now(UTC)
     text = f"Hello {message.name or 'there'}, thank you! Your reward is here. Referral {message.referral_id}"
     yield (
@@ -160,10 +168,10 @@ def message_ids(number: int) -> list[str]:
     return [f"msg_{number}_{side}" for side in SIDES]
 
 
-async def settle_async(engine: AsyncEngine, number: int, advocate: int) -> None:
+async def write_lifecycle_async(engine: AsyncEngine, number: int, advocate: int) -> None:
     async with engine.begin() as tx:
-        if not (await tx.execute(IS_SETTLED, {"referral": f"ref_{number}"})).first():
-            await _execute(tx, settle(number, advocate, engine.dialect.name))
+        if not (await tx.execute(IS_WRITTEN, {"referral": f"ref_{number}"})).first():
+            await _execute(tx, lifecycle_writes(number, advocate, engine.dialect.name))
 
 
 async def send_async(engine: AsyncEngine, message_id: str) -> None:
@@ -183,10 +191,10 @@ async def _execute(tx: AsyncConnection, writes: Iterator[tuple[Any, Any]]) -> No
         await tx.execute(statement, rows)
 
 
-def settle_sync(engine: Engine, number: int, advocate: int) -> None:
+def write_lifecycle_sync(engine: Engine, number: int, advocate: int) -> None:
     with engine.begin() as tx:
-        if not tx.execute(IS_SETTLED, {"referral": f"ref_{number}"}).first():
-            for statement, rows in settle(number, advocate, engine.dialect.name):
+        if not tx.execute(IS_WRITTEN, {"referral": f"ref_{number}"}).first():
+            for statement, rows in lifecycle_writes(number, advocate, engine.dialect.name):
                 tx.execute(statement, rows)
 
 
@@ -198,7 +206,7 @@ def send_sync(engine: Engine, message_id: str) -> None:
 
 
 async def counts(url: str) -> dict[str, int]:
-    """Rows by table: what all engines must agree on after the same lifecycles."""
+    """Return the number of rows by table. All engines must agree after the same lifecycles."""
     engine, found = open_async(url), {}
     async with engine.connect() as tx:
         for table in metadata.sorted_tables:

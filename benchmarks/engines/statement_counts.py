@@ -1,4 +1,7 @@
-"""What a lifecycle asks of the database and how long it waits for it, ours and the twin's: `… counted BARE`, by our settings."""
+"""Number and duration of the SQL statements of a lifecycle, for the engine and the reference.
+
+Run `python -m benchmarks.engines.statement_counts BARE` with the engine's settings.
+"""
 
 import asyncio
 import json
@@ -11,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from benchmarks import book, driver
+from benchmarks import driver, reference_rows
 from benchmarks.engines.ours import Ours
 from plugin import ReferralsPlugin, open_resources
 from referrals.settings import Settings
@@ -28,7 +31,7 @@ CODE = "CODE-0"
 
 @contextmanager
 def timing(*engines: Engine) -> Iterator[list[float]]:
-    """Milliseconds of each statement that the block sends, but for those that begin and end transactions."""
+    """Collect the milliseconds of each statement in the block, except those that begin or end transactions."""
     spent: list[float] = []
 
     def before(connection: Connection, *_: object) -> None:
@@ -65,13 +68,13 @@ async def ours(settings: Settings) -> list[float]:
 
 
 async def theirs(url: str) -> list[float]:
-    engine = book.open_async(url)
+    engine = reference_rows.open_async(url)
 
     async def run(numbers: range) -> None:
         for number in numbers:
-            await book.settle_async(engine, number, 0)
-            for message in book.message_ids(number):
-                await book.send_async(engine, message)
+            await reference_rows.write_lifecycle_async(engine, number, 0)
+            for message in reference_rows.message_ids(number):
+                await reference_rows.send_async(engine, message)
 
     await run(range(WARM))
     with timing(engine.sync_engine) as spent:
@@ -81,7 +84,7 @@ async def theirs(url: str) -> list[float]:
 
 
 async def costs(store: Store) -> dict[str, float]:
-    """Milliseconds of CPU of this process, for a row by its key: by the way that all statements go, and by the driver alone."""
+    """Return the CPU milliseconds for reading a row by its key: through SQLAlchemy and through the driver alone."""
     async with store.begin() as tx:
         driver = await _driver(tx)
         return {
@@ -94,10 +97,10 @@ async def _driver(tx: Any) -> Callable[[], Awaitable[object]]:
     if isinstance(tx, InlineTx):
         file = await tx.run_sync(lambda connection: connection.connection.driver_connection)
 
-        async def look() -> object:
+        async def read() -> object:
             return file.execute("SELECT * FROM codes WHERE code = ?", (CODE,)).fetchall()
 
-        return look
+        return read
     server = (await tx.get_raw_connection()).driver_connection
     return partial(server.fetch, "SELECT * FROM codes WHERE code = $1", CODE)
 
@@ -110,11 +113,11 @@ async def _cpu(ask: Callable[[], Awaitable[object]]) -> float:
     return (time.process_time() - begun) / SELECTS * 1000
 
 
-async def main(twins: str) -> None:
+async def main(reference: str) -> None:
     settings = Settings()
     async with open_store(settings.database_url) as store:
         found = await costs(store)
-    for name, spent in (("ours", await ours(settings)), ("theirs", await theirs(twins))):
+    for name, spent in (("ours", await ours(settings)), ("theirs", await theirs(reference))):
         found |= {f"{name}_count": len(spent) / LIFECYCLES, f"{name}_time": sum(spent) / LIFECYCLES}
     print(json.dumps({"ready": True}), json.dumps(found), sep="\n", flush=True)  # noqa: T201 - the protocol
 
