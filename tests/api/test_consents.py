@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from referrals.domain.reasons import Reason
 from referrals.store import schema
 from referrals.store.messaging import channel_suspensions, suppressions
 from tests.api.conftest import Api
@@ -156,7 +157,8 @@ async def test_a_suppression_is_listed_without_the_address_and_can_be_lifted(api
     (ada,) = await harness.all(schema.customers, external_id="ada")
     async with harness.store.begin() as tx:
         digest = suppressions.hash_address(ada.email)
-        await suppressions.add(tx, ada.id, "email", digest, "no_mailbox", "No.", harness.now)
+        reason = Reason("no_mailbox", "No.")
+        await suppressions.add(tx, ada.id, "email", digest, reason, harness.now)
 
     (shown,) = (await api.get("/v1/suppressions?customer=ada")).json()["data"]
     assert shown.keys() == {"customer", "channel", "reason", "since"}
