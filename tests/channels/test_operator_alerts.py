@@ -10,7 +10,7 @@ from referrals.store.db.pages import Cursor
 from referrals.store.reporting import lists
 from tests.channels.conftest import Mailbox
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.fake_provider import Vendor
+from tests.harness.fake_provider import FakeProvider
 from tests.harness.world import World, open_world
 
 OPS = "ops@shop.example"
@@ -39,7 +39,7 @@ async def fays_coupon_fails(world: World, **parts: Any) -> None:
 
 
 async def test_a_failed_reward_notifies_the_operator_by_email(database_url: str, mailbox: Mailbox):
-    vendor = Vendor()
+    vendor = FakeProvider()
     vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
     rewards = {"provider": "http", "friend": POINTS_50, "tiers": []}
     async with open_world(database_url, providers={"http": vendor}, **settings(mailbox)) as world:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from referrals.domain.wallet_lots import LotEntry, remaining_by_lot
-from tests.harness.wallet_model import NEVER, Lot, Purse
+from tests.harness.wallet_model import NEVER, Lot, WalletModel
 
 START = datetime(2026, 3, 4, 10, tzinfo=UTC)
 amounts = st.integers(1, 9)
@@ -19,16 +19,16 @@ operations = st.one_of(
 
 
 class Wallet:
-    """A purse, and the entries that the ledger would make of what happens to it."""
+    """A wallet, and the entries that the ledger would make of what happens to it."""
 
     def __init__(self) -> None:
         self.now = START
-        self.purse = Purse()
+        self.model = WalletModel()
         self.standing: list[Lot] = []
         self.lines: list[LotEntry] = []
 
     def name(self, lot: Lot) -> str:
-        return str(next(n for n, mine in enumerate(self.purse.lots) if mine is lot))
+        return str(next(n for n, mine in enumerate(self.model.lots) if mine is lot))
 
     def enter(self, amount: int, lot: Lot | None = None) -> None:
         if amount:
@@ -37,29 +37,29 @@ class Wallet:
 
     def grant(self, amount: int, days: int | None) -> None:
         expires_at = self.now + timedelta(days=days) if days else NEVER
-        lot = self.purse.grant(amount, expires_at)
+        lot = self.model.grant(amount, expires_at)
         self.standing.append(lot)
         self.enter(amount, lot)
 
     def spend(self, amount: int, _: None) -> None:
-        if amount <= self.purse.held:
-            self.purse.spend(amount)
+        if amount <= self.model.held:
+            self.model.spend(amount)
             self.enter(-amount)
 
     def roll_back(self, number: int, allow_negative: bool) -> None:
         if self.standing:
             lot = self.standing.pop(number % len(self.standing))
-            owed = self.purse.roll_back(lot, allow_negative=allow_negative)
+            owed = self.model.roll_back(lot, allow_negative=allow_negative)
             self.enter(owed + lot.expired - lot.amount, lot)
 
     def pass_time(self, days: int, _: None) -> None:
         self.now += timedelta(days=days)
-        before = [lot.over for lot in self.purse.lots]
-        self.purse.pass_time(self.now)
-        for lot, was_over in zip(self.purse.lots, before, strict=True):
+        before = [lot.over for lot in self.model.lots]
+        self.model.pass_time(self.now)
+        for lot, was_over in zip(self.model.lots, before, strict=True):
             if not was_over:
                 self.enter(-lot.expired, lot)
-        self.purse.book()
+        self.model.book()
 
 
 @settings(max_examples=500)
@@ -69,7 +69,7 @@ def test_the_entries_tell_what_is_left_of_every_grant(sequence: list[tuple[str, 
     for kind, *arguments in sequence:
         getattr(wallet, kind.replace(" ", "_"))(*arguments)
 
-        lots = {wallet.name(lot): lot.left for lot in wallet.purse.lots}
+        lots = {wallet.name(lot): lot.left for lot in wallet.model.lots}
         assert remaining_by_lot(wallet.lines) == lots
 
 

@@ -8,7 +8,7 @@ import pytest
 from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError
 from referrals.store import schema
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.fake_provider import Vendor
+from tests.harness.fake_provider import FakeProvider
 from tests.harness.journeys import journey, send, until_at, until_states
 from tests.harness.world import World, open_world
 
@@ -113,12 +113,12 @@ async def test_a_grant_after_a_wait_is_given_then_and_its_news_goes_out(world: W
 
 
 @pytest.fixture
-async def vendor() -> Vendor:
-    return Vendor()
+async def vendor() -> FakeProvider:
+    return FakeProvider()
 
 
 @pytest.fixture
-async def elsewhere(database_url: str, vendor: Vendor):
+async def elsewhere(database_url: str, vendor: FakeProvider):
     """A world with a provider of rewards that is told to fail."""
     async with open_world(database_url, providers={"http": vendor}) as opened:
         yield opened
@@ -126,7 +126,7 @@ async def elsewhere(database_url: str, vendor: Vendor):
 
 @sqlite
 async def test_another_provider_s_grant_after_a_wait_is_booked_once_by_the_referral_s_workflow(
-    elsewhere: World, vendor: Vendor
+    elsewhere: World, vendor: FakeProvider
 ):
     world = elsewhere
     code = await begin(world, {"wait": "P30D"}, grant(**HTTP))
@@ -142,13 +142,13 @@ async def test_another_provider_s_grant_after_a_wait_is_booked_once_by_the_refer
     await until_given(world, "granted")
 
     (reward,) = await given(world)
-    assert vendor.books == {reward.key: 20}
+    assert vendor.bookings == {reward.key: 20}
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
 @sqlite
 async def test_another_provider_s_grant_with_the_conversion_is_booked_and_taken_back(
-    elsewhere: World, vendor: Vendor
+    elsewhere: World, vendor: FakeProvider
 ):
     world = elsewhere
     answer = await world.convert(await begin(world, grant(**HTTP)), "fay")
@@ -157,12 +157,12 @@ async def test_another_provider_s_grant_with_the_conversion_is_booked_and_taken_
     await world.roll_back(answer["referral"])
     await until_given(world, "rolled_back")
 
-    assert sorted(vendor.books.values()) == [-20, 20]
+    assert sorted(vendor.bookings.values()) == [-20, 20]
 
 
 @sqlite
 async def test_another_provider_s_milestone_grant_after_a_wait_is_booked_by_the_advocate_s_workflow(
-    elsewhere: World, vendor: Vendor
+    elsewhere: World, vendor: FakeProvider
 ):
     world = elsewhere
     tiers = {"tiers": [milestone(1)]}
@@ -178,11 +178,11 @@ async def test_another_provider_s_milestone_grant_after_a_wait_is_booked_by_the_
     (reward,) = await given(world)
     await world.inbox.command_reward("reward_retry", reward.id, "", "operator")
     await until_given(world, "granted")
-    assert list(vendor.books.values()) == [20]
+    assert list(vendor.bookings.values()) == [20]
 
     await world.roll_back(answer["referral"])
     await until_given(world, "rolled_back")
-    assert sum(vendor.books.values()) == 0
+    assert sum(vendor.bookings.values()) == 0
 
 
 async def test_a_roll_back_takes_back_what_a_journey_granted(world: World):

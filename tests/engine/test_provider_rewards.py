@@ -8,7 +8,7 @@ import pytest
 from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError
 from referrals.store import schema
 from tests.harness.campaigns import POINTS_50, THANKS, campaign, milestone
-from tests.harness.fake_provider import Vendor
+from tests.harness.fake_provider import FakeProvider
 from tests.harness.world import World, open_world
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -16,12 +16,12 @@ ELSEWHERE = {"provider": "http", "target": {}}
 
 
 @pytest.fixture
-async def vendor() -> Vendor:
-    return Vendor()
+async def vendor() -> FakeProvider:
+    return FakeProvider()
 
 
 @pytest.fixture
-async def world(database_url: str, vendor: Vendor):
+async def world(database_url: str, vendor: FakeProvider):
     async with open_world(database_url, providers={"http": vendor}) as opened:
         await opened.apply(
             campaign(
@@ -36,24 +36,26 @@ async def states(world: World) -> list[str]:
     return sorted(row.state for row in await world.all(schema.rewards))
 
 
-async def test_rewards_are_granted_by_their_provider(world: World, vendor: Vendor):
+async def test_rewards_are_granted_by_their_provider(world: World, vendor: FakeProvider):
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until_state(answer["referral"], "rewarded")
 
-    assert sorted(vendor.books.values()) == [50, 100]
+    assert sorted(vendor.bookings.values()) == [50, 100]
     assert await states(world) == ["granted", "granted"]
 
 
-async def test_an_answer_that_was_lost_after_booking_pays_once(world: World, vendor: Vendor):
+async def test_an_answer_that_was_lost_after_booking_pays_once(world: World, vendor: FakeProvider):
     vendor.faults = [("after", OutcomeUnknownError("lost")), ("before", RetryableError("busy"))]
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.sleep_by_minute(10)
     await world.until_state(answer["referral"], "rewarded")
 
-    assert sorted(vendor.books.values()) == [50, 100]
+    assert sorted(vendor.bookings.values()) == [50, 100]
 
 
-async def test_a_provider_that_is_down_for_six_hours_loses_nothing(world: World, vendor: Vendor):
+async def test_a_provider_that_is_down_for_six_hours_loses_nothing(
+    world: World, vendor: FakeProvider
+):
     vendor.down = RetryableError("down")
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     for _ in range(6):
@@ -65,10 +67,12 @@ async def test_a_provider_that_is_down_for_six_hours_loses_nothing(world: World,
     await world.sleep_by_minute(60)
     await world.until_state(answer["referral"], "rewarded")
 
-    assert sorted(vendor.books.values()) == [50, 100]
+    assert sorted(vendor.bookings.values()) == [50, 100]
 
 
-async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(world: World, vendor: Vendor):
+async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(
+    world: World, vendor: FakeProvider
+):
     vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until(lambda: _are(world, ["failed", "granted"]))
@@ -81,7 +85,7 @@ async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(world: Wor
     await world.until(lambda: _asks_for_attention(world))
 
 
-async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vendor: Vendor):
+async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vendor: FakeProvider):
     vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until(lambda: _are(world, ["failed", "granted"]))
@@ -90,11 +94,11 @@ async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vend
     await world.inbox.command_reward("reward_retry", failed.id, "", "operator")
 
     await world.until_state(answer["referral"], "rewarded")
-    assert sorted(vendor.books.values()) == [50, 100]
+    assert sorted(vendor.bookings.values()) == [50, 100]
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
-async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, vendor: Vendor):
+async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, vendor: FakeProvider):
     vendor.faults = [
         ("before", PermanentError("gone", "Gone.")),
         ("before", PermanentError("gone", "Gone.")),
@@ -105,23 +109,25 @@ async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, ven
     for reward in await world.all(schema.rewards):
         await world.inbox.command_reward("reward_void", reward.id, "They left", "operator")
 
-    assert vendor.books == {}
+    assert vendor.bookings == {}
     await world.until_state(answer["referral"], "rewarded")
 
 
-async def test_a_roll_back_reverses_what_the_provider_has_granted(world: World, vendor: Vendor):
+async def test_a_roll_back_reverses_what_the_provider_has_granted(
+    world: World, vendor: FakeProvider
+):
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until_state(answer["referral"], "rewarded")
 
     await world.roll_back(answer["referral"])
     await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
 
-    assert sum(vendor.books.values()) == 0
+    assert sum(vendor.bookings.values()) == 0
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
 async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until_state(answer["referral"], "rewarded")
@@ -134,11 +140,11 @@ async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
     await world.sleep_by_minute(60)
     await world.until(lambda: _are(world, ["rolled_back", "rolled_back"]))
 
-    assert sum(vendor.books.values()) == 0
+    assert sum(vendor.bookings.values()) == 0
 
 
 async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     """The answers to both grants are lost; the referral is rolled back before anybody looked."""
     vendor.faults = [
@@ -151,21 +157,21 @@ async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
     await world.sleep_by_minute(10)
 
     await world.until(lambda: _settled(world))
-    assert sum(vendor.books.values()) == 0
+    assert sum(vendor.bookings.values()) == 0
 
 
-async def test_a_reward_waits_for_its_approval(world: World, vendor: Vendor):
+async def test_a_reward_waits_for_its_approval(world: World, vendor: FakeProvider):
     rewards = campaign()["rewards"] | ELSEWHERE | {"approval": "manual"}
     await world.apply(campaign(rewards=rewards))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.sleep(days=3)
-    assert vendor.books == {}
+    assert vendor.bookings == {}
 
     for reward in await world.all(schema.rewards):
         await world.inbox.command_reward("reward_approve", reward.id, "", "operator")
 
     await world.until_state(answer["referral"], "rewarded")
-    assert sorted(vendor.books.values()) == [50, 100]
+    assert sorted(vendor.bookings.values()) == [50, 100]
 
 
 async def _are(world: World, expected: list[str]) -> bool:
@@ -177,7 +183,7 @@ async def _asks_for_attention(world: World) -> bool:
     return run.search_attributes.get("ReferralAttention") == ["reward_failed"]
 
 
-async def _called(vendor: Vendor, times: int) -> bool:
+async def _called(vendor: FakeProvider, times: int) -> bool:
     return vendor.calls >= times
 
 
@@ -186,7 +192,7 @@ async def _settled(world: World) -> bool:
 
 
 async def test_a_roll_back_that_overtakes_a_grant_takes_it_back_once_it_is_booked(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     await world.apply(campaign(rewards={"friend": POINTS_50} | ELSEWHERE))
     vendor.gate = asyncio.Event()
@@ -197,12 +203,12 @@ async def test_a_roll_back_that_overtakes_a_grant_takes_it_back_once_it_is_booke
     vendor.gate.set()
 
     await world.until(lambda: _are(world, ["rolled_back"]))
-    assert sorted(vendor.books.values()) == [-50, 50]
+    assert sorted(vendor.bookings.values()) == [-50, 50]
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
 async def test_the_parked_reward_of_a_milestone_that_is_lost_is_never_paid(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
     referral = await _reach_milestone(world)
@@ -211,11 +217,11 @@ async def test_the_parked_reward_of_a_milestone_that_is_lost_is_never_paid(
     await world.roll_back(referral)
 
     await world.until(lambda: _are(world, ["voided"]))
-    assert vendor.books == {}
+    assert vendor.bookings == {}
 
 
 async def test_a_lost_milestone_whose_roll_back_is_refused_for_good_is_asked_back_once(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     referral = await _reach_milestone(world)
     await world.until(lambda: _are(world, ["granted"]))
@@ -234,7 +240,7 @@ async def _reach_milestone(world: World) -> str:
     return str(answer["referral"])
 
 
-async def test_every_reward_takes_a_turn_in_its_provider_s_pace(world: World, vendor: Vendor):
+async def test_every_reward_takes_a_turn_in_its_provider_s_pace(world: World, vendor: FakeProvider):
     began = world.now()
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until_state(answer["referral"], "rewarded")

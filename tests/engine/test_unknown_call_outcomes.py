@@ -7,7 +7,7 @@ import pytest
 from referrals.providers import OutcomeUnknownError, PermanentError
 from referrals.store import schema
 from tests.harness.campaigns import POINTS_50, campaign
-from tests.harness.fake_provider import Vendor
+from tests.harness.fake_provider import FakeProvider
 from tests.harness.world import World, open_world
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -17,11 +17,11 @@ DIED = RuntimeError("The worker is gone: nobody notes what became of its call.")
 
 @pytest.fixture
 async def vendor():
-    return Vendor(visible_after=LATE)
+    return FakeProvider(visible_after=LATE)
 
 
 @pytest.fixture
-async def world(database_url: str, vendor: Vendor):
+async def world(database_url: str, vendor: FakeProvider):
     async with open_world(database_url, providers={"http": vendor}) as opened:
         vendor.now = opened.now
         rewards = {"friend": POINTS_50, "provider": "http", "target": {}}
@@ -46,7 +46,7 @@ async def converted(world: World) -> str:
     return str(answer["referral"])
 
 
-async def called(world: World, vendor: Vendor, times: int = 1) -> None:
+async def called(world: World, vendor: FakeProvider, times: int = 1) -> None:
     async def holds() -> bool:
         return vendor.calls >= times
 
@@ -54,7 +54,7 @@ async def called(world: World, vendor: Vendor, times: int = 1) -> None:
 
 
 async def test_a_worker_that_died_in_the_call_is_followed_when_the_booking_can_be_seen(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     vendor.faults = [("after", DIED)]
     await converted(world)
@@ -66,12 +66,12 @@ async def test_a_worker_that_died_in_the_call_is_followed_when_the_booking_can_b
 
     await world.sleep_by_minute(40)
     await until(world, "granted")
-    assert list(vendor.books.values()) == [50]
+    assert list(vendor.bookings.values()) == [50]
     assert vendor.calls == 1
 
 
 async def test_a_roll_back_of_an_unclear_grant_waits_until_it_can_be_seen(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     vendor.faults = [("after", DIED)]
     referral = await converted(world)
@@ -81,11 +81,11 @@ async def test_a_roll_back_of_an_unclear_grant_waits_until_it_can_be_seen(
     await world.sleep_by_minute(60)
 
     await until(world, "rolled_back")
-    assert sorted(vendor.books.values()) == [-50, 50]
+    assert sorted(vendor.bookings.values()) == [-50, 50]
 
 
 async def test_a_parked_grant_that_may_be_booked_is_looked_for_before_it_is_voided(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     """The answer is lost, and then the vendor refuses even to be asked."""
     vendor.faults = [("after", OutcomeUnknownError("lost"))]
@@ -100,10 +100,10 @@ async def test_a_parked_grant_that_may_be_booked_is_looked_for_before_it_is_void
     await world.sleep_by_minute(60)
 
     await until(world, "rolled_back")
-    assert sorted(vendor.books.values()) == [-50, 50]
+    assert sorted(vendor.bookings.values()) == [-50, 50]
 
 
-async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, vendor: Vendor):
+async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, vendor: FakeProvider):
     vendor.faults = [("after", OutcomeUnknownError("lost"))]
     await converted(world)
     await called(world, vendor)
@@ -119,7 +119,7 @@ async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, ven
 
 
 async def test_a_grant_that_is_taken_and_booked_late_is_taken_back_when_it_is_booked(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     vendor.prompt = False
     referral = await converted(world)
@@ -130,15 +130,15 @@ async def test_a_grant_that_is_taken_and_booked_late_is_taken_back_when_it_is_bo
     assert (await reward(world)).state == "granting"
 
     vendor.prompt = True
-    vendor.settle()
+    vendor.book_accepted()
     await world.sleep_by_minute(60)
 
     await until(world, "rolled_back")
-    assert sorted(vendor.books.values()) == [-50, 50]
+    assert sorted(vendor.bookings.values()) == [-50, 50]
 
 
 async def test_a_parked_grant_that_is_booked_late_is_taken_back_when_it_is_booked(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     """Between the taking and the booking the vendor refused to be asked."""
     vendor.prompt = False
@@ -153,14 +153,14 @@ async def test_a_parked_grant_that_is_booked_late_is_taken_back_when_it_is_booke
     assert (await reward(world)).state == "rolling_back"
 
     vendor.prompt = True
-    vendor.settle()
+    vendor.book_accepted()
     await world.sleep_by_minute(60)
 
     await until(world, "rolled_back")
-    assert sorted(vendor.books.values()) == [-50, 50]
+    assert sorted(vendor.bookings.values()) == [-50, 50]
 
 
-async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: Vendor):
+async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: FakeProvider):
     vendor.prompt = False
     await converted(world)
     await called(world, vendor)
@@ -173,11 +173,11 @@ async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: 
     await world.inbox.command_reward("reward_retry", (await reward(world)).id, "", "operator")
 
     await until(world, "granted")
-    assert list(vendor.books.values()) == [50]
+    assert list(vendor.bookings.values()) == [50]
 
 
 async def test_a_grant_that_was_taken_and_rejected_needs_no_taking_back(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     vendor.prompt = False
     referral = await converted(world)
@@ -187,12 +187,12 @@ async def test_a_grant_that_was_taken_and_rejected_needs_no_taking_back(
     await world.sleep_by_minute(5)
 
     await until(world, "voided")
-    assert vendor.books == {}
+    assert vendor.bookings == {}
 
 
 @pytest.mark.parametrize("held", [0, 30])
 async def test_what_the_customer_has_spent_over_there_is_owed(
-    world: World, vendor: Vendor, held: int
+    world: World, vendor: FakeProvider, held: int
 ):
     referral = await converted(world)
     await until(world, "granted")
@@ -202,14 +202,14 @@ async def test_what_the_customer_has_spent_over_there_is_owed(
     await world.sleep_by_minute(5)
 
     await until(world, "rolled_back")
-    assert sum(vendor.books.values()) == 50 - held
+    assert sum(vendor.bookings.values()) == 50 - held
     assert await world.balance("fay", "owed") == held - 50
     (logged,) = await world.all(schema.activity, type="reward_rolled_back")
     assert logged.data["owed"] == str(50 - held)
 
 
 async def test_a_roll_back_that_is_refused_for_good_can_be_given_up_and_is_owed(
-    world: World, vendor: Vendor
+    world: World, vendor: FakeProvider
 ):
     referral = await converted(world)
     await until(world, "granted")

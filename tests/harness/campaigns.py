@@ -1,4 +1,4 @@
-"""Campaigns for tests, each the least that shows its point."""
+"""Small campaign definitions for tests."""
 
 from pathlib import Path
 from typing import Any

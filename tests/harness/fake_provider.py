@@ -1,4 +1,4 @@
-"""A provider in the test's own process, with a ledger that shows what it books some time later."""
+"""A provider in the process of the test, whose ledger shows bookings after a delay."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from referrals.providers import AlreadySpentError, Grant, PermanentError, Receipt
 
 
-class Vendor:
+class FakeProvider:
     """`faults` are raised by the next bookings, "before" or "after" they are booked."""
 
     name = "http"
@@ -15,14 +15,14 @@ class Vendor:
     def __init__(self, visible_after: timedelta = timedelta(0)) -> None:
         self.visible_after = visible_after
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
-        self.books: dict[str, int] = {}
+        self.bookings: dict[str, int] = {}
         self.visible: dict[str, datetime] = {}
         self.prompt = True
-        """Whether it books at once; what it has only accepted is booked by `settle`."""
+        """False if grants are accepted first and booked later, by `book_accepted`."""
         self.accepted: dict[str, Grant] = {}
         self.rejected: set[str] = set()
         self.holds: int | None = None
-        """What the customers hold: no more is taken back."""
+        """Balance of the customers; no more can be rolled back."""
         self.faults: list[tuple[str, Exception]] = []
         self.down: Exception | None = None
         self.calls = 0
@@ -32,7 +32,7 @@ class Vendor:
         if self.down:
             raise self.down
         key = grant.entry_key(reversal=reversal)
-        if key in self.books and self.visible[key] <= self.now():
+        if key in self.bookings and self.visible[key] <= self.now():
             return Receipt("ref")
         if key in self.rejected:
             raise PermanentError("rejected", "Over the limit.")
@@ -66,13 +66,13 @@ class Vendor:
         return Receipt("ref")
 
     def enter(self, key: str, change: int) -> None:
-        assert key not in self.books, "paid twice"
+        assert key not in self.bookings, "paid twice"
         self.rejected.discard(key)
-        self.books[key] = change
+        self.bookings[key] = change
         self.visible[key] = self.now() + self.visible_after
 
-    def settle(self) -> None:
-        """Book what was accepted."""
+    def book_accepted(self) -> None:
+        """Book all grants that were only accepted."""
         for key, grant in self.accepted.items():
             self.enter(key, grant.signed_amount(reversal=key.endswith(":roll_back")))
         self.accepted.clear()

@@ -1,4 +1,4 @@
-"""What the design promises of one campaign's rows, whatever happened to it. Each check is a sentence."""
+"""Invariants of one campaign that the design promises; each check is named by a sentence."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Journeys for tests, and what can be seen of their runs."""
+"""Journey definitions for tests, and queries for the state of their runs."""
 
 from typing import Any
 

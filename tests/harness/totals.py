@@ -1,4 +1,4 @@
-"""The books: what must come out the same however it came about; and spending, which is not the engine's to do."""
+"""Totals of a campaign, which do not depend on the order of events; and spending from a wallet."""
 
 from collections import Counter
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A wallet as a child would keep it: every grant in a heap of its own, and the heaps gone through by hand, on time."""
+"""A simple model of a wallet: every grant is a lot of its own, and lots are spent and expire one by one."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ class Lot:
 
 
 @dataclass
-class Purse:
-    """`unbooked` is what has expired but which nobody has come by to book."""
+class WalletModel:
+    """A wallet; `unbooked` points have expired, but their expiry is not booked yet."""
 
     lots: list[Lot] = field(default_factory=list)
     short: int = 0

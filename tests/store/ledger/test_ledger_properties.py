@@ -32,7 +32,7 @@ from referrals.store.ledger import expiry, grants, redemptions
 from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 from tests.harness.campaigns import campaign
 from tests.harness.store_harness import START, StoreHarness
-from tests.harness.wallet_model import NEVER, Lot, Purse
+from tests.harness.wallet_model import NEVER, Lot, WalletModel
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class AnySequence(RuleBasedStateMachine):
         self.campaign = f"c-{uuid4().hex}"
         self.now = START
         self.people: dict[str, str] = {}
-        self.purses: dict[tuple[str, Asset], Purse] = {}
+        self.wallets: dict[tuple[str, Asset], WalletModel] = {}
         self.standing: list[tuple[str, str, Asset, Lot]] = []
         self.keys: dict[tuple[str, str], tuple[Asset, int]] = {}
         self.history: list[Row[Any]] = []
@@ -84,7 +84,7 @@ class AnySequence(RuleBasedStateMachine):
     def grant(self, name: str, asset: Asset, amount: int, days: int | None) -> None:
         reward = self.run(self._grant(name, asset, amount, days))
         expires_at = self.now + timedelta(days=days) if days else NEVER
-        lot = self.purse(name, asset).grant(amount, expires_at)
+        lot = self.wallet(name, asset).grant(amount, expires_at)
         self.standing.append((reward, name, asset, lot))
 
     async def _grant(self, name: str, asset: Asset, amount: int, days: int | None) -> str:
@@ -112,18 +112,18 @@ class AnySequence(RuleBasedStateMachine):
     @rule(name=people, asset=assets, amount=amounts)
     def spend(self, name: str, asset: Asset, amount: int) -> None:
         key = f"order-{len(self.keys)}"
-        purse = self.purse(name, asset)
-        if purse.held < amount:
+        wallet = self.wallet(name, asset)
+        if wallet.held < amount:
             assert self._spends(name, asset, amount, key) == InsufficientBalanceError
             return
         assert self._spends(name, asset, amount, key) is None
-        purse.spend(amount)
+        wallet.spend(amount)
         self.keys[name, key] = (asset, amount)
         assert self.read()[self.people[name], "wallet", asset.type] >= 0
 
     @rule(name=people, asset=assets)
     def spend_all(self, name: str, asset: Asset) -> None:
-        self.spend(name, asset, max(self.purse(name, asset).held, 1))
+        self.spend(name, asset, max(self.wallet(name, asset).held, 1))
 
     @precondition(lambda self: self.keys)
     @rule(number=st.integers(0, 20), more=st.sampled_from([0, 0, 1]))
@@ -133,7 +133,7 @@ class AnySequence(RuleBasedStateMachine):
             assert self._spends(name, asset, amount + more, key) == IdempotencyKeyReusedError
         else:
             assert self._spends(name, asset, amount, key) is None
-            self.purse(name, asset).book()
+            self.wallet(name, asset).book()
 
     def _spends(self, name: str, asset: Asset, amount: int, key: str) -> type[Exception] | None:
         async def redeem() -> None:
@@ -152,7 +152,7 @@ class AnySequence(RuleBasedStateMachine):
     def roll_back(self, number: int, allow_negative: bool) -> None:
         reward, name, asset, lot = self.standing.pop(number % len(self.standing))
         owed = self.run(self._reverse(reward, allow_negative))
-        assert owed == self.purse(name, asset).roll_back(lot, allow_negative=allow_negative)
+        assert owed == self.wallet(name, asset).roll_back(lot, allow_negative=allow_negative)
 
     async def _reverse(self, reward: str, allow_negative: bool) -> int:
         mine = rewards.c.id == reward
@@ -165,22 +165,22 @@ class AnySequence(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([1, 24, 49]))
     def pass_time(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
-        for purse in self.purses.values():
-            purse.pass_time(self.now)
+        for wallet in self.wallets.values():
+            wallet.pass_time(self.now)
 
     @rule(most=st.sampled_from([1, 100]))
     def expire(self, most: int) -> None:
         while self.run(self._expire(most)):
             pass
-        for purse in self.purses.values():
-            purse.book()
+        for wallet in self.wallets.values():
+            wallet.book()
 
     async def _expire(self, most: int) -> int:
         async with self.store.begin() as tx:
             return await expiry.expire_due(tx, self.now, most)
 
-    def purse(self, name: str, asset: Asset) -> Purse:
-        return self.purses.setdefault((name, asset), Purse())
+    def wallet(self, name: str, asset: Asset) -> WalletModel:
+        return self.wallets.setdefault((name, asset), WalletModel())
 
     def read(self) -> dict[tuple[str, str, str], int]:
         """What is on each account, by owner, kind and type; the history is what it was, and more."""
@@ -213,16 +213,16 @@ class AnySequence(RuleBasedStateMachine):
     def the_books_are_those_of_the_model(self) -> None:
         sums = self.read()
         assert sum(sums.values()) == 0
-        for (name, asset), purse in self.purses.items():
+        for (name, asset), wallet in self.wallets.items():
             expected = {
-                "wallet": purse.held + purse.unbooked,
-                "spent": purse.spent,
-                "owed": -purse.owed,
+                "wallet": wallet.held + wallet.unbooked,
+                "spent": wallet.spent,
+                "owed": -wallet.owed,
             }
             for kind, amount in expected.items():
                 assert sums.get((self.people[name], kind, asset.type), 0) == amount, kind
         for asset in (POINTS, EURO):
-            expired = sum(p.expired for (_, of), p in self.purses.items() if of == asset)
+            expired = sum(p.expired for (_, of), p in self.wallets.items() if of == asset)
             assert sums.get((self.campaign, "expired", asset.type), 0) == expired
 
 
