@@ -1,7 +1,6 @@
 """Temporal worker process: `python worker.py` or `referrals worker`."""
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -14,13 +13,16 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from plugin import ReferralsPlugin, open_resources
-from referrals.process import freeze_gc, start_logging
+from referrals.logging import get_logger, start_logging
+from referrals.process import freeze_gc
 from referrals.settings import Settings
 from referrals.temporal.connection import connect, missing_search_attributes
 from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 from referrals.temporal.schedules import ensure_schedules
 from referrals.version import VERSION
 from referrals.webhooks.deliverer import Deliverer
+
+log = get_logger(__name__)
 
 QUEUES = (QUEUE, REWARDS_QUEUE, MESSAGES_QUEUE)
 MAX_CONCURRENT_DECISIONS = 20
@@ -69,7 +71,7 @@ async def run(settings: Settings) -> None:
         deliverer = Deliverer.of(settings, resources.store, resources.webhook_poster)
         async with run_workers(client), deliverer.running():
             freeze_gc()
-            logging.getLogger(__name__).info("Polling %s", ", ".join(QUEUES))
+            log.info("worker started", queues=QUEUES)
             await stop.wait()
 
 
@@ -80,7 +82,7 @@ def main() -> None:
     try:
         asyncio.run(run(settings))
     except RuntimeError as error:
-        logging.getLogger(__name__).error("Worker failed to start: %s", error)  # noqa: TRY400
+        log.error("Worker failed to start", error=str(error))  # noqa: TRY400
         code = 1
     # The SDK can abort the interpreter while it exits (sdk-python issue 300).
     sys.stdout.flush()

@@ -82,4 +82,4 @@ class AdvocateActivities:
                 tx, advocate.campaign_id, advocate.customer_id, step.now
             )
 
-        return await self.log.decide(decision)
+        return await self.log.decide(decision, step.subject_id)

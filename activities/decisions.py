@@ -13,6 +13,7 @@ from referrals.channels.templates import Templates
 from referrals.clock import Clock
 from referrals.domain.reasons import Reason
 from referrals.errors import ReferralsError
+from referrals.logging import Stopwatch, get_logger
 from referrals.store import Store
 from referrals.store.db.sql import RowCache, Tx
 from referrals.store.messaging import drafts, log_channel
@@ -20,6 +21,8 @@ from referrals.store.messaging.channel_selection import SendingRules
 from referrals.store.messaging.drafts import Draft
 from referrals.store.messaging.log_channel import RenderedMessage
 from referrals.temporal.payloads import PendingWork
+
+log = get_logger(__name__)
 
 
 class LogMessagesFailed(ReferralsError):
@@ -36,7 +39,24 @@ class LogMessages:
     public_url: str
     clock: Clock
 
-    async def decide(self, decision: Callable[[Tx], Awaitable[PendingWork]]) -> PendingWork:
+    async def decide(
+        self, decision: Callable[[Tx], Awaitable[PendingWork]], subject_id: str = ""
+    ) -> PendingWork:
+        """Make a decision about a subject, such as an event, and log it as a step of its workflow."""
+        stopwatch, info = Stopwatch(), activity.info()
+        pending = await self._decide(decision)
+        log.info(
+            "workflow step",
+            workflow_id=info.workflow_id,
+            activity=info.activity_type,
+            attempt=info.attempt,
+            subject_id=subject_id,
+            state=pending.state,
+            duration_ms=stopwatch.milliseconds,
+        )
+        return pending
+
+    async def _decide(self, decision: Callable[[Tx], Awaitable[PendingWork]]) -> PendingWork:
         """Make a decision and send its log messages in one transaction; returns the work that remains.
 
         If the messages fail, the decision is made without them, and they are sent as messages of other channels are.
@@ -47,7 +67,7 @@ class LogMessages:
         except LogMessagesFailed as error:
             # The error may quote the message. The activity that sends the message reports the details.
             kind = type(error.__cause__).__name__
-            activity.logger.warning("Log messages were not sent with their decision: %s", kind)
+            log.warning("log messages were not sent with their decision", error=kind)
         async with self.store.begin() as tx:
             return await decision(tx)
 

@@ -10,6 +10,7 @@ from temporalio.service import RPCStatusCode
 
 from activities.decisions import LogMessages
 from referrals.clock import Clock
+from referrals.logging import get_logger
 from referrals.store import Store
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
@@ -29,6 +30,9 @@ PERMANENT_ERRORS = {
 """Responses of a Temporal server to requests that a retry cannot make valid."""
 
 
+log = get_logger(__name__)
+
+
 @dataclass
 class JourneyActivities:
     store: Store
@@ -44,7 +48,7 @@ class JourneyActivities:
             await handle_events(tx)
             return await pending_work.of_journey(tx, step.run_id)
 
-        return await self.log.decide(decision)
+        return await self.log.decide(decision, step.run_id)
 
     @activity.defn(name="notify_journey")
     async def notify_journey(self, run_id: str) -> None:
@@ -91,7 +95,7 @@ async def _start(client: Client, start: WorkflowStartRow) -> None:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         )
     except WorkflowAlreadyStartedError:
-        activity.logger.info("The workflow had been started before")
+        log.info("workflow had been started before")
 
 
 def _in_namespace(client: Client, namespace: str | None) -> Client:

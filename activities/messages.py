@@ -23,6 +23,7 @@ from referrals.channels.templates import Templates
 from referrals.clock import Clock
 from referrals.domain.message_status import BlockScope, FailureKind
 from referrals.domain.reasons import Reason
+from referrals.logging import Stopwatch, get_logger, log_context
 from referrals.store import Store
 from referrals.store.messaging import attempts, channel_selection, deliveries, drafts
 from referrals.store.messaging.channel_selection import SendAttempt, SendingRules
@@ -30,6 +31,9 @@ from referrals.store.messaging.drafts import Draft
 from referrals.temporal.payloads import DeliveryStatus
 
 CALL_TIMEOUT = channel_selection.ATTEMPT_TIMEOUT - timedelta(seconds=15)
+
+
+log = get_logger(__name__)
 
 
 @dataclass
@@ -65,7 +69,8 @@ class MessageActivities:
             async with self.store.begin() as tx:
                 await drafts.mark_failed(tx, draft.message, reason, self.clock())
             return DeliveryStatus(state="failed")
-        return await self._send(draft, content)
+        with log_context(message_id=message_id):
+            return await self._send(draft, content)
 
     @activity.defn(name="give_up_message")
     async def give_up_message(self, message_id: str, error: str) -> DeliveryStatus:
@@ -114,8 +119,19 @@ class MessageActivities:
             )
 
     async def _call(self, message: OutgoingMessage, channel: str) -> str | None:
-        async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
-            return await self.channels[channel].send(message)
+        stopwatch, outcome = Stopwatch(), "failed"
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
+                reference = await self.channels[channel].send(message)
+            outcome = "accepted"
+            return reference
+        finally:
+            log.info(
+                "channel call",
+                channel=channel,
+                outcome=outcome,
+                duration_ms=stopwatch.milliseconds,
+            )
 
     async def _record_not_sent(
         self,

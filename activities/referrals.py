@@ -87,7 +87,7 @@ class ReferralActivities:
             return await pending_work.of_friend(tx, key.campaign_id, key.friend_id, step.now)
 
         try:
-            return await self.log.decide(decision)
+            return await self.log.decide(decision, step.event_id)
         except NotPossibleError as error:
             raise not_possible(error) from error
 

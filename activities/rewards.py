@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from referrals.clock import Clock
 from referrals.domain.states import RewardState
+from referrals.logging import log_context
 from referrals.providers import (
     AlreadySpentError,
     Grant,
@@ -75,7 +76,8 @@ class RewardActivities:
         if task is None:
             return
         try:
-            await self._call_within_limits(task)
+            with log_context(reward_id=reward_id):
+                await self._call_within_limits(task)
         except PermanentError as error:
             async with decision(self.store) as tx:
                 await provider_rewards.mark_failed(

@@ -1,7 +1,6 @@
 """Processing of stored events: each once, in order for each customer; a failure leaves the event queued."""
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from inbox.failures import is_outage, root_cause
 from inbox.handlers import EventHandlers, FollowUp
 from referrals.clock import Clock
 from referrals.errors import ReferralsError, RefusedError
+from referrals.logging import Stopwatch, get_logger
 from referrals.store import Store
 from referrals.store.db.columns import required
 from referrals.store.inbox import inbox_events
@@ -24,7 +24,7 @@ OUTAGE_RETRY_DELAY = timedelta(seconds=5)
 DRAIN_INTERVAL = timedelta(seconds=1)
 MAX_BATCH_SIZE = 500
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class EventProcessor:
             try:
                 await self.drain()
             except Exception:
-                log.exception("Draining the inbox failed; retrying")
+                log.exception("draining the inbox failed; retrying")
             await asyncio.sleep(DRAIN_INTERVAL.total_seconds())
 
     async def drain(self) -> int:
@@ -122,18 +122,22 @@ class EventProcessor:
         self, event: InboxEventRow, deadline: float, follow_up: FollowUp | None = None
     ) -> dict[str, Any]:
         """Handle the event and return its answer. Raises RefusedError or EventQueuedError after it has recorded the failure."""
+        stopwatch = Stopwatch()
         try:
             async with asyncio.timeout_at(deadline):
                 await self._handlers.handle(event, follow_up)
             async with self._store.autocommit() as tx:
-                return await inbox_events.mark_processed(tx, event.id)
+                response = await inbox_events.mark_processed(tx, event.id)
         except RefusedError as error:
             async with self._store.begin() as tx:
                 await inbox_events.mark_failed(tx, event.id, str(error))
+            log.info("event refused", event_id=event.id, type=event.type)
             raise
         except Exception as error:
             await self._record_failure(event, error)
             raise EventQueuedError(str(error)) from error
+        _log_decision(event, response, stopwatch)
+        return response
 
     async def _record_failure(self, event: InboxEventRow, error: Exception) -> None:
         """Schedule a retry. Only a failure that is no outage counts against the event's attempts."""
@@ -142,9 +146,23 @@ class EventProcessor:
             if is_outage(error):
                 retry_at = now + OUTAGE_RETRY_DELAY
                 await inbox_events.postpone(tx, event.id, f"Temporal: {error!r}", retry_at)
+                log.warning("event queued", event_id=event.id, error=type(error).__name__)
             else:
-                log.warning("Processing event %s failed; retrying", event.id, exc_info=error)
+                log.warning("event failed; retrying", event_id=event.id, exc_info=error)
                 await inbox_events.record_failed_attempt(tx, event.id, repr(root_cause(error)), now)
+
+
+def _log_decision(event: InboxEventRow, response: dict[str, Any], stopwatch: Stopwatch) -> None:
+    log.info(
+        "decision",
+        event_id=event.id,
+        type=event.type,
+        campaign_id=event.campaign_id,
+        referral_id=response.get("referral"),
+        decision=response.get("decision"),
+        reason_code=(response.get("reason") or {}).get("code"),
+        duration_ms=stopwatch.milliseconds,
+    )
 
 
 def _ordering_key(event: InboxEventRow) -> str:

@@ -1,6 +1,5 @@
 """The inbox: receives events and commands, stores them first and then has them processed once."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from referrals.errors import (
     UnknownReferralError,
     UnknownRewardError,
 )
+from referrals.logging import get_logger
 from referrals.settings import Settings
 from referrals.store import Store, lookups
 from referrals.store.campaigns import versions
@@ -32,7 +32,7 @@ from referrals.store.referrals import conversions
 from referrals.store.rewards import commands
 from referrals.store.schema import InboxEventRow
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Inbox:
@@ -71,7 +71,7 @@ class Inbox:
             raise
         except Exception:
             # The event must not be lost with the decision that failed.
-            log.warning("Deciding a new event failed; storing it without a decision", exc_info=True)
+            log.warning("deciding a new event failed; storing it without a decision", exc_info=True)
             stored = await self._store_event(event, actor, decide=False)
         return await self._processor.process(*stored)
 

@@ -15,6 +15,7 @@ import httpx
 from referrals.clock import utc_now
 from referrals.domain.contact_redaction import REMOVED, redact
 from referrals.errors import ReferralsError
+from referrals.logging import Stopwatch, get_logger
 
 MAX_RESPONSE_BYTES = 4 * 2**20
 """Limit of a response body; reading stops beyond it."""
@@ -24,6 +25,8 @@ DEFAULT_RETRY_AFTER = timedelta(minutes=1)
 """Delay after a 429 response without `Retry-After`."""
 MAX_RETRY_AFTER = timedelta(days=1)
 """Longest delay that is accepted from a vendor."""
+
+log = get_logger(__name__)
 
 _CONNECT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _SECONDS = re.compile(r"[0-9]{1,10}")
@@ -144,16 +147,30 @@ class VendorApi:
         call = asyncio.create_task(self._exchange(request), name=f"call of {self.name}")
         self._calls.add(call)
         call.add_done_callback(self._finish)
+        stopwatch, outcome = Stopwatch(), "cancelled"
         try:
-            return await asyncio.shield(call)
+            response = await asyncio.shield(call)
+            outcome = str(response.status)
         except _CONNECT_ERRORS as error:
+            outcome = "not sent"
             raise RequestNotSent(
                 f"{self.name} could not be reached: {type(error).__name__}."
             ) from None
         except (httpx.TransportError, ResponseTooLong) as error:
+            outcome = "no response"
             raise NoResponse(
                 f"{self.name} sent no complete response: {type(error).__name__}."
             ) from None
+        finally:
+            # Without the path, which contains customer ids.
+            log.info(
+                "vendor call",
+                vendor=self.name,
+                method=method,
+                outcome=outcome,
+                duration_ms=stopwatch.milliseconds,
+            )
+        return response
 
     def sanitize(self, text: str) -> str:
         """Shorten a vendor's text to one line, without contact details and without our credentials."""

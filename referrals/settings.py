@@ -6,6 +6,7 @@ The connection to Temporal is configured by Temporal's own variables (`TEMPORAL_
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -97,6 +98,8 @@ class Settings(BaseSettings):
     talon_one_per_second: float = Field(3, gt=0)
     http_rewards_per_second: float = Field(20, gt=0)
     log_level: str = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    """Format of log lines on standard error."""
 
     @property
     def rewards_per_second(self) -> dict[str, float]:

@@ -1,7 +1,6 @@
 """`POST /v1/events`: one CloudEvent or a batch."""
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -22,11 +21,12 @@ from entrypoints.api.resources import AppResources, Caller, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from inbox.process import EventResponse
 from referrals.errors import FieldError, InvalidBatchError
+from referrals.logging import get_logger
 
 MAX_CONCURRENT_EVENTS = 20
 """Events of one batch that are processed at the same time."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 router = APIRouter(route_class=AuthenticatedRoute, tags=["events"])
 
 _RESULTS = EventResult | list[EventResult | QueuedEvent | EventProblem]
@@ -83,7 +83,7 @@ async def _process(event: Any, resources: AppResources, caller: str) -> dict[str
     except Exception as error:
         problem = problem_of(error)
         if problem.status >= 500:  # noqa: PLR2004
-            log.exception("An event of a batch failed")
+            log.exception("an event of a batch failed")
         event_id = event.get("id") if isinstance(event, dict) else None
         return problem.document() | ({"event": event_id} if isinstance(event_id, str) else {})
     return response.body

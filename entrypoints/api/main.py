@@ -37,8 +37,10 @@ from entrypoints.api import (
     whatsapp_callbacks,
 )
 from entrypoints.api.request_bodies import BodyLimit
+from entrypoints.api.request_log import RequestLog
 from entrypoints.api.resources import AppResources, open_app_resources
-from referrals.process import freeze_gc, start_logging
+from referrals.logging import start_logging
+from referrals.process import freeze_gc
 from referrals.settings import Settings
 from referrals.version import VERSION
 
@@ -88,6 +90,7 @@ def _create_app() -> FastAPI:
         responses=problems.DOCUMENTED,
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(RequestLog)
     problems.install(app)
     for router in (_create_v1(), *(module.router for module in UNAUTHENTICATED)):
         app.include_router(router)

@@ -5,7 +5,6 @@ and another process sends the delivery again, with the same id.
 """
 
 import asyncio
-import logging
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +13,7 @@ from datetime import timedelta
 from typing import Self
 
 from referrals.clock import Clock, utc_now
+from referrals.logging import Stopwatch, get_logger
 from referrals.settings import Settings
 from referrals.store import Store
 from referrals.store.activity.cursor import ActivityLogCursor
@@ -21,7 +21,7 @@ from referrals.store.webhooks import deliveries
 from referrals.store.webhooks.deliveries import DeliveryAttempt
 from referrals.webhooks.poster import Poster
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 POLL_INTERVAL = timedelta(seconds=1)
 """Delay between polls, unless a delivery finishes earlier."""
@@ -107,7 +107,7 @@ class Deliverer:
                 if await self.poll_once():
                     continue
             except Exception:
-                log.exception("Polling for webhook deliveries failed; polling continues")
+                log.exception("polling for webhook deliveries failed; polling continues")
             with suppress(TimeoutError):
                 await asyncio.wait_for(
                     self._delivery_finished.wait(), POLL_INTERVAL.total_seconds()
@@ -139,6 +139,7 @@ class Deliverer:
             task.add_done_callback(self._in_flight.discard)
 
     async def _deliver(self, group: str, attempt: DeliveryAttempt) -> None:
+        stopwatch = Stopwatch()
         try:
             response = await self._poster.post(
                 attempt.url, attempt.message_id, attempt.event, attempt.secrets
@@ -147,11 +148,20 @@ class Deliverer:
                 warning = await deliveries.record_response(
                     tx, attempt, response, self._clock(), self._jitter()
                 )
+            log.info(
+                "webhook delivery",
+                delivery_id=attempt.id,
+                webhook_id=attempt.webhook_id,
+                status=response.status,
+                attempt=attempt.attempts + 1,
+                duration_ms=stopwatch.milliseconds,
+            )
             if warning:
-                log.warning("%s", warning)
+                log.warning("webhook disabled", webhook_id=attempt.webhook_id, reason=warning)
         except Exception:
             log.exception(
-                "Storing the outcome of webhook delivery %s failed; it is sent again", attempt.id
+                "storing the outcome of a webhook delivery failed; it is sent again",
+                delivery_id=attempt.id,
             )
         finally:
             self._in_flight_by_group[group] -= 1
