@@ -103,7 +103,7 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
 
 
 async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store: Store):
-    now = StoreHarness(store).now
+    now = StoreHarness(store).now()
     with asked(store) as statements:
         async with store.begin() as tx:
             await inbox_events.find_due(tx, now, now - timedelta(minutes=1), 500)
