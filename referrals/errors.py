@@ -141,7 +141,7 @@ class ConflictError(ReferralsError):
 
 
 class CampaignArchivedError(ConflictError):
-    """Only applying an archived campaign again makes it run again."""
+    """An archived campaign runs again only after it is applied again."""
 
     def __init__(self, campaign: str) -> None:
         super().__init__(f"The campaign {campaign} is archived. Apply it again to reactivate it.")

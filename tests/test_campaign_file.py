@@ -205,7 +205,7 @@ def test_an_alias_bomb_is_refused_at_once():
     assert time.thread_time() - began < 2
 
 
-def test_every_problem_is_told_on_a_line_of_its_own():
+def test_every_problem_has_a_line_of_its_own():
     with pytest.raises(CampaignError) as refused:
         load_campaign(SPRING + "code: {uses: 0}\nlimits: {conversions: 0}\n")
 

@@ -18,7 +18,7 @@ class TemplateError(ReferralsError):
 
 
 class MessageRejected(ReferralsError):
-    """This channel will never accept this message; another channel may."""
+    """The channel will never accept the message; another channel may."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

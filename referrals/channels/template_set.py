@@ -147,7 +147,7 @@ class TemplateSet:
     def _add_html_and_whatsapp(
         self, content: MessageContent, rendering: _Rendering, *, strict: bool = False
     ) -> MessageContent:
-        """Unless `strict`, a message with an empty WhatsApp parameter goes out without WhatsApp."""
+        """Add HTML and WhatsApp parts. Without `strict`, an empty WhatsApp parameter drops the WhatsApp part."""
         template = rendering.template
         try:
             front_matter = self._loader.front_matter(template.filename)

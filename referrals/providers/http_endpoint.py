@@ -25,7 +25,7 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, JsonValue, RootModel, SecretStr
+from pydantic import BaseModel, Field, JsonValue, RootModel, SecretStr
 
 from referrals.clock import Clock, utc_now
 from referrals.domain.money import format_amount, parse_amount
@@ -40,10 +40,10 @@ class HttpTarget(RootModel[dict[str, JsonValue]]):
 
 class _ReceiptBody(BaseModel):
     reference: str | None = None
-    settled: bool = True
+    booked: bool = Field(True, alias="settled")
 
     def to_receipt(self) -> Receipt:
-        return Receipt(self.reference, booked=self.settled)
+        return Receipt(self.reference, booked=self.booked)
 
 
 class _StandardWebhooksAuth(httpx.Auth):

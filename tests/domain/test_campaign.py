@@ -1,4 +1,4 @@
-"""What a campaign may say. Where a mistake stands in a file is in test_campaign_file."""
+"""Validation of campaigns. Line numbers of mistakes are tested in test_campaign_file."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -179,14 +179,16 @@ def test_points_and_gift_credit_of_the_ledger_may_expire(reward):
 
 
 def test_what_others_issue_does_not_expire_here():
-    told = "must not have valid_for with provider voucherify: the provider has its own expiry rules"
+    error = (
+        "must not have valid_for with provider voucherify: the provider has its own expiry rules"
+    )
     reward = POINTS | {"valid_for": "P1Y", "provider": "voucherify"}
 
-    assert problems(with_(FRIEND, reward)) == [("rewards", told)]
+    assert problems(with_(FRIEND, reward)) == [("rewards", error)]
 
 
 @pytest.mark.parametrize(
-    ("provider", "reward", "told"),
+    ("provider", "reward", "error"),
     [
         ("voucherify", COUPON, "must issue coupons with the ledger: add provider: ledger"),
         ("ledger", COUPON | {"target": {"x": 1}}, "must not have a target for a coupon"),
@@ -194,16 +196,16 @@ def test_what_others_issue_does_not_expire_here():
         ("ledger", POINTS | {"valid_for": "P1Y", "provider": "talon_one"}, "must not have valid_for with provider talon_one: the provider has its own expiry rules"),
     ],
 )  # fmt: skip
-def test_what_a_journey_grants_is_held_to_what_all_rewards_are(provider, reward, told):
+def test_rewards_of_journeys_are_validated_like_all_rewards(provider, reward, error):
     steps = [{"branch": {"when": "true", "then": [{"grant": {"to": "friend", "reward": reward}}]}}]
     journeys = [{"name": "x", "on": "referral_converted", "steps": steps}]
     rewards = SMALLEST["rewards"] | {"provider": provider}
 
     field = "journeys[0].steps[0].branch.then[0].grant.reward"
-    assert problems(SMALLEST | {"rewards": rewards, "journeys": journeys}) == [(field, told)]
+    assert problems(SMALLEST | {"rewards": rewards, "journeys": journeys}) == [(field, error)]
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     campaign = with_("code.uses", 0) | {"name": "", "landing_url": "x"}
 
     assert [field for field, _ in problems(campaign)] == ["name", "landing_url", "code.uses"]

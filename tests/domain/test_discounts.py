@@ -1,4 +1,4 @@
-"""What a coupon takes off an order."""
+"""Discounts of coupons."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -50,8 +50,8 @@ def discounts(draw):
 
 
 def order(amount="100.00", currency="EUR", items=()):
-    told = {"id": "1", "amount": amount, "currency": currency, "items": list(items)}
-    return Order.model_validate(told)
+    order = {"id": "1", "amount": amount, "currency": currency, "items": list(items)}
+    return Order.model_validate(order)
 
 
 def off(discount, paid):
@@ -106,5 +106,5 @@ def test_what_comes_off(discount, paid, minor):
         ({"product": "sku-4"}, "sku-4 for free"),
     ],
 )
-def test_a_discount_is_told_in_words(discount, words):
+def test_a_discount_has_a_description(discount, words):
     assert Discount.model_validate(discount).describe() == words

@@ -72,7 +72,7 @@ def test_a_code_is_read_in_any_case_and_spacing():
     assert parse_event(with_("data.code", " spring-7k2m-9qxd ")).data.code == "SPRING-7K2M-9QXD"
 
 
-def test_a_phone_number_is_kept_in_its_international_form():
+def test_a_phone_number_is_normalised_to_international_format():
     event = parse_event(with_("data.friend.phone", "+49 (151) 1234-5678"))
 
     assert event.data.friend.phone == "+4915112345678"

@@ -101,7 +101,7 @@ def test_a_branch_that_writes_to_the_friend_has_one():
 
 SUBJECTS = {"referral_converted", "referral_held", "milestone_reached"}
 LOOPS = "each granted reward would start the journey again"
-TAKEN_BACK = "the reward would be rolled back at once"
+ROLLED_BACK_AT_ONCE = "the reward would be rolled back at once"
 
 
 @pytest.mark.parametrize("event", sorted(OUTBOUND))
@@ -116,7 +116,7 @@ def test_a_journey_grants_where_its_event_is_about_what_a_reward_can_belong_to(e
     if event.startswith("reward_"):
         assert problem.message == f"must not be in a journey on {event}: {LOOPS}"
     if event in ("referral_rejected", "referral_expired", "referral_rolled_back", "milestone_lost"):
-        assert problem.message == f"must not be in a journey on {event}: {TAKEN_BACK}"
+        assert problem.message == f"must not be in a journey on {event}: {ROLLED_BACK_AT_ONCE}"
 
 
 def test_a_milestone_grants_nothing_to_a_friend():
@@ -167,7 +167,7 @@ def test_whatever_the_branches_say_a_run_goes_forward_by_what_is_written_to_its_
     expected = []
 
     def read(steps):
-        """The same journey, played by hand; true where it came to an `exit`."""
+        """Interpret the journey recursively; return True at an `exit`."""
         for step in steps:
             expected.append("exit" if step == "exit" else next(iter(step)))
             if step == "exit":

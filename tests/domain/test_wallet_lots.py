@@ -1,4 +1,4 @@
-"""What a wallet still holds of its grants, as its entries tell it, against a model that keeps every grant apart."""
+"""Remaining amounts of grants, compared with a model that stores each grant separately."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -64,7 +64,9 @@ class Wallet:
 
 @settings(max_examples=500)
 @given(st.lists(operations, max_size=25))
-def test_the_entries_tell_what_is_left_of_every_grant(sequence: list[tuple[str, int, object]]):
+def test_the_entries_determine_the_remainder_of_every_grant(
+    sequence: list[tuple[str, int, object]],
+):
     wallet = Wallet()
     for kind, *arguments in sequence:
         getattr(wallet, kind.replace(" ", "_"))(*arguments)
