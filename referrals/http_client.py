@@ -147,6 +147,10 @@ class VendorApi:
         call = asyncio.create_task(self._exchange(request), name=f"call of {self.name}")
         self._calls.add(call)
         call.add_done_callback(self._finish)
+        return await self._wait_for(call, method)
+
+    async def _wait_for(self, call: asyncio.Task[VendorResponse], method: str) -> VendorResponse:
+        """Wait for the response and log the call."""
         stopwatch, outcome = Stopwatch(), "cancelled"
         try:
             response = await asyncio.shield(call)

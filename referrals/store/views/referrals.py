@@ -50,7 +50,7 @@ class Referral:
 
 @dataclass(frozen=True)
 class Attribution:
-    """How the friend was attributed: by the last click before the sign-up or conversion, else by the code."""
+    """Attribution of the friend: by the last click before the sign-up or conversion, else by the code."""
 
     by: Literal["code", "click"]
     click: str | None = None
