@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Query, Request, Response
 
 from referrals.domain.event_fields import Text
-from referrals.store.db.pages import MOST, Cursor
+from referrals.store.db.pages import MAX_PAGE_SIZE, Cursor
 from referrals.store.views import Page, with_zulu_times
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class ListParams:
     def __init__(
         self,
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 50,
         after: Annotated[Text | None, Query(description="`next` of the previous page.")] = None,
     ) -> None:
         self.cursor = Cursor(limit, after)

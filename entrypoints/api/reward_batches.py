@@ -12,7 +12,7 @@ from referrals.domain.states import RewardState
 from referrals.errors import RefusedError
 from referrals.store import views
 from referrals.store.db.pages import Cursor
-from referrals.store.reporting import lists
+from referrals.store.reporting import reward_lists
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
 
@@ -44,7 +44,9 @@ class RewardBatch:
     async def command_each(self, kind: str, reason: str = "") -> views.Page[views.CommandOutcome]:
         """Give every reward of the page the command that `Inbox.command_reward` gives to one."""
         async with self._resources.store.read_long() as tx:
-            page = await lists.list_rewards(tx, self._campaign, self._cursor, **self._filters)
+            page = await reward_lists.list_rewards(
+                tx, self._campaign, self._cursor, **self._filters
+            )
         outcomes = await asyncio.gather(*(self._outcome(kind, row, reason) for row in page.data))
         return views.Page(outcomes, page.next)
 
@@ -52,7 +54,7 @@ class RewardBatch:
         async with self._semaphore:
             outcome, detail = await self._command(kind, reward.id, reason)
         async with self._resources.store.read() as tx:
-            state = (await lists.get_reward(tx, reward.id)).state
+            state = (await reward_lists.get_reward(tx, reward.id)).state
         return views.CommandOutcome(reward.id, reward.key, reward.customer, outcome, state, detail)
 
     async def _command(

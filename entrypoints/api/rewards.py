@@ -11,7 +11,7 @@ from entrypoints.api.resources import AppResources, Caller, CampaignId, Resource
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.states import RewardState
 from referrals.store import views
-from referrals.store.reporting import lists
+from referrals.store.reporting import reward_lists
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
 
@@ -27,7 +27,9 @@ async def list_rewards(
     state: RewardState | None = None,
 ) -> Any:
     async with resources.store.read_long() as tx:
-        page = await lists.list_rewards(tx, campaign, params.cursor, state=state, **filters.values)
+        page = await reward_lists.list_rewards(
+            tx, campaign, params.cursor, state=state, **filters.values
+        )
     return params.render(page, views.Reward)
 
 
@@ -66,4 +68,4 @@ async def _command(
     if response.status != 200:  # noqa: PLR2004
         return Json(response.body, response.status)
     async with resources.store.read() as tx:
-        return await lists.get_reward(tx, reward)
+        return await reward_lists.get_reward(tx, reward)

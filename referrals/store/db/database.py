@@ -93,7 +93,7 @@ class Store:
 
     @asynccontextmanager
     async def _connect(self, *, read_only: bool = False, single: bool = False) -> AsyncIterator[Tx]:
-        """With `single`, each statement is its own transaction on PostgreSQL; either way it sees what is committed."""
+        """Connect. With `single`, each statement is a transaction of its own on PostgreSQL."""
         if self._inline is None:
             async with self.engine.connect() as connection:
                 if single:

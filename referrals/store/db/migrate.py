@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema."""
+"""Migrate a database to the newest schema."""
 
 import asyncio
 from pathlib import Path
@@ -12,22 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from referrals.store.db.database import Store, create_engine
 
-LOCK = 7_301_946_118
-"""Any number, the same in every process that migrates."""
+ADVISORY_LOCK_KEY = 7_301_946_118
+"""Key of the advisory lock that migrating processes share."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Apply what is missing, all of it or nothing; of several processes one does it while the others wait."""
+    """Apply the missing migrations in one transaction; concurrent processes wait for each other."""
     async with engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # SQLite's write transaction is a lock already
-            await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+            await connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK_KEY)))
         await connection.run_sync(_upgrade)
 
 
 def upgrade(database_url: str) -> None:
-    """The same for a process that has no event loop running."""
+    """Migrate from a process without a running event loop."""
 
     async def run() -> None:
         engine = create_engine(database_url)
@@ -40,12 +40,12 @@ def upgrade(database_url: str) -> None:
 
 
 def head() -> str | None:
-    """The revision that this code needs."""
+    """Return the revision that this code needs."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 async def is_current(store: Store) -> bool:
-    """Whether the database is at `head`."""
+    """Return whether the database is at `head`."""
     async with store.read() as connection:
         return bool(await connection.run_sync(_revision) == head())
 

@@ -1,4 +1,4 @@
-"""Lists by cursor: newest first, and stable while rows are added."""
+"""Pagination by cursor: newest first, and stable while rows are added."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from referrals.store.views import Page
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST = 200
+MAX_PAGE_SIZE = 200
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a page begins, and how many rows it has at most."""
+    """Position and size of a page: it starts after the row with the key `after`."""
 
     limit: int = 50
     after: str | None = None
@@ -31,7 +31,7 @@ async def newest_first(
     cursor: Cursor,
     view: Callable[[R], T],
 ) -> Page[T]:
-    """A page of `statement`, ordered by these columns, of which the last is a key. Raises Problem for a wrong cursor."""
+    """Return a page of `statement`, ordered by these columns, of which the last is a key. Raises Problem for a wrong cursor."""
     key = order[-1]
     if cursor.after is not None:
         last = await _last_seen(tx, order, cursor.after)
@@ -47,10 +47,10 @@ async def _last_seen(
     tx: Tx, order: tuple[ColumnElement[Any], ...], after: str
 ) -> list[ColumnElement[Any]]:
     key = order[-1]
-    wanted: Any = after
+    value: Any = after
     if key.type.python_type is int:
-        wanted = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else -1  # noqa: PLR2004
-    row = await first(tx, select(*order).where(key == wanted))
+        value = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else -1  # noqa: PLR2004
+    row = await first(tx, select(*order).where(key == value))
     if row is None:
         raise InvalidRequestError([FieldError("after", "is not the `next` of a page of this list")])
     return [literal(value, column.type) for value, column in zip(row, order, strict=True)]

@@ -1,4 +1,4 @@
-"""One advocate, one referral: all that is known of them. And the list of advocates, which counts the same things."""
+"""Details of an advocate and of a referral, and the list of advocates with their numbers."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,14 +20,12 @@ from referrals.store.db.sql import Tx, find, first_of, one, rows, rows_of
 from referrals.store.reporting.lists import (
     ListedActivity,
     ListedReferral,
-    ListedReward,
     of_activity,
     of_referral,
-    of_reward,
     select_activity,
     select_referrals,
-    select_rewards,
 )
+from referrals.store.reporting.reward_lists import ListedReward, of_reward, select_rewards
 from referrals.store.schema import (
     AdvocateRow,
     MilestoneRow,
@@ -71,13 +69,13 @@ async def get_advocate(
         raise UnknownAdvocateError(customer, campaign_id)
     counts = await _counts(tx, [row.id])
     campaign = found.campaign
-    brief = _of_advocate(row, counts[row.id], public_url)
+    summary = _of_advocate(row, counts[row.id], public_url)
     return views.AdvocateDetails(
-        customer=brief.customer,
-        code=brief.code,
-        link=brief.link,
-        counts=brief.counts,
-        created_at=brief.created_at,
+        customer=summary.customer,
+        code=summary.code,
+        link=summary.link,
+        counts=summary.counts,
+        created_at=summary.created_at,
         campaign=campaign_id,
         share=share_links(public_url, row.code, campaign.name) if row.code else {},
         next_tier=_next_tier(campaign, row.confirmed_count),
@@ -199,7 +197,7 @@ def _next_tier(campaign: Campaign, confirmed: int) -> views.NextTier | None:
 async def _cooldown_until(
     tx: Tx, campaign: Campaign, advocate_id: str, now: datetime
 ) -> datetime | None:
-    """When the advocate's next conversion can be rewarded; None where that is now."""
+    """Return the end of the advocate's cooldown, or None if conversions can be rewarded now."""
     if campaign.limits.cooldown is None:
         return None
     last = select(func.max(referrals.c.rewardable_at)).where(

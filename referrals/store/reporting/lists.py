@@ -1,25 +1,20 @@
-"""The lists of the API and the console."""
+"""Lists of the API and the console."""
 
 from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Select, func, select
 
-from referrals.domain.states import RewardState
-from referrals.errors import UnknownRewardError
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, first_of
-from referrals.store.rewards.coupons import POOL_EMPTY
-from referrals.store.rewards.reward_rows import amount_text
+from referrals.store.db.sql import Tx
 from referrals.store.schema import (
     ActivityRow,
     CampaignRow,
     CodeRow,
     MessageRow,
     ReferralRow,
-    RewardRow,
     activity,
     advocates,
     campaigns,
@@ -27,7 +22,6 @@ from referrals.store.schema import (
     customers,
     messages,
     referrals,
-    rewards,
 )
 from referrals.store.views import Page
 
@@ -99,7 +93,7 @@ def select_referrals() -> Select[*tuple[Any, ...]]:
 
 
 def of_referral(row: ListedReferral) -> dict[str, Any]:
-    """The fields of `views.Referral`."""
+    """Return the fields of `views.Referral`."""
     return {
         "id": row.id,
         "campaign": row.campaign_id,
@@ -156,102 +150,16 @@ async def list_referrals(
     def view(row: ListedReferral) -> views.Referral:
         fields = of_referral(row)
         if fields["order"]:
-            told = ("id", "amount", "currency")
-            fields["order"] = {name: fields["order"][name] for name in told}
+            shown = ("id", "amount", "currency")
+            fields["order"] = {name: fields["order"][name] for name in shown}
         return views.Referral(**fields)
 
     return await newest_first(tx, statement, (referrals.c.id,), cursor, view)
 
 
-def equal(wanted: dict[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
-    """The conditions that are asked for."""
-    return [column == value for column, value in wanted.items() if value is not None]
-
-
-class ListedReward(RewardRow):
-    """A row of `select_rewards`, with the caller's id of the customer."""
-
-    customer: str
-
-
-def select_rewards() -> Select[*tuple[Any, ...]]:
-    return select(rewards, customers.c.external_id.label("customer")).join(
-        customers, customers.c.id == rewards.c.customer_id
-    )
-
-
-def of_reward(row: ListedReward) -> views.Reward:
-    return views.Reward(
-        id=row.id,
-        campaign=row.campaign_id,
-        referral=row.referral_id,
-        milestone=row.milestone_id,
-        customer=row.customer,
-        side=row.side,
-        tier=row.tier,
-        type=row.type,
-        amount=amount_text(row.amount, row.currency),
-        currency=row.currency,
-        state=row.state,
-        due_at=row.due_at,
-        granted_at=row.granted_at,
-        expires_at=row.expires_at,
-        closed_at=row.closed_at,
-        reason=row.reason,
-        key=row.key,
-        provider=row.provider,
-        reference=row.reference,
-        attempts=row.attempts,
-        error=f"{row.error_code}: {row.error}" if row.error else None,
-        next_step=_next_step(row),
-        created_at=row.created_at,
-    )
-
-
-def _next_step(row: RewardRow) -> str | None:
-    """What happens to an unsettled reward next, for people."""
-    if row.state == RewardState.FAILED and row.error_code == POOL_EMPTY:
-        return f"waits for coupons in the pool {(row.target or {})['pool']}"
-    if row.state == RewardState.FAILED:
-        return "waits for an operator: retry or void it"
-    if row.state == RewardState.PENDING:
-        return f"due {row.due_at:%Y-%m-%d %H:%M} UTC"
-    if row.state in (RewardState.GRANTING, RewardState.ROLLING_BACK):
-        return f"tried again {row.retry_at:%Y-%m-%d %H:%M:%S} UTC" if row.retry_at else "under way"
-    return None
-
-
-async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
-    statement = select_rewards().where(rewards.c.id == reward_id)
-    row = await first_of(tx, ListedReward, statement)
-    if row is None:
-        raise UnknownRewardError(reward_id)
-    return of_reward(row)
-
-
-async def list_rewards(
-    tx: Tx,
-    campaign_id: str,
-    cursor: Cursor,
-    *,
-    state: str | None = None,
-    customer: str | None = None,
-    provider: str | None = None,
-    side: str | None = None,
-    error: str | None = None,
-) -> Page[views.Reward]:
-    """`error` is the code before the colon in a reward's `error`."""
-    await require_campaign(tx, campaign_id)
-    wanted: dict[ColumnElement[Any], str | None] = {
-        rewards.c.state: state,
-        customers.c.external_id: customer,
-        rewards.c.provider: provider,
-        rewards.c.side: side,
-        rewards.c.error_code: error,
-    }
-    statement = select_rewards().where(rewards.c.campaign_id == campaign_id, *equal(wanted))
-    order = (rewards.c.created_at, rewards.c.id)
-    return await newest_first(tx, statement, order, cursor, of_reward)
+def equal(filters: dict[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
+    """Return a condition for each value that is not None."""
+    return [column == value for column, value in filters.items() if value is not None]
 
 
 async def list_messages(
@@ -349,7 +257,7 @@ async def list_activity(
     referral: str | None = None,
     since: datetime | None = None,
 ) -> Page[views.Activity]:
-    """`customer` is the one it happened to, or the advocate."""
+    """List activities, newest first. `customer` is the customer concerned or the advocate."""
     await require_campaign(tx, campaign_id)
     statement = select_activity().where(
         activity.c.campaign_id == campaign_id,

@@ -1,4 +1,4 @@
-"""The numbers of a campaign."""
+"""Numbers of a campaign."""
 
 from collections import defaultdict
 from typing import Any
@@ -22,7 +22,7 @@ from referrals.store.schema import (
     shares,
 )
 
-TOP = 5
+TOP_ADVOCATES = 5
 
 
 async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
@@ -58,7 +58,7 @@ async def _count(tx: Tx, table: Table, campaign_id: str, *which: ColumnElement[b
 
 
 async def _friends(tx: Tx, campaign_id: str) -> int:
-    """Those who signed up or converted, each once."""
+    """Count the friends who signed up or converted, each once."""
     statement = select(func.count(referrals.c.friend_id.distinct())).where(
         referrals.c.campaign_id == campaign_id,
         referrals.c.signed_up_at.is_not(None) | referrals.c.converted_at.is_not(None),
@@ -84,7 +84,7 @@ async def _shares(tx: Tx, campaign_id: str) -> dict[str, int]:
 
 
 async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
-    """Summed here and not in SQL, whose decimals SQLite does not have; equal orders come as one row."""
+    """Sum the orders by currency, in Python because SQLite has no decimals. SQL groups equal orders."""
     currency = referrals.c.order_snapshot["currency"].as_string()
     amount = referrals.c.order_snapshot["amount"].as_string()
     statement = (
@@ -128,6 +128,6 @@ async def _top_advocates(tx: Tx, campaign_id: str) -> list[views.TopAdvocate]:
         .join(customers, customers.c.id == advocates.c.customer_id)
         .where(advocates.c.campaign_id == campaign_id, advocates.c.confirmed_count > 0)
         .order_by(advocates.c.confirmed_count.desc(), advocates.c.id)
-        .limit(TOP)
+        .limit(TOP_ADVOCATES)
     )
     return [views.TopAdvocate(customer, count) for customer, count in await rows(tx, statement)]

@@ -1,4 +1,4 @@
-"""What a customer holds: sums of the ledger's entries."""
+"""Wallets of customers: sums of ledger entries."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -49,7 +49,7 @@ async def require_customer(tx: Tx, customer: str) -> CustomerRow:
 
 
 async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
-    """The balances of every kind that the customer has had or is to have. Raises UnknownCustomerError."""
+    """Return the balances of all assets that the customer has or had or will get. Raises UnknownCustomerError."""
     customer_id = (await require_customer(tx, customer)).id
     amounts: dict[Kind, dict[str, int]] = defaultdict(dict)
     for statement in (_sums(customer_id), _pending(customer_id)):
@@ -75,14 +75,14 @@ async def redeem(
 async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetime) -> views.Wallet:
     """Redeem a coupon; return what is left. Raises what `coupons.redeem` raises, and UnknownCustomerError."""
     row = await require_customer(tx, customer)
-    # What one customer redeems is decided one after another: a key stands for one coupon.
+    # Redemptions of one customer are serialised, so that an idempotency key belongs to one coupon.
     await one(tx, locked(select(customers_table.c.id).where(customers_table.c.id == row.id)))
     await coupons.redeem(tx, row.id, code, key, now)
     return await get_wallet(tx, customer)
 
 
 async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.LedgerEntry]:
-    """The lines that the balances are the sums of. Raises UnknownCustomerError."""
+    """List the ledger entries behind the balances. Raises UnknownCustomerError."""
     statement = _lines((await require_customer(tx, customer)).id).add_columns(
         ledger_entries,
         ledger_accounts.c.kind,

@@ -6,7 +6,7 @@ import pytest
 
 from referrals.errors import UnknownCampaignError
 from referrals.store.db.pages import Cursor
-from referrals.store.reporting import details, lists
+from referrals.store.reporting import details, lists, reward_lists
 from referrals.store.views import Reason
 from tests.harness.campaigns import THANKS, campaign
 from tests.harness.store_harness import START, StoreHarness
@@ -20,7 +20,7 @@ async def test_customers_go_by_the_caller_s_ids(harness: StoreHarness):
     async with harness.store.read() as tx:
         (referral,) = (await lists.list_referrals(tx, "spring", ALL)).data
         (listed,) = (await lists.list_codes(tx, "spring", ALL)).data
-        rewards = (await lists.list_rewards(tx, "spring", ALL)).data
+        rewards = (await reward_lists.list_rewards(tx, "spring", ALL)).data
         log = (await lists.list_activity(tx, "spring", ALL)).data
 
     assert (referral.advocate, referral.friend) == ("ada@example.com", "fay@example.com")
@@ -67,7 +67,7 @@ async def test_rewards_are_found_by_state_and_customer(harness: StoreHarness):
     async with harness.store.read() as tx:
 
         async def found(**which: str) -> list[tuple[str, str, str]]:
-            page = await lists.list_rewards(tx, "spring", ALL, **which)
+            page = await reward_lists.list_rewards(tx, "spring", ALL, **which)
             return sorted((r.customer, r.amount, r.state) for r in page.data)
 
         assert await found(customer="fay") == [("fay", "50", "rolled_back")]
@@ -127,7 +127,7 @@ async def test_a_campaign_s_lists_hold_nothing_of_another_s(harness: StoreHarnes
         pages = [
             await lists.list_codes(tx, "summer", ALL),
             await lists.list_referrals(tx, "summer", ALL),
-            await lists.list_rewards(tx, "summer", ALL),
+            await reward_lists.list_rewards(tx, "summer", ALL),
             await lists.list_messages(tx, "summer", ALL),
             await lists.list_activity(tx, "summer", ALL),
             await details.list_advocates(tx, "summer", ALL, ""),

@@ -1,0 +1,103 @@
+"""Rewards as lists and pages show them."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select
+
+from referrals.domain.states import RewardState
+from referrals.errors import UnknownRewardError
+from referrals.store import views
+from referrals.store.campaigns.versions import require_campaign
+from referrals.store.db.pages import Cursor, newest_first
+from referrals.store.db.sql import Tx, first_of
+from referrals.store.reporting.lists import equal
+from referrals.store.rewards.coupons import POOL_EMPTY
+from referrals.store.rewards.reward_rows import amount_text
+from referrals.store.schema import RewardRow, customers, rewards
+from referrals.store.views import Page
+
+
+class ListedReward(RewardRow):
+    """A row of `select_rewards`, with the caller's id of the customer."""
+
+    customer: str
+
+
+def select_rewards() -> Select[*tuple[Any, ...]]:
+    return select(rewards, customers.c.external_id.label("customer")).join(
+        customers, customers.c.id == rewards.c.customer_id
+    )
+
+
+def of_reward(row: ListedReward) -> views.Reward:
+    return views.Reward(
+        id=row.id,
+        campaign=row.campaign_id,
+        referral=row.referral_id,
+        milestone=row.milestone_id,
+        customer=row.customer,
+        side=row.side,
+        tier=row.tier,
+        type=row.type,
+        amount=amount_text(row.amount, row.currency),
+        currency=row.currency,
+        state=row.state,
+        due_at=row.due_at,
+        granted_at=row.granted_at,
+        expires_at=row.expires_at,
+        closed_at=row.closed_at,
+        reason=row.reason,
+        key=row.key,
+        provider=row.provider,
+        reference=row.reference,
+        attempts=row.attempts,
+        error=f"{row.error_code}: {row.error}" if row.error else None,
+        next_step=_next_step(row),
+        created_at=row.created_at,
+    )
+
+
+def _next_step(row: RewardRow) -> str | None:
+    """Describe, for people, what happens next to a reward that is not closed."""
+    if row.state == RewardState.FAILED and row.error_code == POOL_EMPTY:
+        return f"waits for coupons in the pool {(row.target or {})['pool']}"
+    if row.state == RewardState.FAILED:
+        return "waits for an operator: retry or void it"
+    if row.state == RewardState.PENDING:
+        return f"due {row.due_at:%Y-%m-%d %H:%M} UTC"
+    if row.state in (RewardState.GRANTING, RewardState.ROLLING_BACK):
+        return f"retried at {row.retry_at:%Y-%m-%d %H:%M:%S} UTC" if row.retry_at else "under way"
+    return None
+
+
+async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
+    statement = select_rewards().where(rewards.c.id == reward_id)
+    row = await first_of(tx, ListedReward, statement)
+    if row is None:
+        raise UnknownRewardError(reward_id)
+    return of_reward(row)
+
+
+async def list_rewards(
+    tx: Tx,
+    campaign_id: str,
+    cursor: Cursor,
+    *,
+    state: str | None = None,
+    customer: str | None = None,
+    provider: str | None = None,
+    side: str | None = None,
+    error: str | None = None,
+) -> Page[views.Reward]:
+    """List rewards, newest first. `error` is the code before the colon in a reward's `error`."""
+    await require_campaign(tx, campaign_id)
+    filters: dict[ColumnElement[Any], str | None] = {
+        rewards.c.state: state,
+        customers.c.external_id: customer,
+        rewards.c.provider: provider,
+        rewards.c.side: side,
+        rewards.c.error_code: error,
+    }
+    statement = select_rewards().where(rewards.c.campaign_id == campaign_id, *equal(filters))
+    order = (rewards.c.created_at, rewards.c.id)
+    return await newest_first(tx, statement, order, cursor, of_reward)
