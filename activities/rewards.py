@@ -227,7 +227,7 @@ class RewardActivities:
         async with self.store.begin() as tx:
             retry_at = self.clock() + delay
             await provider_rewards.record_error(
-                tx, task.reward.id, type(error).__name__, str(error), retry_at
+                tx, task.reward.id, error.code, str(error), retry_at
             )
         return _retry_later(str(error), delay, type(error).__name__)
 

@@ -8,7 +8,7 @@ contact details and no secrets, because they are stored in workflow histories, l
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from referrals.errors import ReferralsError
 
@@ -90,11 +90,18 @@ class Provider(Protocol):
 
 
 class RetryableError(ReferralsError):
-    """Temporary failure. The request booked nothing and may succeed later."""
+    """Temporary failure. The request booked nothing and may succeed later.
+
+    `code` is stored with the reward while it waits for the next attempt.
+    """
+
+    code: ClassVar[str] = "unavailable"
 
 
 class RetryAfterError(RetryableError):
     """Temporary failure. Do not call the vendor again before the delay `after` is over."""
+
+    code = "retry_later"
 
     def __init__(self, message: str, after: timedelta) -> None:
         super().__init__(message)
@@ -125,3 +132,5 @@ class AlreadySpentError(PermanentError):
 
 class OutcomeUnknownError(ReferralsError):
     """Unknown outcome: the vendor may have booked the request. Wait for `visible_after`, then look it up."""
+
+    code = "outcome_unknown"
