@@ -8,6 +8,7 @@ from referrals.store.db.sql import Tx, rows_of
 from referrals.store.flow.event_loop import handle_events
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
+from referrals.store.referrals import limits
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import REWARDS_OF_REFERRAL, amount_text
 from referrals.store.schema import RewardRow
@@ -19,6 +20,8 @@ async def decide(tx: Tx, decision: Decide) -> dict[str, Any] | None:
     """Make a decision, handle its events and save the response; returns the response, if there is one."""
     outcome = await decision(tx)
     await handle_events(tx)
+    if outcome and outcome.uncounted_referral:
+        await limits.count_accepted(tx, outcome.uncounted_referral, 1)
     return await save(tx, outcome) if outcome else None
 
 

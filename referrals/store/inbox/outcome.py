@@ -7,7 +7,7 @@ from referrals.domain.events import Order
 from referrals.domain.reasons import Reason
 from referrals.domain.states import Decision
 from referrals.store.db.columns import required
-from referrals.store.schema import InboxEventRow
+from referrals.store.schema import InboxEventRow, ReferralRow
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Outcome:
     """False if the referral cannot have rewards yet."""
     discounted_order: Order | None = None
     """The order to which the friend's coupons apply, where the campaign gives coupons to friends."""
+    uncounted_referral: ReferralRow | None = None
+    """A new conversion to count in its campaign. All conversions share the campaign's row, so it is locked last."""
     details: dict[str, Any] = field(default_factory=dict)
     """Further keys of the response."""
 

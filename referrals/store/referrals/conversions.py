@@ -236,8 +236,6 @@ async def _accept(
         rolled_back = await reassess(tx, context, known_order)
     confirmed = not rolled_back and await confirm_if_due(tx, context, referral)
     await profiles.mark_as_customer(tx, required(attempt.event.customer_id), attempt.at)
-    if known_order is None:
-        await limits.count_accepted(tx, referral, 1)
     coupon = any(reward.type == "coupon" for reward in _rewards_of_friends(context.campaign))
     return Outcome(
         attempt.event,
@@ -245,6 +243,7 @@ async def _accept(
         referral.id,
         rolled_back,
         discounted_order=attempt.order if coupon else None,
+        uncounted_referral=referral if known_order is None else None,
     )
 
 
