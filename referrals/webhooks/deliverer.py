@@ -157,7 +157,12 @@ class Deliverer:
                 duration_ms=stopwatch.milliseconds,
             )
             if warning:
-                log.warning("webhook disabled", webhook_id=attempt.webhook_id, reason=warning)
+                log.warning(
+                    "webhook delivery failed",
+                    delivery_id=attempt.id,
+                    webhook_id=attempt.webhook_id,
+                    reason=warning,
+                )
         except Exception:
             log.exception(
                 "storing the outcome of a webhook delivery failed; it is sent again",
