@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
+from referrals.logging import formatter
 from referrals.store import Store, open_store
 from referrals.store.db import migrate
 from tests.harness.reaper import Reaper
@@ -24,6 +25,14 @@ reaper = Reaper()
 
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Show the fields of log lines, not only their messages, to tests and in reports of failures."""
+    plugin = config.pluginmanager.get_plugin("logging-plugin")
+    for handler in (plugin.caplog_handler, plugin.report_handler):
+        handler.setFormatter(formatter("json"))
 
 
 def pytest_unconfigure() -> None:
