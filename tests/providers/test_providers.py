@@ -141,7 +141,7 @@ async def test_valid_target_is_accepted(case):
         ("voucherify", {"program": "lprg_1", "app_token": "x"}, "points", "not permitted"),
         ("talon_one", {}, "points", "either event or loyalty"),
         ("talon_one", {"event": "e", "loyalty": {"program": 1}}, "points", "either"),
-        ("talon_one", {"loyalty": {"program": 1}}, "gift_credit", "points only"),
+        ("talon_one", {"loyalty": {"program": 1}}, "gift_credit", "only points"),
         ("talon_one", {"loyalty": {"program": "1"}}, "points", "integer"),
         ("talon_one", {"event": ""}, "points", "at least 1"),
     ],
