@@ -78,7 +78,7 @@ class AdvocateActivities:
         async def decision(tx: Tx) -> PendingWork:
             if decide:
                 await responses.decide(tx, decide)
-            return await pending_work.of_advocate(
+            return await pending_work.find_for_advocate(
                 tx, advocate.campaign_id, advocate.customer_id, step.now
             )
 

@@ -46,7 +46,7 @@ class JourneyActivities:
         async def decision(tx: Tx) -> PendingWork:
             await runs.advance(tx, step.run_id, step.now)
             await handle_events(tx)
-            return await pending_work.of_journey(tx, step.run_id)
+            return await pending_work.find_for_journey(tx, step.run_id)
 
         return await self.log.decide(decision, step.run_id)
 

@@ -84,7 +84,7 @@ class ReferralActivities:
 
         async def decision(tx: Tx) -> PendingWork:
             await responses.decide(tx, lambda tx: decide(tx, step.event_id, step.now))
-            return await pending_work.of_friend(tx, key.campaign_id, key.friend_id, step.now)
+            return await pending_work.find_for_friend(tx, key.campaign_id, key.friend_id, step.now)
 
         try:
             return await self.log.decide(decision, step.event_id)

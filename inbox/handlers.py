@@ -82,7 +82,7 @@ class EventHandlers:
         now = self._clock()
         response = await responses.decide(tx, lambda tx: signups.decide(tx, event, now))
         assert response is not None
-        pending = await pending_work.of_friend(tx, event.campaign_id, event.customer_id, now)
+        pending = await pending_work.find_for_friend(tx, event.campaign_id, event.customer_id, now)
         advocate_id, _ = await _find_advocate(tx, event, resolved)
         waits = pending.is_open and response["decision"] == Decision.ACCEPTED
 
@@ -197,7 +197,7 @@ class EventHandlers:
             await profiles.mark_as_customer(
                 tx, required(event.customer_id), inbox_events.occurred_at(event, self._clock())
             )
-            campaign_ids = await versions.publishing_on(tx, event.type)
+            campaign_ids = await versions.list_publishing_on(tx, event.type)
         for campaign_id in campaign_ids:
             if event.campaign_id not in (None, campaign_id):
                 continue
@@ -228,7 +228,7 @@ class EventHandlers:
     async def _publication(
         self, tx: Tx, campaign_id: str, customer_id: str, code: str
     ) -> dict[str, Any]:
-        found = await versions.in_force(tx, campaign_id)
+        found = await versions.find_in_force(tx, campaign_id)
         name = found.campaign.name if found else campaign_id
         return {
             "campaign": campaign_id,
@@ -299,6 +299,6 @@ def _names_unknown_code(event: InboxEventRow) -> bool:
 
 async def _rejection_has_consequences(tx: Tx, campaign_id: str | None) -> bool:
     """Return whether a journey of the campaign reacts to rejections, which takes the friend's workflow."""
-    found = await versions.in_force(tx, campaign_id) if campaign_id else None
+    found = await versions.find_in_force(tx, campaign_id) if campaign_id else None
     journeys = found.campaign.journeys if found else ()
     return any(journey.reacts_to("referral_rejected") for journey in journeys)

@@ -97,7 +97,7 @@ class Inbox:
         """Assign a code to a customer. The response is the publication."""
         now = self._clock()
         async with self._store.begin() as tx:
-            if await versions.in_force(tx, campaign_id) is None:
+            if await versions.find_in_force(tx, campaign_id) is None:
                 raise UnknownCampaignError(campaign_id)
             customer_id = await profiles.upsert(tx, body.customer, now)
             row = await inbox_events.store_command(
@@ -152,7 +152,7 @@ class Inbox:
             raw = raw | {"order": {"id": "check"} | order}
         data = FriendConverted.model_validate(raw)
         async with self._store.uncommitted() as tx:
-            found = await versions.in_force(tx, campaign_id)
+            found = await versions.find_in_force(tx, campaign_id)
             if found is None:
                 raise UnknownCampaignError(campaign_id)
             kind = found.campaign.conversion.event

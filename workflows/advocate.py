@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.advocates import AdvocateActivities
-    from referrals.temporal.names import ADVOCATE_WORKFLOW
+    from referrals.temporal.names import ADVOCATE_WORKFLOW, PROCESS_MILESTONE_UPDATE
     from referrals.temporal.payloads import AdvocateInput, AdvocateStep
 
 from workflows.base import BaseWorkflow
@@ -33,7 +33,7 @@ class AdvocateWorkflow(BaseWorkflow):
     async def share(self, event_id: str) -> None:
         await self.decide(AdvocateActivities.share, subject_id=event_id)
 
-    @workflow.update(name="process_milestone")
+    @workflow.update(name=PROCESS_MILESTONE_UPDATE)
     async def process_milestone(self, milestone_id: str) -> None:
         """Grant the reward of a reached milestone, or roll back that of a lost one."""
         await self.decide(AdvocateActivities.process_milestone, subject_id=milestone_id)

@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import JourneyActivities
-    from referrals.temporal.names import JOURNEY_WORKFLOW
+    from referrals.temporal.names import JOURNEY_WORKFLOW, WAKE_UPDATE
     from referrals.temporal.payloads import JourneyInput, JourneyStep
 
 from workflows.base import BaseWorkflow
@@ -26,7 +26,7 @@ class JourneyWorkflow(BaseWorkflow):
         await self.run_until_done()
         return self.pending.state
 
-    @workflow.update(name="wake")
+    @workflow.update(name=WAKE_UPDATE)
     async def wake(self) -> None:
         """Continue the run after an event that concerns it; the event is in SQL."""
         await self.decide(JourneyActivities.run_journey_steps)

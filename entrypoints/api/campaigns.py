@@ -190,7 +190,7 @@ def _invalid(field: str, message: str) -> CampaignError:
 
 
 async def _in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce:
-    found = await versions.in_force(tx, campaign_id, lock=lock)
+    found = await versions.find_in_force(tx, campaign_id, lock=lock)
     if found is None:
         raise UnknownCampaignError(campaign_id)
     return found

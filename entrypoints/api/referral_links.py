@@ -83,7 +83,7 @@ async def _find_campaign(tx: Tx, code: str) -> Campaign | None:
     row = await lookups.find_code(tx, code) if "\x00" not in code else None
     if row is None or row.advocate_id is None:
         return None
-    found = await versions.in_force(tx, row.campaign_id)
+    found = await versions.find_in_force(tx, row.campaign_id)
     return found.campaign if found else None
 
 

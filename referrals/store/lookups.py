@@ -1,4 +1,4 @@
-"""Finding and locking the rows that a decision is about.
+"""Find and lock the rows that a decision is about.
 
 Locks are taken in one order: event, order, advocate, campaign. A campaign with a limit is locked before its limits are
 checked; one without is locked only to be counted, at the end of the decision.
@@ -116,7 +116,7 @@ class CampaignOfCode(CampaignRow):
 async def find_campaign_of_code(
     tx: Tx, code: str | None, friend_id: str | None = None
 ) -> CampaignOfCode | None:
-    """The campaign of a code, with the customer id of its `advocate` and the `live_state` of the friend.
+    """Find the campaign of a code, with the customer id of its `advocate` and the `live_state` of the friend.
 
     `live_state` is the state of the friend's live referral in the campaign, whatever its code.
     """
@@ -125,8 +125,8 @@ async def find_campaign_of_code(
     return await first_of(tx, CampaignOfCode, _CAMPAIGN_OF_CODE, code=code, friend_id=friend_id)
 
 
-async def published_code(tx: Tx, code: str, campaign_id: str | None) -> CodeRow | Reason:
-    """The campaign's code; or the reason why it refers nobody: it is unknown or belongs to no advocate."""
+async def find_published_code(tx: Tx, code: str, campaign_id: str | None) -> CodeRow | Reason:
+    """Return the campaign's code, or the reason why nobody can be referred by it: it is unknown or not published."""
     row = await find_code(tx, code)
     if row is None or row.campaign_id != campaign_id:
         return Reason(RejectReason.UNKNOWN_CODE, "There is no such referral code.")
@@ -140,18 +140,18 @@ async def resolve_code(
 ) -> ResolvedCode | Reason:
     """Lock the advocate who owns the code in the event's campaign, and read everything around the code.
 
-    Returns the reason where the code refers nobody.
+    Return the reason instead if nobody can be referred by the code.
     """
     advocate = await first_of(
         tx, AdvocateRow, _LOCK_CODE_OWNER, code=code, campaign_id=event.campaign_id
     )
     if advocate is None:
-        reason = await published_code(tx, code, event.campaign_id)
+        reason = await find_published_code(tx, code, event.campaign_id)
         # A code published meanwhile is found by the next attempt.
         return reason if isinstance(reason, Reason) else await resolve_code(tx, event, code, now)
     joined = JoinedRow(await one(tx, _RESOLVE, code=code, friend_id=event.customer_id))
     code_row, campaign = joined.take(codes), joined.take(campaigns_table)
-    in_force = versions.of_rows(campaign, joined.take(campaign_versions).definition)
+    in_force = versions.to_campaign_in_force(campaign, joined.take(campaign_versions).definition)
     context = ReferralContext(
         in_force.campaign,
         in_force.version,
@@ -184,7 +184,7 @@ def code_facts(code: CodeRow) -> CodeFacts:
 
 
 async def lock_advocate(tx: Tx, advocate_id: str) -> AdvocateRow:
-    """Decisions about one advocate are made one after another."""
+    """Lock the advocate, so that decisions about one advocate are made one after another."""
     return await get(tx, advocates, lock=True, id=advocate_id)
 
 
@@ -195,14 +195,14 @@ async def get_advocate(tx: Tx, advocate_id: str) -> AdvocateRow:
 async def find_live_referral(
     tx: Tx, campaign_id: str | None, friend_id: str | None
 ) -> ReferralRow | None:
-    """The friend's one referral in the campaign that has not expired and was not rejected."""
+    """Find the friend's only referral in the campaign that is neither expired nor rejected."""
     return await first_of(tx, ReferralRow, _LIVE, campaign_id=campaign_id, friend_id=friend_id)
 
 
 async def find_latest_referral(
     tx: Tx, campaign_id: str | None, friend_id: str | None
 ) -> ReferralRow | None:
-    """The friend's live referral in the campaign, else the newest of the closed ones."""
+    """Find the friend's live referral in the campaign, else the newest closed one."""
     live = await find_live_referral(tx, campaign_id, friend_id)
     return live or await first_of(
         tx, ReferralRow, _LATEST, campaign_id=campaign_id, friend_id=friend_id
@@ -210,7 +210,7 @@ async def find_latest_referral(
 
 
 async def find_code_owner(tx: Tx, code: str, campaign_id: str | None) -> str | None:
-    """The customer id of the advocate who owns the code in the campaign."""
+    """Find the customer id of the advocate who owns the code in the campaign."""
     owner = await first_of(tx, AdvocateRow, _CODE_OWNER, code=code, campaign_id=campaign_id)
     return owner.customer_id if owner else None
 
@@ -226,7 +226,7 @@ async def get_referral(tx: Tx, referral_id: str) -> ReferralRow:
 async def lock_context(
     tx: Tx, referral_id: str, actor: str, now: datetime
 ) -> tuple[ReferralContext, ReferralRow]:
-    """Lock the advocate of a referral; returns the referral, read under the lock, with its context."""
+    """Lock the advocate of a referral. Return its context and the referral, read under the lock."""
     advocate_id = (await get_referral(tx, referral_id)).advocate_id
     advocate = await lock_advocate(tx, advocate_id)
     referral = await get_referral(tx, referral_id)
@@ -236,8 +236,8 @@ async def lock_context(
 async def load_context(
     tx: Tx, referral: ReferralRow, advocate: AdvocateRow, actor: str, now: datetime
 ) -> ReferralContext:
-    """The context of a referral, under the campaign version that it started under."""
-    campaign = await versions.at_version(tx, referral.campaign_id, referral.version)
+    """Load the context of a referral, with the campaign version that it started with."""
+    campaign = await versions.get_version(tx, referral.campaign_id, referral.version)
     return ReferralContext(
         campaign,
         referral.version,
@@ -253,7 +253,7 @@ async def load_context(
 async def lock_milestone_context(
     tx: Tx, milestone_id: str, referral_id: str, actor: str, now: datetime
 ) -> ReferralContext:
-    """Lock the advocate of a milestone that `referral_id` reached or lost; returns the milestone's context."""
+    """Lock the advocate of a milestone that `referral_id` reached or lost; return the milestone's context."""
     context, _ = await lock_context(tx, referral_id, actor, now)
     return context.for_milestone(await get(tx, milestones, id=milestone_id))
 

@@ -1,4 +1,7 @@
-"""Names of workflows, updates and task queues, and ids of workflows. Callers' ids never become part of them."""
+"""Names of workflows, shared updates and task queues, and ids of workflows, which never contain callers' ids.
+
+Names of other updates and of activities stand at their functions in `workflows/` and `activities/`.
+"""
 
 REFERRAL_WORKFLOW = "ReferralWorkflow"
 ADVOCATE_WORKFLOW = "AdvocateWorkflow"

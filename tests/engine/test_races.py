@@ -24,7 +24,7 @@ ORDER = {"amount": "100.00", "currency": "EUR"}
 
 async def every_promise_holds(world: World) -> None:
     async with world.store.read() as tx:
-        found = await versions.in_force(tx, "spring")
+        found = await versions.find_in_force(tx, "spring")
     assert found is not None
     check(await facts(world.store, found.campaign))
 
@@ -151,7 +151,7 @@ async def test_an_event_is_received_while_its_campaign_is_locked_by_a_decision(w
     code = await world.publish("spring", "ada")
 
     async with world.store.begin() as decision:
-        await versions.in_force(decision, "spring", lock=True)
+        await versions.find_in_force(decision, "spring", lock=True)
         receiving = asyncio.create_task(world.convert(code, "fay"))
         await world.until(lambda: _received(world))
 

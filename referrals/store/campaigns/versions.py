@@ -14,7 +14,7 @@ from referrals.store.schema import CampaignRow, campaign_versions, campaigns
 
 @dataclass(frozen=True)
 class CampaignInForce:
-    """A campaign's state with the definition that decides now."""
+    """State of a campaign, with the definition that is in force now."""
 
     id: str
     state: str
@@ -24,15 +24,15 @@ class CampaignInForce:
 
 
 @lru_cache(maxsize=512)
-def parse(definition: str) -> Campaign:
-    """A version's definition as it is stored."""
+def parse_definition(definition: str) -> Campaign:
+    """Parse the stored definition of a version."""
     return Campaign.model_validate_json(definition)
 
 
 async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> int:
-    """Create the campaign or put a new version in force; an equal one changes nothing. Returns the version.
+    """Create the campaign or put a new version in force; an equal definition changes nothing. Return the version.
 
-    An archived campaign that is applied again runs again.
+    Applying an archived campaign makes it run again.
     """
     definition = campaign.model_dump_json()
     current = await _lock(tx, campaign.campaign)
@@ -40,7 +40,7 @@ async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> int:
         await tx.execute(insert(tx, campaigns).values(_row(campaign, now)))
         version = 1
     elif (
-        await definition_text(tx, campaign.campaign, current.version) == definition
+        await get_definition(tx, campaign.campaign, current.version) == definition
         and current.state != "archived"
     ):
         return current.version
@@ -93,15 +93,15 @@ async def _lock(tx: Tx, campaign_id: str) -> CampaignRow | None:
     return await find(tx, campaigns, lock=True, id=campaign_id)
 
 
-async def definition_text(tx: Tx, campaign_id: str, version: int) -> str:
+async def get_definition(tx: Tx, campaign_id: str, version: int) -> str:
     row = await get(tx, campaign_versions, campaign_id=campaign_id, version=version)
     return row.definition
 
 
-async def at_version(tx: Tx, campaign_id: str, version: int) -> Campaign:
+async def get_version(tx: Tx, campaign_id: str, version: int) -> Campaign:
     """Return the campaign as of the version that a referral started with."""
     row = await get(tx, campaign_versions, campaign_id=campaign_id, version=version)
-    return parse(str(row.definition))
+    return parse_definition(str(row.definition))
 
 
 class _VersionInForce(CampaignRow):
@@ -120,26 +120,26 @@ _IN_FORCE = (
 _IN_FORCE_LOCKED = locked(_IN_FORCE, of=campaigns)
 
 
-async def in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce | None:
-    """The campaign as it decides now. With `lock`, no other transaction takes a place meanwhile."""
+async def find_in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce | None:
+    """Return the campaign with its version in force. `lock` keeps other transactions from counting conversions meanwhile."""
     statement = _IN_FORCE_LOCKED if lock else _IN_FORCE
     row = await first_of(tx, _VersionInForce, statement, campaign_id=campaign_id)
-    return of_rows(row, row.definition) if row else None
+    return to_campaign_in_force(row, row.definition) if row else None
 
 
-def of_rows(campaign: CampaignRow, definition: str) -> CampaignInForce:
-    """A campaign with its version in force."""
+def to_campaign_in_force(campaign: CampaignRow, definition: str) -> CampaignInForce:
+    """Build the campaign from its row and the definition of its version in force."""
     return CampaignInForce(
         campaign.id,
         campaign.state,
         campaign.version,
         campaign.accepted_count,
-        parse(definition),
+        parse_definition(definition),
     )
 
 
 async def set_state(tx: Tx, campaign_id: str, state: str) -> bool:
-    """`running`, `paused` or `archived`; false where there is no such campaign."""
+    """Set the state: `running`, `paused` or `archived`. Return False if there is no such campaign."""
     result = await tx.execute(
         campaigns.update()
         .where(campaigns.c.id == campaign_id)
@@ -149,16 +149,16 @@ async def set_state(tx: Tx, campaign_id: str, state: str) -> bool:
     return result.first() is not None
 
 
-async def publishing_on(tx: Tx, event: str) -> list[str]:
-    """Running campaigns that publish a code on this event."""
+async def list_publishing_on(tx: Tx, event: str) -> list[str]:
+    """List the running campaigns that publish a code on this event."""
     statement = select(campaigns.c.id).where(
         campaigns.c.publish_on == event, campaigns.c.state == "running"
     )
     return await scalars(tx, statement.order_by(campaigns.c.id))
 
 
-async def converting_on(tx: Tx, event: str) -> list[str]:
-    """Campaigns, not archived, whose conversion is this event."""
+async def list_converting_on(tx: Tx, event: str) -> list[str]:
+    """List the campaigns, except archived ones, whose conversion is this event."""
     return await scalars(tx, _CONVERTING, event=event)
 
 

@@ -52,7 +52,7 @@ async def publish_for_event(
 
 async def publish_code(tx: Tx, request: Request, now: datetime) -> CodeRow:
     """The customer's code in the campaign; with `join_once` always the same one. Raises NotPublishedError."""
-    found = await versions.in_force(tx, request.campaign_id)
+    found = await versions.find_in_force(tx, request.campaign_id)
     if found is None:
         message = f"There is no campaign {request.campaign_id}."
         raise NotPublishedError(message, "unknown_campaign")

@@ -31,7 +31,11 @@ async def newest_first(
     cursor: Cursor,
     view: Callable[[R], T],
 ) -> Page[T]:
-    """Return a page of `statement`, ordered by these columns, of which the last is a key. Raises Problem for a wrong cursor."""
+    """Return a page of `statement`, ordered by these columns; the last one is a key.
+
+    Raises:
+        InvalidRequestError: The cursor is not of this list.
+    """
     key = order[-1]
     if cursor.after is not None:
         last = await _last_seen(tx, order, cursor.after)

@@ -1,7 +1,7 @@
 """The one loop that handles the events of a decision: the activity log, and the journeys that react to it.
 
-Handling an event can publish more of them (a journey grants a reward); they are handled in turn, after those that
-were there before. So the log has causes before consequences, whether a campaign has journeys or not.
+Handling an event can publish more of them (a journey grants a reward). Those are handled after the events that were
+published before. The log therefore has causes before consequences, with or without journeys.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,7 @@ CONVERSION_EVENTS = frozenset({"referral_converted", "referral_held", "reward_pe
 
 @asynccontextmanager
 async def decision(store: Store) -> AsyncIterator[Tx]:
-    """One write transaction whose events are handled before it is committed."""
+    """Open a write transaction whose events are handled before the commit."""
     async with store.begin() as tx:
         yield tx
         await handle_events(tx)
@@ -57,7 +57,7 @@ def _journey_entries(logged: LoggedEvent) -> Iterator[JourneyEntry]:
 
 
 def cloud_event(logged: LoggedEvent) -> dict[str, Any]:
-    """The event as webhooks and workflows of a journey get it: a CloudEvent with our ids and no contact details."""
+    """Build the CloudEvent that webhooks and workflows of a journey get, with our ids and no contact details."""
     event, context = logged.event, logged.event.context
     subjects = {
         "campaign": context.campaign.campaign,

@@ -26,7 +26,7 @@ from referrals.store.activity.context import friend_sender_id
 from referrals.store.campaigns import versions
 from referrals.store.db.columns import TableRow
 from referrals.store.db.sql import Tx, get, literal_in, rows_of
-from referrals.store.rewards.reward_rows import is_due
+from referrals.store.rewards.granting import is_due
 from referrals.store.schema import (
     RewardRow,
     advocates,
@@ -47,7 +47,7 @@ OPEN_REWARDS = frozenset(
 
 
 class _Item(TableRow):
-    """A row of `_select`: something that is left to do, by the kind `what`."""
+    """Row of `_select`: one thing that is left to do, of the kind `what`."""
 
     what: str
     id: str
@@ -56,7 +56,7 @@ class _Item(TableRow):
 
 
 class _ItemOfFriend(_Item):
-    """An item, and where it is the friend's referral, columns of that."""
+    """Item that may be the friend's referral; only then the further columns are set."""
 
     campaign_id: str
     version: int
@@ -64,10 +64,10 @@ class _ItemOfFriend(_Item):
     due_at: datetime | None
 
 
-async def of_friend(
+async def find_for_friend(
     tx: Tx, campaign_id: str | None, friend_id: str | None, now: datetime
 ) -> PendingWork:
-    """The friend's latest referral in the campaign; nothing is open where there is none."""
+    """Find the work for the friend's latest referral in the campaign; none if there is no referral."""
     if campaign_id is None or friend_id is None:
         return PendingWork()
     found = await rows_of(
@@ -113,13 +113,15 @@ async def _due(
 ) -> tuple[str, ...]:
     if not open_rewards:
         return ()
-    campaign = await versions.at_version(tx, referral.campaign_id, referral.version)
-    return _to_process(open_rewards, campaign, now)
+    campaign = await versions.get_version(tx, referral.campaign_id, referral.version)
+    return _rewards_to_process(open_rewards, campaign, now)
 
 
-async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> PendingWork:
-    """The work of an advocate, which is open until the campaign ends."""
-    found = await versions.in_force(tx, campaign_id)
+async def find_for_advocate(
+    tx: Tx, campaign_id: str, customer_id: str, now: datetime
+) -> PendingWork:
+    """Find the work for an advocate, whose workflow stays open until the campaign ends."""
+    found = await versions.find_in_force(tx, campaign_id)
     advocate = await get(tx, advocates, campaign_id=campaign_id, customer_id=customer_id)
     assert found is not None
     open_rewards = await _find_open_rewards(
@@ -134,14 +136,14 @@ async def of_advocate(tx: Tx, campaign_id: str, customer_id: str, now: datetime)
         state=found.state,
         is_open=not over or bool(open_rewards),
         needs_attention=_has_failed(open_rewards),
-        rewards=_to_process(open_rewards, found.campaign, now),
+        rewards=_rewards_to_process(open_rewards, found.campaign, now),
         wake_at=None if over else ends_at,
         **_by_kind(await rows_of(tx, _Item, _OF_SENDER, sender_id=advocate.id)),
     )
 
 
-async def of_journey(tx: Tx, run_id: str) -> PendingWork:
-    """The work of a journey's run. While its campaign is paused it wakes by a command, not by time."""
+async def find_for_journey(tx: Tx, run_id: str) -> PendingWork:
+    """Find the work for a journey run. While its campaign is paused, a command wakes it, not time."""
     run = await get(tx, journey_runs, id=run_id)
     return PendingWork(
         state=run.state,
@@ -160,10 +162,10 @@ def _has_failed(open_rewards: Sequence[RewardRow]) -> bool:
     return any(reward.state == RewardState.FAILED for reward in open_rewards)
 
 
-def _to_process(
+def _rewards_to_process(
     open_rewards: Sequence[RewardRow], campaign: Campaign, now: datetime
 ) -> tuple[str, ...]:
-    """The ids of rewards whose provider has to be called now."""
+    """Return the ids of rewards whose provider has to be called now."""
     return tuple(
         reward.id
         for reward in open_rewards
@@ -274,4 +276,4 @@ _OF_FRIEND = select(
     _REFERRAL.c.window_ends_at,
     _REFERRAL.c.due_at,
 ).outerjoin(_REFERRAL, _PENDING.c.what == "referral")
-"""All of that for a friend, with the referral, its open rewards, and milestones that its advocate's workflow must process."""
+"""Selects the same for a friend, plus the referral, its open rewards, and milestones that the advocate's workflow must process."""

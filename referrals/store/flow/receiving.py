@@ -130,7 +130,11 @@ async def _named_campaign(tx: Tx, campaign_id: str | None) -> CampaignRow | None
 async def check_type(tx: Tx, raw: Any) -> None:
     """Check that the event's type is known, before any other field is reported. Raises InvalidEventError."""
     kind = raw.get("type") if isinstance(raw, dict) else None
-    if isinstance(kind, str) and kind not in INBOUND and not await versions.converting_on(tx, kind):
+    if (
+        isinstance(kind, str)
+        and kind not in INBOUND
+        and not await versions.list_converting_on(tx, kind)
+    ):
         raise _invalid("type", f"unknown event type {kind[:80]}")
 
 
@@ -141,7 +145,7 @@ async def _converting_campaign_id(
     conversion_event = "redemption" if kind == REDEMPTION else kind
     if campaign is None:
         await check_type(tx, {"type": kind})
-        converting = await versions.converting_on(tx, conversion_event)
+        converting = await versions.list_converting_on(tx, conversion_event)
         return await _campaign_id_without_code(tx, converting, click, customer_id)
     converts_on = campaign.conversion_event
     if converts_on != conversion_event or campaign.state == "archived":

@@ -39,7 +39,7 @@ async def save(tx: Tx, outcome: Outcome) -> dict[str, Any]:
         **outcome.details,
     }
     if order and outcome.referral_id:
-        response |= await coupons.applied(tx, outcome.referral_id, order)
+        response |= await coupons.applied_discount(tx, outcome.referral_id, order)
     await inbox_events.save_response(tx, event.id, response)
     return response
 

@@ -41,7 +41,7 @@ def workflow_id(run: JourneyRunRow) -> str:
 async def advance(tx: Tx, run_id: str, now: datetime) -> None:
     """Run the steps that are due by `now`; none while the campaign is paused, and none after an exit."""
     entered = await get(tx, run_id)
-    campaign = await versions.at_version(tx, entered.campaign_id, entered.version)
+    campaign = await versions.get_version(tx, entered.campaign_id, entered.version)
     grants = _journey(campaign, entered).has_grants
     if grants:  # decisions lock both before they reach the run
         await lookups.lock_advocate(tx, entered.advocate_id)
@@ -86,9 +86,9 @@ async def _campaign(tx: Tx, campaign_id: str, *, lock: bool) -> CampaignInForce:
 
     Without the lock an activation at the same time could leave behind a run that nobody wakes.
     """
-    found = await versions.in_force(tx, campaign_id, lock=lock)
+    found = await versions.find_in_force(tx, campaign_id, lock=lock)
     if found and found.state == "paused" and not lock:
-        found = await versions.in_force(tx, campaign_id, lock=True)
+        found = await versions.find_in_force(tx, campaign_id, lock=True)
     assert found is not None
     return found
 

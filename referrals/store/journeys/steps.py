@@ -94,7 +94,7 @@ async def condition_holds(
     tx: Tx, entry: JourneyEntry, condition: Condition, *, awaited_event_received: bool = False
 ) -> bool:
     """Evaluate a condition. One that cannot be evaluated does not hold, and is logged."""
-    values = await conditions.of_journey(tx, entry.context, entry.reward)
+    values = await conditions.load_journey_values(tx, entry.context, entry.reward)
     try:
         return condition.holds({**values, "awaited": {"happened": awaited_event_received}})
     except RuleError as error:

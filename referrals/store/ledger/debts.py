@@ -7,7 +7,17 @@ from sqlalchemy import func, select
 from referrals.store.db.sql import Tx, one
 from referrals.store.ledger.accounts import asset_of, get_account_id, lock_account
 from referrals.store.ledger.entries import insert_entries, new_entry
-from referrals.store.schema import RewardRow, ledger_accounts, ledger_entries
+from referrals.store.schema import LedgerEntryRow, RewardRow, ledger_accounts, ledger_entries
+
+
+async def record_shortfall(
+    tx: Tx, reward: RewardRow, grant: LedgerEntryRow, amount: int, memo: str, now: datetime
+) -> None:
+    """Record that the customer owes `amount` of a reward of the built-in ledger that is being reversed."""
+    debt = await get_account_id(tx, "owed", reward.customer_id, asset_of(reward))
+    key = f"owe:{reward.key}"
+    entry = new_entry(key, debt, grant.debit_id, amount, memo, now, reward, grant.id)
+    await insert_entries(tx, entry)
 
 
 async def record_debt(tx: Tx, reward: RewardRow, amount: int, memo: str, now: datetime) -> None:

@@ -5,13 +5,12 @@ from datetime import datetime
 
 from referrals.domain.durations import parse_duration
 from referrals.store.db.sql import Tx, get
-from referrals.store.ledger import expiry
+from referrals.store.ledger import debts, expiry
 from referrals.store.ledger.accounts import (
     AccountKey,
     account_key,
     asset_of,
     balance_of,
-    get_account_id,
     get_account_ids,
     lock_account,
     lock_accounts,
@@ -53,9 +52,7 @@ async def reverse(
         reversal = new_entry(key, wallet, issued, reversed_amount, memo, now, reward, granted.id)
         await insert_entries(tx, reversal)
     if owed:
-        account = await get_account_id(tx, "owed", reward.customer_id, asset_of(reward))
-        debt = new_entry(f"owe:{reward.key}", account, issued, owed, memo, now, reward, granted.id)
-        await insert_entries(tx, debt)
+        await debts.record_shortfall(tx, reward, granted, owed, memo, now)
     return owed
 
 

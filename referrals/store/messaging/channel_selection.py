@@ -184,7 +184,7 @@ class ChannelSelection:
         )
 
     async def _quiet_hours(self) -> Postponement | None:
-        found = await versions.in_force(self.tx, self.message.campaign_id)
+        found = await versions.find_in_force(self.tx, self.message.campaign_id)
         assert found is not None
         own = found.campaign.messages.quiet_hours
         hours = QuietHours.parse(own) if own else self.rules.quiet_hours

@@ -106,7 +106,7 @@ def parse_subject(row: Row[*tuple[Any, ...]]) -> MessageSubject:
     joined = JoinedRow(row)
     return MessageSubject(
         message=joined.take(messages),
-        campaign=versions.parse(joined.take(campaign_versions).definition),
+        campaign=versions.parse_definition(joined.take(campaign_versions).definition),
         advocate=joined.take(advocates),
         owner=joined.take(_owner),
         recipient=joined.take_optional(_recipient),

@@ -1,4 +1,4 @@
-"""Conversion: one transaction that qualifies it, creates its rewards and, where nothing is to be waited for, confirms it.
+"""Conversion, in one transaction: qualify it, create its rewards and, if there is nothing to wait for, confirm it.
 
 Sources: design ("Decisions in detail"); Voucherify ("marks the customer as referred the moment the redemption is
 successful").
@@ -38,7 +38,7 @@ from referrals.store.db.sql import Tx, first, one, one_of
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
-from referrals.store.referrals import conditions, limits, orders, signups
+from referrals.store.referrals import conditions, friends, limits, orders, signups
 from referrals.store.referrals.confirmation import confirm_if_due
 from referrals.store.referrals.order_changes import reassess
 from referrals.store.rewards import budgets, creation
@@ -72,27 +72,27 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> Outcome:
     order = Order.model_validate(event.data["order"]) if event.data.get("order") else None
     order_row, is_new_order = await orders.lock(tx, order.id) if order else (None, False)
     known_order = None if is_new_order else order_row
-    code = await _code(tx, event, now)
+    code = await _find_code(tx, event, now)
     resolved = (
         code if isinstance(code, Reason) else await lookups.resolve_code(tx, event, code, now)
     )
     if isinstance(resolved, Reason):
         return await _reject_without_code(tx, event, resolved, now)
-    attempt = await _attempt(tx, event, order, resolved, now)
+    attempt = await _build_attempt(tx, event, order, resolved, now)
     rewardable_at = await _qualify(tx, attempt, known_order)
     if isinstance(rewardable_at, Reason):
         return await _reject(tx, attempt, rewardable_at)
     return await _accept(tx, attempt, rewardable_at, known_order)
 
 
-async def _code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reason:
-    """The code that the conversion names, else the sign-up's, else its click's; or the reason why there is none."""
+async def _find_code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reason:
+    """Return the code of the conversion, else of the sign-up, else of the click; or the reason why there is none."""
     if event.data.get("code"):
         return str(event.data["code"])
     latest = await lookups.find_latest_referral(tx, event.campaign_id, event.customer_id)
     if latest is None or latest.state != ReferralState.SIGNED_UP or _is_over(latest, event, now):
         clicked = clicks.code_of(event.data) or ""
-        code = await lookups.published_code(tx, clicked, event.campaign_id)
+        code = await lookups.find_published_code(tx, clicked, event.campaign_id)
         if not isinstance(code, Reason):
             return clicked
     if latest is None or (latest.state == ReferralState.REJECTED and not latest.window_ends_at):
@@ -122,35 +122,35 @@ async def _reject_without_code(
     return signups.reject(tx, context, event, reason, latest)
 
 
-async def _attempt(
+async def _build_attempt(
     tx: Tx, event: InboxEventRow, order: Order | None, resolved: ResolvedCode, now: datetime
 ) -> Attempt:
     context, in_force, code = resolved.context, resolved.campaign, resolved.code
     at = inbox_events.attribution_time(event, code, now)
     live = await signups.open_referral(tx, resolved, at)
     attribution = None
-    if live and signups.has_signed_up(live, code.code):
+    if live and friends.has_signed_up(live, code.code):
         campaign = context.campaign
         if live.version != context.version:
-            campaign = await versions.at_version(tx, live.campaign_id, live.version)
+            campaign = await versions.get_version(tx, live.campaign_id, live.version)
         context = replace(context, campaign=campaign, version=live.version, referral_id=live.id)
     else:
         attribution = await clicks.attribute(tx, event, code.code, at)
     if context.campaign.limits.conversions is not None:
         # Read again under a lock of its own, so that the count does not change. Without a limit nobody has to wait.
-        in_force = await versions.in_force(tx, in_force.id, lock=True) or in_force
+        in_force = await versions.find_in_force(tx, in_force.id, lock=True) or in_force
     return Attempt(event, order, resolved, context, in_force, live, at, attribution)
 
 
 async def _qualify(tx: Tx, attempt: Attempt, known_order: OrderRow | None) -> Reason | datetime:
-    """The time from which the conversion may be rewarded under the cooldown; or the reason to reject it."""
+    """Return the time from which the conversion may be rewarded under the cooldown, or the reason to reject it."""
     context, at = attempt.context, attempt.at
     order_used = known_order is not None and await _is_order_used(tx, context, known_order)
     rewardable_at = qualify(
         context.campaign,
         attempt.in_force.state,
         lookups.code_facts(attempt.resolved.code),
-        signups.friend_facts(attempt.resolved, at, attempt.referral, order_used=order_used),
+        friends.friend_facts(attempt.resolved, at, attempt.referral, order_used=order_used),
         await _limit_usage(tx, attempt),
         await _rule_context(tx, attempt),
         at,
@@ -164,15 +164,17 @@ async def _qualify(tx: Tx, attempt: Attempt, known_order: OrderRow | None) -> Re
 
 
 async def _rule_context(tx: Tx, attempt: Attempt) -> RuleContext:
-    """The values that rules can read; empty where the campaign has no rules."""
+    """Return the values that rules can read; none if the campaign has no rules."""
     if not attempt.context.campaign.conversion.rules:
         return {}
     order = attempt.order.model_dump() if attempt.order else None
-    return await conditions.of_conversion(tx, attempt.context, order, event_values(attempt.event))
+    return await conditions.load_conversion_values(
+        tx, attempt.context, order, event_values(attempt.event)
+    )
 
 
 async def _is_over_budget(tx: Tx, context: ReferralContext) -> bool:
-    """Check whether the campaign rejects the conversion for its budget; where it does not, the rewards are voided."""
+    """Check whether the campaign rejects the conversion for its budget. Otherwise rewards beyond the budget are voided."""
     budget = context.campaign.limits.budget
     if budget is None or budget.on_limit != "reject":
         return False
@@ -228,7 +230,7 @@ async def _reject(tx: Tx, attempt: Attempt, reason: Reason) -> Outcome:
 async def _accept(
     tx: Tx, attempt: Attempt, rewardable_at: datetime, known_order: OrderRow | None
 ) -> Outcome:
-    """Record the conversion; roll it back at once where its order was refunded before, or confirm it where it is due."""
+    """Record the conversion. Roll it back at once if its order was refunded before; otherwise confirm it if it is due."""
     context, referral = await _record(tx, attempt, rewardable_at)
     rolled_back = None
     if known_order is not None:
@@ -248,7 +250,7 @@ async def _accept(
 
 
 def _rewards_of_friends(campaign: Campaign) -> Iterator[Reward]:
-    """Rewards that a friend may get for the conversion, those of journeys included."""
+    """Yield the rewards that a friend may get for the conversion, including those of journeys."""
     if campaign.rewards.friend:
         yield campaign.rewards.friend
     yield from (reward for _, reward in campaign.journey_rewards())
@@ -278,7 +280,7 @@ async def _record(
 def _initial_state(
     campaign: Campaign, rewardable_at: datetime, due: datetime, at: datetime
 ) -> ReferralState:
-    """The state of an accepted conversion: it waits for a reviewer, for the cooldown, or for the end of the hold."""
+    """Return the state of an accepted conversion, by what it waits for: a reviewer, the cooldown, or the end of the hold."""
     if campaign.conversion.review:
         return ReferralState.IN_REVIEW
     return ReferralState.DEFERRED if at < rewardable_at == due else ReferralState.HELD
@@ -312,5 +314,5 @@ _INSERT = referrals.insert().returning(referrals)
 
 
 def event_values(event: InboxEventRow) -> dict[str, Any]:
-    """The values of the event itself that rules can read."""
+    """Return the values of the event itself that rules can read."""
     return dict(event.data.get("more", {})) | {"type": event.type}

@@ -90,7 +90,7 @@ async def _disqualification(
     refunded = orders.refunded(order, paid)
     if refunded >= paid.minor:
         return Reason(RollBackReason.ORDER_REFUNDED, f"Order {paid.id} was refunded.")
-    values = await conditions.of_conversion(
+    values = await conditions.load_conversion_values(
         tx, context, referral.order_snapshot, referral.event_data or {}, refunded=refunded
     )
     failed = rule_rejection(context.campaign.conversion.rules, values)

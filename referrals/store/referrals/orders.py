@@ -1,4 +1,4 @@
-"""Orders and what was refunded of them. A refund may arrive before the conversion of its order."""
+"""Orders and their refunds. A refund may arrive before the conversion of its order."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -9,7 +9,7 @@ from referrals.store.schema import OrderRow, orders
 
 
 async def lock(tx: Tx, order_id: str) -> tuple[OrderRow, bool]:
-    """The order, locked, so that a refund and its conversion cannot miss each other; and whether the order is new."""
+    """Lock the order, so that a refund and its conversion cannot miss each other. Return it and whether it is new."""
     new = adding(tx, orders, ("id",)).returning(orders)
     made = await first_of(tx, OrderRow, new, id=order_id, refunds=[], cancelled=False)
     return made or await get(tx, orders, lock=True, id=order_id), made is not None
@@ -27,7 +27,7 @@ async def record_cancellation(tx: Tx, order: OrderRow) -> None:
 
 
 def refunded(order: OrderRow, paid: Order) -> int:
-    """The refunded amount in minor units, at most what was paid."""
+    """Return the refunded amount in minor units, at most the amount paid."""
     amounts = [amount for amount in order.refunds if amount is not None]
     if len(amounts) < len(order.refunds):
         return paid.minor

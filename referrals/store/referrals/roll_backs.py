@@ -1,4 +1,4 @@
-"""Rolling an accepted conversion back."""
+"""Roll back accepted conversions: after a refund or on an operator's command."""
 
 from datetime import datetime
 

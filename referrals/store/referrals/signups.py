@@ -1,10 +1,9 @@
-"""Sign-up: the friend is known and carries a code; and its expiry, when the attribution window closes."""
+"""Sign-up of a friend with a code, and its expiry when the attribution window closes."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from referrals.domain.qualification import (
-    FriendFacts,
     campaign_rejection,
     code_rejection,
     friend_rejection,
@@ -22,6 +21,7 @@ from referrals.store.db.sql import Tx, add
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
+from referrals.store.referrals.friends import friend_facts, has_signed_up
 from referrals.store.referrals.state import set_state
 from referrals.store.schema import InboxEventRow, ReferralRow, referrals
 
@@ -76,7 +76,7 @@ def reject(
     reason: Reason,
     referral: ReferralRow | None,
 ) -> Outcome:
-    """Reject the event; a live referral of the friend stays as it is."""
+    """Reject the event. A live referral of the friend does not change."""
     referral_id = referral.id if referral else None
     publish(
         tx,
@@ -90,7 +90,7 @@ def reject(
 
 
 async def open_referral(tx: Tx, resolved: ResolvedCode, at: datetime) -> ReferralRow | None:
-    """The friend's live referral. A sign-up whose window was over at `at` expires now, ahead of its timer."""
+    """Return the friend's live referral. A sign-up whose window was over at `at` expires now, before its timer."""
     context, live = resolved.context, resolved.live_referral
     if live is None or live.state != ReferralState.SIGNED_UP or required(live.window_ends_at) > at:
         return live
@@ -104,28 +104,6 @@ async def expire(tx: Tx, context: ReferralContext) -> None:
     referral_id = str(context.referral_id)
     await set_state(tx, referral_id, ReferralState.EXPIRED, closed_at=context.now)
     publish(tx, context, "referral_expired")
-
-
-def friend_facts(
-    resolved: ResolvedCode, at: datetime, live: ReferralRow | None, *, order_used: bool = False
-) -> FriendFacts:
-    """The facts about the friend at `at`; `live` is the friend's live referral."""
-    context, friend = resolved.context, resolved.friend
-    assert friend is not None
-    waiting = live is not None and live.state == ReferralState.SIGNED_UP
-    return FriendFacts(
-        is_advocate=context.advocate.customer_id == friend.id,
-        already_referred=live is not None and not waiting,
-        order_used=order_used,
-        existing_customer=friend.customer_since is not None and friend.customer_since < at,
-        signed_up=has_signed_up(live, context.code),
-        signed_up_elsewhere=waiting and not has_signed_up(live, context.code),
-    )
-
-
-def has_signed_up(live: ReferralRow | None, code: str | None) -> bool:
-    """Check whether the friend signed up with this code and has not converted yet."""
-    return live is not None and (live.state, live.code) == (ReferralState.SIGNED_UP, code)
 
 
 async def _insert(tx: Tx, context: ReferralContext, at: datetime, attribution: Attribution) -> str:

@@ -1,4 +1,4 @@
-"""Effects of time alone: an attribution window closes, a hold or a cooldown ends."""
+"""End the waits: an attribution window closes, or a hold or cooldown is over, and with it the wait of its rewards."""
 
 from datetime import datetime
 

@@ -20,12 +20,12 @@ from referrals.store.db.sql import Tx, find, first_of, one, rows, rows_of
 from referrals.store.reporting.lists import (
     ListedActivity,
     ListedReferral,
-    of_activity,
-    of_referral,
+    referral_fields,
     select_activity,
     select_referrals,
+    to_activity_view,
 )
-from referrals.store.reporting.reward_lists import ListedReward, of_reward, select_rewards
+from referrals.store.reporting.reward_lists import ListedReward, select_rewards, to_reward_view
 from referrals.store.schema import (
     AdvocateRow,
     MilestoneRow,
@@ -51,15 +51,17 @@ async def list_advocates(
     await require_campaign(tx, campaign_id)
     statement = _select_advocates().where(advocates.c.campaign_id == campaign_id)
     page = await newest_first(tx, statement, (advocates.c.id,), cursor, _unchanged)
-    counts = await _counts(tx, [row.id for row in page.data])
-    return Page([_of_advocate(row, counts[row.id], public_url) for row in page.data], page.next)
+    counts = await _load_counts(tx, [row.id for row in page.data])
+    return Page(
+        [_to_advocate_view(row, counts[row.id], public_url) for row in page.data], page.next
+    )
 
 
 async def get_advocate(
     tx: Tx, campaign_id: str, customer: str, now: datetime, public_url: str
 ) -> views.AdvocateDetails:
     """Return the advocate. Raises UnknownAdvocateError."""
-    found = await versions.in_force(tx, (await require_campaign(tx, campaign_id)).id)
+    found = await versions.find_in_force(tx, (await require_campaign(tx, campaign_id)).id)
     assert found is not None
     statement = _select_advocates().where(
         advocates.c.campaign_id == campaign_id, customers.c.external_id == customer
@@ -67,9 +69,9 @@ async def get_advocate(
     row = await first_of(tx, _ListedAdvocate, statement)
     if row is None:
         raise UnknownAdvocateError(customer, campaign_id)
-    counts = await _counts(tx, [row.id])
+    counts = await _load_counts(tx, [row.id])
     campaign = found.campaign
-    summary = _of_advocate(row, counts[row.id], public_url)
+    summary = _to_advocate_view(row, counts[row.id], public_url)
     return views.AdvocateDetails(
         customer=summary.customer,
         code=summary.code,
@@ -94,11 +96,11 @@ async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
     given = select_rewards().where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
     log = select_activity().where(activity.c.referral_id == referral_id).order_by(activity.c.id)
     return views.ReferralDetails(
-        **of_referral(row),
+        **referral_fields(row),
         version=row.version,
         attribution=await _attribution(tx, row),
-        rewards=[of_reward(reward) for reward in await rows_of(tx, ListedReward, given)],
-        timeline=[of_activity(entry) for entry in await rows_of(tx, ListedActivity, log)],
+        rewards=[to_reward_view(reward) for reward in await rows_of(tx, ListedReward, given)],
+        timeline=[to_activity_view(entry) for entry in await rows_of(tx, ListedActivity, log)],
     )
 
 
@@ -131,7 +133,9 @@ def _select_advocates() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _of_advocate(row: _ListedAdvocate, counts: views.Counts, public_url: str) -> views.Advocate:
+def _to_advocate_view(
+    row: _ListedAdvocate, counts: views.Counts, public_url: str
+) -> views.Advocate:
     return views.Advocate(
         customer=row.customer,
         code=row.code,
@@ -141,7 +145,7 @@ def _of_advocate(row: _ListedAdvocate, counts: views.Counts, public_url: str) ->
     )
 
 
-async def _counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts]:
+async def _load_counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts]:
     by_state: dict[str, dict[str, int]] = defaultdict(dict)
     signed_up: dict[str, int] = defaultdict(int)
     statement = (
@@ -157,8 +161,8 @@ async def _counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts
     for advocate_id, state, count, signed_up_count in await rows(tx, statement):
         by_state[advocate_id][state] = count
         signed_up[advocate_id] += signed_up_count
-    shared = await _by_channel(tx, shares, advocate_ids)
-    clicked = await _by_channel(tx, clicks, advocate_ids)
+    shared = await _count_by_channel(tx, shares, advocate_ids)
+    clicked = await _count_by_channel(tx, clicks, advocate_ids)
     return {
         advocate_id: views.Counts(
             shares=shared[advocate_id],
@@ -172,7 +176,7 @@ async def _counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts
     }
 
 
-async def _by_channel(
+async def _count_by_channel(
     tx: Tx, table: Table, advocate_ids: Sequence[str]
 ) -> dict[str, dict[str, int]]:
     counted = (
@@ -231,5 +235,5 @@ async def _latest_rewards(tx: Tx, advocate: AdvocateRow) -> list[views.Reward]:
         rewards.c.side == "advocate",
     )
     order = (rewards.c.created_at, rewards.c.id)
-    page = await newest_first(tx, statement, order, Cursor(LATEST_REWARDS), of_reward)
+    page = await newest_first(tx, statement, order, Cursor(LATEST_REWARDS), to_reward_view)
     return page.data

@@ -92,7 +92,7 @@ def select_referrals() -> Select[*tuple[Any, ...]]:
     )
 
 
-def of_referral(row: ListedReferral) -> dict[str, Any]:
+def referral_fields(row: ListedReferral) -> dict[str, Any]:
     """Return the fields of `views.Referral`."""
     return {
         "id": row.id,
@@ -101,7 +101,7 @@ def of_referral(row: ListedReferral) -> dict[str, Any]:
         "friend": row.friend,
         "code": row.code,
         "state": row.state,
-        "reason": of_reason(row),
+        "reason": to_reason_view(row),
         "order": row.order_snapshot,
         "signed_up_at": row.signed_up_at,
         "window_ends_at": row.window_ends_at,
@@ -121,7 +121,7 @@ class _HasReason(Protocol):
     def reason(self) -> str | None: ...
 
 
-def of_reason(row: _HasReason) -> views.Reason | None:
+def to_reason_view(row: _HasReason) -> views.Reason | None:
     """Return the reason of a row, if it has one."""
     return views.Reason(row.reason_code, row.reason or "") if row.reason_code else None
 
@@ -138,7 +138,7 @@ async def list_referrals(
     await require_campaign(tx, campaign_id)
     statement = select_referrals().where(
         referrals.c.campaign_id == campaign_id,
-        *equal(
+        *match_filters(
             {
                 referrals.c.state: state,
                 advocate_customers.c.external_id: advocate,
@@ -148,7 +148,7 @@ async def list_referrals(
     )
 
     def view(row: ListedReferral) -> views.Referral:
-        fields = of_referral(row)
+        fields = referral_fields(row)
         if fields["order"]:
             shown = ("id", "amount", "currency")
             fields["order"] = {name: fields["order"][name] for name in shown}
@@ -157,8 +157,8 @@ async def list_referrals(
     return await newest_first(tx, statement, (referrals.c.id,), cursor, view)
 
 
-def equal(filters: dict[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
-    """Return a condition for each value that is not None."""
+def match_filters(filters: dict[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
+    """Build a condition for each column whose filter is not None."""
     return [column == value for column, value in filters.items() if value is not None]
 
 
@@ -176,17 +176,17 @@ async def list_messages(
         .outerjoin(customers, customers.c.id == messages.c.customer_id)
         .where(
             messages.c.campaign_id == campaign_id,
-            *equal({messages.c.state: state, customers.c.external_id: customer}),
+            *match_filters({messages.c.state: state, customers.c.external_id: customer}),
         )
     )
-    return await newest_first(tx, statement, (messages.c.id,), cursor, _of_message)
+    return await newest_first(tx, statement, (messages.c.id,), cursor, _to_message_view)
 
 
 class _ListedMessage(MessageRow):
     customer: str
 
 
-def _of_message(row: _ListedMessage) -> views.Message:
+def _to_message_view(row: _ListedMessage) -> views.Message:
     return views.Message(
         id=row.id,
         customer=row.customer,
@@ -196,7 +196,7 @@ def _of_message(row: _ListedMessage) -> views.Message:
         purpose=row.purpose,
         channel=row.channel,
         state=row.state,
-        reason=of_reason(row),
+        reason=to_reason_view(row),
         not_before=row.not_before,
         referral=row.referral_id,
         milestone=row.milestone_id,
@@ -229,7 +229,7 @@ def select_activity() -> Select[*tuple[Any, ...]]:
     )
 
 
-def of_activity(row: ListedActivity) -> views.Activity:
+def to_activity_view(row: ListedActivity) -> views.Activity:
     return views.Activity(
         id=str(row.id),
         type=row.type,
@@ -242,7 +242,7 @@ def of_activity(row: ListedActivity) -> views.Activity:
         referral=row.referral_id,
         milestone=row.milestone_id,
         reward=row.reward_id,
-        reason=of_reason(row),
+        reason=to_reason_view(row),
         data=views.with_zulu_times(row.data),
     )
 
@@ -261,7 +261,7 @@ async def list_activity(
     await require_campaign(tx, campaign_id)
     statement = select_activity().where(
         activity.c.campaign_id == campaign_id,
-        *equal({activity.c.type: kind, activity.c.referral_id: referral}),
+        *match_filters({activity.c.type: kind, activity.c.referral_id: referral}),
     )
     if customer is not None:
         statement = statement.where(
@@ -269,4 +269,4 @@ async def list_activity(
         )
     if since is not None:
         statement = statement.where(activity.c.at >= since)
-    return await newest_first(tx, statement, (activity.c.id,), cursor, of_activity)
+    return await newest_first(tx, statement, (activity.c.id,), cursor, to_activity_view)

@@ -10,7 +10,7 @@ from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first_of
-from referrals.store.reporting.lists import equal
+from referrals.store.reporting.lists import match_filters
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.rewards.reward_rows import amount_text
 from referrals.store.schema import RewardRow, customers, rewards
@@ -29,7 +29,7 @@ def select_rewards() -> Select[*tuple[Any, ...]]:
     )
 
 
-def of_reward(row: ListedReward) -> views.Reward:
+def to_reward_view(row: ListedReward) -> views.Reward:
     return views.Reward(
         id=row.id,
         campaign=row.campaign_id,
@@ -75,7 +75,7 @@ async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
     row = await first_of(tx, ListedReward, statement)
     if row is None:
         raise UnknownRewardError(reward_id)
-    return of_reward(row)
+    return to_reward_view(row)
 
 
 async def list_rewards(
@@ -98,6 +98,8 @@ async def list_rewards(
         rewards.c.side: side,
         rewards.c.error_code: error,
     }
-    statement = select_rewards().where(rewards.c.campaign_id == campaign_id, *equal(filters))
+    statement = select_rewards().where(
+        rewards.c.campaign_id == campaign_id, *match_filters(filters)
+    )
     order = (rewards.c.created_at, rewards.c.id)
-    return await newest_first(tx, statement, order, cursor, of_reward)
+    return await newest_first(tx, statement, order, cursor, to_reward_view)

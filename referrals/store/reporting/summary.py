@@ -28,9 +28,9 @@ TOP_ADVOCATES = 5
 async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
     """Summarise the campaign's numbers as of now. Raises UnknownCampaignError."""
     campaign = await require_campaign(tx, campaign_id)
-    by_state = await _by(tx, referrals, referrals.c.state, campaign_id)
-    friends = await _friends(tx, campaign_id)
-    by_channel = await _by(tx, clicks, clicks.c.channel, campaign_id)
+    by_state = await _count_by(tx, referrals, referrals.c.state, campaign_id)
+    friends = await _count_friends(tx, campaign_id)
+    by_channel = await _count_by(tx, clicks, clicks.c.channel, campaign_id)
     converted = sum(by_state.get(state, 0) for state in COUNTS_TOWARD_LIMITS)
     return views.Summary(
         campaign=campaign.id,
@@ -39,16 +39,16 @@ async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
         version=campaign.version,
         advocates=await _count(tx, advocates, campaign_id),
         codes=await _count(tx, codes, campaign_id),
-        shares=await _shares(tx, campaign_id),
+        shares=await _count_shares(tx, campaign_id),
         clicks=sum(by_channel.values()),
         clicks_by_channel=by_channel,
         sign_ups=await _count(tx, referrals, campaign_id, referrals.c.signed_up_at.is_not(None)),
         conversions=by_state,
         conversion_rate=round(converted / friends, 4) if friends else None,
-        revenue=await _revenue(tx, campaign_id),
-        rewards=await _rewards(tx, campaign_id),
-        top_advocates=await _top_advocates(tx, campaign_id),
-        messages=await _by(tx, messages, messages.c.state, campaign_id),
+        revenue=await _sum_revenue(tx, campaign_id),
+        rewards=await _sum_rewards(tx, campaign_id),
+        top_advocates=await _find_top_advocates(tx, campaign_id),
+        messages=await _count_by(tx, messages, messages.c.state, campaign_id),
     )
 
 
@@ -57,7 +57,7 @@ async def _count(tx: Tx, table: Table, campaign_id: str, *which: ColumnElement[b
     return int((await one(tx, statement.where(table.c.campaign_id == campaign_id, *which)))[0])
 
 
-async def _friends(tx: Tx, campaign_id: str) -> int:
+async def _count_friends(tx: Tx, campaign_id: str) -> int:
     """Count the friends who signed up or converted, each once."""
     statement = select(func.count(referrals.c.friend_id.distinct())).where(
         referrals.c.campaign_id == campaign_id,
@@ -66,13 +66,15 @@ async def _friends(tx: Tx, campaign_id: str) -> int:
     return int((await one(tx, statement))[0])
 
 
-async def _by(tx: Tx, table: Table, column: ColumnElement[Any], campaign_id: str) -> dict[str, int]:
+async def _count_by(
+    tx: Tx, table: Table, column: ColumnElement[Any], campaign_id: str
+) -> dict[str, int]:
     statement = select(column, func.count()).where(table.c.campaign_id == campaign_id)
     counted = await rows(tx, statement.group_by(column).order_by(column))
     return {value: int(count) for value, count in counted}
 
 
-async def _shares(tx: Tx, campaign_id: str) -> dict[str, int]:
+async def _count_shares(tx: Tx, campaign_id: str) -> dict[str, int]:
     statement = (
         select(shares.c.channel, func.count())
         .join(advocates, advocates.c.id == shares.c.advocate_id)
@@ -83,7 +85,7 @@ async def _shares(tx: Tx, campaign_id: str) -> dict[str, int]:
     return dict(await rows(tx, statement))
 
 
-async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
+async def _sum_revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
     """Sum the orders by currency, in Python because SQLite has no decimals. SQL groups equal orders."""
     currency = referrals.c.order_snapshot["currency"].as_string()
     amount = referrals.c.order_snapshot["amount"].as_string()
@@ -102,7 +104,7 @@ async def _revenue(tx: Tx, campaign_id: str) -> list[views.Revenue]:
     return [views.Revenue(code, format_amount(minor[code], code)) for code in sorted(minor)]
 
 
-async def _rewards(tx: Tx, campaign_id: str) -> list[views.RewardSum]:
+async def _sum_rewards(tx: Tx, campaign_id: str) -> list[views.RewardSum]:
     kind = (rewards.c.state, rewards.c.type, rewards.c.currency)
     statement = (
         select(*kind, func.count(), func.sum(rewards.c.amount))
@@ -122,7 +124,7 @@ async def _rewards(tx: Tx, campaign_id: str) -> list[views.RewardSum]:
     ]
 
 
-async def _top_advocates(tx: Tx, campaign_id: str) -> list[views.TopAdvocate]:
+async def _find_top_advocates(tx: Tx, campaign_id: str) -> list[views.TopAdvocate]:
     statement = (
         select(customers.c.external_id, advocates.c.confirmed_count)
         .join(customers, customers.c.id == advocates.c.customer_id)

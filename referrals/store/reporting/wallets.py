@@ -49,20 +49,20 @@ async def require_customer(tx: Tx, customer: str) -> CustomerRow:
 
 
 async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
-    """Return the balances of all assets that the customer has or had or will get. Raises UnknownCustomerError."""
+    """Return the balance of every asset that the customer ever had or is about to get. Raises UnknownCustomerError."""
     customer_id = (await require_customer(tx, customer)).id
     amounts: dict[Kind, dict[str, int]] = defaultdict(dict)
-    for statement in (_sums(customer_id), _pending(customer_id)):
+    for statement in (_select_balances(customer_id), _select_pending(customer_id)):
         for kind, asset_type, currency, amount in await rows(tx, statement):
             amounts[asset_type, currency or ""][kind] = int(amount)
-    held = await coupons.of_customer(tx, customer_id)
-    return views.Wallet(customer, list(_balances(sorted(amounts.items()))), held)
+    held = await coupons.list_coupons(tx, customer_id)
+    return views.Wallet(customer, list(_balance_views(sorted(amounts.items()))), held)
 
 
 async def redeem(
     tx: Tx, customer: str, asset: Asset, amount: int, key: str, memo: str, now: datetime
 ) -> views.Wallet:
-    """Spend points or gift credit; return what is left.
+    """Spend points or gift credit. Return the remaining balances.
 
     Raises:
         UnknownCustomerError, InsufficientBalanceError, IdempotencyKeyReusedError.
@@ -73,7 +73,7 @@ async def redeem(
 
 
 async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetime) -> views.Wallet:
-    """Redeem a coupon; return what is left. Raises what `coupons.redeem` raises, and UnknownCustomerError."""
+    """Redeem a coupon. Return the wallet after it. Raises the errors of `coupons.redeem`, and UnknownCustomerError."""
     row = await require_customer(tx, customer)
     # Redemptions of one customer are serialised, so that an idempotency key belongs to one coupon.
     await one(tx, locked(select(customers_table.c.id).where(customers_table.c.id == row.id)))
@@ -83,7 +83,7 @@ async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetim
 
 async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.LedgerEntry]:
     """List the ledger entries behind the balances. Raises UnknownCustomerError."""
-    statement = _lines((await require_customer(tx, customer)).id).add_columns(
+    statement = _select_entries((await require_customer(tx, customer)).id).add_columns(
         ledger_entries,
         ledger_accounts.c.kind,
         ledger_accounts.c.type,
@@ -91,7 +91,7 @@ async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Ledg
         SIGNED.label("signed"),
     )
 
-    def view(row: _Line) -> views.LedgerEntry:
+    def view(row: _ListedEntry) -> views.LedgerEntry:
         return views.LedgerEntry(
             id=str(row.id),
             at=row.at,
@@ -107,7 +107,7 @@ async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.Ledg
     return await newest_first(tx, statement, (ledger_entries.c.id,), cursor, view)
 
 
-class _Line(LedgerEntryRow):
+class _ListedEntry(LedgerEntryRow):
     """An entry with the customer's account, and the amount as it changes that account."""
 
     kind: str
@@ -116,7 +116,7 @@ class _Line(LedgerEntryRow):
     signed: int
 
 
-def _lines(customer_id: str) -> Select[()]:
+def _select_entries(customer_id: str) -> Select[()]:
     """Return a SELECT from the entries with the customer's accounts on either side."""
     return (
         select()
@@ -131,12 +131,12 @@ def _lines(customer_id: str) -> Select[()]:
     )
 
 
-def _sums(customer_id: str) -> Select[str, str, str | None, int]:
+def _select_balances(customer_id: str) -> Select[str, str, str | None, int]:
     asset = (ledger_accounts.c.kind, ledger_accounts.c.type, ledger_accounts.c.currency)
-    return _lines(customer_id).add_columns(*asset, func.sum(SIGNED)).group_by(*asset)
+    return _select_entries(customer_id).add_columns(*asset, func.sum(SIGNED)).group_by(*asset)
 
 
-def _pending(customer_id: str) -> Select[str, str, str | None, int]:
+def _select_pending(customer_id: str) -> Select[str, str, str | None, int]:
     asset = (rewards.c.state, rewards.c.type, rewards.c.currency)
     return (
         select(*asset, func.sum(rewards.c.amount))
@@ -149,7 +149,7 @@ def _pending(customer_id: str) -> Select[str, str, str | None, int]:
     )
 
 
-def _balances(amounts: Iterable[tuple[Kind, dict[str, int]]]) -> Iterable[views.Balance]:
+def _balance_views(amounts: Iterable[tuple[Kind, dict[str, int]]]) -> Iterable[views.Balance]:
     for (asset_type, code), by_kind in amounts:
         currency = code or None
         balance, pending, owed = (

@@ -123,7 +123,7 @@ def _not_redeemable(coupon: CouponRow, customer_id: str, now: datetime) -> str |
     return None
 
 
-async def of_customer(tx: Tx, customer_id: str) -> list[views.Coupon]:
+async def list_coupons(tx: Tx, customer_id: str) -> list[views.Coupon]:
     """Return the customer's coupons, latest first."""
     statement = select(coupons).where(coupons.c.customer_id == customer_id)
     order = (coupons.c.issued_at.desc(), coupons.c.code)
@@ -139,7 +139,7 @@ async def of_customer(tx: Tx, customer_id: str) -> list[views.Coupon]:
     ]
 
 
-async def applied(tx: Tx, referral_id: str, order: Order | None) -> dict[str, Any]:
+async def applied_discount(tx: Tx, referral_id: str, order: Order | None) -> dict[str, Any]:
     """Return the discount of the friend's issued coupon on the order, as `discount` for the response."""
     statement = (
         select(coupons)

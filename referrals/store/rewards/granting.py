@@ -1,6 +1,7 @@
-"""Granting rewards: those of the own ledger in the decision's transaction, and the outcome of all others."""
+"""Grant rewards when they are due: those of the built-in ledger at once; for all others, record the outcome."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import bindparam, exists
 
@@ -9,11 +10,22 @@ from referrals.domain.states import ReferralState, RewardState
 from referrals.errors import NoCouponError
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx
 from referrals.store.ledger import grants
 from referrals.store.rewards import coupons
-from referrals.store.rewards.reward_rows import describe, is_due, rewards_of, set_reward
+from referrals.store.rewards.reward_rows import describe, rewards_of, set_reward
 from referrals.store.schema import RewardRow, referrals, rewards
+
+
+def is_due(reward: RewardRow, approval: str | None, now: datetime) -> bool:
+    """Return whether a pending reward can be granted: its hold and cooldown are over, and it needs no approval.
+
+    `due_at` is the end of hold and cooldown. `approval` is the campaign's `rewards.approval`; a reward that needs it
+    waits for an operator's `reward approve`.
+    """
+    approved = approval is None or reward.approved_at is not None
+    return reward.state == RewardState.PENDING and required(reward.due_at) <= now and approved
 
 
 async def grant_due(tx: Tx, context: ReferralContext) -> None:

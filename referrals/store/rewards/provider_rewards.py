@@ -25,7 +25,6 @@ from referrals.store.rewards.reward_rows import (
     RESET_ATTEMPTS,
     amount_text,
     close,
-    is_due,
     set_reward,
 )
 from referrals.store.schema import RewardRow, milestones, rewards
@@ -81,7 +80,7 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
     ):
         raise NotVisibleYet(reward.outcome_unknown_until - now)
     if reward.state == RewardState.PENDING:
-        if not is_due(reward, context.campaign.rewards.approval, now):
+        if not granting.is_due(reward, context.campaign.rewards.approval, now):
             return None
         await set_reward(tx, reward, RewardState.GRANTING, attempts=1)
     elif reward.state in IN_PROGRESS:

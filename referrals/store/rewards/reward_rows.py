@@ -1,6 +1,5 @@
 """Rows of rewards: read, change, close and describe them."""
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -10,7 +9,6 @@ from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
-from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, change, rows_of
 from referrals.store.schema import RewardRow, rewards
 
@@ -35,12 +33,6 @@ REWARDS_OF_REFERRAL = (
     select(rewards).where(rewards.c.referral_id == bindparam("referral_id")).order_by(rewards.c.key)
 )
 """Select the rewards of `referral_id`, ordered by key."""
-
-
-def is_due(reward: RewardRow, approval: str | None, now: datetime) -> bool:
-    """Return whether a pending reward is due and, if the campaign requires it, approved."""
-    approved = approval is None or reward.approved_at is not None
-    return reward.state == RewardState.PENDING and required(reward.due_at) <= now and approved
 
 
 async def set_reward(tx: Tx, reward: RewardRow, state: RewardState, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Rolling rewards back: pending ones are voided, granted ones reversed."""
+"""Roll back rewards: pending ones are voided, granted ones reversed (debts: `store.ledger.debts`)."""
 
 from dataclasses import replace
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 OutcomeKind = Literal["done", "queued", "refused"]
-"""CommandOutcome of a command; `queued` means that it is stored and will be processed once."""
+"""Outcome of a command; `queued` means that it is stored and will be processed once."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Reward:
 
 @dataclass(frozen=True)
 class CommandOutcome:
-    """CommandOutcome of a command for one reward, and the reward's state; `detail` explains a refusal."""
+    """Outcome of a command for one reward, and the reward's state; `detail` explains a refusal."""
 
     id: str
     key: str

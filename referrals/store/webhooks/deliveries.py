@@ -318,7 +318,7 @@ async def _activity_by_id(tx: Tx, ids: Sequence[int | None]) -> dict[int, lists.
 
 def _cloud_event(row: lists.ListedActivity, source: str) -> dict[str, Any]:
     """Build the event from the API's view of the activity. It identifies customers only by their external ids."""
-    view = asdict(lists.of_activity(row))
+    view = asdict(lists.to_activity_view(row))
     data = {name: view[name] for name in view if name not in ("id", "type", "at")}
     subject = row.referral_id or row.advocate or row.customer
     event = build_cloud_event(message_id(row.id), source, row.type, row.at, subject, data)

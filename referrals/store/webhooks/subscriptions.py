@@ -197,7 +197,7 @@ async def list_deliveries(
     await get(tx, webhook_id)
     statement = select(webhook_deliveries).where(
         webhook_deliveries.c.webhook_id == webhook_id,
-        *lists.equal({webhook_deliveries.c.state: state}),
+        *lists.match_filters({webhook_deliveries.c.state: state}),
     )
     return await newest_first(tx, statement, (webhook_deliveries.c.id,), cursor, _to_delivery)
 
@@ -227,7 +227,7 @@ def _to_webhook(row: _ListedWebhook) -> Webhook:
         events=row.events or sorted(OUTBOUND),
         campaign=row.campaign_id,
         enabled=row.enabled,
-        reason=lists.of_reason(row),
+        reason=lists.to_reason_view(row),
         disabled_at=row.disabled_at,
         failing_since=row.failing_since,
         pending=row.pending,

@@ -85,7 +85,7 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
         referral = (await harness.convert(code, "fay"))["referral"]
         friend = await friend_of(harness)
         async with store.begin() as tx:
-            left = await pending_work.of_friend(tx, "spring", friend, harness.time)
+            left = await pending_work.find_for_friend(tx, "spring", friend, harness.time)
             assert left.messages
             assert left.milestones
             known = RowCache(tx)
@@ -93,7 +93,7 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
                 tx, left.messages, SendingRules({"log": False})
             ):
                 await drafts.build_draft(known, topic, "http://x")
-            await pending_work.of_advocate(
+            await pending_work.find_for_advocate(
                 tx, "spring", left.milestones[0].advocate_id, harness.time
             )
             await timers.process_due(tx, "spring", friend, SYSTEM_ACTOR, harness.time)

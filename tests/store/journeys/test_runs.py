@@ -43,7 +43,7 @@ async def go_on(harness: StoreHarness) -> Any:
 
 
 async def set_state(harness: StoreHarness, tx: Any, state: str) -> None:
-    await versions.in_force(tx, "spring", lock=True)
+    await versions.find_in_force(tx, "spring", lock=True)
     await versions.set_state(tx, "spring", state)
     await runs.campaign_changed(tx, "spring", state, "operator", harness.time)
 
@@ -164,7 +164,7 @@ async def test_a_grant_waits_for_a_decision_about_its_advocate_which_may_end_it(
 async def test_a_grant_waits_for_the_archiving_of_its_campaign_which_ends_it(harness: StoreHarness):
     await about_to_grant(harness)
     async with harness.store.begin() as tx:
-        await versions.in_force(tx, "spring", lock=True)
+        await versions.find_in_force(tx, "spring", lock=True)
         granting = asyncio.create_task(go_on(harness))
         await asyncio.wait([granting], timeout=0.2)
         assert not granting.done()

@@ -1,0 +1,30 @@
+"""Decide whether a friend is known already: as a customer, as the advocate, or by a referral in the campaign."""
+
+from datetime import datetime
+
+from referrals.domain.qualification import FriendFacts
+from referrals.domain.states import ReferralState
+from referrals.store.lookups import ResolvedCode
+from referrals.store.schema import ReferralRow
+
+
+def friend_facts(
+    resolved: ResolvedCode, at: datetime, live: ReferralRow | None, *, order_used: bool = False
+) -> FriendFacts:
+    """Collect the facts about the friend at `at`; `live` is the friend's live referral."""
+    context, friend = resolved.context, resolved.friend
+    assert friend is not None
+    waiting = live is not None and live.state == ReferralState.SIGNED_UP
+    return FriendFacts(
+        is_advocate=context.advocate.customer_id == friend.id,
+        already_referred=live is not None and not waiting,
+        order_used=order_used,
+        existing_customer=friend.customer_since is not None and friend.customer_since < at,
+        signed_up=has_signed_up(live, context.code),
+        signed_up_elsewhere=waiting and not has_signed_up(live, context.code),
+    )
+
+
+def has_signed_up(live: ReferralRow | None, code: str | None) -> bool:
+    """Check whether the friend signed up with this code and has not converted yet."""
+    return live is not None and (live.state, live.code) == (ReferralState.SIGNED_UP, code)
