@@ -176,7 +176,7 @@ async def test_no_contact_detail_is_in_a_history_or_a_log_line(
         await w.event("customer_registered", {"customer": fay})
         for _ in range(2):
             await w.sleep(hours=3)
-        await w.settled()
+        await w.until_idle()
         runs = [await w.referral_run("spring", "fay"), await w.advocate_run("spring", "ada")]
         histories = [json.dumps((await run.fetch_history()).to_json_dict()) for run in runs]
         activity = str(await w.all(schema.activity))
