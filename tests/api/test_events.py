@@ -64,13 +64,13 @@ async def test_an_empty_batch_has_no_results(api: Api):
     response = await api.http.post("/v1/events", json=[], headers=BATCH)
 
     assert (response.status_code, response.json()) == (200, [])
-    assert api.inbox.asked == []
+    assert api.inbox.calls == []
 
 
 @pytest.mark.parametrize("body", [{}, "text", 1])
 async def test_a_batch_must_be_an_array(api: Api, body: Any):
     problem(await api.http.post("/v1/events", json=body, headers=BATCH), 422, "invalid-batch")
-    assert api.inbox.asked == []
+    assert api.inbox.calls == []
 
 
 async def test_a_batch_has_at_most_1000_events(api: Api):

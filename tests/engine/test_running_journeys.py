@@ -61,7 +61,7 @@ async def test_held_runs_are_woken_one_after_another(world: World):
     wakes = await world.all(schema.inbox_events, type=runs.WAKE)
     times = sorted(wake.retry_at for wake in wakes)
     gaps = {later - earlier for earlier, later in itertools.pairwise(times)}
-    assert gaps == {timedelta(seconds=1 / runs.RESUMED_PER_SECOND)}
+    assert gaps == {timedelta(seconds=1 / runs.RESUMED_RUNS_PER_SECOND)}
     await world.sleep(seconds=10)
     assert await world.inbox.drain() == 25
     await until_states(world, *["done"] * 25)

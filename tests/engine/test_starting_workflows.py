@@ -105,14 +105,14 @@ async def test_a_workflow_that_was_started_before_a_crash_is_not_started_again(
 ):
     """The activity dies twice, after the start and before it records it."""
     deaths = iter([ConnectionError("gone"), ConnectionError("gone")])
-    original = workflow_starts.settle
+    original = workflow_starts.complete
 
     async def dying(*args: Any) -> None:
         if error := next(deaths, None):
             raise error
         await original(*args)
 
-    monkeypatch.setattr(workflow_starts, "settle", dying)
+    monkeypatch.setattr(workflow_starts, "complete", dying)
     await world.apply(campaign(journeys=[journey(VIP, on="referral_converted")]))
     await world.convert(await world.publish("spring", "ada"), "fay")
     for _ in range(3):
