@@ -1,6 +1,6 @@
-"""Decisions as activities make them: messages of the log channel are sent in the decision's transaction.
+"""Make decisions in activities, and send messages of the log channel in the same transaction.
 
-An activity for each of them would cost several times as much as the decision.
+An activity for each message would cost several times as much as the decision.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -57,9 +57,9 @@ class LogMessages:
         return pending
 
     async def _decide(self, decision: Callable[[Tx], Awaitable[PendingWork]]) -> PendingWork:
-        """Make a decision and send its log messages in one transaction; returns the work that remains.
+        """Make a decision and send its log messages in one transaction. Return the work that remains.
 
-        If the messages fail, the decision is made without them, and they are sent as messages of other channels are.
+        If the messages fail, the decision is made without them, and activities send them, like messages of other channels.
         """
         try:
             async with self.store.begin() as tx:
@@ -72,7 +72,7 @@ class LogMessages:
             return await decision(tx)
 
     async def send(self, tx: Tx, pending: PendingWork) -> PendingWork:
-        """Send the pending log messages; returns the work that remains. Raises LogMessagesFailed."""
+        """Send the pending log messages. Return the work that remains. Raises LogMessagesFailed."""
         if not pending.messages:
             return pending
         try:

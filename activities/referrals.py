@@ -1,7 +1,7 @@
 """Decisions about referrals. Each is one SQL transaction, run as a local activity.
 
-Decisions are idempotent, because an activity may run again after a crash. They use their workflow's time, so that replays
-and retries decide by the same time.
+Decisions are idempotent, because an activity may run again after a crash. They use their workflow's time, so that
+retries decide by the same time.
 """
 
 from collections.abc import Awaitable, Callable

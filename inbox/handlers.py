@@ -255,7 +255,7 @@ HANDLERS: dict[str, Callable[[EventHandlers, InboxEventRow], Awaitable[None]]] =
     "reward_void": EventHandlers.reward,
     "reward_roll_back": EventHandlers.reward,
     "reward_approve": EventHandlers.reward,
-    runs.WAKE: EventHandlers.wake_journey,
+    runs.WAKE_COMMAND: EventHandlers.wake_journey,
     status_reports.RESUME_COMMAND: EventHandlers.resend_message,
 }
 """Handlers by type of event or command. Any other type is a custom event that may convert."""
@@ -280,7 +280,7 @@ async def _find_advocate(
     The advocate is the owner of the event's code or, without a code, of the latest referral's code. `resolved` is the
     event's code, if it has been looked up before (see `lookups.find_campaign_of_code`).
     """
-    if code := clicks.code_of(event.data):
+    if code := clicks.code_from_event_data(event.data):
         found = resolved or await lookups.find_campaign_of_code(tx, code, event.customer_id)
         if found is None or found.id != event.campaign_id:
             return None, None
@@ -294,7 +294,7 @@ async def _find_advocate(
 
 def _names_unknown_code(event: InboxEventRow) -> bool:
     """Return whether an event without an advocate names a code, or belongs to no campaign."""
-    return event.campaign_id is None or bool(clicks.code_of(event.data))
+    return event.campaign_id is None or bool(clicks.code_from_event_data(event.data))
 
 
 async def _rejection_has_consequences(tx: Tx, campaign_id: str | None) -> bool:

@@ -44,7 +44,7 @@ class EventQueuedError(ReferralsError):
 
 
 class EventProcessor:
-    """Has handlers process stored events.
+    """Processes stored events with their handlers.
 
     Args:
         response_timeout: How long an event may take before it is queued.
@@ -121,7 +121,7 @@ class EventProcessor:
     async def _attempt(
         self, event: InboxEventRow, deadline: float, follow_up: FollowUp | None = None
     ) -> dict[str, Any]:
-        """Handle the event and return its answer. Raises RefusedError or EventQueuedError after it has recorded the failure."""
+        """Handle the event and return its response. Raises RefusedError or EventQueuedError after it has recorded the failure."""
         stopwatch = Stopwatch()
         try:
             async with asyncio.timeout_at(deadline):
@@ -166,5 +166,5 @@ def _log_decision(event: InboxEventRow, response: dict[str, Any], stopwatch: Sto
 
 
 def _ordering_key(event: InboxEventRow) -> str:
-    """Events of one customer are processed in order; an event without a customer waits for no other."""
+    """Return the key within which events are processed in order: the customer, or the event if it has none."""
     return str(event.customer_id or event.id)

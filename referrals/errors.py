@@ -181,7 +181,7 @@ class KeyNameTakenError(ConflictError):
 
 
 class RefusedError(ReferralsError):
-    """A command that a workflow refuses; a retry changes nothing. `code` is the reason code, where there is one."""
+    """A command that a workflow refuses; a retry changes nothing. `code` is the reason code, if there is one."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -207,5 +207,5 @@ class NoCouponError(ReferralsError):
 class RuleError(ReferralsError, ValueError):
     """A condition that does not compile, or cannot be evaluated.
 
-    The message names the condition and, where it does not compile, the line and column.
+    The message names the condition and, if it does not compile, the line and column.
     """

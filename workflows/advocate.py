@@ -26,7 +26,7 @@ class AdvocateWorkflow(BaseWorkflow):
 
     @workflow.update(name="publish")
     async def publish(self, event_id: str) -> None:
-        """Assign a code, as an event or command asks."""
+        """Assign a code for an event or a command."""
         await self.decide(AdvocateActivities.publish, subject_id=event_id)
 
     @workflow.update(name="share")

@@ -139,7 +139,7 @@ class BackgroundEffects:
         self._set_held(effect, held=False)
 
     async def _wait_for_retry(self, effect: RunningEffect, status: DeliveryStatus) -> None:
-        """Wait until the message's time has come or somebody asks for another attempt."""
+        """Wait until the message's time has come or another attempt is requested."""
         self._set_held(effect, held=status.held)
         delay = (status.retry_at or workflow.now()) - workflow.now()
         effect.sleeping = True

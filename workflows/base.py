@@ -45,7 +45,7 @@ class BaseWorkflow(ABC):
         """Return the payload of a decision made now."""
 
     async def run_until_done(self) -> None:
-        """Do what is due whenever its time comes, until nothing is open; continue as new where a run gets too long."""
+        """Do the work when it is due, until nothing is open. Continue as new when a run gets too long."""
         while workflow.info().continued_run_id and not self._is_started:
             await self.resume_from_database()
         await workflow.wait_condition(lambda: self._is_started)

@@ -204,7 +204,7 @@ async def _set_state(
         if found.state == "archived" != state:
             raise CampaignArchivedError(campaign_id)
         await versions.set_state(tx, campaign_id, state)
-        await runs.campaign_changed(tx, campaign_id, state, caller, resources.clock())
+        await runs.apply_campaign_state(tx, campaign_id, state, caller, resources.clock())
         return await _details(tx, campaign_id)
 
 

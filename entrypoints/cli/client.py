@@ -55,7 +55,7 @@ def api_path(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class SettingSource:
-    """A setting's value, and where it came from or why it is missing."""
+    """Value of a setting, with its source or the reason why it is missing."""
 
     value: str | None
     source: str

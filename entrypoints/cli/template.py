@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="Preview and check message template
 Name = Annotated[str, typer.Argument(help="Name of the template, as in the campaign file.")]
 Locale = Annotated[str, typer.Option(help="Locale of the recipient, such as de-AT.")]
 Campaign = Annotated[
-    str | None, typer.Option(help="Use the templates of this campaign, where it has its own.")
+    str | None, typer.Option(help="Use the templates of this campaign if it has its own.")
 ]
 Open = Annotated[bool, typer.Option("--open", help="Open the email in a browser.")]
 MetaFile = Annotated[

@@ -30,7 +30,7 @@ class ErrorMeaning:
     Without it the retry policy of the activity applies.
     """
     scope: Literal["channel", "template"] = "channel"
-    """What is suspended, for kind `blocked`."""
+    """Scope of the suspension, for kind `blocked`."""
 
     def error(self, message: str, attempt: int, retry_after: timedelta | None = None) -> Exception:
         """Return the error that a channel raises; `retry_after` is the delay that the vendor asked for."""

@@ -109,7 +109,7 @@ class RetryAfterError(RetryableError):
 
 
 class PermanentError(ReferralsError):
-    """Permanent failure. The request booked nothing, and fails again until somebody changes something.
+    """Permanent failure. The request booked nothing, and would fail again unchanged.
 
     `code` is the vendor's error key, or one of ours: `credentials`, `redirect`, `target`, `amount`, `rejected`,
     `no_effect`, `http_404` and so on.

@@ -58,7 +58,7 @@ async def test_held_runs_are_woken_one_after_another(world: World):
 
     await world.set_state("spring", "running")
 
-    wakes = await world.all(schema.inbox_events, type=runs.WAKE)
+    wakes = await world.all(schema.inbox_events, type=runs.WAKE_COMMAND)
     times = sorted(wake.retry_at for wake in wakes)
     gaps = {later - earlier for earlier, later in itertools.pairwise(times)}
     assert gaps == {timedelta(seconds=1 / runs.RESUMED_RUNS_PER_SECOND)}

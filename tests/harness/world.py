@@ -70,7 +70,7 @@ class World(Harness):
     async def set_state(self, campaign: str, state: str) -> None:
         async with self.store.begin() as tx:
             await versions.set_state(tx, campaign, state)
-            await runs.campaign_changed(tx, campaign, state, "operator", self.now())
+            await runs.apply_campaign_state(tx, campaign, state, "operator", self.now())
 
     async def publish(self, campaign: str, customer: str, **body: Any) -> str:
         request = PublicationRequest.model_validate({"customer": {"id": customer}, **body})

@@ -24,13 +24,13 @@ class ReferralContext:
 
     @property
     def sender_id(self) -> str:
-        """The workflow that sends the messages: the friend's referral if there is a friend, else the advocate's."""
+        """Return the id of the workflow that sends the messages: the friend's if there is a friend, else the advocate's."""
         if self.friend_id:
             return friend_sender_id(self.campaign.campaign, self.friend_id)
         return str(self.advocate.id)
 
     def for_milestone(self, milestone: MilestoneRow) -> Self:
-        """The context of a milestone: it is about the advocate alone, whichever referral reached or lost it."""
+        """Return the context of a milestone, which is about the advocate alone, without the friend."""
         return replace(self, milestone=milestone, friend_id=None)
 
 

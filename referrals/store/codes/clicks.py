@@ -29,7 +29,7 @@ def new_click(code: str) -> str:
 class Attribution:
     """The attribution of a friend: by the click that the event carries, else by the code itself.
 
-    The attribution window starts at `since`, the time of the click or else of the event. `click_id` is set even where
+    The attribution window starts at `since`, the time of the click or else of the event. `click_id` is set even if
     the click itself has not been recorded yet.
     """
 
@@ -41,7 +41,7 @@ class Attribution:
         return self.since + campaign.conversion.attribution_window
 
     def as_dict(self) -> dict[str, Any]:
-        """The attribution as the activity log shows it."""
+        """Return the attribution as the activity log shows it."""
         if self.click is None:
             return {"attribution": {"by": "code"}}
         return {
@@ -54,8 +54,8 @@ class Attribution:
         }
 
 
-def code_of(data: dict[str, Any]) -> str | None:
-    """The code that an event names, else the code of its click."""
+def code_from_event_data(data: dict[str, Any]) -> str | None:
+    """Return the code that an event names, else the code of its click."""
     return data.get("code") or code_from_click_id(data.get("click"))
 
 
@@ -76,7 +76,7 @@ async def attribute(tx: Tx, event: InboxEventRow, code: str, at: datetime) -> At
 async def _brought_another_friend(
     tx: Tx, click_id: str | None, code: str, friend_id: str | None
 ) -> bool:
-    """A click is one visit, so it brings one friend."""
+    """Check whether the click already brought another friend: it is one visit, so it brings only one."""
     statement = select(referrals.c.id).where(
         referrals.c.click_id == click_id,
         referrals.c.code == code,

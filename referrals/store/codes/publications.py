@@ -1,4 +1,4 @@
-"""Publication: assigning a code to an advocate. Source: Voucherify, "Referral code publication", "Join-once"."""
+"""Publication: the assignment of a code to an advocate. Source: Voucherify, "Referral code publication", "Join-once"."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ MAX_GENERATION_ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class Request:
-    """A customer asks for a code in a campaign; `code` names the one they want, `channel` where it is published."""
+    """Request of a customer for a code in a campaign. `code` is the desired one, `channel` the channel of publication."""
 
     campaign_id: str
     customer_id: str
@@ -38,7 +38,7 @@ class Request:
 async def publish_for_event(
     tx: Tx, event_id: str, campaign_id: str, customer_id: str, now: datetime
 ) -> CodeRow:
-    """Publish a code as an event or command asks; a repeat gives the same code. Raises NotPublishedError."""
+    """Publish a code for an event or command; a repeat returns the same code. Raises NotPublishedError."""
     event = await inbox_events.lock(tx, event_id)
     published: dict[str, str] = event.data.get("published", {})
     if campaign_id in published:
@@ -51,13 +51,13 @@ async def publish_for_event(
 
 
 async def publish_code(tx: Tx, request: Request, now: datetime) -> CodeRow:
-    """The customer's code in the campaign; with `join_once` always the same one. Raises NotPublishedError."""
+    """Assign a code to the customer; with `join_once` always the same one. Raises NotPublishedError."""
     found = await versions.find_in_force(tx, request.campaign_id)
     if found is None:
         message = f"There is no campaign {request.campaign_id}."
         raise NotPublishedError(message, "unknown_campaign")
     advocate = await join(tx, request.campaign_id, request.customer_id, now)
-    if found.campaign.code.join_once and (code := await code_of(tx, advocate.id)):
+    if found.campaign.code.join_once and (code := await find_code_of_advocate(tx, advocate.id)):
         return code
     if refused := campaign_rejection(found.campaign, found.state, now):
         raise NotPublishedError(refused.message, refused.code)
@@ -93,8 +93,8 @@ async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Adv
     return await get(tx, advocates, lock=True, campaign_id=campaign_id, customer_id=customer_id)
 
 
-async def code_of(tx: Tx, advocate_id: str) -> CodeRow | None:
-    """The advocate's code, the first one where there are several."""
+async def find_code_of_advocate(tx: Tx, advocate_id: str) -> CodeRow | None:
+    """Find the advocate's code; if there are several, the first one."""
     statement = (
         select(codes)
         .where(codes.c.advocate_id == advocate_id)

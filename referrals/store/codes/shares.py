@@ -41,7 +41,7 @@ async def record(tx: Tx, event_id: str, now: datetime) -> Outcome:
 
 
 async def _insert(tx: Tx, event: InboxEventRow, code: CodeRow, at: datetime) -> dict[str, str]:
-    """Returns the data of the activity log's entry."""
+    """Insert the share or click, and return the data of its entry in the activity log."""
     channel = event.data.get("channel", "link")
     values = {"advocate_id": code.advocate_id, "code": code.code, "channel": channel, "at": at}
     if event.type == "referral_link_shared":

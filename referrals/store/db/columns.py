@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 def required(value: T | None) -> T:
-    """Return a nullable column's value where the state of the row implies that there is one."""
+    """Return the value of a nullable column that the state of the row requires to be set."""
     if value is None:
         raise ValueError("the column is NULL")
     return value

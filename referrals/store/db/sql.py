@@ -32,7 +32,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class Tx(Protocol):
-    """A connection inside a transaction: what is done through it is done together or not at all.
+    """A connection inside a transaction: all changes made through it are committed together or not at all.
 
     `events` are those that its decision has published and that are not handled yet (see `store.activity.log`).
     """
@@ -145,13 +145,13 @@ async def change(tx: Tx, table: Table[Any], row_id: str, **values: Any) -> None:
 async def add(
     tx: Tx, table: Table[Any], *new: dict[str, Any], once: tuple[str, ...] | None = None
 ) -> None:
-    """Insert rows with the same columns; with `once`, skip rows that conflict in these columns (empty: in any key)."""
+    """Insert rows that set the same columns; `once` is explained at `insert_once`."""
     if new:
-        await tx.execute(adding(tx, table, once), list(new) if len(new) > 1 else new[0])
+        await tx.execute(insert_once(tx, table, once), list(new) if len(new) > 1 else new[0])
 
 
-def adding(tx: Tx, table: Table[Any], once: tuple[str, ...] | None = None) -> Any:
-    """Return the INSERT of `add`."""
+def insert_once(tx: Tx, table: Table[Any], once: tuple[str, ...] | None = None) -> Any:
+    """Return an INSERT that skips rows which conflict in the columns `once` (empty: in any key; None: skip none)."""
     return _insert_once(tx.dialect.name, table, once)
 
 

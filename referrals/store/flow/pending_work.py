@@ -224,7 +224,7 @@ _HAS_NEWS = or_(
         journey_runs.c.notifier_workflow_id == milestones.c.advocate_id,
     ),
 )
-"""Selects milestones with a pending message or journey, also where the budget has voided their reward."""
+"""Selects milestones with a pending message or journey, even if the budget has voided their reward."""
 
 
 def _milestones(by: ColumnElement[bool], is_due: ColumnElement[bool]) -> Select[Any]:

@@ -41,7 +41,7 @@ class Received:
     """The row of a new or repeated event.
 
     `is_next` is true for a new event that no earlier event of its customer has to precede. `campaign_of_code` is set
-    where the campaign was looked up by the event's code.
+    if the campaign was looked up by the event's code.
     """
 
     row: InboxEventRow
@@ -110,7 +110,7 @@ def _code_of(data: EventData) -> str | None:
 async def _campaign_id(
     tx: Tx, event: Event, campaign: CampaignRow | None, customer_id: str | None
 ) -> str | None:
-    """The campaign of the event: the one it names, else that of its code, of the friend's sign-up, or of the click."""
+    """Return the campaign that the event names, else that of its code, of the friend's sign-up, or of the click."""
     if isinstance(event.data, FriendConverted):
         return await _converting_campaign_id(
             tx, event.type, event.data.click, campaign, customer_id
@@ -141,7 +141,7 @@ async def check_type(tx: Tx, raw: Any) -> None:
 async def _converting_campaign_id(
     tx: Tx, kind: str, click: str | None, campaign: CampaignRow | None, customer_id: str | None
 ) -> str | None:
-    """The campaign of a conversion; the event's type must be the one that the campaign converts on."""
+    """Return the campaign of a conversion. The event's type must be the one that the campaign converts on."""
     conversion_event = "redemption" if kind == REDEMPTION else kind
     if campaign is None:
         await check_type(tx, {"type": kind})
@@ -158,7 +158,7 @@ async def _converting_campaign_id(
 async def _campaign_id_without_code(
     tx: Tx, converting: list[str], click: str | None, customer_id: str | None
 ) -> str | None:
-    """The campaign of the friend's latest sign-up, else of the click, else of the friend's latest referral."""
+    """Return the campaign of the friend's latest sign-up, else of the click, else of the friend's latest referral."""
     statement = (
         select(referrals.c.campaign_id, referrals.c.state)
         .where(referrals.c.friend_id == customer_id, referrals.c.campaign_id.in_(converting))

@@ -1,4 +1,4 @@
-"""The response to an event, as the contract writes it. It is stored with the event and given to every repeat."""
+"""The response to an event. It is stored with the event; `inbox.process` returns it for every repeat."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +17,7 @@ Decide = Callable[[Tx], Awaitable[Outcome | None]]
 
 
 async def decide(tx: Tx, decision: Decide) -> dict[str, Any] | None:
-    """Make a decision, handle its events and save the response; returns the response, if there is one."""
+    """Make a decision, handle its events and save the response. Return the response, if there is one."""
     outcome = await decision(tx)
     await handle_events(tx)
     if outcome and outcome.uncounted_referral:

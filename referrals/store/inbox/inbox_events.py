@@ -15,11 +15,11 @@ from referrals.errors import EventIdReusedError
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import (
     Tx,
-    adding,
     change,
     find,
     first_of,
     get,
+    insert_once,
     literal_in,
     one,
     rows_of,
@@ -134,7 +134,7 @@ class _NewEventRow(InboxEventRow):
 
 async def _insert(tx: Tx, **values: Any) -> tuple[InboxEventRow, bool]:
     row = {"id": new_id("evt"), "state": "received", **values}
-    insert = adding(tx, inbox_events, ("external_id",)).returning(*_NEW)
+    insert = insert_once(tx, inbox_events, ("external_id",)).returning(*_NEW)
     new = await first_of(tx, _NewEventRow, insert, of_customer=row.get("customer_id"), **row)
     if new is None:
         return await get(tx, inbox_events, external_id=row["external_id"]), False
@@ -152,7 +152,7 @@ _NEW = (
 
 
 async def find_repeated(tx: Tx, event: Event) -> InboxEventRow | None:
-    """The row of an event that was received before, if any.
+    """Return the row of an event that was received before, if any.
 
     Raises:
         EventIdReusedError: The id belongs to an event of another source or type.
@@ -164,13 +164,13 @@ async def find_repeated(tx: Tx, event: Event) -> InboxEventRow | None:
 
 
 def attribution_time(event: InboxEventRow, code: CodeRow, now: datetime) -> datetime:
-    """The time of the event, but not before the publication of its code."""
+    """Return the time of the event, or of the publication of its code if that is later."""
     at = occurred_at(event, now)
     return max(at, code.published_at) if code.published_at else at
 
 
 def occurred_at(event: InboxEventRow, now: datetime) -> datetime:
-    """The time that the event names, else the time of its receipt; at most `now`."""
+    """Return the time that the event names, else the time of its receipt; at most `now`."""
     at: datetime = event.occurred_at or event.received_at
     return min(at, now)
 
@@ -238,7 +238,7 @@ async def _update_open(tx: Tx, event_id: str, error: str, **values: Any) -> None
 
 
 async def find_due(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list[InboxEventRow]:
-    """Events to process, oldest first: queued ones, and those received before `cut_off` that have no response.
+    """Find the events to process, oldest first: queued ones, and unprocessed ones received before `cut_off`.
 
     An event waits for earlier events of the same customer whose retry is not due yet.
     """
@@ -260,7 +260,7 @@ async def find_due(tx: Tx, now: datetime, cut_off: datetime, limit: int) -> list
 
 
 async def find_earlier_queued(tx: Tx, event: InboxEventRow) -> list[InboxEventRow]:
-    """Earlier queued events of the same customer, which have to be processed first."""
+    """Find the earlier queued events of the same customer, which have to be processed first."""
     if event.customer_id is None:
         return []
     own = {"customer_id": event.customer_id, "event_id": event.id}

@@ -21,7 +21,7 @@ class Outcome:
     has_rewards: bool = True
     """False if the referral cannot have rewards yet."""
     discounted_order: Order | None = None
-    """The order to which the friend's coupons apply, where the campaign gives coupons to friends."""
+    """The order to which the friend's coupon applies, if the campaign gives coupons to friends."""
     uncounted_referral: ReferralRow | None = None
     """A new conversion to count in its campaign. All conversions share the campaign's row, so it is locked last."""
     details: dict[str, Any] = field(default_factory=dict)
@@ -29,5 +29,5 @@ class Outcome:
 
     @classmethod
     def repeated(cls, event: InboxEventRow) -> Self:
-        """The outcome of an event that was decided before and has its response."""
+        """Build the outcome of an event that was decided before and has its response."""
         return cls(event, Decision(required(event.response)["decision"]))

@@ -1,4 +1,4 @@
-"""Entering a journey, when an event starts it."""
+"""Enter a journey when an event starts it."""
 
 from referrals.domain.journey_interpreter import JourneyPosition
 from referrals.domain.journeys import ReentryDelay
@@ -11,7 +11,7 @@ from referrals.store.schema import journey_entries, journey_runs
 async def enter(tx: Tx, entry: JourneyEntry) -> bool:
     """Enter the journey if its condition holds and it may be entered (again).
 
-    Returns whether a run was started that waits for time or for other events; it has a workflow of its own.
+    Return whether a run was started: a journey that waits has a run, with a workflow of its own.
     """
     journey, now = entry.journey, entry.context.now
     if journey.condition and not await condition_holds(tx, entry, journey.condition):
@@ -26,7 +26,7 @@ async def enter(tx: Tx, entry: JourneyEntry) -> bool:
 
 
 async def _may_enter(tx: Tx, entry: JourneyEntry) -> bool:
-    """Apply the journey's `reentry`, in one statement on one row: of two entries at once, one succeeds."""
+    """Apply the journey's `reentry` in one statement on one row, so that only one of two simultaneous entries succeeds."""
     reentry = entry.journey.reentry
     if reentry in (None, "always"):
         return True

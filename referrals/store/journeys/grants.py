@@ -15,7 +15,7 @@ from referrals.store.rewards.creation import RewardSpec
 from referrals.store.schema import ReferralRow, milestones, rewards
 
 PROCESS_COMMAND = "reward_resume"
-"""The command by which the workflow of the reward's referral or milestone processes it."""
+"""Command that makes the workflow of the reward's referral or milestone process the reward."""
 
 
 async def grant(
@@ -23,8 +23,9 @@ async def grant(
 ) -> None:
     """Grant a reward once for the entry and the step, unless the referral was rolled back meanwhile.
 
-    Before the referral is confirmed the reward is due with the conversion, later at once. With `by_owner` the workflow
-    of the referral (or of the milestone's advocate) processes the reward next; else it is sent a command.
+    Until the referral is confirmed, the reward is due with the conversion; afterwards it is due at once. `by_owner` means
+    that the caller is the workflow of the referral (or of the milestone's advocate), which processes the reward next;
+    otherwise a command makes that workflow do so.
     """
     entered = entry.context
     context, referral = await lookups.lock_context(

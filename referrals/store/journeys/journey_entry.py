@@ -1,4 +1,4 @@
-"""An entry into a journey: the event that starts it, and everything that its steps need to know."""
+"""An entry into a journey: the event that starts it, and everything that its steps need."""
 
 import uuid
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class JourneyEntry:
 
     @property
     def subject(self) -> str:
-        """The id of the milestone, referral or advocate that the journey is about, in that order."""
+        """Return the id of the milestone that the journey is about, else of the referral, else of the advocate."""
         context = self.context
         milestone_id = context.milestone.id if context.milestone else None
         return str(milestone_id or context.referral_id or context.advocate.id)
 
     @property
     def run_id(self) -> str:
-        """The id of the run; one event gives one id, so that nobody enters twice by it."""
+        """Return the id of the run. It is derived from the event, so that one event enters only once."""
         return f"jrn_{uuid.uuid5(_ID_NAMESPACE, self.key('run')).hex}"
 
     @property
@@ -46,19 +46,19 @@ class JourneyEntry:
         return journey_workflow_id(self.journey.name, self.subject, self.run_id)
 
     def key(self, step: int | str) -> str:
-        """The idempotency key of a step's effect."""
+        """Return the idempotency key of a step's effect."""
         campaign, journey = self.context.campaign.campaign, self.journey
         key = f"{campaign}/{journey.name}/{step}/{self.subject}/{journey.on}"
         return f"{key}/{self.occurrence}" if self.occurrence else key
 
     def customer_of(self, side: str | None) -> str | None:
-        """The customer id of the advocate or the friend; None for the operator."""
+        """Return the customer id of the advocate or the friend; None for the operator."""
         sides = {"advocate": self.context.advocate.customer_id, "friend": self.context.friend_id}
         return sides.get(side) if side else None
 
 
 async def log_problem(tx: Tx, entry: JourneyEntry, event_type: str, reason: Reason) -> None:
-    """Write to the activity log what a journey could not do, and why."""
+    """Log a problem of a journey, with its reason, in the activity log."""
     context = entry.context
     row = log.activity_row(
         event_type,

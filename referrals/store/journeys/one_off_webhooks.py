@@ -1,4 +1,4 @@
-"""Events for addresses that are no webhook, delivered as those for webhooks are (see webhooks.py)."""
+"""Deliveries of the `webhook` steps of journeys: one event to one URL, without a webhook subscription."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,9 +10,9 @@ from referrals.store.schema import webhook_deliveries
 
 
 async def add(tx: Tx, *, url: str, key: str, event: Mapping[str, Any], now: datetime) -> None:
-    """Send the CloudEvent to the address, once for the key, signed by REFERRALS_WEBHOOK_SECRET.
+    """Send the CloudEvent to the URL, once for the key, signed with REFERRALS_WEBHOOK_SECRET.
 
-    The key is the `webhook-id`; it is of printable ASCII. Its order among others is not kept.
+    The key, in printable ASCII, is the `webhook-id`. These deliveries have no order.
     """
     await tx.execute(
         insert(tx, webhook_deliveries)

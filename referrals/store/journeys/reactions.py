@@ -1,4 +1,4 @@
-"""Reactions of running journeys to events: some exit, and some were waiting for the event."""
+"""Reactions of running journeys to events: exit, or continue if they waited for the event."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ _LISTENERS_OF_FRIEND = _LISTENERS.where(
 async def handle_event(tx: Tx, context: ReferralContext, event_type: str) -> None:
     """End the runs that exit by this event, and record it for those that await it.
 
-    An event of one friend does not concern the journeys of another friend; it concerns those of the advocate.
+    An event of one friend does not affect journeys of another friend, but it affects those of the advocate.
     """
     listeners = _LISTENERS_OF_FRIEND if context.friend_id else _LISTENERS
     people = {"advocate_id": context.advocate.id}
@@ -52,7 +52,7 @@ async def end(
     *,
     notifier_id: str | None = None,
 ) -> None:
-    """Exit the runs that are not over; their pending messages are not sent any more."""
+    """Exit the runs that are open. Their pending messages fail."""
     await tx.execute(
         journey_runs.update()
         .where(which, literal_in(journey_runs.c.state, *OPEN_RUN_STATES))

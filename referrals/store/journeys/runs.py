@@ -25,8 +25,9 @@ from referrals.store.schema.journeys import OPEN_RUN_STATES
 from referrals.temporal.names import journey_workflow_id
 
 RESUMED_RUNS_PER_SECOND = 10
-"""The pace at which an activated campaign's runs resume, so that no channel is flooded."""
-WAKE = "journey_wake"
+"""Rate at which an activated campaign's runs resume, so that no channel is flooded."""
+WAKE_COMMAND = "journey_wake"
+"""Command that wakes the workflow of a run."""
 ARCHIVED = Reason("campaign_archived", "The campaign was archived.")
 
 
@@ -82,9 +83,9 @@ async def _advance(tx: Tx, campaign: Campaign, run: JourneyRunRow, now: datetime
 
 
 async def _campaign(tx: Tx, campaign_id: str, *, lock: bool) -> CampaignInForce:
-    """The campaign as it is now, locked where it is paused or with `lock`.
+    """Return the campaign's current state, locked if it is paused or with `lock`.
 
-    Without the lock an activation at the same time could leave behind a run that nobody wakes.
+    Without the lock, a simultaneous activation could leave behind a run that is never woken.
     """
     found = await versions.find_in_force(tx, campaign_id, lock=lock)
     if found and found.state == "paused" and not lock:
@@ -94,7 +95,7 @@ async def _campaign(tx: Tx, campaign_id: str, *, lock: bool) -> CampaignInForce:
 
 
 async def _entry(tx: Tx, campaign: Campaign, run: JourneyRunRow, now: datetime) -> JourneyEntry:
-    """The entry under the campaign version that it started under; people and counts as they are now."""
+    """Build the entry with the campaign version that it started with, and current people and counts."""
     context = ReferralContext(
         campaign,
         run.version,
@@ -113,10 +114,12 @@ def _journey(campaign: Campaign, run: JourneyRunRow) -> Journey:
     return next(journey for journey in campaign.journeys if journey.name == run.journey)
 
 
-async def campaign_changed(tx: Tx, campaign_id: str, state: str, actor: str, now: datetime) -> None:
+async def apply_campaign_state(
+    tx: Tx, campaign_id: str, state: str, actor: str, now: datetime
+) -> None:
     """Resume the held runs of an activated campaign, or end the runs of an archived one.
 
-    The campaign is locked. Their workflows are woken by commands, at a bounded rate.
+    The caller has locked the campaign. Commands wake the workflows at a bounded rate.
     """
     states = {"running": ("held",), "archived": OPEN_RUN_STATES}.get(state, ())
     mine = journey_runs.c.campaign_id == campaign_id
@@ -128,11 +131,11 @@ async def campaign_changed(tx: Tx, campaign_id: str, state: str, actor: str, now
         {
             "campaign_id": campaign_id,
             "data": {"run": run_id},
-            "retry_at": now + timedelta(seconds=place / RESUMED_RUNS_PER_SECOND),
+            "retry_at": now + timedelta(seconds=index / RESUMED_RUNS_PER_SECOND),
         }
-        for place, run_id in enumerate(found)
+        for index, run_id in enumerate(found)
     ]
-    await inbox_events.queue_commands(tx, WAKE, actor, now, wakes)
+    await inbox_events.queue_commands(tx, WAKE_COMMAND, actor, now, wakes)
 
 
 async def count_under_older_versions(tx: Tx, campaign_id: str, version: int) -> int:

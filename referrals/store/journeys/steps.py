@@ -1,6 +1,6 @@
-"""The steps of journeys, run up to the next wait.
+"""Run the steps of a journey up to its next wait.
 
-The event's own decision runs the first steps; after a wait the workflow of the run does. Every effect has an
+The decision that published the event runs the first steps; the workflow of the run continues after a wait. Every effect has an
 idempotency key, so that no step has its effect twice.
 """
 
@@ -33,7 +33,7 @@ async def run_steps(
 ) -> JourneyPosition:
     """Run the steps from `position` to the next wait or the end; returns the new position.
 
-    Messages are left to the workflow `sender_id`.
+    The workflow `sender_id` sends the messages.
     """
     plan, drafts = JourneyPlan(entry.journey), []
     while planned := plan.step_at(position):
@@ -56,7 +56,7 @@ async def _run_step(
     sender_id: str,
     now: datetime,
 ) -> bool:
-    """Run one step other than a message or a wait; returns whether the condition of a branch holds."""
+    """Run one step other than a message or a wait. Return False only if the condition of a branch does not hold."""
     step = planned.step
     if step.branch:
         return await condition_holds(
@@ -93,7 +93,7 @@ async def _wait(
 async def condition_holds(
     tx: Tx, entry: JourneyEntry, condition: Condition, *, awaited_event_received: bool = False
 ) -> bool:
-    """Evaluate a condition. One that cannot be evaluated does not hold, and is logged."""
+    """Return whether a condition holds. If it cannot be evaluated, log that and return False."""
     values = await conditions.load_journey_values(tx, entry.context, entry.reward)
     try:
         return condition.holds({**values, "awaited": {"happened": awaited_event_received}})
@@ -106,7 +106,7 @@ async def condition_holds(
 def _messages(
     entry: JourneyEntry, index: int, send: SendStep, sender_id: str, now: datetime
 ) -> list[dict[str, Any]]:
-    """The row of a message; none where the event's reward is somebody else's."""
+    """Build the row of a message; none if the event's reward belongs to another person than the recipient."""
     context, reward = entry.context, entry.reward
     recipient = entry.customer_of(send.to)
     concerned = recipient and (reward is None or reward.customer_id == recipient)

@@ -1,4 +1,4 @@
-"""Workflows of others that journeys start: each is a row first, and started once under the id that is its key."""
+"""Workflows of other applications that journeys start: stored first, then started once, with the key as workflow id."""
 
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ async def add(
     event: dict[str, Any],
     now: datetime,
 ) -> None:
-    """Have the workflow started by its sender, once for each key."""
+    """Store a workflow that the workflow `sender_id` then starts, once for each key."""
     await tx.execute(
         insert(tx, workflow_starts)
         .values(
@@ -46,7 +46,7 @@ async def get(tx: Tx, start_id: str) -> WorkflowStartRow:
 async def complete(
     tx: Tx, start_id: str, state: str, now: datetime, reason: str | None = None
 ) -> None:
-    """`started` or `failed`, once."""
+    """Mark a pending start as `started` or `failed`."""
     await tx.execute(
         workflow_starts.update()
         .where(workflow_starts.c.id == start_id, workflow_starts.c.state == "pending")

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, func, or_, select
 
 from referrals.domain.rewards import Asset
-from referrals.store.db.sql import Tx, adding, get, locked, one, rows, rows_of
+from referrals.store.db.sql import Tx, get, insert_once, locked, one, rows, rows_of
 from referrals.store.schema import LedgerAccountRow, RewardRow, ledger_accounts, ledger_entries
 
 AccountKey = tuple[str, str, str, str]
@@ -35,7 +35,7 @@ async def get_account_ids(tx: Tx, keys: set[AccountKey]) -> dict[AccountKey, int
     ids = await _find_ids(tx, keys)
     if missing := sorted(keys - ids.keys()):
         new = [dict(zip(_KEY_COLUMNS.keys(), key, strict=True)) for key in missing]
-        insertion = adding(tx, ledger_accounts, ()).returning(ledger_accounts)
+        insertion = insert_once(tx, ledger_accounts, ()).returning(ledger_accounts)
         created: Sequence[Any] = (await tx.execute(insertion, new)).all()
         ids |= _ids_by_key(created)
     if created_by_others := keys - ids.keys():

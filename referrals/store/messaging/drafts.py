@@ -196,7 +196,7 @@ def _campaign_variables(campaign: Campaign) -> dict[str, Any]:
 
 
 async def _advocate_variables(tx: Tx, subject: MessageSubject, public_url: str) -> dict[str, Any]:
-    source = subject.referral or await publications.code_of(tx, subject.advocate.id)
+    source = subject.referral or await publications.find_code_of_advocate(tx, subject.advocate.id)
     code = source.code if source else ""
     return {
         "name": subject.owner.name,

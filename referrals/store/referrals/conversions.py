@@ -50,8 +50,8 @@ from referrals.store.schema.referrals import LIVE
 class Attempt:
     """A conversion to be decided, with everything that it is decided on, locked.
 
-    `in_force` is the campaign, locked where it has a limit. `referral` is the friend's live referral in the campaign.
-    `attribution` is None where the friend's sign-up has decided it.
+    `in_force` is the campaign, locked if it has a limit. `referral` is the friend's live referral in the campaign.
+    `attribution` is None if the friend's sign-up has decided it.
     """
 
     event: InboxEventRow
@@ -91,7 +91,7 @@ async def _find_code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reaso
         return str(event.data["code"])
     latest = await lookups.find_latest_referral(tx, event.campaign_id, event.customer_id)
     if latest is None or latest.state != ReferralState.SIGNED_UP or _is_over(latest, event, now):
-        clicked = clicks.code_of(event.data) or ""
+        clicked = clicks.code_from_event_data(event.data) or ""
         code = await lookups.find_published_code(tx, clicked, event.campaign_id)
         if not isinstance(code, Reason):
             return clicked

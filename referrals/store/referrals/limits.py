@@ -1,4 +1,4 @@
-"""Counting accepted conversions under the limits of the code and the campaign; the advocate's are counted from SQL."""
+"""Count accepted conversions toward the limits of the code and the campaign; those of the advocate are counted on demand."""
 
 from sqlalchemy import bindparam
 
@@ -20,7 +20,7 @@ async def count_code_use(tx: Tx, referral: ReferralRow, by: int) -> None:
 
 
 async def count_accepted(tx: Tx, referral: ReferralRow, by: int) -> None:
-    """Count in the campaign, whose row all of its conversions share: call it late in a transaction."""
+    """Count in the campaign. All of its conversions share that row, so call this late in a transaction."""
     await tx.execute(_COUNT_ACCEPTED, {"row_id": referral.campaign_id, "by": by})
 
 

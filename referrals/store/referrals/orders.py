@@ -4,13 +4,13 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from referrals.domain.events import Order
 from referrals.domain.money import decimals_of
-from referrals.store.db.sql import Tx, adding, first_of, get
+from referrals.store.db.sql import Tx, first_of, get, insert_once
 from referrals.store.schema import OrderRow, orders
 
 
 async def lock(tx: Tx, order_id: str) -> tuple[OrderRow, bool]:
     """Lock the order, so that a refund and its conversion cannot miss each other. Return it and whether it is new."""
-    new = adding(tx, orders, ("id",)).returning(orders)
+    new = insert_once(tx, orders, ("id",)).returning(orders)
     made = await first_of(tx, OrderRow, new, id=order_id, refunds=[], cancelled=False)
     return made or await get(tx, orders, lock=True, id=order_id), made is not None
 

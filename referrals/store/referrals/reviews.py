@@ -20,7 +20,7 @@ from referrals.store.schema import ReferralRow
 
 
 async def review(tx: Tx, event_id: str, now: datetime) -> Outcome:
-    """Approve or reject a conversion as a command asks; a repeat changes nothing. Raises NotPossibleError."""
+    """Approve or reject a conversion on an operator's command; a repeat changes nothing. Raises NotPossibleError."""
     event = await inbox_events.lock(tx, event_id)
     context, referral = await lookups.lock_context(tx, event.data["referral"], event.actor, now)
     if not event.response:

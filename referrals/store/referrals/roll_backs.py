@@ -37,7 +37,7 @@ async def roll_back_referral(
 
 
 async def roll_back_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome:
-    """Roll a referral back as a command asks; a repeat changes nothing. Raises NotPossibleError."""
+    """Roll a referral back on an operator's command; a repeat changes nothing. Raises NotPossibleError."""
     event = await inbox_events.lock(tx, event_id)
     context, referral = await lookups.lock_context(tx, event.data["referral"], event.actor, now)
     if not event.response and referral.state != ReferralState.ROLLED_BACK:

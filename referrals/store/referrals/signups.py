@@ -39,7 +39,9 @@ async def decide(tx: Tx, event: InboxEventRow, now: datetime) -> Outcome:
     """Decide and record a sign-up whose event is locked, or was stored by this transaction."""
     if event.response:
         return Outcome.repeated(event)
-    resolved = await lookups.resolve_code(tx, event, clicks.code_of(event.data) or "", now)
+    resolved = await lookups.resolve_code(
+        tx, event, clicks.code_from_event_data(event.data) or "", now
+    )
     if isinstance(resolved, Reason):
         return Outcome(event, Decision.REJECTED, reason=resolved)
     at = inbox_events.attribution_time(event, resolved.code, now)

@@ -26,7 +26,7 @@ from referrals.store.schema import (
 from referrals.store.views import Page
 
 advocate_customers = customers.alias("advocate_customers")
-"""The customer who is the advocate, where `customers` is somebody else."""
+"""The customer who is the advocate, in queries in which `customers` is another person."""
 
 
 async def list_campaigns(tx: Tx, cursor: Cursor) -> Page[views.Campaign]:

@@ -41,7 +41,7 @@ def select_rewards_with_friend() -> Select[*tuple[Any, ...]]:
 
 
 def command_of(reward: RewardWithFriend, reason: str = "") -> dict[str, Any]:
-    """Build the command for a reward of `select_rewards_with_friend`, and name the workflow that runs it."""
+    """Build the command for a reward. `customer_id` selects the workflow that runs it."""
     return {
         "data": {"reward": reward.id, "reason": reason, "milestone": reward.milestone_id},
         "campaign_id": reward.campaign_id,
@@ -51,7 +51,7 @@ def command_of(reward: RewardWithFriend, reason: str = "") -> dict[str, Any]:
 
 
 async def run_command(tx: Tx, event_id: str, now: datetime) -> Outcome:
-    """Run an operator's command on one reward; a repeat changes nothing.
+    """Run a command on one reward; a repeat changes nothing.
 
     Raises:
         NotPossibleError: the reward is in another state.

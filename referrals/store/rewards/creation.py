@@ -1,4 +1,4 @@
-"""Creating the rewards of a conversion or a milestone: rows under deterministic keys, within the budget."""
+"""Create the rewards of a conversion or a milestone: rows with deterministic keys, within the budget."""
 
 import uuid
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from referrals.domain.states import RewardState
 from referrals.domain.tiers import each_conversion_tiers
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
-from referrals.store.db.sql import Tx, adding
+from referrals.store.db.sql import Tx, insert_once
 from referrals.store.rewards import budgets
 from referrals.store.rewards.reward_rows import close
 from referrals.store.schema import RewardRow, rewards
@@ -33,7 +33,7 @@ class RewardSpec:
 
 
 def rewards_of_conversion(campaign: Campaign) -> list[Reward]:
-    """The rewards of every conversion: the friend's, and those of the advocate for each friend."""
+    """Return the rewards of every conversion: the friend's, and those of the advocate for each friend."""
     friend = [campaign.rewards.friend] if campaign.rewards.friend else []
     return friend + [tier.reward for tier in each_conversion_tiers(campaign.rewards.tiers)]
 
@@ -50,7 +50,7 @@ async def create_for_conversion(tx: Tx, context: ReferralContext, due_at: dateti
 
 
 async def create(tx: Tx, context: ReferralContext, due_at: datetime, *specs: RewardSpec) -> None:
-    """Create rewards that do not exist yet. One that the budget has no room for is voided."""
+    """Create rewards that do not exist yet. A reward beyond the budget is voided."""
     budget, campaign_id = context.campaign.limits.budget, context.campaign.campaign
     if budget is None:
         await _insert(tx, context, due_at, specs, in_budget=True)
@@ -71,7 +71,7 @@ async def _insert(
     if not specs:
         return
     values = [_row(context, spec, due_at) for spec in specs]
-    new = adding(tx, rewards, ("key",)).returning(rewards)
+    new = insert_once(tx, rewards, ("key",)).returning(rewards)
     created: Sequence[Any] = (await tx.execute(new, values)).all()
     reward: RewardRow
     for reward in created:

@@ -45,7 +45,7 @@ async def go_on(harness: StoreHarness) -> Any:
 async def set_state(harness: StoreHarness, tx: Any, state: str) -> None:
     await versions.find_in_force(tx, "spring", lock=True)
     await versions.set_state(tx, "spring", state)
-    await runs.campaign_changed(tx, "spring", state, "operator", harness.time)
+    await runs.apply_campaign_state(tx, "spring", state, "operator", harness.time)
 
 
 async def test_a_step_that_is_being_taken_as_the_friend_converts_sends_nothing(
@@ -87,7 +87,9 @@ async def test_a_run_that_is_being_held_as_its_campaign_is_activated_is_woken(
         assert not activating.done()
     await activating
 
-    (wake,) = [row for row in await all_of(harness, schema.inbox_events) if row.type == runs.WAKE]
+    (wake,) = [
+        row for row in await all_of(harness, schema.inbox_events) if row.type == runs.WAKE_COMMAND
+    ]
     assert wake.data == {"run": run.id}
     assert (await go_on(harness)).state == "running"
 
