@@ -115,13 +115,13 @@ async def test_the_inbox_processes_a_sign_up_whose_process_died_before_its_workf
 
 
 @sqlite
-async def test_a_decision_whose_event_was_not_closed_is_dispatched_again_without_a_change(
+async def test_a_decision_whose_event_was_not_marked_as_processed_is_dispatched_again_without_a_change(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     monkeypatch.setattr(
-        inbox_events, "close", failing(inbox_events.mark_processed, ConnectionError("gone"))
+        inbox_events, "mark_processed", failing(inbox_events.mark_processed, ConnectionError("gone"))
     )
 
     first = await world.send("referral_converted", conversion(code), id="e-1")
