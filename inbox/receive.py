@@ -164,13 +164,13 @@ class Inbox:
                 data=data.model_copy(update={"campaign": campaign_id}),
             )
             received = await receiving.receive(tx, event, actor, self._clock())
-            answer = await responses.decide(
+            response = await responses.decide(
                 tx, lambda tx: conversions.convert(tx, received.row.id, self._clock())
             )
-        assert answer is not None
-        if "discount" in answer:  # the coupon is not assigned
-            answer["discount"] |= {"code": None}
-        return answer | {"event": None, "referral": None}
+        assert response is not None
+        if "discount" in response:  # the coupon is not assigned
+            response["discount"] |= {"code": None}
+        return response | {"event": None, "referral": None}
 
     async def record_click(self, click_id: str, code: str, channel: str) -> None:
         """Record a visit of a referral link."""

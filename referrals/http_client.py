@@ -74,7 +74,7 @@ def open_client(connect: float = 5, read: float = 15) -> httpx.AsyncClient:
     """Open a client that any number of vendors can share; the caller closes it. Time-outs are in seconds.
 
     Waiting for a free connection is limited like opening one. A complete response must arrive within twice the read
-    time-out. Proxies and credentials from the environment are ignored.
+    timeout. Proxies and credentials from the environment are ignored.
     """
     logging.getLogger("httpx").setLevel(
         logging.WARNING

@@ -55,10 +55,10 @@ async def import_coupons(
     """
     codes = await _read(request)
     async with resources.store.uncommitted() as tx:
-        answer = await coupon_pools.add(tx, campaign, pool, codes, caller, resources.clock())
-        if not answer.errors:
+        result = await coupon_pools.add(tx, campaign, pool, codes, caller, resources.clock())
+        if not result.errors:
             await tx.commit()
-    return answer
+    return result
 
 
 @router.get("/campaigns/{campaign}/coupons/{pool}")

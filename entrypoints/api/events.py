@@ -41,9 +41,9 @@ _RESULTS = EventResult | list[EventResult | QueuedEvent | EventProblem]
 async def receive_events(
     request: Request, body: Annotated[Any, Body()], resources: ResourcesDep, caller: Caller
 ) -> Response:
-    """Receive one CloudEvent, or a batch that is answered with one result per event, in order.
+    """Receive one CloudEvent, or a batch, whose response has one result per event, in order.
 
-    An event id that is sent again gets the first result. In a batch, an invalid event is answered with its problem
+    A repeated event id gets the first result. In a batch, the result of an invalid event is its problem
     and does not affect the others; events of one friend or order are processed in order.
     """
     if isinstance(body, list):

@@ -1,4 +1,4 @@
-"""OpenAPI schemas of events and their answers, which routes read and write as plain JSON."""
+"""OpenAPI schemas of events and their responses, which routes read and write as plain JSON."""
 
 from datetime import datetime
 from typing import Any, Literal

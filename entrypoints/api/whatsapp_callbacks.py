@@ -36,7 +36,7 @@ async def subscribe_whatsapp(request: Request, resources: ResourcesDep) -> Respo
 async def receive_whatsapp(request: Request, resources: ResourcesDep) -> Response:
     """Store message statuses and marketing preferences. The signature is over the raw body.
 
-    Anything else in a signed body is ignored. After any answer but 200, Meta retries for up to seven days.
+    Anything else in a signed body is ignored. After any response but 200, Meta retries for up to seven days.
     """
     body, secret = await request.body(), resources.settings.whatsapp_app_secret
     signature = request.headers.get("x-hub-signature-256", "")

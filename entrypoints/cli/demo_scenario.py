@@ -92,11 +92,11 @@ class Scenario:
             "data": data,
         }
         deadline = time.monotonic() + RESULT_TIMEOUT.total_seconds()
-        while "decision" not in (answer := self.client.post(api_path("events"), event)):
+        while "decision" not in (response := self.client.post(api_path("events"), event)):
             if time.monotonic() > deadline:
                 raise CommandError(f"The event {event['id']} is still queued.")
             time.sleep(RESEND_DELAY.total_seconds())
-        return dict(answer)
+        return dict(response)
 
     def order(self, friend: JsonObject, order_id: str, amount: str) -> JsonObject:
         """Send an order with the advocate's code."""
@@ -156,9 +156,11 @@ def _refer_friend(scenario: Scenario) -> None:
         scenario.send("referral_link_shared", f"share-{channel}", code=code, channel=channel)
     scenario.print_step("Ada shares the link", "By WhatsApp and by email.")
 
-    answer = scenario.send("referral_signed_up", "fay", code=code, friend=FAY)
-    expect("The sign-up", "accepted", answer["decision"])
-    scenario.print_step("Fay signs up with the code", f"Referral {answer['referral']} is created.")
+    response = scenario.send("referral_signed_up", "fay", code=code, friend=FAY)
+    expect("The sign-up", "accepted", response["decision"])
+    scenario.print_step(
+        "Fay signs up with the code", f"Referral {response['referral']} is created."
+    )
 
     small = scenario.order(FAY, "1", "79.99")
     expect("An order of 79.99 EUR", ("rejected", "rule_failed"), _decision(small))
@@ -167,11 +169,11 @@ def _refer_friend(scenario: Scenario) -> None:
     order = scenario.order(FAY, "2", "119.90")
     expect("An order of 119.90 EUR", ("accepted", None), _decision(order))
     balances = scenario.balances(fay=50, ada=100)
-    scenario.print_step("Fay orders for 119.90 EUR", "Accepted.", balances, answer=order)
+    scenario.print_step("Fay orders for 119.90 EUR", "Accepted.", balances, response=order)
 
     expect("The repeated event", order, scenario.order(FAY, "2", "119.90"))
     balances = scenario.balances(fay=50, ada=100)
-    scenario.print_step("The shop sends the same order again", "The same answer.", balances)
+    scenario.print_step("The shop sends the same order again", "The same response.", balances)
 
 
 def _reject_invalid_orders(scenario: Scenario) -> None:
@@ -186,8 +188,8 @@ def _reject_invalid_orders(scenario: Scenario) -> None:
 
 
 def _reach_milestone(scenario: Scenario) -> None:
-    answer = scenario.order(GIL, "5", "95.00")
-    expect("A second friend's order", ("accepted", None), _decision(answer))
+    response = scenario.order(GIL, "5", "95.00")
+    expect("A second friend's order", ("accepted", None), _decision(response))
     balances = scenario.balances(gil=50, ada=450)
     scenario.print_step(
         "Gil, Ada's second friend, orders", "Ada reaches the milestone: 250 more points.", balances
@@ -218,5 +220,5 @@ def _read_activity_log(scenario: Scenario) -> None:
     scenario.print_step("The activity log records everything", summary, activity=activity)
 
 
-def _decision(answer: JsonObject) -> tuple[str, str | None]:
-    return answer["decision"], answer["reason"] and answer["reason"]["code"]
+def _decision(response: JsonObject) -> tuple[str, str | None]:
+    return response["decision"], response["reason"] and response["reason"]["code"]

@@ -22,19 +22,19 @@ STYLES = {"accepted": "green", "rejected": "yellow", INVALID: "red"}
 
 @app.command()
 def send(file: InputFile = STDIN, as_json: JsonOutput = False) -> None:
-    """Send one event, a JSON array of events or NDJSON, and print each answer.
+    """Send one event, a JSON array of events or NDJSON, and print each response.
 
-    The whole file is parsed before the first event is sent. Sending an event again returns its first answer. Exit code 1 if any event is invalid.
+    The whole file is parsed before the first event is sent. Sending an event again returns its first response. Exit code 1 if any event is invalid.
     """
     events = parse_events(read_text(file), display_name(file))
     outcomes: Counter[str] = Counter()
     with ApiClient.connect() as client:
-        for event, answer in _send_batches(client, events):
-            outcomes[outcome(answer)] += 1
+        for event, response in _send_batches(client, events):
+            outcomes[outcome(response)] += 1
             if as_json:
-                print(json.dumps(answer), flush=True)
+                print(json.dumps(response), flush=True)
             else:
-                print_line(describe(event, answer), STYLES.get(outcome(answer)))
+                print_line(describe(event, response), STYLES.get(outcome(response)))
     if not as_json:
         counts = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
         print_line(f"{len(events)} event{'s' if len(events) > 1 else ''}: {counts}", "bold")
@@ -58,25 +58,25 @@ def parse_events(text: str, source: str) -> list[JsonObject]:
     return events
 
 
-def outcome(answer: JsonObject) -> str:
+def outcome(response: JsonObject) -> str:
     """Return the decision of an event, else its state, in one word."""
-    if "title" in answer:
+    if "title" in response:
         return INVALID
-    return str(answer.get("decision") or answer.get("state") or "recorded")
+    return str(response.get("decision") or response.get("state") or "recorded")
 
 
-def describe(event: JsonObject, answer: JsonObject) -> str:
+def describe(event: JsonObject, response: JsonObject) -> str:
     """Return one line with the event's id, its outcome, the reason, new codes and rewards."""
-    parts = [str(event.get("id", "?")), outcome(answer)]
-    if outcome(answer) == INVALID:
-        message, details = describe_problem(answer)
+    parts = [str(event.get("id", "?")), outcome(response)]
+    if outcome(response) == INVALID:
+        message, details = describe_problem(response)
         parts += details or [message]
-    if reason := answer.get("reason"):
+    if reason := response.get("reason"):
         parts.append(f"{reason['code']}: {reason['message']}")
-    parts += [f"{code['campaign']} {code['code']}" for code in answer.get("publications") or []]
+    parts += [f"{code['campaign']} {code['code']}" for code in response.get("publications") or []]
     parts += [
         f"{reward['side']} {reward['amount']} {reward.get('currency') or reward['type']} {reward['state']}"
-        for reward in answer.get("rewards") or []
+        for reward in response.get("rewards") or []
     ]
     return "  ".join(parts)
 
@@ -86,13 +86,13 @@ def _send_batches(
 ) -> Iterator[tuple[JsonObject, JsonObject]]:
     for start in range(0, len(events), BATCH_SIZE):
         batch = events[start : start + BATCH_SIZE]
-        answers = client.request(
+        responses = client.request(
             "POST",
             api_path("events"),
             content=json.dumps(batch).encode(),
             headers={"content-type": "application/cloudevents-batch+json"},
         )
-        yield from zip(batch, answers, strict=True)
+        yield from zip(batch, responses, strict=True)
 
 
 def _parse_lines(text: str, source: str, document_error: ValueError) -> list[Any]:

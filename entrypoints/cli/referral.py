@@ -79,10 +79,10 @@ def roll_back(referral: ReferralId, reason: Reason, as_json: JsonOutput = False)
 
 def _change(referral: str, action: str, body: dict[str, str], as_json: bool) -> None:
     with ApiClient.connect() as client:
-        answer = client.post(api_path("referrals", referral, action), body)
+        response = client.post(api_path("referrals", referral, action), body)
     if as_json:
-        print_json(answer)
-    elif answer["state"] == QUEUED:
+        print_json(response)
+    elif response["state"] == QUEUED:
         print_line(QUEUED_MESSAGE)
     else:
-        print_line(f"{referral} is {answer['state']}.")
+        print_line(f"{referral} is {response['state']}.")

@@ -83,7 +83,7 @@ class Poster:
             )
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         headers = signature_headers(map(signing_key, secrets), message_id, self._clock(), body)
-        await self._tls_context()  # before the time-out starts, which is for the endpoint
+        await self._tls_context()  # before the timeout starts, which is for the endpoint
         try:
             async with asyncio.timeout(self._timeout):
                 addresses = await resolve_allowed(url, private=self._private, resolve=self._resolve)

@@ -121,7 +121,9 @@ async def test_a_decision_whose_event_was_not_marked_as_processed_is_dispatched_
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     monkeypatch.setattr(
-        inbox_events, "mark_processed", failing(inbox_events.mark_processed, ConnectionError("gone"))
+        inbox_events,
+        "mark_processed",
+        failing(inbox_events.mark_processed, ConnectionError("gone")),
     )
 
     first = await world.send("referral_converted", conversion(code), id="e-1")

@@ -31,7 +31,7 @@ from referrals.store.schema import (
 from referrals.store.schema.base import Instant
 
 CLAIM_TIMEOUT = timedelta(minutes=1)
-"""Duration of a claim; longer than the time-out of an attempt."""
+"""Duration of a claim; longer than the timeout of an attempt."""
 MAX_BATCH_SIZE = 2_000
 """Rows of the activity log that one transaction processes for a webhook."""
 
