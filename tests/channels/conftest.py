@@ -15,7 +15,7 @@ from referrals.channels.whatsapp import WhatsAppChannel
 from referrals.http_client import open_client
 from tests.channels.fake_graph_api import FakeGraph
 from tests.channels.whatsapp_samples import Clock, whatsapp
-from tests.providers import vendors
+from tests.providers import fake_vendor
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"
 CREDENTIALS = LoginPassword(b"shop@x", b"p/a:s#s")
@@ -110,7 +110,7 @@ async def graph(clock: Clock) -> AsyncIterator[FakeGraph]:
     fake = FakeGraph(seed=1, clock=clock)
     fake.approve("reward_granted", "de", "en_US", category="utility", body=1)
     fake.approve("invite", "en_US", category="marketing", body=1)
-    stop = await vendors.serve(fake)
+    stop = await fake_vendor.serve(fake)
     yield fake
     await stop()
 
@@ -122,7 +122,7 @@ async def channel(graph: FakeGraph, clock: Clock) -> AsyncIterator[WhatsAppChann
 
 
 @pytest.fixture
-async def hasty(graph: FakeGraph, clock: Clock) -> AsyncIterator[WhatsAppChannel]:
-    """WhatsApp channel with short timeouts."""
-    async with open_client(connect=1, read=0.2) as client:
+async def impatient_channel(graph: FakeGraph, clock: Clock) -> AsyncIterator[WhatsAppChannel]:
+    """WhatsApp channel that waits only briefly for lost responses."""
+    async with fake_vendor.open_impatient_client(graph) as client:
         yield whatsapp(client, graph, clock)

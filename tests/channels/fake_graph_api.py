@@ -1,8 +1,8 @@
 """Fake of Meta's Graph API for one WhatsApp number, after its documentation. It stores template messages.
 
-What no correct caller sends is refused as Meta refuses it, and noted in `undocumented`. Faults of the transport are
-those of `tests.providers.vendors`; `codes` and `codes_of` are Meta's own errors. What it tells by webhook is in
-`graph_hooks`.
+It rejects what Meta rejects, and records what no correct caller sends in `undocumented_requests`. Transport faults are
+those of `tests.providers.fake_vendor`; `codes` and `codes_of` are Meta's own errors. Its webhooks are in
+`fake_whatsapp_webhooks`.
 """
 
 from collections import deque
@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.providers.vendors import TOKEN, Refused, Strict, Vendor
+from tests.providers.fake_vendor import TOKEN, FakeVendor, Strict, VendorError
 
 NUMBER_ID = "106540352242922"
-PAIR_PAUSE = timedelta(seconds=6)
+PAIR_INTERVAL = timedelta(seconds=6)
 
 TITLES = {
     131026: "Message undeliverable",
@@ -103,7 +103,7 @@ class Template(Strict):
         buttons = [part.index for part in self.components if isinstance(part, Button)]
         blocks = [part.type for part in self.components if isinstance(part, Block)]
         if len(set(blocks)) < len(blocks) or buttons != list(map(str, range(len(buttons)))):
-            raise ValueError("a component is there twice, or a button is missing")
+            raise ValueError("duplicate component or missing button")
         return self
 
     def counts(self) -> tuple[int, int, int]:
@@ -140,8 +140,8 @@ class Sent(NamedTuple):
     at: datetime
 
 
-class FakeGraph(Vendor):
-    """`codes` are error codes for the next sends in order (None succeeds), `codes_of` for every send to a recipient."""
+class FakeGraph(FakeVendor):
+    """WhatsApp number; `codes` are the error codes of the next sends (None succeeds), `codes_of` those of recipients."""
 
     def __init__(
         self, seed: int = 0, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -163,7 +163,7 @@ class FakeGraph(Vendor):
     def routes(self) -> list[Route]:
         number = "/v23.0/{number}"
         return [
-            Route(f"{number}/messages", self.take, methods=["POST"]),
+            Route(f"{number}/messages", self.receive, methods=["POST"]),
             Route(number, self.show, methods=["GET"]),
         ]
 
@@ -171,7 +171,7 @@ class FakeGraph(Vendor):
         """Return an error in Meta's format, without a code."""
         return {"error": {"message": message, "type": "OAuthException", "fbtrace_id": "A1"}}
 
-    def refuse(self, code: int, details: str = "", *, undocumented: bool = False) -> Refused:
+    def refuse(self, code: int, details: str = "", *, undocumented: bool = False) -> VendorError:
         error = {
             "message": f"(#{code}) {TITLES.get(code, 'Something went wrong')}",
             "type": "OAuthException",
@@ -179,7 +179,7 @@ class FakeGraph(Vendor):
             "error_data": {"messaging_product": "whatsapp", "details": details},
             "fbtrace_id": "AbCdEf123",
         }
-        return Refused(STATUSES.get(code, 400), {"error": error}, undocumented=undocumented)
+        return VendorError(STATUSES.get(code, 400), {"error": error}, undocumented=undocumented)
 
     async def show(self, request: Request) -> JSONResponse:
         self.check(request)
@@ -188,7 +188,7 @@ class FakeGraph(Vendor):
             | {"quality_rating": "GREEN", "id": NUMBER_ID}
         )
 
-    async def take(self, request: Request) -> JSONResponse:
+    async def receive(self, request: Request) -> JSONResponse:
         self.check(request)
         try:
             message = NewMessage.model_validate_json(await request.body())
@@ -202,7 +202,7 @@ class FakeGraph(Vendor):
             refused = self.refuse(code, f"It could not be sent to {message.to}.")
             return JSONResponse(refused.body, refused.status_code, headers)
         approved = self.approved(message.template)
-        self.pace(message.to)
+        self.check_pair_rate(message.to)
         key, now = message.biz_opaque_callback_data, self.clock()
         wamid = f"wamid.HBgL{next(self.numbers)}A=="
         self.book(key, 1)
@@ -221,13 +221,13 @@ class FakeGraph(Vendor):
     def approved(self, template: Template) -> Approved:
         found = self.templates.get((template.name, template.language.code))
         if found is None:
-            raise self.refuse(132001, f"{template.name} is not there in {template.language.code}")
+            raise self.refuse(132001, f"{template.name} does not exist in {template.language.code}")
         if template.counts() != (found.header, found.body, found.buttons):
-            raise self.refuse(132000, f"{template.counts()} do not fit {found}")
+            raise self.refuse(132000, f"{template.counts()} do not match {found}")
         return found
 
-    def pace(self, to: str) -> None:
+    def check_pair_rate(self, to: str) -> None:
         now = self.clock()
-        if self.pair_limit and to in self._last and now - self._last[to] < PAIR_PAUSE:
+        if self.pair_limit and to in self._last and now - self._last[to] < PAIR_INTERVAL:
             raise self.refuse(131056)
         self._last[to] = now

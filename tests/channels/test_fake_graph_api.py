@@ -1,4 +1,4 @@
-"""The fake rejects what Meta rejects, which makes tests against it meaningful."""
+"""The fake Graph API rejects what Meta rejects."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.channels.fake_graph_api import NUMBER_ID, FakeGraph
-from tests.providers.vendors import TOKEN, serve
+from tests.providers.fake_vendor import TOKEN, serve
 
 BODY = {"type": "body", "parameters": [{"type": "text", "text": "Ada"}]}
 BUTTON = {"type": "button", "sub_type": "url", "index": "0", "parameters": BODY["parameters"]}
@@ -49,11 +49,11 @@ def parameters(*found: Any) -> dict[str, Any]:
     return template(components=[BODY | {"parameters": list(found)}, BUTTON])
 
 
-async def test_what_meta_documents_is_accepted(graph: FakeGraph):
-    answer = (await post(graph, MESSAGE)).json()
+async def test_documented_request_is_accepted(graph: FakeGraph):
+    response = (await post(graph, MESSAGE)).json()
 
-    assert answer["contacts"] == [{"input": "+4915112345678", "wa_id": "4915112345678"}]
-    assert [sent.wamid for sent in graph.sent] == [answer["messages"][0]["id"]]
+    assert response["contacts"] == [{"input": "+4915112345678", "wa_id": "4915112345678"}]
+    assert [sent.wamid for sent in graph.sent] == [response["messages"][0]["id"]]
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ async def test_what_meta_documents_is_accepted(graph: FakeGraph):
         parameters({"type": "currency", "currency": {"code": "EUR", "amount_1000": 1}}),
     ],
 )
-async def test_what_is_not_in_the_documents_is_a_bad_request(graph: FakeGraph, changes: Any):
+async def test_undocumented_request_is_rejected(graph: FakeGraph, changes: Any):
     response = await post(graph, MESSAGE | changes)
 
     assert (response.status_code, response.json()["error"]["code"]) == (400, 100)
-    assert len(graph.undocumented) == 1
+    assert len(graph.undocumented_requests) == 1
     assert graph.sent == []
 
 
@@ -98,19 +98,21 @@ async def test_what_is_not_in_the_documents_is_a_bad_request(graph: FakeGraph, c
         (parameters({"type": "text", "text": "a"}, {"type": "text", "text": "b"}), 132000),
     ],
 )
-async def test_a_template_is_filled_as_it_was_approved(graph: FakeGraph, changes: Any, code: int):
+async def test_template_with_other_parameters_than_approved_is_rejected(
+    graph: FakeGraph, changes: Any, code: int
+):
     assert (await post(graph, MESSAGE | changes)).json()["error"]["code"] == code
     assert graph.sent == []
 
 
-async def test_one_recipient_gets_a_message_every_six_seconds(graph: FakeGraph):
+async def test_a_recipient_gets_at_most_one_message_in_six_seconds(graph: FakeGraph):
     await post(graph, MESSAGE)
 
     assert (await post(graph, MESSAGE)).json()["error"]["code"] == 131056
     assert (await post(graph, MESSAGE | {"to": "+4915112345679"})).status_code == 200
 
 
-async def test_a_token_that_is_not_good_is_refused(graph: FakeGraph):
+async def test_invalid_token_is_rejected(graph: FakeGraph):
     response = await post(graph, MESSAGE, token="another")
 
     assert (response.status_code, response.json()["error"]["code"]) == (401, 190)

@@ -11,7 +11,7 @@ from referrals.channels.whatsapp_request import build_request, callback_data
 from referrals.settings import Settings
 from tests.channels.fake_graph_api import NUMBER_ID, NewMessage
 from tests.channels.whatsapp_samples import IN_US, MARKETING, TO, UTILITY, failure, message
-from tests.providers.vendors import TOKEN
+from tests.providers.fake_vendor import TOKEN
 
 
 async def test_a_message_goes_to_the_number_with_its_template_and_our_key(graph, channel):

@@ -16,7 +16,7 @@ from referrals.channels.errors import (
 )
 from referrals.http_client import open_client
 from tests.channels.whatsapp_samples import TO, failure, message, whatsapp
-from tests.providers.vendors import TOKEN
+from tests.providers.fake_vendor import TOKEN
 
 WITHIN_MINUTES = (60, 3600)
 FROM_SIX_SECONDS = (6, 60)
@@ -122,10 +122,12 @@ async def test_over_several_workers_meta_enforces_the_pair_limit(graph, clock):
         ("limit", ChannelUnavailable, 0),
     ],
 )
-async def test_lost_requests_and_lost_responses_are_distinguished(graph, hasty, fault, kind, sent):
+async def test_lost_requests_and_lost_responses_are_distinguished(
+    graph, impatient_channel, fault, kind, sent
+):
     graph.faults.append(fault)
 
-    error = await failure(hasty)
+    error = await failure(impatient_channel)
 
     assert type(error) is kind
     assert len(graph.sent) == sent
@@ -133,8 +135,10 @@ async def test_lost_requests_and_lost_responses_are_distinguished(graph, hasty, 
     assert not any(secret in text for secret in (TOKEN, "fay@", "1234567", TO[1:]))
 
 
-async def test_of_many_under_all_faults_what_is_said_not_to_be_sent_was_not(graph, hasty):
-    graph.risk = 0.5
+async def test_messages_reported_as_not_sent_were_not_sent_under_random_faults(
+    graph, impatient_channel
+):
+    graph.fault_rate = 0.5
     codes = [code for group in EXPECTED for code in group]
     graph.codes.extend(graph.random.choice([None, *codes]) for _ in range(100))
     messages = [message(key=f"msg-{n}", to=f"+4915112345{n:03}") for n in range(200)]
@@ -143,10 +147,10 @@ async def test_of_many_under_all_faults_what_is_said_not_to_be_sent_was_not(grap
 
     async def send(outgoing):
         async with gate:
-            return await hasty.send(outgoing)
+            return await impatient_channel.send(outgoing)
 
     ends = await asyncio.gather(*map(send, messages), return_exceptions=True)
-    await graph.quiet()
+    await graph.wait_until_idle()
 
     sent = {found.key: found.wamid for found in graph.sent}
     assert len(sent) == len(graph.sent)

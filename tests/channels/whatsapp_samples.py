@@ -16,7 +16,7 @@ from referrals.channels.errors import (
 from referrals.channels.message_content import MessageContent, WhatsAppMessage, WhatsAppParameter
 from referrals.channels.whatsapp import WhatsAppChannel
 from tests.channels.fake_graph_api import NUMBER_ID
-from tests.providers.vendors import TOKEN
+from tests.providers.fake_vendor import TOKEN
 
 TO = "+4915112345678"
 IN_US = "+12125550123"

@@ -19,11 +19,11 @@ from sqlalchemy import select
 from referrals.store import Store, open_store, schema
 from tests.chaos.dev_process import HEADERS, Shop, kill_repeatedly, running_dev
 from tests.harness.campaigns import campaign
-from tests.providers.conftest import WAYS
+from tests.providers.conftest import PROVIDER_KINDS
 from tests.providers.fake_endpoint import SECRET, FakeEndpoint
 from tests.providers.fake_talon_one import MANAGEMENT_TOKEN, FakeTalonOne
+from tests.providers.fake_vendor import FAULTS, TOKEN, Entry, FakeVendor, serve
 from tests.providers.fake_voucherify import APP_ID, FakeVoucherify
-from tests.providers.vendors import FAULTS, TOKEN, Entry, Vendor, serve
 
 GRANTS = int(os.environ.get("CHAOS_GRANTS", "500"))
 CONCURRENCY = 16
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def settings(vendors: dict[type[Vendor], Vendor]) -> dict[str, str]:
+def settings(vendors: dict[type[FakeVendor], FakeVendor]) -> dict[str, str]:
     root = Path(__file__).parents[2]
     return {
         "PYTHONPATH": f"{SHORT_TIMEOUTS}{os.pathsep}{root}",
@@ -55,13 +55,13 @@ def settings(vendors: dict[type[Vendor], Vendor]) -> dict[str, str]:
 
 
 async def open_campaigns(http: httpx.AsyncClient, shop: Shop) -> list[str]:
-    """Create a campaign for each way of booking, and return an advocate's code of each."""
+    """Create a campaign for each kind of provider, and return an advocate's code of each."""
     codes = []
-    for name, way in WAYS.items():
+    for name, kind in PROVIDER_KINDS.items():
         amount = {"type": "points", "amount": 70}
-        if way.currency:
-            amount = {"type": "gift_credit", "amount": "12.30", "currency": way.currency}
-        rewards = {"friend": amount, "provider": PROVIDERS[way.vendor], "target": way.target}
+        if kind.currency:
+            amount = {"type": "gift_credit", "amount": "12.30", "currency": kind.currency}
+        rewards = {"friend": amount, "provider": PROVIDERS[kind.vendor], "target": kind.target}
         slug = name.replace("_", "-")
         definition = campaign(slug, rewards=rewards)
         assert (await http.put(f"/v1/campaigns/{slug}", json=definition)).is_success
@@ -129,8 +129,8 @@ async def test_no_booking_is_lost_or_repeated_despite_faults_and_crashes(
             shop = Shop(http)
             codes = await open_campaigns(http, shop)
             for vendor in vendors.values():
-                vendor.risk = 0.15
-                vendor.slow = vendor.parallel = 0.3
+                vendor.fault_rate = 0.15
+                vendor.accept_first_rate = vendor.conflict_rate = 0.3
             killer = asyncio.create_task(kill_repeatedly(dev, random.Random(seed), killed, (6, 15)))
             await run_lifecycles(shop, codes)
             killer.cancel()
@@ -138,14 +138,14 @@ async def test_no_booking_is_lost_or_repeated_despite_faults_and_crashes(
             await wait_until_complete(store)
             expected, states_reached = await expected_bookings(store), await states(store)
         for vendor in vendors.values():
-            await vendor.quiet()
-    met = sum((vendor.met for vendor in vendors.values()), Counter())
-    print(killed, states_reached, met)
+            await vendor.wait_until_idle()
+    faults = sum((vendor.triggered_faults for vendor in vendors.values()), Counter())
+    print(killed, states_reached, faults)
     assert sorted(expected) == sorted(
-        entry for vendor in vendors.values() for entry in vendor.books
+        entry for vendor in vendors.values() for entry in vendor.bookings
     )
     assert states_reached.total() == GRANTS
     assert states_reached["rolled_back"] + states_reached["voided"] == len(range(0, GRANTS, 4))
-    assert [vendor.undocumented for vendor in vendors.values()] == [[], [], []]
-    assert set(FAULTS) <= set(met)
+    assert [vendor.undocumented_requests for vendor in vendors.values()] == [[], [], []]
+    assert set(FAULTS) <= set(faults)
     assert killed["worker"] >= 1

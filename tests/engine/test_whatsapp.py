@@ -21,7 +21,7 @@ from tests.channels.fake_whatsapp_webhooks import APP_SECRET, Hook, hook, prefer
 from tests.engine.test_message_failures import Post
 from tests.harness.campaigns import campaign
 from tests.harness.world import World, open_world
-from tests.providers.vendors import TOKEN, serve
+from tests.providers.fake_vendor import TOKEN, serve
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

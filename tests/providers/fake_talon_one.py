@@ -1,4 +1,4 @@
-"""Talon.One's protocol, Integration API and Management API, as its OpenAPI documents have it."""
+"""Fake of Talon.One's Integration API and Management API, after its OpenAPI documents."""
 
 from itertools import count
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.providers.vendors import TOKEN, Refused, Strict, Vendor
+from tests.providers.fake_vendor import TOKEN, FakeVendor, Strict, VendorError
 
 MANAGEMENT_TOKEN = "m4n4g3m3nt"
 EVENT = "referral_reward"
@@ -18,7 +18,7 @@ PAGE = 10
 
 
 class Attributes(Strict):
-    """They must have been created in the Campaign Manager."""
+    """Event attributes; a real account must define them in the Campaign Manager."""
 
     action: Literal["grant", "roll_back"]
     reward: Literal["points", "gift_credit"]
@@ -44,14 +44,14 @@ class Profile(Strict):
     attributes: dict[str, Any] | None = None
 
 
-class FakeTalonOne(Vendor):
-    """Profiles, one loyalty programme, and a rule that gives for the event what its attributes say."""
+class FakeTalonOne(FakeVendor):
+    """Account with one loyalty programme and a rule that books the amount in the attributes of an event."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
         self.numbers = count(1)
         self.rules = True
-        self.parallel = 0.0
+        self.conflict_rate = 0.0
         self.profiles: set[str] = set()
         self.events: dict[str, dict[str, Any]] = {}
         self.transactions: dict[str, list[dict[str, Any]]] = {}
@@ -71,8 +71,8 @@ class FakeTalonOne(Vendor):
         errors = [{"title": key, "details": message, "source": {}}]
         return {"message": message, "errors": errors, "StatusCode": status}
 
-    def refuse(self, status: int, message: str, *, undocumented: bool = False) -> Refused:
-        return Refused(status, self.error(status, message, message), undocumented=undocumented)
+    def refuse(self, status: int, message: str, *, undocumented: bool = False) -> VendorError:
+        return VendorError(status, self.error(status, message, message), undocumented=undocumented)
 
     def check(self, request: Request, authorization: str, *query: str) -> None:
         if request.headers.get("Authorization") != authorization:
@@ -90,12 +90,12 @@ class FakeTalonOne(Vendor):
             raise self.refuse(400, str(error), undocumented=True) from None
 
     async def track(self, request: Request) -> Response:
-        """409 is a repeat, or says that the profile is being updated: its words do not tell which."""
+        """Book the event. A 409 means a repeat or a concurrent update of the profile; its message does not say which."""
         self.check(request, f"ApiKey-v1 {TOKEN}", "silent", "dry")
         event = await self.read(request, Event)
         if event.type != EVENT:
             raise self.refuse(400, f"no event type {event.type}")
-        if event.integrationId in self.events or self.random.random() < self.parallel:
+        if event.integrationId in self.events or self.random.random() < self.conflict_rate:
             raise self.refuse(409, "Too many requests are updating this profile at the same time")
         self.profiles.add(event.profileId)
         effects = [{"effectType": "addLoyaltyPoints", "props": {}}] if self.rules else []
@@ -117,7 +117,7 @@ class FakeTalonOne(Vendor):
     async def update_profile(self, request: Request) -> Response:
         self.check(request, f"ApiKey-v1 {TOKEN}", "runRuleEngine", "dry")
         await self.read(request, Profile)
-        if self.random.random() < self.parallel:
+        if self.random.random() < self.conflict_rate:
             raise self.refuse(409, "Too many requests are updating this profile at the same time")
         self.profiles.add(request.path_params["customer"])
         return JSONResponse({"effects": [], "createdCoupons": [], "createdReferrals": []})

@@ -1,4 +1,4 @@
-"""Voucherify's protocol, v1 and v2, as its OpenAPI documents have it."""
+"""Fake of Voucherify's API v1 and v2, after its OpenAPI documents."""
 
 from itertools import count
 from typing import Annotated, Any, Literal
@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.providers.vendors import TOKEN, Refused, Strict, Vendor
+from tests.providers.fake_vendor import TOKEN, FakeVendor, Strict, VendorError
 
 APP_ID = "app-1"
 PROGRAM = "lprg_128f58429f4c4bf7b2"
 DEFINITION = "lcdef_128f495f720c4bec8c"
 PAGE = 10
-"""Entries of a page, whatever is asked for: so that there are several."""
+"""Entries per page, whatever limit is requested, so that there are several pages."""
 
 
 class Identification(Strict):
@@ -67,8 +67,14 @@ class LegacyPoints(Strict):
     reason: str | None = None
 
 
-class FakeVoucherify(Vendor):
-    """Customers, members with a card of each definition, publications with a voucher, and their transactions."""
+class FakeVoucherify(FakeVendor):
+    """Account with customers, members with one card per definition, publications with a voucher, and transactions.
+
+    Attributes:
+        rejecting: Reject points after accepting them.
+        listing: Whether publications are listed already.
+        repeats: Error keys for a repeated publication, one of them at random; empty is success.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
@@ -103,8 +109,8 @@ class FakeVoucherify(Vendor):
     def error(self, status: int, key: str, message: str) -> Any:
         return {"code": status, "key": key, "message": message, "details": message}
 
-    def refuse(self, status: int, key: str, *, undocumented: bool = False) -> Refused:
-        return Refused(status, self.error(status, key, key), undocumented=undocumented)
+    def refuse(self, status: int, key: str, *, undocumented: bool = False) -> VendorError:
+        return VendorError(status, self.error(status, key, key), undocumented=undocumented)
 
     async def read(self, request: Request, shape: type[Strict], *query: str) -> Any:
         self.check(request, *query)
@@ -112,7 +118,7 @@ class FakeVoucherify(Vendor):
             return shape.model_validate_json(await request.body())
         except ValidationError as error:
             body = self.error(400, "invalid_payload", str(error))
-            raise Refused(400, body, undocumented=True) from None
+            raise VendorError(400, body, undocumented=True) from None
 
     def check(self, request: Request, *query: str) -> None:
         keys = (request.headers.get("X-App-Id"), request.headers.get("X-App-Token"))
@@ -131,7 +137,7 @@ class FakeVoucherify(Vendor):
     # API v1
 
     async def publish(self, request: Request) -> JSONResponse:
-        """A repeat is answered in each of the ways that the documents tell, at random."""
+        """Publish a voucher. A repeat gets one of the documented responses, at random."""
         body = await self.read(request, Publication, "join_once")
         if body.campaign.name == "Empty":
             raise self.refuse(400, "no_voucher_suitable_for_publication")
@@ -173,7 +179,7 @@ class FakeVoucherify(Vendor):
 
         if (body.expiration_type is not None) != (body.points > 0):
             raise self.refuse(400, "invalid_payload", undocumented=True)
-        self.book_soon(str(body.source_id), body.points, enter)
+        self.book_later(str(body.source_id), body.points, enter)
         return JSONResponse(self.balance(body.points, "loyalty_card"))
 
     async def list_transactions(self, request: Request) -> JSONResponse:
@@ -254,7 +260,7 @@ class FakeVoucherify(Vendor):
         return JSONResponse({"data": page, "cursor": cursor, "object": "list"})
 
     def progress(self, transaction: dict[str, Any]) -> dict[str, Any]:
-        """A little further each time it is looked at."""
+        """Advance the transaction by one step, and return it."""
         if self.rejecting and transaction["status"] == "PROCESSING":
             rejection = {
                 "reason": "limit_exceeded",

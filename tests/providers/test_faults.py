@@ -1,10 +1,10 @@
-"""Each provider against its fake vendor with random faults: the vendor's ledger ends exactly right."""
+"""Random faults of each fake vendor: its ledger must end with every booking exactly once."""
 
 import asyncio
 import random
 
-from tests.providers.delivering import deliver
-from tests.providers.vendors import FAULTS, Entry
+from tests.providers.booking import book_with_retries
+from tests.providers.fake_vendor import FAULTS, Entry
 
 GRANTS = 200
 MAX_CONCURRENT = 40
@@ -12,19 +12,19 @@ MAX_CONCURRENT = 40
 
 async def test_random_faults_neither_duplicate_nor_lose_a_booking(case):
     """Roll back every fourth grant; callers crash in between."""
-    case.vendor.risk = 0.15
-    case.vendor.slow = case.vendor.parallel = 0.3
+    case.vendor.fault_rate = 0.15
+    case.vendor.accept_first_rate = case.vendor.conflict_rate = 0.3
     crashes = random.Random(2)
     gate = asyncio.Semaphore(MAX_CONCURRENT)
     expected = []
 
-    async def deliver_and_roll_back(number, grant):
+    async def grant_and_roll_back(number, grant):
         async with gate:
-            receipt = await deliver(case.hasty, grant, case.vendor, crashes=crashes)
+            receipt = await book_with_retries(case.impatient, grant, case.vendor, crashes=crashes)
             expected.append(Entry(grant.key, grant.amount))
             if number % 4 == 0:
-                await deliver(
-                    case.hasty,
+                await book_with_retries(
+                    case.impatient,
                     grant,
                     case.vendor,
                     reversal=True,
@@ -33,12 +33,12 @@ async def test_random_faults_neither_duplicate_nor_lose_a_booking(case):
                 )
                 expected.append(Entry(f"{grant.key}:roll_back", -grant.amount))
 
-    grants = case.way.grants(GRANTS)
+    grants = case.kind.grants(GRANTS)
     async with asyncio.TaskGroup() as tasks:
         for number, grant in enumerate(grants):
-            tasks.create_task(deliver_and_roll_back(number, grant))
-    await case.vendor.quiet()
+            tasks.create_task(grant_and_roll_back(number, grant))
+    await case.vendor.wait_until_idle()
 
-    assert sorted(case.vendor.books) == sorted(expected)
-    assert case.vendor.undocumented == []
-    assert set(FAULTS) <= set(case.vendor.met)
+    assert sorted(case.vendor.bookings) == sorted(expected)
+    assert case.vendor.undocumented_requests == []
+    assert set(FAULTS) <= set(case.vendor.triggered_faults)

@@ -13,10 +13,10 @@ from referrals.providers.http_endpoint import (
     _remaining_balance,
     _StandardWebhooksAuth,
 )
-from tests.providers.conftest import WAYS, endpoint
+from tests.providers.conftest import PROVIDER_KINDS, endpoint
 from tests.providers.fake_endpoint import FakeEndpoint
 
-GRANT = replace(WAYS["http"].grants(1)[0], amount=2550)
+GRANT = replace(PROVIDER_KINDS["http"].grants(1)[0], amount=2550)
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ async def test_repeated_request_returns_the_receipt_after_200_and_409(vendor, pr
     receipts = {await provider.grant(GRANT) for _ in range(10)}
 
     assert receipts == {Receipt("r1")}
-    assert len(vendor.books) == 1
+    assert len(vendor.bookings) == 1
     assert ("GET", "/rewards") in vendor.requests
 
 
 async def test_409_for_an_unknown_key_is_a_rejection(vendor, provider):
-    vendor.confused = True
+    vendor.always_conflicts = True
 
     with pytest.raises(PermanentError) as refused:
         await provider.grant(GRANT)
@@ -84,7 +84,7 @@ async def test_rejection_contains_the_key_and_message_of_the_endpoint(provider):
 
 
 async def test_accepted_request_is_booked_later(vendor, provider):
-    vendor.slow = 1
+    vendor.accept_first_rate = 1
 
     receipts = [await provider.grant(GRANT), await provider.look_up(GRANT)]
     receipts.append(await provider.look_up(GRANT))
@@ -118,14 +118,14 @@ def test_invalid_secret_is_rejected_without_showing_it(client):
 
 async def test_rejected_roll_back_returns_the_remaining_balance(vendor, provider):
     await provider.grant(GRANT)
-    vendor.held = "10.00"
+    vendor.remaining_balance = "10.00"
 
     with pytest.raises(AlreadySpentError) as refused:
         await provider.roll_back(GRANT, "r1")
     await provider.roll_back(replace(GRANT, amount=refused.value.remaining), "r1")
 
     assert refused.value.remaining == 1000
-    assert sum(entry.amount for entry in vendor.books) == 1550
+    assert sum(entry.amount for entry in vendor.bookings) == 1550
 
 
 @pytest.mark.parametrize("body", [{}, {"held": None}, {"held": "1e3"}, {"held": [1]}])

@@ -17,14 +17,14 @@ from referrals.providers.api_client import (
     path_segment,
 )
 from tests.providers.fake_endpoint import FakeEndpoint
-from tests.providers.vendors import LEAK, TOKEN
+from tests.providers.fake_vendor import LEAKED_TEXT, TOKEN
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 SECONDS = 1792567680  # DATE
 CREDENTIALS = {"Authorization": f"Key-v1 {TOKEN}"}
 
 
-def api(answer, timeout=1, **options) -> ProviderApi:
+def api(answer, timeout=60, **options) -> ProviderApi:
     """Create an API whose vendor sends this response, or the result of this function."""
 
     def handler(request):
@@ -130,7 +130,7 @@ async def test_status_is_classified_by_whether_a_booking_is_possible(
 )
 async def test_only_unsent_requests_are_certainly_not_booked(error, booking):
     def fail(request):
-        raise error(LEAK)
+        raise error(LEAKED_TEXT)
 
     errors = [
         await outcome(api(fail), changes_balance=True),
@@ -166,9 +166,9 @@ async def test_rate_limit_response_sets_the_delay(headers, seconds):
 @pytest.mark.parametrize(
     "body",
     [
-        {"code": 400, "key": "x", "message": LEAK, "details": TOKEN},
-        {"message": LEAK, "errors": [{"title": LEAK, "details": TOKEN}]},
-        {"type": "about:blank", "title": LEAK, "detail": TOKEN},
+        {"code": 400, "key": "x", "message": LEAKED_TEXT, "details": TOKEN},
+        {"message": LEAKED_TEXT, "errors": [{"title": LEAKED_TEXT, "details": TOKEN}]},
+        {"type": "about:blank", "title": LEAKED_TEXT, "detail": TOKEN},
     ],
 )
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
@@ -225,7 +225,7 @@ async def test_slow_response_is_aborted_at_the_deadline():
             await asyncio.sleep(0.001)
             yield b" "
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         error = await outcome(
             api(httpx.Response(200, content=trickle()), timeout=0.02), changes_balance=True
         )
@@ -267,7 +267,7 @@ async def test_cancelled_call_returns_its_connection(start):
                 await asyncio.sleep(0)
             call.cancel()
             await asyncio.wait([call])
-        await vendor.quiet()
+        await vendor.wait_until_idle()
 
         assert all(connection.is_idle() for connection in client._transport._pool.connections)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -10,45 +11,49 @@ from referrals.providers import OutcomeUnknownError, PermanentError, RetryableEr
 from referrals.providers.http_endpoint import HttpProvider
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
-from tests.providers.conftest import WAYS
-from tests.providers.delivering import CUSTOMERS, deliver
+from tests.providers.booking import CUSTOMERS, book_with_retries
+from tests.providers.conftest import PROVIDER_KINDS
 from tests.providers.fake_endpoint import SECRET
+from tests.providers.fake_vendor import FAULTS, SILENT_FAULTS, TOKEN, Entry
 from tests.providers.fake_voucherify import APP_ID
-from tests.providers.vendors import FAULTS, TOKEN, Entry
 
-SEVERAL_CALLS = [name for name in WAYS if name not in {"talon_one_event", "http"}]
+SEVERAL_CALLS = [name for name in PROVIDER_KINDS if name not in {"talon_one_event", "http"}]
 """Providers whose first grant to a customer takes more than one request."""
-QUICK = [fault for fault in FAULTS if fault.split("_")[0] not in {"hang", "late", "trickle"}]
+QUICK_FAULTS = [fault for fault in FAULTS if fault not in SILENT_FAULTS]
+UNREACHABLE = SimpleNamespace(url="http://127.0.0.1:1")
 
 
 async def test_grant_is_booked_once_found_and_rolled_back(case):
     grant = case.grant
     assert await case.provider.look_up(grant) is None
 
-    given = await deliver(case.provider, grant, case.vendor)
+    given = await book_with_retries(case.provider, grant, case.vendor)
     assert await case.provider.look_up(grant, reversal=True) is None
-    await deliver(case.provider, grant, case.vendor, reversal=True, reference=given.reference)
+    await book_with_retries(
+        case.provider, grant, case.vendor, reversal=True, reference=given.reference
+    )
 
     assert (await case.provider.look_up(grant)).booked
     assert (await case.provider.look_up(grant, reversal=True)).booked
-    assert case.vendor.books == [
+    assert case.vendor.bookings == [
         Entry(grant.key, grant.amount),
         Entry(f"{grant.key}:roll_back", -grant.amount),
     ]
-    assert case.vendor.undocumented == []
+    assert case.vendor.undocumented_requests == []
 
 
 async def test_customer_ids_with_any_characters_work(case):
-
     grants = [
         replace(case.grant, key=f"k{number}", customer=customer)
         for number, customer in enumerate(CUSTOMERS)
     ]
-    await asyncio.gather(*(deliver(case.provider, grant, case.vendor) for grant in grants))
+    await asyncio.gather(
+        *(book_with_retries(case.provider, grant, case.vendor) for grant in grants)
+    )
 
     found = await asyncio.gather(*(case.provider.look_up(grant) for grant in grants))
     assert all(found)
-    assert case.vendor.undocumented == []
+    assert case.vendor.undocumented_requests == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -58,17 +63,17 @@ async def test_fault_in_the_booking_request_is_classified_correctly(case, fault)
     case.vendor.faults.extend([None] * (before - 1) + [fault])
 
     with pytest.raises((RetryableError, OutcomeUnknownError)) as raised:
-        await case.hasty.grant(replace(case.grant, key="k2", customer="cus_new"))
+        await case.impatient.grant(replace(case.grant, key="k2", customer="cus_new"))
 
-    await case.vendor.quiet()
+    await case.vendor.wait_until_idle()
     assert type(raised.value) is (RetryAfterError if fault == "limit" else OutcomeUnknownError)
     assert len(case.vendor.requests) == 2 * before
-    assert ("k2" in {entry.key for entry in case.vendor.books}) == fault.endswith("_done")
+    assert ("k2" in {entry.key for entry in case.vendor.bookings}) == fault.endswith("_done")
     assert not any(secret in str(raised.value) for secret in (TOKEN, "fay@", "1234567"))
 
 
 @pytest.mark.parametrize("case", SEVERAL_CALLS, indirect=True)
-@pytest.mark.parametrize("fault", QUICK)
+@pytest.mark.parametrize("fault", QUICK_FAULTS)
 async def test_fault_in_the_first_of_several_calls_books_nothing(case, fault):
     await case.provider.grant(case.grant)
     assert len(case.vendor.requests) > 1
@@ -76,14 +81,16 @@ async def test_fault_in_the_first_of_several_calls_books_nothing(case, fault):
 
     with pytest.raises((RetryableError, OutcomeUnknownError)):
         await case.provider.grant(replace(case.grant, key="k2", customer="cus_new"))
-    await deliver(case.provider, replace(case.grant, key="k2", customer="cus_new"), case.vendor)
+    await book_with_retries(
+        case.provider, replace(case.grant, key="k2", customer="cus_new"), case.vendor
+    )
 
-    assert [entry.key for entry in case.vendor.books].count("k2") == 1
+    assert [entry.key for entry in case.vendor.bookings].count("k2") == 1
 
 
-@pytest.mark.parametrize("fault", QUICK)
+@pytest.mark.parametrize("fault", QUICK_FAULTS)
 async def test_failed_look_up_is_never_reported_as_not_booked(case, fault):
-    await deliver(case.provider, case.grant, case.vendor)
+    await book_with_retries(case.provider, case.grant, case.vendor)
     case.vendor.faults.append(fault)
 
     with pytest.raises(RetryableError):
@@ -92,10 +99,10 @@ async def test_failed_look_up_is_never_reported_as_not_booked(case, fault):
     assert await case.provider.look_up(case.grant)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", PROVIDER_KINDS)
 async def test_wrong_credentials_are_a_permanent_failure(name, client, start):
-    way = WAYS[name]
-    vendor = await start(way.vendor())
+    kind = PROVIDER_KINDS[name]
+    vendor = await start(kind.vendor())
     wrong = {
         "voucherify": lambda: Voucherify(client, vendor.url, APP_ID, SecretStr("wrong-token")),
         "talon_one": lambda: TalonOne(client, vendor.url, *[SecretStr("wrong-token")] * 2),
@@ -104,15 +111,15 @@ async def test_wrong_credentials_are_a_permanent_failure(name, client, start):
     provider = wrong[name.split("_points")[0].split("_gift")[0].split("_ev")[0].split("_loy")[0]]()
 
     with pytest.raises(PermanentError) as refused:
-        await provider.grant(way.grants(1)[0])
+        await provider.grant(kind.grants(1)[0])
 
     assert refused.value.code == "credentials"
     assert "wrong" not in str(refused.value)
-    assert vendor.books == []
+    assert vendor.bookings == []
 
 
 async def test_unreachable_vendor_is_retryable(case, client):
-    provider = case.way.provider(client, type("Gone", (), {"url": "http://127.0.0.1:1"}))
+    provider = case.kind.provider(client, UNREACHABLE)
 
     with pytest.raises(RetryableError, match="could not be reached: ConnectError"):
         await provider.grant(case.grant)
@@ -126,11 +133,11 @@ async def test_description_contains_the_address_and_no_secret(case):
 
 
 async def test_valid_target_is_accepted(case):
-    case.provider.check_target(case.way.target, case.grant.type)
+    case.provider.check_target(case.kind.target, case.grant.type)
 
 
 @pytest.mark.parametrize(
-    ("provider", "target", "kind", "words"),
+    ("name", "target", "type", "message"),
     [
         ("voucherify", {}, "points", "must have program"),
         ("voucherify", {"gift_campaign": "Gifts"}, "points", "must have program"),
@@ -146,13 +153,13 @@ async def test_valid_target_is_accepted(case):
         ("talon_one", {"event": ""}, "points", "at least 1"),
     ],
 )
-async def test_invalid_target_is_rejected(client, provider, target, kind, words):
-    way = next(way for name, way in WAYS.items() if name.startswith(provider))
-    it = way.provider(client, type("Vendor", (), {"url": "http://127.0.0.1:1"}))
+async def test_invalid_target_is_rejected(client, name, target, type, message):
+    kind = next(kind for key, kind in PROVIDER_KINDS.items() if key.startswith(name))
+    provider = kind.provider(client, UNREACHABLE)
 
-    with pytest.raises(ValidationError, match=words):
-        it.check_target(target, kind)
+    with pytest.raises(ValidationError, match=message):
+        provider.check_target(target, type)
     with pytest.raises(PermanentError, match="target cannot be used for rewards") as refused:
-        await it.grant(replace(way.grants(1)[0], type=kind, target=target))
+        await provider.grant(replace(kind.grants(1)[0], type=type, target=target))
 
     assert refused.value.code == "target"

@@ -7,12 +7,14 @@ from pydantic import SecretStr
 
 from referrals.providers import PermanentError, RetryableError
 from referrals.providers.talon_one import TalonOne
-from tests.providers.conftest import LOYALTY, WAYS, talon_one
-from tests.providers.delivering import deliver
+from tests.providers.booking import book_with_retries
+from tests.providers.conftest import LOYALTY, PROVIDER_KINDS, talon_one
 from tests.providers.fake_talon_one import EVENT, PAGE, FakeTalonOne
-from tests.providers.vendors import TOKEN, Entry
+from tests.providers.fake_vendor import TOKEN, Entry
 
-CREDIT, POINTS = (WAYS[name].grants(1)[0] for name in ("talon_one_event", "talon_one_loyalty"))
+CREDIT, POINTS = (
+    PROVIDER_KINDS[name].grants(1)[0] for name in ("talon_one_event", "talon_one_loyalty")
+)
 
 
 @pytest.fixture
@@ -30,17 +32,17 @@ async def test_repeated_event_returns_the_receipt(vendor, provider):
 
     assert await provider.grant(CREDIT) == first
     assert first.reference == CREDIT.key
-    assert vendor.books == [Entry(CREDIT.key, CREDIT.amount)]
+    assert vendor.bookings == [Entry(CREDIT.key, CREDIT.amount)]
 
 
 @pytest.mark.parametrize("grant", [CREDIT, POINTS])
 async def test_concurrent_update_is_retryable(vendor, provider, grant):
-    vendor.parallel = 1
+    vendor.conflict_rate = 1
 
     with pytest.raises(RetryableError, match="Too many requests are updating this profile"):
         await provider.grant(grant)
 
-    assert vendor.books == []
+    assert vendor.bookings == []
 
 
 async def test_event_without_effect_is_a_permanent_failure(vendor, provider):
@@ -62,9 +64,9 @@ async def test_undefined_event_is_rejected_with_the_vendors_message(provider):
 async def test_points_can_be_granted_by_event(vendor, provider):
     grant = replace(POINTS, target={"event": EVENT})
 
-    await deliver(provider, grant, vendor)
+    await book_with_retries(provider, grant, vendor)
 
-    assert vendor.books == [Entry(POINTS.key, POINTS.amount)]
+    assert vendor.bookings == [Entry(POINTS.key, POINTS.amount)]
 
 
 async def test_loyalty_target_requires_the_management_key(client, vendor):
@@ -88,7 +90,7 @@ async def test_profile_is_created_once(vendor, provider):
 async def test_points_are_booked_on_the_subledger(vendor, provider, subledger):
     grant = replace(POINTS, target={"loyalty": {**LOYALTY["loyalty"], "subledger": subledger}})
 
-    await deliver(provider, grant, vendor)
+    await book_with_retries(provider, grant, vendor)
 
     ((transaction,),) = vendor.transactions.values()
     assert transaction["subledgerId"] == (subledger or "")

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from referrals.providers import PermanentError, RetryableError
-from tests.providers.conftest import WAYS, voucherify
-from tests.providers.delivering import deliver
+from tests.providers.booking import book_with_retries
+from tests.providers.conftest import PROVIDER_KINDS, voucherify
+from tests.providers.fake_vendor import Entry
 from tests.providers.fake_voucherify import DEFINITION, PAGE, FakeVoucherify
-from tests.providers.vendors import Entry
 
-POINTS, LEGACY, GIFT = (WAYS[name].grants(1)[0] for name in list(WAYS)[:3])
+POINTS, LEGACY, GIFT = (PROVIDER_KINDS[name].grants(1)[0] for name in list(PROVIDER_KINDS)[:3])
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ async def test_concurrent_first_grants_enrol_the_customer_once(vendor, provider)
     await asyncio.gather(*map(provider.grant, grants))
 
     assert len(vendor.members) == 1
-    assert len(vendor.books) == 5
-    assert vendor.undocumented == []
+    assert len(vendor.bookings) == 5
+    assert vendor.undocumented_requests == []
 
 
 async def test_points_are_booked_when_approved(vendor, provider):
@@ -66,7 +66,7 @@ async def test_points_rejected_later_are_reported_and_can_be_granted_again(vendo
     vendor.rejecting = False
     again = await provider.grant(POINTS)
     assert (await provider.look_up(POINTS)).reference == again.reference
-    assert vendor.books == [Entry(POINTS.key, POINTS.amount)]
+    assert vendor.bookings == [Entry(POINTS.key, POINTS.amount)]
 
 
 async def test_inactive_programme_is_retryable(vendor, provider):
@@ -88,14 +88,14 @@ async def test_target_selects_one_of_several_cards(vendor, provider):
     named = replace(POINTS, target={**POINTS.target, "card_definition": DEFINITION})
     wrong = replace(POINTS, target={**POINTS.target, "card_definition": "lcdef_7"})
 
-    await deliver(provider, named, vendor)
+    await book_with_retries(provider, named, vendor)
     for grant, count in ((POINTS, 2), (wrong, 0)):
         with pytest.raises(PermanentError, match=f"has {count} matching cards") as refused:
             await provider.grant(grant)
         assert refused.value.code == "target"
 
     second = vendor.members[POINTS.customer][1]["card"]["id"]
-    assert vendor.books == [Entry(POINTS.key, POINTS.amount)]
+    assert vendor.bookings == [Entry(POINTS.key, POINTS.amount)]
     assert len(vendor.transactions[second]) == 1
 
 
@@ -110,7 +110,7 @@ async def test_missing_card_is_retryable(vendor, provider):
 @pytest.mark.parametrize("grant", [POINTS, LEGACY, GIFT])
 async def test_booking_is_found_on_later_pages(vendor, provider, grant):
     for number in range(3 * PAGE):
-        await deliver(provider, replace(grant, key=f"k{number}"), vendor)
+        await book_with_retries(provider, replace(grant, key=f"k{number}"), vendor)
 
     assert (await provider.look_up(replace(grant, key="k0"))).booked
     assert await provider.look_up(replace(grant, key="k")) is None
@@ -118,7 +118,7 @@ async def test_booking_is_found_on_later_pages(vendor, provider, grant):
 
 async def test_api_v1_points_are_booked_when_listed(vendor, provider):
     receipt = await provider.grant(LEGACY)
-    await vendor.quiet()
+    await vendor.wait_until_idle()
     found = await provider.look_up(LEGACY)
 
     assert (receipt.booked, found.booked) == (False, True)
@@ -135,7 +135,7 @@ async def test_credit_is_sent_in_hundredths_of_any_currency(
     await provider.grant(grant)
     await provider.roll_back(grant, None)
 
-    assert [entry.amount for entry in vendor.books] == [hundredths, -hundredths]
+    assert [entry.amount for entry in vendor.bookings] == [hundredths, -hundredths]
 
 
 async def test_amount_below_a_hundredth_is_rejected(vendor, provider):
@@ -164,7 +164,7 @@ async def test_repeated_publication_returns_the_same_card(vendor, provider, repe
     await provider.roll_back(GIFT, None)
 
     assert len(vendor.publications) == 1
-    assert len(vendor.books) == 2
+    assert len(vendor.bookings) == 2
 
 
 async def test_unlisted_publication_is_retryable(vendor, provider):

@@ -47,6 +47,7 @@ class Receiver:
     rule: Callable[[Received], Reply] = lambda _: 204
     tls: ssl.SSLContext | None = None
     url: str = ""
+    _hanging: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
     def events(self) -> list[Any]:
@@ -68,6 +69,11 @@ class Receiver:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+
+    def hang_up(self) -> None:
+        """Close the connections of all requests that `hang`."""
+        for writer in self._hanging:
+            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -92,6 +98,7 @@ class Receiver:
                 )
                 writer.transport.abort()
             case "hang":
+                self._hanging.append(writer)
                 await reader.read()  # until the client disconnects
             case "endless":
                 await self._endless(writer)

@@ -104,7 +104,7 @@ async def test_decision_writes_nothing_for_webhooks(office: Office):
         (400, "answered 400"),
         ("302 Location: http://127.0.0.1:9/", "answered 302: redirects are not followed"),
         ("reset", "no response: ReadError"),
-        ("hang", "no response within 0.3 s"),
+        ("hang", "no response within 1 s"),
         ("429 Retry-After: 2", "answered 429"),
         ("429 Retry-After: soon", "answered 429"),
     ],
@@ -116,7 +116,7 @@ async def test_rejected_delivery_is_retried_with_growing_delays(
     await office.harness.publish("spring", "ada")
     office.receiver.replies.extend([reply] * 3)
     if reply == "hang":
-        office.deliverer = office.deliverer_of(timeout=0.3)
+        office.deliverer = office.deliverer_of(timeout=1)
     await office.deliver()
     (delivery,) = await office.deliveries(webhook.id)
 
@@ -125,6 +125,8 @@ async def test_rejected_delivery_is_retried_with_growing_delays(
         seen = len(office.receiver.received)
         await office.deliver(delay - timedelta(seconds=1))
         assert len(office.receiver.received) == seen
+        if not office.receiver.replies:  # the attempt that must succeed
+            office.deliverer = office.deliverer_of()
         await office.deliver(timedelta(seconds=1))
         assert len(office.receiver.received) == seen + 1
     (delivery,) = await office.deliveries(webhook.id)
@@ -176,9 +178,7 @@ async def test_delivery_that_finishes_during_a_poll_is_followed_up(
     assert arrived == ["referral_converted", "reward_granted", "reward_granted"]
 
 
-async def test_next_event_of_a_subject_waits_for_the_previous_one_while_others_proceed(
-    office: Office,
-):
+async def test_next_event_of_a_subject_waits_for_the_previous_one(office: Office):
     await office.subscribe("referral_signed_up", "referral_converted", "reward_granted")
     code = await office.harness.publish("spring", "ada")
     stuck = (await office.harness.sign_up(code, "fay"))["referral"]
@@ -211,9 +211,7 @@ async def test_next_event_of_a_subject_waits_for_the_previous_one_while_others_p
     ]
 
 
-async def test_events_of_each_subject_arrive_in_order_despite_faults(
-    office: Office,
-):
+async def test_events_of_each_subject_arrive_in_order_despite_faults(office: Office):
     webhook = await office.subscribe()
     code = await office.harness.publish("spring", "ada")
     for number in range(6):
@@ -238,14 +236,11 @@ async def test_events_of_each_subject_arrive_in_order_despite_faults(
     assert all(numbers == sorted(numbers) for numbers in first_seen.values())
 
 
-async def test_slow_endpoint_does_not_delay_others_and_its_concurrency_is_limited(
-    office: Office,
-):
+async def test_slow_endpoint_has_limited_concurrency_and_delays_no_other(office: Office):
     slow = await office.subscribe("code_published")
     for number in range(20):
         await office.harness.publish("spring", f"ada-{number}")
     office.receiver.rule = lambda _: "hang"
-    office.deliverer = office.deliverer_of(timeout=1)
     async with type(office.receiver)() as quick:
         await office.subscribe("referral_converted", url=quick.url)
         await office.harness.convert(await office.harness.publish("spring", "ben"), "fay")
@@ -256,6 +251,8 @@ async def test_slow_endpoint_does_not_delay_others_and_its_concurrency_is_limite
         waiting = await office.deliveries(slow.id)
         assert all(delivery.attempts == 0 for delivery in waiting)
         assert len([d for d in waiting if d.due_at > office.harness.time]) == 8  # in flight
+        office.receiver.rule = lambda _: 204
+        office.receiver.hang_up()
         await office.deliverer.drain()
 
 

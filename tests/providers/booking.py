@@ -1,30 +1,35 @@
-"""What the engine does with a provider, in a few lines, and grants to do it with."""
+"""Booking of grants as the engine does it, with retries; and sample grants."""
 
 import asyncio
 import random
 
 from referrals.providers import Grant, OutcomeUnknownError, Provider, Receipt, RetryableError
-from tests.providers.vendors import Vendor
+from tests.providers.fake_vendor import FakeVendor
 
 CUSTOMERS = ["cus_1", "a/b c%", "Zoë", "fay@example.com", "+4915112345678", "x?y#z"]
 CUSTOMERS += [f"cus_{number}" for number in range(10, 40)]
-ATTEMPTS = 200
+MAX_ATTEMPTS = 200
+CRASH_RATE = 0.05
 
 
-async def deliver(
+async def book_with_retries(
     provider: Provider,
     grant: Grant,
-    vendor: Vendor,
+    vendor: FakeVendor,
     *,
     reversal: bool = False,
     reference: str | None = None,
     crashes: random.Random | None = None,
 ) -> Receipt:
-    """Until it is settled: look up before every call but the first, and not before it can be seen."""
+    """Grant or roll back until it is booked; look up the booking before each repeat of the request.
+
+    After an unknown outcome, wait until the vendor has processed all requests. With `crashes`, some attempts are
+    cancelled at a random moment.
+    """
     receipt = None
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         try:
-            async with asyncio.timeout(_patience(crashes)):
+            async with asyncio.timeout(_crash_delay(crashes)):
                 if attempt:
                     receipt = await provider.look_up(grant, reversal=reversal) or receipt
                 if receipt is None and reversal:
@@ -36,17 +41,17 @@ async def deliver(
         except RetryableError:
             pass
         except (OutcomeUnknownError, TimeoutError):
-            await vendor.quiet()
+            await vendor.wait_until_idle()
         await asyncio.sleep(0.01)
-    raise AssertionError(f"not settled after {ATTEMPTS} attempts: {grant}")
+    raise AssertionError(f"not booked after {MAX_ATTEMPTS} attempts: {grant}")
 
 
-def _patience(crashes: random.Random | None) -> float | None:
-    """Mostly enough; now and then the caller dies in the middle of it."""
-    return crashes.uniform(0, 0.02) if crashes and crashes.random() < 0.05 else None
+def _crash_delay(crashes: random.Random | None) -> float | None:
+    """Return the seconds until the attempt is cancelled, or None for an attempt that may finish."""
+    return crashes.uniform(0, 0.02) if crashes and crashes.random() < CRASH_RATE else None
 
 
-def grants(count: int, target: dict, *, type: str = "points", currency: str | None = None):
+def sample_grants(count: int, target: dict, *, type: str = "points", currency: str | None = None):
     rng = random.Random(count)
     return [
         Grant(
