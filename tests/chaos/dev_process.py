@@ -32,6 +32,10 @@ class DevProcess:
             except httpx.TransportError:
                 return False
 
+    def worker_starts(self) -> int:
+        """Count the times that a worker has started to poll, by its log."""
+        return (self.data_dir / "worker.log").read_text().count('"worker started"')
+
     def kill(self, name: str) -> bool:
         """Kill the worker, the API or Temporal with SIGKILL. Return false if it is not running."""
         arguments = {"worker": "worker.py", "api": "entrypoints.cli.main", "temporal": "start-dev"}
@@ -106,6 +110,11 @@ async def kill_repeatedly(
     while True:
         await asyncio.sleep(rng.uniform(*delay))
         name = "temporal" if killed["worker"] == 2 and not killed["temporal"] else "worker"
-        killed[name] += dev.kill(name)
-        while not await dev.is_ready():
+        starts = dev.worker_starts()
+        was_killed = dev.kill(name)
+        killed[name] += was_killed
+        # On a busy machine a worker takes longer to start than the delay: kill none that has not worked.
+        while not await dev.is_ready() or (
+            was_killed and name == "worker" and dev.worker_starts() == starts
+        ):
             await asyncio.sleep(0.2)

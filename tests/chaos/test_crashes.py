@@ -149,7 +149,7 @@ async def assert_milestones_follow_the_count(store: Store, rewards: dict[str, Ro
     milestones = await rows(store, schema.milestones)
     for advocate in await rows(store, schema.advocates):
         own = [row for row in milestones if row.advocate_id == advocate.id]
-        reached = sorted(row.at for row in own if row.state == "reached")
+        reached = sorted(row.threshold for row in own if row.state == "reached")
         assert reached == [at for at in (10, 20) if at <= advocate.confirmed_count]
         for row in own:
             paid = rewards[row.id].state == "granted"
