@@ -89,7 +89,11 @@ class WhatsAppChannel:
     def from_settings(
         cls, settings: Settings, client: httpx.AsyncClient, clock: Clock = utc_now
     ) -> "WhatsAppChannel":
-        """Raises ValueError if a setting is missing, also of the webhook: without it, outcomes stay unknown."""
+        """Create the channel.
+
+        Raises:
+            ValueError: A setting is missing. Those of the webhook are required too: without it, outcomes stay unknown.
+        """
         required = ("phone_number_id", "token", "app_secret", "verify_token")
         values = [getattr(settings, f"whatsapp_{name}") for name in required]
         if missing := [n for n, value in zip(required, values, strict=True) if not value]:
@@ -168,7 +172,7 @@ class _RecipientRateLimit:
         self._last_sent: dict[str, datetime] = {}
 
     def reserve(self, to: str) -> None:
-        """Raises ChannelUnavailable if the recipient has just received a message."""
+        """Reserve a message to the recipient. Raises ChannelUnavailable if they have just received one."""
         now = self._clock()
         while self._last_sent:
             oldest = next(iter(self._last_sent))

@@ -266,7 +266,7 @@ def _disable_reason(
 
 
 async def _failing_since(tx: Tx, webhook_id: str | None, now: datetime) -> datetime | None:
-    """Return since when the webhook has accepted nothing; None if there is no webhook, or it was deleted."""
+    """Return the time since which the webhook has accepted nothing; None if there is no webhook, or it was deleted."""
     failing = webhooks.update().where(webhooks.c.id == webhook_id)
     first_failure = func.coalesce(webhooks.c.failing_since, literal(now, Instant))
     row = await first(
