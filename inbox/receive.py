@@ -1,4 +1,4 @@
-"""The inbox: receives events and commands, stores them first and then has them processed once."""
+"""The inbox: store events and commands first, then process each of them once."""
 
 from collections.abc import Sequence
 from typing import Any

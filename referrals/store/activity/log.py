@@ -101,7 +101,7 @@ def activity_row(
     reason: Reason | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A row of the log."""
+    """Build a row of the log."""
     return {
         "type": event_type,
         "at": at,
