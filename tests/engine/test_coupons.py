@@ -261,7 +261,7 @@ async def test_a_roll_back_voids_a_coupon_that_was_not_redeemed(
     (held,) = (await wallet(http, "fay"))["coupons"]
     assert held["state"] == "void"
     refused = await redeem(http, "fay", held["code"], "order-1")
-    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == "The coupon was taken back."
+    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == "The coupon was withdrawn."
 
 
 async def test_a_roll_back_cannot_take_a_redeemed_coupon_and_says_so(
@@ -292,15 +292,15 @@ async def test_a_coupon_is_redeemed_once_for_each_key(world: World, http: httpx.
     assert [response.status_code for response in both] == [200, 200]
     assert both[0].json()["coupons"][0]["state"] == "redeemed"
 
-    told = "The coupon has been redeemed already."
+    told = "The coupon is already redeemed."
     refused = await redeem(http, "fay", coupon, "order-2")
     assert problem(refused, 409, "coupon-not-redeemable")["detail"] == told
     refused = await redeem(http, "fay", other, "order-2")
-    told = "The coupon is another customer's."
+    told = "The coupon belongs to another customer."
     assert problem(refused, 409, "coupon-not-redeemable")["detail"] == told
     problem(await redeem(http, "fay", other, "order-1"), 409, "key-reused")
-    problem(await redeem(http, "fay", "NOT-THERE", "order-3"), 404, "not-found")
-    problem(await redeem(http, "nobody", coupon, "order-3"), 404, "not-found")
+    problem(await redeem(http, "fay", "NOT-THERE", "order-3"), 404, "unknown-coupon")
+    problem(await redeem(http, "nobody", coupon, "order-3"), 404, "unknown-customer")
 
 
 async def test_a_race_for_one_coupon_has_one_winner(world: World, http: httpx.AsyncClient):
