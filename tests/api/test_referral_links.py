@@ -118,10 +118,11 @@ async def test_without_a_landing_page_the_code_is_shown(api: Api):
 async def test_a_head_request_is_not_counted(api: Api, landing_url: str | None):
     await api.put_campaign(landing_url=landing_url)
     code = await api.harness.publish("spring", "ada")
-    head = await api.http.head(f"/r/{code}")
+    same_id = {"x-request-id": "the-same-request"}
+    head = await api.http.head(f"/r/{code}", headers=same_id)
 
     assert api.inbox.calls == []
-    seen = await api.get(f"/r/{code}", headers={"purpose": "prefetch"})
+    seen = await api.get(f"/r/{code}", headers={"purpose": "prefetch"} | same_id)
     assert (head.status_code, head.headers) == (seen.status_code, seen.headers)
     assert (await api.http.head("/r/UNKNOWN-1")).status_code == 404
 
