@@ -215,7 +215,7 @@ def test_every_problem_has_a_line_of_its_own():
     ]
 
 
-def test_what_is_missing_from_the_whole_has_the_line_where_it_begins():
+def test_a_missing_key_is_reported_at_the_first_line_of_its_parent():
     assert FieldError("rewards", "is required", 1) in problems("campaign: spring\n")
 
 

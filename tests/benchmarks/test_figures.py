@@ -5,20 +5,20 @@ from benchmarks.figures import Figure, compare, load, run_alternately, save
 from benchmarks.report import add_step, document
 
 
-def test_the_ratio_is_the_median_of_what_was_measured_in_the_same_round():
+def test_the_ratio_is_the_median_of_the_ratios_of_each_round():
     figure = compare([1, 2, 30], [2, 2, 10], float, case="c", metric="m", reference="r")
 
     assert (figure.ours, figure.theirs, figure.ratio) == (2, 2, 1)
     assert figure.spread == (3 - 0.5) / 1
 
 
-def test_a_reference_that_costs_nothing_has_no_ratio():
+def test_a_reference_of_zero_has_no_ratio():
     figure = compare([1], [0], float, case="c", metric="m", reference="r")
 
     assert (figure.ratio, figure.spread) == (None, None)
 
 
-def test_every_round_another_one_goes_first():
+def test_the_order_alternates_between_rounds():
     order: list[str] = []
     takes = {name: lambda name=name: order.append(name) for name in "ab"}
 
@@ -36,7 +36,7 @@ def test_the_figures_of_a_case_replace_those_of_its_last_run(tmp_path: Path):
     assert {(f.case, f.ours) for f in load(file)} == {("x", 2.0), ("y", 1.0)}
 
 
-PLACES = ("figures", "steps", "sizing", "cost")
+SECTIONS = ("figures", "steps", "sizing", "cost")
 
 
 def lifecycle(metric: str, ours: float, theirs: float) -> Figure:
@@ -44,10 +44,10 @@ def lifecycle(metric: str, ours: float, theirs: float) -> Figure:
     return Figure("lifecycle", metric, ours=ours, theirs=theirs, **about)
 
 
-def written(tmp_path: Path, figures: list[Figure]) -> str:
+def render(tmp_path: Path, figures: list[Figure]) -> str:
     page = tmp_path / "page.md"
-    places = "\n".join(f"<!-- {name} -->\nold\n<!-- end of {name} -->" for name in PLACES)
-    page.write_text(f"Before\n{places}\nAfter\n")
+    sections = "\n".join(f"<!-- {name} -->\nold\n<!-- end of {name} -->" for name in SECTIONS)
+    page.write_text(f"Before\n{sections}\nAfter\n")
     document(figures, page)
     text = page.read_text()
     assert text.startswith("Before\n")
@@ -56,20 +56,20 @@ def written(tmp_path: Path, figures: list[Figure]) -> str:
     return text
 
 
-def test_a_reference_that_is_missing_is_named_in_the_page_with_why(tmp_path: Path):
-    text = written(tmp_path, [Figure("x", "cpu", "celery", None, note="not installable")])
+def test_a_missing_reference_is_listed_with_its_reason(tmp_path: Path):
+    text = render(tmp_path, [Figure("x", "cpu", "celery", None, note="not installable")])
 
     assert "| x |  | cpu | celery | - | - | - |  | not installable |" in text
 
 
-def test_the_page_tells_what_a_core_carries_and_what_a_million_costs(tmp_path: Path):
-    text = written(tmp_path, [lifecycle("cpu_worker", 20, 30), lifecycle("actions", 5, 6)])
+def test_the_page_shows_throughput_per_core_and_cost_per_million(tmp_path: Path):
+    text = render(tmp_path, [lifecycle("cpu_worker", 20, 30), lifecycle("actions", 5, 6)])
 
     assert "| sqlite | worker | 20 | 50 |" in text
     assert "| sqlite | 5 | 250 |" in text
 
 
-def test_a_step_keeps_the_ratios_that_it_was_taken_with(tmp_path: Path):
+def test_a_step_keeps_its_measured_ratios(tmp_path: Path):
     file = tmp_path / "steps.json"
     metrics = ("throughput", "cpu", "answer_p50", "answer_p99", "actions", "events")
 

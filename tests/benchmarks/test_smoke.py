@@ -1,4 +1,4 @@
-"""The benchmark's command in its smallest form, so that it keeps running. What it measures here means nothing."""
+"""Smallest run of the benchmark command; its figures mean nothing."""
 
 import json
 import subprocess
@@ -10,12 +10,14 @@ SHAPE = {"case", "metric", "reference", "ours", "theirs", "ratio", "spread"}
 METRICS = {"throughput", "cpu", "answer_p50", "answer_p99", "actions", "events"}
 
 
-def test_a_lifecycle_is_measured_beside_its_bare_twin(tmp_path: Path):
+def test_a_lifecycle_is_measured_against_the_bare_reference(tmp_path: Path):
     out = tmp_path / "latest.json"
     command = [sys.executable, "-m", "benchmarks", "lifecycle", "--size=tiny", f"--out={out}"]
-    asked = ["--references", "bare", "--databases", "sqlite"]
+    options = ["--references", "bare", "--databases", "sqlite"]
 
-    done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 0, done.stderr
     figures = json.loads(out.read_text())

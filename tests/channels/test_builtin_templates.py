@@ -110,10 +110,10 @@ class TestEvery:
         words = {"en": "You are receiving this", "de": "Sie erhalten diese Nachricht"}[locale]
 
         for part in ("text", "html"):
-            told = getattr(TEMPLATES.render(name, locale, full), part)
-            assert label in told
-            assert words in told
-            assert full["unsubscribe"] in told
+            text = getattr(TEMPLATES.render(name, locale, full), part)
+            assert label in text
+            assert words in text
+            assert full["unsubscribe"] in text
             assert label not in getattr(TEMPLATES.render(name, locale, least), part)
 
     def test_goes_by_whatsapp_too(self, name, locale, event):
@@ -155,7 +155,7 @@ class TestGerman:
         assert "1 Punkt\n" in render("reward_granted", "de", rewards=[one]).text
         assert "1 point\n" in render("reward_granted", "en", rewards=[one]).text
 
-    def test_known_reasons_are_told_in_german_and_the_operators_own_as_they_are(self):
+    def test_known_reasons_are_translated_and_operators_reasons_are_unchanged(self):
         refunded = render("rolled_back", "de")
         by_hand = render(
             "rolled_back", "de", reason="Doppelt.", reason_code="rolled_back_by_operator"

@@ -220,10 +220,10 @@ async def test_a_lost_response_is_an_unknown_outcome(mailbox, monkeypatch):
 
     monkeypatch.setattr(mailbox, "handle_DATA", take_it_and_hang_up)
 
-    with pytest.raises(SendOutcomeUnknown) as unclear:
+    with pytest.raises(SendOutcomeUnknown) as raised:
         await channel(mailbox).send(message())
 
-    assert unclear.value.__cause__ is None
+    assert raised.value.__cause__ is None
 
 
 async def test_emails_have_one_click_unsubscribe_headers(mailbox):

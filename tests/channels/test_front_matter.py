@@ -67,11 +67,11 @@ def test_money_and_dates_are_shown_as_the_reader_writes_them(hello):
 
 
 @pytest.mark.parametrize(
-    ("locale", "told", "language"),
+    ("locale", "option", "language"),
     [("en", "", "en"), ("pt-BR", "", "pt_BR"), ("en", "  language: en_US\n", "en_US")],
 )
-def test_the_language_is_that_of_the_folder_unless_it_is_told(hello, locale, told, language):
-    assert render(hello(WHATSAPP + told, locale), locale).whatsapp.language == language
+def test_the_language_is_that_of_the_folder_unless_specified(hello, locale, option, language):
+    assert render(hello(WHATSAPP + option, locale), locale).whatsapp.language == language
 
 
 @pytest.mark.parametrize(
@@ -101,20 +101,20 @@ def test_the_category_follows_from_the_purpose(hello):
     "name", ['"]\n  template: evil', "{{ advocate }}", "%}{% raw", "<b>&", "- x: y #", "𝕱𝖆𝖞"]
 )
 def test_no_value_changes_what_is_sent_beside_it(hello, name):
-    told = render(hello(WHATSAPP), recipient={"name": name}).whatsapp
+    message = render(hello(WHATSAPP), recipient={"name": name}).whatsapp
 
-    assert told.template == "hello"
-    assert told.body[0] == WhatsAppParameter(" ".join(name.split()))
-    assert told.body[1:] == render(hello(WHATSAPP)).whatsapp.body[1:]
+    assert message.template == "hello"
+    assert message.body[0] == WhatsAppParameter(" ".join(name.split()))
+    assert message.body[1:] == render(hello(WHATSAPP)).whatsapp.body[1:]
 
 
 def test_a_parameter_is_one_line_of_bounded_length(hello):
     front = WHATSAPP.replace("{{ recipient.name }}", "{{ reason }}")
 
-    told = render(hello(front), reason="a\n\n\tb     c" * 100).whatsapp.body[0].text
+    message = render(hello(front), reason="a\n\n\tb     c" * 100).whatsapp.body[0].text
 
-    assert told.startswith("a b c")
-    assert MAX_PARAMETER_LENGTH - 1 <= len(told) <= MAX_PARAMETER_LENGTH
+    assert message.startswith("a b c")
+    assert MAX_PARAMETER_LENGTH - 1 <= len(message) <= MAX_PARAMETER_LENGTH
 
 
 def test_a_message_with_an_empty_parameter_goes_out_on_other_channels(hello):
@@ -146,7 +146,7 @@ def test_a_value_that_is_not_there_prints_nothing(hello):
         ("{{ recipient.name | shout }}", "line 8: No filter named 'shout'"),
     ],
 )
-def test_a_mistake_in_a_parameter_is_told_with_its_line(hello, expression, problem):
+def test_an_error_in_a_parameter_is_reported_with_its_line(hello, expression, problem):
     templates = hello(WHATSAPP.replace("{{ recipient.name }}", expression))
 
     with pytest.raises(TemplateError, match=f"en/hello.jinja, {problem}"):

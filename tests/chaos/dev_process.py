@@ -74,7 +74,7 @@ async def running_dev(data_dir: Path, **settings: str) -> AsyncIterator[DevProce
         yield DevProcess(process, ready.split()[1], data_dir)
     finally:
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 15) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 class Shop:

@@ -55,7 +55,7 @@ def test_gift_credit_has_the_decimals_of_its_currency():
     assert campaign.rewards.friend.minor == 500
 
 
-def test_conditions_are_ready_to_be_asked():
+def test_conditions_are_compiled():
     campaign = Campaign.model_validate(FULL)
 
     assert campaign.conversion.rules[0].condition.holds({"order": {"amount": 80.0}})
@@ -212,7 +212,7 @@ def test_all_mistakes_are_reported_at_once():
 
 
 @pytest.mark.parametrize("event", ["code_published", "referral_link_shared", "milestone_lost"])
-def test_a_journey_about_an_advocate_alone_has_no_friend_to_write_to(event):
+def test_a_journey_of_an_advocate_cannot_send_to_a_friend(event):
     journey = {
         "name": "x",
         "on": event,

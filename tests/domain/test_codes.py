@@ -61,7 +61,7 @@ def test_a_pattern_whose_codes_could_be_guessed_is_refused(pattern, charset, cod
         check_pattern(pattern, charset)
 
 
-def test_a_pattern_of_exactly_the_fewest_codes_is_taken():
+def test_a_pattern_with_exactly_the_minimum_of_codes_is_accepted():
     assert check_pattern("######", "0123456789") == "######"
 
 

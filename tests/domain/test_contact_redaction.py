@@ -43,7 +43,7 @@ def test_no_phone_number_stays_in_any_text(before, after, number):
 
 
 @given(st.text(alphabet="ab0123456789@+-. <>\n"))
-def test_what_is_redacted_has_no_at_sign_and_does_not_change_again(text):
+def test_redacted_text_has_no_at_sign_and_redacting_it_again_changes_nothing(text):
     once = redact(text)
 
     assert "@" not in once

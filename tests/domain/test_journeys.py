@@ -163,7 +163,7 @@ def test_a_journey_survives_json(steps):
 
 
 @given(STEPS.filter(lambda steps: size(steps) <= MAX_STEPS), st.data())
-def test_whatever_the_branches_say_a_run_goes_forward_by_what_is_written_to_its_end(steps, data):
+def test_a_run_advances_to_its_end_through_any_branches(steps, data):
     expected = []
 
     def read(steps):

@@ -50,7 +50,7 @@ def test_an_end_that_the_clocks_leave_out_comes_with_the_hour_that_is_left_out()
     assert over.astimezone(BERLIN) == at("2026-03-29T03:30:00")
 
 
-def test_an_end_that_comes_twice_counts_the_second_time_where_the_quiet_hours_began_again():
+def test_quiet_hours_end_at_the_second_occurrence_of_a_repeated_hour():
     hours = QuietHours.parse("23:00-02:30")
 
     for fold in (0, 1):

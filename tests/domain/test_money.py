@@ -94,7 +94,7 @@ def test_a_string_has_all_decimals_of_its_currency(currency, minor):
     ("minor", "currency", "text"),
     [(0, "EUR", "0.00"), (-5, "EUR", "-0.05"), (-7, "JPY", "-7"), (1, "KWD", "0.001")],
 )
-def test_small_and_negative_balances_are_written_out(minor, currency, text):
+def test_small_and_negative_balances_are_formatted_in_full(minor, currency, text):
     assert format_amount(minor, currency) == text
 
 

@@ -116,7 +116,7 @@ def test_a_sign_up_made_in_time_keeps_an_expired_code_but_not_one_switched_off()
     assert answer.code == "code_inactive"
 
 
-def test_a_cooldown_that_defers_gives_the_next_free_place():
+def test_a_deferring_cooldown_returns_the_next_possible_time():
     deferring = campaign(limits={"cooldown": {"period": "P1D", "on_hit": "defer"}})
 
     assert decide(deferring, usage=LimitUsage(0, 0, NOW - 2 * DAY)) == NOW

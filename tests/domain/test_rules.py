@@ -168,7 +168,7 @@ def test_a_regular_expression_takes_linear_time():
     assert time.thread_time() - began < 1
 
 
-def test_a_condition_of_the_greatest_length_is_taken():
+def test_a_condition_of_the_maximum_length_is_accepted():
     text = "true".ljust(MAX_CONDITION_LENGTH)
 
     assert holds(text)
@@ -182,7 +182,7 @@ def test_a_condition_is_compiled_once():
     assert compile_condition("order.amount > 3", where="other").where == "other"
 
 
-def test_a_condition_can_be_asked_by_many_threads():
+def test_a_condition_can_be_evaluated_by_many_threads():
     condition = compile_condition("order.amount >= 80", where="a_rule")
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda n: condition.holds({"order": {"amount": n}}), range(2000))

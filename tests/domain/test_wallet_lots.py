@@ -75,7 +75,7 @@ def test_the_entries_determine_the_remainder_of_every_grant(
         assert remaining_by_lot(wallet.lines) == lots
 
 
-def test_a_spending_leaves_alone_what_is_granted_after_it():
+def test_spending_does_not_use_later_grants():
     """Else points granted for a week would turn into points for ever."""
     soon = START + timedelta(days=7)
     lines = [

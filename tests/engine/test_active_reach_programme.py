@@ -125,7 +125,7 @@ async def test_an_advocate_is_rewarded_for_so_many_friends_in_a_period(world: Wo
     assert await reason(world, code, "hal", order="2") is None
 
 
-async def test_a_limit_without_a_period_is_for_ever_and_a_roll_back_gives_the_place_back(
+async def test_a_limit_without_a_period_lasts_forever_and_a_roll_back_releases_it(
     world: World,
 ):
     code = await reach(world, limits={"per_advocate": {"count": 1}})

@@ -1,4 +1,4 @@
-"""A campaign gives no more than its budget, whoever comes at the same time; what comes back can be given again."""
+"""Budgets: a campaign grants no more than its budget, even concurrently; roll-backs return the amount."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def test_a_conversion_beyond_the_budget_is_rejected(world: World):
     assert second["reason"]["message"] == "The campaign's budget is spent."
 
 
-async def test_what_is_rolled_back_can_be_given_again(world: World):
+async def test_a_roll_back_returns_the_amount_to_the_budget(world: World):
     await world.apply(campaign(limits={"budget": {"points": 200}}))
     code = await world.publish("spring", "ada")
     first = await world.convert(code, "fay")
@@ -59,7 +59,7 @@ async def test_a_milestone_beyond_the_budget_is_reached_without_reward(world: Wo
     assert voided.milestone_id is not None
 
 
-async def test_a_milestone_beyond_the_budget_is_told_all_the_same(world: World):
+async def test_a_milestone_beyond_the_budget_is_still_announced(world: World):
     news = {"template": "milestone", "to": "advocate", "channels": ["log"]}
     journeys = [{"name": "news", "on": "milestone_reached", "steps": [{"send": news}]}]
     rewards = {"friend": POINTS_50, "tiers": [milestone(1)]}
@@ -73,7 +73,7 @@ async def test_a_milestone_beyond_the_budget_is_told_all_the_same(world: World):
     assert ("milestone", "ada", "sent") in await world.messages()
 
 
-async def test_a_budget_of_rewards_counts_them_and_one_of_a_period_begins_anew(world: World):
+async def test_a_budget_may_count_rewards_and_restart_each_period(world: World):
     await world.apply(campaign(limits={"budget": {"rewards": 2, "period": "P30D"}}))
     code = await world.publish("spring", "ada")
     await world.convert(code, "fay")
@@ -85,7 +85,7 @@ async def test_a_budget_of_rewards_counts_them_and_one_of_a_period_begins_anew(w
 
 
 @pytest.mark.parametrize("friends", [30])
-async def test_a_storm_does_not_overspend(world: World, friends: int):
+async def test_concurrent_conversions_do_not_overspend_the_budget(world: World, friends: int):
     await world.apply(campaign(limits={"budget": {"points": 1500}}))
     codes = [await world.publish("spring", f"ada-{n}") for n in range(5)]
 

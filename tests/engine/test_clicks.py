@@ -1,4 +1,4 @@
-"""Clicks on a running engine: followed links, the sign-ups that bring their ids back, and what time makes of them."""
+"""Clicks in a running engine: redirects, sign-ups with click ids, and the attribution window."""
 
 import httpx
 import pytest
@@ -15,7 +15,7 @@ async def sign_up(world: World, friend: str, **data: str) -> dict:
     return await world.event("referral_signed_up", {"friend": {"id": friend}, **data})
 
 
-async def test_who_follows_a_shared_link_and_signs_up_with_what_it_gave_is_seen_to_come_by_it(
+async def test_a_sign_up_after_a_shared_link_is_attributed_to_the_click(
     world: World,
 ):
     await world.apply(campaign())
@@ -38,7 +38,7 @@ async def test_who_follows_a_shared_link_and_signs_up_with_what_it_gave_is_seen_
     assert ada["counts"]["clicks"] == {"link": 1}
 
 
-async def test_a_friend_who_comes_by_a_click_earns_the_advocate_the_reward(world: World):
+async def test_a_friend_with_a_click_earns_the_advocate_a_reward(world: World):
     await world.apply(campaign())
     click = await world.click(await world.publish("spring", "ada"), "whatsapp")
 
@@ -58,7 +58,7 @@ async def test_a_friend_who_comes_by_a_click_earns_the_advocate_the_reward(world
     ]
 
 
-async def test_the_window_closes_as_long_after_the_click_as_it_is(world: World):
+async def test_the_attribution_window_starts_at_the_click(world: World):
     await world.apply(campaign())
     click = await world.click(await world.publish("spring", "ada"))
     await world.sleep(days=20)
@@ -82,7 +82,7 @@ async def test_a_click_older_than_the_window_attributes_nothing(world: World):
     assert (answer["decision"], answer["reason"]["code"]) == ("rejected", "attribution_expired")
 
 
-async def test_a_click_that_is_made_up_starts_no_workflow(world: World):
+async def test_an_invented_click_starts_no_workflow(world: World):
     await world.apply(campaign())
     answers = [
         await sign_up(world, "fay", click="clk_0123"),
@@ -96,7 +96,7 @@ async def test_a_click_that_is_made_up_starts_no_workflow(world: World):
             await (await world.referral_run("spring", friend)).describe()
 
 
-async def test_a_click_that_is_counted_twice_is_one(world: World):
+async def test_a_click_recorded_twice_counts_once(world: World):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     click = await world.click(code)
@@ -106,7 +106,7 @@ async def test_a_click_that_is_counted_twice_is_one(world: World):
     assert (await world.activity()).count("referral_link_clicked") == 1
 
 
-async def test_a_check_takes_a_click_and_leaves_it(world: World):
+async def test_a_check_accepts_a_click_and_changes_nothing(world: World):
     await world.apply(campaign())
     click = await world.click(await world.publish("spring", "ada"))
     cart = {"friend": {"id": "fay"}, "click": click, "order": {"amount": "9.00", "currency": "EUR"}}

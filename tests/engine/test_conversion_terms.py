@@ -1,4 +1,4 @@
-"""Under which terms a conversion is judged: the campaign's state and version, and an operator's review."""
+"""Terms of a conversion: the campaign's state and version, and the review by an operator."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,9 @@ def in_days(days: float) -> str:
 
 @sqlite
 @pytest.mark.parametrize(("state", "message"), [("paused", "is paused"), ("archived", "archived")])
-async def test_a_campaign_that_does_not_run_takes_nobody(world: World, state: str, message: str):
+async def test_a_campaign_that_is_not_running_rejects_everyone(
+    world: World, state: str, message: str
+):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     await world.set_state("spring", state)
@@ -61,7 +63,7 @@ async def test_a_campaign_runs_from_its_start_to_its_end(world: World):
 
 
 @sqlite
-async def test_a_campaign_that_ends_lets_its_advocates_go(world: World):
+async def test_the_end_of_a_campaign_closes_its_advocate_workflows(world: World):
     await world.apply(campaign(ends_at=in_days(3)))
     await world.publish("spring", "ada")
 
@@ -70,7 +72,7 @@ async def test_a_campaign_that_ends_lets_its_advocates_go(world: World):
     await world.until_closed(await world.advocate_run("spring", "ada"))
 
 
-async def test_a_running_referral_keeps_the_version_it_began_under(world: World):
+async def test_a_referral_keeps_the_campaign_version_it_started_with(world: World):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     await world.sign_up(code, "fay")
@@ -86,7 +88,7 @@ async def test_a_running_referral_keeps_the_version_it_began_under(world: World)
     assert await world.balance("gus") == 5000
 
 
-async def test_applying_an_equal_campaign_makes_no_version(world: World):
+async def test_applying_an_unchanged_campaign_creates_no_version(world: World):
     await world.apply(campaign())
     await world.apply(campaign())
     assert len(await world.all(schema.campaign_versions)) == 1
@@ -122,7 +124,7 @@ async def test_an_approved_conversion_is_rewarded(world: World):
 
 
 @sqlite
-async def test_an_approved_conversion_is_held_to_the_end_of_its_hold(world: World):
+async def test_an_approved_conversion_stays_held_until_its_hold_ends(world: World):
     _, answer = await in_review(world, hold="P14D")
 
     await world.command("approve", answer["referral"])
@@ -132,7 +134,7 @@ async def test_an_approved_conversion_is_held_to_the_end_of_its_hold(world: Worl
     await world.until_state(answer["referral"], "rewarded")
 
 
-async def test_a_friend_whose_conversion_was_rejected_by_review_may_try_again(world: World):
+async def test_a_friend_rejected_by_review_may_convert_again(world: World):
     code, first = await in_review(world)
 
     await world.command("reject", first["referral"], "Same address as the advocate")
@@ -148,8 +150,7 @@ async def test_a_friend_whose_conversion_was_rejected_by_review_may_try_again(wo
 
 
 @sqlite
-async def test_a_sign_up_outlives_the_rejection_of_its_conversion_by_review(world: World):
-    """The friend may try again, without a code as the first time."""
+async def test_a_sign_up_survives_the_rejection_of_its_conversion(world: World):
     custom = {"event": "subscription_started", "review": "manual"}
     await world.apply(campaign(conversion=custom))
     await world.sign_up(await world.publish("spring", "ada"), "fay")
@@ -164,7 +165,7 @@ async def test_a_sign_up_outlives_the_rejection_of_its_conversion_by_review(worl
 
 
 @sqlite
-async def test_a_conversion_in_review_takes_its_place_and_gives_it_back_when_rejected(
+async def test_a_conversion_in_review_counts_toward_the_limit_until_rejected(
     world: World,
 ):
     await world.apply(campaign(conversion=MANUAL, limits={"conversions": 1}))
@@ -178,7 +179,7 @@ async def test_a_conversion_in_review_takes_its_place_and_gives_it_back_when_rej
 
 
 @sqlite
-async def test_gift_credit_is_granted_in_its_currency_beside_points(world: World):
+async def test_gift_credit_and_points_are_granted_together(world: World):
     credit = {"type": "gift_credit", "amount": "25.00", "currency": "EUR"}
     yen = {"name": "each", "each": True, "reward": credit | {"amount": "500", "currency": "JPY"}}
     await world.apply(campaign(rewards={"friend": credit, "tiers": [EACH, yen]}))
@@ -200,7 +201,7 @@ async def test_gift_credit_is_granted_in_its_currency_beside_points(world: World
 
 
 @sqlite
-async def test_a_check_is_not_taken_for_an_event_that_is_called_check(world: World):
+async def test_a_check_is_independent_of_an_event_named_check(world: World):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     await world.convert(code, "fay", id="check", source="check")
@@ -212,8 +213,7 @@ async def test_a_check_is_not_taken_for_an_event_that_is_called_check(world: Wor
     assert answer["reason"]["code"] == "already_referred"
 
 
-def test_a_custom_event_is_not_named_like_a_command():
-    """It would be processed as one."""
+def test_a_custom_event_must_not_have_the_name_of_a_command():
     for name in HANDLERS:
         with pytest.raises(ValidationError, match="which is a reserved event name"):
             Campaign.model_validate(campaign(conversion={"event": name}))

@@ -1,4 +1,4 @@
-"""What a referral costs: Temporal bills by action, keeps by event, and both grow with every careless step."""
+"""Cost of a referral in Temporal: billed actions and history events."""
 
 from collections import Counter
 
@@ -16,13 +16,13 @@ BILLED = (
     EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
     EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
 )
-"""By Temporal Cloud's rules, of those that a referral makes."""
+"""Events of a referral that Temporal Cloud bills as actions."""
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def lifecycle(world: World, *, sign_up: bool) -> Counter[int]:
-    """Every history event that a sign-up and conversion makes, over all workflows that it touches."""
+    """Run a lifecycle and count its history events by type."""
     await world.apply(campaign(journeys=THANKS))
     code = await world.publish("spring", "ada")
     advocate = await world.advocate_run("spring", "ada")
@@ -40,15 +40,15 @@ async def lifecycle(world: World, *, sign_up: bool) -> Counter[int]:
     return Counter(event.event_type for event in (await run.fetch_history()).events)
 
 
-async def test_a_sign_up_and_a_conversion_make_at_most_14_history_events(world: World):
+async def test_a_sign_up_and_conversion_create_at_most_14_history_events(world: World):
     assert (await lifecycle(world, sign_up=True)).total() <= 14  # the contract allows 30
 
 
-async def test_a_conversion_alone_makes_at_most_12_history_events(world: World):
+async def test_a_conversion_without_sign_up_creates_at_most_12_history_events(world: World):
     assert (await lifecycle(world, sign_up=False)).total() <= 12  # the contract allows 25
 
 
-async def test_a_sign_up_and_a_conversion_with_two_messages_take_at_most_6_billed_actions(
+async def test_a_lifecycle_with_two_messages_uses_at_most_6_billed_actions(
     world: World,
 ):
     events = await lifecycle(world, sign_up=True)

@@ -1,4 +1,4 @@
-"""Coupons: each is somebody's once, none is lost when the pool runs dry, and what was redeemed stays redeemed."""
+"""Coupons: each is assigned once, an empty pool loses no reward, and redeemed coupons stay redeemed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -26,7 +26,7 @@ def giving(friend: dict[str, Any], **parts: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """The API of this world, called with a valid key."""
+    """Client of the API, with a valid key."""
     resources = AppResources.of(world.resources, world.client, world.inbox)
     headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
     transport = httpx.ASGITransport(Application(resources), raise_app_exceptions=False)
@@ -57,7 +57,7 @@ async def reward_of(world: World, customer: str) -> Any:
     return row
 
 
-async def test_a_storm_on_a_small_pool_loses_nobody(world: World, http: httpx.AsyncClient):
+async def test_a_small_pool_loses_no_reward_under_load(world: World, http: httpx.AsyncClient):
     await world.apply(giving(POOLED))
     await fill(http, [f"W-{n}" for n in range(20)])
     codes = [await world.publish("spring", f"ada-{n}") for n in range(5)]
@@ -79,7 +79,7 @@ async def test_a_storm_on_a_small_pool_loses_nobody(world: World, http: httpx.As
         assert await world.state(answer["referral"]) == "rewarded"
 
 
-async def test_an_empty_pool_parks_in_sight_and_an_import_ends_the_waiting(
+async def test_rewards_of_an_empty_pool_fail_visibly_until_coupons_are_imported(
     world: World, http: httpx.AsyncClient
 ):
     await world.apply(giving(POOLED))
@@ -92,9 +92,9 @@ async def test_an_empty_pool_parks_in_sight_and_an_import_ends_the_waiting(
     assert "reward_failed" in await world.activity()
     shown = (await run.describe()).search_attributes
     assert shown["ReferralAttention"] == ["reward_failed"]
-    parked = (await http.get("/v1/campaigns/spring/rewards?state=failed")).json()["data"]
-    assert [row["error"] for row in parked] == ["pool_empty: The coupon pool welcome is empty."]
-    assert [row["next_step"] for row in parked] == ["waits for coupons in the pool welcome"]
+    failed = (await http.get("/v1/campaigns/spring/rewards?state=failed")).json()["data"]
+    assert [row["error"] for row in failed] == ["pool_empty: The coupon pool welcome is empty."]
+    assert [row["next_step"] for row in failed] == ["waits for coupons in the pool welcome"]
 
     await fill(http, ["W-1"])
     await fill(http, ["W-2"])
@@ -106,10 +106,10 @@ async def test_an_empty_pool_parks_in_sight_and_an_import_ends_the_waiting(
     assert {row.state for row in await world.all(schema.inbox_events)} == {"processed"}
 
 
-async def test_codes_that_come_in_the_middle_of_it_leave_nobody_waiting(
+async def test_coupons_imported_during_conversions_leave_no_reward_waiting(
     world: World, http: httpx.AsyncClient
 ):
-    """Imports and checks, which hold a coupon for a moment, run beside conversions that want them all."""
+    """Import and check coupons, which locks them briefly, while conversions need them all."""
     await world.apply(giving(POOLED))
     codes = [await world.publish("spring", f"ada-{n}") for n in range(5)]
     order = {"id": "cart", "amount": "50.00", "currency": "EUR"}
@@ -127,7 +127,7 @@ async def test_codes_that_come_in_the_middle_of_it_leave_nobody_waiting(
     assert {row.state for row in await world.all(schema.rewards)} == {"granted"}
 
 
-async def test_an_import_into_another_pool_or_campaign_wakes_nobody(
+async def test_an_import_into_another_pool_or_campaign_resumes_no_reward(
     world: World, http: httpx.AsyncClient
 ):
     await world.apply(giving(POOLED))
@@ -141,13 +141,13 @@ async def test_an_import_into_another_pool_or_campaign_wakes_nobody(
     assert (await reward_of(world, "fay")).state == "failed"
 
 
-async def test_a_parked_coupon_can_be_retried_and_voided(world: World, http: httpx.AsyncClient):
+async def test_a_failed_coupon_can_be_retried_and_voided(world: World, http: httpx.AsyncClient):
     await world.apply(giving(POOLED))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     reward = (await reward_of(world, "fay")).id
 
-    again = (await http.post(f"/v1/rewards/{reward}/retry")).json()
-    assert again["error"].startswith("pool_empty")
+    repeated = (await http.post(f"/v1/rewards/{reward}/retry")).json()
+    assert repeated["error"].startswith("pool_empty")
     void = await http.post(f"/v1/rewards/{reward}/void", json={"reason": "They left"})
 
     assert void.json()["state"] == "voided"
@@ -155,7 +155,7 @@ async def test_a_parked_coupon_can_be_retried_and_voided(world: World, http: htt
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
-async def test_a_roll_back_of_a_parked_coupon_voids_it(world: World, http: httpx.AsyncClient):
+async def test_a_roll_back_voids_a_failed_coupon(world: World, http: httpx.AsyncClient):
     await world.apply(giving(POOLED))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
 
@@ -167,7 +167,7 @@ async def test_a_roll_back_of_a_parked_coupon_voids_it(world: World, http: httpx
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
-async def test_a_milestone_s_coupon_waits_for_its_pool(world: World, http: httpx.AsyncClient):
+async def test_a_milestone_coupon_waits_for_its_pool(world: World, http: httpx.AsyncClient):
     tier = {"name": "first", "at": 1, "reward": POOLED}
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [tier]}))
     await world.convert(await world.publish("spring", "ada"), "fay")
@@ -180,7 +180,7 @@ async def test_a_milestone_s_coupon_waits_for_its_pool(world: World, http: httpx
     assert (await reward_of(world, "ada")).state == "granted"
 
 
-async def test_a_lost_milestone_s_parked_coupon_is_void(world: World, http: httpx.AsyncClient):
+async def test_a_lost_milestone_voids_its_failed_coupon(world: World, http: httpx.AsyncClient):
     tier = {"name": "first", "at": 1, "reward": POOLED}
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [tier]}))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
@@ -194,7 +194,7 @@ async def test_a_lost_milestone_s_parked_coupon_is_void(world: World, http: http
     await world.until(voided)
 
 
-async def test_coupons_are_made_by_pattern(world: World, http: httpx.AsyncClient):
+async def test_coupons_are_generated_by_pattern(world: World, http: httpx.AsyncClient):
     await world.apply(giving(MADE | {"valid_for": "P30D"}))
     code = await world.publish("spring", "ada")
 
@@ -210,7 +210,7 @@ async def test_coupons_are_made_by_pattern(world: World, http: httpx.AsyncClient
     assert (await wallet(http, "fay"))["balances"] == []
 
 
-async def test_the_friend_s_coupon_is_applied_in_the_answer_and_by_check(
+async def test_the_friends_coupon_is_in_the_response_and_in_a_check(
     world: World, http: httpx.AsyncClient
 ):
     await world.apply(giving(POOLED))
@@ -238,7 +238,7 @@ async def test_the_friend_s_coupon_is_applied_in_the_answer_and_by_check(
     assert await world.convert(code, "fay", amount="119.90", id="event-1") == answer
 
 
-async def test_a_coupon_that_is_held_is_not_applied(world: World):
+async def test_a_held_coupon_is_not_applied(world: World):
     await world.apply(giving(MADE, conversion={"hold": "P14D"}))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
 
@@ -249,9 +249,7 @@ async def test_a_coupon_that_is_held_is_not_applied(world: World):
     assert len(await world.all(schema.coupons)) == 1
 
 
-async def test_a_roll_back_voids_a_coupon_that_was_not_redeemed(
-    world: World, http: httpx.AsyncClient
-):
+async def test_a_roll_back_voids_an_unredeemed_coupon(world: World, http: httpx.AsyncClient):
     await world.apply(giving(MADE))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
 
@@ -264,7 +262,7 @@ async def test_a_roll_back_voids_a_coupon_that_was_not_redeemed(
     assert problem(refused, 409, "coupon-not-redeemable")["detail"] == "The coupon was withdrawn."
 
 
-async def test_a_roll_back_cannot_take_a_redeemed_coupon_and_says_so(
+async def test_a_roll_back_reports_that_a_redeemed_coupon_remains(
     world: World, http: httpx.AsyncClient
 ):
     await world.apply(giving(MADE))
@@ -282,7 +280,7 @@ async def test_a_roll_back_cannot_take_a_redeemed_coupon_and_says_so(
     assert held["state"] == "redeemed"
 
 
-async def test_a_coupon_is_redeemed_once_for_each_key(world: World, http: httpx.AsyncClient):
+async def test_a_coupon_is_redeemed_once_per_key(world: World, http: httpx.AsyncClient):
     await world.apply(giving(MADE))
     code = await world.publish("spring", "ada")
     coupon = (await world.convert(code, "fay"))["discount"]["code"]
@@ -292,18 +290,20 @@ async def test_a_coupon_is_redeemed_once_for_each_key(world: World, http: httpx.
     assert [response.status_code for response in both] == [200, 200]
     assert both[0].json()["coupons"][0]["state"] == "redeemed"
 
-    told = "The coupon is already redeemed."
+    message = "The coupon is already redeemed."
     refused = await redeem(http, "fay", coupon, "order-2")
-    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == told
+    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == message
     refused = await redeem(http, "fay", other, "order-2")
-    told = "The coupon belongs to another customer."
-    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == told
+    message = "The coupon belongs to another customer."
+    assert problem(refused, 409, "coupon-not-redeemable")["detail"] == message
     problem(await redeem(http, "fay", other, "order-1"), 409, "key-reused")
     problem(await redeem(http, "fay", "NOT-THERE", "order-3"), 404, "unknown-coupon")
     problem(await redeem(http, "nobody", coupon, "order-3"), 404, "unknown-customer")
 
 
-async def test_a_race_for_one_coupon_has_one_winner(world: World, http: httpx.AsyncClient):
+async def test_concurrent_redemptions_of_a_coupon_have_one_winner(
+    world: World, http: httpx.AsyncClient
+):
     await world.apply(giving(MADE))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     coupon = answer["discount"]["code"]
@@ -313,7 +313,7 @@ async def test_a_race_for_one_coupon_has_one_winner(world: World, http: httpx.As
     assert sorted(response.status_code for response in tried) == [200] + [409] * 7
 
 
-async def test_an_expired_coupon_is_not_redeemed(world: World, http: httpx.AsyncClient):
+async def test_an_expired_coupon_cannot_be_redeemed(world: World, http: httpx.AsyncClient):
     await world.apply(giving(MADE | {"valid_for": "P30D"}))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
 
@@ -323,7 +323,7 @@ async def test_an_expired_coupon_is_not_redeemed(world: World, http: httpx.Async
     assert "expired" in problem(refused, 409, "coupon-not-redeemable")["detail"]
 
 
-async def test_coupons_count_among_the_rewards_of_a_budget_but_not_as_points(world: World):
+async def test_coupons_count_as_rewards_but_not_as_points_of_a_budget(world: World):
     budget = {"points": 200, "rewards": 4}
     await world.apply(giving(MADE, limits={"budget": budget}))
     code = await world.publish("spring", "ada")
@@ -336,7 +336,7 @@ async def test_coupons_count_among_the_rewards_of_a_budget_but_not_as_points(wor
     assert await world.balance("ada") == 200
 
 
-async def test_the_message_about_a_coupon_has_its_code(world: World):
+async def test_the_message_about_a_coupon_contains_its_code(world: World):
     steps = [{"send": {"template": "reward_granted", "to": "friend", "channels": ["log"]}}]
     journey = {"name": "here", "on": "reward_granted", "steps": steps}
     await world.apply(giving(MADE, journeys=[journey]))

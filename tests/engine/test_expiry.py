@@ -1,4 +1,4 @@
-"""Points that expire: once, however late, and whatever else happens to the wallet."""
+"""Expiry of points: exactly once, even late or concurrent with other changes."""
 
 import asyncio
 from datetime import timedelta
@@ -21,12 +21,12 @@ FOR_A_MONTH = POINTS_50 | {"valid_for": "P30D"}
 
 
 async def expire(world: World) -> None:
-    """What the Schedule starts."""
+    """Run the workflow that the schedule starts."""
     await world.client.execute_workflow(ExpiryWorkflow.run, id=EXPIRY_ID, task_queue=QUEUE)
 
 
 async def earned(world: World, *friends: str, **rewards) -> list[str]:
-    """Each friend has 50 points for a month."""
+    """Grant each friend 50 points for a month, and return the referrals."""
     await world.apply(campaign(rewards={"friend": FOR_A_MONTH, "tiers": [EACH]} | rewards))
     code = await world.publish("spring", "ada")
     return [(await world.convert(code, friend))["referral"] for friend in friends]
@@ -43,7 +43,7 @@ async def expired(world: World) -> int:
         return await accounts.balance_of(tx, account.id) if account else 0
 
 
-async def test_what_is_not_spent_in_time_expires_once(world: World):
+async def test_unspent_points_expire_once(world: World):
     await earned(world, "fay")
     await spend(world, 20)
     await world.sleep(days=29)
@@ -63,7 +63,7 @@ async def test_what_is_not_spent_in_time_expires_once(world: World):
     assert entry.memo.startswith("Expired at 20")
 
 
-async def test_what_has_expired_cannot_be_spent_though_nobody_came_by(world: World):
+async def test_expired_points_cannot_be_spent_before_the_expiry_job_runs(world: World):
     await earned(world, "fay")
     await world.sleep(days=40)
 
@@ -71,7 +71,7 @@ async def test_what_has_expired_cannot_be_spent_though_nobody_came_by(world: Wor
         await spend(world, 1)
 
 
-async def test_points_without_a_term_are_spent_last_and_stay(world: World):
+async def test_points_without_expiry_are_spent_last_and_remain(world: World):
     await earned(world, "fay")
     await world.apply(campaign("summer"))
     await world.convert(await world.publish("summer", "ada"), "fay", order="another")
@@ -84,7 +84,7 @@ async def test_points_without_a_term_are_spent_last_and_stay(world: World):
 
 
 @pytest.mark.parametrize(("allow_negative", "wallet", "owed"), [(True, -20, 0), (False, 0, -20)])
-async def test_of_an_expired_grant_that_is_rolled_back_only_what_was_spent_is_taken(
+async def test_rolling_back_an_expired_grant_reverses_only_the_spent_points(
     world: World, allow_negative: bool, wallet: int, owed: int
 ):
     rollback = {"rollback": {"allow_negative": allow_negative}}
@@ -99,7 +99,7 @@ async def test_of_an_expired_grant_that_is_rolled_back_only_what_was_spent_is_ta
     assert await expired(world) == 30
 
 
-async def test_a_grant_that_is_rolled_back_does_not_expire(world: World):
+async def test_a_rolled_back_grant_does_not_expire(world: World):
     (referral,) = await earned(world, "fay")
     await world.roll_back(referral)
     await world.sleep(days=31)
@@ -108,7 +108,7 @@ async def test_a_grant_that_is_rolled_back_does_not_expire(world: World):
     assert (await world.balance("fay"), await expired(world)) == (0, 0)
 
 
-async def test_more_than_a_chunk_is_booked_by_one_run_that_is_in_trouble_at_times(
+async def test_one_run_books_several_batches_despite_errors(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await earned(world, *(f"friend-{number}" for number in range(10)))
@@ -116,20 +116,20 @@ async def test_more_than_a_chunk_is_booked_by_one_run_that_is_in_trouble_at_time
     monkeypatch.setattr("activities.expiry.MAX_BATCH_SIZE", 3)
     book, calls = expiry.expire_due, []
 
-    async def in_trouble(*args) -> int:
+    async def fail_once(*args) -> int:
         calls.append(await book(*args))
         if len(calls) == 2:
             raise RuntimeError("the database went away")
         return calls[-1]
 
-    monkeypatch.setattr(expiry, "expire_due", in_trouble)
+    monkeypatch.setattr(expiry, "expire_due", fail_once)
     await expire(world)
 
     assert calls == [3, 3, 3, 3, 1, 0]
     assert await expired(world) == 500
 
 
-async def test_a_long_run_goes_on_as_a_new_one(world: World, monkeypatch: pytest.MonkeyPatch):
+async def test_a_long_expiry_run_continues_as_new(world: World, monkeypatch: pytest.MonkeyPatch):
     await earned(world, *(f"friend-{number}" for number in range(4)))
     await world.sleep(days=31)
     monkeypatch.setattr("activities.expiry.MAX_BATCH_SIZE", 2)
@@ -142,12 +142,12 @@ async def test_a_long_run_goes_on_as_a_new_one(world: World, monkeypatch: pytest
     assert began.continued_execution_run_id
 
 
-async def test_expiry_spending_and_roll_backs_at_once_take_nothing_twice(world: World):
+async def test_concurrent_expiry_spending_and_roll_backs_deduct_nothing_twice(world: World):
     friends = [f"friend-{number}" for number in range(12)]
     referrals = await earned(world, *friends)
     for friend in friends[:4]:
         await spend(world, 20, customer=friend)
-    world.skipped += timedelta(days=31)  # the workflows of the friends have no part in it
+    world.skipped += timedelta(days=31)  # without firing the timers of the workflows
 
     async def book() -> None:
         async with world.store.begin() as tx:
@@ -163,9 +163,9 @@ async def test_expiry_spending_and_roll_backs_at_once_take_nothing_twice(world: 
     await book()
     await book()
 
-    taken_back = {friends[number] for number in range(0, 12, 2)}
+    rolled_back = {friends[number] for number in range(0, 12, 2)}
     for friend in friends:
         spent = 20 if friend in friends[:4] else 0
-        owed = spent if friend in taken_back else 0
+        owed = spent if friend in rolled_back else 0
         balance = (await world.balance(friend), await world.balance(friend, "owed"))
         assert balance == (0, -owed), friend

@@ -1,4 +1,4 @@
-"""Rewards that journeys grant: at most once, with their referral or milestone, and taken back with it."""
+"""Rewards granted by journeys: at most once, and rolled back with their referral or milestone."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from referrals.providers import OutcomeUnknownError, PermanentError, RetryableEr
 from referrals.store import schema
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.fake_provider import FakeProvider
-from tests.harness.journeys import journey, send, until_at, until_states
+from tests.harness.journeys import journey, send, until_at_step, until_states
 from tests.harness.world import World, open_world
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -96,7 +96,7 @@ async def test_a_grant_after_a_wait_is_given_then_and_its_news_goes_out(world: W
     waits = journey({"wait": "P30D"}, grant(), **CONVERTED)
     await world.apply(campaign(journeys=[waits, news]))
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.until_closed(await world.referral_run("spring", "fay"))
 
     await world.sleep(days=30, minutes=1)
@@ -131,7 +131,7 @@ async def test_another_provider_s_grant_after_a_wait_is_booked_once_by_the_refer
     world = elsewhere
     code = await begin(world, {"wait": "P30D"}, grant(**HTTP))
     await world.convert(code, "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     vendor.faults = [("after", OutcomeUnknownError("lost")), ("before", RetryableError("busy"))]
     await world.sleep(days=30, minutes=1)
     await until_given(world, "pending")
@@ -147,7 +147,7 @@ async def test_another_provider_s_grant_after_a_wait_is_booked_once_by_the_refer
 
 
 @sqlite
-async def test_another_provider_s_grant_with_the_conversion_is_booked_and_taken_back(
+async def test_a_journey_grant_of_another_provider_is_booked_and_reversed(
     elsewhere: World, vendor: FakeProvider
 ):
     world = elsewhere
@@ -168,7 +168,7 @@ async def test_another_provider_s_milestone_grant_after_a_wait_is_booked_by_the_
     tiers = {"tiers": [milestone(1)]}
     code = await begin(world, {"wait": "P3D"}, grant(**HTTP), on=REACHED, rewards=tiers)
     answer = await world.convert(code, "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     vendor.faults = [("before", PermanentError("blocked", "Blocked."))]
     await world.sleep(days=3, minutes=1)
     await until_states(world, "done")
@@ -198,7 +198,7 @@ async def test_the_journey_of_a_referral_that_was_rolled_back_meanwhile_grants_n
     world: World,
 ):
     answer = await world.convert(await begin(world, {"wait": "P30D"}, grant()), "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.roll_back(answer["referral"])
 
     await world.sleep(days=30, minutes=1)
@@ -228,7 +228,7 @@ async def test_a_milestone_grant_comes_with_the_tier_s_own_reward_and_goes_with_
 
 
 @sqlite
-async def test_a_milestone_that_is_reached_again_earns_its_grant_again(world: World):
+async def test_a_milestone_reached_again_repeats_its_grant(world: World):
     code = await begin(world, grant(), on=REACHED, rewards={"tiers": [milestone(1)]})
     answer = await world.convert(code, "fay")
     await world.until_idle()
@@ -247,7 +247,7 @@ async def test_a_milestone_grant_after_a_wait_is_given_then(world: World):
     await world.convert(
         await begin(world, {"wait": "P3D"}, grant(), on=REACHED, rewards=tiers), "fay"
     )
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.sleep(days=3, minutes=1)
     await until_given(world, "granted")
 
@@ -260,7 +260,7 @@ async def test_the_journey_of_a_milestone_that_was_lost_meanwhile_grants_nothing
     tiers = {"tiers": [milestone(1)]}
     code = await begin(world, {"wait": "P3D"}, grant(), on=REACHED, rewards=tiers)
     answer = await world.convert(code, "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.roll_back(answer["referral"])
     await world.sleep(days=3, minutes=1)
     await until_states(world, "done")
@@ -270,7 +270,7 @@ async def test_the_journey_of_a_milestone_that_was_lost_meanwhile_grants_nothing
     assert refused.reason_code == "milestone_lost"
 
 
-async def test_a_budget_is_for_what_is_promised_first_and_beyond_it_a_grant_is_void(world: World):
+async def test_a_journey_grant_beyond_the_budget_is_voided(world: World):
     budget = {"budget": {"points": 170, "on_limit": "reject"}}
     answer = await world.convert(await begin(world, grant(), grant(), limits=budget), "fay")
 
@@ -285,7 +285,7 @@ async def test_a_budget_is_for_what_is_promised_first_and_beyond_it_a_grant_is_v
 async def test_a_grant_after_a_wait_is_void_where_the_budget_is_spent(world: World):
     budget = {"budget": {"points": 150}}
     await world.convert(await begin(world, {"wait": "P3D"}, grant(), limits=budget), "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.sleep(days=3, minutes=1)
 
     await until_given(world, "voided")
@@ -297,7 +297,7 @@ async def test_a_grant_waits_for_its_approval_as_other_rewards_do(world: World):
     answer = await world.convert(
         await begin(world, {"wait": "P3D"}, grant(), rewards=rewards), "fay"
     )
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.sleep(days=3, minutes=1)
     await until_given(world, "pending")
     await world.inbox.drain()
@@ -318,7 +318,7 @@ async def test_a_grant_is_good_for_as_long_as_it_says(world: World):
 
 
 @sqlite
-async def test_a_coupon_that_a_journey_grants_the_friend_is_told_with_the_conversion(world: World):
+async def test_a_coupon_granted_by_a_journey_is_in_the_response_to_the_conversion(world: World):
     coupon = {"type": "coupon", "pattern": "THANKS-########", "discount": {"percent": 10}}
     code = await begin(world, {"grant": {"to": "friend", "reward": coupon}})
 
@@ -331,7 +331,7 @@ async def test_a_coupon_that_a_journey_grants_the_friend_is_told_with_the_conver
 async def test_a_paused_campaign_grants_when_it_goes_on_and_an_archived_one_never(world: World):
     code = await begin(world, {"wait": "P3D"}, grant())
     await world.convert(code, "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.set_state("spring", "paused")
     await world.sleep(days=4)
     await until_states(world, "held")
@@ -357,7 +357,7 @@ async def test_a_journey_that_exits_by_what_it_grants_goes_no_further_than_its_n
     exits = CONVERTED | {"exit_on": ["reward_granted"]}
     code = await begin(world, *steps, on=exits, rewards={"tiers": [milestone(9)]})
     await world.convert(code, "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
 
     await world.sleep(days=3)
     await until_states(world, "exited")

@@ -10,7 +10,7 @@ from tests.webhooks.conftest import SECRET
 from tests.webhooks.receiver import Receiver
 
 
-async def test_a_journey_posts_its_event_once_with_ids_alone(world: World):
+async def test_a_journey_sends_its_event_once_with_ids_only(world: World):
     async with Receiver() as crm:
         post = {"webhook": {"url": crm.url}}
         await world.apply(campaign(journeys=[journey(post, on="referral_converted")]))

@@ -12,11 +12,11 @@ from tests.harness.journeys import (
     NUDGE,
     SHARED,
     THANK,
-    joined,
     journey,
     sent,
+    start_journey,
     states,
-    until_at,
+    until_at_step,
     until_states,
     with_journey,
     workflow,
@@ -27,13 +27,13 @@ sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def test_a_message_is_sent_when_its_wait_is_over_and_the_run_is_done(world: World):
-    await joined(world, {"wait": "P2D"}, NUDGE, {"wait": "P5D"}, THANK)
-    await until_at(world, 0)
+    await start_journey(world, {"wait": "P2D"}, NUDGE, {"wait": "P5D"}, THANK)
+    await until_at_step(world, 0)
 
     await world.sleep(days=1, hours=23)
     assert await sent(world) == []
     await world.sleep(hours=2)
-    await until_at(world, 2)
+    await until_at_step(world, 2)
     assert await sent(world) == ["nudge_friend"]
     await world.sleep(days=5)
     await until_states(world, "done")
@@ -43,16 +43,16 @@ async def test_a_message_is_sent_when_its_wait_is_over_and_the_run_is_done(world
 
 
 @sqlite
-async def test_steps_before_the_first_wait_are_taken_at_once(world: World):
-    await joined(world, NUDGE, {"wait": "P1D"}, THANK)
-    await until_at(world, 1)
+async def test_steps_before_the_first_wait_run_at_once(world: World):
+    await start_journey(world, NUDGE, {"wait": "P1D"}, THANK)
+    await until_at_step(world, 1)
 
     assert await sent(world) == ["nudge_friend"]
 
 
 @sqlite
 async def test_a_journey_in_which_nothing_waits_has_no_run(world: World):
-    await joined(world, NUDGE, {"branch": {"when": "true", "then": [THANK]}})
+    await start_journey(world, NUDGE, {"branch": {"when": "true", "then": [THANK]}})
 
     assert await sent(world) == ["nudge_friend", "thank_friend"]
     assert await states(world) == []
@@ -68,7 +68,7 @@ async def test_a_time_of_day_is_that_of_the_customer_or_else_of_the_campaign(
     code = await world.publish("spring", "ada")
     friend = {"id": "fay"} | ({"timezone": zone} if zone else {})
     await world.event("referral_signed_up", {"code": code, "friend": friend})
-    await until_at(world, 0)
+    await until_at_step(world, 0)
 
     (run,) = await world.all(schema.journey_runs)
 
@@ -82,8 +82,8 @@ FORK = {"branch": {"when": "awaited.happened", "then": [THANK], "else": [NUDGE]}
 
 
 async def test_an_awaited_event_lets_the_run_go_on_at_once(world: World):
-    code = await joined(world, AWAIT, FORK)
-    await until_at(world, 0)
+    code = await start_journey(world, AWAIT, FORK)
+    await until_at_step(world, 0)
 
     await world.convert(code, "fay")
     await until_states(world, "done")
@@ -94,8 +94,8 @@ async def test_an_awaited_event_lets_the_run_go_on_at_once(world: World):
 async def test_an_awaited_event_that_does_not_come_lets_the_run_go_on_by_its_time_out(
     world: World,
 ):
-    code = await joined(world, AWAIT, FORK)
-    await until_at(world, 0)
+    code = await start_journey(world, AWAIT, FORK)
+    await until_at_step(world, 0)
     await world.sign_up(code, "gus")
     await world.convert(code, "hal")  # another friend's
 
@@ -106,8 +106,8 @@ async def test_an_awaited_event_that_does_not_come_lets_the_run_go_on_by_its_tim
 
 
 async def test_an_exit_event_ends_a_run_that_waits(world: World):
-    code = await joined(world, {"wait": "P2D"}, NUDGE, exit_on=["referral_converted"])
-    await until_at(world, 0)
+    code = await start_journey(world, {"wait": "P2D"}, NUDGE, exit_on=["referral_converted"])
+    await until_at_step(world, 0)
 
     await world.convert(code, "fay")
 
@@ -123,8 +123,8 @@ async def test_an_exit_event_ends_a_run_that_waits(world: World):
 
 
 async def test_an_exit_that_races_with_the_wake_up_is_never_followed_by_a_message(world: World):
-    code = await joined(world, {"wait": "PT1H"}, NUDGE, exit_on=["referral_converted"])
-    await until_at(world, 0)
+    code = await start_journey(world, {"wait": "PT1H"}, NUDGE, exit_on=["referral_converted"])
+    await until_at_step(world, 0)
 
     await asyncio.gather(world.sleep(hours=1), world.convert(code, "fay"))
     await world.until_closed(await workflow(world))
@@ -139,8 +139,8 @@ async def test_an_exit_that_races_with_the_wake_up_is_never_followed_by_a_messag
 
 @sqlite
 async def test_what_an_exited_run_has_not_sent_yet_is_not_sent_any_more(world: World):
-    code = await joined(world, NUDGE, {"wait": "P2D"}, exit_on=["referral_converted"])
-    await until_at(world, 1)
+    code = await start_journey(world, NUDGE, {"wait": "P2D"}, exit_on=["referral_converted"])
+    await until_at_step(world, 1)
     await world.until_idle()
     async with world.store.begin() as tx:  # as if its channel did not answer
         await tx.execute(schema.messages.update().values(state="pending", completed_at=None))
@@ -154,9 +154,9 @@ async def test_what_an_exited_run_has_not_sent_yet_is_not_sent_any_more(world: W
 @sqlite
 async def test_a_rejection_ends_the_run_that_exits_by_it_at_once(world: World):
     on = "referral_converted"
-    code = await joined(world, {"wait": "P2D"}, NUDGE, on=on, exit_on=["referral_rejected"])
+    code = await start_journey(world, {"wait": "P2D"}, NUDGE, on=on, exit_on=["referral_rejected"])
     await world.convert(code, "fay")
-    await until_at(world, 0)
+    await until_at_step(world, 0)
 
     assert (await world.convert(code, "fay", order="another"))["decision"] == "rejected"
 
@@ -182,8 +182,8 @@ async def test_a_milestone_is_news_to_the_advocates_own_journeys_and_to_all_frie
 
 @sqlite
 async def test_another_friends_conversion_ends_no_run(world: World):
-    code = await joined(world, {"wait": "P2D"}, NUDGE, exit_on=["referral_converted"])
-    await until_at(world, 0)
+    code = await start_journey(world, {"wait": "P2D"}, NUDGE, exit_on=["referral_converted"])
+    await until_at_step(world, 0)
 
     await world.convert(code, "gus")
 
@@ -193,10 +193,10 @@ async def test_another_friends_conversion_ends_no_run(world: World):
 @sqlite
 async def test_a_branch_is_decided_by_the_facts_of_the_moment_it_is_reached(world: World):
     fork = {"branch": {"when": "counts.confirmed > 0", "then": [SHARED], "else": [NUDGE]}}
-    code = await joined(
+    code = await start_journey(
         world, {"wait": "P1D"}, fork, {"branch": {"when": "event.x == 1", "then": [NUDGE]}}
     )
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.convert(code, "gus")
 
     await world.sleep(days=1, minutes=1)
@@ -213,8 +213,8 @@ async def test_a_branch_is_decided_by_the_facts_of_the_moment_it_is_reached(worl
 @sqlite
 async def test_an_exit_step_ends_the_run_wherever_it_stands(world: World):
     way = {"branch": {"when": "true", "then": [NUDGE, "exit"]}}
-    await joined(world, {"wait": "P1D"}, way, THANK)
-    await until_at(world, 0)
+    await start_journey(world, {"wait": "P1D"}, way, THANK)
+    await until_at_step(world, 0)
 
     await world.sleep(days=1, minutes=1)
     await until_states(world, "done")
@@ -255,8 +255,8 @@ async def test_the_reentry_policy_holds_for_journeys_that_do_not_wait_too(world:
 
 @sqlite
 async def test_a_run_keeps_the_definition_that_it_began_under(world: World):
-    code = await joined(world, {"wait": "P2D"}, NUDGE)
-    await until_at(world, 0)
+    code = await start_journey(world, {"wait": "P2D"}, NUDGE)
+    await until_at_step(world, 0)
     await world.apply(with_journey({"wait": "P1D"}, THANK))
     await world.sign_up(code, "gus")
 
@@ -269,7 +269,7 @@ async def test_a_run_keeps_the_definition_that_it_began_under(world: World):
 
 
 @sqlite
-async def test_a_conversion_that_is_taken_back_as_it_is_made_begins_no_run(world: World):
+async def test_a_conversion_rolled_back_at_once_starts_no_run(world: World):
     await world.apply(campaign(journeys=[journey({"wait": "P1D"}, NUDGE, on="referral_converted")]))
     code = await world.publish("spring", "ada")
     await world.refund("order-of-fay")

@@ -91,7 +91,7 @@ async def test_a_channel_that_fails_twice_sends_once(database_url: str):
         assert len(await world.all(schema.activity, type="message_sent")) == 1
 
 
-async def test_a_channels_own_wish_when_to_try_again_is_granted(database_url: str):
+async def test_the_retry_delay_requested_by_a_channel_is_used(database_url: str):
     post = Post(ChannelUnavailable("Too many messages.", timedelta(hours=2)), None)
     async with rewarded(database_url, post, thanks()) as world:
         await world.until(lambda: _tried(post))
@@ -106,7 +106,7 @@ async def _tried(post: Post) -> bool:
     return bool(post.keys)
 
 
-async def test_a_refused_message_is_parked_at_once_with_the_vendors_reason(database_url: str):
+async def test_a_rejected_message_fails_at_once_with_the_vendors_reason(database_url: str):
     async with rewarded(database_url, Post(UNKNOWN), thanks()) as world:
         row = await message(world)
 
@@ -122,14 +122,14 @@ async def test_a_message_that_one_channel_refuses_goes_by_the_next(database_url:
         assert (row.state, row.channel) == ("sent", "log")
 
 
-async def test_a_message_to_somebody_without_an_address_is_parked(database_url: str):
+async def test_a_message_to_a_customer_without_address_fails(database_url: str):
     async with rewarded(database_url, Post(None), thanks(), {"id": "ada"}) as world:
         row = await message(world)
 
         assert (row.state, row.reason_code) == ("failed", "no_address")
 
 
-async def test_a_message_whose_template_is_wrong_is_parked_with_the_error(database_url: str):
+async def test_a_message_with_an_invalid_template_fails_with_the_error(database_url: str):
     async with rewarded(database_url, Post(None), thanks("not_there")) as world:
         row = await message(world)
 

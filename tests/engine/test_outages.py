@@ -1,4 +1,4 @@
-"""Temporal, its workers or the database are away: nothing is lost, nothing is done twice, nothing holds up the rest."""
+"""Outages of Temporal, workers or the database lose nothing, repeat nothing and block nothing else."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,12 +22,12 @@ from worker import run_workers
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 RETRY = timedelta(seconds=6)
-"""After this a queued event is due again."""
+"""Delay after which a queued event is due again."""
 
 
 @asynccontextmanager
-async def temporal_away(world: World) -> AsyncIterator[None]:
-    """Events come in as ever, but at the address of Temporal nobody answers."""
+async def temporal_unreachable(world: World) -> AsyncIterator[None]:
+    """Receive events while Temporal is unreachable."""
     reachable = world.inbox
     client = await Client.connect("127.0.0.1:1", lazy=True)
     world.inbox = Inbox(world.store, client, world.resources.settings, world.now)
@@ -43,7 +43,7 @@ def conversion(code: str, friend: str = "fay") -> dict[str, Any]:
 def failing(
     function: Callable[..., Any], error: Exception, *, times: int = 1
 ) -> Callable[..., Any]:
-    """The function, but its first calls do all of its work and then raise."""
+    """Wrap a function so that its first calls do their work and then raise an error."""
     left = iter(range(times))
 
     async def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -55,17 +55,19 @@ def failing(
     return wrapped
 
 
-def broken() -> ApplicationError:
-    """An error that no retry by Temporal hides."""
+def permanent_error() -> ApplicationError:
+    """Return an error that Temporal does not retry."""
     return ApplicationError("broken", non_retryable=True)
 
 
 async def states(world: World) -> list[str]:
-    """Of the events that came in, in order."""
+    """Return the states of the received events, in order."""
     return [row.state for row in await world.all(schema.inbox_events) if row.type != "publish"]
 
 
-async def test_an_event_is_queued_and_processed_once_when_workers_are_back(database_url: str):
+async def test_an_event_queued_without_workers_is_processed_once_when_they_return(
+    database_url: str,
+):
     async with open_world(
         database_url, work=False, event_response_timeout=timedelta(seconds=1)
     ) as world:
@@ -85,12 +87,12 @@ async def test_an_event_is_queued_and_processed_once_when_workers_are_back(datab
         assert (await world.balance("ada"), await world.balance("fay")) == (100, 50)
 
 
-async def test_the_events_of_a_friend_are_processed_in_their_order_when_temporal_is_back(
+async def test_the_events_of_a_friend_are_processed_in_order_after_an_outage(
     world: World,
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    async with temporal_away(world):
+    async with temporal_unreachable(world):
         await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
         await world.send("referral_converted", conversion(code))
         await world.send("referral_link_shared", {"code": code, "channel": "link"})
@@ -106,10 +108,10 @@ async def test_the_events_of_a_friend_are_processed_in_their_order_when_temporal
 
 
 @sqlite
-async def test_an_event_takes_along_what_waits_before_it(world: World):
+async def test_an_event_processes_earlier_queued_events_first(world: World):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    async with temporal_away(world):
+    async with temporal_unreachable(world):
         await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
 
     answer = await world.convert(code, "fay")
@@ -121,10 +123,10 @@ async def test_an_event_takes_along_what_waits_before_it(world: World):
 
 
 @sqlite
-async def test_an_event_that_waited_is_judged_by_when_it_was_received(world: World):
+async def test_a_queued_event_is_decided_by_the_time_it_was_received(world: World):
     await world.apply(campaign(ends_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat()))
     code = await world.publish("spring", "ada")
-    async with temporal_away(world):
+    async with temporal_unreachable(world):
         await world.send("referral_converted", conversion(code), id="e-1")
 
     await world.sleep(hours=2)
@@ -135,11 +137,11 @@ async def test_an_event_that_waited_is_judged_by_when_it_was_received(world: Wor
 
 
 @sqlite
-async def test_what_cannot_be_done_does_not_hold_up_what_comes_after_it(world: World):
+async def test_an_impossible_command_does_not_block_later_events(world: World):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     referral = (await world.sign_up(code, "fay"))["referral"]
-    async with temporal_away(world):
+    async with temporal_unreachable(world):
         queued = await world.inbox.command_referral("roll_back", referral, "Too early", "operator")
     assert queued.status == 202
 
@@ -152,11 +154,11 @@ async def test_what_cannot_be_done_does_not_hold_up_what_comes_after_it(world: W
 
 
 @sqlite
-async def test_the_drain_goes_on_after_what_cannot_be_done(world: World):
+async def test_the_drain_continues_after_an_impossible_command(world: World):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     referral = (await world.sign_up(code, "fay"))["referral"]
-    async with temporal_away(world):
+    async with temporal_unreachable(world):
         await world.inbox.command_referral("roll_back", referral, "Too early", "operator")
         await world.send("referral_converted", conversion(code))
         await world.send("referral_converted", conversion(code, "gus"))
@@ -168,7 +170,7 @@ async def test_the_drain_goes_on_after_what_cannot_be_done(world: World):
 
 
 @sqlite
-async def test_a_command_that_cannot_be_done_is_refused_at_once(world: World):
+async def test_an_impossible_command_is_rejected_at_once(world: World):
     await world.apply(campaign())
     referral = (await world.sign_up(await world.publish("spring", "ada"), "fay"))["referral"]
 
@@ -177,7 +179,7 @@ async def test_a_command_that_cannot_be_done_is_refused_at_once(world: World):
 
 
 @sqlite
-async def test_an_event_that_fails_is_tried_again_and_holds_up_no_other_order(
+async def test_a_failing_event_is_retried_and_blocks_no_other_order(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign())
@@ -186,7 +188,9 @@ async def test_an_event_that_fails_is_tried_again_and_holds_up_no_other_order(
         await world.convert(code, friend)
     with monkeypatch.context() as patch:
         patch.setattr(
-            order_changes, "apply_to_referral", failing(order_changes.apply_to_referral, broken())
+            order_changes,
+            "apply_to_referral",
+            failing(order_changes.apply_to_referral, permanent_error()),
         )
         first = await world.send("order_refunded", {"order": {"id": "order-of-fay"}})
         second = await world.send("order_refunded", {"order": {"id": "order-of-gus"}})
@@ -202,13 +206,13 @@ async def test_an_event_that_fails_is_tried_again_and_holds_up_no_other_order(
 
 
 @sqlite
-async def test_an_event_that_always_fails_is_parked_in_the_end_with_its_error(
+async def test_an_event_that_always_fails_is_marked_failed_with_its_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
     monkeypatch.setattr(inbox_events, "MAX_ATTEMPTS", 3)
-    monkeypatch.setattr(responses, "save", failing(responses.save, broken(), times=99))
+    monkeypatch.setattr(responses, "save", failing(responses.save, permanent_error(), times=99))
 
     await world.send("referral_signed_up", {"code": code, "friend": {"id": "fay"}})
     await world.send("referral_converted", conversion(code))
@@ -226,7 +230,7 @@ async def test_an_event_that_always_fails_is_parked_in_the_end_with_its_error(
 
 
 @sqlite
-async def test_an_event_that_meets_a_bug_is_kept_and_the_drain_goes_on(
+async def test_an_event_that_raises_a_bug_stays_queued_and_the_drain_continues(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign())
@@ -248,7 +252,7 @@ async def test_an_event_that_meets_a_bug_is_kept_and_the_drain_goes_on(
     assert second.state == "processed"
 
 
-async def test_a_decision_that_fails_in_the_middle_leaves_nothing_and_is_made_again(
+async def test_a_decision_that_fails_halfway_leaves_no_trace_and_is_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign())
@@ -267,13 +271,13 @@ async def test_a_decision_that_fails_in_the_middle_leaves_nothing_and_is_made_ag
     ]
 
 
-async def test_a_milestone_whose_settling_fails_is_settled_later(
+async def test_a_milestone_whose_processing_fails_is_processed_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(1)]}))
     code = await world.publish("spring", "ada")
-    settle = failing(milestones.process, broken())
-    monkeypatch.setattr(milestones, "process", settle)
+    process = failing(milestones.process, permanent_error())
+    monkeypatch.setattr(milestones, "process", process)
 
     await world.convert(code, "fay")
     await world.until_idle()

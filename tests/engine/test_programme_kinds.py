@@ -29,7 +29,7 @@ async def test_a_double_sided_programme_rewards_friend_and_advocate(world: World
     assert await world.messages() == [("reward_granted", "ada", "sent")]
 
 
-async def test_a_single_sided_programme_rewards_the_advocate_alone(world: World):
+async def test_a_single_sided_programme_rewards_only_the_advocate(world: World):
     await world.apply(example(VOUCHERIFY, rewards={"tiers": [EACH]}))
     code = await world.publish(VOUCHERIFY, "ada")
 
@@ -39,7 +39,7 @@ async def test_a_single_sided_programme_rewards_the_advocate_alone(world: World)
     assert (await world.balance("fay"), await world.balance("ada")) == (0, 100)
 
 
-async def test_a_programme_can_reward_the_friend_alone(world: World):
+async def test_a_programme_can_reward_only_the_friend(world: World):
     await world.apply(example(VOUCHERIFY, rewards={"friend": FRIEND}))
     code = await world.publish(VOUCHERIFY, "ada")
 
@@ -118,7 +118,7 @@ async def test_a_custom_event_without_a_code_converts_the_friend_who_signed_up(w
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_custom_event_again_says_that_the_friend_has_been_referred(world: World):
+async def test_a_repeated_custom_event_is_rejected_as_already_referred(world: World):
     await world.apply(example(VOUCHERIFY, conversion=CUSTOM))
     code = await world.publish(VOUCHERIFY, "ada")
     await world.sign_up(code, "fay")
@@ -139,7 +139,7 @@ async def test_a_custom_event_of_somebody_who_never_signed_up_brings_nobody(worl
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_what_a_custom_event_carries_can_be_asked_for_by_a_rule(world: World):
+async def test_a_rule_can_use_the_fields_of_a_custom_event(world: World):
     yearly = {"name": "yearly", "when": 'event.plan == "yearly"', "message": "Only yearly plans."}
     await world.apply(example(VOUCHERIFY, conversion=CUSTOM | {"rules": [yearly]}))
     code = await world.publish(VOUCHERIFY, "ada")

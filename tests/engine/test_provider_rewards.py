@@ -1,4 +1,4 @@
-"""Rewards in somebody else's ledger: never lost, never paid twice, and nothing else waits for them."""
+"""Rewards of providers: never lost, never paid twice, and nothing else waits for them."""
 
 import asyncio
 from datetime import timedelta
@@ -44,7 +44,7 @@ async def test_rewards_are_granted_by_their_provider(world: World, vendor: FakeP
     assert await states(world) == ["granted", "granted"]
 
 
-async def test_an_answer_that_was_lost_after_booking_pays_once(world: World, vendor: FakeProvider):
+async def test_a_lost_response_after_the_booking_pays_once(world: World, vendor: FakeProvider):
     vendor.faults = [("after", OutcomeUnknownError("lost")), ("before", RetryableError("busy"))]
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.sleep_by_minute(10)
@@ -53,9 +53,7 @@ async def test_an_answer_that_was_lost_after_booking_pays_once(world: World, ven
     assert sorted(vendor.bookings.values()) == [50, 100]
 
 
-async def test_a_provider_that_is_down_for_six_hours_loses_nothing(
-    world: World, vendor: FakeProvider
-):
+async def test_rewards_survive_a_provider_outage_of_six_hours(world: World, vendor: FakeProvider):
     vendor.down = RetryableError("down")
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     for _ in range(6):
@@ -72,9 +70,7 @@ async def test_a_provider_that_is_down_for_six_hours_loses_nothing(
     assert sorted(vendor.bookings.values()) == [50, 100]
 
 
-async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(
-    world: World, vendor: FakeProvider
-):
+async def test_a_permanent_failure_does_not_delay_other_rewards(world: World, vendor: FakeProvider):
     vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until(lambda: _are(world, ["failed", "granted"]))
@@ -84,10 +80,10 @@ async def test_a_refusal_for_good_is_parked_and_holds_nothing_else_up(
     (failed,) = await world.all(schema.rewards, state="failed")
     assert (failed.error_code, failed.error) == ("unknown_member", "There is no such member.")
     assert "reward_failed" in await world.activity()
-    await world.until(lambda: _asks_for_attention(world))
+    await world.until(lambda: _needs_attention(world))
 
 
-async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vendor: FakeProvider):
+async def test_an_operator_can_retry_a_failed_reward(world: World, vendor: FakeProvider):
     vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until(lambda: _are(world, ["failed", "granted"]))
@@ -100,7 +96,7 @@ async def test_a_retry_by_an_operator_resumes_a_parked_reward(world: World, vend
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
-async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, vendor: FakeProvider):
+async def test_a_failed_reward_can_be_voided_and_is_never_paid(world: World, vendor: FakeProvider):
     vendor.faults = [
         ("before", PermanentError("gone", "Gone.")),
         ("before", PermanentError("gone", "Gone.")),
@@ -115,9 +111,7 @@ async def test_a_parked_reward_can_be_voided_and_is_never_paid(world: World, ven
     await world.until_state(answer["referral"], "rewarded")
 
 
-async def test_a_roll_back_reverses_what_the_provider_has_granted(
-    world: World, vendor: FakeProvider
-):
+async def test_a_roll_back_reverses_the_grant_at_the_provider(world: World, vendor: FakeProvider):
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until_state(answer["referral"], "rewarded")
 
@@ -128,9 +122,7 @@ async def test_a_roll_back_reverses_what_the_provider_has_granted(
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
-async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
-    world: World, vendor: FakeProvider
-):
+async def test_a_roll_back_waits_for_a_provider_that_is_down(world: World, vendor: FakeProvider):
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until_state(answer["referral"], "rewarded")
     vendor.down = OutcomeUnknownError("down")
@@ -145,10 +137,10 @@ async def test_a_roll_back_while_the_provider_is_down_waits_and_then_reverses(
     assert sum(vendor.bookings.values()) == 0
 
 
-async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
+async def test_a_roll_back_of_a_grant_with_unknown_outcome_leaves_no_balance(
     world: World, vendor: FakeProvider
 ):
-    """The answers to both grants are lost; the referral is rolled back before anybody looked."""
+    """Lose the responses to both grants, and roll the referral back before a look-up."""
     vendor.faults = [
         ("after", OutcomeUnknownError("lost")),
         ("before", OutcomeUnknownError("lost")),
@@ -158,7 +150,7 @@ async def test_a_roll_back_of_a_grant_that_may_have_been_booked_leaves_nothing(
     await world.roll_back(answer["referral"])
     await world.sleep_by_minute(10)
 
-    await world.until(lambda: _settled(world))
+    await world.until(lambda: _are_reversed(world))
     assert sum(vendor.bookings.values()) == 0
 
 
@@ -180,7 +172,7 @@ async def _are(world: World, expected: list[str]) -> bool:
     return await states(world) == expected
 
 
-async def _asks_for_attention(world: World) -> bool:
+async def _needs_attention(world: World) -> bool:
     run = await (await world.referral_run("spring", "fay")).describe()
     return run.search_attributes.get("ReferralAttention") == ["reward_failed"]
 
@@ -189,13 +181,11 @@ async def _called(vendor: FakeProvider, times: int) -> bool:
     return vendor.calls >= times
 
 
-async def _settled(world: World) -> bool:
+async def _are_reversed(world: World) -> bool:
     return not {"pending", "granting", "granted", "rolling_back"} & set(await states(world))
 
 
-async def test_a_roll_back_that_overtakes_a_grant_takes_it_back_once_it_is_booked(
-    world: World, vendor: FakeProvider
-):
+async def test_a_grant_booked_after_its_roll_back_is_reversed(world: World, vendor: FakeProvider):
     await world.apply(campaign(rewards={"friend": POINTS_50} | ELSEWHERE))
     vendor.gate = asyncio.Event()
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
@@ -209,7 +199,7 @@ async def test_a_roll_back_that_overtakes_a_grant_takes_it_back_once_it_is_booke
     await world.until_closed(await world.referral_run("spring", "fay"))
 
 
-async def test_the_parked_reward_of_a_milestone_that_is_lost_is_never_paid(
+async def test_the_failed_reward_of_a_lost_milestone_is_never_paid(
     world: World, vendor: FakeProvider
 ):
     vendor.faults = [("before", PermanentError("unknown_member", "There is no such member."))]
@@ -222,7 +212,7 @@ async def test_the_parked_reward_of_a_milestone_that_is_lost_is_never_paid(
     assert vendor.bookings == {}
 
 
-async def test_a_lost_milestone_whose_roll_back_is_refused_for_good_is_asked_back_once(
+async def test_a_permanently_rejected_roll_back_of_a_lost_milestone_is_tried_once(
     world: World, vendor: FakeProvider
 ):
     referral = await _reach_milestone(world)
@@ -242,7 +232,9 @@ async def _reach_milestone(world: World) -> str:
     return str(answer["referral"])
 
 
-async def test_every_reward_takes_a_turn_in_its_provider_s_pace(world: World, vendor: FakeProvider):
+async def test_every_reward_respects_the_rate_limit_of_its_provider(
+    world: World, vendor: FakeProvider
+):
     began = world.now()
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     await world.until_state(answer["referral"], "rewarded")

@@ -15,18 +15,18 @@ from referrals.store.codes.publications import Request
 from referrals.store.customers import profiles
 from referrals.store.flow.event_loop import decision
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.invariants import check, facts
+from tests.harness.invariants import check, load_facts
 from tests.harness.world import World
 
 STORM = 200
 ORDER = {"amount": "100.00", "currency": "EUR"}
 
 
-async def every_promise_holds(world: World) -> None:
+async def assert_invariants(world: World) -> None:
     async with world.store.read() as tx:
         found = await versions.find_in_force(tx, "spring")
     assert found is not None
-    check(await facts(world.store, found.campaign))
+    check(await load_facts(world.store, found.campaign))
 
 
 async def published(world: World, count: int) -> list[str]:
@@ -76,13 +76,13 @@ async def test_of_200_conversions_of_one_friend_with_different_codes_one_wins(wo
     assert {(row.referral_id, row.state) for row in rewards} == {(winner["referral"], "granted")}
     assert sorted(row.side for row in rewards) == ["advocate", "friend"]
     assert len(await world.all(schema.ledger_entries)) == 2
-    await every_promise_holds(world)
+    await assert_invariants(world)
 
 
 async def test_of_200_friends_of_one_advocate_exactly_as_many_are_accepted_as_may_be(
     world: World,
 ):
-    """And the milestone at 10 is earned once in the same storm."""
+    """The milestone at 10 is reached once."""
     await world.apply(
         campaign(
             limits={"per_advocate": {"count": 50, "period": "P30D"}},
@@ -98,7 +98,7 @@ async def test_of_200_friends_of_one_advocate_exactly_as_many_are_accepted_as_ma
     assert (await world.advocate("ada")).confirmed_count == 50
     assert len(await world.all(schema.milestones)) == 1
     assert await world.balance("ada") == 50 * 100 + 1000
-    await every_promise_holds(world)
+    await assert_invariants(world)
 
 
 async def test_a_milestone_follows_the_count_through_simultaneous_conversions_and_roll_backs(
@@ -119,17 +119,17 @@ async def test_a_milestone_follows_the_count_through_simultaneous_conversions_an
     milestones = await world.all(schema.milestones)
     assert {row.state for row in milestones} == {"lost"}
     assert await world.balance("ada") == 400
-    await every_promise_holds(world)
+    await assert_invariants(world)
 
 
-async def test_places_of_the_whole_campaign_are_taken_once_by_many_advocates(world: World):
+async def test_concurrent_advocates_do_not_exceed_the_limit_of_the_campaign(world: World):
     await world.apply(campaign(limits={"conversions": 7}))
     codes = await published(world, 10)
 
     answers = await storm(world, [(codes[n % 10], f"friend-{n}") for n in range(30)])
 
     assert decisions(answers) == {"accepted": 7, "campaign_limit_reached": 23}
-    await every_promise_holds(world)
+    await assert_invariants(world)
 
 
 async def test_friends_who_refer_each_other_at_once_do_not_lock_each_other_out(world: World):

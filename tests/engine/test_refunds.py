@@ -1,4 +1,4 @@
-"""What comes back of an order, whole or in part, and what it does to the rewards."""
+"""Full and partial refunds, and their effect on rewards."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ async def test_partial_refunds_add_up(world: World):
 
 
 @sqlite
-async def test_the_same_refund_sent_again_is_no_second_refund(world: World):
+async def test_a_repeated_refund_is_recorded_once(world: World):
     referral = await converted(world)
 
     for _ in range(3):
@@ -93,7 +93,7 @@ async def test_a_refund_of_all_in_parts_rolls_back_without_a_rule(world: World):
     )
 
 
-async def test_a_whole_refund_rolls_back(world: World):
+async def test_a_full_refund_rolls_the_referral_back(world: World):
     referral = await converted(world)
 
     await world.refund("7781")
@@ -135,7 +135,7 @@ async def test_an_order_in_yen_has_no_decimals_to_refund(world: World):
 
 
 @sqlite
-async def test_the_refund_of_an_order_that_brought_nobody_is_taken_and_does_nothing(world: World):
+async def test_a_refund_of_an_order_without_referral_changes_nothing(world: World):
     referral = await converted(world)
 
     answer = await world.refund("another")
@@ -145,7 +145,7 @@ async def test_the_refund_of_an_order_that_brought_nobody_is_taken_and_does_noth
 
 
 @sqlite
-async def test_a_friend_who_was_rolled_back_does_not_convert_again(world: World):
+async def test_a_rolled_back_friend_cannot_convert_again(world: World):
     await converted(world)
     await world.refund("7781")
     code = await world.publish("spring", "bob")

@@ -31,7 +31,7 @@ PART = ("order_refunded", {"order": {"id": "ORDER", "amount": "15.00"}})
 REGISTRATION = ("customer_registered", {"customer": {"id": "FRIEND"}})
 
 REFUNDED: Lifecycle = {"share": SHARE, "signed": SIGN_UP, "bought": CONVERSION, "back": REFUND}
-KEPT: Lifecycle = {"signed": SIGN_UP, "bought": CONVERSION, "known": REGISTRATION, "back": PART}
+REPLAYED: Lifecycle = {"signed": SIGN_UP, "bought": CONVERSION, "known": REGISTRATION, "back": PART}
 TWO_PARTS: Lifecycle = {"bought": CONVERSION, "one": PART, "two": PART, "signed": SIGN_UP}
 
 TIERS = {"friend": POINTS_50, "tiers": [EACH, milestone(1)]}
@@ -105,7 +105,7 @@ async def test_and_so_does_one_that_keeps_its_rewards_though_the_friend_is_known
 ):
     """The friend registers after signing up; that this is told before the sign-up makes no old customer."""
     terms = {"new_customers_only": True, "rules": [MINIMUM]}
-    found = agreed(await in_every_order(world, KEPT, conversion=terms))
+    found = agreed(await in_every_order(world, REPLAYED, conversion=terms))
 
     assert found["balances"] == {"friend/wallet": 50, "advocate/wallet": 1100}
     assert found["milestones"] == {"at_1": 1}

@@ -1,4 +1,4 @@
-"""What an operator does to all rewards that a filter finds, over HTTP."""
+"""Operator commands for all rewards that match a filter, over HTTP."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -79,7 +79,7 @@ async def test_failed_rewards_are_found_by_provider_side_and_error(
     assert await do(http, "retry", state="failed", error="not_found") == []
 
 
-async def test_what_waits_for_approval_is_granted_and_can_be_taken_back(
+async def test_rewards_awaiting_approval_can_be_granted_and_rolled_back(
     world: World, http: httpx.AsyncClient
 ):
     await given(world, approval="manual")

@@ -1,4 +1,4 @@
-"""What befalls journeys that are under way: pauses, archiving, crashes, a year of steps."""
+"""Running journeys: pauses, archiving, crashes and long waits."""
 
 import itertools
 from datetime import timedelta
@@ -14,10 +14,10 @@ from referrals.store.journeys import runs
 from tests.harness.journeys import (
     NUDGE,
     THANK,
-    joined,
     sent,
+    start_journey,
     states,
-    until_at,
+    until_at_step,
     until_states,
     with_journey,
     workflow,
@@ -31,8 +31,8 @@ sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_paused_campaign_holds_what_wakes_and_an_activated_one_lets_it_go_on(
     world: World,
 ):
-    await joined(world, {"wait": "P2D"}, NUDGE)
-    await until_at(world, 0)
+    await start_journey(world, {"wait": "P2D"}, NUDGE)
+    await until_at_step(world, 0)
 
     await world.set_state("spring", "paused")
     await world.sleep(days=3)
@@ -48,7 +48,7 @@ async def test_a_paused_campaign_holds_what_wakes_and_an_activated_one_lets_it_g
 
 @sqlite
 async def test_held_runs_are_woken_one_after_another(world: World):
-    code = await joined(world, {"wait": "P1D"}, NUDGE)
+    code = await start_journey(world, {"wait": "P1D"}, NUDGE)
     for number in range(24):
         await world.sign_up(code, f"friend-{number}")
     await until_states(world, *["running"] * 25)
@@ -70,8 +70,8 @@ async def test_held_runs_are_woken_one_after_another(world: World):
 
 @sqlite
 async def test_a_run_that_did_not_wake_in_the_pause_goes_on_in_its_time(world: World):
-    await joined(world, {"wait": "P5D"}, NUDGE)
-    await until_at(world, 0)
+    await start_journey(world, {"wait": "P5D"}, NUDGE)
+    await until_at_step(world, 0)
 
     await world.set_state("spring", "paused")
     await world.sleep(days=1)
@@ -85,8 +85,8 @@ async def test_a_run_that_did_not_wake_in_the_pause_goes_on_in_its_time(world: W
 
 @sqlite
 async def test_an_exit_during_the_pause_is_not_forgotten(world: World):
-    await joined(world, {"wait": "P40D"}, NUDGE, exit_on=["referral_expired"])
-    await until_at(world, 0)
+    await start_journey(world, {"wait": "P40D"}, NUDGE, exit_on=["referral_expired"])
+    await until_at_step(world, 0)
 
     await world.set_state("spring", "paused")
     await world.sleep(days=31)
@@ -98,8 +98,8 @@ async def test_an_exit_during_the_pause_is_not_forgotten(world: World):
 
 
 async def test_archiving_ends_the_journeys(world: World):
-    await joined(world, NUDGE, {"wait": "P40D"}, THANK)
-    await until_at(world, 1)
+    await start_journey(world, NUDGE, {"wait": "P40D"}, THANK)
+    await until_at_step(world, 1)
     assert await sent(world) == ["nudge_friend"]
 
     await world.set_state("spring", "archived")
@@ -119,11 +119,11 @@ async def test_a_run_survives_the_death_of_its_workers(
     monkeypatch.setattr("worker.Worker", partial(Worker, max_cached_workflows=0))
     async with open_world(database_url, work=False) as world:
         async with run_workers(world.client):
-            await joined(world, {"wait": "P2D"}, NUDGE, {"wait": "P2D"}, THANK)
-            await until_at(world, 0)
+            await start_journey(world, {"wait": "P2D"}, NUDGE, {"wait": "P2D"}, THANK)
+            await until_at_step(world, 0)
         async with run_workers(world.client):
             await world.sleep(days=2, minutes=1)
-            await until_at(world, 2)
+            await until_at_step(world, 2)
         async with run_workers(world.client):
             await world.sleep(days=2, minutes=1)
             await until_states(world, "done")
@@ -131,9 +131,11 @@ async def test_a_run_survives_the_death_of_its_workers(
 
 
 @sqlite
-async def test_a_run_that_lost_its_workflow_starts_again_from_where_it_stood(world: World):
-    code = await joined(world, NUDGE, {"wait": {"event": "referral_converted", "timeout": "P9D"}})
-    await until_at(world, 1)
+async def test_a_run_without_workflow_is_restarted_at_its_position(world: World):
+    code = await start_journey(
+        world, NUDGE, {"wait": {"event": "referral_converted", "timeout": "P9D"}}
+    )
+    await until_at_step(world, 1)
     await (await workflow(world)).terminate()
 
     await world.convert(code, "fay")
@@ -150,8 +152,8 @@ async def test_a_run_that_continues_as_new_goes_on_where_it_was(
         "workflows.base.BaseWorkflow._is_too_long", lambda _: not workflow_info().continued_run_id
     )
     async with open_world(database_url, sandbox=False) as world:
-        await joined(world, NUDGE, {"wait": "P2D"}, THANK)
-        await until_at(world, 1)
+        await start_journey(world, NUDGE, {"wait": "P2D"}, THANK)
+        await until_at_step(world, 1)
         run = await workflow(world)
         await world.sleep(days=2, minutes=1)
         await until_states(world, "done")
@@ -180,7 +182,7 @@ async def test_a_journey_of_50_steps_over_a_year_makes_few_events(
 ):
     monkeypatch.setattr("worker.Worker", partial(Worker, max_cached_workflows=0))
     async with open_world(database_url) as world:
-        await joined(world, *year())
+        await start_journey(world, *year())
         for month in range(12):
             await world.sleep(days=33)
             if month == 6:

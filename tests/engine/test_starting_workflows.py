@@ -12,7 +12,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from referrals.store import schema
 from referrals.store.journeys import workflow_starts
 from tests.harness.campaigns import campaign
-from tests.harness.journeys import NUDGE, joined, journey, states, until_at, until_states
+from tests.harness.journeys import (
+    NUDGE,
+    journey,
+    start_journey,
+    states,
+    until_at_step,
+    until_states,
+)
 from tests.harness.world import World
 
 CRM = "crm"
@@ -55,7 +62,7 @@ async def until_started(world: World, *wanted: str) -> list[Any]:
     return await world.all(schema.workflow_starts)
 
 
-async def test_a_workflow_is_started_with_the_event_and_ids_alone(world: World):
+async def test_a_started_workflow_receives_only_the_event_and_ids(world: World):
     await world.apply(campaign(journeys=[journey(VIP, on="referral_converted")]))
     code = await world.publish("spring", "ada")
     answer = await world.convert(code, "fay")
@@ -76,8 +83,8 @@ async def test_a_workflow_is_started_with_the_event_and_ids_alone(world: World):
 
 
 async def test_a_journey_that_waits_starts_the_workflow_after_its_wait(world: World):
-    await joined(world, {"wait": "P2D"}, VIP)
-    await until_at(world, 0)
+    await start_journey(world, {"wait": "P2D"}, VIP)
+    await until_at_step(world, 0)
     assert await world.all(schema.workflow_starts) == []
 
     await world.sleep(days=2, minutes=1)
@@ -100,7 +107,7 @@ async def test_a_workflow_is_started_in_the_namespace_that_the_step_names(world:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_workflow_that_was_started_before_a_crash_is_not_started_again(
+async def test_a_workflow_started_before_a_crash_is_not_started_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     """The activity dies twice, after the start and before it records it."""
@@ -132,7 +139,7 @@ async def test_a_start_that_the_server_refuses_permanently_fails_and_the_journey
         raise _not_found()
 
     monkeypatch.setattr("activities.journeys._start", refused)
-    await joined(world, VIP, {"wait": "P1D"}, NUDGE)
+    await start_journey(world, VIP, {"wait": "P1D"}, NUDGE)
 
     (start,) = await until_started(world, "failed")
 

@@ -1,4 +1,4 @@
-"""Calls of a provider whose end nobody knows: a worker that died, an answer that never came, a booking that comes late."""
+"""Provider calls with an unknown outcome: crashed workers, lost responses and late bookings."""
 
 from datetime import timedelta
 
@@ -53,7 +53,7 @@ async def called(world: World, vendor: FakeProvider, times: int = 1) -> None:
     await world.until(holds)
 
 
-async def test_a_worker_that_died_in_the_call_is_followed_when_the_booking_can_be_seen(
+async def test_a_call_of_a_crashed_worker_is_looked_up_once_its_booking_is_visible(
     world: World, vendor: FakeProvider
 ):
     vendor.faults = [("after", DIED)]
@@ -70,7 +70,7 @@ async def test_a_worker_that_died_in_the_call_is_followed_when_the_booking_can_b
     assert vendor.calls == 1
 
 
-async def test_a_roll_back_of_an_unclear_grant_waits_until_it_can_be_seen(
+async def test_a_roll_back_of_a_grant_with_unknown_outcome_waits_until_its_booking_is_visible(
     world: World, vendor: FakeProvider
 ):
     vendor.faults = [("after", DIED)]
@@ -84,10 +84,10 @@ async def test_a_roll_back_of_an_unclear_grant_waits_until_it_can_be_seen(
     assert sorted(vendor.bookings.values()) == [-50, 50]
 
 
-async def test_a_parked_grant_that_may_be_booked_is_looked_for_before_it_is_voided(
+async def test_a_failed_grant_that_may_be_booked_is_looked_up_before_it_is_voided(
     world: World, vendor: FakeProvider
 ):
-    """The answer is lost, and then the vendor refuses even to be asked."""
+    """Lose the response, then let the vendor reject look-ups."""
     vendor.faults = [("after", OutcomeUnknownError("lost"))]
     await converted(world)
     await called(world, vendor)
@@ -103,7 +103,7 @@ async def test_a_parked_grant_that_may_be_booked_is_looked_for_before_it_is_void
     assert sorted(vendor.bookings.values()) == [-50, 50]
 
 
-async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, vendor: FakeProvider):
+async def test_a_failed_look_up_does_not_prevent_voiding(world: World, vendor: FakeProvider):
     vendor.faults = [("after", OutcomeUnknownError("lost"))]
     await converted(world)
     await called(world, vendor)
@@ -118,7 +118,7 @@ async def test_what_cannot_be_looked_for_can_still_be_given_up(world: World, ven
     await until(world, "voided")
 
 
-async def test_a_grant_that_is_taken_and_booked_late_is_taken_back_when_it_is_booked(
+async def test_an_accepted_grant_booked_after_its_roll_back_is_reversed(
     world: World, vendor: FakeProvider
 ):
     vendor.prompt = False
@@ -137,10 +137,10 @@ async def test_a_grant_that_is_taken_and_booked_late_is_taken_back_when_it_is_bo
     assert sorted(vendor.bookings.values()) == [-50, 50]
 
 
-async def test_a_parked_grant_that_is_booked_late_is_taken_back_when_it_is_booked(
+async def test_a_failed_grant_booked_after_its_roll_back_is_reversed(
     world: World, vendor: FakeProvider
 ):
-    """Between the taking and the booking the vendor refused to be asked."""
+    """Let the vendor reject look-ups between acceptance and booking."""
     vendor.prompt = False
     referral = await converted(world)
     await called(world, vendor)
@@ -160,7 +160,7 @@ async def test_a_parked_grant_that_is_booked_late_is_taken_back_when_it_is_booke
     assert sorted(vendor.bookings.values()) == [-50, 50]
 
 
-async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: FakeProvider):
+async def test_a_retry_of_a_rejected_grant_sends_a_new_request(world: World, vendor: FakeProvider):
     vendor.prompt = False
     await converted(world)
     await called(world, vendor)
@@ -176,7 +176,7 @@ async def test_a_retry_of_what_was_rejected_is_a_new_call(world: World, vendor: 
     assert list(vendor.bookings.values()) == [50]
 
 
-async def test_a_grant_that_was_taken_and_rejected_needs_no_taking_back(
+async def test_a_grant_rejected_after_acceptance_needs_no_reversal(
     world: World, vendor: FakeProvider
 ):
     vendor.prompt = False
@@ -191,7 +191,7 @@ async def test_a_grant_that_was_taken_and_rejected_needs_no_taking_back(
 
 
 @pytest.mark.parametrize("held", [0, 30])
-async def test_what_the_customer_has_spent_over_there_is_owed(
+async def test_points_spent_at_the_provider_are_owed_after_a_roll_back(
     world: World, vendor: FakeProvider, held: int
 ):
     referral = await converted(world)
@@ -208,7 +208,7 @@ async def test_what_the_customer_has_spent_over_there_is_owed(
     assert logged.data["owed"] == str(50 - held)
 
 
-async def test_a_roll_back_that_is_refused_for_good_can_be_given_up_and_is_owed(
+async def test_a_permanently_rejected_roll_back_can_be_abandoned_and_is_owed(
     world: World, vendor: FakeProvider
 ):
     referral = await converted(world)

@@ -31,14 +31,16 @@ JOURNEYS = [{"name": "thanks", "on": "referral_converted", "steps": [{"send": TH
 
 
 @dataclass
-class Scene:
+class WhatsAppWorld:
     world: World
     graph: FakeGraph
     post: Post
     http: httpx.AsyncClient
 
-    async def hear(self, told: Hook) -> None:
-        response = await self.http.post("/hooks/whatsapp", content=told.body, headers=told.headers)
+    async def receive_webhook(self, webhook: Hook) -> None:
+        response = await self.http.post(
+            "/hooks/whatsapp", content=webhook.body, headers=webhook.headers
+        )
         assert response.status_code == 200
 
     async def message(self) -> Any:
@@ -67,14 +69,14 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> None:
     render = Templates.render
 
     def with_whatsapp(self: Any, *arguments: Any) -> Any:
-        told = WhatsAppMessage("thanks", "en_US", "utility", body=(WhatsAppParameter("Fay"),))
-        return replace(render(self, *arguments), whatsapp=told)
+        webhook = WhatsAppMessage("thanks", "en_US", "utility", body=(WhatsAppParameter("Fay"),))
+        return replace(render(self, *arguments), whatsapp=webhook)
 
     monkeypatch.setattr(Templates, "render", with_whatsapp)
 
 
 @asynccontextmanager
-async def converted(database_url: str, graph: FakeGraph) -> AsyncIterator[Scene]:
+async def converted(database_url: str, graph: FakeGraph) -> AsyncIterator[WhatsAppWorld]:
     """A world in which fay has converted, so that ada is thanked."""
     post, options = Post(None), {"whatsapp_app_secret": SecretStr(APP_SECRET)}
     async with open_client() as client:
@@ -88,64 +90,64 @@ async def converted(database_url: str, graph: FakeGraph) -> AsyncIterator[Scene]
             resources = AppResources.of(world.resources, world.client, world.inbox)
             transport = httpx.ASGITransport(Application(resources))
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
-                yield Scene(world, graph, post, http)
+                yield WhatsAppWorld(world, graph, post, http)
 
 
 async def test_what_meta_tells_is_what_the_message_says(database_url: str, graph: FakeGraph):
-    async with converted(database_url, graph) as scene:
-        await scene.until(state="sent", channel="whatsapp")
+    async with converted(database_url, graph) as whatsapp:
+        await whatsapp.until(state="sent", channel="whatsapp")
         (sent,) = graph.sent
         for state in ("read", "delivered", "sent", "read"):
-            await scene.hear(hook(status(sent, state, scene.world.now())))
+            await whatsapp.receive_webhook(hook(status(sent, state, whatsapp.world.now())))
 
-        row = await scene.message()
+        row = await whatsapp.message()
         assert (row.state, row.reference, row.key) == ("read", sent.wamid, sent.key)
-        assert scene.post.keys == []
+        assert whatsapp.post.keys == []
 
 
-async def test_a_message_whose_answer_was_lost_is_not_sent_again(
-    database_url: str, graph: FakeGraph
-):
+async def test_a_message_with_a_lost_response_is_not_repeated(database_url: str, graph: FakeGraph):
     """Meta's status has our key, and comes before the message's next turn."""
     graph.faults.append("reset_done")
-    async with converted(database_url, graph) as scene:
+    async with converted(database_url, graph) as whatsapp:
 
         async def tried() -> bool:
-            return bool(await scene.world.all(schema.message_deliveries, state="outcome_unknown"))
+            return bool(
+                await whatsapp.world.all(schema.message_deliveries, state="outcome_unknown")
+            )
 
-        await scene.world.until(tried)
+        await whatsapp.world.until(tried)
         (sent,) = graph.sent
-        await scene.hear(hook(status(sent, "sent", scene.world.now())))
-        await scene.world.sleep(days=1)
+        await whatsapp.receive_webhook(hook(status(sent, "sent", whatsapp.world.now())))
+        await whatsapp.world.sleep(days=1)
 
-        await scene.until(state="sent", reference=sent.wamid)
+        await whatsapp.until(state="sent", reference=sent.wamid)
         assert len(graph.sent) == 1
-        assert scene.post.keys == []
+        assert whatsapp.post.keys == []
 
 
-async def test_a_failure_that_is_told_later_takes_the_next_channel(
+async def test_a_failure_reported_later_selects_the_next_channel(
     database_url: str, graph: FakeGraph
 ):
-    async with converted(database_url, graph) as scene:
-        await scene.until(state="sent", channel="whatsapp")
-        failed = hook(status(graph.sent[0], "failed", scene.world.now(), 131026))
-        await scene.hear(failed)
-        await scene.world.inbox.drain()
-        await scene.hear(failed)
+    async with converted(database_url, graph) as whatsapp:
+        await whatsapp.until(state="sent", channel="whatsapp")
+        failed = hook(status(graph.sent[0], "failed", whatsapp.world.now(), 131026))
+        await whatsapp.receive_webhook(failed)
+        await whatsapp.world.inbox.drain()
+        await whatsapp.receive_webhook(failed)
 
-        await scene.until(state="sent", channel="email")
-        assert len(scene.post.keys) == 1
-        (gone,) = await scene.world.all(schema.suppressions)
+        await whatsapp.until(state="sent", channel="email")
+        assert len(whatsapp.post.keys) == 1
+        (gone,) = await whatsapp.world.all(schema.suppressions)
         assert gone.reason_code == "not_on_whatsapp"
 
 
 async def test_who_stops_marketing_over_there_has_stopped_it_here(
     database_url: str, graph: FakeGraph
 ):
-    async with converted(database_url, graph) as scene:
-        at = scene.world.now()
-        await scene.hear(hook(preferences=[preference(ADA["phone"], "stop", at)]))
+    async with converted(database_url, graph) as whatsapp:
+        at = whatsapp.world.now()
+        await whatsapp.receive_webhook(hook(preferences=[preference(ADA["phone"], "stop", at)]))
 
-        (consent,) = await scene.world.all(schema.consents, source="whatsapp")
+        (consent,) = await whatsapp.world.all(schema.consents, source="whatsapp")
         assert (consent.channel, consent.purpose) == ("whatsapp", "marketing")
         assert consent.state == "withdrawn"

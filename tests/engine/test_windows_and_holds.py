@@ -1,4 +1,4 @@
-"""What time brings, on a server that skips it: windows, holds and cooldowns, with the roll-back before and after."""
+"""Windows, holds and cooldowns on a time-skipping server, with the roll-back before and after."""
 
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.world import World
@@ -114,7 +114,7 @@ async def test_a_cooldown_defers_the_second_conversion_to_its_place(world: World
     assert await world.balance("ada") == 300
 
 
-async def test_a_roll_back_gives_the_cooldowns_place_back(world: World):
+async def test_a_roll_back_ends_the_cooldown(world: World):
     await world.apply(campaign(limits={"cooldown": {"period": "P1D", "on_hit": "reject"}}))
     code = await world.publish("spring", "ada")
     first = await world.convert(code, "fay")
@@ -141,7 +141,7 @@ async def test_a_deferred_conversion_that_is_rolled_back_before_its_place_pays_n
     assert (await world.balance("ada"), await world.balance("gus")) == (100, 0)
 
 
-async def test_a_milestone_is_lost_with_a_roll_back_and_earned_again_as_a_new_occurrence(
+async def test_a_milestone_lost_by_a_roll_back_can_be_reached_again(
     world: World,
 ):
     await world.apply(campaign(rewards={"friend": POINTS_50, "tiers": [EACH, milestone(2)]}))

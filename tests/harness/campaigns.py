@@ -23,7 +23,7 @@ THANKS = [
 
 
 def campaign(name: str = "spring", **parts: Any) -> dict[str, Any]:
-    """Double-sided, 50 and 100 points, nothing to wait for; `parts` replace or add."""
+    """Return a campaign that rewards both sides at once, with 50 and 100 points; `parts` replace or add keys."""
     return {
         "campaign": name,
         "name": name.title(),
@@ -37,6 +37,6 @@ def milestone(at: int, amount: int = 1000) -> dict[str, Any]:
 
 
 def example(name: str, **parts: Any) -> dict[str, Any]:
-    """A campaign of the examples; `parts` replace or add."""
+    """Return a campaign of the examples; `parts` replace or add keys."""
     found = load_campaign((EXAMPLES / f"{name}.yaml").read_text("utf-8"))
     return found.model_dump(mode="json") | parts

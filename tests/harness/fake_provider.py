@@ -1,4 +1,4 @@
-"""A provider in the process of the test, whose ledger shows bookings after a delay."""
+"""Provider inside the test process, whose ledger shows bookings after a delay."""
 
 import asyncio
 from collections.abc import Callable
@@ -80,4 +80,4 @@ class FakeProvider:
     def check_target(self, target, type) -> None: ...
 
     def describe(self) -> str:
-        return "a vendor of the tests"
+        return "a fake provider"

@@ -18,15 +18,20 @@ from referrals.domain.states import (
 )
 from referrals.store import Store, schema
 
-REASONED = {"referral_rejected", "referral_rolled_back", "reward_voided", "reward_rolled_back"}
-EVER = timedelta(days=36_500)
+TYPES_WITH_REASON = {
+    "referral_rejected",
+    "referral_rolled_back",
+    "reward_voided",
+    "reward_rolled_back",
+}
+FOREVER = timedelta(days=36_500)
 
 Rows = list[Any]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Every row of the tables that the promises are about, at one moment; `spent` points by customer."""
+    """All rows that the invariants are about, at one moment, and the `spent` points of each customer."""
 
     campaign: Campaign
     spent: Counter[str]
@@ -42,17 +47,18 @@ class Facts:
     rewards: Rows
 
     @property
-    def placed(self) -> Rows:
+    def counted(self) -> Rows:
+        """Referrals that count toward the limits."""
         return [row for row in self.referrals if row.state in COUNTS_TOWARD_LIMITS]
 
     def balances(self) -> Counter[tuple[str, str]]:
-        """By owner and kind of account."""
+        """Balances by owner and kind of account."""
         names = {row.id: (row.owner, row.kind) for row in self.ledger_accounts}
-        found: Counter[tuple[str, str]] = Counter()
+        balances: Counter[tuple[str, str]] = Counter()
         for entry in self.ledger_entries:
-            found[names[entry.credit_id]] += entry.amount
-            found[names[entry.debit_id]] -= entry.amount
-        return found
+            balances[names[entry.credit_id]] += entry.amount
+            balances[names[entry.debit_id]] -= entry.amount
+        return balances
 
 
 TABLES = [name for name in Facts.__dataclass_fields__ if name not in ("campaign", "spent")]
@@ -65,38 +71,38 @@ def read(connection: Connection, campaign: Campaign, spent: Counter[str]) -> Fac
     return Facts(campaign, spent, **{name: rows(getattr(schema, name)) for name in TABLES})
 
 
-async def facts(store: Store, campaign: Campaign) -> Facts:
-    """Where nobody has spent anything."""
+async def load_facts(store: Store, campaign: Campaign) -> Facts:
+    """Load the facts of a campaign in which nobody has spent anything."""
     async with store.read() as tx:
         return await tx.run_sync(read, campaign, Counter())
 
 
-def most(values: Iterable[str]) -> int:
+def highest_count(values: Iterable[str]) -> int:
     return max(Counter(values).values(), default=0)
 
 
 def a_friend_has_one_live_referral_and_an_order_counts_once(now: Facts) -> None:
     live = [row for row in now.referrals if row.state not in CLOSED_WITHOUT_CONVERSION]
-    assert most(row.friend_id for row in live) <= 1
-    assert most(row.order_id for row in live if row.order_id) <= 1
+    assert highest_count(row.friend_id for row in live) <= 1
+    assert highest_count(row.order_id for row in live if row.order_id) <= 1
 
 
-def places_are_those_of_the_accepted_conversions(now: Facts) -> None:
-    assert [row.accepted_count for row in now.campaigns] == [len(now.placed)]
-    uses = Counter(row.code for row in now.placed)
+def limit_counters_equal_the_counted_conversions(now: Facts) -> None:
+    assert [row.accepted_count for row in now.campaigns] == [len(now.counted)]
+    uses = Counter(row.code for row in now.counted)
     assert all(row.uses == uses[row.code] for row in now.codes)
 
 
 def limits_and_cooldown_hold(now: Facts) -> None:
     limits = now.campaign.limits
-    assert limits.conversions is None or len(now.placed) <= limits.conversions
+    assert limits.conversions is None or len(now.counted) <= limits.conversions
     for advocate in now.advocates:
-        mine = [row for row in now.placed if row.advocate_id == advocate.id]
-        places = sorted(row.rewardable_at for row in mine)
+        mine = [row for row in now.counted if row.advocate_id == advocate.id]
+        times_rewardable = sorted(row.rewardable_at for row in mine)
         if limits.cooldown:
-            assert all(b - a >= limits.cooldown.period for a, b in pairwise(places))
+            assert all(b - a >= limits.cooldown.period for a, b in pairwise(times_rewardable))
         if limits.per_advocate:
-            period = limits.per_advocate.period or EVER
+            period = limits.per_advocate.period or FOREVER
             times = [row.converted_at for row in mine]
             within = [sum(timedelta(0) <= at - other < period for other in times) for at in times]
             assert max(within, default=0) <= limits.per_advocate.count
@@ -130,7 +136,7 @@ def milestones_follow_the_count_and_each_is_paid_once(now: Facts) -> None:
         assert all(live[row.id] == 1 for row in reached)
 
 
-def balances_are_what_was_granted_less_what_was_taken_back_and_spent(now: Facts) -> None:
+def balances_equal_grants_less_roll_backs_and_spending(now: Facts) -> None:
     due: Counter[str] = Counter()
     for reward in now.rewards:
         due[reward.customer_id] += reward.amount if reward.state == "granted" else 0
@@ -144,9 +150,9 @@ def balances_are_what_was_granted_less_what_was_taken_back_and_spent(now: Facts)
         assert owed == 0 if allow_negative else wallet >= 0
 
 
-def what_was_refused_or_taken_back_says_why_and_by_whom(now: Facts) -> None:
+def rejections_and_roll_backs_have_a_reason_and_an_actor(now: Facts) -> None:
     for row in now.activity:
-        if row.type in REASONED:
+        if row.type in TYPES_WITH_REASON:
             assert row.reason_code
             assert row.reason
             assert row.actor
@@ -158,16 +164,16 @@ def what_was_refused_or_taken_back_says_why_and_by_whom(now: Facts) -> None:
 
 INVARIANTS = (
     a_friend_has_one_live_referral_and_an_order_counts_once,
-    places_are_those_of_the_accepted_conversions,
+    limit_counters_equal_the_counted_conversions,
     limits_and_cooldown_hold,
     rewards_follow_their_referral,
     milestones_follow_the_count_and_each_is_paid_once,
-    balances_are_what_was_granted_less_what_was_taken_back_and_spent,
-    what_was_refused_or_taken_back_says_why_and_by_whom,
+    balances_equal_grants_less_roll_backs_and_spending,
+    rejections_and_roll_backs_have_a_reason_and_an_actor,
 )
 
 
 def check(now: Facts) -> None:
-    """All of them."""
-    for holds in INVARIANTS:
-        holds(now)
+    """Assert all invariants."""
+    for assert_invariant in INVARIANTS:
+        assert_invariant(now)

@@ -20,12 +20,12 @@ def journey(*steps: Any, on: str = "referral_signed_up", **keys: Any) -> dict[st
 
 
 def with_journey(*steps: Any, **keys: Any) -> dict[str, Any]:
-    """The campaign `spring` with one journey, which begins with the sign-up unless it says otherwise."""
+    """Return the campaign `spring` with one journey, which starts at the sign-up unless `on` is given."""
     return campaign(journeys=[journey(*steps, **keys)])
 
 
-async def joined(world: World, *steps: Any, friend: str = "fay", **keys: Any) -> str:
-    """The friend has signed up under a campaign with this journey; returns the code."""
+async def start_journey(world: World, *steps: Any, friend: str = "fay", **keys: Any) -> str:
+    """Apply a campaign with this journey, sign the friend up, and return the code."""
     await world.apply(with_journey(*steps, **keys))
     code = await world.publish("spring", "ada")
     await world.sign_up(code, friend)
@@ -33,20 +33,20 @@ async def joined(world: World, *steps: Any, friend: str = "fay", **keys: Any) ->
 
 
 async def states(world: World) -> list[str]:
-    """Of all runs, in the order in which they began."""
+    """Return the states of all runs, in the order in which they began."""
     runs = await world.all(schema.journey_runs)
     return [run.state for run in sorted(runs, key=lambda run: (run.started_at, run.id))]
 
 
-async def until_states(world: World, *wanted: str) -> None:
+async def until_states(world: World, *expected: str) -> None:
     async def holds() -> bool:
-        return await states(world) == list(wanted)
+        return await states(world) == list(expected)
 
     await world.until(holds)
 
 
-async def until_at(world: World, number: int) -> None:
-    """Wait until the one run waits at this step."""
+async def until_at_step(world: World, number: int) -> None:
+    """Wait until the only run waits at this step."""
 
     async def holds() -> bool:
         (run,) = await world.all(schema.journey_runs)
@@ -58,7 +58,7 @@ async def until_at(world: World, number: int) -> None:
 
 
 async def until_started(world: World, number: int) -> None:
-    """Wait until so many workflows of others were started."""
+    """Wait until this number of workflows has been started by journeys."""
 
     async def holds() -> bool:
         return len(await world.all(schema.workflow_starts, state="started")) == number
@@ -73,6 +73,6 @@ async def sent(world: World) -> list[str]:
 
 
 async def workflow(world: World) -> Any:
-    """The handle of the one run's workflow."""
+    """Return the handle of the only run's workflow."""
     (run,) = await world.all(schema.journey_runs)
     return world.client.get_workflow_handle(journey_workflow_id(run.journey, run.subject, run.id))

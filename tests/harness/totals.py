@@ -22,17 +22,49 @@ from referrals.store.schema import (
     shares,
 )
 
-TAKEN_BACK = ("voided", "rolled_back")
-"""Never paid, or paid and taken back: in which of them a reward ends depends on which came first."""
+REVERSED = ("voided", "rolled_back")
+"""States of rewards that do not count; which of them a reward ends in depends on the order of events."""
 
 
 async def campaign_totals(store: Store, campaign: str) -> dict[str, Any]:
-    """Of one campaign: what everybody holds, and the rewards, referrals, milestones, places and shares that count."""
+    """Count balances, rewards, referrals, milestones, limit counters and shares of a campaign."""
+    counted: dict[str, Select[Any]] = {
+        "rewards": select(rewards.c.side, rewards.c.tier, rewards.c.state).where(
+            rewards.c.campaign_id == campaign, rewards.c.state.not_in(REVERSED)
+        ),
+        "referrals": select(referrals.c.state).where(
+            referrals.c.campaign_id == campaign,
+            referrals.c.state.not_in(CLOSED_WITHOUT_CONVERSION),
+        ),
+        "milestones": _of_advocates(milestones, campaign)
+        .with_only_columns(milestones.c.tier)
+        .where(milestones.c.state == "reached"),
+        "shares": _of_advocates(shares, campaign).with_only_columns(shares.c.channel),
+        "limit_counters": select(
+            codes.c.uses, campaigns.c.accepted_count, advocates.c.confirmed_count
+        )
+        .join(campaigns, campaigns.c.id == codes.c.campaign_id)
+        .join(advocates, advocates.c.id == codes.c.advocate_id)
+        .where(codes.c.campaign_id == campaign),
+    }
+    async with store.read() as tx:
+        found = {
+            name: Counter("/".join(map(str, row)) for row in await tx.execute(statement))
+            for name, statement in counted.items()
+        }
+        money = {
+            f"{side}/{kind}": int(sum_)
+            for side, kind, sum_ in await tx.execute(_balances(campaign))
+        }
+    return found | {"balances": {account: amount for account, amount in money.items() if amount}}
+
+
+def _balances(campaign: str) -> Select[Any]:
     signed = case(
         (ledger_entries.c.credit_id == ledger_accounts.c.id, ledger_entries.c.amount),
         else_=-ledger_entries.c.amount,
     )
-    balances = (
+    return (
         select(rewards.c.side, ledger_accounts.c.kind, func.sum(signed))
         .join(ledger_entries, ledger_entries.c.reward_id == rewards.c.id)
         .join(
@@ -45,39 +77,15 @@ async def campaign_totals(store: Store, campaign: str) -> dict[str, Any]:
         .where(rewards.c.campaign_id == campaign, ledger_accounts.c.kind != "issued")
         .group_by(rewards.c.side, ledger_accounts.c.kind)
     )
-    counted: dict[str, Select[Any]] = {
-        "rewards": select(rewards.c.side, rewards.c.tier, rewards.c.state).where(
-            rewards.c.campaign_id == campaign, rewards.c.state.not_in(TAKEN_BACK)
-        ),
-        "referrals": select(referrals.c.state).where(
-            referrals.c.campaign_id == campaign,
-            referrals.c.state.not_in(CLOSED_WITHOUT_CONVERSION),
-        ),
-        "milestones": _of_advocates(milestones, campaign)
-        .with_only_columns(milestones.c.tier)
-        .where(milestones.c.state == "reached"),
-        "shares": _of_advocates(shares, campaign).with_only_columns(shares.c.channel),
-        "places": select(codes.c.uses, campaigns.c.accepted_count, advocates.c.confirmed_count)
-        .join(campaigns, campaigns.c.id == codes.c.campaign_id)
-        .join(advocates, advocates.c.id == codes.c.advocate_id)
-        .where(codes.c.campaign_id == campaign),
-    }
-    async with store.read() as tx:
-        found = {
-            name: Counter("/".join(map(str, row)) for row in await tx.execute(statement))
-            for name, statement in counted.items()
-        }
-        money = {f"{side}/{kind}": int(sum_) for side, kind, sum_ in await tx.execute(balances)}
-    return found | {"balances": {account: amount for account, amount in money.items() if amount}}
 
 
 def _of_advocates(table: Any, campaign: str) -> Select[Any]:
-    joined = select(table).join(advocates, advocates.c.id == table.c.advocate_id)
-    return joined.where(advocates.c.campaign_id == campaign)
+    start_journey = select(table).join(advocates, advocates.c.id == table.c.advocate_id)
+    return start_journey.where(advocates.c.campaign_id == campaign)
 
 
 async def spend(store: Store, customer: str, amount: int, now: datetime) -> None:
-    """The customer spends points of the wallet."""
+    """Spend points of the customer's wallet."""
     owner = select(customers.c.id).where(customers.c.external_id == customer).scalar_subquery()
     points = select(ledger_accounts.c.id).where(ledger_accounts.c.type == "points")
     async with store.begin() as tx:

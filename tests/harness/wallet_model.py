@@ -1,4 +1,4 @@
-"""A simple model of a wallet: every grant is a lot of its own, and lots are spent and expire one by one."""
+"""Simple model of a wallet: each grant is one lot, and lots are spent and expire one by one."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ class WalletModel:
         self._take(amount)
 
     def roll_back(self, lot: Lot, *, allow_negative: bool) -> int:
-        """Returns what is owed now."""
+        """Roll a grant back, and return the amount that the customer now owes."""
         self.book()
         amount = lot.amount - lot.expired
         taken = amount if allow_negative else min(amount, max(self.held, 0))

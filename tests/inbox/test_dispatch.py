@@ -10,7 +10,7 @@ from referrals.store import schema
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import log_channel
 from referrals.store.referrals import signups
-from tests.engine.test_outages import RETRY, conversion, failing, states, temporal_away
+from tests.engine.test_outages import RETRY, conversion, failing, states, temporal_unreachable
 from tests.harness.campaigns import THANKS, campaign
 from tests.harness.world import World
 
@@ -35,7 +35,7 @@ async def status(world: World, friend: str) -> WorkflowExecutionStatus | None:
 async def test_a_sign_up_during_an_outage_of_temporal_is_decided_and_expires_on_time(world: World):
     await world.apply(campaign(conversion={"attribution_window": "P30D"}, journeys=NUDGE))
     code = await world.publish("spring", "ada")
-    async with temporal_away(world):
+    async with temporal_unreachable(world):
         sign_up = {"code": code, "friend": {"id": "fay"}}
         queued = await world.send("referral_signed_up", sign_up, id="e-1")
     assert queued.status == 202

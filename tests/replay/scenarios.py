@@ -14,9 +14,9 @@ from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.harness.journeys import (
     NUDGE,
     SHARED,
-    joined,
     journey,
-    until_at,
+    start_journey,
+    until_at_step,
     until_started,
     until_states,
     workflow,
@@ -149,18 +149,18 @@ async def journey_waited(world: World) -> None:
     """The journey sends, waits for a time and for an event that does not occur, and branches."""
     waits = [{"wait": "P2D"}, {"wait": {"event": "referral_converted", "timeout": "P1D"}}]
     branch = {"branch": {"when": "awaited.happened", "then": ["exit"], "else": [NUDGE]}}
-    await joined(world, NUDGE, *waits, branch)
-    await until_at(world, 1)
+    await start_journey(world, NUDGE, *waits, branch)
+    await until_at_step(world, 1)
     await world.sleep(days=2, minutes=1)
-    await until_at(world, 2)
+    await until_at_step(world, 2)
     await world.sleep(days=1, minutes=1)
     await until_states(world, "done")
     await world.until_closed(await workflow(world))
 
 
 async def journey_exited(world: World) -> None:
-    code = await joined(world, {"wait": "P2D"}, NUDGE, exit_on=["referral_converted"])
-    await until_at(world, 0)
+    code = await start_journey(world, {"wait": "P2D"}, NUDGE, exit_on=["referral_converted"])
+    await until_at_step(world, 0)
     await world.convert(code, "fay")
     await world.until_closed(await workflow(world))
 
@@ -172,7 +172,7 @@ async def journey_of_shares(world: World) -> None:
     await world.apply(campaign(journeys=[waits]))
     code = await world.publish("spring", "ada")
     await world.share(code)
-    await until_at(world, 0)
+    await until_at_step(world, 0)
     await world.convert(code, "fay")
     await world.until_closed(await workflow(world))
 
@@ -190,8 +190,8 @@ async def workflows_started(world: World) -> None:
 
 
 async def journey_held(world: World) -> None:
-    await joined(world, {"wait": "P2D"}, NUDGE)
-    await until_at(world, 0)
+    await start_journey(world, {"wait": "P2D"}, NUDGE)
+    await until_at_step(world, 0)
     await world.set_state("spring", "paused")
     await world.sleep(days=3)
     await until_states(world, "held")

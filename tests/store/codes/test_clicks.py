@@ -1,4 +1,4 @@
-"""What a click that a friend brings back does: which code counts, from when the window runs, and what is told of it."""
+"""Clicks in sign-ups and conversions: which code counts, when the attribution window starts, and what is logged of it."""
 
 import asyncio
 from datetime import timedelta
@@ -49,7 +49,7 @@ def reason(answer: dict[str, Any]) -> str:
     return str(answer["reason"]["code"])
 
 
-async def test_a_click_alone_tells_the_code_of_a_sign_up(harness: StoreHarness):
+async def test_a_sign_up_with_only_a_click_uses_its_code(harness: StoreHarness):
     code = await harness.publish("spring", "ada")
     click = await harness.click(code, "whatsapp")
     clicked_at, harness.time = harness.time, harness.time + DAY
@@ -118,7 +118,7 @@ async def test_a_conversion_can_carry_a_click_too(harness: StoreHarness):
     assert fay.timeline[0].data["attribution"]["by"] == "click"
 
 
-async def test_what_a_sign_up_settled_a_conversion_does_not_change(harness: StoreHarness):
+async def test_a_conversion_does_not_change_the_attribution_of_the_sign_up(harness: StoreHarness):
     code = await harness.publish("spring", "ada")
     await signed_up(harness, "fay", code=code)
 
@@ -174,7 +174,7 @@ async def test_a_sign_up_in_one_campaign_counts_for_more_than_a_click_of_another
     assert (fay.campaign, gil.campaign) == ("spring", "autumn")
 
 
-async def test_a_click_of_a_campaign_that_converts_on_another_event_is_let_alone(
+async def test_a_click_of_a_campaign_with_another_conversion_event_is_ignored(
     harness: StoreHarness,
 ):
     await harness.apply(campaign("club", conversion={"event": "subscription_started"}))
@@ -247,16 +247,18 @@ async def test_a_sign_up_may_be_quicker_than_the_counting_of_its_click(
     assert after.attribution == views.Attribution("click", click, harness.time, "email")
 
 
-async def test_a_click_is_told_with_its_channel_and_nothing_of_the_visitor(harness: StoreHarness):
+async def test_a_click_is_logged_with_its_channel_and_nothing_about_the_visitor(
+    harness: StoreHarness,
+):
     code = await harness.publish("spring", "ada")
     click = await harness.click(code, "telegram")
     async with harness.store.read() as tx:
         (row,) = await rows(tx, schema.clicks.select())
-        *_, told = await rows(tx, schema.activity.select().order_by(schema.activity.c.id))
+        *_, logged = await rows(tx, schema.activity.select().order_by(schema.activity.c.id))
 
     assert set(row._fields) == {"id", "campaign_id", "advocate_id", "code", "channel", "at"}
     assert (row.id, row.campaign_id, row.code, row.channel) == (click, "spring", code, "telegram")
-    assert told.data == {"channel": "telegram", "click": click}
+    assert logged.data == {"channel": "telegram", "click": click}
 
 
 async def test_a_click_that_the_shop_tells_of_is_counted_by_its_channel(harness: StoreHarness):

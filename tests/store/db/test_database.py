@@ -1,4 +1,4 @@
-"""What a transaction is on each database, and what it does to everything else in the process."""
+"""Transactions on each database, and their effect on everything else in the process."""
 
 import asyncio
 import sqlite3
@@ -62,7 +62,7 @@ async def test_transactions_at_once_lose_nothing(store: Store):
 
 
 @sqlite
-async def test_a_writer_waits_for_another_process_and_holds_up_nobody_in_its_own(
+async def test_a_writer_waiting_for_another_process_does_not_block_readers(
     store: Store, database_url: str
 ):
     other = sqlite3.connect(database_url.partition(":///")[2], isolation_level=None)
@@ -78,7 +78,7 @@ async def test_a_writer_waits_for_another_process_and_holds_up_nobody_in_its_own
         await asyncio.sleep(0.005)
         ticks += 1
         assert not writing.done()
-        assert await ids(store) == []  # who reads does not wait
+        assert await ids(store) == []  # readers do not wait
     other.execute("COMMIT")
     await writing
     other.close()
@@ -87,19 +87,19 @@ async def test_a_writer_waits_for_another_process_and_holds_up_nobody_in_its_own
 
 
 @sqlite
-async def test_a_writer_that_has_waited_too_long_says_so(store: Store, database_url: str):
+async def test_a_writer_fails_after_the_busy_timeout(store: Store, database_url: str):
     options = DatabaseOptions(busy_timeout=timedelta(milliseconds=50))
     other = sqlite3.connect(database_url.partition(":///")[2], isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(Exception, match="database is locked"):
-        async with open_store(database_url, options) as impatient, impatient.begin():
+        async with open_store(database_url, options) as other_store, other_store.begin():
             pass
     other.close()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_a_connection_that_was_cut_while_it_rested_is_replaced(
+async def test_a_connection_cut_while_idle_is_replaced(
     database_url: str,
 ):
     options = DatabaseOptions(ping_after_idle=timedelta(0))

@@ -1,4 +1,4 @@
-"""What each step of a referral asks is looked up by a key: it costs the same with a million rows as with none."""
+"""Queries of each step of a referral use an index: they cost the same with a million rows as with none."""
 
 import re
 from collections.abc import Iterator
@@ -102,7 +102,7 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
     assert await scans(store, statements) == {}
 
 
-async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store: Store):
+async def test_no_frequent_query_scans_a_table(store: Store):
     now = StoreHarness(store).now()
     with asked(store) as statements:
         async with store.begin() as tx:
@@ -113,7 +113,7 @@ async def test_no_look_that_is_taken_again_and_again_looks_through_a_table(store
     assert await scans(store, statements) == {}
 
 
-async def test_a_scan_would_be_seen(store: Store):
+async def test_a_table_scan_is_detected(store: Store):
     statement = str(select(messages.c.id).where(messages.c.referral_id == text("?")))
 
     assert await scans(store, {statement: None}) == {statement: ["messages"]}

@@ -16,7 +16,7 @@ from referrals.store.db.sql import Tx
 from referrals.store.referrals import conversions, milestones, roll_backs
 from tests.harness.base import Decide
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
-from tests.harness.invariants import check, facts
+from tests.harness.invariants import check, load_facts
 from tests.harness.store_harness import StoreHarness
 from tests.harness.totals import campaign_totals
 
@@ -38,7 +38,7 @@ async def harness(store: Store) -> StoreHarness:
 
 
 async def assert_invariants(harness: StoreHarness) -> None:
-    check(await facts(harness.store, Campaign.model_validate(CAMPAIGN)))
+    check(await load_facts(harness.store, Campaign.model_validate(CAMPAIGN)))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Whatever is granted, spent, taken back and expires, in whatever order: the books are those of a simple model.
+"""Grants, spending, roll-backs and expiry in any order: the ledger equals that of a simple model.
 
 The long form runs `LEDGER_EXAMPLES` sequences.
 """
@@ -183,7 +183,7 @@ class AnySequence(RuleBasedStateMachine):
         return self.wallets.setdefault((name, asset), WalletModel())
 
     def read(self) -> dict[tuple[str, str, str], int]:
-        """What is on each account, by owner, kind and type; the history is what it was, and more."""
+        """Return the balances by owner, kind and type; assert that the history was only extended."""
         found, owners = self.run(self._read())
         assert found[: len(self.history)] == self.history
         self.history = found

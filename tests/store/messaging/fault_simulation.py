@@ -206,9 +206,9 @@ class FaultSimulation:
             about = {"kind": kind, "code": kind, "message": "s."} if state == "failed" else {}
             key = message.key if self.random.random() < 0.8 else None
             status: Any = {"key": key, "reference": reference, "state": state, "at": at}
-            self.at(at, self._hear(MessageStatus(**status, **about)))
+            self.at(at, self._receive_status(MessageStatus(**status, **about)))
 
-    async def _hear(self, status: MessageStatus) -> None:
+    async def _receive_status(self, status: MessageStatus) -> None:
         async with self.harness.store.begin() as tx:
             ours = await status_reports.record_status(tx, "whatsapp", status, self.harness.now)
             if ours and status.state == "failed":

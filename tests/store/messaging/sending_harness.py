@@ -118,11 +118,11 @@ class SendingHarness:
             await versions.apply(tx, definition, "marketer", self.now)
         return self
 
-    async def customer(self, name: str = "ada", **told: Any) -> str:
+    async def customer(self, name: str = "ada", **details: Any) -> str:
         """Create an advocate who is reachable on all channels by default."""
         number = sum(name.encode()) + len(name) * 1000
         known = {"email": f"{name}@example.com", "phone": f"+4915112{number:06d}"}
-        customer = Customer.model_validate({"id": name, **known, **told})
+        customer = Customer.model_validate({"id": name, **known, **details})
         async with self.store.begin() as tx:
             customer_id = await profiles.upsert(tx, customer, self.now)
             await publications.join(tx, "spring", customer_id, self.now)

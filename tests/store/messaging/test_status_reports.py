@@ -154,8 +154,8 @@ async def test_an_opt_out_in_a_status_counts_whatever_became_of_the_message(
     message = await sent(harness)
     await harness.receive_status("read", reference=message.reference)
 
-    told = message.reference if reference == "of the message" else "wamid-before"
-    await harness.receive_status("failed", key=message.key, reference=told, kind="opted_out")
+    reported = message.reference if reference == "of the message" else "wamid-before"
+    await harness.receive_status("failed", key=message.key, reference=reported, kind="opted_out")
 
     assert await harness.marketing_channels(message.customer_id) == ["email"]
     assert (await harness.message(message.id)).state == "read"
@@ -257,7 +257,7 @@ async def test_a_failure_is_not_undone_by_an_older_status_that_arrives_later(
 
 
 @pytest.mark.parametrize("kind", ["refused", "unavailable"])
-async def test_a_message_given_up_as_unclear_gets_the_reported_reason(
+async def test_a_message_failed_with_unknown_outcome_gets_the_reported_reason(
     harness: SendingHarness, kind: Any
 ):
     harness.whatsapp.answers = [RESPONSE_LOST]

@@ -48,7 +48,7 @@ async def test_only_one_of_two_workers_calls_the_channel(harness: SendingHarness
 
 
 @pytest.mark.parametrize("end", [RESPONSE_LOST, WorkerCrash(), TimeoutError()])
-async def test_marketing_with_a_lost_response_is_never_sent_again_on_any_channel(
+async def test_marketing_with_a_lost_response_is_never_repeated_on_any_channel(
     harness: SendingHarness, end: BaseException
 ):
     harness.email.answers = [end, "ref"]
@@ -64,7 +64,7 @@ async def test_marketing_with_a_lost_response_is_never_sent_again_on_any_channel
 
 
 @pytest.mark.parametrize("end", [RESPONSE_LOST, WorkerCrash(), TimeoutError()])
-async def test_a_service_message_with_a_lost_response_is_sent_again_with_the_same_key(
+async def test_a_service_message_with_a_lost_response_is_repeated_with_the_same_key(
     harness: SendingHarness, end: BaseException
 ):
     harness.email.answers = [end, "ref"]
@@ -88,7 +88,7 @@ async def _fall(harness: SendingHarness, message: str) -> None:
 
 
 @pytest.mark.parametrize("template", [PROMOTION, REWARD])
-async def test_a_vendor_that_reconciles_is_given_time_to_tell(
+async def test_a_vendor_with_status_reports_gets_time_to_report(
     harness: SendingHarness, template: str
 ):
     harness.whatsapp.answers = [RESPONSE_LOST, "ref"]
@@ -109,7 +109,7 @@ async def test_a_vendor_that_reconciles_is_given_time_to_tell(
 
 
 @pytest.mark.parametrize(("template", "calls"), [(PROMOTION, 1), (REWARD, 2)])
-async def test_without_a_status_report_marketing_fails_and_a_service_message_is_sent_again(
+async def test_without_a_status_report_marketing_fails_and_a_service_message_is_repeated(
     harness: SendingHarness, template: str, calls: int
 ):
     harness.whatsapp.answers = [RESPONSE_LOST, "ref"]
@@ -144,7 +144,7 @@ async def test_a_late_status_of_a_message_with_an_unknown_outcome_counts(harness
     assert row.read_at is not None
 
 
-async def test_the_late_result_of_an_attempt_that_was_taken_over_changes_nothing(
+async def test_the_late_result_of_a_superseded_attempt_changes_nothing(
     harness: SendingHarness,
 ):
     message = await harness.create_message(await harness.customer())

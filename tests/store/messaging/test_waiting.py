@@ -99,12 +99,12 @@ async def test_messages_that_may_have_been_sent_count_toward_the_cap_whatever_fo
     harness = await SendingHarness(store, cap="1/P1D").open()
     customer = await harness.customer()
     harness.email.answers = [RESPONSE_LOST, *later, "ref"]
-    unclear, other = [await harness.create_message(customer) for _ in range(2)]
+    unknown, other = [await harness.create_message(customer) for _ in range(2)]
     for _ in range(len(later)):
-        assert await harness.try_to_send(unclear) == "OutcomeUnknown"
+        assert await harness.try_to_send(unknown) == "OutcomeUnknown"
         lost = harness.now
         harness.pass_time(minutes=2)
-    await harness.try_to_send(unclear)
+    await harness.try_to_send(unknown)
     assert len(harness.email.received) == len(later) + 1
 
     waits = await harness.send(other)
@@ -141,7 +141,7 @@ async def test_marketing_that_would_be_a_week_late_fails(store: Store):
     assert "reached the limit of messages" in row.reason
 
 
-async def test_marketing_with_a_lost_response_fails_as_unclear_not_as_too_late(
+async def test_marketing_with_a_lost_response_fails_with_unknown_outcome_not_as_too_late(
     harness: SendingHarness,
 ):
     harness.whatsapp.answers = [RESPONSE_LOST]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from referrals.domain.campaign import Campaign
 from referrals.store import Store, schema
 from tests.harness.campaigns import campaign
-from tests.harness.invariants import check, facts
+from tests.harness.invariants import check, load_facts
 from tests.harness.store_harness import StoreHarness
 
 MONTH = timedelta(days=31)
@@ -43,4 +43,4 @@ async def test_an_overdue_hold_can_still_be_rolled_back_before_its_timer_fires(
     await harness.fire_timers("spring")
 
     assert {row.state for row in await harness.all(schema.rewards)} == {"voided"}
-    check(await facts(store, Campaign.model_validate(definition)))
+    check(await load_facts(store, Campaign.model_validate(definition)))

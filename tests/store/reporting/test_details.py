@@ -144,7 +144,7 @@ async def test_the_summary_counts_what_happened(harness: StoreHarness):
 
 
 async def test_the_conversion_rate_is_of_friends_who_signed_up_or_converted(harness: StoreHarness):
-    """Refused attempts are nobody's; a friend who came again is one."""
+    """Rejected attempts do not count, and a friend who comes again counts once."""
     await harness.apply(campaign(conversion={"attribution_window": "P1D"}))
     code = await harness.publish("spring", "ada")
     for friend in ("fay", "gil"):

@@ -61,9 +61,9 @@ async def test_a_listed_referral_says_what_was_ordered_and_decided(harness: Stor
 
 async def test_rewards_are_found_by_state_and_customer(harness: StoreHarness):
     code = await harness.publish("spring", "ada")
-    taken_back = (await harness.convert(code, "fay"))["referral"]
+    rolled_back = (await harness.convert(code, "fay"))["referral"]
     await harness.convert(code, "gil")
-    await harness.roll_back(taken_back)
+    await harness.roll_back(rolled_back)
     async with harness.store.read() as tx:
 
         async def found(**which: str) -> list[tuple[str, str, str]]:
@@ -100,11 +100,11 @@ async def test_activity_is_found_by_type_customer_referral_and_time(harness: Sto
 
 async def test_codes_are_found_by_customer(harness: StoreHarness):
     await harness.publish("spring", "ada")
-    wanted = await harness.publish("spring", "ben")
+    expected = await harness.publish("spring", "ben")
     async with harness.store.read() as tx:
         page = await lists.list_codes(tx, "spring", ALL, customer="ben")
 
-    assert [code.code for code in page.data] == [wanted]
+    assert [code.code for code in page.data] == [expected]
 
 
 async def test_messages_are_found_by_state_and_customer(harness: StoreHarness):

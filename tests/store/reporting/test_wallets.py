@@ -1,4 +1,4 @@
-"""What a customer holds."""
+"""Balances of a customer."""
 
 import pytest
 

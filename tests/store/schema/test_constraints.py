@@ -1,4 +1,4 @@
-"""What must be true for ever is refused by the database itself, whatever the code above it does."""
+"""Constraints: the database rejects rows that violate an invariant, whatever the code does."""
 
 from datetime import UTC, datetime
 from typing import Any
