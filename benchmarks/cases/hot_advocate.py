@@ -45,7 +45,7 @@ def _convert(system: System, count: int, advocates: Iterator[int]) -> Sample:
 def _figures(
     hot: list[Sample], fresh: list[Sample], storm: int, window: int, database: str
 ) -> Iterator[Figure]:
-    note = f"after {storm:,} conversions, beside an advocate's first {window}"
+    note = f"after {storm:,} conversions, compared with an advocate's first {window}"
     about = {"case": CASE, "reference": f"first_{window}", "database": database, "note": note}
     yield compare(hot, fresh, lambda s: s.throughput, metric="throughput", unit="/s", **about)
     yield compare(hot, fresh, lambda s: s.cpu_ms(), metric="cpu", unit="ms", **about)
