@@ -33,14 +33,9 @@ FILES = sorted(
     if GENERATED not in str(path) and "out" not in path.relative_to(ROOT).parts
 )
 
-BACKLOG = set((ROOT / "tests" / "language_backlog.txt").read_text("utf-8").split())
-"""Files that are not reworded yet. Remove a file when it is; do not add any."""
-
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_names_and_docstrings_are_plain(file):
-    if str(file) in BACKLOG:
-        pytest.xfail("not reworded yet")
     tree = ast.parse((ROOT / file).read_text("utf-8"))
     private = {name for name in _defined_names(tree) if PRIVATE_WORDS.search(name)}
     dependent = [text for text in _docstrings(tree) if DEPENDENT_START.match(text.strip('`" '))]
@@ -50,8 +45,6 @@ def test_names_and_docstrings_are_plain(file):
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_functions_and_files_are_short(file):
-    if str(file) in BACKLOG:
-        pytest.xfail("not shortened yet")
     source = (ROOT / file).read_text("utf-8")
     long = [
         node.name

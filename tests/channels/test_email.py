@@ -10,12 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from referrals.channels import OutgoingMessage
 from referrals.channels import email as email_channel
 from referrals.channels.email import EmailChannel
 from referrals.channels.errors import (
     AddressUnreachable,
-    ChannelSuspended,
     ChannelUnavailable,
     MessageRejected,
     SendOutcomeUnknown,
@@ -23,21 +21,10 @@ from referrals.channels.errors import (
 from referrals.channels.message_content import MessageContent
 from referrals.channels.template_context import EXAMPLE_CONTEXT
 from referrals.channels.templates import Templates
-from tests.channels.conftest import CERTIFICATE, server_tls
+from tests.channels.email_messages import ADDRESS, SENDER, channel, message
 
-SENDER = "Shop <hello@shop.example>"
-ADDRESS = "fay@example.com"
 HEADERS = {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"}
 HEADERS |= {"MIME-Version", "Content-Type"}
-SHORT = MessageContent(subject="Hello", text="Hello Fay", html="<p>Hello Fay</p>")
-
-
-def message(rendered=SHORT, *, key="msg-1", to=ADDRESS, name="Fay"):
-    return OutgoingMessage(key=key, to=to, recipient_name=name, content=rendered)
-
-
-def channel(mailbox, credentials="", scheme="smtp"):
-    return EmailChannel(f"{scheme}://{credentials}localhost:{mailbox.port}", SENDER)
 
 
 async def test_a_mail_arrives_with_a_text_and_an_html_part(mailbox):
@@ -288,64 +275,6 @@ async def test_a_server_that_rejects_the_connection_can_be_retried(greeting):
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ChannelUnavailable):
             await EmailChannel(f"smtp://127.0.0.1:{port}", SENDER).send(message())
-
-
-@pytest.fixture
-def trusted(monkeypatch):
-    """Make the client trust the certificate of the test server."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-
-
-@pytest.mark.usefixtures("trusted")
-async def test_the_password_goes_by_starttls_where_it_is_offered(serve):
-    mailbox = await serve(tls_context=server_tls(), auth_required=True)
-
-    await channel(mailbox, "shop%40x:p%2Fa%3As%23s@").send(message())
-
-    assert mailbox.only_mail()["Subject"] == "Hello"
-    ((_, encrypted),) = mailbox.logins
-    assert encrypted
-
-
-@pytest.mark.usefixtures("trusted")
-async def test_smtps_is_encrypted_from_the_start(serve):
-    mailbox = await serve(smtps=True)
-
-    await channel(mailbox, scheme="smtps").send(message())
-
-    assert mailbox.only_mail()["Subject"] == "Hello"
-
-
-@pytest.mark.parametrize("smtps", [True, False])
-async def test_an_untrusted_certificate_is_rejected(serve, smtps):
-    mailbox = await serve(smtps=smtps, tls_context=None if smtps else server_tls())
-
-    with pytest.raises(ChannelUnavailable, match="certificate"):
-        await channel(mailbox, "shop:secret@", "smtps" if smtps else "smtp").send(message())
-
-    assert mailbox.logins == []
-
-
-@pytest.mark.usefixtures("trusted")
-async def test_a_wrong_password_suspends_the_channel_and_not_the_message(serve):
-    """The operator has to correct the setting; the message waits."""
-    mailbox = await serve(tls_context=server_tls())
-
-    with pytest.raises(ChannelSuspended, match="credentials; an operator must correct them: 535"):
-        await channel(mailbox, "shop:secret@").send(message())
-
-
-@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
-async def test_a_server_that_requires_a_login_suspends_the_channel(serve):
-    mailbox = await serve(auth_required=True, auth_require_tls=False)
-
-    with pytest.raises(ChannelSuspended, match="credentials; an operator must correct them: 530"):
-        await channel(mailbox).send(message())
-
-
-async def test_a_password_for_a_server_without_login_can_be_retried(mailbox):
-    with pytest.raises(ChannelUnavailable, match="AUTH"):
-        await channel(mailbox, "shop:secret@").send(message())
 
 
 @pytest.mark.parametrize(

@@ -187,29 +187,6 @@ def test_a_missing_folder_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "../en/milestone",
-        "en/milestone",
-        "/etc/passwd",
-        "_layout",
-        "Milestone",
-        "",
-        "a" * 64,
-        "milestone\n",
-        "milestone.jinja",
-        "mile-stone",
-        "\x00",
-    ],
-)
-def test_a_name_that_could_be_a_path_is_refused(name):
-    with pytest.raises(TemplateError, match="must be 1 to 63 lower-case letters"):
-        Templates().render(name, "en", EXAMPLE_CONTEXT)
-    with pytest.raises(TemplateError, match="must be 1 to 63 lower-case letters"):
-        Templates().check(name, "code_published")
-
-
-@pytest.mark.parametrize(
     "expression",
     [
         "''.__class__",

@@ -24,23 +24,24 @@ async def test_a_message_goes_to_the_number_with_its_template_and_our_key(graph,
     assert channel.reports_outcome
 
 
+WITH_ALL_PARTS = WhatsAppMessage(
+    "all",
+    "de",
+    "utility",
+    header=(WhatsAppParameter("Ada"),),
+    body=(
+        WhatsAppParameter("10\nfriends,\t really"),
+        WhatsAppParameter("25,00 €", "currency", "EUR", "25.00"),
+        WhatsAppParameter("0,0001 €", "currency", "EUR", "0.0001"),
+        WhatsAppParameter("18. März 2026", "date_time"),
+    ),
+    buttons=("CODE123", "CODE123?x=1"),
+)
+
+
 async def test_every_part_of_a_template_stands_where_meta_wants_it(graph, channel):
     graph.approve("all", "de", category="utility", header=1, body=4, buttons=2)
-    content = WhatsAppMessage(
-        "all",
-        "de",
-        "utility",
-        header=(WhatsAppParameter("Ada"),),
-        body=(
-            WhatsAppParameter("10\nfriends,\t really"),
-            WhatsAppParameter("25,00 €", "currency", "EUR", "25.00"),
-            WhatsAppParameter("0,0001 €", "currency", "EUR", "0.0001"),
-            WhatsAppParameter("18. März 2026", "date_time"),
-        ),
-        buttons=("CODE123", "CODE123?x=1"),
-    )
-
-    await channel.send(message(content))
+    await channel.send(message(WITH_ALL_PARTS))
 
     (sent,) = graph.sent
     assert sent.template.model_dump()["components"] == [

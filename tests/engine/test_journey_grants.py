@@ -9,36 +9,22 @@ from referrals.providers import OutcomeUnknownError, PermanentError, RetryableEr
 from referrals.store import schema
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.fake_provider import FakeProvider
-from tests.harness.journeys import journey, send, until_at_step, until_states
+from tests.harness.journeys import (
+    CONVERTED,
+    begin,
+    given,
+    grant,
+    journey,
+    send,
+    until_at_step,
+    until_given,
+    until_states,
+)
 from tests.harness.world import World, open_world
 
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 HTTP = {"provider": "http", "target": {}}
-CONVERTED: dict[str, Any] = {"on": "referral_converted"}
 REACHED: dict[str, Any] = {"on": "milestone_reached"}
-
-
-def grant(to: str = "advocate", amount: int = 20, **more: Any) -> dict[str, Any]:
-    return {"grant": {"to": to, "reward": {"type": "points", "amount": amount, **more}}}
-
-
-async def begin(world: World, *steps: Any, on: Any = CONVERTED, **parts: Any) -> str:
-    """A campaign whose journey has these steps; returns ada's code."""
-    await world.apply(campaign(journeys=[journey(*steps, **on)], **parts))
-    return await world.publish("spring", "ada")
-
-
-async def given(world: World) -> list[Any]:
-    """The rewards that journeys granted."""
-    keys = ("spring/nudge/",)
-    return [row for row in await world.all(schema.rewards) if row.key.startswith(keys)]
-
-
-async def until_given(world: World, *wanted: str) -> None:
-    async def holds() -> bool:
-        return [row.state for row in await given(world)] == list(wanted)
-
-    await world.until(holds)
 
 
 async def test_a_grant_is_given_with_the_conversion_to_each_side(world: World):
@@ -350,9 +336,7 @@ async def test_a_paused_campaign_grants_when_it_goes_on_and_an_archived_one_neve
 
 
 @sqlite
-async def test_a_journey_that_exits_by_what_it_grants_goes_no_further_than_its_next_wait(
-    world: World,
-):
+async def test_a_journey_that_exits_by_its_own_grant_stops_at_the_next_wait(world: World):
     steps = ({"wait": "P1D"}, grant(), {"wait": "P1D"}, grant())
     exits = CONVERTED | {"exit_on": ["reward_granted"]}
     code = await begin(world, *steps, on=exits, rewards={"tiers": [milestone(9)]})

@@ -76,3 +76,29 @@ async def workflow(world: World) -> Any:
     """Return the handle of the only run's workflow."""
     (run,) = await world.all(schema.journey_runs)
     return world.client.get_workflow_handle(journey_workflow_id(run.journey, run.subject, run.id))
+
+
+CONVERTED: dict[str, Any] = {"on": "referral_converted"}
+
+
+def grant(to: str = "advocate", amount: int = 20, **more: Any) -> dict[str, Any]:
+    return {"grant": {"to": to, "reward": {"type": "points", "amount": amount, **more}}}
+
+
+async def begin(world: World, *steps: Any, on: Any = CONVERTED, **parts: Any) -> str:
+    """Apply a campaign whose journey has these steps. Return ada's code."""
+    await world.apply(campaign(journeys=[journey(*steps, **on)], **parts))
+    return await world.publish("spring", "ada")
+
+
+async def given(world: World) -> list[Any]:
+    """Return the rewards that journeys granted."""
+    keys = ("spring/nudge/",)
+    return [row for row in await world.all(schema.rewards) if row.key.startswith(keys)]
+
+
+async def until_given(world: World, *wanted: str) -> None:
+    async def holds() -> bool:
+        return [row.state for row in await given(world)] == list(wanted)
+
+    await world.until(holds)
