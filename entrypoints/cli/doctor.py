@@ -128,7 +128,7 @@ async def _database(settings: "Settings") -> str:
     if file := missing_database_file(database_url(settings)):
         raise RuntimeError(f"{file} does not exist")
     url = make_url(database_url(settings))
-    async with open_store(database_url(settings)) as store:
+    async with open_store(database_url(settings), settings.database_options) as store:
         if not await migrate.is_current(store):
             raise RuntimeError(f"{url!r} does not have the latest schema ({migrate.head()})")
     return f"{url!r}, schema {migrate.head()}"
@@ -138,7 +138,10 @@ async def _webhooks(settings: "Settings") -> str:
     from referrals.store import open_store
     from referrals.store.webhooks import subscriptions
 
-    async with open_store(database_url(settings)) as store, store.read() as tx:
+    async with (
+        open_store(database_url(settings), settings.database_options) as store,
+        store.read() as tx,
+    ):
         if alerts := await subscriptions.list_auto_disabled(tx):
             raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
     return "none is disabled because of failures"

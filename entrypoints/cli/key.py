@@ -79,12 +79,13 @@ def revoke(name: Name, as_json: JsonOutput = False) -> None:
 def _run_on_store(operation: "Callable[[Store], Awaitable[T]]") -> T:
     from referrals.store import open_store
 
-    url = database_url(load_settings())
+    settings = load_settings()
+    url = database_url(settings)
     if file := missing_database_file(url):
         raise CommandError(f"The database {file} does not exist.", [MISSING_DATABASE_HINT])
 
     async def run() -> T:
-        async with open_store(url) as store:
+        async with open_store(url, settings.database_options) as store:
             return await operation(store)
 
     with database_errors(url):
