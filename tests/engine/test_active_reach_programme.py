@@ -50,7 +50,7 @@ async def test_the_tenth_conversion_earns_the_milestone_and_its_message(world: W
 
     assert await world.balance("ada") == 2000
     (row,) = await world.all(schema.messages, template="milestone")
-    assert (row.state, row.subject) == ("sent", "You have reached 10 friends")
+    assert (row.state, row.subject) == ("sent", "You have referred 10 friends")
     assert "1,000 points" in row.text
 
 

@@ -84,7 +84,7 @@ async def test_a_day_is_that_of_the_readers_time_zone_or_else_of_the_campaigns(
 
         (referral,) = await world.all(schema.referrals)
         day = referral.due_at.astimezone(ZoneInfo(zone or "America/New_York")).date()
-        assert post.sent[0].subject == f"Your reward comes on {format_date(day, 'long', 'en')}"
+        assert post.sent[0].subject == f"Your reward arrives on {format_date(day, 'long', 'en')}"
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ async def test_a_refunded_lifecycle_ends_in_the_same_books_in_every_order(world:
         "referrals": {"rolled_back": 1},
         "milestones": {},
         "shares": {"whatsapp": 1},
-        "places": {"0/0/0": 1},
+        "limit_counters": {"0/0/0": 1},
     }
 
 
@@ -109,7 +109,7 @@ async def test_and_so_does_one_that_keeps_its_rewards_though_the_friend_is_known
 
     assert found["balances"] == {"friend/wallet": 50, "advocate/wallet": 1100}
     assert found["milestones"] == {"at_1": 1}
-    assert found["places"] == {"1/1/1": 1}
+    assert found["limit_counters"] == {"1/1/1": 1}
 
 
 async def test_and_so_does_one_whose_refunds_are_too_much_only_together(world: World):
@@ -203,7 +203,7 @@ async def test_a_refund_sent_while_the_conversion_is_being_answered_takes_it_bac
     found = await campaign_totals(world.store, "spring")
     assert found["referrals"] == {"rolled_back": 12}
     assert found["balances"] == {}
-    assert found["places"] == {"0/0/0": 1}
+    assert found["limit_counters"] == {"0/0/0": 1}
 
 
 async def test_an_event_sent_many_times_at_once_is_processed_once(world: World):
