@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Many tests wait for servers: three processes keep two cores busy.
+PROCESSES ?= 3
 LOCK := $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
 
 .DEFAULT_GOAL := help
@@ -26,11 +28,11 @@ demo: install ## Run a whole referral lifecycle on a temporary system and print 
 dev: install ## Run Temporal, a worker and the API on this machine until interrupted.
 	$(BIN)/referrals dev
 
-test: install ## Run all tests in parallel. TESTS=tests/cli runs a part of them.
-	$(BIN)/pytest -n auto --maxprocesses 4 $(TESTS)
+test: install ## Run all tests in PROCESSES processes. TESTS=tests/cli runs a part of them.
+	$(BIN)/pytest -n $(PROCESSES) $(TESTS)
 
 coverage: install ## Run the tests and report which lines they run, in the terminal and in htmlcov/.
-	$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered --cov-report=html $(TESTS)
+	$(BIN)/pytest -n $(PROCESSES) --cov --cov-report=term:skip-covered --cov-report=html $(TESTS)
 
 chaos: install ## Run the crash tests with more lifecycles and more rewards.
 	CHAOS_LIFECYCLES=3000 CHAOS_GRANTS=3000 $(BIN)/pytest tests/chaos -s

@@ -67,17 +67,19 @@ _HAS_LISTENERS: ColumnElement[bool] = literal_column(
     " AND run.state IN ('held', 'running', 'starting'))",
     Boolean,
 ).label("has_listeners")
-_INSERT = activity.insert().returning(activity.c.id, _HAS_LISTENERS, sort_by_parameter_order=True)
+_INSERT = activity.insert().returning(activity.c.id, _HAS_LISTENERS)
 
 
 async def write(tx: Tx, events: Sequence[ActivityEvent]) -> list[LoggedEvent]:
     """Write the events in their order, in one statement."""
     if not events:
         return []
-    written = (await tx.execute(_INSERT, [_row(event) for event in events])).all()
+    inserted = (await tx.execute(_INSERT, [_row(event) for event in events])).all()
+    # Ids are drawn in the order of the values; RETURNING promises no order of its own.
+    in_order = sorted(inserted, key=lambda row: row.id)
     return [
         LoggedEvent(event, row.id, row.has_listeners)
-        for event, row in zip(events, written, strict=True)
+        for event, row in zip(events, in_order, strict=True)
     ]
 
 
