@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import secrets
 import socket
 import sys
@@ -111,6 +112,10 @@ def load_or_create_key(settings: "Settings", data_dir: Path) -> str:
     return key
 
 
+FREE_PORTS = range(20_000, 32_000)
+"""Below the ports that systems give to outgoing connections: one of those could take a port before its process listens."""
+
+
 def find_ports(requested: Mapping[str, int]) -> list[int]:
     """Return a usable port for each option; 0 means any free port.
 
@@ -126,7 +131,7 @@ def _bind(sockets: ExitStack, option: str, port: int) -> int:
     deadline = time.monotonic() + PORT_RELEASE_TIMEOUT.total_seconds()
     while True:
         try:
-            listener.bind((HOST, port))
+            listener.bind((HOST, port or random.choice(FREE_PORTS)))  # noqa: S311 - no secret
             listener.listen()
         except OSError as error:
             if time.monotonic() > deadline:
