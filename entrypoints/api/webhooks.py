@@ -52,7 +52,7 @@ class WebhookCreate(StrictModel):
 
 
 class WebhookUpdate(StrictModel):
-    """Changes of a webhook. Fields that are left out keep their values; null stands for all types or campaigns.
+    """Changes of a webhook. Fields that are left out keep their values; null means all types or campaigns.
 
     An enabled webhook resumes where it stopped or, with `from_now`, skips the events that it missed.
     """

@@ -1,4 +1,4 @@
-"""Files that commands read; `-` stands for standard input."""
+"""Files that commands read; `-` means standard input."""
 
 import sys
 from pathlib import Path

@@ -30,7 +30,7 @@ class AddressUnreachable(MessageRejected):
 
 
 class RecipientOptedOut(MessageRejected):
-    """The customer told the vendor to stop marketing messages."""
+    """The customer asked the vendor to stop marketing messages."""
 
 
 class ChannelUnavailable(ReferralsError):

@@ -40,7 +40,7 @@ def check_charset(charset: str) -> str:
 
 
 def check_pattern(pattern: str, charset: str) -> str:
-    """Return the pattern if it is valid. Each ``#`` stands for one character of the charset.
+    """Return the pattern if it is valid. Each ``#`` is one character of the charset.
 
     Raises:
         ValueError: the pattern is too long, has a character that is not safe in a URL, or allows fewer than

@@ -26,7 +26,7 @@ SOURCE = Path(plugin.__file__)
 
 
 class MaskingCodec(PayloadCodec):
-    """Stands for encryption: masks every byte."""
+    """Fake encryption that masks every byte."""
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         return [
