@@ -100,7 +100,7 @@ async def test_events_of_one_friend_or_order_are_processed_in_their_order(api: A
         done.append(raw["id"])
         return answered
 
-    api.inbox.receive = slow  # type: ignore[method-assign]
+    api.inbox.receive = slow
     await api.http.post("/v1/events", json=events, headers=BATCH)
 
     assert done == ["other", "sign-up", "order", "refund"]

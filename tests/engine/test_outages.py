@@ -1,7 +1,7 @@
 """Outages of Temporal, workers or the database lose nothing, repeat nothing and block nothing else."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from inbox.receive import Inbox
 from referrals.errors import NotPossibleError
+from referrals.settings import Settings
 from referrals.store import schema
 from referrals.store.flow import responses
 from referrals.store.inbox import inbox_events
@@ -28,11 +29,26 @@ RETRY = timedelta(seconds=6)
 @asynccontextmanager
 async def temporal_unreachable(world: World) -> AsyncIterator[None]:
     """Receive events while Temporal is unreachable."""
-    reachable = world.inbox
     client = await Client.connect("127.0.0.1:1", lazy=True)
-    world.inbox = Inbox(world.store, client, world.resources.settings, world.now)
+    with inbox(world, client, world.resources.settings):
+        yield
+
+
+@contextmanager
+def impatient(world: World) -> Iterator[None]:
+    """Receive events without waiting longer than a second for their responses."""
+    second = {"event_response_timeout": timedelta(seconds=1)}
+    with inbox(world, world.client, world.resources.settings.model_copy(update=second)):
+        yield
+
+
+@contextmanager
+def inbox(world: World, client: Client, settings: Settings) -> Iterator[None]:
+    """Receive events by another inbox."""
+    usual = world.inbox
+    world.inbox = Inbox(world.store, client, settings, world.now)
     yield
-    world.inbox = reachable
+    world.inbox = usual
 
 
 def conversion(code: str, friend: str = "fay") -> dict[str, Any]:
@@ -68,14 +84,13 @@ async def states(world: World) -> list[str]:
 async def test_an_event_queued_without_workers_is_processed_once_when_they_return(
     database_url: str,
 ):
-    async with open_world(
-        database_url, work=False, event_response_timeout=timedelta(seconds=1)
-    ) as world:
+    async with open_world(database_url, work=False) as world:
         async with run_workers(world.client):
             await world.apply(campaign())
             code = await world.publish("spring", "ada")
 
-        queued = await world.send("referral_converted", conversion(code), id="e-1")
+        with impatient(world):
+            queued = await world.send("referral_converted", conversion(code), id="e-1")
 
         assert (queued.status, queued.body) == (202, {"event": "e-1", "state": "queued"})
         assert not await world.all(schema.referrals)

@@ -90,6 +90,6 @@ async def office(store: Store, receiver: Receiver) -> Office:
     harness = StoreHarness(store)
     rewards = campaign()["rewards"] | {"tiers": [EACH, milestone(2)]}
     await harness.apply(campaign(rewards=rewards))
-    office = Office(harness, receiver, None)  # type: ignore[arg-type]
+    office = Office(harness, receiver, None)
     office.deliverer = office.deliverer_of()
     return office
