@@ -45,7 +45,13 @@ def _chunks(items: Iterator[T]) -> Iterator[list[T]]:
 
 async def _refer(tx: Tx, numbers: list[int], advocates: int, now: datetime) -> None:
     friends = [
-        {"id": f"cus_old_{n}", "external_id": f"old-{n}", "created_at": now} for n in numbers
+        {
+            "id": f"cus_old_{n}",
+            "external_id": f"old-{n}",
+            "reward_subject": f"old-{n}",
+            "created_at": now,
+        }
+        for n in numbers
     ]
     await tx.execute(customers.insert(), friends)
     await tx.execute(referrals.insert(), [_expired(n, n % advocates, now) for n in numbers])

@@ -85,7 +85,13 @@ def lifecycle_writes(number: int, advocate: int, dialect: str) -> Iterator[tuple
     friend, code, adv = f"cus_{number}", f"CODE-{advocate}", f"adv_{advocate}"
     yield (
         customers.insert(),
-        {"id": friend, "external_id": f"friend-{number}", "created_at": now, "customer_since": now},
+        {
+            "id": friend,
+            "external_id": f"friend-{number}",
+            "reward_subject": friend,
+            "created_at": now,
+            "customer_since": now,
+        },
     )
     yield (
         inbox_events.insert(),
@@ -258,7 +264,9 @@ def _referral(number: int, adv: str, friend: str, code: str, now: datetime) -> d
 def _reward(ref: str, side: str, owner: str, now: datetime) -> dict[str, Any]:
     return {
         "id": f"rew_{ref}_{side}",
-        "key": f"{ref}/{side}",
+        "origin": f"{ref}/{side}",
+        "key_prefix": f"{CAMPAIGN}/{ref}/{side}",
+        "occurrence": 1,
         "campaign_id": CAMPAIGN,
         "referral_id": ref,
         "side": side,

@@ -65,7 +65,7 @@ async def publish(tx: Tx, first: int, count: int, now: datetime) -> None:
 
 def _customer(n: int, now: datetime) -> dict[str, Any]:
     names = {"id": f"cus_adv_{n}", "external_id": f"advocate-{n}", "name": f"Advocate {n}"}
-    return names | {"created_at": now, "customer_since": now}
+    return names | {"reward_subject": f"{n}", "created_at": now, "customer_since": now}
 
 
 def _advocate(n: int, now: datetime) -> dict[str, Any]:

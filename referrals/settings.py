@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from referrals.domain.event_fields import Email
+from referrals.domain.identity_secrets import IdentitySecrets
 from referrals.domain.message_timing import FrequencyCapText, QuietHoursText
 from referrals.domain.webhook_signatures import signing_key
 
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     """Directory of `referrals dev`: databases, its API key and its address."""
     public_url: str = "http://127.0.0.1:8080"
     """Base URL of referral links."""
+    reward_key_secret: SecretStr | None = Field(None, min_length=32)
+    """Secret of the keys of rewards. `referrals dev` makes one. Never change it."""
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`. Without it, emails go to the log channel."""
     email_from: str = "Referrals <referrals@localhost>"
@@ -109,6 +112,20 @@ class Settings(BaseSettings):
             "talon_one": self.talon_one_per_second,
             "http": self.http_rewards_per_second,
         }
+
+    @property
+    def identity_secrets(self) -> IdentitySecrets:
+        """The secrets for `open_store`.
+
+        Raises:
+            RuntimeError: a secret is not set.
+        """
+        if self.reward_key_secret is None:
+            raise RuntimeError(
+                "REFERRALS_REWARD_KEY_SECRET is not set: set it to a random text of at least 32 "
+                "characters, and never change it"
+            )
+        return IdentitySecrets(self.reward_key_secret.get_secret_value())
 
     @property
     def database_options(self) -> DatabaseOptions:

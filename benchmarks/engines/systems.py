@@ -91,6 +91,7 @@ def settings(url: str, temporal: Temporal) -> dict[str, str]:
     """Return the settings of the engine's processes: a long response timeout and no limit on messages."""
     return {
         "REFERRALS_DATABASE_URL": url,
+        "REFERRALS_REWARD_KEY_SECRET": "the benchmark's secret of reward keys",
         "TEMPORAL_ADDRESS": temporal.address,
         "REFERRALS_MESSAGES_PER_SECOND": "100000",
         "REFERRALS_EVENT_RESPONSE_TIMEOUT": "PT2M",

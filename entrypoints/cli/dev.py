@@ -13,7 +13,14 @@ import typer
 
 from entrypoints.cli.client import load_settings
 from entrypoints.cli.database import database_errors, dev_database_url
-from entrypoints.cli.dev_instance import HOST, DevInstance, find_ports, load_or_create_key, locked
+from entrypoints.cli.dev_instance import (
+    HOST,
+    DevInstance,
+    find_ports,
+    load_or_create_key,
+    load_or_create_secrets,
+    locked,
+)
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.supervisor import Supervisor
 from entrypoints.cli.temporal_server import is_temporal_healthy
@@ -54,7 +61,8 @@ def dev(
     ports = {"--port": port, "--temporal-port": temporal_port, "--ui-port": ui_port}
     with locked(directory):
         key = load_or_create_key(settings, directory)
-        instance = DevInstance(directory, database, key, *find_ports(ports))
+        secrets = load_or_create_secrets(settings, directory)
+        instance = DevInstance(directory, database, key, secrets, *find_ports(ports))
         supervisor = _create_supervisor()
         try:
             _run(supervisor, instance)

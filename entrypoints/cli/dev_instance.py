@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ from entrypoints.cli.temporal_server import temporal_executable, temporal_option
 from entrypoints.cli.worker import worker_file
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from referrals.settings import Settings
 
 HOST = "127.0.0.1"
@@ -35,6 +37,8 @@ class DevInstance:
     data_dir: Path
     database_url: str
     api_key: str
+    secrets: Mapping[str, str] = field(repr=False)
+    """Variables with the secrets of identity."""
     port: int
     temporal_port: int
     ui_port: int
@@ -61,6 +65,7 @@ class DevInstance:
         env.setdefault("REFERRALS_PUBLIC_URL", self.url)
         env.setdefault("REFERRALS_WEBHOOKS_ALLOW_PRIVATE", "true")
         return env | {
+            **self.secrets,
             "REFERRALS_DATABASE_URL": self.database_url,
             "TEMPORAL_ADDRESS": self.temporal_address,
             "TEMPORAL_NAMESPACE": "default",
@@ -101,15 +106,25 @@ def locked(data_dir: Path) -> Iterator[None]:
 
 def load_or_create_key(settings: "Settings", data_dir: Path) -> str:
     """Return REFERRALS_API_KEY, else the key of the previous start, else a new key; store it for other commands."""
-    file = data_dir / "api-key"
+    return _load_or_create(data_dir / "api-key", settings.api_key, "rk_")
+
+
+def load_or_create_secrets(settings: "Settings", data_dir: Path) -> dict[str, str]:
+    """Return the variables of the secrets of identity: as configured, else those of the previous start, else new ones."""
+    secret = _load_or_create(data_dir / "reward-key-secret", settings.reward_key_secret)
+    return {"REFERRALS_REWARD_KEY_SECRET": secret}
+
+
+def _load_or_create(file: Path, configured: "SecretStr | None", prefix: str = "") -> str:
+    """Return the configured secret, else the stored one, else a new one, and store it for its owner alone."""
     stored = file.read_text().strip() if file.exists() else ""
-    configured = settings.api_key.get_secret_value() if settings.api_key else ""
-    key = configured or stored or f"rk_{secrets.token_urlsafe(32)}"
+    given = configured.get_secret_value() if configured else ""
+    secret = given or stored or f"{prefix}{secrets.token_urlsafe(32)}"
     file.touch(mode=0o600)
     file.chmod(0o600)
-    if key != stored:
-        file.write_text(key)
-    return key
+    if secret != stored:
+        file.write_text(secret)
+    return secret
 
 
 FREE_PORTS = range(20_000, 32_000)

@@ -135,6 +135,8 @@ class Tier(StrictModel):
     def _each_or_at(self) -> Self:
         if self.each == (self.at is not None):
             raise ValueError("must have either each: true, or at: a number of conversions")
+        if self.name == "friend":
+            raise ValueError("must not have the name friend, which stands for the friend's reward")
         return self
 
 

@@ -2,10 +2,10 @@
 
 `POST {url}` books a grant or a roll-back:
 
-    Idempotency-Key: spring/ref_1/friend          same value as `key`
+    Idempotency-Key: spring/9b2f…/friend/1          same value as `key`
     webhook-id, webhook-timestamp, webhook-signature   Standard Webhooks, computed over the raw body
 
-    {"key": "spring/ref_1/friend", "action": "grant", "customer": "cus_42", "type": "gift_credit",
+    {"key": "spring/9b2f…/friend/1", "action": "grant", "customer": "cus_42", "type": "gift_credit",
      "amount": "25.00", "currency": "EUR", "reason": "…", "reference": null, "target": {…}}
 
 `amount` is a decimal string in the currency's major unit, or a whole number of points. A roll-back has the action

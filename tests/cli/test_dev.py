@@ -1,8 +1,19 @@
 """Errors that `referrals dev` reports before it starts anything."""
 
 import fcntl
+import os
 import socket
+import stat
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from entrypoints.cli.dev_instance import load_or_create_secrets
+from referrals.settings import Settings
+from tests.call_graph import ROOT
 
 
 def test_port_in_use_is_reported_with_its_option(run, tmp_path, monkeypatch):
@@ -32,3 +43,27 @@ def test_help_shows_the_defaults(run):
 
     for default in ("REFERRALS_DATA_DIR", ".referrals", "8080", "7233", "8233"):
         assert default in shown
+
+
+def test_secrets_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path):
+    settings = Settings(reward_key_secret=None)
+    first = load_or_create_secrets(settings, tmp_path)
+
+    assert load_or_create_secrets(settings, tmp_path) == first
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+    assert Settings(reward_key_secret=first["REFERRALS_REWARD_KEY_SECRET"]).identity_secrets
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_production_refuses_to_start_without_secrets(command: str):
+    result = subprocess.run(
+        [sys.executable, "-m", "entrypoints.cli.main", command],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    assert "REFERRALS_REWARD_KEY_SECRET is not set" in result.stderr

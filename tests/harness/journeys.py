@@ -94,7 +94,7 @@ async def begin(world: World, *steps: Any, on: Any = CONVERTED, **parts: Any) ->
 async def given(world: World) -> list[Any]:
     """Return the rewards that journeys granted."""
     keys = ("spring/nudge/",)
-    return [row for row in await world.all(schema.rewards) if row.key.startswith(keys)]
+    return [row for row in await world.all(schema.rewards) if row.origin.startswith(keys)]
 
 
 async def until_given(world: World, *wanted: str) -> None:

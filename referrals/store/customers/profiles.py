@@ -9,6 +9,7 @@ from sqlalchemy import bindparam
 from referrals.domain.events import Customer
 from referrals.store.customers import consents
 from referrals.store.db import sql
+from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, insert_for, one
 from referrals.store.schema import CustomerRow, customers
@@ -20,7 +21,13 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
     A list of consents is also added to the history (see `consents.apply_consent_list`).
     """
     given = customer.model_dump(exclude_unset=True, exclude={"id"})
-    row = {"id": new_id("cus"), "external_id": customer.id, "created_at": now, **given}
+    row = {
+        "id": new_id("cus"),
+        "external_id": customer.id,
+        "reward_subject": required(tx.secrets).reward_subject(customer.id),
+        "created_at": now,
+        **given,
+    }
     customer_id = str((await one(tx, _upsert(tx.dialect.name, *given), **row))[0])
     if "consent" in given:
         await consents.apply_consent_list(tx, customer_id, customer.consent or (), now)

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from referrals.domain.identity_secrets import IdentitySecrets
 from referrals.settings import DatabaseOptions
 from referrals.store.db.sql import Tx
 
@@ -36,8 +37,14 @@ class Store:
     `read_long` reads without blocking the process.
     """
 
-    def __init__(self, engine: AsyncEngine, options: DatabaseOptions = DEFAULTS) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        options: DatabaseOptions = DEFAULTS,
+        secrets: IdentitySecrets | None = None,
+    ) -> None:
         self.engine = engine
+        self._secrets = secrets
         self._busy_timeout = options.busy_timeout
         self._inline = _inline_engine(engine) if engine.dialect.name == "sqlite" else None
         # SQLite has one writer at a time: queueing here is fair, its own waiting is not.
@@ -84,7 +91,7 @@ class Store:
                 yield tx
             return
         async with self.engine.connect() as connection:
-            yield AsyncTx(await connection.execution_options(read_only=True))
+            yield AsyncTx(await connection.execution_options(read_only=True), self._secrets)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -98,18 +105,19 @@ class Store:
             async with self.engine.connect() as connection:
                 if single:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                yield AsyncTx(connection)
+                yield AsyncTx(connection, self._secrets)
             return
         with self._inline.connect() as inline:
             await _begin(inline.execution_options(read_only=read_only), self._busy_timeout)
-            yield InlineTx(inline)
+            yield InlineTx(inline, self._secrets)
 
 
 class AsyncTx:
     """A transaction of an asynchronous driver."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, secrets: IdentitySecrets | None) -> None:
         self.events: list[Any] = []
+        self.secrets = secrets
         self.dialect = connection.dialect
         self.execute = connection.execute
         self.scalar = connection.scalar
@@ -120,8 +128,9 @@ class AsyncTx:
 class InlineTx:
     """A SQLite transaction that runs its statements in the event loop."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, secrets: IdentitySecrets | None) -> None:
         self.events: list[Any] = []
+        self.secrets = secrets
         self.dialect = connection.dialect
         self._connection = connection
 
@@ -139,9 +148,14 @@ class InlineTx:
 
 
 @asynccontextmanager
-async def open_store(url: str, options: DatabaseOptions = DEFAULTS) -> AsyncIterator[Store]:
-    """Open a store on `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…` (see `Settings.database_url`)."""
-    store = Store(create_engine(url, options), options)
+async def open_store(
+    url: str, options: DatabaseOptions = DEFAULTS, secrets: IdentitySecrets | None = None
+) -> AsyncIterator[Store]:
+    """Open a store on `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…` (see `Settings.database_url`).
+
+    Without `secrets` no customers can be stored.
+    """
+    store = Store(create_engine(url, options), options, secrets)
     try:
         yield store
     finally:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
+from referrals.domain.identity_secrets import IdentitySecrets
 from referrals.store.db.columns import Columns, TableRow
 
 T = TypeVar("T")
@@ -35,9 +36,11 @@ class Tx(Protocol):
     """A connection inside a transaction: all changes made through it are committed together or not at all.
 
     `events` are those that its decision has published and that are not handled yet (see `store.activity.log`).
+    `secrets` are those of the process; None in a command that stores no customers.
     """
 
     events: list[Any]
+    secrets: IdentitySecrets | None
 
     @property
     def dialect(self) -> Dialect: ...

@@ -38,13 +38,14 @@ async def grant(
         return
     confirmed = context.milestone is not None or referral.state in COUNTS_TOWARD_TIERS
     due_at = context.now if confirmed else required(referral.due_at)
-    key = entry.key(index)
-    await creation.create(tx, context, due_at, RewardSpec(key, step.reward, step.to))
+    origin, name = entry.key(index), f"{entry.journey.name}.{index}"
+    spec = RewardSpec(origin, step.reward, step.to, name)
+    await creation.create(tx, context, due_at, spec)
     if confirmed and not (context.milestone and by_owner):
         await granting.reopen_referral(tx, context)
         await granting.grant_due(tx, context)
     if not by_owner:
-        statement = commands.select_rewards_with_friend().where(rewards.c.key == key)
+        statement = commands.select_rewards_with_friend().where(rewards.c.origin == origin)
         reward = await one_of(tx, commands.RewardWithFriend, statement)
         command = commands.command_of(reward)
         await inbox_events.queue_commands(tx, PROCESS_COMMAND, SYSTEM_ACTOR, context.now, [command])

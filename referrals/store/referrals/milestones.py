@@ -69,8 +69,9 @@ async def _reach(tx: Tx, context: ReferralContext, tier: Tier, count: int) -> No
         customer_id=context.advocate.customer_id,
         data={"name": tier.name, "at": tier.at, "count": count, "occurrence": occurrence},
     )
-    key = f"{context.advocate.id}/{tier.name}/{occurrence}"
-    await creation.create(tx, own, context.now, RewardSpec(key, tier.reward, "advocate", tier.name))
+    origin = f"{context.advocate.id}/{tier.name}/{occurrence}"
+    spec = RewardSpec(origin, tier.reward, "advocate", tier.name, tier.name)
+    await creation.create(tx, own, context.now, spec)
 
 
 async def _next_occurrence(tx: Tx, advocate_id: str, tier: str) -> int:

@@ -93,7 +93,7 @@ async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
     row = await first_of(tx, ListedReferral, statement)
     if row is None:
         raise UnknownReferralError(referral_id)
-    given = select_rewards().where(rewards.c.referral_id == referral_id).order_by(rewards.c.key)
+    given = select_rewards().where(rewards.c.referral_id == referral_id).order_by(rewards.c.origin)
     log = select_activity().where(activity.c.referral_id == referral_id).order_by(activity.c.id)
     return views.ReferralDetails(
         **referral_fields(row),

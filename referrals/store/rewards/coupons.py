@@ -150,7 +150,7 @@ async def applied_discount(tx: Tx, referral_id: str, order: Order | None) -> dic
             coupons.c.state == "issued",
         )
         # Rewards of the campaign come before rewards granted by a journey.
-        .order_by(rewards.c.key.startswith(referral_id).desc())
+        .order_by(rewards.c.origin.startswith(referral_id).desc())
     )
     coupon = await first_of(tx, CouponRow, statement)
     if coupon is None or order is None:

@@ -4,7 +4,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
+
+from sqlalchemy import Text, bindparam, func, select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.reasons import Reason, RejectReason
@@ -13,10 +16,10 @@ from referrals.domain.states import RewardState
 from referrals.domain.tiers import each_conversion_tiers
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
-from referrals.store.db.sql import Tx, insert_once
+from referrals.store.db.sql import Tx, insert_for
 from referrals.store.rewards import budgets
 from referrals.store.rewards.reward_rows import close
-from referrals.store.schema import RewardRow, rewards
+from referrals.store.schema import RewardRow, customers, rewards
 
 _ID_NAMESPACE = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
 BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budget is spent.")
@@ -24,11 +27,15 @@ BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budge
 
 @dataclass(frozen=True)
 class RewardSpec:
-    """A reward to create, once for its key."""
+    """A reward to create, once for its `origin`: the decision that creates it.
 
-    key: str
+    `name` is the reward's name in the provider's key: the tier, the side, or the journey with its step.
+    """
+
+    origin: str
     reward: Reward
     side: str
+    name: str
     tier: str | None = None
 
 
@@ -38,14 +45,20 @@ def rewards_of_conversion(campaign: Campaign) -> list[Reward]:
     return friend + [tier.reward for tier in each_conversion_tiers(campaign.rewards.tiers)]
 
 
-async def create_for_conversion(tx: Tx, context: ReferralContext, due_at: datetime) -> None:
-    """Create the rewards of both sides, due at `due_at`."""
-    referral_id = str(context.referral_id)
-    friend = context.campaign.rewards.friend
-    specs = [RewardSpec(f"{referral_id}/friend", friend, "friend")] if friend else []
+async def create_for_conversion(
+    tx: Tx, context: ReferralContext, due_at: datetime, cycle: int = 1
+) -> None:
+    """Create the rewards of both sides, due at `due_at`.
+
+    `cycle` is 1 for the conversion, and one more for each reinstatement: a cycle creates its rewards once.
+    """
+    origin, friend = f"{context.referral_id}/{cycle}", context.campaign.rewards.friend
+    specs = [RewardSpec(f"{origin}/friend", friend, "friend", "friend")] if friend else []
     for tier in each_conversion_tiers(context.campaign.rewards.tiers):
-        key = f"{referral_id}/advocate/{tier.name}"
-        specs.append(RewardSpec(key, tier.reward, "advocate", tier.name))
+        name = tier.name
+        specs.append(
+            RewardSpec(f"{origin}/advocate/{name}", tier.reward, "advocate", name, tier=name)
+        )
     await create(tx, context, due_at, *specs)
 
 
@@ -70,8 +83,12 @@ async def _insert(
 ) -> None:
     if not specs:
         return
-    values = [_row(context, spec, due_at) for spec in specs]
-    new = insert_once(tx, rewards, ("key",)).returning(rewards)
+    values = {
+        f"{name}_{number}": value
+        for number, spec in enumerate(specs)
+        for name, value in _row(context, spec, due_at).items()
+    }
+    new = _insert_statement(tx.dialect.name, len(specs))
     created: Sequence[Any] = (await tx.execute(new, values)).all()
     reward: RewardRow
     for reward in created:
@@ -82,19 +99,64 @@ async def _insert(
             publish(tx, context, "reward_pending", reward=reward, data=data)
 
 
+@cache
+def _insert_statement(dialect: str, count: int) -> Any:
+    """Return the INSERT of so many rewards that gives each the next occurrence of its key."""
+    new = insert_for(dialect, rewards).values([_expressions(number) for number in range(count)])
+    return new.on_conflict_do_nothing(index_elements=["origin"]).returning(rewards)
+
+
+def _expressions(number: int) -> dict[str, Any]:
+    """Return the values of a row by column; its parameters have the number as suffix."""
+
+    def parameter(name: str, kind: Any = Text) -> Any:
+        return bindparam(f"{name}_{number}", type_=kind)
+
+    subject = select(customers.c.reward_subject).where(customers.c.id == parameter("subject_id"))
+    prefix = parameter("campaign") + subject.scalar_subquery() + parameter("name")
+    last = select(func.coalesce(func.max(rewards.c.occurrence), 0))
+    occurrence = last.where(rewards.c.key_prefix == prefix).scalar_subquery() + 1
+    given = {name: parameter(name, rewards.c[name].type) for name in _COLUMNS}
+    return given | {"key_prefix": prefix, "occurrence": occurrence}
+
+
+_COLUMNS = (
+    "id",
+    "origin",
+    "campaign_id",
+    "referral_id",
+    "milestone_id",
+    "side",
+    "tier",
+    "customer_id",
+    "type",
+    "amount",
+    "currency",
+    "state",
+    "provider",
+    "target",
+    "due_at",
+    "created_at",
+)
+"""Columns whose values `_row` returns."""
+
+
 def _row(context: ReferralContext, spec: RewardSpec, due_at: datetime) -> dict[str, Any]:
     reward, milestone = spec.reward, context.milestone
     provider, target = context.campaign.rewards.provider_of(reward)
-    friend = spec.side == "friend"
+    advocate_id = context.advocate.customer_id
     return {
-        "id": f"rew_{uuid.uuid5(_ID_NAMESPACE, spec.key).hex}",
-        "key": spec.key,
+        "id": f"rew_{uuid.uuid5(_ID_NAMESPACE, spec.origin).hex}",
+        "origin": spec.origin,
+        "campaign": f"{context.campaign.campaign}/",
+        "subject_id": context.friend_id or advocate_id,
+        "name": f"/{spec.name}",
         "campaign_id": context.campaign.campaign,
         "referral_id": None if milestone else context.referral_id,
         "milestone_id": milestone.id if milestone else None,
         "side": spec.side,
         "tier": spec.tier,
-        "customer_id": context.friend_id if friend else context.advocate.customer_id,
+        "customer_id": context.friend_id if spec.side == "friend" else advocate_id,
         "type": reward.type,
         "amount": reward.minor,
         "currency": reward.currency,

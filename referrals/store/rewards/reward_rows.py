@@ -27,12 +27,14 @@ async def rewards_of(tx: Tx, context: ReferralContext) -> list[RewardRow]:
 _REWARDS_OF_MILESTONE = (
     select(rewards)
     .where(rewards.c.milestone_id == bindparam("milestone_id"))
-    .order_by(rewards.c.key)
+    .order_by(rewards.c.origin)
 )
 REWARDS_OF_REFERRAL = (
-    select(rewards).where(rewards.c.referral_id == bindparam("referral_id")).order_by(rewards.c.key)
+    select(rewards)
+    .where(rewards.c.referral_id == bindparam("referral_id"))
+    .order_by(rewards.c.origin)
 )
-"""Select the rewards of `referral_id`, ordered by key."""
+"""Select the rewards of `referral_id`, ordered by origin."""
 
 
 async def set_reward(tx: Tx, reward: RewardRow, state: RewardState, **values: Any) -> None:

@@ -13,6 +13,10 @@ class CustomerRow(TableRow):
 
     id: Field[str] = column(Text, primary_key=True)
     external_id: Field[str] = column(Text, unique=True)
+    reward_subject: Field[str] = column(
+        Text,
+        doc="Part of the keys of rewards: HMAC of the first external id. Survives merge and erasure.",
+    )
     name: Field[str | None] = column(Text)
     email: Field[str | None] = column(Text)
     phone: Field[str | None] = column(Text, index=True)

@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Integer, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+)
 
 from referrals.domain.states import RewardState
 from referrals.store.db.columns import Columns, Field, TableRow
@@ -14,7 +24,19 @@ class RewardRow(TableRow):
     """A reward of a friend or an advocate, with the state of its grant at the provider."""
 
     id: Field[str] = column(Text, primary_key=True)
-    key: Field[str] = column(Text, unique=True)
+    origin: Field[str] = column(
+        Text, unique=True, doc="Idempotency key of the decision that created the reward."
+    )
+    key_prefix: Field[str] = column(
+        Text,
+        doc="Campaign, `customers.reward_subject` and name of the reward: its key without the occurrence.",
+    )
+    occurrence: Field[int] = column(Integer)
+    key: Field[str] = column(
+        Text,
+        Computed("key_prefix || '/' || CAST(occurrence AS TEXT)", persisted=True),
+        doc="The provider's idempotency key. Follows from facts: equal after a restore of the database.",
+    )
     campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
     referral_id: Field[str | None] = column(Text, ForeignKey("referrals.id"), index=True)
     milestone_id: Field[str | None] = column(Text, ForeignKey("milestones.id"))
@@ -66,6 +88,7 @@ class RewardColumns(RewardRow, Columns[RewardRow]): ...
 rewards = table(
     "rewards",
     RewardColumns,
+    UniqueConstraint("key_prefix", "occurrence"),
     CheckConstraint("(referral_id IS NULL) <> (milestone_id IS NULL)", name="origin"),
     Index("ix_rewards_list", "campaign_id", "created_at", "id"),
     index_where("ix_rewards_milestone", "milestone_id", where="milestone_id IS NOT NULL"),

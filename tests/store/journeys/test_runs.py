@@ -127,7 +127,9 @@ async def run_before_grant(harness: StoreHarness) -> Any:
 
 
 async def journey_rewards(harness: StoreHarness) -> list[Any]:
-    return [row for row in await all_rows(harness, schema.rewards) if row.key.startswith("spring/")]
+    return [
+        row for row in await all_rows(harness, schema.rewards) if row.origin.startswith("spring/")
+    ]
 
 
 async def test_a_repeated_grant_step_grants_once(harness: StoreHarness):

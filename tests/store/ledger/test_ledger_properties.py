@@ -31,6 +31,7 @@ from referrals.store.db import database
 from referrals.store.ledger import expiry, grants, redemptions
 from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 from tests.harness.campaigns import campaign
+from tests.harness.identity_secrets import SECRETS
 from tests.harness.store_harness import START, StoreHarness
 from tests.harness.wallet_model import NEVER, Lot, WalletModel
 
@@ -50,7 +51,7 @@ class AnySequence(RuleBasedStateMachine):
     def __init__(self, database_url: str) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.store = Store(database.create_engine(database_url))
+        self.store = Store(database.create_engine(database_url), secrets=SECRETS)
         self.campaign = f"c-{uuid4().hex}"
         self.now = START
         self.people: dict[str, str] = {}
@@ -91,7 +92,9 @@ class AnySequence(RuleBasedStateMachine):
         reward = f"rew_{uuid4().hex}"
         values = {
             "id": reward,
-            "key": f"key-of-{reward}",
+            "origin": reward,
+            "key_prefix": reward,
+            "occurrence": 1,
             "campaign_id": self.campaign,
             "referral_id": self.referral,
             "side": "friend",

@@ -85,7 +85,9 @@ MILESTONE = {
 }
 REWARD = {
     "id": "rew_1",
-    "key": "ref_1/friend",
+    "origin": "ref_1/1/friend",
+    "key_prefix": "spring/c0ffee/friend",
+    "occurrence": 1,
     "campaign_id": "spring",
     "referral_id": "ref_1",
     "side": "friend",
@@ -97,11 +99,13 @@ REWARD = {
 }
 MILESTONE_REWARD = REWARD | {
     "id": "rew_2",
-    "key": "adv_1/ten/1",
+    "origin": "adv_1/ten/1",
+    "key_prefix": "spring/c0ffee/ten",
     "referral_id": None,
     "milestone_id": "mil_1",
     "tier": "ten",
 }
+OTHER_REWARD: dict[str, Any] = {"id": "rew_3", "origin": "other", "occurrence": 2}
 WALLET = {"id": 1, "kind": "wallet", "owner": "cus_fay", "type": "points", "currency": ""}
 ISSUED = {"id": 2, "kind": "issued", "owner": "spring", "type": "points", "currency": ""}
 ENTRY = {
@@ -156,7 +160,7 @@ KEY = {"name": "shop", "key_hash": "1", "created_at": NOW}
 
 
 def customer(name: str) -> dict[str, Any]:
-    return {"id": f"cus_{name}", "external_id": name, "created_at": NOW}
+    return {"id": f"cus_{name}", "external_id": name, "reward_subject": name, "created_at": NOW}
 
 
 BOOKS: list[tuple[Table, dict[str, Any]]] = [
@@ -206,13 +210,14 @@ BREACHES = {
     "a milestone's occurrence twice": add(milestones, MILESTONE, id="mil_2", state="lost"),
     "a count below nothing": update(advocates).values(confirmed_count=-1),
     "fewer accepted conversions than none": update(campaigns).values(accepted_count=-1),
-    "a reward promised twice": add(rewards, REWARD, id="rew_3"),
-    "a second reward for a milestone": add(rewards, MILESTONE_REWARD, id="rew_3", key="other"),
-    "a reward for nothing": add(rewards, REWARD, id="rew_3", key="other", referral_id=None),
+    "a reward promised twice": add(rewards, REWARD, id="rew_3", occurrence=2),
+    "a provider's key used twice": add(rewards, REWARD, id="rew_3", origin="other"),
+    "a second reward for a milestone": add(rewards, MILESTONE_REWARD, **OTHER_REWARD),
+    "a reward for nothing": add(rewards, REWARD, **OTHER_REWARD, referral_id=None),
     "a reward for two things": (
         update(rewards).where(rewards.c.id == "rew_2").values(referral_id="ref_1")
     ),
-    "a reward of nothing": add(rewards, REWARD, id="rew_3", key="other", amount=0),
+    "a reward of nothing": add(rewards, REWARD, **OTHER_REWARD, amount=0),
     "a reward in an unknown state": update(rewards).values(state="lost"),
     "a reward granted twice": add(ledger_entries, ENTRY),
     "an entry of nothing": add(ledger_entries, ENTRY, key="other", amount=0),

@@ -39,6 +39,7 @@ CREATE TABLE channel_suspensions (
 CREATE TABLE customers (
     id TEXT NOT NULL,
     external_id TEXT NOT NULL,
+    reward_subject TEXT NOT NULL,
     name TEXT,
     email TEXT,
     phone TEXT,
@@ -329,7 +330,10 @@ CREATE INDEX ix_workflow_starts_pending ON workflow_starts (sender_id) WHERE sta
 
 CREATE TABLE rewards (
     id TEXT NOT NULL,
-    key TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    key_prefix TEXT NOT NULL,
+    occurrence INTEGER NOT NULL,
+    key TEXT GENERATED ALWAYS AS (key_prefix || '/' || CAST(occurrence AS TEXT)) STORED NOT NULL,
     campaign_id TEXT NOT NULL,
     referral_id TEXT,
     milestone_id TEXT,
@@ -359,8 +363,9 @@ CREATE TABLE rewards (
     reason TEXT,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_rewards PRIMARY KEY (id),
+    CONSTRAINT uq_rewards_key_prefix_occurrence UNIQUE (key_prefix, occurrence),
     CONSTRAINT ck_rewards_origin CHECK ((referral_id IS NULL) <> (milestone_id IS NULL)),
-    CONSTRAINT uq_rewards_key UNIQUE (key),
+    CONSTRAINT uq_rewards_origin UNIQUE (origin),
     CONSTRAINT fk_rewards_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     CONSTRAINT fk_rewards_referral_id FOREIGN KEY(referral_id) REFERENCES referrals (id),
     CONSTRAINT fk_rewards_milestone_id FOREIGN KEY(milestone_id) REFERENCES milestones (id),
