@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from referrals.domain.campaign_fields import (
-    CelCondition,
     DateTimeWithOffset,
     FieldPath,
     Flag,
     PositiveInt,
+    RuleCondition,
     SingleLine,
     Slug,
     TimeZone,
@@ -62,12 +62,12 @@ class Rule(StrictModel):
     """A condition that a conversion must meet, and the message if it does not."""
 
     name: Slug
-    when: CelCondition
+    when: RuleCondition
     message: SingleLine
 
     @property
     def condition(self) -> Condition:
-        return compile_condition(self.when, where=self.name)
+        return compile_condition(self.when, where=self.name, owner="rule")
 
 
 class ConversionSettings(StrictModel):

@@ -21,7 +21,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from referrals.domain.money import parse_amount
-from referrals.domain.rules import check_condition
+from referrals.domain.rule_checks import check_condition
+from referrals.domain.rule_variables import Owner
 
 _HTTP_URL = TypeAdapter(HttpUrl)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -121,9 +122,12 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _condition(text: str, info: ValidationInfo) -> str:
-    check_condition(text, where=info.data.get("name", "condition"))
-    return text
+def _condition(owner: Owner) -> Any:
+    def check(text: str, info: ValidationInfo) -> str:
+        check_condition(text, where=info.data.get("name", "condition"), owner=owner)
+        return text
+
+    return AfterValidator(check)
 
 
 def _timezone(name: str) -> str:
@@ -153,12 +157,12 @@ SingleLine = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=300),
     AfterValidator(_one_line),
 ]
-CelCondition = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1),
-    AfterValidator(_condition),
-]
+_CelText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+RuleCondition = Annotated[_CelText, _condition("rule")]
 """A condition that compiles. Errors contain the model's `name`, which must be defined before this field."""
+
+JourneyCondition = Annotated[_CelText, _condition("journey")]
+"""A `RuleCondition` with the variables of journeys."""
 
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 DateTimeWithOffset = Annotated[AwareDatetime, BeforeValidator(_moment)]

@@ -26,7 +26,8 @@ from referrals.domain.journeys import (
     SendStep,
     WaitStep,
 )
-from referrals.domain.rules import VARIABLES, Condition, RuleContext
+from referrals.domain.rule_variables import VARIABLES
+from referrals.domain.rules import Condition, RuleContext
 from referrals.errors import RuleError
 
 
@@ -245,9 +246,9 @@ def parse_simulated_event(event: Mapping[str, Any], now: datetime) -> SimulatedE
     if at.tzinfo is None or not isinstance(time, str | None):
         raise ValueError("must have a time with its offset, such as 2026-03-04T10:00:00Z")
     variables: dict[str, Any] = {
-        name: data[name] for name in VARIABLES if isinstance(data.get(name), Mapping)
+        name: data[name] for name in VARIABLES["journey"] if isinstance(data.get(name), Mapping)
     }
-    other_fields = {key: value for key, value in data.items() if key not in VARIABLES}
+    other_fields = {key: value for key, value in data.items() if key not in VARIABLES["journey"]}
     if "order" in variables:
         variables["order"] = _with_numeric_amount(variables["order"])
     return SimulatedEvent(kind, at, variables | {"event": other_fields | {"type": kind}})

@@ -18,9 +18,9 @@ from pydantic import (
 )
 
 from referrals.domain.campaign_fields import (
-    CelCondition,
     FieldPath,
     Flag,
+    JourneyCondition,
     SingleLine,
     Slug,
     not_empty,
@@ -143,13 +143,13 @@ class BranchStep(StrictModel):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    when: CelCondition
+    when: JourneyCondition
     then: tuple["Step", ...] = ()
     otherwise: Annotated[tuple["Step", ...], Field(alias="else")] = ()
 
     @property
     def condition(self) -> Condition:
-        return compile_condition(self.when, where="condition")
+        return compile_condition(self.when, where="condition", owner="journey")
 
     @model_validator(mode="after")
     def _has_steps(self) -> Self:
@@ -213,7 +213,7 @@ class Journey(StrictModel):
 
     name: Slug
     on: StartingEvent
-    when: CelCondition | None = None
+    when: JourneyCondition | None = None
     exit_on: tuple[StartingEvent, ...] | None = None
     reentry: Literal["never", "always"] | ReentryDelay | None = None
     """Policy for another entry by the same subject. None means always."""
@@ -221,7 +221,9 @@ class Journey(StrictModel):
 
     @property
     def condition(self) -> Condition | None:
-        return compile_condition(self.when, where=self.name) if self.when else None
+        if self.when is None:
+            return None
+        return compile_condition(self.when, where=self.name, owner="journey")
 
     @property
     def has_waits(self) -> bool:

@@ -1,4 +1,3 @@
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,19 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.domain.rules import MAX_CONDITION_LENGTH, check_condition, compile_condition
+from referrals.domain.rules import MAX_CONDITION_LENGTH, compile_condition
 from referrals.errors import RuleError
 
 ORDER = {"amount": 80.0, "currency": "EUR", "items": [{"sku": "a", "quantity": 2}], "note": None}
 
 
 def holds(text, **context):
-    return compile_condition(text, where="a_rule").holds(context)
+    return compile_condition(text, where="a_rule", owner="journey").holds(context)
 
 
 def refusal(text):
     with pytest.raises(RuleError) as refused:
-        compile_condition(text, where="a_rule")
+        compile_condition(text, where="a_rule", owner="journey")
     return str(refused.value)
 
 
@@ -73,7 +72,7 @@ def test_a_moment_in_text_can_be_compared():
         ("order.coupon > 1", 'Key not found in map : "coupon"'),
         ("friend.country == 'DE'", 'Key not found in map : "country"'),
         ("order.currency > 1", "No matching overloads found"),
-        ("order.amount", "gives double, not true or false"),
+        ("order.amount", "gives a number, not true or false"),
         ("order.currency.matches(order.broken)", "invalid regular expression"),
         ("1 / 0 > 1", "divide by zero"),
     ],
@@ -101,10 +100,10 @@ def test_a_value_that_a_condition_cannot_read_is_no_crash(value):
         ("order.amount >= 80 &&\n  order.x >> 1", "a_rule: line 2, column 12: Syntax error"),
         ("basket.amount > 1", "a_rule: line 1, column 7: undeclared reference to 'basket.amount'"),
         ("order.amount > now()", "a_rule: line 1, column 19: undeclared reference to 'now'"),
-        ('80 == "80"', "a_rule: line 1, column 4: found no matching overload"),
-        ("1 + 1", "a_rule: gives int, not true or false"),
-        ("order", "a_rule: gives map"),
-        ('"yes"', "a_rule: gives string, not true or false"),
+        ('80 == "80"', "a_rule: line 1, column 4: == does not apply to a whole number and a text"),
+        ("1 + 1", "a_rule: gives a whole number, not true or false"),
+        ("order", "a_rule: gives a map"),
+        ('"yes"', "a_rule: gives a text, not true or false"),
         ("", "a_rule: line 1, column 1: Syntax error"),
         ("'' .__class__", "a_rule: "),
         ("import('os')", "a_rule: "),
@@ -118,7 +117,7 @@ def test_what_is_no_condition_is_refused_with_its_place(text, message):
 
 def test_an_unknown_variable_is_answered_with_those_there_are():
     assert refusal("basket.amount > 1").endswith(
-        "there are order, event, friend, advocate, referral, campaign, milestone, reward, counts, awaited"
+        "there are order, event, friend, advocate, counts, campaign, referral, milestone, reward, awaited"
     )
 
 
@@ -176,43 +175,15 @@ def test_a_condition_of_the_maximum_length_is_accepted():
 
 
 def test_a_condition_is_compiled_once():
-    first = compile_condition("order.amount > 3", where="a_rule")
+    first = compile_condition("order.amount > 3", where="a_rule", owner="journey")
 
-    assert compile_condition("order.amount > 3", where="a_rule") is first
-    assert compile_condition("order.amount > 3", where="other").where == "other"
+    assert compile_condition("order.amount > 3", where="a_rule", owner="journey") is first
+    assert compile_condition("order.amount > 3", where="other", owner="journey").where == "other"
 
 
 def test_a_condition_can_be_evaluated_by_many_threads():
-    condition = compile_condition("order.amount >= 80", where="a_rule")
+    condition = compile_condition("order.amount >= 80", where="a_rule", owner="journey")
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda n: condition.holds({"order": {"amount": n}}), range(2000))
 
     assert list(answers) == [n >= 80 for n in range(2000)]
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("order.amont >= 80.0", "order has no amont; there are id, amount, currency, items"),
-        ("friend.country == 'DE'", "friend has no country"),
-        ('order.amount >= "80"', "No matching overloads found"),
-        ("order.currency > 3", "No matching overloads found"),
-    ],
-)
-def test_a_condition_of_a_campaign_cannot_ask_for_what_is_never_there(text: str, why: str):
-    with pytest.raises(RuleError, match=re.escape(why)):
-        check_condition(text, where="big")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "order.attributes.vip == true",
-        "event.plan == 'pro' && event.order.anything == 1",
-        "friend.email == 'order.amont@example.com'",
-        "order.items.exists(item, item.sku == 'sku-4')",
-        "order.items.size() > 0 && friend.locale.startsWith('de')",
-    ],
-)
-def test_free_form_parts_methods_and_texts_are_not_mistaken_for_fields(text: str):
-    assert check_condition(text, where="big").text == text

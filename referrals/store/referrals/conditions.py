@@ -60,12 +60,15 @@ def order_values(order: dict[str, Any] | None, refunded: int = 0) -> dict[str, A
     """Return the order as conditions read it, with its amount reduced by `refunded` minor units."""
     if order is None:
         return {}
-    items = [
-        item | ({"amount": float(item["amount"])} if item.get("amount") else {})
-        for item in order["items"]
-    ]
+    items = [_item_values(item) for item in order["items"]]
     left = parse_amount(order["amount"], order["currency"]) - refunded
     return order | {"items": items, "amount": _major_units(left, order["currency"])}
+
+
+def _item_values(item: dict[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in item.items() if value not in (None, "")}
+    numbers = {name: float(given[name]) for name in ("quantity", "amount") if name in given}
+    return given | numbers
 
 
 def _reward_values(reward: RewardRow) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def _reward_values(reward: RewardRow) -> dict[str, Any]:
         "side": reward.side,
         "tier": reward.tier or "",
         "type": reward.type,
-        "amount": amount,
+        "amount": float(amount),
         "currency": reward.currency or "",
         "milestone": reward.milestone_id is not None,
     }
