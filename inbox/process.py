@@ -116,7 +116,12 @@ class EventProcessor:
         except EventQueuedError:
             async with self._store.begin() as tx:
                 await inbox_events.queue(tx, event.id, self._clock() + OUTAGE_RETRY_DELAY)
-            return EventResponse(202, {"event": event.external_id, "state": "queued"})
+            body = {
+                "event": event.external_id,
+                "state": "queued",
+                "warnings": event.warnings,
+            }
+            return EventResponse(202, body)
 
     async def _attempt(
         self, event: InboxEventRow, deadline: float, follow_up: FollowUp | None = None

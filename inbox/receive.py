@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import ValidationError
 from temporalio.client import Client
 
 from inbox.handlers import EventHandlers, FollowUp
@@ -11,7 +10,6 @@ from inbox.process import EventProcessor, EventResponse
 from referrals.clock import Clock
 from referrals.domain.events import Event, FriendConverted, parse_event
 from referrals.domain.requests import PublicationRequest
-from referrals.domain.validation_messages import field_errors
 from referrals.errors import (
     EventIdReusedError,
     InvalidEventError,
@@ -57,14 +55,14 @@ class Inbox:
 
         Raises:
             InvalidEventError: The event does not match its schema.
-            EventIdReusedError: The id is already used by another event.
+            EventIdReusedError: The id is already used by another event of the source.
         """
         try:
             event = parse_event(raw)
-        except ValidationError as error:
+        except InvalidEventError:
             async with self._store.read() as tx:
                 await receiving.check_type(tx, raw)
-            raise InvalidEventError(field_errors(error)) from error
+            raise
         try:
             stored = await self._store_event(event, actor, decide=True)
         except (InvalidEventError, EventIdReusedError):

@@ -152,11 +152,16 @@ class CouponNotRedeemableError(ConflictError):
 
 
 class EventIdReusedError(ConflictError):
-    """The event id belongs to an event with another source or type."""
+    """The id belongs to another event of this source; `differing` names the fields in which the two differ."""
 
-    def __init__(self, event_id: str) -> None:
-        super().__init__(f"The id {event_id} is already used by another event.")
-        self.errors = (FieldError("id", "is already used by another event"),)
+    def __init__(self, event_id: str, source: str, differing: Sequence[str]) -> None:
+        super().__init__(
+            f"The id {event_id} is already used by another event of the source {source}, "
+            f"with another {' and another '.join(differing)}."
+        )
+        self.errors = tuple(
+            FieldError(field, "differs from the first event with this id") for field in differing
+        )
 
 
 class IdempotencyKeyReusedError(ConflictError):

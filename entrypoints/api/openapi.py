@@ -30,6 +30,13 @@ class RewardSummary(StrictModel):
     due_at: datetime | None
 
 
+class FieldWarning(StrictModel):
+    """Field that was left out, or that is of less use than it should be."""
+
+    field: str
+    message: str
+
+
 class Publication(StrictModel):
     """A code with its link, and a link per share channel whose clicks are counted for that channel."""
 
@@ -48,6 +55,7 @@ class EventResult(StrictModel):
     decision: Decision
     reason: Reason | None
     rewards: list[RewardSummary]
+    warnings: list[FieldWarning]
     publications: tuple[Publication, ...] = ()
 
 
@@ -56,6 +64,7 @@ class QueuedEvent(StrictModel):
 
     event: str | None
     state: Literal["queued"]
+    warnings: list[FieldWarning]
 
 
 class FieldError(StrictModel):

@@ -29,8 +29,10 @@ from referrals.domain.event_fields import (
     Text,
 )
 from referrals.domain.event_names import check_event_name
+from referrals.domain.lenient_parsing import FieldWarning, parse_leniently, summarise
 from referrals.domain.money import Currency, parse_amount
 from referrals.domain.strict_model import StrictModel
+from referrals.errors import InvalidEventError
 
 
 class Customer(StrictModel):
@@ -177,7 +179,29 @@ EventData = (
 
 
 class Event(Envelope):
+    """An incoming event. `warnings` says what could not be understood, `left_out` where that was left out of `data`."""
+
     data: EventData
+    warnings: tuple[FieldWarning, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def person(self) -> tuple[Literal["customer", "friend"], Customer] | None:
+        """Return the person whom the event is about, with the field that names them."""
+        if isinstance(self.data, CustomerRegistered):
+            return "customer", self.data.customer
+        if isinstance(self.data, FriendSignedUp | FriendConverted):
+            return "friend", self.data.friend
+        return None
+
+    @property
+    def code(self) -> str | None:
+        return getattr(self.data, "code", None)
+
+    @property
+    def order_id(self) -> str | None:
+        order = getattr(self.data, "order", None)
+        return order.id if order else None
 
 
 def _event_with(data: type[StrictModel]) -> type[Event]:
@@ -193,13 +217,23 @@ _EVENTS = {
     "order_cancelled": _event_with(OrderReversed),
 }
 _CONVERSION_EVENT = _event_with(FriendConverted)
+_ATTRIBUTES = (*Envelope.model_fields, "data", "data_base64")
+"""Attributes that are read. Extension attributes are ignored."""
 
 
-def parse_event(value: Any) -> Event:
+def parse_event(raw: Any) -> Event:
     """Parse an event and validate its `data` by type. An unknown type is a custom event with the data of a conversion.
 
     Raises:
-        ValidationError: pydantic's error, with locations relative to the envelope (`data.order.amount`).
+        InvalidEventError: a field that a decision needs is missing or cannot be understood.
     """
-    kind = value.get("type") if isinstance(value, dict) else None
-    return _EVENTS.get(str(kind), _CONVERSION_EVENT).model_validate(value)
+    known = {key: raw[key] for key in _ATTRIBUTES if key in raw} if isinstance(raw, dict) else raw
+    model = _EVENTS.get(_type_of(known), _CONVERSION_EVENT)
+    event, left_out = parse_leniently(model.model_validate, known, InvalidEventError)
+    warnings = summarise(left_out)
+    paths = tuple(warning.field.removeprefix("data.") for warning in warnings)
+    return event.model_copy(update={"warnings": tuple(warnings), "left_out": paths})
+
+
+def _type_of(raw: Any) -> str:
+    return str(raw.get("type")) if isinstance(raw, dict) else ""

@@ -68,11 +68,9 @@ async def test_an_unsupported_method_is_answered_405(api: Api):
         ({"id": ""}, "id"),
         ({"specversion": "0.3"}, "specversion"),
         ({"type": "an order"}, "type"),
-        ({"time": "yesterday"}, "time"),
         ({"data": {}}, "data.friend"),
         ({"data": {"friend": {"id": "a\x00b"}}}, "data.friend.id"),
         ({"data": {"friend": {"id": "\ud800"}}}, "data.friend.id"),
-        ({"data": {"friend": {"id": "fay", "email": "nobody"}}}, "data.friend.email"),
         (
             {"data": {"friend": {"id": "f"}, "order": {"id": "1", "amount": "-5"}}},
             "data.order.amount",
@@ -94,12 +92,8 @@ async def test_an_invalid_event_names_the_fields_at_fault(api: Api, change: dict
     ("change", "field", "message"),
     [
         ({"data": []}, "data", "must be a mapping of keys to values"),
-        ({"source": None}, "source", "must be text"),
+        ({"source": None}, "source", "is required"),
         ({"specversion": "0.3"}, "specversion", "must be '1.0'"),
-        ({"time": "2026-03-04T10:00:00"}, "time", "must have its offset, such as Z or +01:00"),
-        ({"data": {"friend": {"id": "f", "consent": "email"}}}, "data.friend.consent", "a list"),
-        ({"data": {"friend": {"id": "f", "locale": "!"}}}, "data.friend.locale", "such as pt-BR"),
-        ({"data": {"friend": {"id": "f", "nam": 1}}}, "data.friend.nam", "unknown field"),
         ({"data": {"friend": {"id": "f"}, "campaign": "Sp"}}, "data.campaign", "lower-case"),
     ],
 )
@@ -143,10 +137,10 @@ async def test_a_missing_body_is_named(api: Api):
 
 
 async def test_a_reused_event_id_is_a_conflict(api: Api):
-    api.inbox.answers = [EventIdReusedError("order-7781")]
+    api.inbox.answers = [EventIdReusedError("order-7781", "shop", ["data.friend.id"])]
     found = problem(await api.http.post("/v1/events", json=EVENT), 409, "event-id-reused")
 
-    assert [error["field"] for error in found["errors"]] == ["id"]
+    assert [error["field"] for error in found["errors"]] == ["data.friend.id"]
 
 
 async def test_a_refused_command_is_answered_with_its_message(api: Api):
@@ -200,11 +194,10 @@ async def test_a_path_with_a_nul_character_is_invalid(api: Api):
 
 
 async def test_at_most_50_field_errors_are_listed(api: Api):
-    items = [{"sku": ""}] * 1000
-    data = {"friend": {"id": "f"}, "order": {"id": "1", "amount": "1", "items": items}}
-    response = await api.http.post("/v1/events", json=EVENT | {"data": data})
+    codes = {"codes": [7] * 1000}
+    response = await api.http.post("/v1/campaigns/spring/coupons/pool", json=codes)
 
-    assert len(problem(response, 422, "invalid-event")["errors"]) == 50
+    assert len(problem(response, 422, "invalid-request")["errors"]) == 50
 
 
 async def test_a_request_that_a_shutdown_interrupts_is_answered_503(

@@ -5,10 +5,10 @@ import copy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from referrals.domain.event_fields import MAX_JSON_DEPTH
 from referrals.domain.events import FriendConverted, parse_event
+from referrals.errors import InvalidEventError
 
 ORDER = {
     "id": "7781",
@@ -50,9 +50,9 @@ def with_(path: str, value):
 
 
 def invalid_fields(event) -> set[str]:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InvalidEventError) as caught:
         parse_event(event)
-    return {".".join(map(str, error["loc"])) for error in caught.value.errors()}
+    return {error.field for error in caught.value.errors}
 
 
 def test_the_events_of_the_contract_are_understood():
@@ -97,27 +97,14 @@ def test_a_custom_event_keeps_what_else_it_carries_for_the_rules():
     [
         ("specversion", "0.3"),
         ("id", ""),
-        ("id", 7781),
         ("id", "a" * 256),
         ("id", "a\x00b"),
         ("source", "line\nbreak"),
         ("type", "Referral Converted"),
         ("type", None),
-        ("time", "yesterday"),
-        ("time", "2026-03-04T10:00:00"),
         ("data.campaign", "Spring!"),
-        ("data.code", "no spaces in it"),
-        ("data.code", "-" * 300),
         ("data.friend", "cus_42"),
         ("data.friend.id", "\ud800"),
-        ("data.friend.email", "not an address"),
-        ("data.friend.email", "a@b\r\nBcc: c@d"),
-        ("data.friend.phone", "0151 12345678"),
-        ("data.friend.phone", "+1"),
-        ("data.friend.locale", "german language"),
-        ("data.friend.timezone", "Mars/Olympus"),
-        ("data.friend.consent.0", "fax"),
-        ("data.friend.naem", "Fay"),
         ("data.order.id", ""),
         ("data.order.amount", "-1.00"),
         ("data.order.amount", "1e9"),
@@ -125,17 +112,36 @@ def test_a_custom_event_keeps_what_else_it_carries_for_the_rules():
         ("data.order.amount", "1,50"),
         ("data.order.amount", 119.9),
         ("data.order.amount", "1" * 13),
-        ("data.order.currency", "eur"),
         ("data.order.currency", "XYZ"),
-        ("data.order.items.0.quantity", 0),
-        ("data.order.items.0.quantity", 10**9),
-        ("data.order.items.0.amount", "-5"),
+    ],
+)
+def test_a_mistake_in_what_a_decision_needs_is_refused_and_its_field_named(path: str, value):
+    assert invalid_fields(with_(path, value)) == {path}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("time", "yesterday"),
+        ("time", "2026-03-04T10:00:00"),
+        ("data.friend.email", "not an address"),
+        ("data.friend.email", "a@b\r\nBcc: c@d"),
+        ("data.friend.phone", "+1"),
+        ("data.friend.locale", "german language"),
+        ("data.friend.timezone", "Mars/Olympus"),
+        ("data.friend.consent[0]", "fax"),
+        ("data.friend.naem", "Fay"),
+        ("data.order.items[0].quantity", 0),
+        ("data.order.items[0].quantity", 10**9),
         ("data.order.amuont", "1.00"),
         ("data.order.items", [{"sku": "s"}] * 1001),
     ],
 )
-def test_a_mistake_is_refused_and_its_field_named(path: str, value):
-    assert invalid_fields(with_(path, value)) == {path}
+def test_what_no_decision_needs_is_left_out_with_a_warning(path: str, value):
+    event = parse_event(with_(path.replace("[", ".").replace("]", ""), value))
+
+    assert [warning.field for warning in event.warnings] == [path]
+    assert event.left_out == (path.removeprefix("data."),)
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("1.5", "JPY"), ("1.005", "EUR")])
@@ -158,14 +164,14 @@ def test_free_form_attributes_have_a_bounded_depth():
     for _ in range(MAX_JSON_DEPTH + 2):
         deep = {"deeper": deep}
 
-    assert invalid_fields(with_("data.order.attributes", {"deep": deep})) == {
-        "data.order.attributes.deep"
-    }
+    event = parse_event(with_("data.order.attributes", {"deep": deep}))
+
+    assert event.left_out == ("order.attributes.deep",)
 
 
 @pytest.mark.parametrize("value", [None, 7, "event", [], [EVENT], True])
 def test_what_is_no_object_is_refused(value):
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidEventError):
         parse_event(value)
 
 
@@ -178,8 +184,8 @@ JSON = st.recursive(
 
 @given(JSON, st.sampled_from(["data", "data.order", "data.friend", "data.friend.id", "data.code"]))
 def test_anything_at_all_is_either_understood_or_refused(value, path: str):
-    """Invalid input of any kind raises only ValidationError."""
+    """Invalid input of any kind raises only InvalidEventError."""
     try:
         parse_event(with_(path, value))
-    except ValidationError as error:
-        assert error.error_count() > 0
+    except InvalidEventError as error:
+        assert error.errors

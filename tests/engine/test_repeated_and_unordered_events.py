@@ -218,14 +218,43 @@ async def test_an_event_sent_many_times_at_once_is_processed_once(world: World):
     assert (await world.balance("ada"), await world.balance("fay")) == (100, 50)
 
 
-async def test_an_id_that_stands_for_an_event_of_another_type_or_source_is_refused(world: World):
+async def test_two_sources_may_use_the_same_event_id(world: World):
     await world.apply(campaign())
     code = await world.publish("spring", "ada")
-    await world.convert(code, "fay", id="e-1")
 
-    with pytest.raises(EventIdReusedError):
-        await world.convert(code, "gus", id="e-1", source="app")
-    with pytest.raises(EventIdReusedError):
-        await world.share(code, id="e-1")
+    await world.convert(code, "fay", id="e-1", source="/shop/de")
+    await world.convert(code, "gus", id="e-1", source="/shop/fr")
 
+    assert await world.balance("ada") == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "differing"),
+    [
+        ("type", {"type": "referral_signed_up"}),
+        ("data.friend.id", {"friend": "gus"}),
+        ("data.order.id", {"order": {"id": "other", "amount": "80.00", "currency": "EUR"}}),
+        ("data.code", {"code": "OTHER-1"}),
+    ],
+)
+async def test_the_id_of_an_event_of_another_type_or_subject_is_refused(
+    world: World, field: str, differing: dict[str, Any]
+):
+    await world.apply(campaign())
+    code = await world.publish("spring", "ada")
+    order = {"id": "1", "amount": "80.00", "currency": "EUR"}
+    event = {"type": "referral_converted", "friend": "fay", "code": code, "order": order}
+    first = await _send(world, **event)
+
+    assert await _send(world, **event) == first
+    with pytest.raises(EventIdReusedError) as caught:
+        await _send(world, **event | differing)
+
+    assert [error.field for error in caught.value.errors] == [field]
     assert (await world.balance("ada"), await world.balance("gus")) == (100, 0)
+
+
+async def _send(world: World, *, type: str, friend: str, **data: Any) -> dict[str, Any]:
+    if type == "referral_signed_up":
+        del data["order"]
+    return await world.event(type, {"friend": {"id": friend}, **data}, id="e-1")

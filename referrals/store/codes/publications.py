@@ -1,6 +1,6 @@
 """Publication: the assignment of a code to an advocate. Source: Voucherify, "Referral code publication", "Join-once"."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ class Request:
     actor: str
     code: str | None = None
     channel: str | None = None
+    warnings: list[dict[str, str]] = field(default_factory=list)
 
 
 async def publish_for_event(
@@ -43,7 +44,13 @@ async def publish_for_event(
     published: dict[str, str] = event.data.get("published", {})
     if campaign_id in published:
         return await get(tx, codes, code=published[campaign_id])
-    request = Request(campaign_id, customer_id, event.actor, **event.data.get("publish", {}))
+    request = Request(
+        campaign_id,
+        customer_id,
+        event.actor,
+        warnings=event.warnings,
+        **event.data.get("publish", {}),
+    )
     code = await publish_code(tx, request, now)
     published |= {campaign_id: code.code}
     await inbox_events.set_data(tx, event_id, event.data | {"published": published})
@@ -66,12 +73,13 @@ async def publish_code(tx: Tx, request: Request, now: datetime) -> CodeRow:
     context = ReferralContext(
         found.campaign, found.version, advocate, request.actor, now, code=code.code
     )
+    details = {"channel": request.channel, "warnings": request.warnings}
     publish(
         tx,
         context,
         "code_published",
         customer_id=request.customer_id,
-        data={"channel": request.channel} if request.channel else {},
+        data={name: value for name, value in details.items() if value},
         occurrence=code.code,
     )
     return code

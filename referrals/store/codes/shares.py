@@ -34,7 +34,7 @@ async def record(tx: Tx, event_id: str, now: datetime) -> Outcome:
         context,
         event.type,
         customer_id=context.advocate.customer_id,
-        data=await _insert(tx, event, code, at),
+        data=await _insert(tx, event, code, at) | inbox_events.warnings_of(event),
         occurrence=event.id,
     )
     return Outcome(event)

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from referrals.domain.clicks import code_from_click_id
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import (
-    Customer,
     CustomerRegistered,
     Event,
     EventData,
@@ -57,8 +56,7 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
         raise _invalid("time", "must not be in the future")
     if isinstance(event.data, OrderReversed):
         await _check_refund(tx, event.data)
-    person = _person(event)
-    customer_id = await profiles.upsert(tx, person, now) if person else None
+    customer_id = await profiles.upsert(tx, event.person[1], now) if event.person else None
     if isinstance(event.data, LinkShared) and event.data.friend:
         await profiles.upsert(tx, event.data.friend, now)
     named, of_code = await _named_campaign(tx, event.data.campaign), None
@@ -69,12 +67,6 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
         tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
     )
     return Received(row, is_next, of_code)
-
-
-def _person(event: Event) -> Customer | None:
-    if isinstance(event.data, CustomerRegistered):
-        return event.data.customer
-    return event.data.friend if isinstance(event.data, FriendSignedUp | FriendConverted) else None
 
 
 def _data(event: Event) -> dict[str, Any]:

@@ -36,6 +36,7 @@ async def save(tx: Tx, outcome: Outcome) -> dict[str, Any]:
         "decision": outcome.decision,
         "reason": outcome.reason.as_dict() if outcome.reason else None,
         "rewards": await _rewards(tx, outcome),
+        "warnings": event.warnings,
         **outcome.details,
     }
     if order and outcome.referral_id:

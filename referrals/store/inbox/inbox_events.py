@@ -1,7 +1,7 @@
 """Events and commands, each stored before anything else happens and processed once.
 
-The caller's event id is unique; every repeat gets the response of the first processing. Rows carry no contact details:
-those are stored with the customers.
+An event's id is unique per source; every repeat gets the response of the first processing. Rows carry no contact
+details: those are stored with the customers.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,8 @@ from sqlalchemy import bindparam, exists, select
 
 from referrals.domain.events import Event
 from referrals.errors import EventIdReusedError
+from referrals.store.customers import profiles
+from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import (
     Tx,
@@ -45,9 +47,9 @@ async def store(
     Returns its row, and whether it is new and no earlier event of its customer is queued.
 
     Raises:
-        EventIdReusedError: The id belongs to an event of another source or type.
+        EventIdReusedError: The id belongs to another event of the source.
     """
-    row, is_next = await _insert(
+    new = await _insert(
         tx,
         external_id=event.id,
         source=event.source,
@@ -58,10 +60,12 @@ async def store(
         campaign_id=campaign_id,
         customer_id=customer_id,
         data=data,
+        warnings=[warning.as_dict() for warning in event.warnings],
+        left_out=list(event.left_out),
     )
-    if (row.source, row.type) != (event.source, event.type):
-        raise EventIdReusedError(event.id)
-    return row, is_next
+    if new is not None:
+        return new, not new.has_earlier_queued
+    return required(await find_repeated(tx, event)), False
 
 
 async def store_command(
@@ -75,7 +79,7 @@ async def store_command(
     customer_id: str,
 ) -> InboxEventRow:
     """Store a command of an operator or a caller. Like an event, it is passed on by its id."""
-    row, _ = await _insert(
+    row = await _insert(
         tx,
         external_id=new_id(kind),
         source="api",
@@ -86,7 +90,7 @@ async def store_command(
         customer_id=customer_id,
         data=data,
     )
-    return row
+    return required(row)
 
 
 async def queue_commands(
@@ -115,7 +119,7 @@ async def store_click(
     tx: Tx, click_id: str, code: str, channel: str, campaign_id: str | None, now: datetime
 ) -> InboxEventRow:
     """Store a click of a referral link as an event."""
-    row, _ = await _insert(
+    row = await _insert(
         tx,
         external_id=click_id,
         source="link",
@@ -125,20 +129,18 @@ async def store_click(
         campaign_id=campaign_id,
         data={"code": code, "channel": channel, "click": click_id},
     )
-    return row
+    return required(row)
 
 
 class _NewEventRow(InboxEventRow):
     has_earlier_queued: bool
 
 
-async def _insert(tx: Tx, **values: Any) -> tuple[InboxEventRow, bool]:
+async def _insert(tx: Tx, **values: Any) -> _NewEventRow | None:
+    """Insert the event, unless its source has used the id before."""
     row = {"id": new_id("evt"), "state": "received", **values}
-    insert = insert_once(tx, inbox_events, ("external_id",)).returning(*_NEW)
-    new = await first_of(tx, _NewEventRow, insert, of_customer=row.get("customer_id"), **row)
-    if new is None:
-        return await get(tx, inbox_events, external_id=row["external_id"]), False
-    return new, not new.has_earlier_queued
+    insert = insert_once(tx, inbox_events, ("source", "external_id")).returning(*_NEW)
+    return await first_of(tx, _NewEventRow, insert, of_customer=row.get("customer_id"), **row)
 
 
 _OTHERS = inbox_events.alias()
@@ -155,12 +157,32 @@ async def find_repeated(tx: Tx, event: Event) -> InboxEventRow | None:
     """Return the row of an event that was received before, if any.
 
     Raises:
-        EventIdReusedError: The id belongs to an event of another source or type.
+        EventIdReusedError: The id belongs to another event of the source.
     """
-    row = await find(tx, inbox_events, external_id=event.id)
-    if row and (row.source, row.type) != (event.source, event.type):
-        raise EventIdReusedError(event.id)
+    row = await find(tx, inbox_events, source=event.source, external_id=event.id)
+    if row and (differing := await _differing_fields(tx, row, event)):
+        raise EventIdReusedError(event.id, event.source, differing)
     return row
+
+
+async def _differing_fields(tx: Tx, row: InboxEventRow, event: Event) -> list[str]:
+    """Return the fields in which the event has another type or subject than the stored one."""
+    if row.type != event.type:
+        return ["type"]
+    role, person = event.person or (None, None)
+    known = await profiles.find(tx, person.id) if person else None
+    order_id = row.data.get("order", {}).get("id")
+    pairs = {
+        f"data.{role}.id": (row.customer_id, known.id if known else None),
+        "data.order.id": (order_id, event.order_id),
+        "data.code": (row.data.get("code"), event.code),
+    }
+    return [field for field, (stored, sent) in pairs.items() if stored != sent]
+
+
+def warnings_of(event: InboxEventRow) -> dict[str, Any]:
+    """Return the warnings as the activity log shows them."""
+    return {"warnings": event.warnings} if event.warnings else {}
 
 
 def attribution_time(event: InboxEventRow, code: CodeRow, now: datetime) -> datetime:

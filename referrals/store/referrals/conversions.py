@@ -268,8 +268,8 @@ async def _record(
     )
     context = replace(context, referral_id=referral.id)
     await limits.count_code_use(tx, referral, 1)
-    attribution = attempt.attribution
-    data = attribution.as_dict() if attribution else None
+    data = attempt.attribution.as_dict() if attempt.attribution else {}
+    data |= inbox_events.warnings_of(attempt.event)
     publish(tx, context, "referral_converted", data=data)
     if due > context.now and state != ReferralState.IN_REVIEW:
         publish(tx, context, "referral_held", data={"until": due.isoformat()})

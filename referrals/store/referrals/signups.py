@@ -53,7 +53,8 @@ async def decide(tx: Tx, event: InboxEventRow, now: datetime) -> Outcome:
         return reject(tx, resolved.context, event, reason, live)
     referral_id = await _insert(tx, resolved.context, at, attribution)
     context = replace(resolved.context, referral_id=referral_id)
-    publish(tx, context, "referral_signed_up", data=attribution.as_dict())
+    data = attribution.as_dict() | inbox_events.warnings_of(event)
+    publish(tx, context, "referral_signed_up", data=data)
     return Outcome(event, referral_id=referral_id, has_rewards=False)
 
 
@@ -86,7 +87,7 @@ def reject(
         "referral_rejected",
         reason=reason,
         occurrence=event.id,
-        data={"event": event.external_id},
+        data={"event": event.external_id} | inbox_events.warnings_of(event),
     )
     return Outcome(event, Decision.REJECTED, referral_id, reason)
 

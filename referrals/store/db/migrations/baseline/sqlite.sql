@@ -133,13 +133,15 @@ CREATE TABLE inbox_events (
     campaign_id TEXT,
     customer_id TEXT,
     data JSON NOT NULL,
+    warnings JSON DEFAULT '[]' NOT NULL,
+    left_out JSON DEFAULT '[]' NOT NULL,
     state TEXT NOT NULL CONSTRAINT ck_inbox_events_state CHECK (state IN ('failed', 'processed', 'queued', 'received')),
     response JSON,
     attempts INTEGER DEFAULT '0' NOT NULL,
     error TEXT,
     retry_at DATETIME,
     CONSTRAINT pk_inbox_events PRIMARY KEY (id),
-    CONSTRAINT uq_inbox_events_external_id UNIQUE (external_id),
+    CONSTRAINT uq_inbox_events_source_external_id UNIQUE (source, external_id),
     CONSTRAINT fk_inbox_events_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     CONSTRAINT fk_inbox_events_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
 );

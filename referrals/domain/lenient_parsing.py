@@ -1,0 +1,141 @@
+"""Lenient parsing: a field that no decision needs is left out with a warning, instead of refusing the whole input.
+
+The models say what is valid; what they refuse is left out, except for the fields of `NEEDED`.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from referrals.domain.event_fields import MAX_JSON_DEPTH
+from referrals.domain.validation_messages import field_path, validation_message
+from referrals.errors import FieldError, InvalidInputError
+
+M = TypeVar("M", bound=BaseModel)
+Path = tuple[int | str, ...]
+
+NEEDED = frozenset(
+    [
+        "specversion",
+        "id",
+        "source",
+        "type",
+        "data",
+        "campaign",
+        "customer",
+        "friend",
+        "order",
+        "refund",
+        "amount",
+        "currency",
+    ]
+)
+"""Names of the fields without which nothing can be decided, at any level."""
+MAX_WARNINGS = 100
+MAX_TEXT_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class FieldWarning:
+    """A field that was left out, or that is of less use than it should be."""
+
+    field: str
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"field": self.field, "message": self.message}
+
+
+def parse_leniently(
+    parse: Callable[[Any], M],
+    value: Any,
+    error_type: type[InvalidInputError],
+    needed: Collection[str] = NEEDED,
+) -> tuple[M, list[FieldWarning]]:
+    """Parse a JSON value. Return the result, and a warning for each field that was left out.
+
+    Raises:
+        InvalidInputError: of `error_type`; a needed field is missing or cannot be understood.
+    """
+    value = without_blanks(value)
+    left_out: list[FieldWarning] = []
+    while True:
+        try:
+            return parse(value), left_out
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        unknown = [item for item in errors if item["type"] == "extra_forbidden"]
+        refused = [item for item in errors if item not in unknown and _is_in(needed, item)]
+        if refused:
+            raise error_type([_field_error(item) for item in (*refused, *unknown)])
+        messages = {_path(item): validation_message(item) for item in errors}
+        left_out += [_warning(path, message) for path, message in messages.items()]
+        for path in sorted(messages, reverse=True):  # the last entries of a list first
+            _delete(value, path)
+
+
+def summarise(warnings: list[FieldWarning]) -> list[FieldWarning]:
+    """Return one warning for each part of the data if there are too many fields to name."""
+    if len(warnings) <= MAX_WARNINGS:
+        return warnings
+    parts = {".".join(warning.field.split(".")[:2]).partition("[")[0] for warning in warnings}
+    return [FieldWarning(part, "has fields that were left out") for part in sorted(parts)]
+
+
+def without_blanks(value: Any, depth: int = 0) -> Any:
+    """Return a copy of a JSON value without keys and entries that are null or blank: these mean "not said"."""
+    if depth > MAX_JSON_DEPTH:  # is refused as a whole
+        return value
+    if isinstance(value, dict):
+        return {
+            key: without_blanks(item, depth + 1)
+            for key, item in value.items()
+            if not _is_blank(item)
+        }
+    if isinstance(value, list):
+        return [without_blanks(item, depth + 1) for item in value if not _is_blank(item)]
+    return value
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _is_in(names: Collection[str], error: ErrorDetails) -> bool:
+    return all(part in names for part in error["loc"])
+
+
+def _path(error: ErrorDetails) -> Path:
+    """Return the path of the field at fault; the text of an invalid key stands for its value."""
+    path = error["loc"]
+    return path[:-1] if path[-1] == "[key]" else path
+
+
+def _warning(path: Path, message: str) -> FieldWarning:
+    """Return the warning in characters that can be stored, whatever keys the input has."""
+    field = "".join(filter(str.isprintable, field_path(path)))
+    return FieldWarning(field[:MAX_TEXT_LENGTH], f"{message[:MAX_TEXT_LENGTH]}; left out")
+
+
+def _field_error(error: ErrorDetails) -> FieldError:
+    return FieldError(field_path(error["loc"]), validation_message(error))
+
+
+def _delete(value: Any, path: Path) -> None:
+    """Delete the field at the path. If it is missing, delete what it is missing from."""
+    parent, key = None, path[0]
+    for part in path:
+        if not _has(value, part):
+            break
+        parent, key, value = value, part, value[part]
+    if parent is not None:
+        del parent[key]
+
+
+def _has(value: Any, part: int | str) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
