@@ -7,6 +7,7 @@ retries decide by the same time.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -38,12 +39,12 @@ class ReferralActivities:
     @activity.defn(name="sign_up")
     async def sign_up(self, step: ReferralStep) -> PendingWork:
         """Accept or reject a sign-up."""
-        return await self._decide(step, signups.sign_up)
+        return await self._decide(step, _in_workflow(step, signups.sign_up))
 
     @activity.defn(name="convert")
     async def convert(self, step: ReferralStep) -> PendingWork:
         """Accept or reject a conversion; confirm and reward it unless it has to wait."""
-        return await self._decide(step, conversions.convert)
+        return await self._decide(step, _in_workflow(step, conversions.convert))
 
     @activity.defn(name="roll_back")
     async def roll_back(self, step: ReferralStep) -> PendingWork:
@@ -72,24 +73,26 @@ class ReferralActivities:
     @activity.defn(name="pass_time")
     async def pass_time(self, step: ReferralStep) -> PendingWork:
         """Do what is due by now, if anything: expire a sign-up, confirm and reward a conversion."""
-        key = step.referral
 
         async def decide(tx: Tx, _: str, now: datetime) -> None:
-            await timers.process_due(tx, key.campaign_id, key.friend_id, SYSTEM_ACTOR, now)
+            await timers.process_due(tx, step.referral.workflow_id, SYSTEM_ACTOR, now)
 
         return await self._decide(step, decide)
 
     async def _decide(self, step: ReferralStep, decide: Decide) -> PendingWork:
-        key = step.referral
-
         async def decision(tx: Tx) -> PendingWork:
             await responses.decide(tx, lambda tx: decide(tx, step.event_id, step.now))
-            return await pending_work.find_for_friend(tx, key.campaign_id, key.friend_id, step.now)
+            return await pending_work.find_for_referral(tx, step.referral.workflow_id, step.now)
 
         try:
             return await self.log.decide(decision, step.event_id)
         except NotPossibleError as error:
             raise not_possible(error) from error
+
+
+def _in_workflow(step: ReferralStep, decide: Callable[..., Awaitable[Outcome]]) -> Decide:
+    """Decide about a friend in this workflow, unless the friend's referral is in another."""
+    return partial(decide, workflow_id=step.referral.workflow_id)
 
 
 def not_possible(error: NotPossibleError) -> ApplicationError:

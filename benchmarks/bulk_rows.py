@@ -69,6 +69,7 @@ def _expired(n: int, advocate: int, now: datetime) -> dict[str, Any]:
         "version": 1,
         "advocate_id": f"adv_{advocate}",
         "friend_id": f"cus_old_{n}",
+        "workflow_id": f"referral/{CAMPAIGN}/cus_old_{n}",
         "code": f"CODE-{advocate}",
         "state": "expired",
         "signed_up_at": now - WINDOW,

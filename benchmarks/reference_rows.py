@@ -252,6 +252,7 @@ def _referral(number: int, adv: str, friend: str, code: str, now: datetime) -> d
         "version": 1,
         "advocate_id": adv,
         "friend_id": friend,
+        "workflow_id": f"referral/{CAMPAIGN}/{friend}",
         "code": code,
         "state": "rewarded",
         "order_id": f"order-{number}",

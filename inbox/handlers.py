@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from temporalio.client import Client, WorkflowUpdateFailedError
 
@@ -27,7 +27,9 @@ from referrals.store.journeys import runs
 from referrals.store.lookups import CampaignOfCode
 from referrals.store.messaging import status_reports
 from referrals.store.referrals import conversions, order_changes, signups
+from referrals.store.rewards import commands
 from referrals.store.schema import InboxEventRow
+from referrals.temporal.names import referral_workflow_id
 from referrals.temporal.payloads import PendingWork
 from referrals.temporal.targets import advocate_target, journey_target, referral_target
 from workflows.advocate import AdvocateWorkflow
@@ -82,16 +84,14 @@ class EventHandlers:
         now = self._clock()
         response = await responses.decide(tx, lambda tx: signups.decide(tx, event, now))
         assert response is not None
-        pending = await pending_work.find_for_friend(tx, event.campaign_id, event.customer_id, now)
-        advocate_id, _ = await _find_advocate(tx, event, resolved)
+        advocate_id, _, workflow_id = await _find_advocate(tx, event, resolved)
+        pending = await pending_work.find_for_referral(tx, workflow_id, now)
         waits = pending.is_open and response["decision"] == Decision.ACCEPTED
 
         async def after_commit() -> None:
             if not (waits or pending.has_work):
                 return
-            target = referral_target(
-                required(event.campaign_id), required(event.customer_id), advocate_id, pending
-            )
+            target = referral_target(required(event.campaign_id), workflow_id, advocate_id, pending)
             if not await self._dispatcher.start(target, _start_delay(pending, now)):
                 await self._dispatcher.update(target, ReferralWorkflow.sign_up, event)
 
@@ -106,7 +106,7 @@ class EventHandlers:
         self, tx: Tx, event: InboxEventRow, resolved: CampaignOfCode | None = None
     ) -> FollowUp:
         """Find the friend's workflow, which decides. A conversion that will be rejected needs none."""
-        advocate_id, state = await _find_advocate(tx, event, resolved)
+        advocate_id, state, workflow_id = await _find_advocate(tx, event, resolved)
         has_converted = state not in (None, ReferralState.SIGNED_UP)
         rejected = has_converted or (advocate_id is None and _names_unknown_code(event))
         if rejected and await _rejection_has_consequences(tx, event.campaign_id):
@@ -114,9 +114,7 @@ class EventHandlers:
 
         async def after_commit() -> None:
             if not (rejected and await self._reject_without_workflow(event)):
-                target = referral_target(
-                    required(event.campaign_id), required(event.customer_id), advocate_id
-                )
+                target = referral_target(required(event.campaign_id), workflow_id, advocate_id)
                 await self._dispatcher.update(target, ReferralWorkflow.convert, event)
 
         return after_commit
@@ -134,16 +132,18 @@ class EventHandlers:
         return False
 
     async def review(self, event: InboxEventRow) -> None:
-        await self._update_referral(ReferralWorkflow.review, event)
+        await self._update_referral(ReferralWorkflow.review, event, event.data["referral"])
 
     async def roll_back(self, event: InboxEventRow) -> None:
-        await self._update_referral(ReferralWorkflow.roll_back, event)
+        await self._update_referral(ReferralWorkflow.roll_back, event, event.data["referral"])
 
     async def reward(self, event: InboxEventRow) -> None:
-        if event.data["milestone"] is None:
-            await self._update_referral(ReferralWorkflow.reward, event)
+        async with self._store.read() as tx:
+            reward = required(await commands.find_reward(tx, event.data["reward"]))
+        if reward.referral_id:
+            await self._update_referral(ReferralWorkflow.reward, event, reward.referral_id)
         else:
-            target = advocate_target(required(event.campaign_id), required(event.customer_id))
+            target = advocate_target(reward.campaign_id, reward.customer_id)
             await self._dispatcher.update(target, AdvocateWorkflow.reward, event)
 
     async def wake_journey(self, event: InboxEventRow) -> None:
@@ -164,12 +164,13 @@ class EventHandlers:
         async with self._store.begin() as tx:
             await responses.save(tx, Outcome(event))
 
-    async def _update_referral(self, update: Callable[..., Any], event: InboxEventRow) -> None:
+    async def _update_referral(
+        self, update: Callable[..., Any], event: InboxEventRow, referral_id: str
+    ) -> None:
         async with self._store.read() as tx:
-            advocate_id, _ = await _find_advocate(tx, event)
-        target = referral_target(
-            required(event.campaign_id), required(event.customer_id), advocate_id
-        )
+            referral = await lookups.get_referral(tx, referral_id)
+            advocate = await lookups.get_advocate(tx, referral.advocate_id)
+        target = referral_target(referral.campaign_id, referral.workflow_id, advocate.customer_id)
         await self._dispatcher.update(target, update, event)
 
     async def share(self, event: InboxEventRow) -> None:
@@ -186,7 +187,7 @@ class EventHandlers:
         async with self._store.begin() as tx:
             reversed_referrals = await order_changes.record(tx, event.id)
         for referral in reversed_referrals:
-            target = referral_target(referral.campaign_id, referral.friend_id, referral.advocate)
+            target = referral_target(referral.campaign_id, referral.workflow_id, referral.advocate)
             await self._dispatcher.update(target, ReferralWorkflow.reassess, event, referral.id)
         async with self._store.begin() as tx:
             first_id = reversed_referrals[0].id if reversed_referrals else None
@@ -272,24 +273,33 @@ def _start_delay(pending: PendingWork, now: datetime) -> timedelta | None:
     return pending.wake_at - now
 
 
+class _Friend(NamedTuple):
+    """The customer id of a friend's advocate, the state of the live referral, and the workflow of the friend."""
+
+    advocate_id: str | None
+    live_state: str | None
+    workflow_id: str
+
+
 async def _find_advocate(
     tx: Tx, event: InboxEventRow, resolved: CampaignOfCode | None = None
-) -> tuple[str | None, str | None]:
-    """Return the customer id of the friend's advocate, and the state of the friend's live referral.
+) -> _Friend:
+    """Find the advocate of the event's friend: the owner of the event's code or, without one, of the latest referral's.
 
-    The advocate is the owner of the event's code or, without a code, of the latest referral's code. `resolved` is the
-    event's code, if it has been looked up before (see `lookups.find_campaign_of_code`).
+    `resolved` is the event's code, if it has been looked up before (see `lookups.find_campaign_of_code`).
     """
+    new_id = referral_workflow_id(str(event.campaign_id), str(event.customer_id))
     if code := clicks.code_from_event_data(event.data):
         found = resolved or await lookups.find_campaign_of_code(tx, code, event.customer_id)
         if found is None or found.id != event.campaign_id:
-            return None, None
-        return found.advocate, found.live_state
+            return _Friend(None, None, new_id)
+        return _Friend(found.advocate, found.live_state, found.live_workflow_id or new_id)
     latest = await lookups.find_latest_referral(tx, event.campaign_id, event.customer_id)
     if latest is None:
-        return None, None
+        return _Friend(None, None, new_id)
     advocate_id = await lookups.find_code_owner(tx, latest.code, event.campaign_id)
-    return advocate_id, None if latest.state in CLOSED_WITHOUT_CONVERSION else latest.state
+    is_live = latest.state not in CLOSED_WITHOUT_CONVERSION
+    return _Friend(advocate_id, latest.state if is_live else None, latest.workflow_id)
 
 
 def _names_unknown_code(event: InboxEventRow) -> bool:

@@ -27,6 +27,7 @@
     ├── RefusedError                  a command that a workflow refuses; a retry changes nothing
     │   ├── NotPossibleError          the referral or reward is in another state
     │   └── NotPublishedError         no code can be assigned
+    ├── WorkflowMovedError            a merge of customers has moved the work to another workflow
     ├── NoCouponError                 the pool is empty, or the pattern is exhausted
     └── RuleError                     a condition that does not compile or cannot be evaluated
 
@@ -199,6 +200,10 @@ class NotPossibleError(RefusedError):
 
 class NotPublishedError(RefusedError):
     """No code can be assigned to the customer."""
+
+
+class WorkflowMovedError(ReferralsError):
+    """A merge of customers has moved the work to another workflow. A retry reaches that one."""
 
 
 class NoCouponError(ReferralsError):

@@ -11,7 +11,9 @@ DECISION_OPTIONS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     "schedule_to_close_timeout": timedelta(minutes=2),
     "retry_policy": RetryPolicy(
-        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
+        initial_interval=timedelta(milliseconds=200),
+        maximum_interval=timedelta(seconds=5),
+        non_retryable_error_types=["WorkflowMovedError"],
     ),
 }
 """Options of decisions on the engine's own database, for which a caller waits. If the database is down for longer, the

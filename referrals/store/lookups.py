@@ -12,6 +12,7 @@ from sqlalchemy import and_, bindparam, select
 from referrals.domain.qualification import CodeFacts
 from referrals.domain.reasons import Reason, RejectReason
 from referrals.domain.states import ReferralState
+from referrals.errors import WorkflowMovedError
 from referrals.store.activity.context import ReferralContext
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import CampaignInForce
@@ -41,12 +42,16 @@ from referrals.store.schema import (
 )
 from referrals.store.schema import campaigns as campaigns_table
 from referrals.store.schema.referrals import LIVE
+from referrals.temporal.names import referral_workflow_id
 
 _OF_FRIEND = select(referrals).where(
     referrals.c.campaign_id == bindparam("campaign_id"),
     referrals.c.friend_id == bindparam("friend_id"),
 )
 _LIVE = _OF_FRIEND.where(LIVE)
+_LIVE_OF_WORKFLOW = select(referrals).where(
+    referrals.c.workflow_id == bindparam("workflow_id"), LIVE
+)
 _LATEST = _OF_FRIEND.order_by(referrals.c.id.desc()).limit(1)
 _CODE_OWNER = (
     select(advocates)
@@ -63,6 +68,7 @@ _CAMPAIGN_OF_CODE = (
         campaigns_table,
         advocates.c.customer_id.label("advocate"),
         referrals.c.state.label("live_state"),
+        referrals.c.workflow_id.label("live_workflow_id"),
     )
     .select_from(codes)
     .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
@@ -107,18 +113,19 @@ async def find_code(tx: Tx, code: str) -> CodeRow | None:
 
 
 class CampaignOfCode(CampaignRow):
-    """The campaign of a code, with the customer id of the code's advocate and the state of the friend's referral."""
+    """The campaign of a code, with the customer id of the code's advocate and the friend's live referral."""
 
     advocate: str | None
     live_state: str | None
+    live_workflow_id: str | None
 
 
 async def find_campaign_of_code(
     tx: Tx, code: str | None, friend_id: str | None = None
 ) -> CampaignOfCode | None:
-    """Find the campaign of a code, with the customer id of its `advocate` and the `live_state` of the friend.
+    """Find the campaign of a code, with the customer id of its `advocate`.
 
-    `live_state` is the state of the friend's live referral in the campaign, whatever its code.
+    `live_state` and `live_workflow_id` are of the friend's live referral in the campaign, whatever its code.
     """
     if code is None:
         return None
@@ -136,11 +143,14 @@ async def find_published_code(tx: Tx, code: str, campaign_id: str | None) -> Cod
 
 
 async def resolve_code(
-    tx: Tx, event: InboxEventRow, code: str, now: datetime
+    tx: Tx, event: InboxEventRow, code: str, now: datetime, workflow_id: str | None = None
 ) -> ResolvedCode | Reason:
     """Lock the advocate who owns the code in the event's campaign, and read everything around the code.
 
-    Return the reason instead if nobody can be referred by the code.
+    Return the reason instead if nobody can be referred by the code. `workflow_id` is the workflow that decides, if any.
+
+    Raises:
+        WorkflowMovedError: The friend has a live referral in another workflow.
     """
     advocate = await first_of(
         tx, AdvocateRow, _LOCK_CODE_OWNER, code=code, campaign_id=event.campaign_id
@@ -148,10 +158,13 @@ async def resolve_code(
     if advocate is None:
         reason = await find_published_code(tx, code, event.campaign_id)
         # A code published meanwhile is found by the next attempt.
-        return reason if isinstance(reason, Reason) else await resolve_code(tx, event, code, now)
+        if isinstance(reason, Reason):
+            return reason
+        return await resolve_code(tx, event, code, now, workflow_id)
     joined = JoinedRow(await one(tx, _RESOLVE, code=code, friend_id=event.customer_id))
     code_row, campaign = joined.take(codes), joined.take(campaigns_table)
     in_force = versions.to_campaign_in_force(campaign, joined.take(campaign_versions).definition)
+    friend, live = joined.take_optional(customers), joined.take_optional(referrals)
     context = ReferralContext(
         in_force.campaign,
         in_force.version,
@@ -160,14 +173,23 @@ async def resolve_code(
         now,
         code=code,
         friend_id=event.customer_id,
+        workflow_id=_workflow_of_friend(event, live, workflow_id),
     )
-    return ResolvedCode(
-        context,
-        in_force,
-        code_row,
-        friend=joined.take_optional(customers),
-        live_referral=joined.take_optional(referrals),
-    )
+    return ResolvedCode(context, in_force, code_row, friend, live)
+
+
+def _workflow_of_friend(
+    event: InboxEventRow, live: ReferralRow | None, deciding: str | None
+) -> str | None:
+    """Return the workflow of the friend's live referral, else the one that decides, else that of a new referral."""
+    if live is None:
+        computed = event.customer_id and referral_workflow_id(
+            str(event.campaign_id), event.customer_id
+        )
+        return deciding or computed
+    if deciding not in (None, live.workflow_id):
+        raise WorkflowMovedError(live.workflow_id)
+    return live.workflow_id
 
 
 _LOCK_CODE_OWNER = locked(_CODE_OWNER, of=advocates)
@@ -197,6 +219,10 @@ async def find_live_referral(
 ) -> ReferralRow | None:
     """Find the friend's only referral in the campaign that is neither expired nor rejected."""
     return await first_of(tx, ReferralRow, _LIVE, campaign_id=campaign_id, friend_id=friend_id)
+
+
+async def find_live_referral_of_workflow(tx: Tx, workflow_id: str) -> ReferralRow | None:
+    return await first_of(tx, ReferralRow, _LIVE_OF_WORKFLOW, workflow_id=workflow_id)
 
 
 async def find_latest_referral(
@@ -247,6 +273,7 @@ async def load_context(
         code=referral.code,
         referral_id=referral.id,
         friend_id=referral.friend_id,
+        workflow_id=referral.workflow_id,
     )
 
 

@@ -23,7 +23,13 @@ EXPIRY_ID = "expiry"
 
 
 def referral_workflow_id(campaign_id: str, friend_id: str) -> str:
+    """Return the id under which a new referral starts. Existing referrals have theirs in SQL."""
     return f"referral/{campaign_id}/{friend_id}"
+
+
+def friend_of_workflow(workflow_id: str) -> str:
+    """Return the friend with whom the workflow of a referral started."""
+    return workflow_id.rsplit("/", 1)[1]
 
 
 def advocate_workflow_id(campaign_id: str, customer_id: str) -> str:

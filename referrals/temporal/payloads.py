@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from referrals.temporal.names import referral_workflow_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneChange:
@@ -68,10 +70,14 @@ class PendingWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferralKey:
-    """The referral of a friend in a campaign; ids are internal."""
+    """A workflow of referrals, by the campaign and the friend that it started with; ids are internal."""
 
     campaign_id: str
     friend_id: str
+
+    @property
+    def workflow_id(self) -> str:
+        return referral_workflow_id(self.campaign_id, self.friend_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

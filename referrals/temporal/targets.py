@@ -13,7 +13,7 @@ from referrals.temporal.names import (
     QUEUE,
     REFERRAL_WORKFLOW,
     advocate_workflow_id,
-    referral_workflow_id,
+    friend_of_workflow,
 )
 from referrals.temporal.payloads import AdvocateInput, JourneyInput, PendingWork, ReferralInput
 from referrals.temporal.search_attributes import (
@@ -45,15 +45,19 @@ class WorkflowTarget:
 
 def referral_target(
     campaign_id: str,
-    friend_id: str,
+    workflow_id: str,
     advocate_id: str | None,
     initial_state: PendingWork | None = None,
 ) -> WorkflowTarget:
-    """Return the workflow of a friend in a campaign; `advocate_id` is the internal customer id of the advocate."""
+    """Return the workflow of a referral; `advocate_id` is the internal customer id of the advocate."""
     return WorkflowTarget(
         REFERRAL_WORKFLOW,
-        ReferralInput(campaign_id=campaign_id, friend_id=friend_id, initial_state=initial_state),
-        referral_workflow_id(campaign_id, friend_id),
+        ReferralInput(
+            campaign_id=campaign_id,
+            friend_id=friend_of_workflow(workflow_id),
+            initial_state=initial_state,
+        ),
+        workflow_id,
         typed_attributes(
             {
                 CAMPAIGN_ATTRIBUTE: campaign_id,

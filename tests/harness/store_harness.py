@@ -93,10 +93,10 @@ class StoreHarness(Harness):
 
     async def fire_timers(self, campaign: str) -> None:
         """Fire every timer of the campaign's referrals that is due."""
-        friends = {row.friend_id for row in await self.all(schema.referrals)}
-        for friend in sorted(friends):
+        found = await self.all(schema.referrals, campaign_id=campaign)
+        for workflow in sorted({row.workflow_id for row in found}):
             async with decision(self.store) as tx:
-                await timers.process_due(tx, campaign, friend, SYSTEM_ACTOR, self.now())
+                await timers.process_due(tx, workflow, SYSTEM_ACTOR, self.now())
 
     async def receive(self, kind: str, data: dict[str, Any], **envelope: Any) -> Any:
         """Store an event and return its row."""

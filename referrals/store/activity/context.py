@@ -21,18 +21,14 @@ class ReferralContext:
     referral_id: str | None = None
     friend_id: str | None = None
     milestone: MilestoneRow | None = None
+    workflow_id: str | None = None
+    """The workflow of the referral, or of the friend who has none yet."""
 
     @property
     def sender_id(self) -> str:
-        """Return the id of the workflow that sends the messages: the friend's if there is a friend, else the advocate's."""
-        if self.friend_id:
-            return friend_sender_id(self.campaign.campaign, self.friend_id)
-        return str(self.advocate.id)
+        """Return the sender of messages: the referral's workflow if the decision is about a friend, else the advocate."""
+        return self.workflow_id or str(self.advocate.id)
 
     def for_milestone(self, milestone: MilestoneRow) -> Self:
         """Return the context of a milestone, which is about the advocate alone, without the friend."""
-        return replace(self, milestone=milestone, friend_id=None)
-
-
-def friend_sender_id(campaign_id: str, friend_id: str) -> str:
-    return f"{campaign_id}/{friend_id}"
+        return replace(self, milestone=milestone, friend_id=None, workflow_id=None)

@@ -22,7 +22,6 @@ from sqlalchemy import (
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
-from referrals.store.activity.context import friend_sender_id
 from referrals.store.campaigns import versions
 from referrals.store.db.columns import TableRow
 from referrals.store.db.sql import Tx, get, literal_in, rows_of
@@ -55,8 +54,8 @@ class _Item(TableRow):
     advocate: str
 
 
-class _ItemOfFriend(_Item):
-    """Item that may be the friend's referral; only then the further columns are set."""
+class _ItemOfReferral(_Item):
+    """Item that may be the referral itself; only then the further columns are set."""
 
     campaign_id: str
     version: int
@@ -64,19 +63,10 @@ class _ItemOfFriend(_Item):
     due_at: datetime | None
 
 
-async def find_for_friend(
-    tx: Tx, campaign_id: str | None, friend_id: str | None, now: datetime
-) -> PendingWork:
-    """Find the work for the friend's latest referral in the campaign; none if there is no referral."""
-    if campaign_id is None or friend_id is None:
-        return PendingWork()
+async def find_for_referral(tx: Tx, workflow_id: str, now: datetime) -> PendingWork:
+    """Find the work for the latest referral of the workflow; none if there is no referral."""
     found = await rows_of(
-        tx,
-        _ItemOfFriend,
-        _OF_FRIEND,
-        campaign_id=campaign_id,
-        friend_id=friend_id,
-        sender_id=friend_sender_id(campaign_id, friend_id),
+        tx, _ItemOfReferral, _OF_REFERRAL, workflow_id=workflow_id, sender_id=workflow_id
     )
     pending = _by_kind(found)
     referral = next((row for row in found if row.what == "referral"), None)
@@ -109,7 +99,7 @@ _OPEN_REWARDS = (
 
 
 async def _due(
-    tx: Tx, referral: _ItemOfFriend, open_rewards: Sequence[RewardRow], now: datetime
+    tx: Tx, referral: _ItemOfReferral, open_rewards: Sequence[RewardRow], now: datetime
 ) -> tuple[str, ...]:
     if not open_rewards:
         return ()
@@ -203,15 +193,11 @@ def _select(what: str, row_id: Any, state: Any = None, advocate: Any = None) -> 
 _SENDER: BindParameter[str] = bindparam("sender_id")
 _REFERRAL = (
     select(referrals)
-    .where(
-        referrals.c.campaign_id == bindparam("campaign_id"),
-        referrals.c.friend_id == bindparam("friend_id"),
-    )
+    .where(referrals.c.workflow_id == bindparam("workflow_id"))
     .order_by(case((LIVE, 1), else_=0).desc(), referrals.c.id.desc())
     .limit(1)
     .cte("referral")
 )
-"""Finds the same referral as `lookups.find_latest_referral`."""
 _REFERRAL_ID = select(_REFERRAL.c.id).scalar_subquery()
 _HAS_NEWS = or_(
     exists().where(
@@ -269,11 +255,11 @@ _PENDING = union_all(
     _LOST,
     _select("referral", _REFERRAL.c.id, _REFERRAL.c.state),
 ).subquery("pending")
-_OF_FRIEND = select(
+_OF_REFERRAL = select(
     _PENDING,
     _REFERRAL.c.campaign_id,
     _REFERRAL.c.version,
     _REFERRAL.c.window_ends_at,
     _REFERRAL.c.due_at,
 ).outerjoin(_REFERRAL, _PENDING.c.what == "referral")
-"""Selects the same for a friend, plus the referral, its open rewards, and milestones that the advocate's workflow must process."""
+"""Selects the same for a referral, plus the referral, its open rewards, and milestones that the advocate's workflow must process."""

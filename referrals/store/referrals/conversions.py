@@ -64,8 +64,8 @@ class Attempt:
     attribution: Attribution | None
 
 
-async def convert(tx: Tx, event_id: str, now: datetime) -> Outcome:
-    """Decide and record a conversion."""
+async def convert(tx: Tx, event_id: str, now: datetime, workflow_id: str | None = None) -> Outcome:
+    """Decide and record a conversion; `workflow_id` is the workflow that decides, if any."""
     event = await inbox_events.lock(tx, event_id)
     if event.response:
         return Outcome.repeated(event)
@@ -74,7 +74,9 @@ async def convert(tx: Tx, event_id: str, now: datetime) -> Outcome:
     known_order = None if is_new_order else order_row
     code = await _find_code(tx, event, now)
     resolved = (
-        code if isinstance(code, Reason) else await lookups.resolve_code(tx, event, code, now)
+        code
+        if isinstance(code, Reason)
+        else await lookups.resolve_code(tx, event, code, now, workflow_id)
     )
     if isinstance(resolved, Reason):
         return await _reject_without_code(tx, event, resolved, now)
@@ -302,6 +304,7 @@ async def _write(tx: Tx, attempt: Attempt, **values: Any) -> ReferralRow:
         "version": context.version,
         "advocate_id": context.advocate.id,
         "friend_id": context.friend_id,
+        "workflow_id": context.workflow_id,
         "code": context.code,
         "click_id": attempt.attribution.click_id if attempt.attribution else None,
         "created_at": context.now,

@@ -24,7 +24,7 @@ class AffectedReferral(NamedTuple):
 
     id: str
     campaign_id: str
-    friend_id: str
+    workflow_id: str
     advocate: str
 
 
@@ -49,7 +49,7 @@ async def referrals_of_order(
         select(
             referrals.c.id,
             referrals.c.campaign_id,
-            referrals.c.friend_id,
+            referrals.c.workflow_id,
             advocates.c.customer_id.label("advocate"),
         )
         .join(advocates, advocates.c.id == referrals.c.advocate_id)

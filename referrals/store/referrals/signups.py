@@ -30,18 +30,19 @@ EXPIRED = Reason(
 )
 
 
-async def sign_up(tx: Tx, event_id: str, now: datetime) -> Outcome:
-    """Decide and record a `referral_signed_up` event."""
-    return await decide(tx, await inbox_events.lock(tx, event_id), now)
+async def sign_up(tx: Tx, event_id: str, now: datetime, workflow_id: str | None = None) -> Outcome:
+    """Decide and record a `referral_signed_up` event; `workflow_id` is the workflow that decides, if any."""
+    return await decide(tx, await inbox_events.lock(tx, event_id), now, workflow_id)
 
 
-async def decide(tx: Tx, event: InboxEventRow, now: datetime) -> Outcome:
+async def decide(
+    tx: Tx, event: InboxEventRow, now: datetime, workflow_id: str | None = None
+) -> Outcome:
     """Decide and record a sign-up whose event is locked, or was stored by this transaction."""
     if event.response:
         return Outcome.repeated(event)
-    resolved = await lookups.resolve_code(
-        tx, event, clicks.code_from_event_data(event.data) or "", now
-    )
+    code = clicks.code_from_event_data(event.data) or ""
+    resolved = await lookups.resolve_code(tx, event, code, now, workflow_id)
     if isinstance(resolved, Reason):
         return Outcome(event, Decision.REJECTED, reason=resolved)
     at = inbox_events.attribution_time(event, resolved.code, now)
@@ -117,6 +118,7 @@ async def _insert(tx: Tx, context: ReferralContext, at: datetime, attribution: A
         "version": context.version,
         "advocate_id": context.advocate.id,
         "friend_id": context.friend_id,
+        "workflow_id": context.workflow_id,
         "code": context.code,
         "state": ReferralState.SIGNED_UP,
         "signed_up_at": at,

@@ -10,9 +10,9 @@ from referrals.store.referrals.confirmation import confirm_if_due
 from referrals.store.referrals.signups import expire
 
 
-async def process_due(tx: Tx, campaign_id: str, friend_id: str, actor: str, now: datetime) -> None:
-    """Expire or confirm the friend's live referral if its time has come."""
-    found = await lookups.find_live_referral(tx, campaign_id, friend_id)
+async def process_due(tx: Tx, workflow_id: str, actor: str, now: datetime) -> None:
+    """Expire or confirm the live referral of the workflow if its time has come."""
+    found = await lookups.find_live_referral_of_workflow(tx, workflow_id)
     if found is None:
         return
     context, referral = await lookups.lock_context(tx, found.id, actor, now)

@@ -41,9 +41,9 @@ def select_rewards_with_friend() -> Select[*tuple[Any, ...]]:
 
 
 def command_of(reward: RewardWithFriend, reason: str = "") -> dict[str, Any]:
-    """Build the command for a reward. `customer_id` selects the workflow that runs it."""
+    """Build the command for a reward; `customer_id` is the customer after whose events it is processed."""
     return {
-        "data": {"reward": reward.id, "reason": reason, "milestone": reward.milestone_id},
+        "data": {"reward": reward.id, "reason": reason},
         "campaign_id": reward.campaign_id,
         # The friend's workflow handles rewards of a referral, the advocate's those of a milestone.
         "customer_id": reward.friend_id or reward.customer_id,

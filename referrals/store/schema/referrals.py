@@ -49,6 +49,9 @@ class ReferralRow(TableRow):
     version: Field[int] = column(Integer)
     advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
     friend_id: Field[str] = column(Text, ForeignKey("customers.id"), index=True)
+    workflow_id: Field[str] = column(
+        Text, index=True, doc="The workflow that it started under; a merge of the friend keeps it."
+    )
     code: Field[str] = column(Text, ForeignKey("codes.code"))
     state: Field[str] = column(Text, one_of("state", ReferralState))
     order_id: Field[str | None] = column(Text, ForeignKey("orders.id"), index=True)

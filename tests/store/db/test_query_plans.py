@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, select, text
 
 from referrals.domain.actors import SYSTEM_ACTOR
-from referrals.store import Store
+from referrals.store import Store, lookups
 from referrals.store.db.sql import RowCache
 from referrals.store.flow import pending_work
 from referrals.store.inbox import inbox_events
@@ -18,7 +18,7 @@ from referrals.store.ledger import expiry
 from referrals.store.messaging import drafts, log_channel
 from referrals.store.messaging.channel_selection import SendingRules
 from referrals.store.referrals import timers
-from referrals.store.schema import customers, messages
+from referrals.store.schema import messages
 from referrals.store.schema.base import metadata
 from referrals.store.webhooks import deliveries
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
@@ -67,10 +67,9 @@ async def scans(store: Store, statements: dict[str, Any]) -> dict[str, list[str]
         return dict(await tx.run_sync(explain))
 
 
-async def friend_of(harness: StoreHarness) -> str:
+async def workflow_of(harness: StoreHarness, referral: str) -> str:
     async with harness.store.read() as tx:
-        statement = select(customers.c.id).where(customers.c.external_id == "fay")
-        return str(await tx.scalar(statement))
+        return (await lookups.get_referral(tx, referral)).workflow_id
 
 
 async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
@@ -83,9 +82,9 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
         code = await harness.publish("spring", "ada")
         await harness.sign_up(code, "fay")
         referral = (await harness.convert(code, "fay"))["referral"]
-        friend = await friend_of(harness)
+        workflow = await workflow_of(harness, referral)
         async with store.begin() as tx:
-            left = await pending_work.find_for_friend(tx, "spring", friend, harness.time)
+            left = await pending_work.find_for_referral(tx, workflow, harness.time)
             assert left.messages
             assert left.milestones
             known = RowCache(tx)
@@ -96,7 +95,7 @@ async def test_no_step_of_a_referral_looks_through_a_table(store: Store):
             await pending_work.find_for_advocate(
                 tx, "spring", left.milestones[0].advocate_id, harness.time
             )
-            await timers.process_due(tx, "spring", friend, SYSTEM_ACTOR, harness.time)
+            await timers.process_due(tx, workflow, SYSTEM_ACTOR, harness.time)
         await harness.roll_back(referral)
 
     assert await scans(store, statements) == {}

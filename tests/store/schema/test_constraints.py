@@ -68,6 +68,7 @@ REFERRAL = {
     "version": 1,
     "advocate_id": "adv_1",
     "friend_id": "cus_fay",
+    "workflow_id": "referral/spring/cus_fay",
     "code": "SPRING-1",
     "state": "rewarded",
     "order_id": "7781",

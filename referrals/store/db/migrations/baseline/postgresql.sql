@@ -232,6 +232,7 @@ CREATE TABLE referrals (
     version INTEGER NOT NULL,
     advocate_id TEXT NOT NULL,
     friend_id TEXT NOT NULL,
+    workflow_id TEXT NOT NULL,
     code TEXT NOT NULL,
     state TEXT NOT NULL CONSTRAINT ck_referrals_state CHECK (state IN ('confirmed', 'deferred', 'expired', 'held', 'in_review', 'rejected', 'rewarded', 'rolled_back', 'signed_up')),
     order_id TEXT,
@@ -263,6 +264,8 @@ CREATE INDEX ix_referrals_limits ON referrals (advocate_id, rewardable_at);
 CREATE INDEX ix_referrals_list ON referrals (campaign_id, id);
 
 CREATE INDEX ix_referrals_order_id ON referrals (order_id);
+
+CREATE INDEX ix_referrals_workflow_id ON referrals (workflow_id);
 
 CREATE UNIQUE INDEX uq_referrals_click ON referrals (click_id, code) WHERE state NOT IN ('expired', 'rejected');
 
