@@ -16,18 +16,20 @@ from referrals.logging import log_context
 from referrals.providers import (
     AlreadySpentError,
     Grant,
+    NotBookedError,
     OutcomeUnknownError,
     PermanentError,
     Provider,
     Receipt,
     RetryableError,
     RetryAfterError,
+    UnavailableError,
 )
 from referrals.providers.circuit_breaker import CircuitBreaker
 from referrals.store import Store
 from referrals.store.flow.event_loop import decision
 from referrals.store.rewards import provider_rate_limits, provider_rewards
-from referrals.store.rewards.provider_rewards import ATTEMPTS_EXHAUSTED, REJECTED, ProviderTask
+from referrals.store.rewards.provider_rewards import ATTEMPTS_EXHAUSTED, ProviderTask
 from referrals.store.rewards.reward_rows import describe
 
 INITIAL_RETRY_DELAY = timedelta(seconds=2)
@@ -160,11 +162,9 @@ class RewardActivities:
         if task.reward.granted_at:
             return True
         try:
-            receipt = await _with_timeout(provider.look_up(_grant_of(task)), RetryableError)
-        except PermanentError as error:
-            if error.code == REJECTED:
-                return False
-            raise
+            receipt = await _with_timeout(provider.look_up(_grant_of(task)), UnavailableError)
+        except NotBookedError:
+            return False
         if receipt is None and not task.accepted:
             return False
         if receipt is None or not receipt.booked:
@@ -182,7 +182,7 @@ class RewardActivities:
         self, book: Booking, look_up: LookUp, provider: Provider, task: ProviderTask
     ) -> Receipt:
         """Send the request at most once: if an earlier attempt may have sent it, look it up first."""
-        receipt = await _with_timeout(look_up(), RetryableError) if task.repeated else None
+        receipt = await _with_timeout(look_up(), UnavailableError) if task.repeated else None
         if receipt is None and task.accepted:
             raise _not_booked_yet()
         receipt = receipt or await self._send(book, provider, task)
@@ -249,7 +249,7 @@ def _retry_later(
 
 
 async def _with_timeout(
-    call: Awaitable[Result], on_timeout: type[RetryableError | OutcomeUnknownError]
+    call: Awaitable[Result], on_timeout: type[UnavailableError | OutcomeUnknownError]
 ) -> Result:
     try:
         async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):

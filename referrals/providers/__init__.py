@@ -8,8 +8,9 @@ contact details and no secrets, because they are stored in workflow histories, l
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from referrals.domain.failure_causes import FailureCause
 from referrals.errors import ReferralsError
 
 RewardType = Literal["points", "gift_credit", "coupon"]
@@ -58,16 +59,15 @@ class Provider(Protocol):
         After a receipt that is not booked, None means "not visible yet". Do not repeat the grant then.
 
         Raises:
-            PermanentError: `rejected` if the vendor accepted the request and rejected it later. Nothing is booked;
-                an operator's retry starts with `grant`.
-            RetryableError, RetryAfterError: temporary failure.
+            NotBookedError: the vendor accepted the request and booked nothing; an operator's retry starts with `grant`.
+            RetryableError, UnavailableError, RetryAfterError: temporary failure.
         """
 
     async def grant(self, grant: Grant) -> Receipt:
         """Book the grant. Create the customer's card or profile at the vendor first if there is none.
 
         Raises:
-            RetryableError, RetryAfterError, PermanentError, OutcomeUnknownError: see these classes.
+            RetryableError, PermanentError, OutcomeUnknownError: see these classes and their subclasses.
         """
 
     async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:
@@ -75,7 +75,7 @@ class Provider(Protocol):
 
         Raises:
             AlreadySpentError: the customer has already spent part of the amount.
-            RetryableError, RetryAfterError, PermanentError, OutcomeUnknownError: see these classes.
+            RetryableError, PermanentError, OutcomeUnknownError: see these classes and their subclasses.
         """
 
     def check_target(self, target: Mapping[str, Any], reward_type: RewardType) -> None:
@@ -89,35 +89,57 @@ class Provider(Protocol):
         """Return the vendor's name and address, for people."""
 
 
-class RetryableError(ReferralsError):
-    """Temporary failure. The request booked nothing and may succeed later.
+class ProviderError(ReferralsError):
+    """Failed request to a provider; `code` and `cause` are stored with the reward."""
 
-    `code` is stored with the reward while it waits for the next attempt.
-    """
+    code: str
+    cause: FailureCause
 
-    code: ClassVar[str] = "unavailable"
+
+class RetryableError(ProviderError):
+    """Temporary failure: the vendor's response says that the request booked nothing and may succeed later."""
+
+    code = "retry_later"
+
+    def __init__(self, message: str, cause: FailureCause = FailureCause.OTHER) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class UnavailableError(RetryableError):
+    """Outage: no connection, no usable response, or a 5xx response. The request booked nothing."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, FailureCause.OUTAGE)
 
 
 class RetryAfterError(RetryableError):
     """Temporary failure. Do not call the vendor again before the delay `after` is over."""
 
-    code = "retry_later"
-
-    def __init__(self, message: str, after: timedelta) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, after: timedelta, cause: FailureCause = FailureCause.OTHER
+    ) -> None:
+        super().__init__(message, cause)
         self.after = after
 
 
-class PermanentError(ReferralsError):
+class PermanentError(ProviderError):
     """Permanent failure. The request booked nothing, and would fail again unchanged.
 
-    `code` is the vendor's error key, or one of ours: `credentials`, `redirect`, `target`, `amount`, `rejected`,
-    `no_effect`, `http_404` and so on.
+    `code` is the vendor's error key, or one of ours: `credentials`, `redirect`, `target`, `amount`, `unconfirmed`,
+    `http_404` and so on.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, cause: FailureCause = FailureCause.OTHER) -> None:
         super().__init__(message)
         self.code = code
+        self.cause = cause
+
+
+class NotBookedError(PermanentError):
+    """The vendor accepted the request but booked nothing for it: `rejected` or `refused`. `grant` may send it anew."""
 
 
 class AlreadySpentError(PermanentError):
@@ -126,11 +148,12 @@ class AlreadySpentError(PermanentError):
     CODE = "insufficient"
 
     def __init__(self, message: str, remaining: int = 0) -> None:
-        super().__init__(self.CODE, message)
+        super().__init__(self.CODE, message, FailureCause.CUSTOMER)
         self.remaining = remaining
 
 
-class OutcomeUnknownError(ReferralsError):
+class OutcomeUnknownError(ProviderError):
     """Unknown outcome: the vendor may have booked the request. Wait for `visible_after`, then look it up."""
 
     code = "outcome_unknown"
+    cause = FailureCause.OUTAGE

@@ -1,9 +1,10 @@
 """Talon.One provider: send an event that a Talon.One rule rewards, or add points to a loyalty programme directly.
 
-An event carries our key as its `integrationId`, which is unique at Talon.One. A repeated event gets a 409 response,
+An event's `integrationId` is made of our key, and is unique at Talon.One. A repeated event gets a 409 response,
 and so do concurrent updates of one profile; reading the event back tells them apart. A rule of a Talon.One campaign
-must turn the event into the reward. Points added directly carry our key as their `name`, which is not unique, so a
-look-up searches the profile's transactions.
+must turn the event into the reward. An event that all rules refused gave nothing, so that a retry, after an operator
+has corrected the rule, sends the next event. Points added directly carry our key as their `name`, which is not unique,
+so a look-up searches the profile's transactions.
 
 Sources: Talon.One's OpenAPI documents of the Integration API and the Management API, June 2026.
 """
@@ -24,18 +25,29 @@ from pydantic import (
     model_validator,
 )
 
+from referrals.domain.failure_causes import FailureCause
 from referrals.domain.money import format_amount
 from referrals.domain.strict_model import StrictModel
-from referrals.providers import Grant, PermanentError, Receipt, RetryableError, RewardType
+from referrals.providers import (
+    Grant,
+    NotBookedError,
+    PermanentError,
+    Receipt,
+    RetryableError,
+    RewardType,
+)
 from referrals.providers.api_client import (
     IgnoredBody,
     ProviderApi,
     RequestRejectedError,
     path_segment,
 )
+from referrals.providers.talon_one_events import GIVING, TAKING, EventResult, event_id
 from referrals.providers.target import ProviderTarget
 
 _PAGE = 1000
+_MAX_EVENTS = 10
+"""Events for one key: the first, and one for each retry after a refusal."""
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
@@ -60,10 +72,6 @@ class TalonOneTarget(ProviderTarget):
         if self.loyalty and self.reward_type(info) == "gift_credit":
             raise ValueError("must have event for gift credit: loyalty supports only points")
         return self
-
-
-class _Event(BaseModel):
-    effects: list[Any]
 
 
 class _Transaction(BaseModel):
@@ -114,10 +122,10 @@ class TalonOne:
         self._management = api("ManagementKey-v1", management_key) if management_key else None
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
-        key = grant.entry_key(reversal=reversal)
         loyalty = TalonOneTarget.of(grant).loyalty
         if loyalty is None:
-            return await self._find_event(key)
+            return await self._find_event(grant, reversal=reversal)
+        key = grant.entry_key(reversal=reversal)
         entry_type = "subtraction" if reversal else "addition"
         async for transaction in self._transactions(grant.customer, loyalty):
             if (transaction.name, transaction.type) == (key, entry_type):
@@ -144,7 +152,38 @@ class TalonOne:
         return await self._adjust_points(grant, target.loyalty, reversal=reversal)
 
     async def _send_event(self, grant: Grant, event: str, *, reversal: bool) -> Receipt:
-        key = grant.entry_key(reversal=reversal)
+        """Send the first event of the grant that Talon.One's rules have not refused before."""
+        for number in range(_MAX_EVENTS):
+            id_ = event_id(grant.entry_key(reversal=reversal), number)
+            result, repeated = await self._post_or_get(grant, event, id_, reversal=reversal)
+            try:
+                return self._receipt_of(id_, result, reversal=reversal)
+            except NotBookedError:
+                if not repeated:
+                    raise
+        raise NotBookedError(
+            "refused",
+            f"The rules of Talon.One refused {_MAX_EVENTS} events for this reward.",
+            FailureCause.RULE,
+        )
+
+    async def _post_or_get(
+        self, grant: Grant, event: str, id_: str, *, reversal: bool
+    ) -> tuple[EventResult, bool]:
+        """Send the event and return its result, or that of the event with this id, and whether it was a repeat."""
+        try:
+            return await self._post_event(grant, event, id_, reversal=reversal), False
+        except RequestRejectedError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            known = await self._get_event(id_)
+            if known is None:  # not a repeat: the profile is being updated concurrently
+                raise RetryableError(str(error), FailureCause.CUSTOMER) from None
+            return known, True
+
+    async def _post_event(
+        self, grant: Grant, event: str, id_: str, *, reversal: bool
+    ) -> EventResult:
         attributes = {
             "action": "roll_back" if reversal else "grant",
             "reward": grant.type,
@@ -153,42 +192,67 @@ class TalonOne:
         }
         if grant.currency:
             attributes["currency"] = grant.currency
-        try:
-            tracked = await self._events.send(
-                "POST",
-                "/v3/events",
-                _Event,
-                params={"silent": "no"},
-                body={
-                    "profileId": grant.customer,
-                    "type": event,
-                    "integrationId": key,
-                    "attributes": attributes,
-                },
-                changes_balance=True,
-            )
-        except RequestRejectedError as error:
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-            receipt = await self._find_event(key)
-            if receipt is None:  # not a repeat: the profile is being updated concurrently
-                raise RetryableError(str(error)) from None
-            return receipt
-        return _receipt_of(key, tracked)
+        return await self._events.send(
+            "POST",
+            "/v3/events",
+            EventResult,
+            params={"silent": "no"},
+            body={
+                "profileId": grant.customer,
+                "type": event,
+                "integrationId": id_,
+                "attributes": attributes,
+                "responseContent": ["ruleFailureReasons"],
+            },
+            changes_balance=True,
+        )
 
-    async def _find_event(self, key: str) -> Receipt | None:
+    async def _find_event(self, grant: Grant, *, reversal: bool) -> Receipt | None:
+        """Find the event that was not refused; if there are refused ones only, raise the last refusal."""
+        refusal = None
+        for number in range(_MAX_EVENTS):
+            id_ = event_id(grant.entry_key(reversal=reversal), number)
+            if (known := await self._get_event(id_)) is None:
+                break
+            try:
+                return self._receipt_of(id_, known, reversal=reversal)
+            except NotBookedError as error:
+                refusal = error
+        if refusal:
+            raise refusal
+        return None
+
+    async def _get_event(self, id_: str) -> EventResult | None:
         try:
-            event = await self._events.send("GET", f"/v3/events/{path_segment(key)}", _Event)
+            return await self._events.send("GET", f"/v3/events/{id_}", EventResult)
         except RequestRejectedError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
-        return _receipt_of(key, event)
+
+    def _receipt_of(self, id_: str, result: EventResult, *, reversal: bool) -> Receipt:
+        done = result.applied(TAKING if reversal else GIVING)
+        if done:
+            return Receipt(id_)
+        words = self._events.sanitize(result.refusal())
+        verb = "took" if reversal else "gave"
+        if done is None:
+            raise PermanentError(
+                "unconfirmed",
+                f"Talon.One shows only a custom effect for the event {id_}, which a rule that refused it may "
+                f"have returned too: {words}. Check the event there.",
+                FailureCause.RULE,
+            )
+        raise NotBookedError(
+            "refused", f"No rule of Talon.One {verb} anything: {words}", FailureCause.RULE
+        )
 
     async def _adjust_points(self, grant: Grant, loyalty: Loyalty, *, reversal: bool) -> Receipt:
         if self._management is None:
             raise PermanentError(
-                "credentials", "The target loyalty requires a key for Talon.One's Management API."
+                "credentials",
+                "The target loyalty requires a key for Talon.One's Management API.",
+                FailureCause.CREDENTIALS,
             )
         body: dict[str, Any] = {"points": grant.amount, "name": grant.entry_key(reversal=reversal)}
         if loyalty.subledger:
@@ -248,13 +312,3 @@ def _amount_in_major_units(grant: Grant) -> int | float:
     if grant.currency is None:
         return grant.amount
     return float(format_amount(grant.amount, grant.currency))
-
-
-def _receipt_of(key: str, event: _Event) -> Receipt:
-    if not any(event.effects):
-        raise PermanentError(
-            "no_effect",
-            "Talon.One accepted the event, but no rule of it granted anything, and an event is "
-            "accepted only once. Grant this reward at Talon.One, and correct the rule.",
-        )
-    return Receipt(key)

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError, ValidationInfo
 
+from referrals.domain.failure_causes import FailureCause
 from referrals.domain.strict_model import StrictModel
 from referrals.providers import Grant, PermanentError, RewardType
 
@@ -32,7 +33,9 @@ class ProviderTarget(StrictModel):
             return cls.parse(grant.target, grant.type)
         except ValidationError:
             raise PermanentError(
-                "target", f"The campaign's target cannot be used for rewards of type {grant.type}."
+                "target",
+                f"The campaign's target cannot be used for rewards of type {grant.type}.",
+                FailureCause.SETUP,
             ) from None
 
     @staticmethod

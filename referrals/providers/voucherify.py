@@ -15,11 +15,22 @@ import httpx
 from pydantic import Field, SecretStr, ValidationInfo, model_validator
 
 from referrals.domain.campaign_fields import SingleLine
+from referrals.domain.failure_causes import FailureCause
 from referrals.providers import Grant, Receipt, RewardType
 from referrals.providers.api_client import ProviderApi
 from referrals.providers.target import ProviderTarget
 from referrals.providers.voucherify_members import MemberCards
 from referrals.providers.voucherify_vouchers import GiftCards, LoyaltyCards
+
+_CAUSES = {
+    "no_voucher_suitable_for_publication": FailureCause.STOCK,
+    "customer_rules_violated": FailureCause.CUSTOMER,
+    "non_active_member": FailureCause.CUSTOMER,
+    "zero_card_balance": FailureCause.CUSTOMER,
+    "voucher_disabled": FailureCause.CUSTOMER,
+    "voucher_expired": FailureCause.CUSTOMER,
+    "multiple_requests": FailureCause.CUSTOMER,
+}
 
 
 class VoucherifyTarget(ProviderTarget):
@@ -68,7 +79,12 @@ class Voucherify:
         """
         credentials = {"X-App-Id": app_id, "X-App-Token": app_token.get_secret_value()}
         self._api = ProviderApi(
-            client, "Voucherify", base_url, credentials, retryable_codes={"multiple_requests"}
+            client,
+            "Voucherify",
+            base_url,
+            credentials,
+            retryable_codes={"multiple_requests"},
+            causes=_CAUSES,
         )
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:

@@ -1,18 +1,30 @@
 """Voucherify loyalty API v2: points on the cards of a programme's members."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import BaseModel
 
-from referrals.providers import Grant, PermanentError, Receipt, RetryableError
+from referrals.domain.failure_causes import FailureCause
+from referrals.providers import (
+    Grant,
+    NotBookedError,
+    PermanentError,
+    Receipt,
+    RetryableError,
+)
 from referrals.providers.api_client import (
     IgnoredBody,
     ProviderApi,
     RequestRejectedError,
     path_segment,
 )
+
+
+class _Customer(BaseModel):
+    id: str
 
 
 class _Card(BaseModel):
@@ -117,22 +129,28 @@ class MemberCards:
 
     async def _enrol(self, customer: str) -> _Membership:
         """Create the customer and the membership at Voucherify, unless they exist."""
-        await self.api.send("POST", "/v1/customers", IgnoredBody, body={"source_id": customer})
-        identification = {"type": "customer_source_id", "customer_source_id": customer}
+        created = await self.api.send(
+            "POST", "/v1/customers", _Customer, body={"source_id": customer}
+        )
+        by_source_id = {"type": "customer_source_id", "customer_source_id": customer}
         try:
-            await self.api.send(
-                "POST",
-                f"{self._path}/members",
-                IgnoredBody,
-                body={"customer_identification": identification},
-            )
+            await self._add_member({"customer_id": created.id})
         except RequestRejectedError as error:
-            if error.code != "member_already_exists":
+            if error.code != "invalid_payload":
                 raise
+            await self._add_member({"customer_identification": by_source_id})
         membership = await self._find_membership(customer)
         if membership is None:
             raise RetryableError("Voucherify does not show the new member yet.")
         return membership
+
+    async def _add_member(self, body: Mapping[str, Any]) -> None:
+        """Add a member. Voucherify's documents disagree on the field that names the customer."""
+        try:
+            await self.api.send("POST", f"{self._path}/members", IgnoredBody, body=body)
+        except RequestRejectedError as error:
+            if error.code != "member_already_exists":
+                raise
 
     def _card_path(self, membership: _Membership) -> str:
         """Return the path of the member's card; exactly one must match the definition."""
@@ -145,6 +163,7 @@ class MemberCards:
                 "target",
                 f"The member has {len(matching)} matching cards: "
                 f"set card_definition to one of {self.program}.",
+                FailureCause.SETUP,
             )
         return f"{self._path}/members/{path_segment(membership.member.id)}/cards/{path_segment(matching[0].id)}"
 
@@ -164,7 +183,9 @@ class MemberCards:
         if transaction.status == "REJECTED":
             rejection = (transaction.details and transaction.details.rejection) or _Rejection()
             text = self.api.sanitize(f"{rejection.reason}: {rejection.details}")
-            raise PermanentError("rejected", f"Voucherify rejected the points: {text}")
+            raise NotBookedError(
+                "rejected", f"Voucherify rejected the points: {text}", FailureCause.CUSTOMER
+            )
         return Receipt(transaction.id, booked=transaction.status == "APPROVED")
 
     @property

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from referrals.domain.failure_causes import FailureCause
 from referrals.domain.money import decimals_of
 from referrals.providers import Grant, PermanentError, Receipt, RetryableError
 from referrals.providers.api_client import ProviderApi, RequestRejectedError, path_segment
@@ -22,8 +23,15 @@ class _Publication(BaseModel):
     voucher: _Voucher
 
 
+class _ListedPublication(BaseModel):
+    """A publication, or an attempt at one that failed and has no voucher."""
+
+    result: Literal["SUCCESS", "FAILURE"]
+    voucher: _Voucher | None = None
+
+
 class _Publications(BaseModel):
-    publications: list[_Publication]
+    publications: list[_ListedPublication]
 
 
 class _VoucherTransaction(BaseModel):
@@ -78,16 +86,17 @@ class _Vouchers(ABC):
         except RequestRejectedError as error:
             if error.code not in _ALREADY_PUBLISHED:
                 raise
-            publication = await self._find_publication(source)
+            return await self._find_published_code(source)
         return publication.voucher.code
 
-    async def _find_publication(self, source: str) -> _Publication:
+    async def _find_published_code(self, source: str) -> str:
         found = await self.api.send(
-            "GET", "/v1/publications", _Publications, params={"source_id": source}
+            "GET", "/v1/publications", _Publications, params={"source_id": source, "limit": "100"}
         )
-        if not found.publications:
-            raise RetryableError("Voucherify published a card earlier but does not list it yet.")
-        return found.publications[0]
+        for publication in found.publications:
+            if publication.result == "SUCCESS" and publication.voucher:
+                return publication.voucher.code
+        raise RetryableError("Voucherify published a card earlier but does not list it yet.")
 
     async def _transactions(self, code: str) -> AsyncIterator[_VoucherTransaction]:
         params = {"limit": "100", "order": "-id"}
@@ -154,6 +163,8 @@ def _to_hundredths(minor: int, currency: str) -> int:
     hundredths, remainder = divmod(minor * 100, scale)
     if remainder:
         raise PermanentError(
-            "amount", f"Voucherify stores {currency} in hundredths, not in thousandths."
+            "amount",
+            f"Voucherify stores {currency} in hundredths, not in thousandths.",
+            FailureCause.SETUP,
         )
     return hundredths

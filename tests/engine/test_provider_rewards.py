@@ -5,7 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError
+from referrals.providers import (
+    OutcomeUnknownError,
+    PermanentError,
+    RetryableError,
+    UnavailableError,
+)
 from referrals.store import schema
 from tests.harness.campaigns import POINTS_50, THANKS, campaign, milestone
 from tests.harness.fake_provider import FakeProvider
@@ -54,7 +59,7 @@ async def test_a_lost_response_after_the_booking_pays_once(world: World, vendor:
 
 
 async def test_rewards_survive_a_provider_outage_of_six_hours(world: World, vendor: FakeProvider):
-    vendor.down = RetryableError("down")
+    vendor.down = UnavailableError("down")
     answer = await world.convert(await world.publish("spring", "ada"), "fay")
     for _ in range(6):
         await world.sleep(hours=1)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from referrals.providers import AlreadySpentError, Grant, PermanentError, Receipt
+from referrals.providers import AlreadySpentError, Grant, NotBookedError, Receipt
 
 
 class FakeProvider:
@@ -35,7 +35,7 @@ class FakeProvider:
         if key in self.bookings and self.visible[key] <= self.now():
             return Receipt("ref")
         if key in self.rejected:
-            raise PermanentError("rejected", "Over the limit.")
+            raise NotBookedError("rejected", "Over the limit.")
         return None
 
     async def grant(self, grant: Grant) -> Receipt:

@@ -1,7 +1,9 @@
 """Fake of Talon.One's Integration API and Management API, after its OpenAPI documents."""
 
+import re
 from itertools import count
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 from uuid import uuid4
 
 from pydantic import Field, ValidationError
@@ -30,8 +32,9 @@ class Attributes(Strict):
 class Event(Strict):
     profileId: str  # noqa: N815
     type: Annotated[str, Field(min_length=1)]
-    integrationId: Annotated[str, Field(min_length=1)]  # noqa: N815
+    integrationId: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+$", max_length=1000)]  # noqa: N815
     attributes: Attributes
+    responseContent: tuple[Literal["ruleFailureReasons"], ...] = ()  # noqa: N815
 
 
 class AddPoints(Strict):
@@ -44,13 +47,40 @@ class Profile(Strict):
     attributes: dict[str, Any] | None = None
 
 
+RULE = {"campaignId": 1, "rulesetId": 11, "ruleIndex": 0, "ruleName": "Referral reward"}
+OTHER_RULE = {"campaignId": 2, "rulesetId": 21, "ruleIndex": 3, "ruleName": "Students only"}
+FAILURE_EFFECTS = {
+    "error": {"message": "Error while evaluating the rule"},
+    "showNotification": {"notificationType": "Error", "title": "Sorry", "body": "Students only"},
+    "rejectReferral": {"value": "CODE", "rejectionReason": "ReferralRejectedByCondition"},
+    "rejectCoupon": {"value": "CODE", "rejectionReason": "CouponRejectedByCondition"},
+    "customEffect": {"effectId": 7, "name": "refused", "payload": {}},
+}
+"""Effects of rules whose conditions were not met, and of errors, with their properties."""
+
+
+def key_of(event_id: str) -> str:
+    """Return our key of an event: `/` is sent as `.`, other characters as `~` and their bytes."""
+    base = re.sub(r"~\d$", "", event_id)
+    return unquote(base.replace(".", "/").replace("~", "%"))
+
+
 class FakeTalonOne(FakeVendor):
-    """Account with one loyalty programme and a rule that books the amount in the attributes of an event."""
+    """Account with one loyalty programme and a rule that books the amount in the attributes of an event.
+
+    Attributes:
+        rules: Whether the conditions of that rule are met.
+        giving, taking: Effects of the rule for grants and for roll-backs.
+        failing: Failure effects of another rule.
+        conflict_rate: Probability of a 409 because the profile is being updated.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
         self.numbers = count(1)
         self.rules = True
+        self.giving, self.taking = "addLoyaltyPoints", "deductLoyaltyPoints"
+        self.failing: list[str] = []
         self.conflict_rate = 0.0
         self.profiles: set[str] = set()
         self.events: dict[str, dict[str, Any]] = {}
@@ -60,7 +90,7 @@ class FakeTalonOne(FakeVendor):
         profile = "/v1/loyalty_programs/{program:int}/profile/{customer:path}"
         return [
             Route("/v3/events", self.track, methods=["POST"]),
-            Route("/v3/events/{key:path}", self.event, methods=["GET"]),
+            Route("/v3/events/{key}", self.event, methods=["GET"]),
             Route("/v2/customer_profiles/{customer:path}", self.update_profile, methods=["PUT"]),
             Route(profile + "/add_points", self.add_points, methods=["PUT"]),
             Route(profile + "/deduct_points", self.add_points, methods=["PUT"]),
@@ -98,15 +128,41 @@ class FakeTalonOne(FakeVendor):
         if event.integrationId in self.events or self.random.random() < self.conflict_rate:
             raise self.refuse(409, "Too many requests are updating this profile at the same time")
         self.profiles.add(event.profileId)
-        effects = [{"effectType": "addLoyaltyPoints", "props": {}}] if self.rules else []
-        self.events[event.integrationId] = {"id": 1, "type": event.type, "effects": [effects]}
+        grants = event.attributes.action == "grant"
+        effects = [
+            OTHER_RULE | {"effectType": kind, "props": FAILURE_EFFECTS[kind]}
+            for kind in self.failing
+        ]
         if self.rules:
-            sign = 1 if event.attributes.action == "grant" else -1
+            kind = self.giving if grants else self.taking
+            effects.append(RULE | {"effectType": kind, "props": {"value": event.attributes.amount}})
             scale = 100 if event.attributes.currency else 1
-            self.book(event.integrationId, sign * round(event.attributes.amount * scale))
+            amount = round(event.attributes.amount * scale)
+            self.book(key_of(event.integrationId), amount if grants else -amount)
+        self.events[event.integrationId] = {"id": 1, "type": event.type, "effects": [effects]}
         if request.query_params.get("silent", "yes") == "yes":
             return Response(status_code=204)
-        return JSONResponse({"effects": effects, "createdCoupons": [], "createdReferrals": []})
+        result = {"effects": effects, "createdCoupons": [], "createdReferrals": []}
+        if event.responseContent:
+            result["ruleFailureReasons"] = self.failures()
+        return JSONResponse(result)
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Return the rules that an event did not meet."""
+        failed = [OTHER_RULE] if self.failing else []
+        failed += [] if self.rules else [RULE]
+        return [
+            {
+                "campaignID": rule["campaignId"],
+                "campaignName": "Spring",
+                "rulesetID": rule["rulesetId"],
+                "ruleIndex": rule["ruleIndex"],
+                "ruleName": rule["ruleName"],
+                "conditionIndex": 0,
+                "details": "Attribute comparison failed for fay@example.com",
+            }
+            for rule in failed
+        ]
 
     async def event(self, request: Request) -> Response:
         self.check(request, f"ApiKey-v1 {TOKEN}")

@@ -78,6 +78,7 @@ class FakeVendor:
 
     Attributes:
         faults: Faults of the next requests, in order; None is no fault.
+        refusals: Status and error key of the vendor's refusal of the next requests, in order; None is no refusal.
         fault_rate: Probability of a fault for each request after those.
         bookings: The vendor's ledger.
         undocumented_requests: Requests that the vendor's documentation does not allow.
@@ -86,6 +87,7 @@ class FakeVendor:
     def __init__(self, seed: int = 0) -> None:
         self.random = random.Random(seed)
         self.faults: deque[str | None] = deque()
+        self.refusals: deque[tuple[int, str] | None] = deque()
         self.fault_rate = 0.0
         self._shuffled_faults: list[str] = []
         self.triggered_faults: Counter[str] = Counter()
@@ -181,7 +183,11 @@ class FaultInjector:
         header = Headers(scope=scope).get(FAULT_HEADER)
         fault = self.vendor.next_fault() if header is None else header or None
         self.vendor.requests.append((scope["method"], scope["path"]))
-        if fault is None:
+        refusal = self.vendor.refusals.popleft() if self.vendor.refusals else None
+        if refusal:
+            body = self.vendor.error(*refusal, f"Refused: {refusal[1]}")
+            await JSONResponse(body, refusal[0])(scope, receive, send)
+        elif fault is None:
             await self._run(scope, receive, send)
         else:
             kind, _, done = fault.partition("_")

@@ -23,9 +23,15 @@ class Identification(Strict):
 
 
 class NewMember(Strict):
+    """Body of the reference."""
+
+    customer_id: Annotated[str, Field(pattern="^cust_")]
+
+
+class NewMemberOfGuide(Strict):
+    """Body of the guide to loyalty v2."""
+
     customer_identification: Identification
-    status: Literal["ACTIVE", "INACTIVE"] | None = None
-    metadata: dict[str, Any] | None = None
 
 
 class Points(Strict):
@@ -73,6 +79,8 @@ class FakeVoucherify(FakeVendor):
     Attributes:
         rejecting: Reject points after accepting them.
         listing: Whether publications are listed already.
+        failed_publications: Number of failed attempts that are listed before each publication.
+        member_shape: Accepted body of an enrolment: that of the reference, or that of the guide.
         repeats: Error keys for a repeated publication, one of them at random; empty is success.
     """
 
@@ -83,6 +91,8 @@ class FakeVoucherify(FakeVendor):
         self.program_status = "ACTIVE"
         self.rejecting = False
         self.listing = True
+        self.failed_publications = 0
+        self.member_shape: type[NewMember | NewMemberOfGuide] = NewMember
         self.repeats = ["", "duplicate_source_id", "voucher_already_published"]
         self.customers: set[str] = set()
         self.members: dict[str, list[dict[str, Any]]] = {}
@@ -132,7 +142,8 @@ class FakeVoucherify(FakeVendor):
     async def create_customer(self, request: Request) -> JSONResponse:
         customer = await self.read(request, Customer)
         self.customers.add(customer.source_id)
-        return JSONResponse({"id": "cust_1", "source_id": customer.source_id, "object": "customer"})
+        id_ = f"cust_{customer.source_id.encode().hex()}"
+        return JSONResponse({"id": id_, "source_id": customer.source_id, "object": "customer"})
 
     # API v1
 
@@ -161,7 +172,16 @@ class FakeVoucherify(FakeVendor):
     async def list_publications(self, request: Request) -> JSONResponse:
         self.check(request, "source_id", "limit", "page")
         found = self.listing and self.publications.get(request.query_params["source_id"])
-        return JSONResponse({"object": "list", "publications": [found] if found else []})
+        failed = {
+            "id": "pub_0",
+            "object": "publication",
+            "result": "FAILURE",
+            "failure_code": "duplicate_source_id",
+            "failure_message": "Duplicate source_id",
+            "vouchers": [],
+        }
+        listed = [*[failed] * self.failed_publications, *([found] if found else [])]
+        return JSONResponse({"object": "list", "data_ref": "publications", "publications": listed})
 
     async def add_credit(self, request: Request) -> JSONResponse:
         body = await self.read(request, Credit)
@@ -206,8 +226,7 @@ class FakeVoucherify(FakeVendor):
     # API v2
 
     async def enrol(self, request: Request) -> JSONResponse:
-        body = await self.read(request, NewMember)
-        customer = body.customer_identification.customer_source_id
+        customer = await self.read_new_member(request)
         self.check_program(request)
         if customer not in self.customers:
             raise self.refuse(404, "not_found", undocumented=True)
@@ -215,6 +234,17 @@ class FakeVoucherify(FakeVendor):
             raise self.refuse(409, "member_already_exists")
         self.members[customer] = [self.card(definition) for definition in self.definitions]
         return JSONResponse(self.member(customer))
+
+    async def read_new_member(self, request: Request) -> str:
+        """Return the customer of an enrolment; refuse the form that this account does not accept."""
+        self.check(request)
+        try:
+            body = self.member_shape.model_validate_json(await request.body())
+        except ValidationError:
+            raise self.refuse(400, "invalid_payload") from None
+        if isinstance(body, NewMemberOfGuide):
+            return body.customer_identification.customer_source_id
+        return bytes.fromhex(body.customer_id.removeprefix("cust_")).decode()
 
     async def membership(self, request: Request) -> JSONResponse:
         self.check(request, "identification_type")

@@ -9,7 +9,13 @@ import httpx
 import pytest
 
 from referrals.http_client import MAX_ERROR_LENGTH, MAX_RESPONSE_BYTES, open_client
-from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError, RetryAfterError
+from referrals.providers import (
+    OutcomeUnknownError,
+    PermanentError,
+    RetryableError,
+    RetryAfterError,
+    UnavailableError,
+)
 from referrals.providers.api_client import (
     IgnoredBody,
     ProviderApi,
@@ -46,18 +52,23 @@ async def outcome(vendor: ProviderApi, *, changes_balance: bool) -> Exception:
 @pytest.mark.parametrize(
     ("response", "booking", "other", "code"),
     [
-        (httpx.Response(500, json={"message": "x"}), OutcomeUnknownError, RetryableError, None),
+        (httpx.Response(500, json={"message": "x"}), OutcomeUnknownError, UnavailableError, None),
         (
             httpx.Response(502, text="<h1>Bad gateway</h1>"),
             OutcomeUnknownError,
-            RetryableError,
+            UnavailableError,
             None,
         ),
-        (httpx.Response(503), OutcomeUnknownError, RetryableError, None),
-        (httpx.Response(408), OutcomeUnknownError, RetryableError, None),
-        (httpx.Response(200, text="<h1>Hello</h1>"), OutcomeUnknownError, RetryableError, None),
-        (httpx.Response(200, text="[" * 100_000), OutcomeUnknownError, RetryableError, None),
-        (httpx.Response(200, json=["another", "shape"]), OutcomeUnknownError, RetryableError, None),
+        (httpx.Response(503), OutcomeUnknownError, UnavailableError, None),
+        (httpx.Response(408), OutcomeUnknownError, UnavailableError, None),
+        (httpx.Response(200, text="<h1>Hello</h1>"), OutcomeUnknownError, UnavailableError, None),
+        (httpx.Response(200, text="[" * 100_000), OutcomeUnknownError, UnavailableError, None),
+        (
+            httpx.Response(200, json=["another", "shape"]),
+            OutcomeUnknownError,
+            UnavailableError,
+            None,
+        ),
         (httpx.Response(429), RetryAfterError, RetryAfterError, None),
         (
             httpx.Response(423, json={"key": "non_active_program"}),
@@ -118,9 +129,9 @@ async def test_status_is_classified_by_whether_a_booking_is_possible(
 @pytest.mark.parametrize(
     ("error", "booking"),
     [
-        (httpx.ConnectError, RetryableError),
-        (httpx.ConnectTimeout, RetryableError),
-        (httpx.PoolTimeout, RetryableError),
+        (httpx.ConnectError, UnavailableError),
+        (httpx.ConnectTimeout, UnavailableError),
+        (httpx.PoolTimeout, UnavailableError),
         (httpx.WriteError, OutcomeUnknownError),
         (httpx.WriteTimeout, OutcomeUnknownError),
         (httpx.ReadError, OutcomeUnknownError),
@@ -137,7 +148,7 @@ async def test_only_unsent_requests_are_certainly_not_booked(error, booking):
         await outcome(api(fail), changes_balance=False),
     ]
 
-    assert [type(error) for error in errors] == [booking, RetryableError]
+    assert [type(error) for error in errors] == [booking, UnavailableError]
     assert "fay" not in str(errors)
 
 

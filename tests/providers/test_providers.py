@@ -7,7 +7,14 @@ from types import SimpleNamespace
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError, RetryAfterError
+from referrals.domain.failure_causes import FailureCause
+from referrals.providers import (
+    OutcomeUnknownError,
+    PermanentError,
+    RetryableError,
+    RetryAfterError,
+    UnavailableError,
+)
 from referrals.providers.http_endpoint import HttpProvider
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
@@ -118,10 +125,71 @@ async def test_wrong_credentials_are_a_permanent_failure(name, client, start):
     assert vendor.bookings == []
 
 
+DOCUMENTED_REFUSALS = {
+    "voucherify": [
+        (400, "invalid_payload", PermanentError, FailureCause.OTHER),
+        (400, "no_voucher_suitable_for_publication", PermanentError, FailureCause.STOCK),
+        (400, "customer_rules_violated", PermanentError, FailureCause.CUSTOMER),
+        (400, "multiple_requests", RetryableError, FailureCause.CUSTOMER),
+        (401, "unauthorized", PermanentError, FailureCause.CREDENTIALS),
+        (402, "payment_required", PermanentError, FailureCause.PLAN),
+        (404, "not_found", PermanentError, FailureCause.SETUP),
+        (405, "method_not_allowed", PermanentError, FailureCause.SETUP),
+        (406, "not_acceptable", PermanentError, FailureCause.OTHER),
+        (409, "duplicate_found", PermanentError, FailureCause.OTHER),
+        (415, "unsupported_media_type", PermanentError, FailureCause.OTHER),
+        (423, "non_active_program", RetryableError, FailureCause.SETUP),
+        (423, "program_outside_validity_window", RetryableError, FailureCause.SETUP),
+        (423, "non_active_member", RetryableError, FailureCause.CUSTOMER),
+        (423, "zero_card_balance", RetryableError, FailureCause.CUSTOMER),
+        (429, "too_many_requests", RetryAfterError, FailureCause.PLAN),
+        (500, "internal_error", OutcomeUnknownError, FailureCause.OUTAGE),
+    ],
+    "talon_one": [
+        (400, "Invalid type", PermanentError, FailureCause.OTHER),
+        (401, "Unauthorized", PermanentError, FailureCause.CREDENTIALS),
+        (403, "Forbidden", PermanentError, FailureCause.CREDENTIALS),
+        (409, "Too many requests are updating this profile", RetryableError, None),
+        (429, "Too many requests", RetryAfterError, FailureCause.PLAN),
+        (500, "Internal server error", OutcomeUnknownError, FailureCause.OUTAGE),
+    ],
+    "http": [
+        (402, "unpaid", PermanentError, FailureCause.PLAN),
+        (404, "unknown_customer", PermanentError, FailureCause.SETUP),
+        (422, "account_closed", PermanentError, FailureCause.OTHER),
+        (503, "down", OutcomeUnknownError, FailureCause.OUTAGE),
+    ],
+}
+"""Statuses and keys that the documents list for requests that change a balance."""
+
+
+@pytest.mark.parametrize("name", PROVIDER_KINDS)
+async def test_documented_refusals_are_classified_and_have_a_cause(name, client, start):
+    kind = PROVIDER_KINDS[name]
+    vendor = await start(kind.vendor(seed=1))
+    provider, grant = kind.provider(client, vendor), kind.grants(1)[0]
+    await provider.grant(grant)
+    before = len(vendor.requests)
+    vendor_name = next(vendor for vendor in DOCUMENTED_REFUSALS if name.startswith(vendor))
+    for number, (status, key, error, cause) in enumerate(DOCUMENTED_REFUSALS[vendor_name]):
+        new = replace(grant, key=f"k{number}", customer=f"cus_new_{number}")
+        vendor.refusals.extend([None] * (before - 1) + [(status, key)])
+
+        with pytest.raises((RetryableError, PermanentError, OutcomeUnknownError)) as raised:
+            await provider.grant(new)
+
+        assert isinstance(raised.value, error), (status, key)
+        assert not isinstance(raised.value, UnavailableError)
+        assert raised.value.cause == (cause or raised.value.cause)
+        assert f"k{number}" not in {entry.key for entry in vendor.bookings}
+        await vendor.wait_until_idle()
+        assert not vendor.refusals
+
+
 async def test_unreachable_vendor_is_retryable(case, client):
     provider = case.kind.provider(client, UNREACHABLE)
 
-    with pytest.raises(RetryableError, match="could not be reached: ConnectError"):
+    with pytest.raises(UnavailableError, match="could not be reached: ConnectError"):
         await provider.grant(case.grant)
 
 

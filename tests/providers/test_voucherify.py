@@ -9,7 +9,13 @@ from referrals.providers import PermanentError, RetryableError
 from tests.providers.booking import book_with_retries
 from tests.providers.conftest import PROVIDER_KINDS, voucherify
 from tests.providers.fake_vendor import Entry
-from tests.providers.fake_voucherify import DEFINITION, PAGE, FakeVoucherify
+from tests.providers.fake_voucherify import (
+    DEFINITION,
+    PAGE,
+    FakeVoucherify,
+    NewMember,
+    NewMemberOfGuide,
+)
 
 POINTS, LEGACY, GIFT = (PROVIDER_KINDS[name].grants(1)[0] for name in list(PROVIDER_KINDS)[:3])
 
@@ -24,13 +30,27 @@ def provider(client, vendor):
     return voucherify(client, vendor)
 
 
-async def test_customer_is_enrolled_once(vendor, provider):
+@pytest.mark.parametrize(("shape", "requests"), [(NewMember, 1), (NewMemberOfGuide, 2)])
+async def test_customer_is_enrolled_once_by_either_documented_form(
+    vendor, provider, shape, requests
+):
+    vendor.member_shape = shape
     await provider.grant(POINTS)
     await provider.grant(replace(POINTS, key="k2"))
 
     enrolments = [path for method, path in vendor.requests if path.endswith("/members")]
-    assert len(enrolments) == 1
-    assert vendor.customers == {POINTS.customer}
+    assert len(enrolments) == requests
+    assert list(vendor.members) == [POINTS.customer]
+    assert vendor.undocumented_requests == []
+
+
+async def test_enrolment_rejected_in_both_forms_is_a_permanent_failure(vendor, provider):
+    vendor.refusals.extend([None, None, *[(400, "invalid_payload")] * 2])
+
+    with pytest.raises(PermanentError, match="invalid_payload") as refused:
+        await provider.grant(POINTS)
+
+    assert (refused.value.code, vendor.bookings) == ("invalid_payload", [])
 
 
 async def test_concurrent_first_grants_enrol_the_customer_once(vendor, provider):
@@ -167,8 +187,18 @@ async def test_repeated_publication_returns_the_same_card(vendor, provider, repe
     assert len(vendor.bookings) == 2
 
 
+async def test_failed_publications_before_the_successful_one_are_skipped(vendor, provider):
+    await provider.grant(GIFT)
+    vendor.repeats, vendor.failed_publications = ["duplicate_source_id"], 3
+
+    assert (await provider.look_up(GIFT)).booked
+    assert await provider.look_up(replace(GIFT, key="k")) is None
+    assert vendor.undocumented_requests == []
+
+
 async def test_unlisted_publication_is_retryable(vendor, provider):
     vendor.repeats, vendor.listing = ["duplicate_source_id"], False
+    vendor.failed_publications = 1
     await provider.grant(GIFT)
 
     with pytest.raises(RetryableError, match="does not list it yet"):

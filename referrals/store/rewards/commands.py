@@ -17,7 +17,7 @@ from referrals.store.inbox.outcome import Outcome
 from referrals.store.ledger import debts
 from referrals.store.rewards import granting, provider_rewards, roll_backs
 from referrals.store.rewards.coupons import POOL_EMPTY
-from referrals.store.rewards.provider_rewards import ATTEMPTS_EXHAUSTED, REJECTED
+from referrals.store.rewards.provider_rewards import ATTEMPTS_EXHAUSTED, NOT_BOOKED
 from referrals.store.rewards.reward_rows import RESET_ATTEMPTS, close, set_reward
 from referrals.store.schema import RewardRow, referrals, rewards
 
@@ -75,9 +75,9 @@ async def _retry(tx: Tx, context: ReferralContext, reward: RewardRow, _: str) ->
     rolls_back = await lookups.is_undone(tx, context) or reward.granted_at is not None
     state = RewardState.ROLLING_BACK if rolls_back else RewardState.GRANTING
     values: dict[str, Any] = {"retry_at": None}
-    if reward.error_code in (REJECTED, ATTEMPTS_EXHAUSTED):
+    if reward.error_code in (*NOT_BOOKED, ATTEMPTS_EXHAUSTED):
         values["accepted_by_provider_at"] = None  # it will not be booked any more
-    if reward.error_code == REJECTED:
+    if reward.error_code in NOT_BOOKED:
         values |= RESET_ATTEMPTS  # nothing is booked, so the next request needs no look-up
     await set_reward(tx, reward, state, **values)
 

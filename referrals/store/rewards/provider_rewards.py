@@ -29,8 +29,8 @@ from referrals.store.rewards.reward_rows import (
 )
 from referrals.store.schema import RewardRow, milestones, rewards
 
-REJECTED = "rejected"
-"""Error code if the provider accepted a request and rejected it later: nothing is booked."""
+NOT_BOOKED = frozenset({"rejected", "refused"})
+"""Error codes if the provider accepted a request and booked nothing for it."""
 ATTEMPTS_EXHAUSTED = "attempts_spent"
 
 IN_PROGRESS = frozenset({RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK})
