@@ -27,6 +27,7 @@ from referrals.domain.campaign_fields import (
 from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
 from referrals.domain.durations import Duration
 from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, check_event_name
+from referrals.domain.identities import unique_identities
 from referrals.domain.journeys import Journey
 from referrals.domain.message_timing import QuietHoursText
 from referrals.domain.money import Currency, parse_amount
@@ -170,7 +171,7 @@ class Campaign(StrictModel):
     rewards: RewardSettings
     messages: MessageSettings = MessageSettings()
     journeys: Annotated[
-        tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_names)
+        tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_identities)
     ] = ()
 
     def journey_rewards(self) -> Iterator[tuple[FieldPath, Reward]]:

@@ -28,6 +28,7 @@ from referrals.domain.campaign_fields import (
 )
 from referrals.domain.durations import Duration
 from referrals.domain.event_names import OUTBOUND
+from referrals.domain.identities import Renamable
 from referrals.domain.rewards import Reward
 from referrals.domain.rules import Condition, compile_condition
 from referrals.domain.strict_model import StrictModel
@@ -208,10 +209,9 @@ class ReentryDelay(StrictModel):
     after: Duration
 
 
-class Journey(StrictModel):
+class Journey(Renamable):
     """A sequence of steps that an event starts if the condition holds."""
 
-    name: Slug
     on: StartingEvent
     when: JourneyCondition | None = None
     exit_on: tuple[StartingEvent, ...] | None = None

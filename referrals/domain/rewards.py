@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from referrals.domain.campaign_fields import Flag, PositiveInt, Slug, check_money, unique_names
+from referrals.domain.campaign_fields import Flag, PositiveInt, Slug, check_money
 from referrals.domain.codes import DEFAULT_CHARSET, check_pattern
 from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.durations import Duration
+from referrals.domain.identities import Renamable, unique_identities
 from referrals.domain.money import MAX_POINTS, Currency, parse_amount
 from referrals.domain.strict_model import StrictModel
 
@@ -123,10 +124,9 @@ def _coupon_amount(amount: Any) -> int:
     return amount
 
 
-class Tier(StrictModel):
+class Tier(Renamable):
     """Reward of the advocate for `each` conversion, or `at` a number of conversions (a milestone)."""
 
-    name: Slug
     each: Flag = False
     at: PositiveInt | None = None
     reward: Reward
@@ -150,7 +150,7 @@ class RewardSettings(StrictModel):
     """Rewards of the friend and the advocate, and their provider."""
 
     friend: Reward | None = None
-    tiers: Annotated[tuple[Tier, ...], Field(max_length=50), AfterValidator(unique_names)] = ()
+    tiers: Annotated[tuple[Tier, ...], Field(max_length=50), AfterValidator(unique_identities)] = ()
     provider: Provider = "ledger"
     target: Target = Field(default_factory=dict)
     approval: Literal["manual"] | None = None

@@ -4,7 +4,7 @@ Locks are taken in one order: event, order, advocate, campaign. A campaign with 
 checked; one without is locked only to be counted, at the end of the decision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import and_, bindparam, select
@@ -282,7 +282,18 @@ async def lock_milestone_context(
 ) -> ReferralContext:
     """Lock the advocate of a milestone that `referral_id` reached or lost; return the milestone's context."""
     context, _ = await lock_context(tx, referral_id, actor, now)
-    return context.for_milestone(await get(tx, milestones, id=milestone_id))
+    return await milestone_context(tx, context, milestone_id)
+
+
+async def milestone_context(
+    tx: Tx, context: ReferralContext, milestone_id: str
+) -> ReferralContext:
+    """Return the context of a milestone, with the campaign version under which it was reached."""
+    milestone = await get(tx, milestones, id=milestone_id)
+    campaign = context.campaign
+    if milestone.version != context.version:
+        campaign = await versions.get_version(tx, campaign.campaign, milestone.version)
+    return replace(context, campaign=campaign, version=milestone.version).for_milestone(milestone)
 
 
 async def is_undone(tx: Tx, context: ReferralContext) -> bool:

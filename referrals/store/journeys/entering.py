@@ -32,7 +32,7 @@ async def _may_enter(tx: Tx, entry: JourneyEntry) -> bool:
         return True
     now = entry.context.now
     statement = insert(tx, journey_entries).values(
-        key=f"{entry.context.campaign.campaign}/{entry.journey.name}/{entry.subject}",
+        key=f"{entry.context.campaign.campaign}/{entry.journey.identity}/{entry.subject}",
         entered_at=now,
     )
     if isinstance(reentry, ReentryDelay):

@@ -7,12 +7,12 @@ from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.db.columns import required
-from referrals.store.db.sql import Tx, get, one_of
+from referrals.store.db.sql import Tx, one_of
 from referrals.store.inbox import inbox_events
 from referrals.store.journeys.journey_entry import JourneyEntry, log_problem
 from referrals.store.rewards import commands, creation, granting
 from referrals.store.rewards.creation import RewardSpec
-from referrals.store.schema import ReferralRow, milestones, rewards
+from referrals.store.schema import ReferralRow, rewards
 
 PROCESS_COMMAND = "reward_resume"
 """Command that makes the workflow of the reward's referral or milestone process the reward."""
@@ -32,13 +32,13 @@ async def grant(
         tx, str(entered.referral_id), entered.actor, entered.now
     )
     if entered.milestone:
-        context = context.for_milestone(await get(tx, milestones, id=entered.milestone.id))
+        context = await lookups.milestone_context(tx, context, entered.milestone.id)
     if problem := await _problem(tx, context, referral):
         await log_problem(tx, entry, "journey_grant_refused", problem)
         return
     confirmed = context.milestone is not None or referral.state in COUNTS_TOWARD_TIERS
     due_at = context.now if confirmed else required(referral.due_at)
-    origin, name = entry.key(index), f"{entry.journey.name}.{index}"
+    origin, name = entry.key(index), f"{entry.journey.identity}.{index}"
     spec = RewardSpec(origin, step.reward, step.to, name)
     await creation.create(tx, context, due_at, spec)
     if confirmed and not (context.milestone and by_owner):

@@ -48,7 +48,7 @@ class JourneyEntry:
     def key(self, step: int | str) -> str:
         """Return the idempotency key of a step's effect."""
         campaign, journey = self.context.campaign.campaign, self.journey
-        key = f"{campaign}/{journey.name}/{step}/{self.subject}/{journey.on}"
+        key = f"{campaign}/{journey.identity}/{step}/{self.subject}/{journey.on}"
         return f"{key}/{self.occurrence}" if self.occurrence else key
 
     def customer_of(self, side: str | None) -> str | None:

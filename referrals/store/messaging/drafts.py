@@ -173,7 +173,7 @@ async def _template_context(
         "reward": reward_variables(reward) if reward else None,
         "rewards": [reward_variables(row) for row in own_rewards],
         "due_at": _due_date(subject.referral, timezone),
-        "milestone": {"name": milestone.tier, "at": milestone.threshold} if milestone else None,
+        "milestone": {"name": milestone.name, "at": milestone.threshold} if milestone else None,
         **_reason_variables(message, referral, reward),
         "unsubscribe": _unsubscribe_url(message, public_url),
     }

@@ -39,7 +39,7 @@ async def load_journey_values(
         "campaign": {"id": context.campaign.campaign},
         "counts": {"confirmed": await _confirmed_count(tx, context.advocate.id)},
         "advocate": _person_values(await _get_customer(tx, context.advocate.customer_id)),
-        "milestone": {"name": milestone.tier, "at": milestone.threshold} if milestone else {},
+        "milestone": {"name": milestone.name, "at": milestone.threshold} if milestone else {},
         "reward": _reward_values(reward) if reward else {},
     }
     if context.referral_id:

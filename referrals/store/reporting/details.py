@@ -217,7 +217,7 @@ async def _milestones(tx: Tx, advocate_id: str) -> list[views.Milestone]:
     return [
         views.Milestone(
             id=row.id,
-            name=row.tier,
+            name=row.name,
             at=row.threshold,
             occurrence=row.occurrence,
             state=row.state,

@@ -29,7 +29,8 @@ BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budge
 class RewardSpec:
     """A reward to create, once for its `origin`: the decision that creates it.
 
-    `name` is the reward's name in the provider's key: the tier, the side, or the journey with its step.
+    `name` is the reward's name in the provider's key: the side, the first name of the tier, or that of the journey with
+    the index of its step. It survives renames; `tier` is the present name.
     """
 
     origin: str
@@ -55,9 +56,11 @@ async def create_for_conversion(
     origin, friend = f"{context.referral_id}/{cycle}", context.campaign.rewards.friend
     specs = [RewardSpec(f"{origin}/friend", friend, "friend", "friend")] if friend else []
     for tier in each_conversion_tiers(context.campaign.rewards.tiers):
-        name = tier.name
+        name, identity = tier.name, tier.identity
         specs.append(
-            RewardSpec(f"{origin}/advocate/{name}", tier.reward, "advocate", name, tier=name)
+            RewardSpec(
+                f"{origin}/advocate/{identity}", tier.reward, "advocate", identity, tier=name
+            )
         )
     await create(tx, context, due_at, *specs)
 

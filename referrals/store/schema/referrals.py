@@ -96,7 +96,9 @@ class MilestoneRow(TableRow):
 
     id: Field[str] = column(Text, primary_key=True)
     advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
-    tier: Field[str] = column(Text)
+    tier: Field[str] = column(Text, doc="Identity of the tier: its first name.")
+    name: Field[str] = column(Text, doc="Name of the tier when it was reached.")
+    version: Field[int] = column(Integer, doc="Version of the campaign in force when it was reached.")
     threshold: Field[int] = column(Integer)
     occurrence: Field[int] = column(Integer)
     state: Field[str] = column(Text, one_of("state", ["reached", "lost"]))

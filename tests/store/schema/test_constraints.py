@@ -78,6 +78,8 @@ MILESTONE = {
     "id": "mil_1",
     "advocate_id": "adv_1",
     "tier": "ten",
+    "name": "ten",
+    "version": 1,
     "threshold": 10,
     "occurrence": 1,
     "state": "reached",

@@ -291,6 +291,8 @@ CREATE TABLE milestones (
     id TEXT NOT NULL,
     advocate_id TEXT NOT NULL,
     tier TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
     threshold INTEGER NOT NULL,
     occurrence INTEGER NOT NULL,
     state TEXT NOT NULL CONSTRAINT ck_milestones_state CHECK (state IN ('lost', 'reached')),
