@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.reference_rows import CAMPAIGN
 from referrals.domain.campaign import Campaign
 from referrals.store import open_store
-from referrals.store.campaigns import versions
+from referrals.store.campaigns import applying
 from referrals.store.db.sql import Tx
 from referrals.store.schema import advocates, codes, customers
 
@@ -48,7 +48,7 @@ def seed(url: str, milestones: Sequence[int] = (), hold: str | None = None) -> s
     async def run() -> None:
         now = datetime.now(UTC)
         async with open_store(url) as store, store.begin() as tx:
-            await versions.apply(tx, campaign(milestones, hold), "bench", now)
+            await applying.apply(tx, campaign(milestones, hold), "bench", now)
             await publish(tx, 0, ADVOCATES, now)
 
     asyncio.run(run())

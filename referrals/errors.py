@@ -16,9 +16,11 @@
     │   ├── UnknownReferralError
     │   ├── UnknownRewardError
     │   ├── UnknownSuppressionError
+    │   ├── UnknownVersionError
     │   └── UnknownWebhookError
     ├── ConflictError                 the request is valid, but contradicts what is stored
     │   ├── CampaignArchivedError
+    │   ├── CampaignEditError
     │   ├── CouponNotRedeemableError
     │   ├── EventIdReusedError
     │   ├── IdempotencyKeyReusedError
@@ -133,6 +135,13 @@ class UnknownSuppressionError(NotFoundError):
         ReferralsError.__init__(self, f"No address of {customer} is suppressed for {channel}.")
 
 
+class UnknownVersionError(NotFoundError):
+    """Version that the campaign does not have."""
+
+    def __init__(self, campaign: str, version: int) -> None:
+        ReferralsError.__init__(self, f"The campaign {campaign} has no version {version}.")
+
+
 class UnknownWebhookError(NotFoundError):
     kind = "webhook"
 
@@ -146,6 +155,14 @@ class CampaignArchivedError(ConflictError):
 
     def __init__(self, campaign: str) -> None:
         super().__init__(f"The campaign {campaign} is archived. Apply it again to reactivate it.")
+
+
+class CampaignEditError(ConflictError):
+    """An edit that would pay again, or change what must stay as it is. Each field error names a way out."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("\n".join(map(str, errors)))
+        self.errors = tuple(errors)
 
 
 class CouponNotRedeemableError(ConflictError):

@@ -1,11 +1,12 @@
 """`/v1/campaigns`: definitions, states and summaries of campaigns."""
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
@@ -19,6 +20,7 @@ from referrals.campaign_file import campaign_errors, load_campaign
 from referrals.channels.errors import TemplateError
 from referrals.channels.templates import Templates
 from referrals.domain.campaign import Campaign
+from referrals.domain.campaign_changes import Change
 from referrals.domain.events import FriendConverted
 from referrals.domain.requests import PublicationRequest
 from referrals.domain.validation_messages import field_errors, field_path
@@ -30,7 +32,8 @@ from referrals.errors import (
 )
 from referrals.providers import Provider
 from referrals.store import views
-from referrals.store.campaigns import versions
+from referrals.store.campaigns import applying, versions
+from referrals.store.campaigns.edit_effects import Effect
 from referrals.store.campaigns.versions import CampaignInForce
 from referrals.store.db.sql import Tx
 from referrals.store.journeys import runs
@@ -61,6 +64,23 @@ class CampaignDetails:
     """Journey runs that started under an earlier version and continue under it."""
 
 
+@dataclass(frozen=True)
+class AppliedCampaign(CampaignDetails):
+    """A campaign after an edit, or, with `dry_run`, as it would be."""
+
+    changes: Sequence[Change]
+    """Differences from the version before; none for a new campaign."""
+    effects: Sequence[Effect]
+    """Consequences for referrals, journeys and milestones under way."""
+    dry_run: bool
+
+
+DryRun = Annotated[
+    bool, Query(description="Change nothing, and answer what applying it would change.")
+]
+VersionNumber = Annotated[int, Path(ge=1, le=10**9, description="The number of the version.")]
+
+
 @router.get("/campaigns", response_model=views.Page[views.Campaign], responses=AS_CSV)
 async def list_campaigns(resources: ResourcesDep, params: Paging) -> Any:
     async with resources.store.read_long() as tx:
@@ -69,17 +89,52 @@ async def list_campaigns(resources: ResourcesDep, params: Paging) -> Any:
 
 @router.put("/campaigns/{campaign}", openapi_extra=_BODY)
 async def apply_campaign(
-    campaign: CampaignId, request: Request, resources: ResourcesDep, caller: Caller
-) -> CampaignDetails:
+    campaign: CampaignId,
+    request: Request,
+    resources: ResourcesDep,
+    caller: Caller,
+    dry_run: DryRun = False,
+) -> AppliedCampaign:
     """Create the campaign or a new version of it. Running referrals keep the version they started under."""
     definition = await _read(request)
     if definition.campaign != campaign:
         raise _invalid("campaign", f"must be {campaign}, as in the path")
-    await asyncio.to_thread(_check_templates, definition, resources.templates)
-    _check_targets(definition, resources.providers)
-    async with resources.store.begin() as tx:
-        await versions.apply(tx, definition, caller, resources.clock())
-        return await _details(tx, campaign)
+    return await _apply(resources, definition, caller, dry_run=dry_run)
+
+
+@router.get(
+    "/campaigns/{campaign}/versions",
+    response_model=views.Page[views.CampaignVersion],
+    responses=AS_CSV,
+)
+async def list_versions(campaign: CampaignId, resources: ResourcesDep, params: Paging) -> Any:
+    async with resources.store.read_long() as tx:
+        page = await lists.list_versions(tx, campaign, params.cursor)
+    return params.render(page, views.CampaignVersion)
+
+
+@router.get("/campaigns/{campaign}/versions/{version}")
+async def get_version(
+    campaign: CampaignId, version: VersionNumber, resources: ResourcesDep
+) -> dict[str, Any]:
+    """Return the definition of a version."""
+    async with resources.store.read() as tx:
+        found = await versions.require_definition(tx, campaign, version)
+    return cast("dict[str, Any]", json.loads(found))
+
+
+@router.post("/campaigns/{campaign}/versions/{version}/restore")
+async def restore_version(
+    campaign: CampaignId,
+    version: VersionNumber,
+    resources: ResourcesDep,
+    caller: Caller,
+    dry_run: DryRun = False,
+) -> AppliedCampaign:
+    """Apply the definition of an earlier version as a new version, with the checks of every edit."""
+    async with resources.store.read() as tx:
+        found = await versions.require_definition(tx, campaign, version)
+    return await _apply(resources, _validate(json.loads(found)), caller, dry_run=dry_run)
 
 
 @router.get("/campaigns/{campaign}")
@@ -141,8 +196,27 @@ async def _read(request: Request) -> Campaign:
     body = await request.body()
     if media_type in YAML:
         return await asyncio.to_thread(load_campaign, decode(body))
+    return _validate(parse_json(body))
+
+
+async def _apply(
+    resources: AppResources, definition: Campaign, caller: str, *, dry_run: bool
+) -> AppliedCampaign:
+    """Apply a campaign, or find out what applying it would do."""
+    await asyncio.to_thread(_check_templates, definition, resources.templates)
+    _check_targets(definition, resources.providers)
+    store = resources.store
+    async with store.uncommitted() if dry_run else store.begin() as tx:
+        applied = await applying.apply(tx, definition, caller, resources.clock())
+        details = await _details(tx, definition.campaign)
+    return AppliedCampaign(
+        **vars(details), changes=applied.changes, effects=applied.effects, dry_run=dry_run
+    )
+
+
+def _validate(definition: Any) -> Campaign:
     try:
-        return Campaign.model_validate(parse_json(body))
+        return Campaign.model_validate(definition)
     except ValidationError as error:
         raise CampaignError(campaign_errors(error)) from error
 
@@ -160,12 +234,8 @@ def _check_templates(campaign: Campaign, templates: Templates) -> None:
 
 def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> None:
     """Check that the provider of each reward is configured and accepts the reward's target."""
-    tiers = enumerate(campaign.rewards.tiers)
-    rewards = {f"rewards.tiers[{index}].reward": tier.reward for index, tier in tiers}
-    if campaign.rewards.friend:
-        rewards["rewards.friend"] = campaign.rewards.friend
-    rewards |= {field_path(path): reward for path, reward in campaign.journey_rewards()}
-    for field, reward in rewards.items():
+    for path, reward in campaign.all_rewards():
+        field = field_path(path)
         name, target = campaign.rewards.provider_of(reward)
         if name == "ledger":
             continue

@@ -49,8 +49,10 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
     errors.UnknownReferralError: ProblemType("unknown-referral", 404, "Unknown referral"),
     errors.UnknownRewardError: ProblemType("unknown-reward", 404, "Unknown reward"),
     errors.UnknownSuppressionError: ProblemType("unknown-suppression", 404, "Unknown suppression"),
+    errors.UnknownVersionError: ProblemType("unknown-version", 404, "Unknown version"),
     errors.UnknownWebhookError: ProblemType("unknown-webhook", 404, "Unknown webhook"),
     errors.CampaignArchivedError: ProblemType("campaign-archived", 409, "Campaign archived"),
+    errors.CampaignEditError: ProblemType("campaign-edit-refused", 409, "Edit refused"),
     errors.CouponNotRedeemableError: ProblemType(
         "coupon-not-redeemable", 409, "Coupon not redeemable"
     ),

@@ -1,9 +1,9 @@
-"""`referrals campaign`: apply, list, show, pause, activate and archive campaigns."""
+"""`referrals campaign`: apply, restore, list, show, pause, activate and archive campaigns."""
 
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Manage campaigns.")
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")]
+Version = Annotated[int, typer.Argument(min=1, help="Number of the version.")]
 COLUMNS = {"campaign": "Campaign", "name": "Name", "state": "State", "version": "Version"}
+VERSION_COLUMNS = {
+    "version": "Version",
+    "in_force": "In force",
+    "applied_at": "Applied at",
+    "applied_by": "Applied by",
+}
 
 
 @app.command()
-def apply(file: InputFile, as_json: JsonOutput = False) -> None:
-    """Create a campaign from a file, or replace its current version.
+def apply(file: InputFile, dry_run: DryRun = False, as_json: JsonOutput = False) -> None:
+    """Create a campaign from a file, or replace its current version. Shows what changes.
 
-    With --json, errors are printed as JSON on standard error.
+    Refused if advocates would be paid again. With --json, errors are printed as JSON on standard error.
     """
     text = read_text(file)
     slug = load_valid_campaign(text, file).campaign
@@ -34,16 +42,53 @@ def apply(file: InputFile, as_json: JsonOutput = False) -> None:
         campaign = client.request(
             "PUT",
             api_path("campaigns", slug),
+            params=_dry_run_params(dry_run=dry_run),
             content=text.encode(),
             headers={"content-type": "application/yaml"},
         )
+    _print_applied(campaign, as_json=as_json)
+
+
+@app.command()
+def versions(campaign: CampaignSlug, limit: Limit = 100, as_json: JsonOutput = False) -> None:
+    """List the versions of a campaign."""
+    with ApiClient.connect() as client:
+        rows = client.rows(api_path("campaigns", campaign, "versions"), limit)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, VERSION_COLUMNS)
+
+
+@app.command()
+def restore(
+    campaign: CampaignSlug, version: Version, dry_run: DryRun = False, as_json: JsonOutput = False
+) -> None:
+    """Apply an earlier version again, as a new version. Shows what changes."""
+    path = api_path("campaigns", campaign, "versions", str(version), "restore")
+    with ApiClient.connect() as client:
+        body = client.request("POST", path, params=_dry_run_params(dry_run=dry_run))
+    _print_applied(body, as_json=as_json)
+
+
+def _dry_run_params(*, dry_run: bool) -> dict[str, str]:
+    return {"dry_run": "true"} if dry_run else {}
+
+
+def _print_applied(campaign: JsonObject, *, as_json: bool) -> None:
     if as_json:
         print_json(campaign)
-    else:
-        print_line(f"{slug}: version {campaign['version']} is {campaign['state']}.")
-        if older := campaign.get("journeys_under_older_versions"):
-            journeys = "journeys continue" if older > 1 else "journey continues"
-            print_line(f"{older} {journeys} under an older version.")
+        return
+    is_or_would_be = "would be" if campaign["dry_run"] else "is"
+    print_line(
+        f"{campaign['campaign']}: version {campaign['version']} {is_or_would_be} {campaign['state']}."
+    )
+    for change in campaign["changes"]:
+        print_line(f"  {change['message']}")
+    for effect in campaign["effects"]:
+        print_line(f"  {effect['message']}")
+    if campaign["dry_run"]:
+        print_line("Nothing was changed.")
 
 
 @app.command("list")
@@ -58,14 +103,23 @@ def list_campaigns(limit: Limit = 100, as_json: JsonOutput = False) -> None:
 
 
 @app.command()
-def show(campaign: CampaignSlug, as_json: JsonOutput = False) -> None:
+def show(
+    campaign: CampaignSlug,
+    version: Annotated[int | None, typer.Option(help="Show an earlier version.")] = None,
+    as_json: JsonOutput = False,
+) -> None:
     """Show a campaign as a file that can be applied again."""
     with ApiClient.connect() as client:
-        body = client.get(api_path("campaigns", campaign))
+        if version is None:
+            body = client.get(api_path("campaigns", campaign))
+            heading, definition = f"version {body['version']}, {body['state']}", body["definition"]
+        else:
+            body = client.get(api_path("campaigns", campaign, "versions", str(version)))
+            heading, definition = f"version {version}", body
     if as_json:
         print_json(body)
     else:
-        _print_yaml(body)
+        _print_yaml(heading, definition)
 
 
 @app.command()
@@ -95,14 +149,14 @@ def _change(method: str, campaign: str, action: str | None, as_json: bool) -> No
         print_line(f"{campaign} is {body['state'] if body else 'archived'}.")
 
 
-def _print_yaml(campaign: JsonObject) -> None:
+def _print_yaml(heading: str, definition: JsonObject) -> None:
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    print_line(f"# version {campaign['version']}, {campaign['state']}")
-    yaml.dump(campaign["definition"], sys.stdout)
+    print_line(f"# {heading}")
+    yaml.dump(definition, sys.stdout)
 
 
 def load_valid_campaign(text: str, file: Path) -> "Campaign":

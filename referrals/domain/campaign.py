@@ -174,6 +174,14 @@ class Campaign(StrictModel):
         tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_identities)
     ] = ()
 
+    def all_rewards(self) -> Iterator[tuple[FieldPath, Reward]]:
+        """Yield each reward of the campaign, with its path in the campaign."""
+        for index, tier in enumerate(self.rewards.tiers):
+            yield ("rewards", "tiers", index, "reward"), tier.reward
+        if self.rewards.friend:
+            yield ("rewards", "friend"), self.rewards.friend
+        yield from self.journey_rewards()
+
     def journey_rewards(self) -> Iterator[tuple[FieldPath, Reward]]:
         """Yield each reward that a journey grants, with its path in the campaign."""
         for path, reward in _journey_rewards(self.journeys):

@@ -78,11 +78,11 @@ class NameHistory:
             self.identities[name] for name in item.names if name in self.identities
         )
         if len(known) > 1:
-            raise ValueError(
-                f"cannot continue {' and '.join(known)}, which are different: name only one of them"
-            )
+            raise ValueError(f"cannot continue both {' and '.join(known)}; name one of them")
         first = next(iter(known), item.identity)
         names = tuple(dict.fromkeys((*self.names.get(first, (first,)), *item.names)))
+        if item.renamed_from == () and len(names) > 1:
+            raise ValueError(f"is not new: {item.name} continues {first}; leave renamed_from out")
         former = tuple(name for name in names if name != item.name or name == first)
         return item.model_copy(update={"renamed_from": former if len(names) > 1 else None})
 

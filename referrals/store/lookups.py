@@ -285,9 +285,7 @@ async def lock_milestone_context(
     return await milestone_context(tx, context, milestone_id)
 
 
-async def milestone_context(
-    tx: Tx, context: ReferralContext, milestone_id: str
-) -> ReferralContext:
+async def milestone_context(tx: Tx, context: ReferralContext, milestone_id: str) -> ReferralContext:
     """Return the context of a milestone, with the campaign version under which it was reached."""
     milestone = await get(tx, milestones, id=milestone_id)
     campaign = context.campaign

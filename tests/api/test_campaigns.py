@@ -27,6 +27,8 @@ async def test_a_campaign_is_applied_from_json(api: Api):
 
     assert (answer["campaign"], answer["version"], answer["state"]) == ("winter", 1, "running")
     assert answer["definition"]["rewards"]["friend"]["amount"] == 50
+    applied = {name: answer.pop(name) for name in ("changes", "effects", "dry_run")}
+    assert applied == {"changes": [], "effects": [], "dry_run": False}
     assert (await api.get("/v1/campaigns/winter")).json() == answer
 
 
@@ -54,7 +56,53 @@ async def test_the_definition_of_a_campaign_can_be_applied_again(api: Api):
     applied = (await api.put_campaign(conversion=conversion, limits=limits)).json()
     response = await api.http.put("/v1/campaigns/spring", json=applied["definition"])
 
-    assert response.json() == applied
+    changed = applied | {"changes": []}
+    assert response.json() == changed
+
+
+async def test_a_dry_run_answers_the_same_and_changes_nothing(api: Api):
+    edited = campaign(conversion={"hold": "P14D"})
+    dry = (await api.http.put("/v1/campaigns/spring?dry_run=true", json=edited)).json()
+    unchanged = (await api.get("/v1/campaigns/spring")).json()
+    applied = (await api.http.put("/v1/campaigns/spring", json=edited)).json()
+
+    assert (unchanged["version"], dry["dry_run"]) == (1, True)
+    assert dry | {"dry_run": False} == applied
+    assert applied["changes"] == [
+        {
+            "field": "conversion.hold",
+            "before": None,
+            "after": "P14D",
+            "message": "conversion.hold is set to P14D",
+        }
+    ]
+
+
+async def test_an_earlier_version_is_listed_shown_and_restored(api: Api):
+    await api.put_campaign(conversion={"hold": "P14D"})
+    path = "/v1/campaigns/spring/versions"
+    first = (await api.get(f"{path}/1")).json()
+    restored = (await api.http.post(f"{path}/1/restore")).json()
+    listed = (await api.get(path)).json()["data"]
+
+    assert (restored["version"], restored["definition"]) == (3, first)
+    assert [(row["version"], row["in_force"]) for row in listed] == [
+        (3, True),
+        (2, False),
+        (1, False),
+    ]
+    assert listed[0]["applied_by"] == "shop"
+    problem(await api.get(f"{path}/4"), 404, "unknown-version")
+    problem(await api.http.post(f"{path}/4/restore"), 404, "unknown-version")
+
+
+async def test_an_edit_that_is_refused_names_each_key(api: Api):
+    await api.harness.publish("spring", "ada")
+    response = await api.put_campaign(code={"join_once": False})
+
+    (error,) = problem(response, 409, "campaign-edit-refused")["errors"]
+    assert error["field"] == "code.join_once"
+    assert "1 code" in error["message"]
 
 
 async def test_an_error_in_yaml_names_its_line(api: Api):
@@ -167,6 +215,8 @@ async def test_an_archived_campaign_cannot_be_activated_but_can_be_applied_again
         ("POST", "/pause"),
         ("POST", "/activate"),
         ("GET", "/summary"),
+        ("GET", "/versions"),
+        ("GET", "/versions/1"),
         ("GET", "/codes"),
         ("GET", "/advocates"),
         ("GET", "/advocates/ada"),

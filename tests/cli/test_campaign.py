@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 CAMPAIGN = """\
 campaign: spring
 name: Spring
@@ -13,10 +11,20 @@ rewards:
 """
 
 
+APPLIED = {
+    "campaign": "spring",
+    "version": 2,
+    "state": "running",
+    "changes": [],
+    "effects": [],
+    "dry_run": False,
+}
+
+
 def test_apply_sends_the_text_of_the_file_to_its_slug(api, run, tmp_path):
     file = tmp_path / "spring.yaml"
     file.write_text(CAMPAIGN)
-    api.answer("PUT /v1/campaigns/spring", {"campaign": "spring", "version": 2, "state": "running"})
+    api.answer("PUT /v1/campaigns/spring", APPLIED)
 
     result = run("campaign", "apply", str(file))
 
@@ -25,26 +33,50 @@ def test_apply_sends_the_text_of_the_file_to_its_slug(api, run, tmp_path):
     assert api.requests[0].headers["content-type"] == "application/yaml"
 
 
-@pytest.mark.parametrize(
-    ("number", "line"),
-    [
-        (0, ""),
-        (1, "1 journey continues under an older version.\n"),
-        (12, "12 journeys continue under an older version.\n"),
-    ],
-)
-def test_apply_reports_journeys_of_older_versions(api, run, number, line):
-    answer = {"campaign": "spring", "version": 2, "state": "running"}
-    counted = answer | {"journeys_under_older_versions": number}
-    api.answer("PUT /v1/campaigns/spring", counted)
+EDIT = APPLIED | {
+    "changes": [{"message": "name changes from Spring to Sommer"}],
+    "effects": [{"message": "2 referrals under way: each continues."}],
+}
 
-    result = run("campaign", "apply", "-", stdin=CAMPAIGN)
 
-    assert result.out == f"spring: version 2 is running.\n{line}"
+def test_apply_shows_what_changes_and_what_it_means(api, run):
+    api.answer("PUT /v1/campaigns/spring", EDIT)
+
+    assert run("campaign", "apply", "-", stdin=CAMPAIGN).out.splitlines() == [
+        "spring: version 2 is running.",
+        "  name changes from Spring to Sommer",
+        "  2 referrals under way: each continues.",
+    ]
+
+
+def test_a_dry_run_says_that_nothing_was_changed(api, run):
+    dry = EDIT | {"dry_run": True}
+    api.answer("PUT /v1/campaigns/spring", dry)
+    api.answer("POST /v1/campaigns/spring/versions/1/restore", dry)
+
+    for command in (("apply", "-"), ("restore", "spring", "1")):
+        lines = run("campaign", *command, "--dry-run", stdin=CAMPAIGN).out.splitlines()
+        assert (lines[0], lines[-1]) == (
+            "spring: version 2 would be running.",
+            "Nothing was changed.",
+        )
+    assert run("campaign", "restore", "spring", "1", "--dry-run", "--json").json == dry
+    assert all(request.path.endswith("?dry_run=true") for request in api.requests)
+
+
+def test_versions_are_listed_and_shown(api, run):
+    row = {"version": 1, "in_force": False, "applied_at": "2026-03-04T10:00:00Z"}
+    row |= {"applied_by": "shop"}
+    api.answer("GET /v1/campaigns/spring/versions", {"data": [row], "next": None})
+    api.answer("GET /v1/campaigns/spring/versions/1", {"campaign": "spring"})
+
+    assert "2026-03-04 10:00:00Z" in run("campaign", "versions", "spring").out
+    shown = run("campaign", "show", "spring", "--version", "1").out
+    assert shown == "# version 1\ncampaign: spring\n"
 
 
 def test_apply_reads_standard_input(api, run):
-    api.answer("PUT /v1/campaigns/spring", {"campaign": "spring", "version": 1, "state": "running"})
+    api.answer("PUT /v1/campaigns/spring", APPLIED)
 
     assert run("campaign", "apply", "-", stdin=CAMPAIGN).code == 0
 

@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 
 from referrals.domain.campaign import Campaign
 from referrals.store import Store, schema
-from referrals.store.campaigns import versions
+from referrals.store.campaigns import applying
+from referrals.store.campaigns.applying import AppliedVersion
 
 
 class Harness(ABC):
@@ -37,11 +38,11 @@ class Harness(ABC):
     async def click(self, code: str, channel: str = "link") -> str:
         """Follow the referral link and return the id of the click."""
 
-    async def apply(self, definition: dict[str, Any]) -> None:
+    async def apply(self, definition: dict[str, Any]) -> AppliedVersion:
         """Apply a campaign definition."""
         campaign = Campaign.model_validate(definition)
         async with self.store.begin() as tx:
-            await versions.apply(tx, campaign, "marketer", self.now())
+            return await applying.apply(tx, campaign, "marketer", self.now())
 
     async def sign_up(self, code: str, friend: str, **envelope: Any) -> dict[str, Any]:
         """Sign a friend up with a code."""

@@ -1,14 +1,13 @@
 """Campaigns and their versions."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import bindparam, select
 
 from referrals.domain.campaign import Campaign
-from referrals.errors import UnknownCampaignError
-from referrals.store.db.sql import Tx, find, first_of, get, insert, locked, scalars
+from referrals.errors import UnknownCampaignError, UnknownVersionError
+from referrals.store.db.sql import Tx, find, first_of, get, locked, scalars
 from referrals.store.schema import CampaignRow, campaign_versions, campaigns
 
 
@@ -29,58 +28,6 @@ def parse_definition(definition: str) -> Campaign:
     return Campaign.model_validate_json(definition)
 
 
-async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> int:
-    """Create the campaign or put a new version in force; an equal definition changes nothing. Return the version.
-
-    Applying an archived campaign makes it run again.
-    """
-    definition = campaign.model_dump_json()
-    current = await _lock(tx, campaign.campaign)
-    if current is None:
-        await tx.execute(insert(tx, campaigns).values(_row(campaign, now)))
-        version = 1
-    elif (
-        await get_definition(tx, campaign.campaign, current.version) == definition
-        and current.state != "archived"
-    ):
-        return current.version
-    else:
-        version = current.version + 1
-        values = _row(campaign, now) | {
-            "version": version,
-            "accepted_count": current.accepted_count,
-        }
-        values["created_at"] = current.created_at
-        if current.state == "paused":
-            values["state"] = "paused"
-        await tx.execute(
-            campaigns.update().where(campaigns.c.id == campaign.campaign).values(values)
-        )
-    await tx.execute(
-        campaign_versions.insert().values(
-            campaign_id=campaign.campaign,
-            version=version,
-            definition=definition,
-            applied_at=now,
-            applied_by=actor,
-        )
-    )
-    return version
-
-
-def _row(campaign: Campaign, now: datetime) -> dict[str, object]:
-    return {
-        "id": campaign.campaign,
-        "name": campaign.name,
-        "state": "running",
-        "version": 1,
-        "conversion_event": campaign.conversion.event,
-        "publish_on": campaign.publish_on,
-        "accepted_count": 0,
-        "created_at": now,
-    }
-
-
 async def require_campaign(tx: Tx, campaign_id: str) -> CampaignRow:
     """Return the row of the campaign. Raises UnknownCampaignError."""
     row = await find(tx, campaigns, id=campaign_id)
@@ -89,12 +36,20 @@ async def require_campaign(tx: Tx, campaign_id: str) -> CampaignRow:
     return row
 
 
-async def _lock(tx: Tx, campaign_id: str) -> CampaignRow | None:
-    return await find(tx, campaigns, lock=True, id=campaign_id)
+async def list_definitions(tx: Tx, campaign_id: str) -> list[str]:
+    """List the definitions of all versions, the first one first."""
+    statement = select(campaign_versions.c.definition).where(
+        campaign_versions.c.campaign_id == campaign_id
+    )
+    return await scalars(tx, statement.order_by(campaign_versions.c.version))
 
 
-async def get_definition(tx: Tx, campaign_id: str, version: int) -> str:
-    row = await get(tx, campaign_versions, campaign_id=campaign_id, version=version)
+async def require_definition(tx: Tx, campaign_id: str, version: int) -> str:
+    """Return the definition of a version. Raises UnknownCampaignError, UnknownVersionError."""
+    await require_campaign(tx, campaign_id)
+    row = await find(tx, campaign_versions, campaign_id=campaign_id, version=version)
+    if row is None:
+        raise UnknownVersionError(campaign_id, version)
     return row.definition
 
 

@@ -12,11 +12,13 @@ from referrals.store.db.sql import Tx
 from referrals.store.schema import (
     ActivityRow,
     CampaignRow,
+    CampaignVersionRow,
     CodeRow,
     MessageRow,
     ReferralRow,
     activity,
     advocates,
+    campaign_versions,
     campaigns,
     codes,
     customers,
@@ -35,6 +37,18 @@ async def list_campaigns(tx: Tx, cursor: Cursor) -> Page[views.Campaign]:
 
     order = (campaigns.c.created_at, campaigns.c.id)
     return await newest_first(tx, select(campaigns), order, cursor, view)
+
+
+async def list_versions(tx: Tx, campaign_id: str, cursor: Cursor) -> Page[views.CampaignVersion]:
+    """List the versions of a campaign. Raises UnknownCampaignError."""
+    campaign = await require_campaign(tx, campaign_id)
+    statement = select(campaign_versions).where(campaign_versions.c.campaign_id == campaign_id)
+
+    def view(row: CampaignVersionRow) -> views.CampaignVersion:
+        in_force = row.version == campaign.version
+        return views.CampaignVersion(row.version, in_force, row.applied_at, row.applied_by)
+
+    return await newest_first(tx, statement, (campaign_versions.c.version,), cursor, view)
 
 
 class _ListedCode(CodeRow):

@@ -98,7 +98,9 @@ class MilestoneRow(TableRow):
     advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
     tier: Field[str] = column(Text, doc="Identity of the tier: its first name.")
     name: Field[str] = column(Text, doc="Name of the tier when it was reached.")
-    version: Field[int] = column(Integer, doc="Version of the campaign in force when it was reached.")
+    version: Field[int] = column(
+        Integer, doc="Version of the campaign in force when it was reached."
+    )
     threshold: Field[int] = column(Integer)
     occurrence: Field[int] = column(Integer)
     state: Field[str] = column(Text, one_of("state", ["reached", "lost"]))

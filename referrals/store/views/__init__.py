@@ -4,7 +4,15 @@ Customers go by the caller's ids. Times are UTC, amounts decimal strings in majo
 """
 
 from referrals.store.views.advocates import Advocate, AdvocateDetails, Counts, Milestone, NextTier
-from referrals.store.views.campaigns import Campaign, Code, Revenue, RewardSum, Summary, TopAdvocate
+from referrals.store.views.campaigns import (
+    Campaign,
+    CampaignVersion,
+    Code,
+    Revenue,
+    RewardSum,
+    Summary,
+    TopAdvocate,
+)
 from referrals.store.views.common import Page, Reason, with_zulu_times
 from referrals.store.views.messaging import Block, Consent, Message, MessageState, Suppression
 from referrals.store.views.referrals import (
@@ -34,6 +42,7 @@ __all__ = [
     "Balance",
     "Block",
     "Campaign",
+    "CampaignVersion",
     "Code",
     "CommandOutcome",
     "Consent",

@@ -14,6 +14,16 @@ class Campaign:
 
 
 @dataclass(frozen=True)
+class CampaignVersion:
+    """A version of a campaign file, and who applied it."""
+
+    version: int
+    in_force: bool
+    applied_at: datetime
+    applied_by: str
+
+
+@dataclass(frozen=True)
 class Code:
     code: str
     customer: str | None

@@ -23,7 +23,7 @@ from referrals.domain.events import Customer
 from referrals.domain.message_status import MessageStatus
 from referrals.domain.message_timing import FrequencyCap, QuietHours
 from referrals.store import Store, schema
-from referrals.store.campaigns import versions
+from referrals.store.campaigns import applying
 from referrals.store.codes import publications
 from referrals.store.customers import consents, profiles
 from referrals.store.db.ids import new_id
@@ -115,7 +115,7 @@ class SendingHarness:
     async def open(self, **parts: Any) -> "SendingHarness":
         definition = Campaign.model_validate(campaign(**parts))
         async with self.store.begin() as tx:
-            await versions.apply(tx, definition, "marketer", self.now)
+            await applying.apply(tx, definition, "marketer", self.now)
         return self
 
     async def customer(self, name: str = "ada", **details: Any) -> str:
