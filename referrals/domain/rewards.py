@@ -132,6 +132,12 @@ class Tier(Renamable):
     reward: Reward
 
     @model_validator(mode="after")
+    def _differs_from_the_side(self) -> Self:
+        if "friend" in self.names:
+            raise ValueError("must not be named friend: the friend's own reward is")
+        return self
+
+    @model_validator(mode="after")
     def _each_or_at(self) -> Self:
         if self.each == (self.at is not None):
             raise ValueError("must have either each: true, or at: a number of conversions")
