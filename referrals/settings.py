@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from referrals.domain.event_fields import Email
+from referrals.domain.event_fields import DeliverableEmail
 from referrals.domain.identity_secrets import IdentitySecrets
 from referrals.domain.message_timing import FrequencyCapText, QuietHoursText
 from referrals.domain.webhook_signatures import signing_key
@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`. Without it, emails go to the log channel."""
     email_from: str = "Referrals <referrals@localhost>"
-    operator_email: Email | None = None
+    operator_email: DeliverableEmail | None = None
     """Address of messages for operators. Without it, or without SMTP, they go to the log channel."""
     whatsapp_url: str = "https://graph.facebook.com"
     whatsapp_version: str = "v23.0"

@@ -84,7 +84,7 @@ async def redeem(
 async def put_customer(
     customer: CustomerId, body: dict[str, Any], resources: ResourcesDep
 ) -> CustomerDetails:
-    """Create or update a customer. Fields that are left out keep their values.
+    """Create or update a customer. Fields that are left out keep their values; `null` and `""` clear them.
 
     `consent` lists the channels for which marketing is allowed. It does not override a later choice of the customer.
     """
@@ -98,9 +98,16 @@ def _contact(customer: str, body: dict[str, Any]) -> Customer:
     if body.get("id", customer) != customer:
         raise invalid_field("id", f"must be {customer}, as in the path")
     try:
-        return Customer.model_validate(body | {"id": customer})
+        return Customer.model_validate(_blanks_as_null(body) | {"id": customer})
     except ValidationError as error:
         raise InvalidRequestError(field_errors(error)) from error
+
+
+def _blanks_as_null(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        field: None if isinstance(value, str) and not value.strip() else value
+        for field, value in body.items()
+    }
 
 
 async def _details(tx: Tx, customer: str) -> CustomerDetails:

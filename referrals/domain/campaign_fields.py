@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from referrals.domain.money import parse_amount
+from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.rule_checks import check_condition
 from referrals.domain.rule_variables import Owner
 
@@ -96,16 +96,17 @@ def reject_unsupported(value: Any, info: ValidationInfo) -> None:
 
 
 def check_money(amount: Any, currency: str) -> str:
-    """Return the amount if it is valid.
+    """Return the amount with the decimals of its currency.
 
     Raises:
         ValueError: the amount is not a decimal string, not more than zero, or has more decimals than its currency.
     """
     if type(amount) is not str:
         raise ValueError('must be a decimal string in quotes, such as "25.00"')
-    if parse_amount(amount, currency) == 0:
+    minor = parse_amount(amount, currency)
+    if minor == 0:
         raise ValueError("must be more than zero")
-    return amount
+    return format_amount(minor, currency)
 
 
 def _slug(text: str) -> str:

@@ -87,4 +87,4 @@ class CouponTerms(StrictModel):
 def _price(order: Order, sku: str) -> int:
     """Return the amount of the first item with this SKU that has an amount."""
     amounts = (item.amount for item in order.items if item.sku == sku and item.amount)
-    return parse_amount(next(amounts, "0"), order.currency)
+    return parse_amount(next((a for a in amounts if not a.startswith("-")), "0"), order.currency)

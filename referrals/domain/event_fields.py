@@ -1,12 +1,9 @@
 """Field types of events and requests: texts, contacts, amounts and times, checked and normalised."""
 
-import re
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -17,8 +14,16 @@ from pydantic import (
 
 from referrals.domain.clicks import clean_click_id
 from referrals.domain.codes import is_code, normalise_code
+from referrals.domain.contacts import (
+    check_deliverable,
+    normalise_email,
+    normalise_locale,
+    normalise_phone,
+    normalise_timezone,
+    single_line,
+)
+from referrals.domain.money import normalise_amount
 
-_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 MAX_JSON_DEPTH = 16
 
 
@@ -46,24 +51,9 @@ def clean_json(value: JsonValue, depth: int = 0) -> JsonValue:
     return value
 
 
-def _email(text: str) -> str:
-    try:
-        found = validate_email(text, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise ValueError(f"is not an email address: {error}") from error
-    return found.normalized
-
-
-def _phone(text: str) -> str:
-    try:
-        number = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException as error:
-        raise ValueError(
-            "is not a phone number in international format, such as +4915112345678"
-        ) from (error)
-    if not phonenumbers.is_possible_number(number):
-        raise ValueError("is not a possible phone number")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+def _whole_number_as_text(value: Any) -> Any:
+    """Return an id that came as a JSON number as text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _code(text: str) -> str:
@@ -73,13 +63,18 @@ def _code(text: str) -> str:
     return code
 
 
-def _amount(text: str) -> str:
-    if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
-        raise ValueError(
-            'must be a decimal string in quotes such as "119.90": not negative, '
-            "at most 12 digits before the point and 4 after it"
-        )
-    return text
+def _quantity(value: Any) -> float:
+    """Return the number of a JSON number or decimal string."""
+    if isinstance(value, str):
+        return float(normalise_amount(value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise ValueError("must be a number, such as 2 or 0.55")
+
+
+def _without_point(number: float) -> float:
+    """Return a whole number as an integer."""
+    return int(number) if number.is_integer() else number
 
 
 def _time(value: Any) -> Any:
@@ -88,13 +83,40 @@ def _time(value: Any) -> Any:
     raise ValueError("must be a time with its offset, such as 2026-03-04T10:00:00Z")
 
 
-Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(clean_text)]
+Text = Annotated[
+    str,
+    Field(min_length=1, max_length=255),
+    BeforeValidator(_whole_number_as_text),
+    AfterValidator(clean_text),
+]
 CodeText = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_code)]
 ClickId = Annotated[str | None, BeforeValidator(clean_click_id)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
-Phone = Annotated[str, Field(max_length=32), AfterValidator(_phone)]
-Amount = Annotated[str, BeforeValidator(_amount)]
+Name = Annotated[str, AfterValidator(single_line), Text]
+Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
+DeliverableEmail = Annotated[Email, AfterValidator(check_deliverable)]
+Phone = Annotated[
+    str,
+    Field(max_length=64),
+    BeforeValidator(_whole_number_as_text),
+    AfterValidator(normalise_phone),
+]
+Locale = Annotated[str, Field(max_length=255), AfterValidator(normalise_locale)]
+TimeZone = Annotated[str, Field(max_length=255), AfterValidator(normalise_timezone)]
+Consent = Annotated[
+    Literal["email", "whatsapp"],
+    BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value),
+]
+Consents = Annotated[
+    tuple[Consent, ...],
+    Field(max_length=20),
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+]
+Quantity = Annotated[
+    float,
+    BeforeValidator(_quantity),
+    Field(gt=0, le=1_000_000),
+    AfterValidator(_without_point),
+]
 CleanJson = Annotated[JsonValue, AfterValidator(clean_json)]
 EventTime = Annotated[AwareDatetime, BeforeValidator(_time)]
 CampaignSlug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Locale = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]

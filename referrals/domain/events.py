@@ -1,36 +1,41 @@
 """Incoming events: CloudEvents 1.0 (https://cloudevents.io) whose `data` is validated by type."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     create_model,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from referrals.domain.clicks import ShareChannel
+from referrals.domain.contacts import can_receive_email, can_receive_messages
 from referrals.domain.event_fields import (
-    Amount,
     CampaignSlug,
     CleanJson,
     ClickId,
     CodeText,
+    Consents,
     Email,
     EventTime,
     Locale,
+    Name,
     Phone,
+    Quantity,
     Text,
+    TimeZone,
 )
 from referrals.domain.event_names import check_event_name
 from referrals.domain.lenient_parsing import FieldWarning, parse_leniently, summarise
-from referrals.domain.money import Currency, parse_amount
+from referrals.domain.money import Amount, Currency, SignedAmount, format_amount, parse_amount
 from referrals.domain.strict_model import StrictModel
 from referrals.errors import InvalidEventError
 
@@ -39,29 +44,31 @@ class Customer(StrictModel):
     """A customer, identified by the caller's id, with contact details. Missing fields keep their stored values."""
 
     id: Text
-    name: Text | None = None
+    name: Name | None = None
     email: Email | None = None
     phone: Phone | None = None
     locale: Locale | None = None
-    timezone: Text | None = None
-    consent: tuple[Literal["email", "whatsapp"], ...] | None = None
+    timezone: TimeZone | None = None
+    consent: Consents | None = None
 
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, zone: str | None) -> str | None:
-        if zone is not None:
-            try:
-                ZoneInfo(zone)
-            except (KeyError, ValueError, OSError) as error:
-                raise ValueError("is not a time zone such as Europe/Berlin") from error
-        return zone
+    def unreachable(self) -> Iterator[tuple[str, str]]:
+        """Yield each contact that tells the customer from others, but cannot be written to, with the reason."""
+        if self.email and not can_receive_email(self.email):
+            yield "email", "cannot be written to; it only helps to recognise the customer"
+        if self.phone and not can_receive_messages(self.phone):
+            yield (
+                "phone",
+                "lacks the country, as in +49151…; it only helps to recognise the customer",
+            )
 
 
 class OrderItem(StrictModel):
-    sku: Text
+    """A line of an order. A discount is a line with a negative amount."""
+
+    sku: Text | None = None
     name: Text | None = None
-    quantity: int = Field(1, ge=1, le=1_000_000)
-    amount: Amount | None = None
+    quantity: Quantity = 1
+    amount: SignedAmount | None = None
     attributes: dict[Text, CleanJson] = Field({})
 
 
@@ -76,25 +83,42 @@ class Order(StrictModel):
 
     @field_validator("amount")
     @classmethod
-    def _fits_currency(cls, amount: str, info: ValidationInfo) -> str:
-        if "currency" in info.data:
-            parse_amount(amount, info.data["currency"])
-        return amount
+    def _in_currency(cls, amount: str, info: ValidationInfo) -> str:
+        """Return the amount with the decimals of its currency."""
+        currency = info.data.get("currency")
+        return format_amount(parse_amount(amount, currency), currency) if currency else amount
 
     @field_validator("items")
     @classmethod
-    def _fit_currency(
+    def _items_in_currency(
         cls, items: tuple[OrderItem, ...], info: ValidationInfo
     ) -> tuple[OrderItem, ...]:
-        for item in items:
-            if item.amount and "currency" in info.data:
-                parse_amount(item.amount, info.data["currency"])
-        return items
+        """Return the lines with the decimals of the currency. An error names the line."""
+        currency = info.data.get("currency")
+        if currency is None:
+            return items
+        lines = [_line_in_currency(index, item, currency) for index, item in enumerate(items)]
+        if errors := [line for line in lines if not isinstance(line, OrderItem)]:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return tuple(line for line in lines if isinstance(line, OrderItem))
 
     @property
     def minor(self) -> int:
         """Amount in minor units of the currency."""
         return parse_amount(self.amount, self.currency)
+
+
+def _line_in_currency(index: int, item: OrderItem, currency: str) -> OrderItem | InitErrorDetails:
+    """Return the line with the decimals of the currency, or the error if its amount has more."""
+    if item.amount is None:
+        return item
+    sign = -1 if item.amount.startswith("-") else 1
+    try:
+        minor = sign * parse_amount(item.amount.removeprefix("-"), currency)
+    except ValueError as error:
+        problem = PydanticCustomError("value_error", "{error}", {"error": str(error)})
+        return InitErrorDetails(type=problem, loc=(index, "amount"), input=item.amount)
+    return item.model_copy(update={"amount": format_amount(minor, currency)})
 
 
 class OrderReference(StrictModel):
@@ -230,9 +254,17 @@ def parse_event(raw: Any) -> Event:
     known = {key: raw[key] for key in _ATTRIBUTES if key in raw} if isinstance(raw, dict) else raw
     model = _EVENTS.get(_type_of(known), _CONVERSION_EVENT)
     event, left_out = parse_leniently(model.model_validate, known, InvalidEventError)
-    warnings = summarise(left_out)
-    paths = tuple(warning.field.removeprefix("data.") for warning in warnings)
-    return event.model_copy(update={"warnings": tuple(warnings), "left_out": paths})
+    left_out = summarise(left_out)
+    paths = tuple(warning.field.removeprefix("data.") for warning in left_out)
+    warnings = (*left_out, *_unreachable_contacts(event))
+    return event.model_copy(update={"warnings": warnings, "left_out": paths})
+
+
+def _unreachable_contacts(event: Event) -> Iterator[FieldWarning]:
+    for role in ("customer", "friend"):
+        if person := getattr(event.data, role, None):
+            for field, message in person.unreachable():
+                yield FieldWarning(f"data.{role}.{field}", message)
 
 
 def _type_of(raw: Any) -> str:

@@ -101,6 +101,12 @@ def without_blanks(value: Any, depth: int = 0) -> Any:
 
 
 def _is_blank(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(map(_says_nothing, value))
+    return _says_nothing(value)
+
+
+def _says_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
@@ -125,14 +131,18 @@ def _field_error(error: ErrorDetails) -> FieldError:
 
 
 def _delete(value: Any, path: Path) -> None:
-    """Delete the field at the path. If it is missing, delete what it is missing from."""
-    parent, key = None, path[0]
+    """Delete the field at the path, or what it is missing from; with it a list of which nothing is left."""
+    found = []
     for part in path:
         if not _has(value, part):
             break
-        parent, key, value = value, part, value[part]
-    if parent is not None:
-        del parent[key]
+        found.append((value, part))
+        value = value[part]
+    while found:
+        parent, part = found.pop()
+        del parent[part]
+        if parent or isinstance(parent, dict):
+            break
 
 
 def _has(value: Any, part: int | str) -> bool:

@@ -5,10 +5,12 @@ money.
 """
 
 import re
-from typing import Annotated
+import unicodedata
+from contextlib import suppress
+from typing import Annotated, Any
 
 from babel.core import get_global
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 MAX_POINTS = 10**9
 """Maximum number of points of one amount."""
@@ -43,47 +45,80 @@ _NO_DIGITS = {
 _THREE_DIGITS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
 _DIGITS = dict.fromkeys(_NO_DIGITS, 0) | dict.fromkeys(_THREE_DIGITS, 3)
 
-_AMOUNT = re.compile(r"(?P<major>[0-9]{1,12})(?:\.(?P<minor>[0-9]+))?")
-_POINTS = re.compile(r"[0-9]{1,10}")
+MAX_DIGITS = 12
+"""Maximum number of digits before the point."""
+MAX_LENGTH = 64
+
+_DECIMAL = re.compile(rf"(-?)0*([0-9]{{1,{MAX_DIGITS}}})(?:\.([0-9]{{1,20}}))?")
+_SPELLING = (
+    'must be a decimal string in quotes such as "119.90": '
+    f"at most {MAX_DIGITS} digits before the point, no separators and no exponent"
+)
 
 
-def check_currency(code: str) -> str:
-    """Return the currency code if it is valid.
+def normalise_currency(code: str) -> str:
+    """Return the ISO 4217 code of a currency in use, given in any case and with space around it.
 
     Raises:
-        ValueError: the code is not an upper-case ISO 4217 code in use.
+        ValueError: there is no such currency.
     """
-    if code not in CURRENCIES:
-        raise ValueError("must be an ISO 4217 currency code in capitals, such as EUR")
-    return code
+    normal = unicodedata.normalize("NFKC", code).strip().upper()
+    if normal not in CURRENCIES:
+        raise ValueError("must be an ISO 4217 currency code, such as EUR")
+    return normal
 
 
-Currency = Annotated[str, AfterValidator(check_currency)]
+def normalise_decimal(text: Any) -> str:
+    """Return the shortest spelling of a decimal string: ``" 0705.00"`` is ``"705"``.
+
+    Numbers are refused, because a fraction in JSON has no exact decimals, and 1990 may be meant in cents.
+
+    Raises:
+        ValueError: the value is not a plain decimal string.
+    """
+    found = _DECIMAL.fullmatch(_plain(text)) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError(_SPELLING)
+    sign, major, minor = found[1], found[2], (found[3] or "").rstrip("0")
+    shortest = f"{major}.{minor}" if minor else major
+    return shortest if shortest == "0" else sign + shortest
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip() if len(text) <= MAX_LENGTH else ""
+
+
+def normalise_amount(text: Any) -> str:
+    """Return the shortest spelling of an amount that is not negative. Raises ValueError."""
+    amount = normalise_decimal(text)
+    if amount.startswith("-"):
+        raise ValueError("must not be negative")
+    return amount
+
+
+Currency = Annotated[str, AfterValidator(normalise_currency)]
+Amount = Annotated[str, BeforeValidator(normalise_amount)]
+SignedAmount = Annotated[str, BeforeValidator(normalise_decimal)]
 
 
 def decimals_of(currency: str) -> int:
     """Return the number of decimals of a currency by ISO 4217: JPY 0, EUR 2, KWD 3."""
-    return _DIGITS.get(check_currency(currency), 2)
+    return _DIGITS.get(currency, 2)
 
 
 def parse_amount(text: str, currency: str) -> int:
-    """Convert a plain decimal string to minor units: ``("119.90", "EUR")`` is 11990.
+    """Convert a decimal string to minor units: ``("119.90", "EUR")`` is 11990.
+
+    Zeros behind the last decimal of the currency are ignored: ``("705.00", "JPY")`` is 705.
 
     Raises:
-        ValueError: the text has a sign, an exponent, a space or another non-digit; more than 12 digits before
-            the point or more decimals than the currency has; an unknown currency.
+        ValueError: the text is not a plain decimal string, or has more decimals than the currency.
     """
     digits = decimals_of(currency)
-    match = _AMOUNT.fullmatch(text)
-    if match is None:
-        raise ValueError(
-            f'must be a plain decimal string such as "{format_amount(8000, currency)}", '
-            "with at most 12 digits before the point"
-        )
-    decimals = match["minor"] or ""
-    if len(decimals) > digits:
-        raise ValueError(f"has {len(decimals)} decimals, but {currency} has {digits}")
-    return int(match["major"] + decimals.ljust(digits, "0"))
+    major, _, minor = normalise_amount(text).partition(".")
+    if len(minor) > digits:
+        raise ValueError(f"has {len(minor)} decimals, but {currency} has {digits}")
+    return int(major + minor.ljust(digits, "0"))
 
 
 def format_amount(minor: int, currency: str) -> str:
@@ -95,11 +130,13 @@ def format_amount(minor: int, currency: str) -> str:
 
 
 def parse_points(text: str) -> int:
-    """Convert a string of digits to a number of points.
+    """Convert a decimal string to a number of points; zeros behind the point are ignored.
 
     Raises:
         ValueError: the text is not a whole number from 0 to `MAX_POINTS`.
     """
-    if not _POINTS.fullmatch(text) or int(text) > MAX_POINTS:
-        raise ValueError(f"must be a whole number of points, from 0 to {MAX_POINTS}")
-    return int(text)
+    with suppress(ValueError):
+        points = int(normalise_amount(text))  # a decimal that is left is refused
+        if points <= MAX_POINTS:
+            return points
+    raise ValueError(f"must be a whole number of points, from 0 to {MAX_POINTS}")

@@ -6,9 +6,9 @@ from pydantic import (
     model_validator,
 )
 
-from referrals.domain.event_fields import Amount, CodeText, Text
+from referrals.domain.event_fields import CodeText, Text
 from referrals.domain.events import Customer
-from referrals.domain.money import Currency, parse_amount, parse_points
+from referrals.domain.money import Amount, Currency, parse_amount, parse_points
 from referrals.domain.strict_model import StrictModel
 
 

@@ -9,6 +9,7 @@ from referrals.domain.money import (
     Currency,
     decimals_of,
     format_amount,
+    normalise_amount,
     parse_amount,
     parse_points,
 )
@@ -38,10 +39,6 @@ def test_a_decimal_string_becomes_minor_units(text, currency, minor):
     "text",
     [
         "",
-        " 1",
-        "1 ",
-        "1\n",
-        "-1",
         "+1",
         "1e3",
         "1,00",
@@ -50,31 +47,62 @@ def test_a_decimal_string_becomes_minor_units(text, currency, minor):
         "1.2.3",
         "0x10",
         "1_000",
+        "1 000",
         "NaN",
         "Infinity",
         "\u0661",
-        "\uff11",
         "1" * 13,
         "1" * 100_000,
     ],
 )
 def test_anything_but_a_plain_decimal_string_is_refused(text):
-    with pytest.raises(ValueError, match=r'must be a plain decimal string such as "80\.00"'):
+    with pytest.raises(ValueError, match=r'must be a decimal string in quotes such as "119\.90"'):
         parse_amount(text, "EUR")
+
+
+@pytest.mark.parametrize("number", [1990, 119.9, True, None, ["1"]])
+def test_only_texts_are_amounts(number):
+    with pytest.raises(ValueError, match="must be a decimal string in quotes"):
+        normalise_amount(number)
+
+
+def test_an_amount_is_not_negative():
+    with pytest.raises(ValueError, match="must not be negative"):
+        parse_amount("-1", "EUR")
 
 
 @pytest.mark.parametrize(
     ("text", "currency", "message"),
     [
         ("1.234", "EUR", "has 3 decimals, but EUR has 2"),
-        ("1.000", "EUR", "has 3 decimals, but EUR has 2"),
-        ("1.5", "JPY", "has 1 decimals, but JPY has 0"),
+        ("705.50", "JPY", "has 1 decimals, but JPY has 0"),
         ("1.0005", "KWD", "has 4 decimals, but KWD has 3"),
     ],
 )
 def test_decimals_that_the_currency_does_not_have_are_refused(text, currency, message):
     with pytest.raises(ValueError, match=message):
         parse_amount(text, currency)
+
+
+def spellings_of(text: str) -> st.SearchStrategy[str]:
+    """Return spellings of a decimal: zeros before and behind, space around, and wide digits."""
+    wide = str.maketrans("0123456789.", "０１２３４５６７８９．")
+    zeros, space = st.sampled_from(["", "0", "000"]), st.sampled_from(["", " ", "\t", "\u3000"])
+
+    def spell(before: str, behind: str, left: str, right: str) -> str:
+        point = "." if behind and "." not in text else ""
+        return left + before + text + point + behind + right
+
+    spelled = st.builds(spell, zeros, zeros, space, space)
+    return spelled | spelled.map(lambda spelling: spelling.translate(wide))
+
+
+@given(st.data(), currencies, st.integers(min_value=0, max_value=10**8))
+def test_every_spelling_of_an_amount_is_the_same_amount(data, currency, minor):
+    spelling = data.draw(spellings_of(format_amount(minor, currency)))
+
+    assert parse_amount(spelling, currency) == minor
+    assert normalise_amount(spelling) == normalise_amount(normalise_amount(spelling))
 
 
 @given(currencies, st.integers(min_value=0, max_value=10**12 - 1))
@@ -98,15 +126,15 @@ def test_small_and_negative_balances_are_formatted_in_full(minor, currency, text
     assert format_amount(minor, currency) == text
 
 
-@pytest.mark.parametrize("code", ["eur", "EU", "EURO", "XXX", "XAU", "DEM", "ABC", "", "EUR "])
+@pytest.mark.parametrize("code", ["EU", "EURO", "XXX", "XAU", "DEM", "ABC", "", "E UR"])
 def test_only_a_currency_that_is_tender_today_is_a_currency(code):
-    with pytest.raises(ValidationError, match="must be an ISO 4217 currency code in capitals"):
+    with pytest.raises(ValidationError, match="must be an ISO 4217 currency code"):
         TypeAdapter(Currency).validate_python(code)
 
 
-@pytest.mark.parametrize("code", ["EUR", "USD", "JPY", "KWD", "INR", "BRL", "CHF", "NGN"])
-def test_a_currency_in_use_is_a_currency(code):
-    assert TypeAdapter(Currency).validate_python(code) == code
+@pytest.mark.parametrize("code", ["EUR", "eur", "Eur", " eur ", "ＥＵＲ"])
+def test_a_currency_is_read_in_any_case_and_width(code):
+    assert TypeAdapter(Currency).validate_python(code) == "EUR"
 
 
 @given(st.integers(min_value=0, max_value=MAX_POINTS))
@@ -114,7 +142,7 @@ def test_points_are_whole_numbers(points):
     assert parse_points(str(points)) == points
 
 
-@pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1e3", " 1", "1\n", str(MAX_POINTS + 1)])
+@pytest.mark.parametrize("text", ["", "-1", "+1", "1.5", "1e3", str(MAX_POINTS + 1)])
 def test_other_points_are_refused(text):
     with pytest.raises(ValueError, match="must be a whole number of points, from 0 to 1000000000"):
         parse_points(text)

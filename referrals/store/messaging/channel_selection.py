@@ -4,7 +4,7 @@
 that only one worker makes the call, opt-outs made before are respected, and the frequency cap is counted correctly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import case, select
 
+from referrals.domain.contacts import can_receive_email, can_receive_messages
 from referrals.domain.message_timing import FrequencyCap, QuietHours
 from referrals.domain.reasons import Reason
 from referrals.store.campaigns import versions
@@ -39,7 +40,11 @@ MAX_MARKETING_DELAY = timedelta(days=7)
 
 NO_ADDRESS = Reason("no_address", "The customer has no address on the message's channels.")
 
-_ADDRESS_FIELDS = {"email": "email", "whatsapp": "phone"}
+_ADDRESSES: dict[str, tuple[str, Callable[[str], bool]]] = {
+    "email": ("email", can_receive_email),
+    "whatsapp": ("phone", can_receive_messages),
+}
+"""The customer's field for a channel, and the check that it can be written to."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,9 @@ class ChannelSelection:
         return obstacle or await self._begin(channel, address)
 
     def _address(self, channel: str) -> str | None:
-        return getattr(self.recipient, _ADDRESS_FIELDS[channel], None)
+        field_name, is_reachable = _ADDRESSES[channel]
+        address: str | None = getattr(self.recipient, field_name)
+        return address if address and is_reachable(address) else None
 
     async def _await_outcome(self, delivery: MessageDeliveryRow) -> Postponement | Reason | None:
         """Wait for the outcome of an earlier call. Afterwards send again only if it is a service message."""
