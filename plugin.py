@@ -19,6 +19,7 @@ from activities.expiry import ExpiryActivities
 from activities.journeys import JourneyActivities
 from activities.messages import MessageActivities
 from activities.milestones import MilestoneActivities
+from activities.provider_calls import ProviderCalls
 from activities.referrals import ReferralActivities
 from activities.rewards import RewardActivities
 from referrals.channels import Channel
@@ -156,9 +157,13 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
 
 
 def _reward_activities(resources: Resources) -> RewardActivities:
-    return RewardActivities(
-        resources.store, resources.providers, resources.settings.rewards_per_second, resources.clock
+    calls = ProviderCalls(
+        resources.store,
+        resources.providers,
+        resources.settings.requests_per_second,
+        resources.clock,
     )
+    return RewardActivities(resources.store, calls, resources.clock)
 
 
 def _message_activities(resources: Resources) -> MessageActivities:

@@ -1,16 +1,23 @@
 """Deliver rewards through external providers: each activity takes one reward one step further, exactly once."""
 
-import asyncio
-import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeVar
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError
 
+from activities.provider_calls import (
+    PAUSED,
+    ProviderCalls,
+    longest_outcome_delay,
+    outcome_delay,
+    retry_delay,
+    retry_later,
+    with_timeout,
+)
 from referrals.clock import Clock
+from referrals.domain.call_queue import Turn
 from referrals.domain.states import RewardState
 from referrals.logging import log_context
 from referrals.providers import (
@@ -25,46 +32,32 @@ from referrals.providers import (
     RetryAfterError,
     UnavailableError,
 )
-from referrals.providers.circuit_breaker import CircuitBreaker
 from referrals.store import Store
 from referrals.store.flow.event_loop import decision
-from referrals.store.rewards import provider_rate_limits, provider_rewards
-from referrals.store.rewards.provider_rewards import ATTEMPTS_EXHAUSTED, ProviderTask
+from referrals.store.rewards import provider_rewards
+from referrals.store.rewards.provider_rewards import ProviderTask
 from referrals.store.rewards.reward_rows import describe
 
-INITIAL_RETRY_DELAY = timedelta(seconds=2)
-MAX_RETRY_DELAY = timedelta(minutes=10)
 POLL_INTERVAL = timedelta(seconds=30)
-"""Delay between look-ups of a request that the provider has accepted but not booked yet."""
-CALL_TIMEOUT = timedelta(minutes=1)
-"""Limit of one look-up or booking, including all its HTTP requests."""
-MAX_RATE_LIMIT_WAIT = timedelta(seconds=5)
-"""Longest wait inside an activity for a rate-limited call; beyond it the activity is retried later."""
-MAX_IN_FLIGHT_TIME = timedelta(seconds=40)
-"""Longest time for which a request may still reach the provider after its caller gave up."""
-
+"""First delay between look-ups of a request that the provider has accepted but not booked yet. The delay grows."""
+MAX_POLL_INTERVAL = timedelta(minutes=10)
 
 Booking = Callable[[], Awaitable[Receipt]]
 LookUp = Callable[[], Awaitable[Receipt | None]]
-Result = TypeVar("Result")
 
 
 @dataclass
 class RewardActivities:
-    """`providers` are those configured here, by name; `rate_limits` are their calls per second."""
-
     store: Store
-    providers: Mapping[str, Provider]
-    rate_limits: Mapping[str, float]
+    calls: ProviderCalls
     clock: Clock
-    circuits: dict[str, CircuitBreaker] = field(default_factory=dict)
 
     @activity.defn(name="deliver_reward")
     async def deliver_reward(self, reward_id: str) -> None:
         """Grant the reward or reverse it, depending on its row; do nothing if neither is due.
 
         Every attempt after the first looks the booking up before it repeats the request. A permanent failure marks
-        the reward as failed.
+        the reward as failed. An attempt begins when the provider's queue lets it; until then, none is counted.
 
         Raises:
             ApplicationError: temporary failure, with the delay of the next attempt.
@@ -72,19 +65,31 @@ class RewardActivities:
         try:
             async with self.store.begin() as tx:
                 task = await provider_rewards.begin(tx, reward_id, self.clock())
+                if task is None:
+                    return
+                turn = await self.calls.take_turn(tx, task.reward.provider, task.reward.turn_at)
+                if turn.is_now:
+                    task = await provider_rewards.start_attempt(tx, task)
+                else:
+                    paused = PAUSED.failure if self.calls.is_paused(task.reward.provider) else None
+                    await provider_rewards.wait_for_turn(tx, task, turn.at, paused)
         except provider_rewards.NotVisibleYet as error:
             message = "An earlier request may be booked but is not visible yet."
-            raise _retry_later(message, error.delay) from error
-        if task is None:
-            return
+            raise retry_later(message, error.delay) from error
+        if not turn.is_now:
+            raise retry_later("The reward waits for its turn.", turn.at - self.clock(), "Queued")
+        await self._attempt(task, turn)
+
+    async def _attempt(self, task: ProviderTask, turn: Turn) -> None:
+        reward = task.reward
         try:
-            with log_context(reward_id=reward_id):
-                await self._call_within_limits(task)
+            with log_context(reward_id=reward.id):
+                await self.calls.run(
+                    reward.provider, turn, lambda provider: self._call(provider, task)
+                )
         except PermanentError as error:
             async with decision(self.store) as tx:
-                await provider_rewards.mark_failed(
-                    tx, reward_id, error.code, str(error), self.clock()
-                )
+                await provider_rewards.mark_failed(tx, reward.id, error.failure, self.clock())
         except (RetryableError, OutcomeUnknownError) as error:
             raise await self._schedule_retry(task, error) from error
 
@@ -92,39 +97,7 @@ class RewardActivities:
     async def mark_reward_failed(self, reward_id: str, error: str) -> None:
         """Mark the reward as failed, because all attempts are used up."""
         async with decision(self.store) as tx:
-            await provider_rewards.mark_failed(
-                tx, reward_id, ATTEMPTS_EXHAUSTED, error, self.clock()
-            )
-
-    async def _call_within_limits(self, task: ProviderTask) -> None:
-        """Call the provider, subject to its circuit breaker and rate limit."""
-        provider = self.providers.get(task.reward.provider)
-        if provider is None:
-            raise PermanentError(
-                "not_set_up", f"The provider {task.reward.provider} is not configured here."
-            )
-        circuit = self.circuits.setdefault(provider.name, CircuitBreaker())
-        circuit.check(self.clock())
-        await self._wait_for_rate_limit(provider.name)
-        try:
-            await self._call(provider, task)
-        except RetryAfterError:
-            raise  # the provider responded, so it is not down
-        except (RetryableError, OutcomeUnknownError):
-            circuit.record_failure(self.clock())
-            raise
-        circuit.record_success()
-
-    async def _wait_for_rate_limit(self, provider: str) -> None:
-        if provider not in self.rate_limits:
-            return
-        async with self.store.begin() as tx:
-            delay = await provider_rate_limits.reserve_call(
-                tx, provider, self.rate_limits[provider], self.clock(), MAX_RATE_LIMIT_WAIT
-            )
-        if delay > MAX_RATE_LIMIT_WAIT:
-            raise RetryAfterError("The rate limit of this provider is used up.", delay)
-        await asyncio.sleep(delay.total_seconds())
+            await provider_rewards.mark_exhausted(tx, reward_id, error, self.clock())
 
     async def _call(self, provider: Provider, task: ProviderTask) -> None:
         if task.reward.state == RewardState.ROLLING_BACK:
@@ -162,13 +135,13 @@ class RewardActivities:
         if task.reward.granted_at:
             return True
         try:
-            receipt = await _with_timeout(provider.look_up(_grant_of(task)), UnavailableError)
+            receipt = await with_timeout(provider.look_up(_grant_of(task)), UnavailableError)
         except NotBookedError:
             return False
         if receipt is None and not task.accepted:
             return False
         if receipt is None or not receipt.booked:
-            raise _not_booked_yet()
+            raise self._not_booked_yet(task)
         async with self.store.begin() as tx:
             await provider_rewards.mark_booked(tx, task.reward.id, receipt.reference, self.clock())
         return True
@@ -182,33 +155,30 @@ class RewardActivities:
         self, book: Booking, look_up: LookUp, provider: Provider, task: ProviderTask
     ) -> Receipt:
         """Send the request at most once: if an earlier attempt may have sent it, look it up first."""
-        receipt = await _with_timeout(look_up(), UnavailableError) if task.repeated else None
+        receipt = await with_timeout(look_up(), UnavailableError) if task.repeated else None
         if receipt is None and task.accepted:
-            raise _not_booked_yet()
+            raise self._not_booked_yet(task)
         receipt = receipt or await self._send(book, provider, task)
         if not receipt.booked:
             async with self.store.begin() as tx:
                 await provider_rewards.mark_accepted(
                     tx, task.reward.id, receipt.reference, self.clock()
                 )
-            raise _not_booked_yet()
+            raise self._not_booked_yet(task)
         return receipt
 
     async def _send(self, book: Booking, provider: Provider, task: ProviderTask) -> Receipt:
         """Send the request, and store for how long its outcome is unknown."""
-        visible_after = MAX_IN_FLIGHT_TIME + provider.visible_after
         async with self.store.begin() as tx:
             now = self.clock()
-            await provider_rewards.mark_call_started(
-                tx, task, now, now + CALL_TIMEOUT + visible_after
-            )
+            until = now + longest_outcome_delay(provider)
+            await provider_rewards.mark_call_started(tx, task, now, until)
         try:
-            return await _with_timeout(book(), OutcomeUnknownError)
+            return await with_timeout(book(), OutcomeUnknownError)
         except OutcomeUnknownError:
+            until = self.clock() + outcome_delay(provider)
             async with self.store.begin() as tx:
-                await provider_rewards.mark_outcome_unknown(
-                    tx, task.reward.id, self.clock() + visible_after
-                )
+                await provider_rewards.mark_outcome_unknown(tx, task.reward.id, until)
             raise
         except (RetryableError, PermanentError):
             async with self.store.begin() as tx:
@@ -218,44 +188,20 @@ class RewardActivities:
     async def _schedule_retry(
         self, task: ProviderTask, error: RetryableError | OutcomeUnknownError
     ) -> ApplicationError:
-        delay = _backoff(task.reward.attempts)
-        if isinstance(error, RetryAfterError):
-            delay = max(delay, error.after)
-        if isinstance(error, OutcomeUnknownError):
-            visible_after = self.providers[task.reward.provider].visible_after
-            delay = max(delay, MAX_IN_FLIGHT_TIME + visible_after)
+        provider = self.calls.get(task.reward.provider)
+        delay = retry_delay(error, task.reward.attempts, provider)
         async with self.store.begin() as tx:
-            retry_at = self.clock() + delay
             await provider_rewards.record_error(
-                tx, task.reward.id, error.code, str(error), retry_at
+                tx, task.reward.id, error.failure, self.clock() + delay
             )
-        return _retry_later(str(error), delay, type(error).__name__)
+        return retry_later(str(error), delay, type(error).__name__)
 
-
-def _not_booked_yet() -> RetryAfterError:
-    message = "The provider has accepted the request but not booked it yet."
-    return RetryAfterError(message, POLL_INTERVAL)
-
-
-def _retry_later(
-    message: str, delay: timedelta, error_type: str = "NotVisibleYet"
-) -> ApplicationError:
-    return ApplicationError(
-        message,
-        type=error_type,
-        next_retry_delay=delay,
-        category=ApplicationErrorCategory.BENIGN,
-    )
-
-
-async def _with_timeout(
-    call: Awaitable[Result], on_timeout: type[UnavailableError | OutcomeUnknownError]
-) -> Result:
-    try:
-        async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
-            return await call
-    except TimeoutError:
-        raise on_timeout("The provider did not respond in time.") from None
+    def _not_booked_yet(self, task: ProviderTask) -> RetryAfterError:
+        """Build the error of a request that is accepted but not booked; look again after a quarter of its age."""
+        accepted_at = task.reward.accepted_by_provider_at
+        age = self.clock() - accepted_at if accepted_at else timedelta(0)
+        message = "The provider has accepted the request but not booked it yet."
+        return RetryAfterError(message, min(max(POLL_INTERVAL, age / 4), MAX_POLL_INTERVAL))
 
 
 def _grant_of(task: ProviderTask) -> Grant:
@@ -269,9 +215,3 @@ def _grant_of(task: ProviderTask) -> Grant:
         reason=describe(reward),
         target=reward.target or {},
     )
-
-
-def _backoff(attempts: int) -> timedelta:
-    """Return the delay before the next attempt: exponential, with jitter."""
-    longest: timedelta = min(INITIAL_RETRY_DELAY * 2 ** min(attempts, 16), MAX_RETRY_DELAY)
-    return longest * random.uniform(0.5, 1)  # noqa: S311 - not a secret

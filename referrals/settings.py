@@ -96,17 +96,18 @@ class Settings(BaseSettings):
     """Run workflows in the SDK's sandbox, as tests and replays always do."""
     messages_per_second: float = Field(50, gt=0)
     """Rate limit of the task queue `referrals-messages` over all workers."""
-    voucherify_per_second: float = Field(5, gt=0)
-    """Rate limit of rewards over all workers. Each reward takes a few requests."""
+    voucherify_per_second: float = Field(1.5, gt=0)
+    """Rate limit of requests over all workers, within the 100 a minute of Voucherify's plan Business."""
     talon_one_per_second: float = Field(3, gt=0)
+    """Rate limit of requests over all workers: that of Talon.One's Management API."""
     http_rewards_per_second: float = Field(20, gt=0)
     log_level: str = "INFO"
     log_format: Literal["json", "console"] = "json"
     """Format of log lines on standard error."""
 
     @property
-    def rewards_per_second(self) -> dict[str, float]:
-        """Rate limits of rewards per second, by provider."""
+    def requests_per_second(self) -> dict[str, float]:
+        """Rate limits of requests to providers, by name."""
         return {
             "voucherify": self.voucherify_per_second,
             "talon_one": self.talon_one_per_second,

@@ -6,6 +6,7 @@ from fastapi import Query
 from pydantic import AfterValidator, StringConstraints
 
 from referrals.domain.event_fields import Text, clean_text
+from referrals.domain.failure_causes import FailureCause
 from referrals.domain.rewards import Provider
 from referrals.domain.strict_model import StrictModel
 
@@ -13,7 +14,10 @@ TextFilter = Annotated[Text | None, Query()]
 
 
 class RewardFilters:
-    """Filters of rewards besides their state; `error` is the code before the colon in a reward's `error`."""
+    """Filters of rewards besides their state.
+
+    `error` is the code before the colon in a reward's `error`; `cause` groups errors by what has to be corrected.
+    """
 
     def __init__(
         self,
@@ -21,8 +25,15 @@ class RewardFilters:
         provider: Provider | None = None,
         side: Literal["friend", "advocate"] | None = None,
         error: TextFilter = None,
+        cause: FailureCause | None = None,
     ) -> None:
-        self.values = {"customer": customer, "provider": provider, "side": side, "error": error}
+        self.values = {
+            "customer": customer,
+            "provider": provider,
+            "side": side,
+            "error": error,
+            "cause": cause,
+        }
 
 
 class ReasonBody(StrictModel):

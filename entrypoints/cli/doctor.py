@@ -81,7 +81,14 @@ async def run_checks(settings: "Settings") -> list[Check]:
 
 async def _database_checks(settings: "Settings") -> list[Check]:
     remedy = "See `referrals webhook show`, then run `referrals webhook enable`."
-    return [await _check("webhooks", lambda: _webhooks(settings), remedy)]
+    return [
+        await _check("webhooks", lambda: _webhooks(settings), remedy),
+        await _check(
+            "rewards",
+            lambda: _rewards(settings),
+            "Correct the causes, then run `referrals reward retry --failed --cause CAUSE`.",
+        ),
+    ]
 
 
 async def _temporal_checks() -> list[Check]:
@@ -145,6 +152,21 @@ async def _webhooks(settings: "Settings") -> str:
         if alerts := await subscriptions.list_auto_disabled(tx):
             raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
     return "none is disabled because of failures"
+
+
+async def _rewards(settings: "Settings") -> str:
+    from referrals.store import open_store
+    from referrals.store.reporting import reward_lists
+
+    async with (
+        open_store(database_url(settings), settings.database_options) as store,
+        store.read() as tx,
+    ):
+        if failed := await reward_lists.count_failed(tx):
+            raise RuntimeError(
+                "; ".join(f"{row.count} failed, cause {row.cause}: {row.remedy}" for row in failed)
+            )
+    return "none has failed"
 
 
 def _use_address_of_dev(settings: "Settings") -> None:

@@ -11,6 +11,7 @@ from entrypoints.cli.client import QUEUED, ApiClient, api_path
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.options import JsonOutput, Limit, Reason
 from entrypoints.cli.output import JsonObject, print_json, print_line, print_table
+from referrals.domain.failure_causes import FailureCause
 from referrals.domain.states import RewardState
 
 app = typer.Typer(no_args_is_help=True, help="List rewards and handle failed ones.")
@@ -32,6 +33,10 @@ Side = Annotated[
 Error = Annotated[
     str | None, typer.Option(help="Only rewards that failed with this error, such as pool_empty.")
 ]
+Cause = Annotated[
+    FailureCause | None,
+    typer.Option(help="Only rewards whose last error has this cause, such as credentials."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 REWARD_COLUMNS = {
@@ -49,6 +54,7 @@ UNFINISHED_COLUMNS = {
     "customer": "Customer",
     "provider": "Provider",
     "attempts": "Attempts",
+    "cause": "Cause",
     "error": "Last error",
     "next_step": "Next step",
 }
@@ -66,6 +72,7 @@ class RewardFilter:
     provider: str | None = None
     side: str | None = None
     error: str | None = None
+    cause: FailureCause | None = None
 
     @property
     def params(self) -> dict[str, str]:
@@ -95,6 +102,7 @@ def list_rewards(
     provider: Provider = None,
     side: Side = None,
     error: Error = None,
+    cause: Cause = None,
     limit: Limit = 100,
     as_json: JsonOutput = False,
 ) -> None:
@@ -102,7 +110,7 @@ def list_rewards(
 
     With --state failed or another unfinished state, show attempts, the last error and the next step.
     """
-    selected = RewardFilter(campaign, state, customer, provider, side, error)
+    selected = RewardFilter(campaign, state, customer, provider, side, error, cause)
     with ApiClient.connect() as client:
         found = [row for rows in selected.find(client, limit).values() for row in rows]
     if as_json:
@@ -124,11 +132,12 @@ def _add_command(action: str, help_: str) -> None:
         provider: Provider = None,
         side: Side = None,
         error: Error = None,
+        cause: Cause = None,
         yes: Yes = False,
         as_json: JsonOutput = False,
     ) -> None:
         state_or_failed = "failed" if failed else state
-        selected = RewardFilter(campaign, state_or_failed, customer, provider, side, error)
+        selected = RewardFilter(campaign, state_or_failed, customer, provider, side, error, cause)
         _change(action, {}, reward or [], selected, yes=yes, as_json=as_json)
 
     app.command(action, help=f"{help_}\n\n{SELECTION_HELP}")(command)
@@ -145,17 +154,18 @@ def _add_command_with_reason(action: str, help_: str) -> None:
         provider: Provider = None,
         side: Side = None,
         error: Error = None,
+        cause: Cause = None,
         yes: Yes = False,
         as_json: JsonOutput = False,
     ) -> None:
         state_or_failed = "failed" if failed else state
-        selected = RewardFilter(campaign, state_or_failed, customer, provider, side, error)
+        selected = RewardFilter(campaign, state_or_failed, customer, provider, side, error, cause)
         _change(action, {"reason": reason}, reward or [], selected, yes=yes, as_json=as_json)
 
     app.command(action, help=f"{help_}\n\n{SELECTION_HELP}")(command)
 
 
-_add_command("retry", "Retry failed rewards.")
+_add_command("retry", "Retry failed rewards, such as all of one cause once it is corrected.")
 _add_command("approve", "Approve pending rewards that require approval.")
 _add_command_with_reason("void", "Void rewards that were not granted.")
 _add_command_with_reason("roll-back", "Roll back granted rewards, but not their referrals.")

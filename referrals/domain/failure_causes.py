@@ -1,5 +1,6 @@
 """Causes of failures at a provider: what has to be corrected before failed rewards can be retried together."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -27,3 +28,12 @@ REMEDIES = {
     FailureCause.OTHER: "Read the error.",
 }
 """What an operator does about each cause, before the retry."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Last error of a reward or of a tracked event: the code for machines, the message for people, and the cause."""
+
+    code: str
+    message: str
+    cause: FailureCause

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
-from referrals.domain.failure_causes import FailureCause
+from referrals.domain.failure_causes import Failure, FailureCause
 from referrals.errors import ReferralsError
 
 RewardType = Literal["points", "gift_credit", "coupon"]
@@ -52,6 +52,8 @@ class Provider(Protocol):
     name: str
     visible_after: timedelta
     """Delay after which `look_up` reliably sees a booking whose request timed out or was cancelled."""
+    usual_requests: int
+    """Requests of an ordinary call. Further ones, such as for a customer's first reward, delay later calls."""
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
         """Find the grant, or its roll-back, in the vendor's ledger; return None if it is not there.
@@ -90,10 +92,14 @@ class Provider(Protocol):
 
 
 class ProviderError(ReferralsError):
-    """Failed request to a provider; `code` and `cause` are stored with the reward."""
+    """Failed request to a provider; its `failure` is stored with the reward."""
 
     code: str
     cause: FailureCause
+
+    @property
+    def failure(self) -> Failure:
+        return Failure(self.code, str(self), self.cause)
 
 
 class RetryableError(ProviderError):

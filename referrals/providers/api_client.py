@@ -33,6 +33,7 @@ from referrals.providers import (
     RetryAfterError,
     UnavailableError,
 )
+from referrals.providers.request_count import add_request
 
 _CREDENTIAL_STATUSES = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _RETRYABLE_STATUSES = {HTTPStatus.LOCKED, HTTPStatus.TOO_EARLY}
@@ -118,6 +119,7 @@ class ProviderApi(VendorApi):
             OutcomeUnknownError: see the table at the top of this module.
         """
         unknown = OutcomeUnknownError if changes_balance else UnavailableError
+        add_request()
         try:
             response = await self.call(method, path, body=body, params=params, headers=headers)
         except RequestNotSent as error:

@@ -2,39 +2,36 @@
 
 from datetime import datetime, timedelta
 
-from referrals.providers import RetryAfterError
-
 FAILURE_THRESHOLD = 5
-"""Consecutive failures that open the circuit."""
+"""Consecutive outages of calls that open the circuit."""
 OPEN_DURATION = timedelta(seconds=30)
-"""Time without calls after the circuit opens, before one trial call is allowed."""
+"""Time without calls after the circuit opens, and between its trial calls."""
 
 
 class CircuitBreaker:
-    """Circuit of one provider in one worker. While open, it lets one trial call through per `OPEN_DURATION`."""
+    """Circuit of one provider in one worker. While open, one trial call per `OPEN_DURATION` goes through.
+
+    Only a call without a usable response is an outage. Any other response closes the circuit, also a refusal.
+    """
 
     def __init__(self) -> None:
-        self._failures = 0
-        self._open_until: datetime | None = None
+        self._outages = 0
+        self._next_trial_at: datetime | None = None
 
-    def check(self, now: datetime) -> None:
-        """Allow a call now.
+    def open_until(self, now: datetime) -> datetime | None:
+        """Return the time of the next trial call, if the circuit is open and no call may start now."""
+        return self._next_trial_at if self._next_trial_at and self._next_trial_at > now else None
 
-        Raises:
-            RetryAfterError: the circuit is open.
-        """
-        if self._open_until and now < self._open_until:
-            raise RetryAfterError(
-                "The provider is not responding; calls to it are paused.", self._open_until - now
-            )
-        if self._open_until:
-            self._open_until = now + OPEN_DURATION
+    def start_call(self, now: datetime) -> None:
+        """Record the start of a call. While the circuit is open, further calls wait for its outcome."""
+        if self._next_trial_at:
+            self._next_trial_at = now + OPEN_DURATION
 
-    def record_failure(self, now: datetime) -> None:
-        self._failures += 1
-        if self._failures >= FAILURE_THRESHOLD:
-            self._open_until = now + OPEN_DURATION
+    def record_outage(self, now: datetime) -> None:
+        self._outages += 1
+        if self._outages >= FAILURE_THRESHOLD:
+            self._next_trial_at = now + OPEN_DURATION
 
-    def record_success(self) -> None:
-        self._failures = 0
-        self._open_until = None
+    def record_response(self) -> None:
+        self._outages = 0
+        self._next_trial_at = None

@@ -68,6 +68,7 @@ class HttpProvider:
 
     name = "http"
     visible_after = timedelta(0)
+    usual_requests = 1
 
     def __init__(
         self, client: httpx.AsyncClient, url: str, secret: SecretStr, clock: Clock = utc_now

@@ -90,6 +90,7 @@ class TalonOne:
 
     name = "talon_one"
     visible_after = timedelta(seconds=30)
+    usual_requests = 1
 
     def __init__(
         self,

@@ -63,6 +63,7 @@ class Voucherify:
 
     name = "voucherify"
     visible_after = timedelta(minutes=2)
+    usual_requests = 2
 
     def __init__(
         self, client: httpx.AsyncClient, base_url: str, app_id: str, app_token: SecretStr

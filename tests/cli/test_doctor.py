@@ -9,6 +9,10 @@ import pytest
 
 import worker
 from entrypoints.cli import doctor as command
+from referrals.settings import Settings
+from referrals.store import Store
+from tests.harness.campaigns import campaign
+from tests.harness.store_harness import StoreHarness
 
 
 @pytest.fixture
@@ -46,6 +50,18 @@ def test_failed_checks_are_reported(doctor, tmp_path):
         "WhatsApp needs REFERRALS_WHATSAPP_APP_SECRET, REFERRALS_WHATSAPP_VERIFY_TOKEN"
     )
     assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_failed_rewards_are_reported_by_cause(store: Store, database_url: str):
+    harness = StoreHarness(store)
+    coupon = {"type": "coupon", "discount": {"percent": 20}, "pool": "empty"}
+    await harness.apply(campaign(rewards={"friend": coupon}))
+    await harness.convert(await harness.publish("spring", "ada"), "fay")
+    settings = Settings(database_url=database_url.replace("+aiosqlite", ""))
+
+    with pytest.raises(RuntimeError, match="1 failed, cause stock: Add codes to the pool"):
+        await command._rewards(settings)
 
 
 def test_fixes_are_suggested(doctor):

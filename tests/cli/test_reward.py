@@ -56,7 +56,8 @@ def test_one_reward_is_changed_without_confirmation(api, run):
 def test_outcomes_and_totals_are_printed(api, run):
     answer_with_rewards(api, "retry", outcome(1), outcome(2, **REFUSED))
 
-    result = run("reward", "retry", "--state=failed", "--error=not_found", "--side=friend", "--yes")
+    options = ("--state=failed", "--error=not_found", "--cause=setup", "--side=friend", "--yes")
+    result = run("reward", "retry", *options)
 
     assert result.out.splitlines() == [
         "rew_1 is granting.",
@@ -64,7 +65,7 @@ def test_outcomes_and_totals_are_printed(api, run):
         "1 done, 0 queued, 1 refused.",
     ]
     assert result.code == 1
-    query = "state=failed&side=friend&error=not_found"
+    query = "state=failed&side=friend&error=not_found&cause=setup"
     assert [r.path.split("?")[1] for r in api.requests if r.method == "POST"] == [
         query,
         f"{query}&after=rew_1",

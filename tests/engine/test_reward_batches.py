@@ -73,6 +73,10 @@ async def test_failed_rewards_are_found_by_provider_side_and_error(
     await world.until(lambda: _are(5, failed(http)))
 
     assert await failed(http, provider="http", side="friend", error="not_set_up") == 5
+    assert await failed(http, cause="credentials") == 5
+    assert await failed(http, cause="plan") == 0
+    assert await do(http, "retry", state="failed", cause="plan") == []
+    assert (await http.get("rewards", params={"cause": "bad"})).status_code == 422
     assert await failed(http, provider="ledger") == 0
     assert await failed(http, side="advocate") == 0
     assert await failed(http, error="not_found") == 0

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from referrals.providers import AlreadySpentError, Grant, NotBookedError, Receipt
+from referrals.providers.request_count import add_request
 
 
 class FakeProvider:
     """`faults` are raised by the next bookings, "before" or "after" they are booked."""
 
     name = "http"
+    usual_requests = 1
 
     def __init__(self, visible_after: timedelta = timedelta(0)) -> None:
         self.visible_after = visible_after
@@ -26,9 +28,12 @@ class FakeProvider:
         self.faults: list[tuple[str, Exception]] = []
         self.down: Exception | None = None
         self.calls = 0
+        self.extra_requests = 0
+        """Requests of each booking besides the one that books."""
         self.gate: asyncio.Event | None = None
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:
+        add_request()
         if self.down:
             raise self.down
         key = grant.entry_key(reversal=reversal)
@@ -49,6 +54,8 @@ class FakeProvider:
 
     async def _book(self, grant: Grant, *, reversal: bool) -> Receipt:
         self.calls += 1
+        for _ in range(1 + self.extra_requests):
+            add_request()
         if self.down:
             raise self.down
         when, fault = self.faults.pop(0) if self.faults else ("", None)

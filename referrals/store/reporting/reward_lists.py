@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 
+from referrals.domain.failure_causes import REMEDIES, FailureCause
 from referrals.domain.states import RewardState
 from referrals.errors import UnknownRewardError
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, first_of
+from referrals.store.db.sql import Tx, first_of, literal_in, rows
 from referrals.store.reporting.lists import match_filters
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.rewards.reward_rows import amount_text
@@ -52,6 +53,7 @@ def to_reward_view(row: ListedReward) -> views.Reward:
         reference=row.reference,
         attempts=row.attempts,
         error=f"{row.error_code}: {row.error}" if row.error else None,
+        cause=row.failure_cause,
         next_step=_next_step(row),
         created_at=row.created_at,
     )
@@ -63,6 +65,8 @@ def _next_step(row: RewardRow) -> str | None:
         return f"waits for coupons in the pool {(row.target or {})['pool']}"
     if row.state == RewardState.FAILED:
         return "waits for an operator: retry or void it"
+    if row.turn_at:
+        return f"waits for its turn at {row.turn_at:%Y-%m-%d %H:%M:%S} UTC"
     if row.state == RewardState.PENDING:
         return f"due {row.due_at:%Y-%m-%d %H:%M} UTC"
     if row.state in (RewardState.GRANTING, RewardState.ROLLING_BACK):
@@ -78,6 +82,18 @@ async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
     return to_reward_view(row)
 
 
+async def count_failed(tx: Tx) -> list[views.FailedRewards]:
+    """Count the failed rewards of all campaigns by cause, most frequent first."""
+    cause, number = rewards.c.failure_cause, func.count()
+    failed = select(cause, number).where(literal_in(rewards.c.state, RewardState.FAILED))
+    found = [
+        views.FailedRewards(row[0], row[1], REMEDIES[FailureCause(row[0])])
+        for row in await rows(tx, failed.group_by(cause))
+        if row[0]
+    ]
+    return sorted(found, key=lambda failed: (-failed.count, failed.cause))
+
+
 async def list_rewards(
     tx: Tx,
     campaign_id: str,
@@ -88,6 +104,7 @@ async def list_rewards(
     provider: str | None = None,
     side: str | None = None,
     error: str | None = None,
+    cause: str | None = None,
 ) -> Page[views.Reward]:
     """List rewards, newest first. `error` is the code before the colon in a reward's `error`."""
     await require_campaign(tx, campaign_id)
@@ -97,6 +114,7 @@ async def list_rewards(
         rewards.c.provider: provider,
         rewards.c.side: side,
         rewards.c.error_code: error,
+        rewards.c.failure_cause: cause,
     }
     statement = select_rewards().where(
         rewards.c.campaign_id == campaign_id, *match_filters(filters)

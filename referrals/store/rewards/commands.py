@@ -74,7 +74,7 @@ async def _retry(tx: Tx, context: ReferralContext, reward: RewardRow, _: str) ->
         return
     rolls_back = await lookups.is_undone(tx, context) or reward.granted_at is not None
     state = RewardState.ROLLING_BACK if rolls_back else RewardState.GRANTING
-    values: dict[str, Any] = {"retry_at": None}
+    values: dict[str, Any] = {"retry_at": None, "turn_at": None}
     if reward.error_code in (*NOT_BOOKED, ATTEMPTS_EXHAUSTED):
         values["accepted_by_provider_at"] = None  # it will not be booked any more
     if reward.error_code in NOT_BOOKED:

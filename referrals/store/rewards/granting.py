@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, exists
 
+from referrals.domain.failure_causes import Failure, FailureCause
 from referrals.domain.reasons import Reason
 from referrals.domain.states import ReferralState, RewardState
 from referrals.errors import NoCouponError
@@ -14,7 +15,13 @@ from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx
 from referrals.store.ledger import grants
 from referrals.store.rewards import coupons
-from referrals.store.rewards.reward_rows import describe, rewards_of, set_reward
+from referrals.store.rewards.reward_rows import (
+    NO_ERROR,
+    describe,
+    error_values,
+    rewards_of,
+    set_reward,
+)
 from referrals.store.schema import RewardRow, referrals, rewards
 
 
@@ -49,7 +56,8 @@ async def _issue_coupon(tx: Tx, context: ReferralContext, reward: RewardRow) -> 
     try:
         code = await coupons.issue(tx, reward, context.now)
     except NoCouponError as error:
-        await mark_failed(tx, context, reward, Reason(error.code, str(error)))
+        failure = Failure(error.code, str(error), FailureCause.STOCK)
+        await mark_failed(tx, context, reward, failure)
     else:
         await mark_granted(tx, context, [reward], code)
 
@@ -62,10 +70,9 @@ async def mark_granted(
         "state": RewardState.GRANTED,
         "granted_at": context.now,
         "reference": reference,
-        "error": None,
-        "error_code": None,
         "accepted_by_provider_at": None,
         "outcome_unknown_until": None,
+        **NO_ERROR,
     }
     await tx.execute(_GRANTED, values | {"granted": [reward.id for reward in granted]})
     for reward in granted:
@@ -75,11 +82,13 @@ async def mark_granted(
 _GRANTED = rewards.update().where(rewards.c.id.in_(bindparam("granted", expanding=True)))
 
 
-async def mark_failed(tx: Tx, context: ReferralContext, reward: RewardRow, reason: Reason) -> None:
+async def mark_failed(
+    tx: Tx, context: ReferralContext, reward: RewardRow, failure: Failure
+) -> None:
     """Mark a reward as failed: an operator has to retry or void it."""
-    values = {"error_code": reason.code, "error": reason.message, "retry_at": None}
-    await set_reward(tx, reward, RewardState.FAILED, **values)
-    data = {"attempts": reward.attempts}
+    await set_reward(tx, reward, RewardState.FAILED, **NO_ERROR | error_values(failure))
+    reason = Reason(failure.code, failure.message)
+    data = {"attempts": reward.attempts, "cause": failure.cause}
     publish(tx, context, "reward_failed", reward=reward, reason=reason, data=data)
 
 

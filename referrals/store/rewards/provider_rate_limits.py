@@ -1,24 +1,31 @@
-"""Rate limits of the providers, shared by all workers."""
+"""Call queues of the providers, shared by all workers."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
+from referrals.domain.call_queue import CallQueue
 from referrals.store.db.sql import Tx, get, insert
 from referrals.store.schema import provider_rate_limits
 
 
-async def reserve_call(
-    tx: Tx, provider: str, calls_per_second: float, now: datetime, max_wait: timedelta
-) -> timedelta:
-    """Reserve the next free call and return the delay until it; reserve nothing if it exceeds `max_wait`."""
+@asynccontextmanager
+async def locked_queue(tx: Tx, provider: str, now: datetime) -> AsyncIterator[CallQueue]:
+    """Lock the provider's queue, and store what the block changes."""
     await tx.execute(
         insert(tx, provider_rate_limits)
-        .values(provider=provider, next_call_at=now)
+        .values(provider=provider, next_call_at=now, next_turn_at=now)
         .on_conflict_do_nothing()
     )
-    limit = await get(tx, provider_rate_limits, lock=True, provider=provider)
-    call_at = max(limit.next_call_at, now)
-    if call_at - now <= max_wait:
-        next_call_at = call_at + timedelta(seconds=1 / calls_per_second)
-        own = provider_rate_limits.c.provider == provider
-        await tx.execute(provider_rate_limits.update().where(own).values(next_call_at=next_call_at))
-    return call_at - now
+    row = await get(tx, provider_rate_limits, lock=True, provider=provider)
+    queue = CallQueue(row.next_call_at, row.next_turn_at)
+    yield queue
+    own = provider_rate_limits.c.provider == provider
+    values = {"next_call_at": queue.next_call_at, "next_turn_at": queue.next_turn_at}
+    await tx.execute(provider_rate_limits.update().where(own).values(values))
+
+
+async def add_cost(tx: Tx, provider: str, cost: timedelta, now: datetime) -> None:
+    """Delay the provider's next call, for requests beyond those that its turn had paid for."""
+    async with locked_queue(tx, provider, now) as queue:
+        queue.next_call_at = max(queue.next_call_at, now) + cost

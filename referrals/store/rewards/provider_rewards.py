@@ -5,12 +5,13 @@ written before the call. After a crash, the next attempt therefore knows that th
 and looks it up before repeating it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func
 
 from referrals.domain.actors import SYSTEM_ACTOR
+from referrals.domain.failure_causes import Failure, FailureCause
 from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
 from referrals.errors import ReferralsError
@@ -18,13 +19,14 @@ from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.customers import profiles
 from referrals.store.db.columns import required
-from referrals.store.db.sql import Tx, first, get
+from referrals.store.db.sql import Tx, change, first, get
 from referrals.store.ledger import debts
 from referrals.store.rewards import granting
 from referrals.store.rewards.reward_rows import (
     RESET_ATTEMPTS,
     amount_text,
     close,
+    error_values,
     set_reward,
 )
 from referrals.store.schema import RewardRow, milestones, rewards
@@ -67,30 +69,41 @@ class Superseded(ReferralsError):
 
 
 async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
-    """Start the next step and count the attempt; return None if there is nothing to do.
+    """Return the next step of the reward, whose advocate is locked; None if there is nothing to do.
 
     Raises:
         NotVisibleYet: an earlier request may still become visible.
     """
     context, reward = await lock_reward(tx, reward_id, now)
-    if (
-        reward.state in IN_PROGRESS
-        and reward.outcome_unknown_until
-        and reward.outcome_unknown_until > now
-    ):
+    if reward.state not in IN_PROGRESS:
+        return None
+    if reward.outcome_unknown_until and reward.outcome_unknown_until > now:
         raise NotVisibleYet(reward.outcome_unknown_until - now)
-    if reward.state == RewardState.PENDING:
-        if not granting.is_due(reward, context.campaign.rewards.approval, now):
-            return None
-        await set_reward(tx, reward, RewardState.GRANTING, attempts=1)
-    elif reward.state in IN_PROGRESS:
-        await set_reward(tx, reward, RewardState(reward.state), attempts=reward.attempts + 1)
-    else:
+    approval = context.campaign.rewards.approval
+    if reward.state == RewardState.PENDING and not granting.is_due(reward, approval, now):
         return None
     customer = await profiles.get(tx, reward.customer_id)
     owed = await debts.debt_of(tx, reward)
-    repeated = reward.last_called_at is not None
-    return ProviderTask(await _get(tx, reward_id), customer.external_id, repeated, owed)
+    return ProviderTask(reward, customer.external_id, reward.last_called_at is not None, owed)
+
+
+async def start_attempt(tx: Tx, task: ProviderTask) -> ProviderTask:
+    """Count the attempt that starts now, and return its step."""
+    reward = task.reward
+    state = RewardState.GRANTING if reward.state == RewardState.PENDING else reward.state
+    await set_reward(
+        tx, reward, RewardState(state), attempts=reward.attempts + 1, turn_at=None, retry_at=None
+    )
+    return replace(task, reward=await _get(tx, reward.id))
+
+
+async def wait_for_turn(
+    tx: Tx, task: ProviderTask, turn_at: datetime, failure: Failure | None
+) -> None:
+    """Keep the turn that the reward waits for; `failure` says why, if the provider does not respond."""
+    reward = task.reward
+    values = error_values(failure) if failure and reward.error is None else {}
+    await change(tx, rewards, reward.id, turn_at=turn_at, retry_at=turn_at, **values)
 
 
 async def mark_call_started(tx: Tx, task: ProviderTask, now: datetime, until: datetime) -> None:
@@ -191,27 +204,29 @@ async def mark_accepted(tx: Tx, reward_id: str, reference: str | None, now: date
     )
 
 
-async def record_error(
-    tx: Tx, reward_id: str, code: str, message: str, retry_at: datetime | None
-) -> None:
+async def record_error(tx: Tx, reward_id: str, failure: Failure, retry_at: datetime | None) -> None:
     """Record the error of the last attempt, and when the next attempt starts."""
-    await tx.execute(
-        rewards.update()
-        .where(rewards.c.id == reward_id)
-        .values(error_code=code, error=message, retry_at=retry_at)
-    )
+    await change(tx, rewards, reward_id, retry_at=retry_at, **error_values(failure))
 
 
-async def mark_failed(tx: Tx, reward_id: str, code: str, message: str, now: datetime) -> None:
+async def mark_exhausted(tx: Tx, reward_id: str, message: str, now: datetime) -> None:
+    """Mark the reward as failed because all attempts are used up; the cause is that of the last error."""
+    cause = (await _get(tx, reward_id)).failure_cause or FailureCause.OUTAGE
+    failure = Failure(ATTEMPTS_EXHAUSTED, message, FailureCause(cause))
+    await mark_failed(tx, reward_id, failure, now)
+
+
+async def mark_failed(tx: Tx, reward_id: str, failure: Failure, now: datetime) -> None:
     """Mark the reward as failed, with the provider's message, until an operator retries or voids it."""
     context, reward = await lock_reward(tx, reward_id, now)
     if reward.state not in IN_PROGRESS:
         return
     if reward.state == RewardState.GRANTING and await lookups.is_undone(tx, context):
         # The roll-back finds out whether the provider booked it.
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=message, **RESET_ATTEMPTS)
+        values = RESET_ATTEMPTS | {"reason": failure.message}
+        await set_reward(tx, reward, RewardState.ROLLING_BACK, **values)
         return
-    await granting.mark_failed(tx, context, reward, Reason(code, message))
+    await granting.mark_failed(tx, context, reward, failure)
 
 
 async def lock_reward(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralContext, RewardRow]:

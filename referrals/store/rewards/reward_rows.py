@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from referrals.domain.failure_causes import Failure
 from referrals.domain.money import format_amount
 from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
@@ -14,6 +15,24 @@ from referrals.store.schema import RewardRow, rewards
 
 RESET_ATTEMPTS: dict[str, Any] = {"attempts": 0, "last_called_at": None}
 """Values of a reward whose next request to the provider is the first of its kind."""
+
+NO_ERROR: dict[str, Any] = {
+    "error": None,
+    "error_code": None,
+    "failure_cause": None,
+    "retry_at": None,
+    "turn_at": None,
+}
+"""Values of a reward without an error, for which no attempt is due."""
+
+
+def error_values(failure: Failure) -> dict[str, Any]:
+    """Return the values of a reward with this error."""
+    return {
+        "error_code": failure.code,
+        "error": failure.message,
+        "failure_cause": failure.cause,
+    }
 
 
 async def rewards_of(tx: Tx, context: ReferralContext) -> list[RewardRow]:
@@ -49,7 +68,8 @@ async def close(
     reason: Reason,
     data: dict[str, str] | None = None,
 ) -> None:
-    await change(tx, rewards, reward.id, state=state, closed_at=context.now, reason=reason.message)
+    values = NO_ERROR | {"closed_at": context.now, "reason": reason.message}
+    await change(tx, rewards, reward.id, state=state, **values)
     publish(tx, context, f"reward_{state}", reward=reward, reason=reason, data=data)
 
 

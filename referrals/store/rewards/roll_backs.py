@@ -9,6 +9,7 @@ from referrals.store.db.sql import Tx
 from referrals.store.ledger import grants
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import (
+    NO_ERROR,
     RESET_ATTEMPTS,
     amount_text,
     close,
@@ -32,7 +33,7 @@ async def roll_back_reward(
 ) -> None:
     """Reverse a reward in the own ledger; one of another provider becomes `rolling_back` for its workflow."""
     if reward.provider != "ledger":
-        values = RESET_ATTEMPTS | {"error": None, "error_code": None}
+        values = RESET_ATTEMPTS | NO_ERROR
         await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason.message, **values)
     elif reward.state == RewardState.FAILED:  # the own ledger granted nothing
         await close(tx, context, reward, RewardState.VOIDED, reason)

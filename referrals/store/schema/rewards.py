@@ -15,6 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from referrals.domain.failure_causes import FailureCause
 from referrals.domain.states import RewardState
 from referrals.store.db.columns import Columns, Field, TableRow
 from referrals.store.schema.base import Instant, column, index_where, one_of, table, unique_where
@@ -71,7 +72,16 @@ class RewardRow(TableRow):
     attempts: Field[int] = column(Integer, server_default="0")
     error_code: Field[str | None] = column(Text)
     error: Field[str | None] = column(Text)
+    failure_cause: Field[str | None] = column(
+        Text,
+        one_of("failure_cause", FailureCause),
+        doc="What an operator has to correct: see `referrals.domain.failure_causes`.",
+    )
     retry_at: Field[datetime | None] = column(Instant)
+    turn_at: Field[datetime | None] = column(
+        Instant,
+        doc="Reserved turn in the queue of the provider's calls; NULL when none is reserved.",
+    )
     granted_at: Field[datetime | None] = column(Instant)
     expires_at: Field[datetime | None] = column(Instant)
     expired_at: Field[datetime | None] = column(
@@ -103,14 +113,21 @@ rewards = table(
         "expires_at",
         where="expired_at IS NULL AND state = 'granted' AND expires_at IS NOT NULL",
     ),
+    index_where("ix_rewards_failed", "failure_cause", where="state = 'failed'"),
 )
 
 
 class ProviderRateLimitRow(TableRow):
-    """The time of the next call to a provider with a rate limit."""
+    """The queue of the calls to a provider with a rate limit."""
 
     provider: Field[str] = column(Text, primary_key=True)
-    next_call_at: Field[datetime] = column(Instant, doc="Time from which the next call may start.")
+    next_call_at: Field[datetime] = column(
+        Instant,
+        doc="Time from which the pace allows the next call, after the requests made so far.",
+    )
+    next_turn_at: Field[datetime] = column(
+        Instant, doc="First free turn of calls that have to wait; past if none waits."
+    )
 
 
 class ProviderRateLimitColumns(ProviderRateLimitRow, Columns[ProviderRateLimitRow]): ...

@@ -22,7 +22,7 @@ from referrals.store.views.referrals import (
     Referral,
     ReferralDetails,
 )
-from referrals.store.views.rewards import CommandOutcome, OutcomeKind, Reward
+from referrals.store.views.rewards import CommandOutcome, FailedRewards, OutcomeKind, Reward
 from referrals.store.views.wallets import (
     Balance,
     Coupon,
@@ -49,6 +49,7 @@ __all__ = [
     "Counts",
     "Coupon",
     "CouponPool",
+    "FailedRewards",
     "ImportResult",
     "LedgerEntry",
     "LineError",

@@ -31,8 +31,18 @@ class Reward:
     reference: str | None
     attempts: int
     error: str | None
+    cause: str | None
     next_step: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class FailedRewards:
+    """Number of failed rewards of one cause, and what an operator does about it before the retry."""
+
+    cause: str
+    count: int
+    remedy: str
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ CREATE TABLE orders (
 CREATE TABLE provider_rate_limits (
     provider TEXT NOT NULL,
     next_call_at DATETIME NOT NULL,
+    next_turn_at DATETIME NOT NULL,
     CONSTRAINT pk_provider_rate_limits PRIMARY KEY (provider)
 );
 
@@ -362,7 +363,9 @@ CREATE TABLE rewards (
     attempts INTEGER DEFAULT '0' NOT NULL,
     error_code TEXT,
     error TEXT,
+    failure_cause TEXT CONSTRAINT ck_rewards_failure_cause CHECK (failure_cause IN ('credentials', 'customer', 'other', 'outage', 'plan', 'rule', 'setup', 'stock')),
     retry_at DATETIME,
+    turn_at DATETIME,
     granted_at DATETIME,
     expires_at DATETIME,
     expired_at DATETIME,
@@ -382,6 +385,8 @@ CREATE TABLE rewards (
 CREATE INDEX ix_rewards_customer_id ON rewards (customer_id);
 
 CREATE INDEX ix_rewards_expiring ON rewards (expires_at) WHERE expired_at IS NULL AND state = 'granted' AND expires_at IS NOT NULL;
+
+CREATE INDEX ix_rewards_failed ON rewards (failure_cause) WHERE state = 'failed';
 
 CREATE INDEX ix_rewards_list ON rewards (campaign_id, created_at, id);
 
