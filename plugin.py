@@ -145,7 +145,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         advocates.process_milestone,
         advocates.milestone_reward,
         advocates.resume,
-        MilestoneActivities().notify_advocate,
+        MilestoneActivities(resources.store).notify_advocate,
         ExpiryActivities(resources.store).expire,
         journeys.run_journey_steps,
         journeys.notify_journey,

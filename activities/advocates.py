@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.decisions import LogMessages
 from activities.referrals import not_possible
 from referrals.domain.actors import SYSTEM_ACTOR
-from referrals.errors import NotPossibleError, NotPublishedError
+from referrals.errors import NotPossibleError, NotPublishedError, WorkflowMovedError
 from referrals.store.codes import publications, shares
 from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work, responses
@@ -24,11 +24,10 @@ class AdvocateActivities:
     @activity.defn(name="publish")
     async def publish(self, step: AdvocateStep) -> PendingWork:
         """Assign a code to the advocate; with `join_once` it is always the same code."""
-        advocate = step.advocate
 
         async def publish(tx: Tx) -> None:
             await publications.publish_for_event(
-                tx, step.subject_id, advocate.campaign_id, advocate.customer_id, step.now
+                tx, step.subject_id, step.advocate.campaign_id, step.now
             )
 
         try:
@@ -78,8 +77,11 @@ class AdvocateActivities:
         async def decision(tx: Tx) -> PendingWork:
             if decide:
                 await responses.decide(tx, decide)
-            return await pending_work.find_for_advocate(
+            pending = await pending_work.find_for_advocate(
                 tx, advocate.campaign_id, advocate.customer_id, step.now
             )
+            if decide and pending.state == pending_work.MERGED:
+                raise WorkflowMovedError(advocate.customer_id)
+            return pending
 
         return await self.log.decide(decision, step.subject_id)

@@ -25,6 +25,7 @@ from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.journeys import runs
 from referrals.store.lookups import CampaignOfCode
+from referrals.store.merging import merge
 from referrals.store.messaging import status_reports
 from referrals.store.referrals import conversions, order_changes, signups
 from referrals.store.rewards import commands
@@ -195,6 +196,7 @@ class EventHandlers:
 
     async def register_customer(self, event: InboxEventRow) -> None:
         async with self._store.begin() as tx:
+            event = await inbox_events.lock(tx, event.id)
             await profiles.mark_as_customer(
                 tx, required(event.customer_id), inbox_events.occurred_at(event, self._clock())
             )
@@ -208,6 +210,17 @@ class EventHandlers:
                 if as_refusal(error) is None:
                     raise
         await self._save_publications(event)
+
+    async def merge_customers(self, event: InboxEventRow) -> None:
+        async with self._store.begin() as tx:
+            await responses.decide(tx, lambda tx: merge.decide(tx, event.id, self._clock()))
+            to_notify = await merge.find_workflows(tx, event.id, self._clock())
+        for referral in to_notify.referrals:
+            target = referral_target(referral.campaign_id, referral.workflow_id, None)
+            await self._dispatcher.wake(target, ReferralWorkflow.wake)
+        for campaign_id, customer_id in to_notify.advocates:
+            target = advocate_target(campaign_id, customer_id)
+            await self._dispatcher.wake(target, AdvocateWorkflow.wake)
 
     async def publish(self, event: InboxEventRow) -> None:
         await self._publish_in_campaign(event, required(event.campaign_id))
@@ -242,6 +255,7 @@ class EventHandlers:
 
 HANDLERS: dict[str, Callable[[EventHandlers, InboxEventRow], Awaitable[None]]] = {
     "customer_registered": EventHandlers.register_customer,
+    "customer_merged": EventHandlers.merge_customers,
     "referral_link_shared": EventHandlers.share,
     "referral_link_clicked": EventHandlers.share,
     "referral_signed_up": EventHandlers.sign_up,

@@ -9,11 +9,14 @@ from inbox.handlers import EventHandlers, FollowUp
 from inbox.process import EventProcessor, EventResponse
 from referrals.clock import Clock
 from referrals.domain.events import Event, FriendConverted, parse_event
-from referrals.domain.requests import PublicationRequest
+from referrals.domain.requests import MergeRequest, PublicationRequest
 from referrals.errors import (
     EventIdReusedError,
+    FieldError,
     InvalidEventError,
+    InvalidRequestError,
     UnknownCampaignError,
+    UnknownCustomerError,
     UnknownReferralError,
     UnknownRewardError,
 )
@@ -23,9 +26,12 @@ from referrals.store import Store, lookups
 from referrals.store.campaigns import versions
 from referrals.store.codes import shares
 from referrals.store.customers import profiles
+from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
+from referrals.store.db.sql import Tx
 from referrals.store.flow import receiving, responses
 from referrals.store.inbox import inbox_events
+from referrals.store.merging import merge
 from referrals.store.referrals import conversions
 from referrals.store.rewards import commands
 from referrals.store.schema import InboxEventRow
@@ -111,6 +117,52 @@ class Inbox:
         if not response.is_processed:
             return response
         return EventResponse(200, response.body["publications"][0])
+
+    async def merge_customers(self, customer: str, body: MergeRequest, actor: str) -> EventResponse:
+        """Merge the customer `from` into `customer`. The response is the report of the merge.
+
+        Raises:
+            UnknownCustomerError: The customer is unknown.
+            InvalidRequestError: `from` is unknown, or the customer itself.
+        """
+        if body.preview:
+            return EventResponse(200, await self._preview_merge(customer, body, actor))
+        async with self._store.begin() as tx:
+            row = await self._store_merge(tx, customer, body, actor)
+        response = await self._processor.process(row)
+        if not response.is_processed:
+            return response
+        return EventResponse(200, response.body["merge"])
+
+    async def _preview_merge(self, customer: str, body: MergeRequest, actor: str) -> dict[str, Any]:
+        async with self._store.uncommitted() as tx:
+            row = await self._store_merge(tx, customer, body, actor)
+            response = await responses.decide(
+                tx, lambda tx: merge.decide(tx, row.id, self._clock())
+            )
+        report: dict[str, Any] = required(response)["merge"]
+        return report | {"preview": True}
+
+    async def _store_merge(
+        self, tx: Tx, customer: str, body: MergeRequest, actor: str
+    ) -> InboxEventRow:
+        survivor = await profiles.find(tx, customer)
+        if survivor is None:
+            raise UnknownCustomerError(customer)
+        if body.merged == customer:
+            raise InvalidRequestError([FieldError("from", "must not be the customer itself")])
+        if await profiles.find(tx, body.merged) is None:
+            raise InvalidRequestError([FieldError("from", "is not the id of a customer")])
+        data = {"customer": customer, "from": body.merged, "reason": body.reason}
+        return await inbox_events.store_command(
+            tx,
+            merge.MERGED,
+            actor,
+            self._clock(),
+            data=data,
+            campaign_id=None,
+            customer_id=survivor.id,
+        )
 
     async def command_referral(
         self, kind: str, referral_id: str, reason: str, actor: str

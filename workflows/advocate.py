@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.advocates import AdvocateActivities
-    from referrals.temporal.names import ADVOCATE_WORKFLOW, PROCESS_MILESTONE_UPDATE
+    from referrals.temporal.names import ADVOCATE_WORKFLOW, PROCESS_MILESTONE_UPDATE, WAKE_UPDATE
     from referrals.temporal.payloads import AdvocateInput, AdvocateStep
 
 from workflows.base import BaseWorkflow
@@ -47,6 +47,11 @@ class AdvocateWorkflow(BaseWorkflow):
     async def resend_message(self, event_id: str, message_id: str) -> None:  # noqa: ARG002
         """Send a message by its next channel after the vendor reported that it was not delivered."""
         self.effects.resend_message(message_id)
+        await self.decide(AdvocateActivities.resume)
+
+    @workflow.update(name=WAKE_UPDATE)
+    async def wake(self) -> None:
+        """Do what is pending after a merge of customers."""
         await self.decide(AdvocateActivities.resume)
 
     publish.validator(BaseWorkflow.validate_event_id)

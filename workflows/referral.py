@@ -7,7 +7,7 @@ from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from activities.referrals import ReferralActivities
-    from referrals.temporal.names import REFERRAL_WORKFLOW
+    from referrals.temporal.names import REFERRAL_WORKFLOW, WAKE_UPDATE
     from referrals.temporal.payloads import PendingWork, ReferralInput, ReferralKey, ReferralStep
     from referrals.temporal.search_attributes import STATE_ATTRIBUTE
 
@@ -69,6 +69,11 @@ class ReferralWorkflow(BaseWorkflow):
         """Decide again after a refund or a cancellation of the order."""
         await self.decide(ReferralActivities.reassess, event_id=event_id, referral_id=referral_id)
         return self.pending.state
+
+    @workflow.update(name=WAKE_UPDATE)
+    async def wake(self) -> None:
+        """Do what is due after a merge of customers, which has changed the referral in SQL."""
+        await self.decide(ReferralActivities.pass_time)
 
     sign_up.validator(BaseWorkflow.validate_event_id)
     convert.validator(BaseWorkflow.validate_event_id)

@@ -8,11 +8,13 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from entrypoints.api.http_errors import invalid_field
+from entrypoints.api.openapi import QUEUED
 from entrypoints.api.paging import AS_CSV, Paging
-from entrypoints.api.resources import CustomerId, ResourcesDep
+from entrypoints.api.problems import Json
+from entrypoints.api.resources import Caller, CustomerId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.events import Customer
-from referrals.domain.requests import WalletRedemption
+from referrals.domain.requests import MergeRequest, WalletRedemption
 from referrals.domain.rewards import Asset
 from referrals.domain.validation_messages import field_errors
 from referrals.errors import InvalidRequestError
@@ -78,6 +80,18 @@ async def redeem(
             return await wallets.redeem_coupon(tx, customer, body.coupon, body.key, now)
         asset = Asset(str(body.type), body.currency)
         return await wallets.redeem(tx, customer, asset, body.minor, body.key, body.memo, now)
+
+
+@router.post("/customers/{customer:path}/merge", response_model=views.MergeReport, responses=QUEUED)
+async def merge_customers(
+    customer: CustomerId, body: MergeRequest, resources: ResourcesDep, caller: Caller
+) -> Any:
+    """Merge the customer `from` into this one: both ids stand for this customer afterwards. Cannot be undone.
+
+    With `preview` nothing changes, and the response is what the merge would do.
+    """
+    response = await resources.inbox.merge_customers(customer, body, caller)
+    return Json(views.with_zulu_times(response.body), response.status)
 
 
 @router.put("/customers/{customer:path}", openapi_extra=_BODY)

@@ -1,14 +1,14 @@
-"""`referrals customer`: show a customer and record consent."""
+"""`referrals customer`: show and merge customers, and record their consent."""
 
 from typing import Annotated
 
 import typer
 
-from entrypoints.cli.client import ApiClient, api_path
+from entrypoints.cli.client import QUEUED, QUEUED_MESSAGE, ApiClient, api_path
 from entrypoints.cli.options import CustomerId, JsonOutput
-from entrypoints.cli.output import print_details, print_json
+from entrypoints.cli.output import print_details, print_json, print_line
 
-app = typer.Typer(no_args_is_help=True, help="Show customers and record their consent.")
+app = typer.Typer(no_args_is_help=True, help="Show and merge customers, and record their consent.")
 
 
 @app.command()
@@ -23,6 +23,30 @@ def show(customer: CustomerId, as_json: JsonOutput = False) -> None:
     else:
         holdings = {"balances": wallet["balances"], "coupons": wallet["coupons"]}
         print_details({**profile, **holdings, "consents": consents})
+
+
+@app.command()
+def merge(
+    customer: CustomerId,
+    merged: Annotated[
+        str,
+        typer.Argument(metavar="FROM", help="The other id, which stands for the customer then."),
+    ],
+    *,
+    reason: Annotated[str | None, typer.Option(help="Reason, stored with the merge.")] = None,
+    preview: Annotated[bool, typer.Option(help="Show what the merge would do.")] = False,
+    as_json: JsonOutput = False,
+) -> None:
+    """Merge another id of the same person into a customer. This cannot be undone."""
+    body = {"from": merged, "reason": reason, "preview": preview}
+    with ApiClient.connect() as client:
+        report = client.post(api_path("customers", customer, "merge"), body)
+    if as_json:
+        print_json(report)
+    elif report.get("state") == QUEUED:
+        print_line(QUEUED_MESSAGE)
+    else:
+        print_details(report)
 
 
 @app.command()

@@ -7,6 +7,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 INBOUND: frozenset[str] = frozenset(
     {
         "customer_registered",
+        "customer_merged",
         "referral_link_shared",
         "referral_link_clicked",
         "referral_signed_up",
@@ -17,7 +18,10 @@ INBOUND: frozenset[str] = frozenset(
 )
 """Events that callers send, besides custom events."""
 
-OUTBOUND: frozenset[str] = frozenset(
+CUSTOMER_EVENTS: frozenset[str] = frozenset({"customer_merged"})
+"""Outgoing events about a customer, in no campaign. No journey starts on them."""
+
+OUTBOUND: frozenset[str] = CUSTOMER_EVENTS | frozenset(
     {
         "code_published",
         "referral_link_shared",

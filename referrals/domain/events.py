@@ -131,6 +131,21 @@ class CustomerRegistered(StrictModel):
     campaign: CampaignSlug | None = None
 
 
+class CustomerMerged(StrictModel):
+    """A merge: from now on the id `from` stands for the customer."""
+
+    customer: Customer
+    merged: Text = Field(alias="from")
+    reason: Text | None = None
+
+    @field_validator("merged")
+    @classmethod
+    def _another_customer(cls, merged: str, info: ValidationInfo) -> str:
+        if "customer" in info.data and info.data["customer"].id == merged:
+            raise ValueError("must not be the customer itself")
+        return merged
+
+
 class LinkShared(StrictModel):
     code: CodeText
     channel: ShareChannel
@@ -198,7 +213,13 @@ class Envelope(BaseModel):
 
 
 EventData = (
-    CustomerRegistered | LinkShared | LinkClicked | FriendSignedUp | FriendConverted | OrderReversed
+    CustomerRegistered
+    | CustomerMerged
+    | LinkShared
+    | LinkClicked
+    | FriendSignedUp
+    | FriendConverted
+    | OrderReversed
 )
 
 
@@ -212,7 +233,7 @@ class Event(Envelope):
     @property
     def person(self) -> tuple[Literal["customer", "friend"], Customer] | None:
         """Return the person whom the event is about, with the field that names them."""
-        if isinstance(self.data, CustomerRegistered):
+        if isinstance(self.data, CustomerRegistered | CustomerMerged):
             return "customer", self.data.customer
         if isinstance(self.data, FriendSignedUp | FriendConverted):
             return "friend", self.data.friend
@@ -221,6 +242,10 @@ class Event(Envelope):
     @property
     def code(self) -> str | None:
         return getattr(self.data, "code", None)
+
+    @property
+    def campaign(self) -> str | None:
+        return getattr(self.data, "campaign", None)
 
     @property
     def order_id(self) -> str | None:
@@ -234,6 +259,7 @@ def _event_with(data: type[StrictModel]) -> type[Event]:
 
 _EVENTS = {
     "customer_registered": _event_with(CustomerRegistered),
+    "customer_merged": _event_with(CustomerMerged),
     "referral_link_shared": _event_with(LinkShared),
     "referral_link_clicked": _event_with(LinkClicked),
     "referral_signed_up": _event_with(FriendSignedUp),

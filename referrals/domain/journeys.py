@@ -27,7 +27,7 @@ from referrals.domain.campaign_fields import (
     raise_field_errors,
 )
 from referrals.domain.durations import Duration
-from referrals.domain.event_names import OUTBOUND
+from referrals.domain.event_names import CUSTOMER_EVENTS, OUTBOUND
 from referrals.domain.identities import Renamable
 from referrals.domain.rewards import Reward
 from referrals.domain.rules import Condition, compile_condition
@@ -64,11 +64,13 @@ MAX_TOTAL_WAIT = timedelta(days=730)
 """Maximum sum of the waits of a journey along any path."""
 
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
-_STARTABLE = frozenset(name for name in OUTBOUND if not name.startswith("message_"))
+_STARTABLE = frozenset(
+    name for name in OUTBOUND - CUSTOMER_EVENTS if not name.startswith("message_")
+)
 
 
 def _startable(event: str) -> str:
-    if event in OUTBOUND - _STARTABLE:
+    if event.startswith("message_") and event in OUTBOUND:
         raise ValueError(
             f"must not be {event}: each message that the journey sends would start it again"
         )

@@ -2,9 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import (
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from referrals.domain.event_fields import CodeText, Text
 from referrals.domain.events import Customer
@@ -41,6 +39,14 @@ class WalletRedemption(StrictModel):
         """Amount in points, or in minor units of the currency."""
         amount = self.amount or "0"
         return parse_amount(amount, self.currency) if self.currency else parse_points(amount)
+
+
+class MergeRequest(StrictModel):
+    """Body of a merge: the id `from` stands for the customer from now on. A preview changes nothing."""
+
+    merged: Text = Field(alias="from")
+    reason: Text | None = None
+    preview: bool = False
 
 
 class PublicationRequest(StrictModel):

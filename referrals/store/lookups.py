@@ -41,16 +41,16 @@ from referrals.store.schema import (
     referrals,
 )
 from referrals.store.schema import campaigns as campaigns_table
-from referrals.store.schema.referrals import LIVE
+from referrals.store.schema.referrals import FRIEND_REFERRED
 from referrals.temporal.names import referral_workflow_id
 
 _OF_FRIEND = select(referrals).where(
     referrals.c.campaign_id == bindparam("campaign_id"),
     referrals.c.friend_id == bindparam("friend_id"),
 )
-_LIVE = _OF_FRIEND.where(LIVE)
+_LIVE = _OF_FRIEND.where(FRIEND_REFERRED)
 _LIVE_OF_WORKFLOW = select(referrals).where(
-    referrals.c.workflow_id == bindparam("workflow_id"), LIVE
+    referrals.c.workflow_id == bindparam("workflow_id"), FRIEND_REFERRED
 )
 _LATEST = _OF_FRIEND.order_by(referrals.c.id.desc()).limit(1)
 _CODE_OWNER = (
@@ -61,7 +61,7 @@ _CODE_OWNER = (
 _LIVE_REFERRAL_OF_FRIEND = and_(
     referrals.c.campaign_id == codes.c.campaign_id,
     referrals.c.friend_id == bindparam("friend_id"),
-    LIVE,
+    FRIEND_REFERRED,
 )
 _CAMPAIGN_OF_CODE = (
     select(

@@ -72,6 +72,11 @@ class Harness(ABC):
         """Register a customer at the shop."""
         return await self.event("customer_registered", {"customer": {"id": customer}}, **envelope)
 
+    async def merge(self, customer: str, merged: str, reason: str = "Same person") -> Any:
+        """Merge the customer `merged` into `customer` and return the report."""
+        data = {"customer": {"id": customer}, "from": merged, "reason": reason}
+        return (await self.event("customer_merged", data))["merge"]
+
     async def share(self, code: str, channel: str = "link", **envelope: Any) -> dict[str, Any]:
         """Share the link of a code."""
         data = {"code": code, "channel": channel}

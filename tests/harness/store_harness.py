@@ -12,6 +12,7 @@ from referrals.store.customers import profiles
 from referrals.store.flow import receiving, responses
 from referrals.store.flow.event_loop import decision
 from referrals.store.inbox import inbox_events
+from referrals.store.merging import merge
 from referrals.store.referrals import (
     conversions,
     milestones,
@@ -25,6 +26,7 @@ from tests.harness.base import Decide, Harness
 
 START = datetime(2026, 3, 4, 10, tzinfo=UTC)
 EVENT_DECISIONS: dict[str, Decide] = {
+    "customer_merged": merge.decide,
     "referral_signed_up": signups.sign_up,
     "referral_converted": conversions.convert,
     "referral_link_shared": shares.record,

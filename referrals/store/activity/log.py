@@ -93,7 +93,7 @@ def activity_row(
     *,
     at: datetime,
     actor: str,
-    campaign_id: str,
+    campaign_id: str | None,
     advocate_id: str | None,
     code: str | None = None,
     referral_id: str | None = None,

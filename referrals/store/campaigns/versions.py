@@ -122,3 +122,16 @@ _CONVERTING = (
     .where(campaigns.c.conversion_event == bindparam("event"), campaigns.c.state != "archived")
     .order_by(campaigns.c.id)
 )
+
+
+async def list_journeys(tx: Tx, campaign_id: str) -> list[str]:
+    """List the names of the journeys that any version of the campaign has or had."""
+    definitions = await scalars(
+        tx,
+        select(campaign_versions.c.definition).where(
+            campaign_versions.c.campaign_id == campaign_id
+        ),
+    )
+    return sorted(
+        {journey.name for text in definitions for journey in parse_definition(text).journeys}
+    )

@@ -15,6 +15,7 @@ from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
 from referrals.store.campaigns import versions
 from referrals.store.customers import profiles
+from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, find, first_of, get, insert
 from referrals.store.inbox import inbox_events
@@ -22,6 +23,9 @@ from referrals.store.schema import AdvocateRow, CodeRow, advocates, codes
 
 MAX_GENERATION_ATTEMPTS = 20
 """Attempts to generate a code that does not exist yet; a pattern that needs more has too few characters."""
+
+FIRST_CODE = (codes.c.sole_code_of_advocate_id.is_(None), codes.c.published_at, codes.c.code)
+"""Order of an advocate's codes: a merge of customers can add codes to a sole code."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,7 @@ class Request:
     warnings: list[dict[str, str]] = field(default_factory=list)
 
 
-async def publish_for_event(
-    tx: Tx, event_id: str, campaign_id: str, customer_id: str, now: datetime
-) -> CodeRow:
+async def publish_for_event(tx: Tx, event_id: str, campaign_id: str, now: datetime) -> CodeRow:
     """Publish a code for an event or command; a repeat returns the same code. Raises NotPublishedError."""
     event = await inbox_events.lock(tx, event_id)
     published: dict[str, str] = event.data.get("published", {})
@@ -46,7 +48,7 @@ async def publish_for_event(
         return await get(tx, codes, code=published[campaign_id])
     request = Request(
         campaign_id,
-        customer_id,
+        required(event.customer_id),
         event.actor,
         warnings=event.warnings,
         **event.data.get("publish", {}),
@@ -102,12 +104,9 @@ async def join(tx: Tx, campaign_id: str, customer_id: str, now: datetime) -> Adv
 
 
 async def find_code_of_advocate(tx: Tx, advocate_id: str) -> CodeRow | None:
-    """Find the advocate's code; if there are several, the first one."""
+    """Find the advocate's code; if there are several, the sole code of a campaign that is joined once, else the first."""
     statement = (
-        select(codes)
-        .where(codes.c.advocate_id == advocate_id)
-        .order_by(codes.c.published_at, codes.c.code)
-        .limit(1)
+        select(codes).where(codes.c.advocate_id == advocate_id).order_by(*FIRST_CODE).limit(1)
     )
     return await first_of(tx, CodeRow, statement)
 

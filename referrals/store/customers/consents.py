@@ -10,13 +10,13 @@ from typing import Literal
 from sqlalchemy import select
 
 from referrals.store import views
+from referrals.store.customers import survivors
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, find, insert, locked, rows, rows_of
+from referrals.store.db.sql import Tx, find, insert, rows, rows_of
 from referrals.store.schema import (
     ConsentRow,
     MessageRow,
     consents,
-    customers,
     message_deliveries,
     messages,
 )
@@ -62,11 +62,11 @@ async def record_consent(
 
     Locks the customer, as sending does, so that every attempt to send that begins later respects the entry.
     """
-    await tx.execute(locked(select(customers.c.id).where(customers.c.id == customer_id)))
+    customer = await survivors.lock(tx, customer_id)
     await tx.execute(
         insert(tx, consents)
         .values(
-            customer_id=customer_id,
+            customer_id=customer.id,
             channel=channel,
             purpose=purpose,
             state=state,

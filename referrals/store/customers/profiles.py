@@ -4,14 +4,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, func, select
 
 from referrals.domain.events import Customer
-from referrals.store.customers import consents
+from referrals.store.customers import consents, survivors
 from referrals.store.db import sql
 from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, insert_for, one
+from referrals.store.db.sql import Tx, first, first_of, insert_for
 from referrals.store.schema import CustomerRow, customers
 
 
@@ -28,7 +28,8 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
         "created_at": now,
         **given,
     }
-    customer_id = str((await one(tx, _upsert(tx.dialect.name, *given), **row))[0])
+    stored = await first(tx, _upsert(tx.dialect.name, *given), **row)
+    customer_id = str(stored[0]) if stored else await _update_survivor(tx, customer.id, given)
     if "consent" in given:
         await consents.apply_consent_list(tx, customer_id, customer.consent or (), now)
     return customer_id
@@ -40,12 +41,32 @@ def _upsert(dialect: str, *given: str) -> Any:
     # The update, even if it changes nothing, makes RETURNING work for an existing row and locks the row. It must not
     # touch the key, because other transactions may add references to the row meanwhile.
     update = {name: new.excluded[name] for name in given} | {"created_at": customers.c.created_at}
-    new = new.on_conflict_do_update(index_elements=["external_id"], set_=update)
+    new = new.on_conflict_do_update(
+        index_elements=["external_id"], set_=update, where=customers.c.merged_into.is_(None)
+    )
     return new.returning(customers.c.id)
 
 
+async def _update_survivor(tx: Tx, external_id: str, given: dict[str, Any]) -> str:
+    """Update the customer into whom the one with this id was merged, and return the internal id."""
+    merged = await sql.get(tx, customers, external_id=external_id)
+    survivor = await survivors.lock(tx, merged.id)
+    if given:
+        await sql.change(tx, customers, survivor.id, **given)
+    return survivor.id
+
+
 async def find(tx: Tx, external_id: str) -> CustomerRow | None:
-    return await sql.find(tx, customers, external_id=external_id)
+    """Find the customer for whom the caller's id stands."""
+    return await first_of(tx, CustomerRow, _FIND, external_id=external_id)
+
+
+_named = customers.alias("named")
+_FIND = (
+    select(customers)
+    .join(_named, customers.c.id == func.coalesce(_named.c.merged_into, _named.c.id))
+    .where(_named.c.external_id == bindparam("external_id"))
+)
 
 
 async def get(tx: Tx, customer_id: str) -> CustomerRow:

@@ -24,7 +24,7 @@ from referrals.domain.campaign import Campaign
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
 from referrals.store.campaigns import versions
 from referrals.store.db.columns import TableRow
-from referrals.store.db.sql import Tx, get, literal_in, rows_of
+from referrals.store.db.sql import Tx, find, get, literal_in, rows_of
 from referrals.store.rewards.granting import is_due
 from referrals.store.schema import (
     RewardRow,
@@ -37,12 +37,15 @@ from referrals.store.schema import (
 )
 from referrals.store.schema import messages as messages_table
 from referrals.store.schema.journeys import OPEN_RUN_STATES
-from referrals.store.schema.referrals import LIVE
+from referrals.store.schema.referrals import FRIEND_REFERRED
 from referrals.temporal.payloads import MilestoneChange, PendingWork
 
 OPEN_REWARDS = frozenset(
     {RewardState.PENDING, RewardState.GRANTING, RewardState.ROLLING_BACK, RewardState.FAILED}
 )
+
+MERGED = "merged"
+"""State of the work for an advocate whose customer was merged into another."""
 
 
 class _Item(TableRow):
@@ -110,9 +113,14 @@ async def _due(
 async def find_for_advocate(
     tx: Tx, campaign_id: str, customer_id: str, now: datetime
 ) -> PendingWork:
-    """Find the work for an advocate, whose workflow stays open until the campaign ends."""
+    """Find the work for an advocate, whose workflow stays open until the campaign ends.
+
+    There is none for a customer who was merged: the survivor's workflow has it.
+    """
     found = await versions.find_in_force(tx, campaign_id)
-    advocate = await get(tx, advocates, campaign_id=campaign_id, customer_id=customer_id)
+    advocate = await find(tx, advocates, campaign_id=campaign_id, customer_id=customer_id)
+    if advocate is None or advocate.merged_into:
+        return PendingWork(state=MERGED)
     assert found is not None
     open_rewards = await _find_open_rewards(
         tx,
@@ -194,7 +202,7 @@ _SENDER: BindParameter[str] = bindparam("sender_id")
 _REFERRAL = (
     select(referrals)
     .where(referrals.c.workflow_id == bindparam("workflow_id"))
-    .order_by(case((LIVE, 1), else_=0).desc(), referrals.c.id.desc())
+    .order_by(case((FRIEND_REFERRED, 1), else_=0).desc(), referrals.c.id.desc())
     .limit(1)
     .cte("referral")
 )

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from referrals.domain.clicks import code_from_click_id
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import (
+    CustomerMerged,
     CustomerRegistered,
     Event,
     EventData,
@@ -59,7 +60,7 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
     customer_id = await profiles.upsert(tx, event.person[1], now) if event.person else None
     if isinstance(event.data, LinkShared) and event.data.friend:
         await profiles.upsert(tx, event.data.friend, now)
-    named, of_code = await _named_campaign(tx, event.data.campaign), None
+    named, of_code = await _named_campaign(tx, event.campaign), None
     if named is None:
         of_code = await lookups.find_campaign_of_code(tx, _code_of(event.data), customer_id)
     campaign_id = await _campaign_id(tx, event, named or of_code, customer_id)
@@ -71,7 +72,10 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
 
 def _data(event: Event) -> dict[str, Any]:
     """Return `data` without the person."""
-    data = event.data.model_dump(mode="json", exclude={"friend", "customer"}, exclude_none=True)
+    people = {"friend", "customer"}
+    data = event.data.model_dump(mode="json", by_alias=True, exclude=people, exclude_none=True)
+    if isinstance(event.data, CustomerMerged):
+        return data | {"customer": event.data.customer.id}
     if not isinstance(event.data, FriendConverted):
         return data
     more = event.data.model_extra or {}
@@ -92,7 +96,7 @@ async def _check_refund(tx: Tx, data: OrderReversed) -> None:
 
 
 def _code_of(data: EventData) -> str | None:
-    if isinstance(data, CustomerRegistered | OrderReversed):
+    if isinstance(data, CustomerRegistered | CustomerMerged | OrderReversed):
         return None
     return data.code or (
         code_from_click_id(data.click) if isinstance(data, FriendSignedUp) else None

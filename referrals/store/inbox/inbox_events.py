@@ -75,7 +75,7 @@ async def store_command(
     now: datetime,
     *,
     data: dict[str, Any],
-    campaign_id: str,
+    campaign_id: str | None,
     customer_id: str,
 ) -> InboxEventRow:
     """Store a command of an operator or a caller. Like an event, it is passed on by its id."""
@@ -176,6 +176,7 @@ async def _differing_fields(tx: Tx, row: InboxEventRow, event: Event) -> list[st
         f"data.{role}.id": (row.customer_id, known.id if known else None),
         "data.order.id": (order_id, event.order_id),
         "data.code": (row.data.get("code"), event.code),
+        "data.from": (row.data.get("from"), getattr(event.data, "merged", None)),
     }
     return [field for field, (stored, sent) in pairs.items() if stored != sent]
 

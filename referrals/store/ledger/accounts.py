@@ -20,8 +20,13 @@ def asset_of(reward: RewardRow) -> Asset:
     return Asset(reward.type, reward.currency)
 
 
+def account_asset(asset: Asset) -> tuple[str, str]:
+    """Return type and currency as accounts have them."""
+    return asset.type, asset.currency or ""
+
+
 def account_key(kind: str, owner: str, asset: Asset) -> AccountKey:
-    return kind, owner, asset.type, asset.currency or ""
+    return kind, owner, *account_asset(asset)
 
 
 async def get_account_id(tx: Tx, kind: str, owner: str, asset: Asset) -> int:

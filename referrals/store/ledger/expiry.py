@@ -44,7 +44,7 @@ async def expire_in_wallets(tx: Tx, wallets: Sequence[LedgerAccountRow], now: da
     """Book the due expiries of these locked wallets; return how many were due."""
     wallet_of = {(wallet.owner, wallet.type, wallet.currency): wallet.id for wallet in wallets}
     due = await _claim_due(tx, list(wallet_of.values()), now)
-    remaining = await _remaining_by_reward(tx, list(wallet_of.values())) if due else {}
+    remaining = await remaining_by_reward(tx, list(wallet_of.values())) if due else {}
     # Sorted, so that two transactions that create the same accounts cannot deadlock.
     expired = {
         (campaign, asset): await get_account_id(tx, "expired", campaign, asset)
@@ -95,7 +95,7 @@ class _WalletEntry(NamedTuple):
     expires_at: datetime | None
 
 
-async def _remaining_by_reward(tx: Tx, wallets: Sequence[int]) -> dict[str, int]:
+async def remaining_by_reward(tx: Tx, wallets: Sequence[int]) -> dict[str, int]:
     """Return the remaining amount of each grant in these wallets, by reward id."""
     credited = select(
         ledger_entries.c.credit_id.label("wallet"),

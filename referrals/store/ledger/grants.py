@@ -11,6 +11,7 @@ from referrals.store.ledger.accounts import (
     account_key,
     asset_of,
     balance_of,
+    get_account_id,
     get_account_ids,
     lock_account,
     lock_accounts,
@@ -42,7 +43,8 @@ async def reverse(
     Returns the amount that the wallet did not hold, which the customer owes now (0 with `allow_negative`).
     """
     granted = await get(tx, ledger_entries, key=f"grant:{reward.key}")
-    wallet, issued = granted.credit_id, granted.debit_id
+    wallet = await get_account_id(tx, "wallet", reward.customer_id, asset_of(reward))
+    issued = granted.debit_id
     await expiry.expire_in_wallets(tx, [await lock_account(tx, wallet)], now)
     amount = int(reward.amount) - await expiry.expired_amount(tx, reward)
     available = amount if allow_negative else max(await balance_of(tx, wallet), 0)

@@ -16,16 +16,15 @@ from referrals.domain.contacts import can_receive_email, can_receive_messages
 from referrals.domain.message_timing import FrequencyCap, QuietHours
 from referrals.domain.reasons import Reason
 from referrals.store.campaigns import versions
-from referrals.store.customers import consents
+from referrals.store.customers import consents, survivors
 from referrals.store.customers.consents import Purpose
 from referrals.store.db.columns import required
-from referrals.store.db.sql import Tx, insert, locked, one, scalars
+from referrals.store.db.sql import Tx, insert, one, scalars
 from referrals.store.messaging import channel_suspensions, deliveries, drafts, suppressions
 from referrals.store.messaging.deliveries import IN_DOUBT, OUTCOME_UNKNOWN
 from referrals.store.schema import (
     MessageDeliveryRow,
     MessageRow,
-    customers,
     message_deliveries,
     messages,
 )
@@ -95,9 +94,7 @@ async def begin_attempt(
     if message.customer_id is None:
         selection = OperatorChannelSelection(tx, message, None, tried, "service", rules, now)
         return await selection.run()
-    recipient = await one(
-        tx, locked(select(customers).where(customers.c.id == message.customer_id))
-    )
+    recipient = await survivors.lock(tx, message.customer_id)
     return await ChannelSelection(tx, message, recipient, tried, purpose, rules, now).run()
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from referrals.domain.reasons import Reason
 from referrals.store import views
+from referrals.store.customers import survivors
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first, insert
 from referrals.store.schema import SuppressionRow, customers, suppressions
@@ -65,7 +66,7 @@ async def list_suppressions(
         customers, customers.c.id == suppressions.c.customer_id
     )
     if customer is not None:
-        statement = statement.where(customers.c.external_id == customer)
+        statement = statement.where(customers.c.id == survivors.id_of(customer))
 
     def to_view(row: _ListedSuppression) -> views.Suppression:
         reason = views.Reason(row.reason_code, row.reason)

@@ -71,6 +71,16 @@ async def process(tx: Tx, milestone_id: str, actor: str, now: datetime) -> None:
         await granting.grant_due(tx, context)
 
 
+async def advocate_customer_id(tx: Tx, milestone_id: str) -> str:
+    """Return the customer whose milestone it is."""
+    statement = (
+        select(advocates.c.customer_id)
+        .join(milestones, milestones.c.advocate_id == advocates.c.id)
+        .where(milestones.c.id == milestone_id)
+    )
+    return (await one(tx, statement))[0]
+
+
 async def _reach(tx: Tx, context: ReferralContext, tier: Tier, count: int) -> None:
     occurrence = await _next_occurrence(tx, context.advocate.id, tier.identity)
     statement = milestones.insert().values(

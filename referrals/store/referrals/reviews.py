@@ -12,10 +12,9 @@ from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
-from referrals.store.referrals import limits
 from referrals.store.referrals.confirmation import confirm
+from referrals.store.referrals.roll_backs import reject_referral
 from referrals.store.referrals.state import set_state
-from referrals.store.rewards.roll_backs import roll_back_rewards
 from referrals.store.schema import ReferralRow
 
 
@@ -43,15 +42,4 @@ async def _approve(tx: Tx, context: ReferralContext, referral: ReferralRow) -> N
 
 
 async def _reject(tx: Tx, context: ReferralContext, referral: ReferralRow, message: str) -> None:
-    reason = Reason(RejectReason.REJECTED_BY_REVIEW, message)
-    await set_state(
-        tx,
-        referral.id,
-        ReferralState.REJECTED,
-        closed_at=context.now,
-        reason_code=reason.code,
-        reason=reason.message,
-    )
-    await limits.release(tx, referral)
-    publish(tx, context, "referral_rejected", reason=reason)
-    await roll_back_rewards(tx, context, reason)
+    await reject_referral(tx, context, referral, Reason(RejectReason.REJECTED_BY_REVIEW, message))

@@ -1,4 +1,4 @@
-"""Roll back accepted conversions: after a refund or on an operator's command."""
+"""Roll back accepted conversions, after a refund or on an operator's command; reject those that are not confirmed."""
 
 from datetime import datetime
 
@@ -34,6 +34,23 @@ async def roll_back_referral(
     await roll_back_rewards(tx, context, reason)
     if referral.state in COUNTS_TOWARD_TIERS:
         await milestones.uncount_confirmed(tx, context, reason)
+
+
+async def reject_referral(
+    tx: Tx, context: ReferralContext, referral: ReferralRow, reason: Reason
+) -> None:
+    """Reject a sign-up or a conversion that is not confirmed: it is no longer counted, and its rewards are voided."""
+    await set_state(
+        tx,
+        referral.id,
+        ReferralState.REJECTED,
+        closed_at=context.now,
+        reason_code=reason.code,
+        reason=reason.message,
+    )
+    await limits.release(tx, referral)
+    publish(tx, context, "referral_rejected", reason=reason)
+    await roll_back_rewards(tx, context, reason)
 
 
 async def roll_back_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome:

@@ -15,6 +15,8 @@ from referrals.errors import UnknownAdvocateError, UnknownReferralError
 from referrals.store import views
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import require_campaign
+from referrals.store.codes.publications import FIRST_CODE
+from referrals.store.customers import survivors
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, find, first_of, one, rows, rows_of
 from referrals.store.reporting.lists import (
@@ -49,7 +51,9 @@ async def list_advocates(
     tx: Tx, campaign_id: str, cursor: Cursor, public_url: str
 ) -> Page[views.Advocate]:
     await require_campaign(tx, campaign_id)
-    statement = _select_advocates().where(advocates.c.campaign_id == campaign_id)
+    statement = _select_advocates().where(
+        advocates.c.campaign_id == campaign_id, advocates.c.merged_into.is_(None)
+    )
     page = await newest_first(tx, statement, (advocates.c.id,), cursor, _unchanged)
     counts = await _load_counts(tx, [row.id for row in page.data])
     return Page(
@@ -64,7 +68,7 @@ async def get_advocate(
     found = await versions.find_in_force(tx, (await require_campaign(tx, campaign_id)).id)
     assert found is not None
     statement = _select_advocates().where(
-        advocates.c.campaign_id == campaign_id, customers.c.external_id == customer
+        advocates.c.campaign_id == campaign_id, customers.c.id == survivors.id_of(customer)
     )
     row = await first_of(tx, _ListedAdvocate, statement)
     if row is None:
@@ -124,7 +128,7 @@ def _select_advocates() -> Select[*tuple[Any, ...]]:
     code = (
         select(codes.c.code)
         .where(codes.c.advocate_id == advocates.c.id)
-        .order_by(codes.c.published_at, codes.c.code)
+        .order_by(*FIRST_CODE)
         .limit(1)
         .scalar_subquery()
     )

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
+from referrals.store.customers import survivors
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx
 from referrals.store.schema import (
@@ -66,7 +67,7 @@ async def list_codes(
         .where(codes.c.campaign_id == campaign_id)
     )
     if customer is not None:
-        statement = statement.where(customers.c.external_id == customer)
+        statement = statement.where(customers.c.id == survivors.id_of(customer))
 
     def view(row: _ListedCode) -> views.Code:
         return views.Code(
@@ -155,8 +156,8 @@ async def list_referrals(
         *match_filters(
             {
                 referrals.c.state: state,
-                advocate_customers.c.external_id: advocate,
-                customers.c.external_id: friend,
+                advocate_customers.c.id: advocate and survivors.id_of(advocate),
+                customers.c.id: friend and survivors.id_of(friend),
             }
         ),
     )
@@ -190,7 +191,12 @@ async def list_messages(
         .outerjoin(customers, customers.c.id == messages.c.customer_id)
         .where(
             messages.c.campaign_id == campaign_id,
-            *match_filters({messages.c.state: state, customers.c.external_id: customer}),
+            *match_filters(
+                {
+                    messages.c.state: state,
+                    customers.c.id: customer and survivors.id_of(customer),
+                }
+            ),
         )
     )
     return await newest_first(tx, statement, (messages.c.id,), cursor, _to_message_view)
@@ -278,8 +284,10 @@ async def list_activity(
         *match_filters({activity.c.type: kind, activity.c.referral_id: referral}),
     )
     if customer is not None:
+        person = survivors.id_of(customer)
+        people = (customers, advocate_customers)
         statement = statement.where(
-            (customers.c.external_id == customer) | (advocate_customers.c.external_id == customer)
+            or_(*((each.c.id == person) | (each.c.merged_into == person) for each in people))
         )
     if since is not None:
         statement = statement.where(activity.c.at >= since)

@@ -9,6 +9,7 @@ from referrals.domain.states import RewardState
 from referrals.errors import UnknownRewardError
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
+from referrals.store.customers import survivors
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, first_of, literal_in, rows
 from referrals.store.reporting.lists import match_filters
@@ -108,9 +109,9 @@ async def list_rewards(
 ) -> Page[views.Reward]:
     """List rewards, newest first. `error` is the code before the colon in a reward's `error`."""
     await require_campaign(tx, campaign_id)
-    filters: dict[ColumnElement[Any], str | None] = {
+    filters: dict[ColumnElement[Any], Any] = {
         rewards.c.state: state,
-        customers.c.external_id: customer,
+        customers.c.id: customer and survivors.id_of(customer),
         rewards.c.provider: provider,
         rewards.c.side: side,
         rewards.c.error_code: error,

@@ -10,9 +10,9 @@ from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
 from referrals.errors import UnknownCustomerError
 from referrals.store import views
-from referrals.store.customers import profiles
+from referrals.store.customers import profiles, survivors
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, locked, one, rows
+from referrals.store.db.sql import Tx, rows
 from referrals.store.ledger import redemptions
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import amount_text
@@ -23,7 +23,6 @@ from referrals.store.schema import (
     ledger_entries,
     rewards,
 )
-from referrals.store.schema import customers as customers_table
 from referrals.store.views import Page
 
 Kind = tuple[str, str]
@@ -50,13 +49,14 @@ async def require_customer(tx: Tx, customer: str) -> CustomerRow:
 
 async def get_wallet(tx: Tx, customer: str) -> views.Wallet:
     """Return the balance of every asset that the customer ever had or is about to get. Raises UnknownCustomerError."""
-    customer_id = (await require_customer(tx, customer)).id
+    row = await require_customer(tx, customer)
+    customer_id = row.id
     amounts: dict[Kind, dict[str, int]] = defaultdict(dict)
     for statement in (_select_balances(customer_id), _select_pending(customer_id)):
         for kind, asset_type, currency, amount in await rows(tx, statement):
             amounts[asset_type, currency or ""][kind] = int(amount)
-    held = await coupons.list_coupons(tx, customer_id)
-    return views.Wallet(customer, list(_balance_views(sorted(amounts.items()))), held)
+    held = await coupons.list_coupons(tx, await survivors.ids_of(tx, row, customer))
+    return views.Wallet(row.external_id, list(_balance_views(sorted(amounts.items()))), held)
 
 
 async def redeem(
@@ -67,18 +67,22 @@ async def redeem(
     Raises:
         UnknownCustomerError, InsufficientBalanceError, IdempotencyKeyReusedError.
     """
-    customer_id = (await require_customer(tx, customer)).id
-    await redemptions.redeem(tx, customer_id, asset, amount, key, memo, now)
+    customer_id, ids = await _lock_spender(tx, customer)
+    await redemptions.redeem(tx, customer_id, ids, asset, amount, key, memo, now)
     return await get_wallet(tx, customer)
 
 
 async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetime) -> views.Wallet:
     """Redeem a coupon. Return the wallet after it. Raises the errors of `coupons.redeem`, and UnknownCustomerError."""
-    row = await require_customer(tx, customer)
-    # Redemptions of one customer are serialised, so that an idempotency key belongs to one coupon.
-    await one(tx, locked(select(customers_table.c.id).where(customers_table.c.id == row.id)))
-    await coupons.redeem(tx, row.id, code, key, now)
+    _, ids = await _lock_spender(tx, customer)
+    await coupons.redeem(tx, ids, code, key, now)
     return await get_wallet(tx, customer)
+
+
+async def _lock_spender(tx: Tx, named: str) -> tuple[str, list[str]]:
+    """Lock the customer, so that an idempotency key belongs to one redemption; return its id, and all that stand for it."""
+    customer = await survivors.lock(tx, (await require_customer(tx, named)).id)
+    return customer.id, await survivors.ids_of(tx, customer, named)
 
 
 async def list_entries(tx: Tx, customer: str, cursor: Cursor) -> Page[views.LedgerEntry]:

@@ -1,5 +1,6 @@
 """Coupons, one per reward: issued once, redeemed once, and void if the reward is rolled back."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -89,8 +90,10 @@ async def void(tx: Tx, reward_id: str, now: datetime) -> bool:
     return await first(tx, statement.returning(coupons.c.code)) is not None
 
 
-async def redeem(tx: Tx, customer_id: str, code: str, key: str, now: datetime) -> None:
+async def redeem(tx: Tx, ids: Sequence[str], code: str, key: str, now: datetime) -> None:
     """Redeem a coupon of the customer, whose row is locked; a repeat with the same key changes nothing.
+
+    `ids` stand for the customer; a key that several of them used belongs to the first.
 
     Raises:
         UnknownCouponError, CouponNotRedeemableError, IdempotencyKeyReusedError.
@@ -99,20 +102,21 @@ async def redeem(tx: Tx, customer_id: str, code: str, key: str, now: datetime) -
     coupon = await first_of(tx, CouponRow, locked_coupon)
     if coupon is None or coupon.state == "available":
         raise UnknownCouponError(code)
-    own = (coupons.c.customer_id == customer_id) & (coupons.c.redeem_key == key)
-    used = await first(tx, select(coupons.c.code).where(own))
+    own = coupons.c.customer_id.in_(ids) & (coupons.c.redeem_key == key)
+    named_first = (coupons.c.customer_id == ids[0]).desc()
+    used = await first(tx, select(coupons.c.code).where(own).order_by(named_first))
     if used and used.code != code:
         raise IdempotencyKeyReusedError(key)
     if used:
         return
-    if message := _not_redeemable(coupon, customer_id, now):
+    if message := _not_redeemable(coupon, ids, now):
         raise CouponNotRedeemableError(message)
     values = {"state": "redeemed", "redeem_key": key, "redeemed_at": now}
     await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
 
 
-def _not_redeemable(coupon: CouponRow, customer_id: str, now: datetime) -> str | None:
-    if coupon.customer_id != customer_id:
+def _not_redeemable(coupon: CouponRow, ids: Sequence[str], now: datetime) -> str | None:
+    if coupon.customer_id not in ids:
         return "The coupon belongs to another customer."
     if coupon.state == "redeemed":
         return "The coupon is already redeemed."
@@ -123,9 +127,9 @@ def _not_redeemable(coupon: CouponRow, customer_id: str, now: datetime) -> str |
     return None
 
 
-async def list_coupons(tx: Tx, customer_id: str) -> list[views.Coupon]:
-    """Return the customer's coupons, latest first."""
-    statement = select(coupons).where(coupons.c.customer_id == customer_id)
+async def list_coupons(tx: Tx, ids: Sequence[str]) -> list[views.Coupon]:
+    """Return the coupons of the customer for whom the ids stand, latest first."""
+    statement = select(coupons).where(coupons.c.customer_id.in_(ids))
     order = (coupons.c.issued_at.desc(), coupons.c.code)
     return [
         views.Coupon(

@@ -82,7 +82,7 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
     approval = context.campaign.rewards.approval
     if reward.state == RewardState.PENDING and not granting.is_due(reward, approval, now):
         return None
-    customer = await profiles.get(tx, reward.customer_id)
+    customer = await profiles.get(tx, reward.issued_to or reward.customer_id)
     owed = await debts.debt_of(tx, reward)
     return ProviderTask(reward, customer.external_id, reward.last_called_at is not None, owed)
 

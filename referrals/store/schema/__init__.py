@@ -24,7 +24,14 @@ from referrals.store.schema.codes import (
     shares,
 )
 from referrals.store.schema.coupons import CouponRow, coupons
-from referrals.store.schema.customers import ConsentRow, CustomerRow, consents, customers
+from referrals.store.schema.customers import (
+    ConsentRow,
+    CustomerMergeRow,
+    CustomerRow,
+    consents,
+    customer_merges,
+    customers,
+)
 from referrals.store.schema.inbox import InboxEventRow, inbox_events
 from referrals.store.schema.journeys import (
     JourneyEntryRow,
@@ -82,6 +89,7 @@ __all__ = [
     "CodeRow",
     "ConsentRow",
     "CouponRow",
+    "CustomerMergeRow",
     "CustomerRow",
     "InboxEventRow",
     "JourneyEntryRow",
@@ -110,6 +118,7 @@ __all__ = [
     "codes",
     "consents",
     "coupons",
+    "customer_merges",
     "customers",
     "inbox_events",
     "journey_entries",

@@ -17,6 +17,11 @@ class AdvocateRow(TableRow):
     confirmed_count: Field[int] = column(
         Integer, CheckConstraint("confirmed_count >= 0", name="confirmed_count")
     )
+    merged_into: Field[str | None] = column(
+        Text,
+        ForeignKey("advocates.id"),
+        doc="The advocate who has this one's codes and referrals since a merge of their customers.",
+    )
     created_at: Field[datetime] = column(Instant)
 
 

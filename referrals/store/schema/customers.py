@@ -1,11 +1,12 @@
 """Customers, the only table with contact details, and their consents."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, UniqueConstraint
 
 from referrals.store.db.columns import Columns, Field, TableRow
-from referrals.store.schema.base import Instant, Serial, column, one_of, table
+from referrals.store.schema.base import Instant, Serial, column, index_where, one_of, table
 
 
 class CustomerRow(TableRow):
@@ -27,13 +28,42 @@ class CustomerRow(TableRow):
         doc="The list of channels that the caller sent last; `consents` says what is in force.",
     )
     customer_since: Field[datetime | None] = column(Instant)
+    merged_into: Field[str | None] = column(
+        Text,
+        ForeignKey("customers.id"),
+        doc="The surviving customer, for whom this id stands since a merge; never itself merged.",
+    )
     created_at: Field[datetime] = column(Instant)
 
 
 class CustomerColumns(CustomerRow, Columns[CustomerRow]): ...
 
 
-customers = table("customers", CustomerColumns)
+customers = table(
+    "customers",
+    CustomerColumns,
+    CheckConstraint("merged_into <> id", name="merged_into"),
+    index_where("ix_customers_merged", "merged_into", where="merged_into IS NOT NULL"),
+)
+
+
+class CustomerMergeRow(TableRow):
+    """A merge of a customer into another: who asked for it, why, when, and what it did. Append-only."""
+
+    customer_id: Field[str] = column(Text, ForeignKey("customers.id"), primary_key=True)
+    into_id: Field[str] = column(
+        Text, ForeignKey("customers.id"), doc="The surviving customer, who may be merged later."
+    )
+    actor: Field[str] = column(Text)
+    reason: Field[str | None] = column(Text)
+    at: Field[datetime] = column(Instant)
+    report: Field[dict[str, Any]] = column(JSON, doc="The response to every repeat of the merge.")
+
+
+class CustomerMergeColumns(CustomerMergeRow, Columns[CustomerMergeRow]): ...
+
+
+customer_merges = table("customer_merges", CustomerMergeColumns)
 
 
 class ConsentRow(TableRow):

@@ -20,8 +20,11 @@ from referrals.store.db.columns import Columns, Field, TableRow
 from referrals.store.schema.base import Instant, column, one_of, quoted, table, unique_where
 
 _LIVE = f"state NOT IN ({quoted(CLOSED_WITHOUT_CONVERSION)})"
+_FRIEND_REFERRED = f"{_LIVE} AND superseded_by IS NULL"
 LIVE = text(f"referrals.{_LIVE}")
 """Written as in the keys, so that both databases look the rows up by them."""
+FRIEND_REFERRED = text(f"referrals.{_LIVE} AND referrals.superseded_by IS NULL")
+"""Selects the live referral of a friend. Others of the friend were superseded by it in a merge of customers."""
 
 
 class OrderRow(TableRow):
@@ -66,6 +69,11 @@ class ReferralRow(TableRow):
     closed_at: Field[datetime | None] = column(Instant)
     reason_code: Field[str | None] = column(Text)
     reason: Field[str | None] = column(Text)
+    superseded_by: Field[str | None] = column(
+        Text,
+        ForeignKey("referrals.id"),
+        doc="The referral that a merge of customers left in force; this one was confirmed and keeps what it paid.",
+    )
     created_at: Field[datetime] = column(Instant)
     click_id: Field[str | None] = column(
         Text, doc="Not a foreign key: the friend may convert before the click is stored."
@@ -82,7 +90,7 @@ referrals = table(
         ["campaign_id", "version"], ["campaign_versions.campaign_id", "campaign_versions.version"]
     ),
     # A friend converts at most once per campaign, and so does an order.
-    unique_where("uq_referrals_friend", "campaign_id", "friend_id", where=_LIVE),
+    unique_where("uq_referrals_friend", "campaign_id", "friend_id", where=_FRIEND_REFERRED),
     unique_where("uq_referrals_order", "campaign_id", "order_id", where=_LIVE),
     # A click refers one friend.
     unique_where("uq_referrals_click", "click_id", "code", where=_LIVE),
@@ -108,6 +116,11 @@ class MilestoneRow(TableRow):
     reached_by: Field[str] = column(Text, ForeignKey("referrals.id"), index=True)
     lost_at: Field[datetime | None] = column(Instant)
     lost_by: Field[str | None] = column(Text, ForeignKey("referrals.id"), index=True)
+    duplicate_of: Field[str | None] = column(
+        Text,
+        ForeignKey("milestones.id"),
+        doc="The advocate's own milestone of the tier, if a merge of customers added this one.",
+    )
 
 
 class MilestoneColumns(MilestoneRow, Columns[MilestoneRow]): ...
@@ -117,5 +130,10 @@ milestones = table(
     "milestones",
     MilestoneColumns,
     UniqueConstraint("advocate_id", "tier", "occurrence"),
-    unique_where("uq_milestones_reached", "advocate_id", "tier", where="state = 'reached'"),
+    unique_where(
+        "uq_milestones_reached",
+        "advocate_id",
+        "tier",
+        where="state = 'reached' AND duplicate_of IS NULL",
+    ),
 )

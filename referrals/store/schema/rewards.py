@@ -44,6 +44,11 @@ class RewardRow(TableRow):
     side: Field[str] = column(Text, one_of("side", ["friend", "advocate"]))
     tier: Field[str | None] = column(Text)
     customer_id: Field[str] = column(Text, ForeignKey("customers.id"), index=True)
+    issued_to: Field[str | None] = column(
+        Text,
+        ForeignKey("customers.id"),
+        doc="The customer as whom the provider knows the owner, if a merge has changed the owner since.",
+    )
     type: Field[Literal["points", "gift_credit", "coupon"]] = column(
         Text, one_of("type", ["points", "gift_credit", "coupon"])
     )

@@ -14,6 +14,7 @@ from referrals.store.views.campaigns import (
     TopAdvocate,
 )
 from referrals.store.views.common import Page, Reason, with_zulu_times
+from referrals.store.views.merging import MergeConflict, MergedBalance, MergeReport
 from referrals.store.views.messaging import Block, Consent, Message, MessageState, Suppression
 from referrals.store.views.referrals import (
     ACTIVITY,
@@ -53,6 +54,9 @@ __all__ = [
     "ImportResult",
     "LedgerEntry",
     "LineError",
+    "MergeConflict",
+    "MergeReport",
+    "MergedBalance",
     "Message",
     "MessageState",
     "Milestone",

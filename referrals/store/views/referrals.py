@@ -18,7 +18,7 @@ class Activity:
     type: str
     at: datetime
     actor: str
-    campaign: str
+    campaign: str | None
     code: str | None
     advocate: str | None
     customer: str | None

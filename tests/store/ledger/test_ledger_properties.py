@@ -142,7 +142,9 @@ class AnySequence(RuleBasedStateMachine):
         async def redeem() -> None:
             async with self.store.begin() as tx:
                 customer = self.people[name]
-                await redemptions.redeem(tx, customer, asset, amount, key, "Spent", self.now)
+                await redemptions.redeem(
+                    tx, customer, [customer], asset, amount, key, "Spent", self.now
+                )
 
         try:
             self.run(redeem())

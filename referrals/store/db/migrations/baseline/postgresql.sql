@@ -47,10 +47,15 @@ CREATE TABLE customers (
     timezone TEXT,
     consent JSON,
     customer_since TIMESTAMP WITH TIME ZONE,
+    merged_into TEXT,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_customers PRIMARY KEY (id),
-    CONSTRAINT uq_customers_external_id UNIQUE (external_id)
+    CONSTRAINT ck_customers_merged_into CHECK (merged_into <> id),
+    CONSTRAINT uq_customers_external_id UNIQUE (external_id),
+    CONSTRAINT fk_customers_merged_into FOREIGN KEY(merged_into) REFERENCES customers (id)
 );
+
+CREATE INDEX ix_customers_merged ON customers (merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE INDEX ix_customers_phone ON customers (phone);
 
@@ -89,11 +94,13 @@ CREATE TABLE advocates (
     campaign_id TEXT NOT NULL,
     customer_id TEXT NOT NULL,
     confirmed_count INTEGER NOT NULL CONSTRAINT ck_advocates_confirmed_count CHECK (confirmed_count >= 0),
+    merged_into TEXT,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_advocates PRIMARY KEY (id),
     CONSTRAINT uq_advocates_campaign_id_customer_id UNIQUE (campaign_id, customer_id),
     CONSTRAINT fk_advocates_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
-    CONSTRAINT fk_advocates_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
+    CONSTRAINT fk_advocates_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id),
+    CONSTRAINT fk_advocates_merged_into FOREIGN KEY(merged_into) REFERENCES advocates (id)
 );
 
 CREATE INDEX ix_advocates_customer_id ON advocates (customer_id);
@@ -121,6 +128,18 @@ CREATE TABLE consents (
     CONSTRAINT pk_consents PRIMARY KEY (id),
     CONSTRAINT uq_consents_customer_id_channel_purpose_state_source_at UNIQUE (customer_id, channel, purpose, state, source, at),
     CONSTRAINT fk_consents_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
+);
+
+CREATE TABLE customer_merges (
+    customer_id TEXT NOT NULL,
+    into_id TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    report JSON NOT NULL,
+    CONSTRAINT pk_customer_merges PRIMARY KEY (customer_id),
+    CONSTRAINT fk_customer_merges_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id),
+    CONSTRAINT fk_customer_merges_into_id FOREIGN KEY(into_id) REFERENCES customers (id)
 );
 
 CREATE TABLE inbox_events (
@@ -248,6 +267,7 @@ CREATE TABLE referrals (
     closed_at TIMESTAMP WITH TIME ZONE,
     reason_code TEXT,
     reason TEXT,
+    superseded_by TEXT,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     click_id TEXT,
     CONSTRAINT pk_referrals PRIMARY KEY (id),
@@ -255,7 +275,8 @@ CREATE TABLE referrals (
     CONSTRAINT fk_referrals_advocate_id FOREIGN KEY(advocate_id) REFERENCES advocates (id),
     CONSTRAINT fk_referrals_friend_id FOREIGN KEY(friend_id) REFERENCES customers (id),
     CONSTRAINT fk_referrals_code FOREIGN KEY(code) REFERENCES codes (code),
-    CONSTRAINT fk_referrals_order_id FOREIGN KEY(order_id) REFERENCES orders (id)
+    CONSTRAINT fk_referrals_order_id FOREIGN KEY(order_id) REFERENCES orders (id),
+    CONSTRAINT fk_referrals_superseded_by FOREIGN KEY(superseded_by) REFERENCES referrals (id)
 );
 
 CREATE INDEX ix_referrals_friend_id ON referrals (friend_id);
@@ -270,7 +291,7 @@ CREATE INDEX ix_referrals_workflow_id ON referrals (workflow_id);
 
 CREATE UNIQUE INDEX uq_referrals_click ON referrals (click_id, code) WHERE state NOT IN ('expired', 'rejected');
 
-CREATE UNIQUE INDEX uq_referrals_friend ON referrals (campaign_id, friend_id) WHERE state NOT IN ('expired', 'rejected');
+CREATE UNIQUE INDEX uq_referrals_friend ON referrals (campaign_id, friend_id) WHERE state NOT IN ('expired', 'rejected') AND superseded_by IS NULL;
 
 CREATE UNIQUE INDEX uq_referrals_order ON referrals (campaign_id, order_id) WHERE state NOT IN ('expired', 'rejected');
 
@@ -301,18 +322,20 @@ CREATE TABLE milestones (
     reached_by TEXT NOT NULL,
     lost_at TIMESTAMP WITH TIME ZONE,
     lost_by TEXT,
+    duplicate_of TEXT,
     CONSTRAINT pk_milestones PRIMARY KEY (id),
     CONSTRAINT uq_milestones_advocate_id_tier_occurrence UNIQUE (advocate_id, tier, occurrence),
     CONSTRAINT fk_milestones_advocate_id FOREIGN KEY(advocate_id) REFERENCES advocates (id),
     CONSTRAINT fk_milestones_reached_by FOREIGN KEY(reached_by) REFERENCES referrals (id),
-    CONSTRAINT fk_milestones_lost_by FOREIGN KEY(lost_by) REFERENCES referrals (id)
+    CONSTRAINT fk_milestones_lost_by FOREIGN KEY(lost_by) REFERENCES referrals (id),
+    CONSTRAINT fk_milestones_duplicate_of FOREIGN KEY(duplicate_of) REFERENCES milestones (id)
 );
 
 CREATE INDEX ix_milestones_lost_by ON milestones (lost_by);
 
 CREATE INDEX ix_milestones_reached_by ON milestones (reached_by);
 
-CREATE UNIQUE INDEX uq_milestones_reached ON milestones (advocate_id, tier) WHERE state = 'reached';
+CREATE UNIQUE INDEX uq_milestones_reached ON milestones (advocate_id, tier) WHERE state = 'reached' AND duplicate_of IS NULL;
 
 CREATE TABLE workflow_starts (
     id TEXT NOT NULL,
@@ -348,6 +371,7 @@ CREATE TABLE rewards (
     side TEXT NOT NULL CONSTRAINT ck_rewards_side CHECK (side IN ('advocate', 'friend')),
     tier TEXT,
     customer_id TEXT NOT NULL,
+    issued_to TEXT,
     type TEXT NOT NULL CONSTRAINT ck_rewards_type CHECK (type IN ('coupon', 'gift_credit', 'points')),
     amount BIGINT NOT NULL CONSTRAINT ck_rewards_amount CHECK (amount > 0),
     currency TEXT,
@@ -379,7 +403,8 @@ CREATE TABLE rewards (
     CONSTRAINT fk_rewards_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     CONSTRAINT fk_rewards_referral_id FOREIGN KEY(referral_id) REFERENCES referrals (id),
     CONSTRAINT fk_rewards_milestone_id FOREIGN KEY(milestone_id) REFERENCES milestones (id),
-    CONSTRAINT fk_rewards_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
+    CONSTRAINT fk_rewards_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id),
+    CONSTRAINT fk_rewards_issued_to FOREIGN KEY(issued_to) REFERENCES customers (id)
 );
 
 CREATE INDEX ix_rewards_customer_id ON rewards (customer_id);
@@ -401,7 +426,7 @@ CREATE TABLE activity (
     type TEXT NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     actor TEXT NOT NULL,
-    campaign_id TEXT NOT NULL,
+    campaign_id TEXT,
     code TEXT,
     advocate_id TEXT,
     referral_id TEXT,

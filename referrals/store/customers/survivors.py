@@ -1,0 +1,30 @@
+"""Which customer an id stands for: after a merge of customers, the surviving one."""
+
+from sqlalchemy import ScalarSelect, func, or_, select
+
+from referrals.store.db.sql import Tx, get, scalars
+from referrals.store.schema import CustomerRow, customers
+
+
+async def lock(tx: Tx, customer_id: str) -> CustomerRow:
+    """Lock the customer for whom the id stands, so that no merge changes that meanwhile."""
+    row = await get(tx, customers, lock=True, id=customer_id)
+    return row if row.merged_into is None else await lock(tx, row.merged_into)
+
+
+async def ids_of(tx: Tx, customer: CustomerRow, named: str) -> list[str]:
+    """Return the ids that stand for the customer, first the one that the caller named.
+
+    Idempotency keys belong to the id under which they were used.
+    """
+    own = or_(customers.c.id == customer.id, customers.c.merged_into == customer.id)
+    statement = select(customers.c.id).where(own)
+    return await scalars(
+        tx, statement.order_by((customers.c.external_id == named).desc(), customers.c.id)
+    )
+
+
+def id_of(external_id: str) -> ScalarSelect[str]:
+    """Select the id of the customer for whom the caller's id stands."""
+    survivor = func.coalesce(customers.c.merged_into, customers.c.id)
+    return select(survivor).where(customers.c.external_id == external_id).scalar_subquery()
