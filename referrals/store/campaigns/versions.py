@@ -125,7 +125,7 @@ _CONVERTING = (
 
 
 async def list_journeys(tx: Tx, campaign_id: str) -> list[str]:
-    """List the names of the journeys that any version of the campaign has or had."""
+    """List the identities of the journeys that any version of the campaign has or had."""
     definitions = await scalars(
         tx,
         select(campaign_versions.c.definition).where(
@@ -133,5 +133,5 @@ async def list_journeys(tx: Tx, campaign_id: str) -> list[str]:
         ),
     )
     return sorted(
-        {journey.name for text in definitions for journey in parse_definition(text).journeys}
+        {journey.identity for text in definitions for journey in parse_definition(text).journeys}
     )

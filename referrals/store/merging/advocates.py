@@ -141,7 +141,7 @@ async def _move_milestones(
         )
         merge.count("milestones", 1)
         if original and original != row.duplicate_of:
-            message = f"Both have reached {row.tier}. What was paid for it stays paid."
+            message = f"Both have reached {row.name}. What was paid for it stays paid."
             campaign_id = surviving.campaign_id
             merge.conflicts.append(
                 MergeConflict("same_milestone", "duplicate", message, campaign_id, original, row.id)
