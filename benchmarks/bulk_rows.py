@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from benchmarks.reference_rows import CAMPAIGN, WINDOW
 from benchmarks.seed import ADVOCATES, publish
+from referrals.domain.codes import code_key
 from referrals.store import open_store
 from referrals.store.db.sql import Tx
 from referrals.store.schema import codes, customers, referrals
@@ -59,7 +60,8 @@ async def _refer(tx: Tx, numbers: list[int], advocates: int, now: datetime) -> N
 
 def _code(n: int, now: datetime) -> dict[str, Any]:
     row = {"campaign_id": CAMPAIGN, "state": "active", "uses": 0, "created_at": now}
-    return row | {"code": f"FREE-{n}"}
+    code = f"FREE-{n}"
+    return row | {"code": code, "key": code_key(code)}
 
 
 def _expired(n: int, advocate: int, now: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.reference_rows import CAMPAIGN
 from referrals.domain.campaign import Campaign
+from referrals.domain.codes import code_key
 from referrals.store import open_store
 from referrals.store.campaigns import applying
 from referrals.store.db.sql import Tx
@@ -75,5 +76,6 @@ def _advocate(n: int, now: datetime) -> dict[str, Any]:
 
 def _code(n: int, now: datetime) -> dict[str, Any]:
     times = {"published_at": now, "created_at": now}
-    own = {"code": f"CODE-{n}", "campaign_id": CAMPAIGN, "advocate_id": f"adv_{n}"}
+    code = f"CODE-{n}"
+    own = {"code": code, "key": code_key(code), "campaign_id": CAMPAIGN, "advocate_id": f"adv_{n}"}
     return own | {"sole_code_of_advocate_id": f"adv_{n}", "state": "active", "uses": 0} | times

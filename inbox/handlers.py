@@ -305,11 +305,10 @@ async def _find_advocate(
     new_id = referral_workflow_id(str(event.campaign_id), str(event.customer_id))
     if code := clicks.code_from_event_data(event.data):
         found = resolved or await lookups.find_campaign_of_code(tx, code, event.customer_id)
-        if found is None or found.id != event.campaign_id:
-            return _Friend(None, None, new_id)
-        return _Friend(found.advocate, found.live_state, found.live_workflow_id or new_id)
+        if found and found.id == event.campaign_id:
+            return _Friend(found.advocate, found.live_state, found.live_workflow_id or new_id)
     latest = await lookups.find_latest_referral(tx, event.campaign_id, event.customer_id)
-    if latest is None:
+    if latest is None or (code and latest.state != ReferralState.SIGNED_UP):
         return _Friend(None, None, new_id)
     advocate_id = await lookups.find_code_owner(tx, latest.code, event.campaign_id)
     is_live = latest.state not in CLOSED_WITHOUT_CONVERSION

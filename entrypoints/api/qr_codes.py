@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from entrypoints.api.resources import AppResources, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals import qr
-from referrals.domain.codes import normalise_code
 from referrals.domain.event_fields import Text
 from referrals.domain.links import referral_link
 from referrals.errors import UnknownCodeError
@@ -58,7 +57,7 @@ async def _draw(
     name: str, request: Request, resources: AppResources, kind: str, draw: Callable[[str], bytes]
 ) -> Response:
     async with resources.store.read() as tx:
-        code = await lookups.find_code(tx, normalise_code(name))
+        code = await lookups.find_code(tx, name)
     if code is None:
         raise UnknownCodeError(name)
     image = await asyncio.to_thread(

@@ -11,11 +11,11 @@ from starlette.background import BackgroundTask
 from entrypoints.api.resources import ResourcesDep
 from referrals.domain.campaign import Campaign
 from referrals.domain.clicks import parse_share_channel
-from referrals.domain.codes import normalise_code
 from referrals.store import lookups
 from referrals.store.campaigns import versions
 from referrals.store.codes import clicks
 from referrals.store.db.sql import Tx
+from referrals.store.schema import CodeRow
 
 router = APIRouter(tags=["visits"])
 
@@ -37,9 +37,9 @@ _CODE_PAGE: dict[str, Any] = {"description": "The code.", "content": {"text/html
 Via = Annotated[str | None, Query(description="The channel by which the link was shared.")]
 
 
-@router.head("/r/{code}", include_in_schema=False)
+@router.head("/r/{code:path}", include_in_schema=False)
 @router.get(
-    "/r/{code}",
+    "/r/{code:path}",
     response_class=RedirectResponse,
     status_code=302,
     responses={200: _CODE_PAGE},
@@ -52,14 +52,16 @@ async def follow_link(
 ) -> Response:
     """Count a click, and redirect to the campaign's landing page with the code and the id of the click.
 
+    The code is read in any spelling, also with the punctuation of a sentence behind it.
     Without a landing page, the code is shown. HEAD requests, messengers' previews and browsers' prefetches are not
     counted. Nothing is stored about the visitor.
     """
-    code = normalise_code(code)
     async with resources.store.read() as tx:
-        campaign = await _find_campaign(tx, code)
-    if campaign is None:
+        found = await lookups.find_code(tx, code)
+        campaign = await _find_campaign(tx, found) if found else None
+    if found is None or campaign is None:
         return PlainTextResponse(UNKNOWN_LINK, 404)
+    code = found.code
     click = clicks.new_click(code) if _is_visit(request) else None
     response = _respond(campaign, code, click)
     response.headers["cache-control"] = "no-store"
@@ -79,11 +81,9 @@ def _is_visit(request: Request) -> bool:
     return request.method == "GET" and not is_preview and "prefetch" not in purpose.lower()
 
 
-async def _find_campaign(tx: Tx, code: str) -> Campaign | None:
-    row = await lookups.find_code(tx, code) if "\x00" not in code else None
-    if row is None or row.advocate_id is None:
-        return None
-    found = await versions.find_in_force(tx, row.campaign_id)
+async def _find_campaign(tx: Tx, code: CodeRow) -> Campaign | None:
+    """Find the campaign of a code that is published."""
+    found = await versions.find_in_force(tx, code.campaign_id) if code.advocate_id else None
     return found.campaign if found else None
 
 

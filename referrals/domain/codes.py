@@ -1,10 +1,13 @@
-"""Referral codes: patterns, generation and normalisation.
+"""Codes: patterns, generation and comparison.
 
-Codes are case-insensitive. They are stored and compared in upper case.
+Referral codes are shown in upper case, coupon codes as they were imported. Both are looked up by `code_key`.
 """
 
 import re
 import secrets
+import unicodedata
+
+from referrals.domain.contacts import visible_text
 
 DEFAULT_CHARSET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Letters and digits that cannot be confused: no I, L, O, 0, 1."""
@@ -13,12 +16,48 @@ MAX_CODE_LENGTH = 64
 MIN_POSSIBLE_CODES = 10**4
 """Minimum number of different codes that a pattern must allow, so that codes cannot be guessed."""
 
+_GAPS = re.compile(r"[\x00-\x20\x7f-]+")
+_ENDS = re.compile(r"^[\W_]+|[\W_]+$")
+_IGNORED = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Pd", "Zs", "Zl", "Zp"})
+_OTHER_DASHES = frozenset("\u2212\u02d7\u2043")
+"""Minus signs and bullets that Unicode does not count as dashes."""
+_DOTLESS = {"\u0131": "i"}
 _CODE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
+def code_key(text: str) -> str:
+    """Return the form by which codes are compared, whatever people typed or pasted; empty if nothing is left.
+
+    Case, width and accents do not count, nor do spaces and dashes of any kind, invisible characters, and punctuation at
+    either end. Two codes with one key cannot both exist.
+    """
+    plain = text if text.isascii() else _ascii_letters(text)
+    return _ENDS.sub("", _GAPS.sub("", plain.casefold()))
+
+
+def _ascii_letters(text: str) -> str:
+    """Return the text without accents, invisible characters, and other alphabets' digits, spaces and dashes."""
+    for _ in range(2):  # case folding may compose again what the first pass has decomposed
+        text = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(map(_ascii_character, text))
+
+
+def _ascii_character(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    if category in _IGNORED or character in _OTHER_DASHES:
+        return ""
+    return _DOTLESS.get(character, character)
+
+
 def normalise_code(text: str) -> str:
-    """Return the code in upper case, without surrounding white space."""
-    return text.strip().upper()
+    """Return a new code in the spelling in which it is shown: upper case, with plain dashes."""
+    dashes = (
+        "-" if unicodedata.category(char) == "Pd" or char in _OTHER_DASHES else char
+        for char in visible_text(text)
+    )
+    return "".join(dashes).upper()
 
 
 def is_code(text: str) -> bool:

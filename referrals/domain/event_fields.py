@@ -12,8 +12,8 @@ from pydantic import (
     JsonValue,
 )
 
-from referrals.domain.clicks import clean_click_id
-from referrals.domain.codes import is_code, normalise_code
+from referrals.domain.clicks import ShareChannel, clean_click_id
+from referrals.domain.codes import MAX_CODE_LENGTH, is_code, normalise_code
 from referrals.domain.contacts import (
     check_deliverable,
     normalise_email,
@@ -21,10 +21,12 @@ from referrals.domain.contacts import (
     normalise_phone,
     normalise_timezone,
     single_line,
+    visible_text,
 )
 from referrals.domain.money import normalise_amount
 
 MAX_JSON_DEPTH = 16
+MAX_TYPED_LENGTH = 255
 
 
 def clean_text(text: str) -> str:
@@ -56,11 +58,23 @@ def _whole_number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _code(text: str) -> str:
+def _lower_case(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _new_code(text: str) -> str:
     code = normalise_code(text)
     if not is_code(code):
-        raise ValueError("is not a referral code")
+        raise ValueError(
+            f"must be 1 to {MAX_CODE_LENGTH} letters and digits, with - _ . between them"
+        )
     return code
+
+
+def _typed_code(value: Any) -> Any:
+    """Return what was typed into a field for a code, at most as long as it can matter."""
+    value = _whole_number_as_text(value)
+    return visible_text(value)[:MAX_TYPED_LENGTH] if isinstance(value, str) else value
 
 
 def _quantity(value: Any) -> float:
@@ -89,7 +103,8 @@ Text = Annotated[
     BeforeValidator(_whole_number_as_text),
     AfterValidator(clean_text),
 ]
-CodeText = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_code)]
+TypedCode = Annotated[str, BeforeValidator(_typed_code), AfterValidator(clean_text)]
+NewCode = Annotated[str, BeforeValidator(_whole_number_as_text), AfterValidator(_new_code)]
 ClickId = Annotated[str | None, BeforeValidator(clean_click_id)]
 Name = Annotated[str, AfterValidator(single_line), Text]
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
@@ -102,10 +117,8 @@ Phone = Annotated[
 ]
 Locale = Annotated[str, Field(max_length=255), AfterValidator(normalise_locale)]
 TimeZone = Annotated[str, Field(max_length=255), AfterValidator(normalise_timezone)]
-Consent = Annotated[
-    Literal["email", "whatsapp"],
-    BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value),
-]
+Channel = Annotated[ShareChannel, BeforeValidator(_lower_case)]
+Consent = Annotated[Literal["email", "whatsapp"], BeforeValidator(_lower_case)]
 Consents = Annotated[
     tuple[Consent, ...],
     Field(max_length=20),

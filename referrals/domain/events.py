@@ -16,13 +16,12 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from referrals.domain.clicks import ShareChannel
 from referrals.domain.contacts import can_receive_email, can_receive_messages
 from referrals.domain.event_fields import (
     CampaignSlug,
+    Channel,
     CleanJson,
     ClickId,
-    CodeText,
     Consents,
     Email,
     EventTime,
@@ -32,6 +31,7 @@ from referrals.domain.event_fields import (
     Quantity,
     Text,
     TimeZone,
+    TypedCode,
 )
 from referrals.domain.event_names import check_event_name
 from referrals.domain.lenient_parsing import FieldWarning, parse_leniently, summarise
@@ -147,15 +147,15 @@ class CustomerMerged(StrictModel):
 
 
 class LinkShared(StrictModel):
-    code: CodeText
-    channel: ShareChannel
+    code: TypedCode = ""
+    channel: Channel = "link"
     campaign: CampaignSlug | None = None
     friend: Customer | None = None
 
 
 class LinkClicked(StrictModel):
-    code: CodeText
-    channel: ShareChannel = "link"
+    code: TypedCode = ""
+    channel: Channel = "link"
     campaign: CampaignSlug | None = None
 
 
@@ -163,16 +163,9 @@ class FriendSignedUp(StrictModel):
     """A friend's sign-up. `click` is the id that the referral link gave the visitor; it replaces a missing code."""
 
     click: ClickId = None
-    code: Annotated[CodeText | None, Field(validate_default=True)] = None
+    code: TypedCode | None = None
     campaign: CampaignSlug | None = None
     friend: Customer
-
-    @field_validator("code")
-    @classmethod
-    def _code_or_click(cls, code: str | None, info: ValidationInfo) -> str | None:
-        if code is None and info.data.get("click") is None:
-            raise PydanticCustomError("missing", "is required, unless click is given")
-        return code
 
 
 class FriendConverted(StrictModel):
@@ -182,7 +175,7 @@ class FriendConverted(StrictModel):
     __pydantic_extra__: dict[Text, CleanJson] = Field(init=False)
 
     friend: Customer
-    code: CodeText | None = None
+    code: TypedCode | None = None
     click: ClickId = None
     campaign: CampaignSlug | None = None
     order: Order | None = None

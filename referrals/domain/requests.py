@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from referrals.domain.event_fields import CodeText, Text
+from referrals.domain.event_fields import NewCode, Text
 from referrals.domain.events import Customer
 from referrals.domain.money import Amount, Currency, parse_amount, parse_points
 from referrals.domain.strict_model import StrictModel
@@ -54,4 +54,4 @@ class PublicationRequest(StrictModel):
 
     customer: Customer
     channel: Text | None = None
-    code: CodeText | None = None
+    code: NewCode | None = None

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import and_, bindparam, select
 
+from referrals.domain.codes import code_key
 from referrals.domain.qualification import CodeFacts
 from referrals.domain.reasons import Reason, RejectReason
 from referrals.domain.states import ReferralState
@@ -56,7 +57,7 @@ _LATEST = _OF_FRIEND.order_by(referrals.c.id.desc()).limit(1)
 _CODE_OWNER = (
     select(advocates)
     .join(codes, codes.c.advocate_id == advocates.c.id)
-    .where(codes.c.code == bindparam("code"), codes.c.campaign_id == bindparam("campaign_id"))
+    .where(codes.c.key == bindparam("code_key"), codes.c.campaign_id == bindparam("campaign_id"))
 )
 _LIVE_REFERRAL_OF_FRIEND = and_(
     referrals.c.campaign_id == codes.c.campaign_id,
@@ -74,7 +75,7 @@ _CAMPAIGN_OF_CODE = (
     .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
     .outerjoin(advocates, advocates.c.id == codes.c.advocate_id)
     .outerjoin(referrals, _LIVE_REFERRAL_OF_FRIEND)
-    .where(codes.c.code == bindparam("code"))
+    .where(codes.c.key == bindparam("code_key"))
 )
 _RESOLVED = (codes, campaigns_table, campaign_versions, customers, referrals)
 _RESOLVE = (
@@ -90,7 +91,7 @@ _RESOLVE = (
     )
     .outerjoin(customers, customers.c.id == bindparam("friend_id"))
     .outerjoin(referrals, _LIVE_REFERRAL_OF_FRIEND)
-    .where(codes.c.code == bindparam("code"))
+    .where(codes.c.key == bindparam("code_key"))
 )
 
 
@@ -109,7 +110,8 @@ class ResolvedCode:
 
 
 async def find_code(tx: Tx, code: str) -> CodeRow | None:
-    return await find(tx, codes, code=code)
+    """Find a code in any spelling."""
+    return await find(tx, codes, key=code_key(code))
 
 
 class CampaignOfCode(CampaignRow):
@@ -129,11 +131,14 @@ async def find_campaign_of_code(
     """
     if code is None:
         return None
-    return await first_of(tx, CampaignOfCode, _CAMPAIGN_OF_CODE, code=code, friend_id=friend_id)
+    key = code_key(code)
+    return await first_of(tx, CampaignOfCode, _CAMPAIGN_OF_CODE, code_key=key, friend_id=friend_id)
 
 
 async def find_published_code(tx: Tx, code: str, campaign_id: str | None) -> CodeRow | Reason:
     """Return the campaign's code, or the reason why nobody can be referred by it: it is unknown or not published."""
+    if not code:
+        return Reason(RejectReason.UNKNOWN_CODE, "The event carries no code.")
     row = await find_code(tx, code)
     if row is None or row.campaign_id != campaign_id:
         return Reason(RejectReason.UNKNOWN_CODE, "There is no such referral code.")
@@ -152,8 +157,9 @@ async def resolve_code(
     Raises:
         WorkflowMovedError: The friend has a live referral in another workflow.
     """
+    key = code_key(code)
     advocate = await first_of(
-        tx, AdvocateRow, _LOCK_CODE_OWNER, code=code, campaign_id=event.campaign_id
+        tx, AdvocateRow, _LOCK_CODE_OWNER, code_key=key, campaign_id=event.campaign_id
     )
     if advocate is None:
         reason = await find_published_code(tx, code, event.campaign_id)
@@ -161,7 +167,7 @@ async def resolve_code(
         if isinstance(reason, Reason):
             return reason
         return await resolve_code(tx, event, code, now, workflow_id)
-    joined = JoinedRow(await one(tx, _RESOLVE, code=code, friend_id=event.customer_id))
+    joined = JoinedRow(await one(tx, _RESOLVE, code_key=key, friend_id=event.customer_id))
     code_row, campaign = joined.take(codes), joined.take(campaigns_table)
     in_force = versions.to_campaign_in_force(campaign, joined.take(campaign_versions).definition)
     friend, live = joined.take_optional(customers), joined.take_optional(referrals)
@@ -171,7 +177,7 @@ async def resolve_code(
         advocate,
         event.actor,
         now,
-        code=code,
+        code=code_row.code,
         friend_id=event.customer_id,
         workflow_id=_workflow_of_friend(event, live, workflow_id),
     )
@@ -237,7 +243,9 @@ async def find_latest_referral(
 
 async def find_code_owner(tx: Tx, code: str, campaign_id: str | None) -> str | None:
     """Find the customer id of the advocate who owns the code in the campaign."""
-    owner = await first_of(tx, AdvocateRow, _CODE_OWNER, code=code, campaign_id=campaign_id)
+    owner = await first_of(
+        tx, AdvocateRow, _CODE_OWNER, code_key=code_key(code), campaign_id=campaign_id
+    )
     return owner.customer_id if owner else None
 
 

@@ -19,7 +19,7 @@ async def available(api: Api) -> int:
 
 async def test_codes_are_imported_from_csv_or_json(api: Api):
     as_csv = await post(api, '\ufeffcode\r\nW-1\r\n\r\n"W-2" \r\n')
-    as_json = await api.http.post(POOL, json={"codes": ["W-3", " w-3 "]})
+    as_json = await api.http.post(POOL, json={"codes": ["W-3", " w-4 "]})
 
     assert as_csv.json() == {"imported": 2, "errors": []}
     assert as_json.json() == {"imported": 2, "errors": []}
@@ -30,6 +30,7 @@ async def test_errors_name_their_line_and_nothing_is_imported(api: Api):
     await post(api, "code\nW-1")
     answer = await post(api, "code\nW-2\nW-3\nW-2\na b\nW-4,x")
     repeated = await post(api, "code\nW-5\n\nW-1")
+    respelled = await post(api, "code\nW-6\nw6")
 
     unwritten = "must be 1 to 64 letters and digits, with - _ . between them"
     assert answer.json() == {
@@ -42,6 +43,8 @@ async def test_errors_name_their_line_and_nothing_is_imported(api: Api):
     }
     reason = "W-1 already exists"
     assert repeated.json()["errors"] == [{"line": 4, "column": "code", "reason": reason}]
+    reason = "w6 is duplicated"
+    assert respelled.json()["errors"] == [{"line": 3, "column": "code", "reason": reason}]
     assert await available(api) == 1
 
 

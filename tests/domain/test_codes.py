@@ -9,6 +9,7 @@ from referrals.domain.codes import (
     MAX_CODE_LENGTH,
     check_charset,
     check_pattern,
+    code_key,
     generate_code,
     is_code,
     normalise_code,
@@ -101,10 +102,61 @@ def test_what_is_not_safe_in_a_url_cannot(text):
     assert not is_code(text)
 
 
+DASHES = [
+    "-",
+    "\u2010",
+    "\u2011",
+    "\u2013",
+    "\u2014",
+    "\u2212",
+    "\uff0d",
+    "\u2043",
+    "\u00ad-",
+    " ",
+    "",
+]
+NOISE = ["", " ", "\u200b", "\ufeff", "\u00a0", "\u202f", "\t", "\u2060", "\x00", "\ud800"]
+PUNCTUATION = ["", ".", ",", ")", "/", "!", "?", ":", "\u201d", "\u3002", "_", "\u2026"]
+WIDE = {ord("A") + n: 0xFF21 + n for n in range(26)} | {ord("0") + n: 0xFF10 + n for n in range(10)}
+DOTTED = str.maketrans("I", "\u0130")
+DOTLESS = str.maketrans("I", "\u0131")
+CASES = [str.upper, str.lower, str.title, lambda code: code.translate(WIDE)]
+TURKISH = [str, lambda code: code.translate(DOTTED), lambda code: code.translate(DOTLESS)]
+
+
+@given(
+    st.lists(st.text("AIFRZ0179", min_size=1, max_size=5), min_size=1, max_size=3),
+    st.data(),
+)
+def test_every_spelling_of_a_code_is_the_same_code(parts, data):
+    draw = data.draw
+    typed = draw(st.sampled_from(CASES))(draw(st.sampled_from(DASHES)).join(parts))
+    typed = draw(st.sampled_from(TURKISH))(typed)
+    noise, end = st.sampled_from(NOISE), st.sampled_from(PUNCTUATION)
+    typed = draw(noise) + draw(end) + typed + draw(noise) + draw(end) + draw(noise)
+
+    assert code_key(typed) == "".join(parts).lower()
+
+
 @given(st.text(max_size=80))
-def test_a_code_has_one_spelling(text):
-    assert normalise_code(normalise_code(text)) == normalise_code(text)
+def test_the_key_of_a_code_is_its_own_key(text):
+    key = code_key(text)
+
+    assert code_key(key) == key
+    assert "\x00" not in key
+    key.encode()
 
 
-def test_codes_are_the_same_in_upper_and_lower_case():
-    assert normalise_code("  spring-7k2m\n") == normalise_code("SPRING-7K2M")
+@pytest.mark.parametrize("text", ["", "-", " \u2013 ", "...", "\u200b", "\ud800", "?!"])
+def test_a_text_without_letters_and_digits_has_no_key(text):
+    assert code_key(text) == ""
+
+
+@pytest.mark.parametrize("other", ["FRI-ABD", "FRI.ABC", "FRI_ABC", "FRIABCC", "none / n.a."])
+def test_other_codes_have_other_keys(other):
+    assert code_key(other) != code_key("FRI-ABC")
+
+
+def test_a_new_code_is_shown_in_upper_case_with_plain_dashes():
+    assert normalise_code(" ada\u20132026\u200b\n") == "ADA-2026"
+    assert is_code(normalise_code("ada\u20132026"))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.codes import generate_code
+from referrals.domain.codes import code_key, generate_code
 from referrals.domain.qualification import campaign_rejection
 from referrals.domain.reasons import RejectReason
 from referrals.errors import NotPublishedError
@@ -146,12 +146,12 @@ def _row(
 
 
 async def _insert(tx: Tx, code: str, values: dict[str, Any]) -> CodeRow | None:
-    statement = insert(tx, codes).values(code=code, **values)
-    statement = statement.on_conflict_do_nothing(index_elements=["code"])
+    statement = insert(tx, codes).values(code=code, key=code_key(code), **values)
+    statement = statement.on_conflict_do_nothing(index_elements=["key"])
     return await first_of(tx, CodeRow, statement.returning(codes))
 
 
 async def _own_code(tx: Tx, code: str, advocate: AdvocateRow) -> CodeRow:
-    if row := await find(tx, codes, code=code, advocate_id=advocate.id):
+    if row := await find(tx, codes, key=code_key(code), advocate_id=advocate.id):
         return row
     raise NotPublishedError(f"The code {code} is taken.", "code_taken")

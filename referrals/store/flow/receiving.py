@@ -10,7 +10,6 @@ from referrals.domain.clicks import code_from_click_id
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import (
     CustomerMerged,
-    CustomerRegistered,
     Event,
     EventData,
     FriendConverted,
@@ -96,11 +95,8 @@ async def _check_refund(tx: Tx, data: OrderReversed) -> None:
 
 
 def _code_of(data: EventData) -> str | None:
-    if isinstance(data, CustomerRegistered | CustomerMerged | OrderReversed):
-        return None
-    return data.code or (
-        code_from_click_id(data.click) if isinstance(data, FriendSignedUp) else None
-    )
+    code: str | None = getattr(data, "code", None)
+    return code or (code_from_click_id(data.click) if isinstance(data, FriendSignedUp) else None)
 
 
 async def _campaign_id(

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, exists, select
 
+from referrals.domain.codes import code_key
 from referrals.domain.events import Event
 from referrals.errors import EventIdReusedError
 from referrals.store.customers import profiles
@@ -175,10 +176,17 @@ async def _differing_fields(tx: Tx, row: InboxEventRow, event: Event) -> list[st
     pairs = {
         f"data.{role}.id": (row.customer_id, known.id if known else None),
         "data.order.id": (order_id, event.order_id),
-        "data.code": (row.data.get("code"), event.code),
+        "data.code": (code_key(row.data.get("code", "")), code_key(event.code or "")),
         "data.from": (row.data.get("from"), getattr(event.data, "merged", None)),
     }
     return [field for field, (stored, sent) in pairs.items() if stored != sent]
+
+
+async def warn(tx: Tx, event: InboxEventRow, field: str, message: str) -> InboxEventRow:
+    """Add a warning that only the decision can give. Return the row with it."""
+    warnings = [*event.warnings, {"field": field, "message": message}]
+    await change(tx, inbox_events, event.id, warnings=warnings)
+    return await get(tx, inbox_events, id=event.id)
 
 
 def warnings_of(event: InboxEventRow) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from referrals.store.db.sql import Tx, first, one, one_of
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
-from referrals.store.referrals import conditions, friends, limits, orders, signups
+from referrals.store.referrals import conditions, friends, limits, orders, signups, typed_codes
 from referrals.store.referrals.confirmation import confirm_if_due
 from referrals.store.referrals.order_changes import reassess
 from referrals.store.rewards import budgets, creation
@@ -73,11 +73,11 @@ async def convert(tx: Tx, event_id: str, now: datetime, workflow_id: str | None 
     order_row, is_new_order = await orders.lock(tx, order.id) if order else (None, False)
     known_order = None if is_new_order else order_row
     code = await _find_code(tx, event, now)
-    resolved = (
-        code
-        if isinstance(code, Reason)
-        else await lookups.resolve_code(tx, event, code, now, workflow_id)
-    )
+    resolved: ResolvedCode | Reason
+    if isinstance(code, Reason):
+        resolved = code
+    else:
+        event, resolved = await typed_codes.resolve(tx, event, code, now, workflow_id)
     if isinstance(resolved, Reason):
         return await _reject_without_code(tx, event, resolved, now)
     attempt = await _build_attempt(tx, event, order, resolved, now)
@@ -92,7 +92,11 @@ async def _find_code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reaso
     if event.data.get("code"):
         return str(event.data["code"])
     latest = await lookups.find_latest_referral(tx, event.campaign_id, event.customer_id)
-    if latest is None or latest.state != ReferralState.SIGNED_UP or _is_over(latest, event, now):
+    if (
+        latest is None
+        or latest.state != ReferralState.SIGNED_UP
+        or typed_codes.is_over(latest, event, now)
+    ):
         clicked = clicks.code_from_event_data(event.data) or ""
         code = await lookups.find_published_code(tx, clicked, event.campaign_id)
         if not isinstance(code, Reason):
@@ -101,14 +105,9 @@ async def _find_code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reaso
         message = "The event carries no code, and the friend has not signed up with one."
         return Reason(RejectReason.UNKNOWN_CODE, message)
     unconverted = CLOSED_WITHOUT_CONVERSION | {ReferralState.SIGNED_UP}
-    if latest.state in unconverted and _is_over(latest, event, now):
+    if latest.state in unconverted and typed_codes.is_over(latest, event, now):
         return signups.EXPIRED
     return str(latest.code)
-
-
-def _is_over(referral: ReferralRow, event: InboxEventRow, now: datetime) -> bool:
-    """Check whether the attribution window of the sign-up had closed when the event happened."""
-    return required(referral.window_ends_at) <= inbox_events.occurred_at(event, now)
 
 
 async def _reject_without_code(

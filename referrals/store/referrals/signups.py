@@ -21,6 +21,7 @@ from referrals.store.db.sql import Tx, add
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
+from referrals.store.referrals import typed_codes
 from referrals.store.referrals.friends import friend_facts, has_signed_up
 from referrals.store.referrals.state import set_state
 from referrals.store.schema import InboxEventRow, ReferralRow, referrals
@@ -42,7 +43,7 @@ async def decide(
     if event.response:
         return Outcome.repeated(event)
     code = clicks.code_from_event_data(event.data) or ""
-    resolved = await lookups.resolve_code(tx, event, code, now, workflow_id)
+    event, resolved = await typed_codes.resolve(tx, event, code, now, workflow_id)
     if isinstance(resolved, Reason):
         return Outcome(event, Decision.REJECTED, reason=resolved)
     at = inbox_events.attribution_time(event, resolved.code, now)

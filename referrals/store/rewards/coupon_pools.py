@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from referrals.domain.codes import is_code
+from referrals.domain.codes import code_key, is_code
 from referrals.domain.states import RewardState
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
@@ -54,11 +54,12 @@ def _code_errors(codes: Sequence[NumberedCode]) -> list[views.LineError]:
     seen: Counter[str] = Counter()
     errors = []
     for line, code in codes:
-        seen[code] += 1
+        key = code_key(code)
+        seen[key] += 1
         if not is_code(code):
             reason = "must be 1 to 64 letters and digits, with - _ . between them"
             errors.append(views.LineError(line, "code", reason))
-        elif seen[code] > 1:
+        elif seen[key] > 1:
             errors.append(views.LineError(line, "code", f"{code} is duplicated"))
     return errors
 
@@ -68,8 +69,9 @@ async def _insert(
 ) -> list[views.LineError]:
     new = {"campaign_id": campaign_id, "pool": pool, "state": "available", "created_at": now}
     # Sorted, so that two imports of the same codes cannot deadlock.
-    values = [{"code": code, **new} for code in sorted(code for _, code in codes)]
-    statement = insert(tx, coupons).on_conflict_do_nothing(index_elements=["code"])
+    keys = sorted((code_key(code), code) for _, code in codes)
+    values = [{"key": key, "code": code, **new} for key, code in keys]
+    statement = insert(tx, coupons).on_conflict_do_nothing(index_elements=["key"])
     added: set[str] = set()
     if values:
         result = await tx.execute(statement.returning(coupons.c.code), values)

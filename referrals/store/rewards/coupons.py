@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from referrals.domain.codes import DEFAULT_CHARSET, generate_code
+from referrals.domain.codes import DEFAULT_CHARSET, code_key, generate_code
 from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.events import Order
 from referrals.domain.money import format_amount
@@ -74,10 +74,9 @@ async def _lock_available(tx: Tx, campaign_id: str, pool: str) -> str:
 
 async def _generate(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
     for _ in range(MAX_CODE_ATTEMPTS):
-        statement = insert(tx, coupons).values(
-            code=generate_code(pattern, DEFAULT_CHARSET), **values
-        )
-        statement = statement.on_conflict_do_nothing(index_elements=["code"])
+        code = generate_code(pattern, DEFAULT_CHARSET)
+        statement = insert(tx, coupons).values(code=code, key=code_key(code), **values)
+        statement = statement.on_conflict_do_nothing(index_elements=["key"])
         if row := await first_of(tx, CouponRow, statement.returning(coupons.c.code)):
             return row.code
     raise NoCouponError("pattern_exhausted", f"No free coupon of the pattern {pattern} is left.")
@@ -93,26 +92,27 @@ async def void(tx: Tx, reward_id: str, now: datetime) -> bool:
 async def redeem(tx: Tx, ids: Sequence[str], code: str, key: str, now: datetime) -> None:
     """Redeem a coupon of the customer, whose row is locked; a repeat with the same key changes nothing.
 
-    `ids` stand for the customer; a key that several of them used belongs to the first.
+    `ids` stand for the customer; a key that several of them used belongs to the first. The code is read in
+    any spelling.
 
     Raises:
         UnknownCouponError, CouponNotRedeemableError, IdempotencyKeyReusedError.
     """
-    locked_coupon = select(coupons).where(coupons.c.code == code).with_for_update()
+    locked_coupon = select(coupons).where(coupons.c.key == code_key(code)).with_for_update()
     coupon = await first_of(tx, CouponRow, locked_coupon)
     if coupon is None or coupon.state == "available":
         raise UnknownCouponError(code)
     own = coupons.c.customer_id.in_(ids) & (coupons.c.redeem_key == key)
     named_first = (coupons.c.customer_id == ids[0]).desc()
     used = await first(tx, select(coupons.c.code).where(own).order_by(named_first))
-    if used and used.code != code:
+    if used and used.code != coupon.code:
         raise IdempotencyKeyReusedError(key)
     if used:
         return
     if message := _not_redeemable(coupon, ids, now):
         raise CouponNotRedeemableError(message)
     values = {"state": "redeemed", "redeem_key": key, "redeemed_at": now}
-    await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
+    await tx.execute(coupons.update().where(coupons.c.code == coupon.code).values(values))
 
 
 def _not_redeemable(coupon: CouponRow, ids: Sequence[str], now: datetime) -> str | None:

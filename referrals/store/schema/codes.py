@@ -40,6 +40,9 @@ class CodeRow(TableRow):
     """A referral code of an advocate."""
 
     code: Field[str] = column(Text, primary_key=True)
+    key: Field[str] = column(
+        Text, unique=True, doc="The form by which codes are compared and looked up."
+    )
     campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
     advocate_id: Field[str | None] = column(Text, ForeignKey("advocates.id"), index=True)
     sole_code_of_advocate_id: Field[str | None] = column(

@@ -54,6 +54,7 @@ ADVOCATE = {
 }
 CODE = {
     "code": "SPRING-1",
+    "key": "spring1",
     "campaign_id": "spring",
     "advocate_id": "adv_1",
     "sole_code_of_advocate_id": "adv_1",
@@ -198,7 +199,10 @@ BREACHES = {
     "a customer known twice": add(customers, customer("ada"), id="cus_2"),
     "a customer who is an advocate twice": add(advocates, ADVOCATE, id="adv_2"),
     "a code that two advocates have": add(codes, CODE, sole_code_of_advocate_id=None),
-    "a second code where there may be one": add(codes, CODE, code="SPRING-2"),
+    "a second code where there may be one": add(codes, CODE, code="SPRING-2", key="spring2"),
+    "a code that compares equal to another": add(
+        codes, CODE, code="SPRING1", sole_code_of_advocate_id=None
+    ),
     "a code used more often than it may be": update(codes).values(uses=2),
     "a friend who converts twice": add(referrals, REFERRAL, id="ref_2", order_id=None),
     "a friend who converts again after a roll-back": add(

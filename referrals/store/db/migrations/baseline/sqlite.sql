@@ -206,6 +206,7 @@ CREATE TABLE webhooks (
 
 CREATE TABLE codes (
     code TEXT NOT NULL,
+    "key" TEXT NOT NULL,
     campaign_id TEXT NOT NULL,
     advocate_id TEXT,
     sole_code_of_advocate_id TEXT,
@@ -219,6 +220,7 @@ CREATE TABLE codes (
     created_at DATETIME NOT NULL,
     CONSTRAINT pk_codes PRIMARY KEY (code),
     CONSTRAINT ck_codes_uses_limit CHECK (uses_limit IS NULL OR uses <= uses_limit),
+    CONSTRAINT uq_codes_key UNIQUE ("key"),
     CONSTRAINT fk_codes_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     CONSTRAINT fk_codes_advocate_id FOREIGN KEY(advocate_id) REFERENCES advocates (id),
     CONSTRAINT uq_codes_sole_code_of_advocate_id UNIQUE (sole_code_of_advocate_id),
@@ -451,6 +453,7 @@ CREATE INDEX ix_activity_referral ON activity (referral_id, id);
 
 CREATE TABLE coupons (
     code TEXT NOT NULL,
+    "key" TEXT NOT NULL,
     campaign_id TEXT NOT NULL,
     pool TEXT,
     state TEXT NOT NULL CONSTRAINT ck_coupons_state CHECK (state IN ('available', 'issued', 'redeemed', 'void')),
@@ -466,6 +469,7 @@ CREATE TABLE coupons (
     CONSTRAINT pk_coupons PRIMARY KEY (code),
     CONSTRAINT ck_coupons_owner CHECK ((state = 'available') = (reward_id IS NULL)),
     CONSTRAINT uq_coupons_customer_id_redeem_key UNIQUE (customer_id, redeem_key),
+    CONSTRAINT uq_coupons_key UNIQUE ("key"),
     CONSTRAINT fk_coupons_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     CONSTRAINT uq_coupons_reward_id UNIQUE (reward_id),
     CONSTRAINT fk_coupons_reward_id FOREIGN KEY(reward_id) REFERENCES rewards (id),
