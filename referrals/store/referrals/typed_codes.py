@@ -1,4 +1,4 @@
-"""What people type into the field for a code."""
+"""Texts in the field for a code that are no code."""
 
 from datetime import datetime
 
