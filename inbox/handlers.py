@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from inbox.dispatch import Dispatcher
 from inbox.failures import as_refusal
 from referrals.clock import Clock
+from referrals.domain.event_names import SIGN_UP
 from referrals.domain.links import referral_link, share_links
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, Decision, ReferralState
 from referrals.store import Store, lookups
@@ -67,15 +68,18 @@ class EventHandlers:
     async def begin(self, tx: Tx, received: Received) -> FollowUp | None:
         """Decide what can be decided in the transaction that stores the event. Return None if nothing can."""
         event, resolved = received.row, received.campaign_of_code
-        if event.type == "referral_signed_up":
+        if event.type == SIGN_UP and not received.converts:
             return await self._decide_sign_up(tx, event, resolved)
-        if event.type in HANDLERS:
+        if event.type in HANDLERS and not received.converts:
             return None
         return await self._prepare_conversion(tx, event, resolved)
 
     async def sign_up(self, event: InboxEventRow) -> None:
         async with self._store.begin() as tx:
-            follow_up = await self._decide_sign_up(tx, await inbox_events.lock(tx, event.id))
+            if await versions.find_conversion_event(tx, event.campaign_id) == SIGN_UP:
+                follow_up = await self._prepare_conversion(tx, event)
+            else:
+                follow_up = await self._decide_sign_up(tx, await inbox_events.lock(tx, event.id))
         await follow_up()
 
     async def _decide_sign_up(
@@ -258,7 +262,7 @@ HANDLERS: dict[str, Callable[[EventHandlers, InboxEventRow], Awaitable[None]]] =
     "customer_merged": EventHandlers.merge_customers,
     "referral_link_shared": EventHandlers.share,
     "referral_link_clicked": EventHandlers.share,
-    "referral_signed_up": EventHandlers.sign_up,
+    SIGN_UP: EventHandlers.sign_up,
     "order_refunded": EventHandlers.reverse_order,
     "order_cancelled": EventHandlers.reverse_order,
     "publish": EventHandlers.publish,

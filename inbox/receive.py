@@ -1,6 +1,7 @@
 """The inbox: store events and commands first, then process each of them once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from temporalio.client import Client
@@ -8,7 +9,8 @@ from temporalio.client import Client
 from inbox.handlers import EventHandlers, FollowUp
 from inbox.process import EventProcessor, EventResponse
 from referrals.clock import Clock
-from referrals.domain.events import Event, FriendConverted, parse_event
+from referrals.domain.campaign import Campaign
+from referrals.domain.events import Event, parse_event
 from referrals.domain.requests import MergeRequest, PublicationRequest
 from referrals.errors import (
     EventIdReusedError,
@@ -195,24 +197,17 @@ class Inbox:
             row = await inbox_events.store_command(tx, kind, actor, self._clock(), **command)
         return await self._processor.process(row)
 
-    async def check_conversion(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
-        """Return the response that a conversion would get. The decision is made and then rolled back."""
-        order = raw.get("order") if isinstance(raw, dict) else None
-        if isinstance(order, dict):  # a cart is not an order yet
-            raw = raw | {"order": {"id": "check"} | order}
-        data = FriendConverted.model_validate(raw)
+    async def check_conversion(self, campaign_id: str, data: Any, actor: str) -> dict[str, Any]:
+        """Return the response that a conversion would get. The decision is made and then rolled back.
+
+        Raises:
+            InvalidRequestError: The data is not that of a conversion. Its order needs no id.
+        """
         async with self._store.uncommitted() as tx:
             found = await versions.find_in_force(tx, campaign_id)
             if found is None:
                 raise UnknownCampaignError(campaign_id)
-            kind = found.campaign.conversion.event
-            event = Event(
-                specversion="1.0",
-                id=new_id("check"),
-                source="check",
-                type=receiving.REDEMPTION if kind == "redemption" else kind,
-                data=data.model_copy(update={"campaign": campaign_id}),
-            )
+            event = _checked_event(found.campaign, data)
             received = await receiving.receive(tx, event, actor, self._clock())
             response = await responses.decide(
                 tx, lambda tx: conversions.convert(tx, received.row.id, self._clock())
@@ -231,3 +226,21 @@ class Inbox:
             row = await inbox_events.store_click(tx, click_id, code, channel, campaign_id, now)
             await responses.decide(tx, lambda tx: shares.record(tx, row.id, now))
             await inbox_events.mark_processed(tx, row.id)
+
+
+def _checked_event(campaign: Campaign, data: Any) -> Event:
+    """Build the event of a conversion that is only checked."""
+    if isinstance(data, dict):
+        data = data | {"campaign": campaign.campaign}
+        order = data.get("order")
+        if isinstance(order, dict) and not order.get("id"):  # a cart
+            data["order"] = order | {"id": new_id("cart")}
+    kind = campaign.conversion.event
+    envelope = {"specversion": "1.0", "id": new_id("check"), "source": "check"}
+    kind = receiving.REDEMPTION if kind == "redemption" else kind
+    try:
+        return parse_event(envelope | {"type": kind, "data": data})
+    except InvalidEventError as error:
+        raise InvalidRequestError(
+            [replace(found, field=found.field.removeprefix("data.")) for found in error.errors]
+        ) from error

@@ -139,7 +139,7 @@ def test_what_is_dumped_can_be_loaded():
         ("code:\n  uses: -1", "code.uses", 7, "must be more than 0"),
         ("code:\n  uses:\n    -1", "code.uses", 7, "must be more than 0"),
         ("limits:\n  cooldown:\n    period: P1D", "limits.cooldown.on_hit", 7, "is required"),
-        ("limits: {cooldown: {period: 1}}", "limits.cooldown.period", 6, "must be an ISO 8601 duration, such as P14D or PT12H"),
+        ("limits: {cooldown: {period: 1}}", "limits.cooldown.period", 6, "must be an ISO 8601 duration such as P14D, or day, week or month"),
         ("timezone: Mars", "timezone", 6, "must be a time zone such as Europe/Berlin"),
         ("starts_at: 2026-03-01", "starts_at", 6, "must be a date and time with its offset, such as 2026-03-01T00:00:00+01:00"),
         ("name: Other", "name", 6, "is a duplicate key, first used on line 2"),

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
-from entrypoints.api.openapi import QUEUED, EventResult, Publication
+from entrypoints.api.openapi import CHECK_BODY, QUEUED, EventResult, Publication
 from entrypoints.api.paging import AS_CSV, Paging
 from entrypoints.api.problems import Json
 from entrypoints.api.request_bodies import content_type, decode, is_json, parse_json
@@ -21,7 +21,6 @@ from referrals.channels.errors import TemplateError
 from referrals.channels.templates import Templates
 from referrals.domain.campaign import Campaign
 from referrals.domain.campaign_changes import Change
-from referrals.domain.events import FriendConverted
 from referrals.domain.requests import PublicationRequest
 from referrals.domain.validation_messages import field_errors, field_path
 from referrals.errors import (
@@ -172,11 +171,18 @@ async def get_summary(campaign: CampaignId, resources: ResourcesDep) -> views.Su
         return await summarise(tx, campaign)
 
 
-@router.post("/campaigns/{campaign}/check", responses={200: {"model": EventResult}})
+@router.post(
+    "/campaigns/{campaign}/check",
+    openapi_extra=CHECK_BODY,
+    responses={200: {"model": EventResult}},
+)
 async def check_conversion(
-    campaign: CampaignId, body: FriendConverted, resources: ResourcesDep, caller: Caller
+    campaign: CampaignId,
+    body: Annotated[Any, Body()],
+    resources: ResourcesDep,
+    caller: Caller,
 ) -> Response:
-    """Return the decision that a conversion with this `data` would get. Changes nothing."""
+    """Return the decision that a conversion with this `data` would get. Its order may be a cart. Changes nothing."""
     return Json(await resources.inbox.check_conversion(campaign, body, caller))
 
 

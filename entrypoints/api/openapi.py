@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from referrals.domain.events import Envelope, parse_event
+from referrals.domain.event_fields import Text
+from referrals.domain.events import Envelope, FriendConverted, Order, parse_event
 from referrals.domain.states import Decision, RewardState
 from referrals.domain.strict_model import StrictModel
 from referrals.store.views import Reason
@@ -131,13 +132,33 @@ EXAMPLES = {
 """One example per event type."""
 
 CONVERSION = "referral_converted"
+
+
+class Cart(Order):
+    """An order that has not been placed yet: it needs no id."""
+
+    id: Text = "cart"
+
+
+class ConversionCheck(FriendConverted):
+    """`data` of a conversion that may never happen."""
+
+    order: Cart | None = None
+
+
 _DATA = {kind: type(parse_event(example).data) for kind, example in EXAMPLES.items()}
 
 
 def _schemas() -> dict[str, Any]:
     """Return the schemas that no signature of a route mentions."""
     events = dict.fromkeys(_DATA.values())
-    models: list[type[BaseModel]] = [Envelope, *events, ProblemDocument, EventProblem]
+    models: list[type[BaseModel]] = [
+        Envelope,
+        *events,
+        ConversionCheck,
+        ProblemDocument,
+        EventProblem,
+    ]
     _, found = models_json_schema([(m, "validation") for m in models], ref_template=REF)
     schemas: dict[str, Any] = found["$defs"]
     envelope = schemas.pop(Envelope.__name__)
@@ -182,6 +203,18 @@ EVENTS_BODY = {
                 "schema": {"type": "array", "maxItems": MAX_BATCH_SIZE, "items": _EVENT},
                 "example": [EXAMPLES["referral_signed_up"], EXAMPLES[CONVERSION]],
             },
+        },
+    }
+}
+CHECK_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": REF.format(model=ConversionCheck.__name__)},
+                "example": _CODE
+                | {"friend": {"id": "fay"}, "order": {"amount": "119.90", "currency": "EUR"}},
+            }
         },
     }
 }

@@ -7,6 +7,7 @@ implemented is refused with "is not supported yet", so that a campaign never beh
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -26,11 +27,12 @@ from referrals.domain.campaign_fields import (
 )
 from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
 from referrals.domain.durations import Duration
-from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, check_event_name
+from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, SIGN_UP, check_event_name
 from referrals.domain.identities import unique_identities
 from referrals.domain.journeys import Journey
 from referrals.domain.message_timing import QuietHoursText
 from referrals.domain.money import Currency, parse_amount
+from referrals.domain.periods import Period
 from referrals.domain.rewards import Reward, RewardSettings
 from referrals.domain.rules import Condition, compile_condition
 from referrals.domain.strict_model import StrictModel
@@ -83,10 +85,22 @@ class ConversionSettings(StrictModel):
 
     @field_validator("event")
     @classmethod
-    def _redemption_or_custom_event(cls, event: str) -> str:
-        if event in INBOUND | OUTBOUND | COMMANDS:
+    def _may_convert(cls, event: str) -> str:
+        if event != SIGN_UP and event in INBOUND | OUTBOUND | COMMANDS:
             raise ValueError(f"must not be {event}, which is a reserved event name")
         return check_event_name(event)
+
+    @field_validator("rules")
+    @classmethod
+    def _read_what_there_is(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
+        if info.data.get("event") == SIGN_UP:
+            message = "reads the order, but a sign-up has none"
+            raise_field_errors(
+                ((index, "when"), message)
+                for index, rule in enumerate(rules)
+                if rule.condition.reads_any(["order"])
+            )
+        return rules
 
     @field_validator("review", mode="before")
     @classmethod
@@ -100,13 +114,13 @@ class AdvocateLimit(StrictModel):
     """Maximum number of accepted conversions per advocate, in total or within a period."""
 
     count: PositiveInt
-    period: Duration | None = None
+    period: Period | None = None
 
 
 class Cooldown(StrictModel):
-    """Minimum time between two rewarded conversions of one advocate."""
+    """Minimum time between two rewards of one advocate for friends, or one reward per calendar period."""
 
-    period: Duration
+    period: Period
     on_hit: Literal["defer", "reject"]
 
 
@@ -116,7 +130,7 @@ class Budget(StrictModel):
     points: PositiveInt | None = None
     money: dict[Currency, str] = Field(default_factory=dict)
     rewards: PositiveInt | None = None
-    period: Duration | None = None
+    period: Period | None = None
     on_limit: Literal["reject", "no_reward"] = "reject"
 
     @field_validator("money")
@@ -181,6 +195,14 @@ class Campaign(StrictModel):
         if self.rewards.friend:
             yield ("rewards", "friend"), self.rewards.friend
         yield from self.journey_rewards()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of calendar periods; UTC if the zone of a stored campaign is no longer known."""
+        try:
+            return ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):
+            return ZoneInfo("UTC")
 
     def journey_rewards(self) -> Iterator[tuple[FieldPath, Reward]]:
         """Yield each reward that a journey grants, with its path in the campaign."""

@@ -9,13 +9,13 @@ from pydantic import AfterValidator, BeforeValidator, TypeAdapter
 MAX_DURATION = timedelta(days=3650)
 """Ten years, P10Y."""
 
-_ISO = re.compile(
+ISO_DURATION = re.compile(
     r"P(?=[0-9T])(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?)", re.ASCII
 )
 
 
 def _only_iso(value: Any) -> Any:
-    if isinstance(value, timedelta) or (isinstance(value, str) and _ISO.fullmatch(value)):
+    if isinstance(value, timedelta) or (isinstance(value, str) and ISO_DURATION.fullmatch(value)):
         return value
     raise ValueError("must be an ISO 8601 duration, such as P14D or PT12H")
 
@@ -35,6 +35,6 @@ A year is 365 days and a month is 30 days: windows of a campaign are durations, 
 _DURATION = TypeAdapter(Duration)
 
 
-def parse_duration(text: str) -> timedelta:
-    """Parse an ISO 8601 duration."""
-    return _DURATION.validate_python(text)
+def parse_duration(value: str | timedelta) -> timedelta:
+    """Parse an ISO 8601 duration and check its bounds."""
+    return _DURATION.validate_python(value)

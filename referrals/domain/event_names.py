@@ -4,13 +4,16 @@ import re
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 
+SIGN_UP = "referral_signed_up"
+"""The sign-up of a friend. A campaign may convert on it."""
+
 INBOUND: frozenset[str] = frozenset(
     {
         "customer_registered",
         "customer_merged",
         "referral_link_shared",
         "referral_link_clicked",
-        "referral_signed_up",
+        SIGN_UP,
         "referral_converted",
         "order_refunded",
         "order_cancelled",
@@ -25,7 +28,7 @@ OUTBOUND: frozenset[str] = CUSTOMER_EVENTS | frozenset(
     {
         "code_published",
         "referral_link_shared",
-        "referral_signed_up",
+        SIGN_UP,
         "referral_converted",
         "referral_rejected",
         "referral_held",

@@ -5,12 +5,13 @@ Each check returns the reason of a rejection, or None. To add a reject reason, a
 redemptions per customer 1), Talon.One (`rejectReferral`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from referrals.domain.campaign import Campaign, Cooldown, Rule
-from referrals.domain.reasons import Reason, RejectReason
+from referrals.domain.campaign import Campaign, Rule
+from referrals.domain.periods import period_around
+from referrals.domain.reasons import Reason, RejectReason, ReviewReason
 from referrals.domain.rules import RuleContext
 from referrals.errors import RuleError
 
@@ -42,7 +43,7 @@ class FriendFacts:
 
 @dataclass(frozen=True)
 class LimitUsage:
-    """Conversions that count toward the campaign's limits, and the time of the advocate's most recent one."""
+    """Conversions that count toward the campaign's limits, and the latest time at which the advocate's rewards are due."""
 
     campaign_conversions: int
     advocate_conversions: int
@@ -121,39 +122,69 @@ def limit_rejection(campaign: Campaign, code: CodeFacts, usage: LimitUsage) -> R
 
 
 def next_rewardable_at(
-    cooldown: Cooldown | None, last_rewardable_at: datetime | None, at: datetime
+    campaign: Campaign, last_rewardable_at: datetime | None, at: datetime
 ) -> datetime:
-    """Return the time from which the advocate's next conversion can be rewarded.
+    """Return the time at which the advocate's rewards for a conversion made at `at` are due.
 
-    Without a cooldown the time is `at`, with one at least a period after the most recent conversion.
+    That is the end of its hold, and with a cooldown at least a period after the rewards for the conversion before.
     """
+    hold_ends_at, cooldown = hold_end(campaign, at), campaign.limits.cooldown
     if cooldown is None or last_rewardable_at is None:
-        return at
-    return max(at, last_rewardable_at + cooldown.period)
+        return hold_ends_at
+    _, cooldown_ends_at = period_around(cooldown.period, last_rewardable_at, campaign.zone)
+    return max(hold_ends_at, cooldown_ends_at)
 
 
-def cooldown_rejection(
-    cooldown: Cooldown | None, rewardable_at: datetime, at: datetime
-) -> Reason | None:
+def hold_end(campaign: Campaign, at: datetime) -> datetime:
+    """Return the end of the hold of a conversion made at `at`."""
+    return at + (campaign.conversion.hold or timedelta(0))
+
+
+def cooldown_rejection(campaign: Campaign, rewardable_at: datetime, at: datetime) -> Reason | None:
     """Reject a conversion during the cooldown, unless the campaign defers the reward instead."""
-    if cooldown is None or cooldown.on_hit != "reject" or rewardable_at <= at:
+    cooldown, delay = campaign.limits.cooldown, rewardable_at - hold_end(campaign, at)
+    if cooldown is None or cooldown.on_hit != "reject" or not delay:
         return None
     return Reason(
         RejectReason.IN_COOLDOWN,
-        f"The advocate's cooldown lasts until {rewardable_at:%Y-%m-%d %H:%M} UTC.",
+        f"The advocate's cooldown lasts until {at + delay:%Y-%m-%d %H:%M} UTC.",
     )
 
 
-def rule_rejection(rules: tuple[Rule, ...], context: RuleContext) -> Reason | None:
-    """Reject a conversion by the first rule that is false or cannot be evaluated."""
+def failed_rule(
+    rules: tuple[Rule, ...], context: RuleContext, left_out: Sequence[str] = ()
+) -> Reason | None:
+    """Return the reason of the first rule that is false or cannot be evaluated.
+
+    A rule that reads a field in `left_out`, whose value could not be understood, is not evaluated.
+    """
     for rule in rules:
         try:
-            holds = rule.condition.holds(context)
+            condition = rule.condition
+            if not (condition.reads_any(left_out) or condition.holds(context)):
+                return Reason(RejectReason.RULE_FAILED, rule.message, rule.name)
         except RuleError as error:
-            return Reason(RejectReason.RULE_FAILED, rule.message, rule.name, str(error))
-        if not holds:
-            return Reason(RejectReason.RULE_FAILED, rule.message, rule.name)
+            return Reason(RejectReason.RULE_BROKEN, rule.message, rule.name, str(error))
     return None
+
+
+def undecided_rule(rules: tuple[Rule, ...], left_out: Sequence[str]) -> Reason | None:
+    """Return the reason to review a conversion: a rule reads a field whose value could not be understood."""
+    for rule in rules:
+        if left_out and rule.condition.reads_any(left_out):
+            message = (
+                f"The rule {rule.name} reads a field that was left out: {', '.join(left_out)}."
+            )
+            return Reason(ReviewReason.INCOMPLETE_DATA, message, rule.name)
+    return None
+
+
+@dataclass(frozen=True)
+class Qualified:
+    """An acceptable conversion: when the advocate's rewards are due, and why a person has to review it, if so."""
+
+    rewardable_at: datetime
+    review: Reason | None = None
 
 
 def qualify(
@@ -164,28 +195,26 @@ def qualify(
     usage: LimitUsage,
     context: RuleContext,
     at: datetime,
-) -> Reason | datetime:
+    left_out: Sequence[str] = (),
+) -> Reason | Qualified:
     """Run all checks in order: code, campaign, friend, limits, cooldown, rules.
 
-    Returns:
-        The reason of the first check that fails; otherwise the time from which the conversion can be rewarded.
+    `left_out` are the paths of fields whose values could not be understood. Returns the reason of the first check that
+    fails.
     """
-    rewardable_at = next_rewardable_at(campaign.limits.cooldown, usage.last_rewardable_at, at)
+    rules = campaign.conversion.rules
+    rewardable_at = next_rewardable_at(campaign, usage.last_rewardable_at, at)
 
     def checks() -> Iterator[Reason | None]:
         yield code_rejection(code, signed_up=friend.signed_up, at=at)
         yield campaign_rejection(campaign, state, at)
         yield friend_rejection(campaign, friend)
         yield limit_rejection(campaign, code, usage)
-        yield cooldown_rejection(campaign.limits.cooldown, rewardable_at, at)
-        yield rule_rejection(campaign.conversion.rules, context)
+        yield cooldown_rejection(campaign, rewardable_at, at)
+        yield failed_rule(rules, context, left_out)
 
-    return next((reason for reason in checks() if reason), rewardable_at)
-
-
-def due_at(rewardable_at: datetime, hold: timedelta | None, at: datetime) -> datetime:
-    """Return the time at which a reward is due: the end of the hold or of the cooldown, whichever is later."""
-    return max(rewardable_at, at + (hold or timedelta(0)))
+    rejection = next((reason for reason in checks() if reason), None)
+    return rejection or Qualified(rewardable_at, undecided_rule(rules, left_out))
 
 
 def _day(instant: datetime) -> str:

@@ -22,8 +22,16 @@ class RejectReason(StrEnum):
     EXISTING_CUSTOMER = "existing_customer"
     ATTRIBUTION_EXPIRED = "attribution_expired"
     RULE_FAILED = "rule_failed"
+    RULE_BROKEN = "rule_broken"
     FRAUD_SUSPECTED = "fraud_suspected"
     REJECTED_BY_REVIEW = "rejected_by_review"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+
+
+class ReviewReason(StrEnum):
+    """Reason code of a conversion that a person has to review."""
+
+    INCOMPLETE_DATA = "incomplete_data"
 
 
 class RollBackReason(StrEnum):
@@ -39,7 +47,7 @@ class RollBackReason(StrEnum):
 class Reason:
     """Reason code and message that are stored with a decision.
 
-    `rule` is the name of the rule that failed. `diagnosis` is for operators only: the error of a rule that could
+    `rule` is the name of the rule that decided. `diagnosis` is for operators only: the error of a rule that could
     not be evaluated.
     """
 

@@ -6,13 +6,12 @@ from enum import StrEnum
 class ReferralState(StrEnum):
     """State of a referral.
 
-    signed_up → held, in_review or deferred → confirmed → rewarded → rolled_back; or expired, rejected.
+    signed_up → held or in_review → confirmed → rewarded → rolled_back; or expired, rejected.
     """
 
     SIGNED_UP = "signed_up"
     HELD = "held"
     IN_REVIEW = "in_review"
-    DEFERRED = "deferred"
     CONFIRMED = "confirmed"
     REWARDED = "rewarded"
     ROLLED_BACK = "rolled_back"
@@ -23,9 +22,7 @@ class ReferralState(StrEnum):
 CLOSED_WITHOUT_CONVERSION = frozenset({ReferralState.EXPIRED, ReferralState.REJECTED})
 """States after which the friend can be referred again. A friend has at most one referral in any other state."""
 
-AWAITING_CONFIRMATION = frozenset(
-    {ReferralState.HELD, ReferralState.IN_REVIEW, ReferralState.DEFERRED}
-)
+AWAITING_CONFIRMATION = frozenset({ReferralState.HELD, ReferralState.IN_REVIEW})
 
 COUNTS_TOWARD_TIERS = frozenset({ReferralState.CONFIRMED, ReferralState.REWARDED})
 """States in which a referral counts toward the tiers of the advocate."""
@@ -56,10 +53,3 @@ class Decision(StrEnum):
     HELD = "held"
     REJECTED = "rejected"
     DEFERRED = "deferred"
-
-
-def decision_for(state: str) -> Decision:
-    """Return the decision that the response to an accepted conversion in this state carries."""
-    if state == ReferralState.DEFERRED:
-        return Decision.DEFERRED
-    return Decision.HELD if state in AWAITING_CONFIRMATION else Decision.ACCEPTED

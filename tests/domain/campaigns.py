@@ -10,6 +10,7 @@ from referrals.domain.campaign import Campaign
 
 SLUG = "must be 1 to 63 lower-case letters, digits, - or _, and start with a letter or digit"
 ISO = "must be an ISO 8601 duration, such as P14D or PT12H"
+PERIOD = "must be an ISO 8601 duration such as P14D, or day, week or month"
 
 POINTS = {"type": "points", "amount": 50}
 SMALLEST = {

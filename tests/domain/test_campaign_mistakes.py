@@ -4,7 +4,17 @@ from copy import deepcopy
 
 import pytest
 
-from tests.domain.campaigns import FULL, ISO, OPERATOR, SEND, SLUG, bracketed, problems, with_
+from tests.domain.campaigns import (
+    FULL,
+    ISO,
+    OPERATOR,
+    PERIOD,
+    SEND,
+    SLUG,
+    bracketed,
+    problems,
+    with_,
+)
 
 MOMENT = "must be a date and time with its offset, such as 2026-03-01T00:00:00+01:00"
 LINE = "must be one line without control characters"
@@ -84,7 +94,7 @@ MISTAKES = [
     ("limits.per_advocate.count", 0, "must be more than 0"),
     ("limits.per_advocate.period", "P0D", "must be longer than zero and at most P10Y"),
     ("limits.per_advocate", 50, "must be a mapping of keys to values"),
-    ("limits.cooldown.period", "-P1D", ISO),
+    ("limits.cooldown.period", "-P1D", PERIOD),
     ("limits.cooldown.on_hit", "ignore", "must be 'defer' or 'reject'"),
     ("limits.conversions", 0, "must be more than 0"),
     ("limits.budget", {}, "must have points, money or rewards"),

@@ -17,7 +17,7 @@ async def test_a_conversion_beyond_the_budget_is_rejected(world: World):
     second = await world.convert(code, "gus")
 
     assert first["decision"] == "accepted"
-    assert second["reason"]["code"] == "campaign_limit_reached"
+    assert second["reason"]["code"] == "budget_exhausted"
     assert second["reason"]["message"] == "The campaign's budget is spent."
 
 

@@ -82,13 +82,13 @@ async def test_the_rule_rejects_79_99_with_its_own_message_and_accepts_80_00(wor
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_rule_that_cannot_be_answered_does_not_hold_and_the_log_says_why(world: World):
+async def test_a_rule_that_cannot_be_evaluated_is_broken_and_the_log_says_why(world: World):
     await world.apply(example(VOUCHERIFY))
     code = await world.publish(VOUCHERIFY, "ada")
 
     answer = await world.event("referral_converted", {"code": code, "friend": {"id": "fay"}})
 
-    assert answer["reason"]["code"] == "rule_failed"
+    assert answer["reason"]["code"] == "rule_broken"
     assert answer["reason"]["message"] == "The order must reach 80 EUR."
     (logged,) = await world.all(schema.activity, type="referral_rejected")
     assert logged.data["diagnosis"].startswith("minimum_order: Key not found")

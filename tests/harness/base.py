@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 
 from referrals.domain.campaign import Campaign
 from referrals.store import Store, schema
-from referrals.store.campaigns import applying
+from referrals.store.campaigns import applying, versions
 from referrals.store.campaigns.applying import AppliedVersion
+from referrals.store.journeys import runs
 
 
 class Harness(ABC):
@@ -43,6 +44,12 @@ class Harness(ABC):
         campaign = Campaign.model_validate(definition)
         async with self.store.begin() as tx:
             return await applying.apply(tx, campaign, "marketer", self.now())
+
+    async def set_state(self, campaign: str, state: str) -> None:
+        """Pause, archive or activate a campaign."""
+        async with self.store.begin() as tx:
+            await versions.set_state(tx, campaign, state)
+            await runs.apply_campaign_state(tx, campaign, state, "operator", self.now())
 
     async def sign_up(self, code: str, friend: str, **envelope: Any) -> dict[str, Any]:
         """Sign a friend up with a code."""

@@ -3,18 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Table, select
 
 from referrals.domain.campaign import Campaign
+from referrals.domain.periods import CalendarPeriod, period_around
 from referrals.domain.states import (
     AWAITING_CONFIRMATION,
     CLOSED_WITHOUT_CONVERSION,
     COUNTS_TOWARD_LIMITS,
     COUNTS_TOWARD_TIERS,
+    ReferralState,
 )
 from referrals.store import Store, schema
 
@@ -100,12 +102,21 @@ def limits_and_cooldown_hold(now: Facts) -> None:
         mine = [row for row in now.counted if row.advocate_id == advocate.id]
         times_rewardable = sorted(row.rewardable_at for row in mine)
         if limits.cooldown:
-            assert all(b - a >= limits.cooldown.period for a, b in pairwise(times_rewardable))
+            ends = [_period(limits.cooldown.period, at)[1] for at in times_rewardable]
+            assert all(end <= after for end, after in zip(ends, times_rewardable[1:], strict=False))
         if limits.per_advocate:
             period = limits.per_advocate.period or FOREVER
             times = [row.converted_at for row in mine]
-            within = [sum(timedelta(0) <= at - other < period for other in times) for at in times]
+            starts = [_period(period, at)[0] for at in times]
+            within = [
+                sum(start < other <= at for other in times)
+                for start, at in zip(starts, times, strict=True)
+            ]
             assert max(within, default=0) <= limits.per_advocate.count
+
+
+def _period(period: timedelta | CalendarPeriod, at: datetime) -> tuple[datetime, datetime]:
+    return period_around(period, at, ZoneInfo("UTC"))
 
 
 def rewards_follow_their_referral(now: Facts) -> None:
@@ -116,7 +127,11 @@ def rewards_follow_their_referral(now: Facts) -> None:
     for referral in now.referrals:
         if referral.state in AWAITING_CONFIRMATION:
             assert states[referral.id] == {"pending"}
-        elif referral.state in COUNTS_TOWARD_TIERS:
+        elif (
+            referral.state == ReferralState.CONFIRMED
+        ):  # the cooldown delays the advocate's rewards
+            assert states[referral.id] == {"granted", "pending"}
+        elif referral.state == ReferralState.REWARDED:
             assert states[referral.id] == {"granted"}
         else:
             assert states[referral.id] <= {"voided", "rolled_back"}

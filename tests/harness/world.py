@@ -26,9 +26,7 @@ from referrals.domain.requests import PublicationRequest
 from referrals.providers import Provider
 from referrals.settings import Settings
 from referrals.store import schema
-from referrals.store.campaigns import versions
 from referrals.store.codes import clicks
-from referrals.store.journeys import runs
 from referrals.temporal.names import advocate_workflow_id, referral_workflow_id
 from referrals.temporal.search_attributes import SEARCH_ATTRIBUTE_NAMES
 from tests.harness.base import Harness
@@ -67,11 +65,6 @@ class World(Harness):
         """Skip time minute by minute, so that each minute finds the effects of the one before."""
         for _ in range(minutes):
             await self.sleep(minutes=1)
-
-    async def set_state(self, campaign: str, state: str) -> None:
-        async with self.store.begin() as tx:
-            await versions.set_state(tx, campaign, state)
-            await runs.apply_campaign_state(tx, campaign, state, "operator", self.now())
 
     async def publish(self, campaign: str, customer: str, **body: Any) -> str:
         request = PublicationRequest.model_validate({"customer": {"id": customer}, **body})

@@ -104,6 +104,12 @@ async def set_state(tx: Tx, campaign_id: str, state: str) -> bool:
     return result.first() is not None
 
 
+async def find_conversion_event(tx: Tx, campaign_id: str | None) -> str | None:
+    """Return the event on which the campaign converts; None if there is no such campaign."""
+    row = await find(tx, campaigns, id=campaign_id) if campaign_id else None
+    return row.conversion_event if row else None
+
+
 async def list_publishing_on(tx: Tx, event: str) -> list[str]:
     """List the running campaigns that publish a code on this event."""
     statement = select(campaigns.c.id).where(
@@ -113,14 +119,14 @@ async def list_publishing_on(tx: Tx, event: str) -> list[str]:
 
 
 async def list_converting_on(tx: Tx, event: str) -> list[str]:
-    """List the campaigns, except archived ones, whose conversion is this event."""
+    """List the campaigns whose conversion is this event, archived ones last."""
     return await scalars(tx, _CONVERTING, event=event)
 
 
 _CONVERTING = (
     select(campaigns.c.id)
-    .where(campaigns.c.conversion_event == bindparam("event"), campaigns.c.state != "archived")
-    .order_by(campaigns.c.id)
+    .where(campaigns.c.conversion_event == bindparam("event"))
+    .order_by(campaigns.c.state == "archived", campaigns.c.id)
 )
 
 

@@ -85,13 +85,24 @@ async def find_for_referral(tx: Tx, workflow_id: str, now: datetime) -> PendingW
         is_open=waiting or bool(open_rewards),
         needs_attention=_has_failed(open_rewards),
         rewards=() if waiting else await _due(tx, referral, open_rewards, now),
-        wake_at={
-            ReferralState.SIGNED_UP: referral.window_ends_at,
-            ReferralState.HELD: referral.due_at,
-            ReferralState.DEFERRED: referral.due_at,
-        }.get(state),
+        wake_at=_wake_at(referral, open_rewards, now),
         **pending,
     )
+
+
+def _wake_at(
+    referral: _ItemOfReferral, open_rewards: Sequence[RewardRow], now: datetime
+) -> datetime | None:
+    """Return the end of the attribution window or hold; after that, the time at which the next reward is due."""
+    match ReferralState(referral.state):
+        case ReferralState.SIGNED_UP:
+            return referral.window_ends_at
+        case ReferralState.HELD:
+            return referral.due_at
+        case ReferralState.CONFIRMED:
+            pending = (row.due_at for row in open_rewards if row.state == RewardState.PENDING)
+            return min((due_at for due_at in pending if due_at and due_at > now), default=None)
+    return None
 
 
 _OPEN_REWARDS = (

@@ -39,12 +39,14 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 class Received:
     """The row of a new or repeated event.
 
-    `is_next` is true for a new event that no earlier event of its customer has to precede. `campaign_of_code` is set
+    `is_next` is true for a new event that no earlier event of its customer has to precede, `converts` for a sign-up that is
+    its campaign's conversion. `campaign_of_code` is set
     if the campaign was looked up by the event's code.
     """
 
     row: InboxEventRow
     is_next: bool = False
+    converts: bool = False
     campaign_of_code: CampaignOfCode | None = None
 
 
@@ -62,11 +64,13 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
     named, of_code = await _named_campaign(tx, event.campaign), None
     if named is None:
         of_code = await lookups.find_campaign_of_code(tx, _code_of(event.data), customer_id)
-    campaign_id = await _campaign_id(tx, event, named or of_code, customer_id)
+    campaign = named or of_code
+    campaign_id = await _campaign_id(tx, event, campaign, customer_id)
     row, is_next = await inbox_events.store(
         tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
     )
-    return Received(row, is_next, of_code)
+    converts = campaign is not None and campaign.conversion_event == event.type
+    return Received(row, is_next, converts, of_code)
 
 
 def _data(event: Event) -> dict[str, Any]:
@@ -140,8 +144,6 @@ async def _converting_campaign_id(
         converting = await versions.list_converting_on(tx, conversion_event)
         return await _campaign_id_without_code(tx, converting, click, customer_id)
     converts_on = campaign.conversion_event
-    if converts_on != conversion_event or campaign.state == "archived":
-        await check_type(tx, {"type": kind})
     if converts_on != conversion_event:
         raise _invalid("type", f"the campaign {campaign.id} converts on {converts_on}")
     return str(campaign.id)
@@ -150,17 +152,26 @@ async def _converting_campaign_id(
 async def _campaign_id_without_code(
     tx: Tx, converting: list[str], click: str | None, customer_id: str | None
 ) -> str | None:
-    """Return the campaign of the friend's latest sign-up, else of the click, else of the friend's latest referral."""
+    """Return the campaign of the friend's latest sign-up, else of the click, else of the friend's latest referral.
+
+    An archived campaign, which rejects the conversion, comes after all others.
+    """
     statement = (
         select(referrals.c.campaign_id, referrals.c.state)
+        .join(campaigns_table, campaigns_table.c.id == referrals.c.campaign_id)
         .where(referrals.c.friend_id == customer_id, referrals.c.campaign_id.in_(converting))
-        .order_by((referrals.c.state == ReferralState.SIGNED_UP).desc(), referrals.c.id.desc())
+        .order_by(
+            campaigns_table.c.state == "archived",
+            (referrals.c.state == ReferralState.SIGNED_UP).desc(),
+            referrals.c.id.desc(),
+        )
         .limit(1)
     )
     referral = await first_of(tx, ReferralRow, statement)
     clicked = await lookups.find_campaign_of_code(tx, code_from_click_id(click))
     signed_up = referral is not None and referral.state == ReferralState.SIGNED_UP
-    if clicked and clicked.id in converting and not signed_up:
+    clicked_counts = clicked and (clicked.state != "archived" or referral is None)
+    if clicked and clicked_counts and clicked.id in converting and not signed_up:
         return str(clicked.id)
     return str(referral.campaign_id) if referral else None
 

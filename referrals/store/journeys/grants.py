@@ -39,8 +39,8 @@ async def grant(
     confirmed = context.milestone is not None or referral.state in COUNTS_TOWARD_TIERS
     due_at = context.now if confirmed else required(referral.due_at)
     origin, name = entry.key(index), f"{entry.journey.identity}.{index}"
-    spec = RewardSpec(origin, step.reward, step.to, name)
-    await creation.create(tx, context, due_at, spec)
+    spec = RewardSpec(origin, step.reward, step.to, name, due_at)
+    await creation.create(tx, context, spec)
     if confirmed and not (context.milestone and by_owner):
         await granting.reopen_referral(tx, context)
         await granting.grant_due(tx, context)

@@ -19,9 +19,8 @@ async def confirm(tx: Tx, context: ReferralContext) -> None:
 
 
 async def confirm_if_due(tx: Tx, context: ReferralContext, referral: ReferralRow) -> bool:
-    """Confirm a held or deferred conversion whose due time has come; returns whether it was confirmed."""
-    waiting = (ReferralState.HELD, ReferralState.DEFERRED)
-    due = referral.state in waiting and required(referral.due_at) <= context.now
+    """Confirm a held conversion whose hold is over; returns whether it was confirmed."""
+    due = referral.state == ReferralState.HELD and required(referral.due_at) <= context.now
     if due:
         await confirm(tx, context)
     return due

@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from referrals.domain.campaign import Campaign
+from referrals.domain.event_names import SIGN_UP
 from referrals.domain.events import Order
-from referrals.domain.qualification import LimitUsage, due_at, qualify
+from referrals.domain.qualification import Qualified, hold_end, qualify
 from referrals.domain.reasons import Reason, RejectReason
 from referrals.domain.rewards import Reward
 from referrals.domain.rules import RuleContext
 from referrals.domain.states import (
     CLOSED_WITHOUT_CONVERSION,
-    COUNTS_TOWARD_LIMITS,
     Decision,
     ReferralState,
-    decision_for,
 )
+from referrals.domain.tiers import each_conversion_tiers
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
@@ -34,7 +34,7 @@ from referrals.store.codes.clicks import Attribution
 from referrals.store.customers import profiles
 from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, first, one, one_of
+from referrals.store.db.sql import Tx, first, one_of
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
@@ -81,10 +81,10 @@ async def convert(tx: Tx, event_id: str, now: datetime, workflow_id: str | None 
     if isinstance(resolved, Reason):
         return await _reject_without_code(tx, event, resolved, now)
     attempt = await _build_attempt(tx, event, order, resolved, now)
-    rewardable_at = await _qualify(tx, attempt, known_order)
-    if isinstance(rewardable_at, Reason):
-        return await _reject(tx, attempt, rewardable_at)
-    return await _accept(tx, attempt, rewardable_at, known_order)
+    qualified = await _qualify(tx, attempt, known_order)
+    if isinstance(qualified, Reason):
+        return await _reject(tx, attempt, qualified)
+    return await _accept(tx, attempt, qualified, known_order)
 
 
 async def _find_code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reason:
@@ -143,25 +143,25 @@ async def _build_attempt(
     return Attempt(event, order, resolved, context, in_force, live, at, attribution)
 
 
-async def _qualify(tx: Tx, attempt: Attempt, known_order: OrderRow | None) -> Reason | datetime:
-    """Return the time from which the conversion may be rewarded under the cooldown, or the reason to reject it."""
+async def _qualify(tx: Tx, attempt: Attempt, known_order: OrderRow | None) -> Reason | Qualified:
     context, at = attempt.context, attempt.at
     order_used = known_order is not None and await _is_order_used(tx, context, known_order)
-    rewardable_at = qualify(
+    qualified = qualify(
         context.campaign,
         attempt.in_force.state,
         lookups.code_facts(attempt.resolved.code),
         friends.friend_facts(attempt.resolved, at, attempt.referral, order_used=order_used),
-        await _limit_usage(tx, attempt),
+        await limits.usage(tx, context, attempt.in_force.accepted_count, at),
         await _rule_context(tx, attempt),
         at,
+        attempt.event.left_out,
     )
-    if isinstance(rewardable_at, Reason):
-        return rewardable_at
+    if isinstance(qualified, Reason):
+        return qualified
     attribution = attempt.attribution
     if attribution and attribution.window_ends_at(context.campaign) <= at:
         return clicks.TOO_OLD
-    return creation.BUDGET_SPENT if await _is_over_budget(tx, context) else rewardable_at
+    return creation.BUDGET_EXHAUSTED if await _is_over_budget(tx, context) else qualified
 
 
 async def _rule_context(tx: Tx, attempt: Attempt) -> RuleContext:
@@ -180,7 +180,7 @@ async def _is_over_budget(tx: Tx, context: ReferralContext) -> bool:
     if budget is None or budget.on_limit != "reject":
         return False
     more = creation.rewards_of_conversion(context.campaign)
-    return not await budgets.fits(tx, context.campaign.campaign, budget, more, context.now)
+    return not await budgets.fits(tx, context.campaign, budget, more, context.now)
 
 
 async def _is_order_used(tx: Tx, context: ReferralContext, order: OrderRow) -> bool:
@@ -198,23 +198,6 @@ _REFERRAL_OF_ORDER = select(referrals.c.id).where(
 )
 
 
-async def _limit_usage(tx: Tx, attempt: Attempt) -> LimitUsage:
-    """Count accepted conversions. The advocate's row is locked, so the counts do not change meanwhile."""
-    limits_of_campaign = attempt.context.campaign.limits
-    accepted = (referrals.c.advocate_id == attempt.context.advocate.id) & referrals.c.state.in_(
-        COUNTS_TOWARD_LIMITS
-    )
-    by_advocate, last_at = 0, None
-    if per_advocate := limits_of_campaign.per_advocate:
-        counted = select(referrals.c.id).where(accepted).limit(per_advocate.count)
-        if per_advocate.period:
-            counted = counted.where(referrals.c.converted_at > attempt.at - per_advocate.period)
-        by_advocate = int((await one(tx, select(func.count()).select_from(counted.subquery())))[0])
-    if limits_of_campaign.cooldown:
-        last_at = (await one(tx, select(func.max(referrals.c.rewardable_at)).where(accepted)))[0]
-    return LimitUsage(attempt.in_force.accepted_count, by_advocate, last_at)
-
-
 async def _reject(tx: Tx, attempt: Attempt, reason: Reason) -> Outcome:
     """Reject the conversion. A friend without a live referral gets a closed one, which carries the reason."""
     referral = attempt.referral or await _write(
@@ -229,10 +212,10 @@ async def _reject(tx: Tx, attempt: Attempt, reason: Reason) -> Outcome:
 
 
 async def _accept(
-    tx: Tx, attempt: Attempt, rewardable_at: datetime, known_order: OrderRow | None
+    tx: Tx, attempt: Attempt, qualified: Qualified, known_order: OrderRow | None
 ) -> Outcome:
     """Record the conversion. Roll it back at once if its order was refunded before; otherwise confirm it if it is due."""
-    context, referral = await _record(tx, attempt, rewardable_at)
+    context, referral = await _record(tx, attempt, qualified)
     rolled_back = None
     if known_order is not None:
         await limits.count_accepted(tx, referral, 1)
@@ -242,9 +225,11 @@ async def _accept(
     coupon = any(reward.type == "coupon" for reward in _rewards_of_friends(context.campaign))
     return Outcome(
         attempt.event,
-        Decision.ACCEPTED if rolled_back or confirmed else decision_for(referral.state),
+        Decision.ACCEPTED
+        if rolled_back
+        else _decision(context.campaign, referral, confirmed=confirmed),
         referral.id,
-        rolled_back,
+        rolled_back or qualified.review,
         discounted_order=attempt.order if coupon else None,
         uncounted_referral=referral if known_order is None else None,
     )
@@ -258,33 +243,43 @@ def _rewards_of_friends(campaign: Campaign) -> Iterator[Reward]:
 
 
 async def _record(
-    tx: Tx, attempt: Attempt, rewardable_at: datetime
+    tx: Tx, attempt: Attempt, qualified: Qualified
 ) -> tuple[ReferralContext, ReferralRow]:
     """Write the accepted referral, count the use of its code and create its rewards."""
     context, at = attempt.context, attempt.at
-    due = due_at(rewardable_at, context.campaign.conversion.hold, at)
-    state = _initial_state(context.campaign, rewardable_at, due, at)
+    review, due_at = qualified.review, hold_end(context.campaign, at)
+    in_review = review or context.campaign.conversion.review
     referral = await _write(
-        tx, attempt, state=state, converted_at=at, rewardable_at=rewardable_at, due_at=due
+        tx,
+        attempt,
+        state=ReferralState.IN_REVIEW if in_review else ReferralState.HELD,
+        converted_at=at,
+        rewardable_at=qualified.rewardable_at,
+        due_at=due_at,
+        reason_code=review.code if review else None,
+        reason=review.message if review else None,
     )
     context = replace(context, referral_id=referral.id)
     await limits.count_code_use(tx, referral, 1)
     data = attempt.attribution.as_dict() if attempt.attribution else {}
     data |= inbox_events.warnings_of(attempt.event)
-    publish(tx, context, "referral_converted", data=data)
-    if due > context.now and state != ReferralState.IN_REVIEW:
-        publish(tx, context, "referral_held", data={"until": due.isoformat()})
-    await creation.create_for_conversion(tx, context, due)
+    if attempt.event.type == SIGN_UP:
+        publish(tx, context, SIGN_UP, data=data)
+    publish(tx, context, "referral_converted", reason=review, data=data)
+    if due_at > context.now and not in_review:
+        publish(tx, context, "referral_held", data={"until": due_at.isoformat()})
+    await creation.create_for_conversion(tx, context, referral)
     return context, referral
 
 
-def _initial_state(
-    campaign: Campaign, rewardable_at: datetime, due: datetime, at: datetime
-) -> ReferralState:
-    """Return the state of an accepted conversion, by what it waits for: a reviewer, the cooldown, or the end of the hold."""
-    if campaign.conversion.review:
-        return ReferralState.IN_REVIEW
-    return ReferralState.DEFERRED if at < rewardable_at == due else ReferralState.HELD
+def _decision(campaign: Campaign, referral: ReferralRow, *, confirmed: bool) -> Decision:
+    """Return the decision for the response: a review and a hold are told before a cooldown that delays rewards."""
+    if referral.state == ReferralState.IN_REVIEW:
+        return Decision.HELD
+    delayed = required(referral.rewardable_at) > required(referral.due_at)
+    if delayed and each_conversion_tiers(campaign.rewards.tiers):
+        return Decision.DEFERRED
+    return Decision.ACCEPTED if confirmed else Decision.HELD
 
 
 async def _write(tx: Tx, attempt: Attempt, **values: Any) -> ReferralRow:
@@ -294,7 +289,10 @@ async def _write(tx: Tx, attempt: Attempt, **values: Any) -> ReferralRow:
         "order_id": order.id if order else None,
         "order_snapshot": order.model_dump(mode="json") if order else None,
         "event_data": event_values(attempt.event),
+        "left_out": attempt.event.left_out or None,
     }
+    if attempt.event.type == SIGN_UP:
+        values["signed_up_at"] = attempt.at
     if context.referral_id:
         return await one_of(tx, ReferralRow, _UPDATE, row_id=context.referral_id, **values)
     row = {

@@ -104,9 +104,10 @@ async def _reach(tx: Tx, context: ReferralContext, tier: Tier, count: int) -> No
         customer_id=context.advocate.customer_id,
         data={"name": tier.name, "at": tier.at, "count": count, "occurrence": occurrence},
     )
-    origin = f"{context.advocate.id}/{tier.identity}/{occurrence}"
-    spec = RewardSpec(origin, tier.reward, "advocate", tier.identity, tier.name)
-    await creation.create(tx, own, context.now, spec)
+    identity = tier.identity
+    origin = f"{context.advocate.id}/{identity}/{occurrence}"
+    spec = RewardSpec(origin, tier.reward, "advocate", identity, context.now, tier.name)
+    await creation.create(tx, own, spec)
 
 
 async def _next_occurrence(tx: Tx, advocate_id: str, tier: str) -> int:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from referrals.domain.events import Order
-from referrals.domain.qualification import rule_rejection
-from referrals.domain.reasons import Reason, RollBackReason
+from referrals.domain.qualification import failed_rule
+from referrals.domain.reasons import Reason, RejectReason, RollBackReason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
@@ -93,9 +93,9 @@ async def _disqualification(
     values = await conditions.load_conversion_values(
         tx, context, referral.order_snapshot, referral.event_data or {}, refunded=refunded
     )
-    failed = rule_rejection(context.campaign.conversion.rules, values)
-    if failed is None:
-        return None
+    failed = failed_rule(context.campaign.conversion.rules, values, referral.left_out or ())
+    if failed is None or failed.code == RejectReason.RULE_BROKEN:
+        return None  # nothing shows that the rest does not qualify
     return Reason(
         RollBackReason.NO_LONGER_QUALIFIES,
         f"The rest of order {paid.id} no longer qualifies. {failed.message}",

@@ -33,7 +33,7 @@ async def review(tx: Tx, event_id: str, now: datetime) -> Outcome:
 
 
 async def _approve(tx: Tx, context: ReferralContext, referral: ReferralRow) -> None:
-    await set_state(tx, referral.id, ReferralState.HELD)
+    await set_state(tx, referral.id, ReferralState.HELD, reason_code=None, reason=None)
     due_at = required(referral.due_at)
     data = {"until": due_at.isoformat(), "approved": True}
     publish(tx, context, "referral_held", data=data)

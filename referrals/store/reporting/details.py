@@ -10,6 +10,7 @@ from sqlalchemy import Select, Table, func, select
 from referrals.domain import tiers
 from referrals.domain.campaign import Campaign
 from referrals.domain.links import referral_link, share_links
+from referrals.domain.qualification import hold_end, next_rewardable_at
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS, ReferralState
 from referrals.errors import UnknownAdvocateError, UnknownReferralError
 from referrals.store import views
@@ -205,15 +206,15 @@ def _next_tier(campaign: Campaign, confirmed: int) -> views.NextTier | None:
 async def _cooldown_until(
     tx: Tx, campaign: Campaign, advocate_id: str, now: datetime
 ) -> datetime | None:
-    """Return the end of the advocate's cooldown, or None if conversions can be rewarded now."""
+    """Return the time from which a conversion is not delayed by the cooldown, or None if none is now."""
     if campaign.limits.cooldown is None:
         return None
     last = select(func.max(referrals.c.rewardable_at)).where(
         referrals.c.advocate_id == advocate_id, referrals.c.state.in_(COUNTS_TOWARD_LIMITS)
     )
     last_at = (await one(tx, last))[0]
-    until = last_at + campaign.limits.cooldown.period if last_at else None
-    return until if until and until > now else None
+    delay = next_rewardable_at(campaign, last_at, now) - hold_end(campaign, now)
+    return now + delay if delay else None
 
 
 async def _milestones(tx: Tx, advocate_id: str) -> list[views.Milestone]:

@@ -16,13 +16,14 @@ from referrals.domain.states import RewardState
 from referrals.domain.tiers import each_conversion_tiers
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, insert_for
 from referrals.store.rewards import budgets
 from referrals.store.rewards.reward_rows import close
-from referrals.store.schema import RewardRow, customers, rewards
+from referrals.store.schema import ReferralRow, RewardRow, customers, rewards
 
 _ID_NAMESPACE = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
-BUDGET_SPENT = Reason(RejectReason.CAMPAIGN_LIMIT_REACHED, "The campaign's budget is spent.")
+BUDGET_EXHAUSTED = Reason(RejectReason.BUDGET_EXHAUSTED, "The campaign's budget is spent.")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class RewardSpec:
     reward: Reward
     side: str
     name: str
+    due_at: datetime
     tier: str | None = None
 
 
@@ -47,39 +49,37 @@ def rewards_of_conversion(campaign: Campaign) -> list[Reward]:
 
 
 async def create_for_conversion(
-    tx: Tx, context: ReferralContext, due_at: datetime, cycle: int = 1
+    tx: Tx, context: ReferralContext, referral: ReferralRow, cycle: int = 1
 ) -> None:
-    """Create the rewards of both sides, due at `due_at`.
+    """Create the rewards of both sides: the friend's for the end of the hold, the advocate's for that of the cooldown.
 
     `cycle` is 1 for the conversion, and one more for each reinstatement: a cycle creates its rewards once.
     """
     origin, friend = f"{context.referral_id}/{cycle}", context.campaign.rewards.friend
-    specs = [RewardSpec(f"{origin}/friend", friend, "friend", "friend")] if friend else []
+    due_at, specs = required(referral.due_at), []
+    if friend:
+        specs.append(RewardSpec(f"{origin}/friend", friend, "friend", "friend", due_at))
+    rewardable_at = required(referral.rewardable_at)
     for tier in each_conversion_tiers(context.campaign.rewards.tiers):
-        name, identity = tier.name, tier.identity
-        specs.append(
-            RewardSpec(
-                f"{origin}/advocate/{identity}", tier.reward, "advocate", identity, tier=name
-            )
-        )
-    await create(tx, context, due_at, *specs)
+        name, own = tier.identity, f"{origin}/advocate/{tier.identity}"
+        specs.append(RewardSpec(own, tier.reward, "advocate", name, rewardable_at, tier=tier.name))
+    await create(tx, context, *specs)
 
 
-async def create(tx: Tx, context: ReferralContext, due_at: datetime, *specs: RewardSpec) -> None:
+async def create(tx: Tx, context: ReferralContext, *specs: RewardSpec) -> None:
     """Create rewards that do not exist yet. A reward beyond the budget is voided."""
-    budget, campaign_id = context.campaign.limits.budget, context.campaign.campaign
+    budget = context.campaign.limits.budget
     if budget is None:
-        await _insert(tx, context, due_at, specs, in_budget=True)
+        await _insert(tx, context, specs, in_budget=True)
         return
     for spec in specs:  # one after another, because each may be the last that fits
-        fits = await budgets.fits(tx, campaign_id, budget, [spec.reward], context.now)
-        await _insert(tx, context, due_at, [spec], in_budget=fits)
+        fits = await budgets.fits(tx, context.campaign, budget, [spec.reward], context.now)
+        await _insert(tx, context, [spec], in_budget=fits)
 
 
 async def _insert(
     tx: Tx,
     context: ReferralContext,
-    due_at: datetime,
     specs: Sequence[RewardSpec],
     *,
     in_budget: bool,
@@ -89,16 +89,16 @@ async def _insert(
     values = {
         f"{name}_{number}": value
         for number, spec in enumerate(specs)
-        for name, value in _row(context, spec, due_at).items()
+        for name, value in _row(context, spec).items()
     }
     new = _insert_statement(tx.dialect.name, len(specs))
     created: Sequence[Any] = (await tx.execute(new, values)).all()
     reward: RewardRow
     for reward in created:
         if not in_budget:
-            await close(tx, context, reward, RewardState.VOIDED, BUDGET_SPENT)
-        elif due_at > context.now:
-            data = {"due_at": due_at.isoformat()}
+            await close(tx, context, reward, RewardState.VOIDED, BUDGET_EXHAUSTED)
+        elif required(reward.due_at) > context.now:
+            data = {"due_at": required(reward.due_at).isoformat()}
             publish(tx, context, "reward_pending", reward=reward, data=data)
 
 
@@ -144,7 +144,7 @@ _COLUMNS = (
 """Columns whose values `_row` returns."""
 
 
-def _row(context: ReferralContext, spec: RewardSpec, due_at: datetime) -> dict[str, Any]:
+def _row(context: ReferralContext, spec: RewardSpec) -> dict[str, Any]:
     reward, milestone = spec.reward, context.milestone
     provider, target = context.campaign.rewards.provider_of(reward)
     advocate_id = context.advocate.customer_id
@@ -166,6 +166,6 @@ def _row(context: ReferralContext, spec: RewardSpec, due_at: datetime) -> dict[s
         "state": RewardState.PENDING,
         "provider": provider,
         "target": target,
-        "due_at": due_at,
+        "due_at": spec.due_at,
         "created_at": context.now,
     }

@@ -60,11 +60,19 @@ class ReferralRow(TableRow):
     order_id: Field[str | None] = column(Text, ForeignKey("orders.id"), index=True)
     order_snapshot: Field[dict[str, Any] | None] = column(JSON)
     event_data: Field[dict[str, Any] | None] = column(JSON)
+    left_out: Field[list[str] | None] = column(
+        JSON,
+        doc="Paths of the conversion's fields that could not be understood. Rules that read them do not decide.",
+    )
     signed_up_at: Field[datetime | None] = column(Instant)
     window_ends_at: Field[datetime | None] = column(Instant)
     converted_at: Field[datetime | None] = column(Instant)
-    rewardable_at: Field[datetime | None] = column(Instant)
-    due_at: Field[datetime | None] = column(Instant)
+    rewardable_at: Field[datetime | None] = column(
+        Instant, doc="Time at which the advocate's rewards are due: the end of hold and cooldown."
+    )
+    due_at: Field[datetime | None] = column(
+        Instant, doc="End of the hold. The friend's reward is due, and the conversion is confirmed."
+    )
     confirmed_at: Field[datetime | None] = column(Instant)
     closed_at: Field[datetime | None] = column(Instant)
     reason_code: Field[str | None] = column(Text)

@@ -47,9 +47,12 @@ TERMS: dict[str, dict[str, Any]] = {
     "held": {"conversion": {"hold": "PT36H", "rules": [MINIMUM]}},
     "reviewed": {"conversion": {"review": "manual"}, "limits": {"conversions": 3}},
     "deferred": {"conversion": {"hold": "PT12H"}, "limits": DEFERRED},
+    "deferred past a long hold": {"conversion": {"hold": "P14D"}, "limits": DEFERRED},
+    "one a day": {"limits": {"cooldown": {"period": "day", "on_hit": "defer"}}},
     "cooling down": {"limits": {"cooldown": {"period": "P1D", "on_hit": "reject"}}},
     "a few for ever": {"limits": {"per_advocate": {"count": 2}}, "code": {"uses": 3}},
     "a few at a time": {"limits": {"per_advocate": {"count": 2, "period": "P3D"}}},
+    "a few a day": {"limits": {"per_advocate": {"count": 2, "period": "day"}}},
 }
 
 

@@ -51,8 +51,8 @@ async def test_each_cycle_of_a_referral_creates_its_rewards_once(harness: StoreH
     referral = (await harness.convert(await harness.publish("spring", "ada"), "fay"))["referral"]
     for cycle in (1, 2, 2):
         async with decision(harness.store) as tx:
-            context, _ = await lookups.lock_context(tx, referral, SYSTEM_ACTOR, harness.now())
-            await creation.create_for_conversion(tx, context, harness.now(), cycle)
+            context, row = await lookups.lock_context(tx, referral, SYSTEM_ACTOR, harness.now())
+            await creation.create_for_conversion(tx, context, row, cycle)
 
     friends = [
         key("fay", name, occurrence) for name in ("friend", "each_friend") for occurrence in (1, 2)
