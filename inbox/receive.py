@@ -51,6 +51,7 @@ class Inbox:
     def __init__(self, store: Store, client: Client, settings: Settings, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._max_age = settings.events_max_age
         self._handlers = EventHandlers(store, client, settings.public_url, clock)
         self._processor = EventProcessor(
             store, self._handlers, settings.event_response_timeout, clock
@@ -90,7 +91,7 @@ class Inbox:
         """
         now = self._clock()
         async with self._store.begin() as tx:
-            received = await receiving.receive(tx, event, actor, now)
+            received = await receiving.receive(tx, event, actor, now, self._max_age)
             row, is_next = received.row, received.is_next
             earlier = [] if is_next else await inbox_events.find_earlier_queued(tx, row)
             begins = decide and is_next

@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     """Signing secret of the `webhook` steps of journeys. Webhook subscriptions have their own secrets."""
     webhooks_allow_private: bool = False
     """Allow webhooks to use http, and addresses of this machine and of private networks."""
+    events_max_age: timedelta = Field(timedelta(days=7), ge=timedelta(0))
+    """Age at receipt up to which an event's `time` counts for windows, holds and `new_customers_only`."""
     event_response_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
     """Time that an event waits for its decision before the response is `202`, queued."""
     workflow_sandbox: bool = False

@@ -1,7 +1,7 @@
 """Field types of events and requests: texts, contacts, amounts and times, checked and normalised."""
 
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -26,6 +26,8 @@ from referrals.domain.contacts import (
 from referrals.domain.money import normalise_amount
 
 MAX_JSON_DEPTH = 16
+EARLIEST_TIME = datetime(1970, 1, 2, tzinfo=UTC)
+LATEST_TIME = datetime(9998, 12, 31, tzinfo=UTC)
 MAX_TYPED_LENGTH = 255
 
 
@@ -91,6 +93,14 @@ def _without_point(number: float) -> float:
     return int(number) if number.is_integer() else number
 
 
+def _in_utc(time: datetime) -> datetime:
+    """Return the time in UTC, within years that every database and time zone has."""
+    local = time.replace(tzinfo=UTC)
+    if not EARLIEST_TIME < local < LATEST_TIME:
+        return min(max(local, EARLIEST_TIME), LATEST_TIME)
+    return time.astimezone(UTC)
+
+
 def _time(value: Any) -> Any:
     if isinstance(value, str | datetime):
         return value
@@ -131,5 +141,5 @@ Quantity = Annotated[
     AfterValidator(_without_point),
 ]
 CleanJson = Annotated[JsonValue, AfterValidator(clean_json)]
-EventTime = Annotated[AwareDatetime, BeforeValidator(_time)]
+EventTime = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_in_utc)]
 CampaignSlug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]

@@ -1,7 +1,7 @@
 """Incoming events: CloudEvents 1.0 (https://cloudevents.io) whose `data` is validated by type."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -231,6 +231,9 @@ class Event(Envelope):
         if isinstance(self.data, FriendSignedUp | FriendConverted):
             return "friend", self.data.friend
         return None
+
+    def with_warning(self, field: str, message: str) -> Self:
+        return self.model_copy(update={"warnings": (*self.warnings, FieldWarning(field, message))})
 
     @property
     def code(self) -> str | None:

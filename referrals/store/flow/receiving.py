@@ -31,8 +31,9 @@ from referrals.store.schema import campaigns as campaigns_table
 
 REDEMPTION = "referral_converted"
 
+DEFAULT_MAX_AGE = timedelta(days=7)
 MAX_CLOCK_SKEW = timedelta(minutes=5)
-"""The time by which a caller's clock may be ahead of ours."""
+"""The time by which a caller's clock may be ahead of ours without a warning."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,19 @@ class Received:
     campaign_of_code: CampaignOfCode | None = None
 
 
-async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
-    """Store the event; a repeat gets the row of the first one. Raises InvalidEventError and EventIdReusedError."""
+async def receive(
+    tx: Tx, event: Event, actor: str, now: datetime, max_age: timedelta = DEFAULT_MAX_AGE
+) -> Received:
+    """Store the event; a repeat gets the row of the first one.
+
+    Windows and holds count from the time that the event names, but at most from `max_age` before its receipt.
+
+    Raises:
+        InvalidEventError, EventIdReusedError.
+    """
     if repeated := await inbox_events.find_repeated(tx, event):
         return Received(repeated)
-    if event.time and event.time > now + MAX_CLOCK_SKEW:
-        raise _invalid("time", "must not be in the future")
+    event, effective_at = _limit_time(event, now, max_age)
     if isinstance(event.data, OrderReversed):
         await _check_refund(tx, event.data)
     customer_id = await profiles.upsert(tx, event.person[1], now) if event.person else None
@@ -67,10 +75,30 @@ async def receive(tx: Tx, event: Event, actor: str, now: datetime) -> Received:
     campaign = named or of_code
     campaign_id = await _campaign_id(tx, event, campaign, customer_id)
     row, is_next = await inbox_events.store(
-        tx, event, actor, now, data=_data(event), campaign_id=campaign_id, customer_id=customer_id
+        tx,
+        event,
+        actor,
+        now,
+        data=_data(event),
+        campaign_id=campaign_id,
+        customer_id=customer_id,
+        effective_at=effective_at,
     )
     converts = campaign is not None and campaign.conversion_event == event.type
     return Received(row, is_next, converts, of_code)
+
+
+def _limit_time(event: Event, now: datetime, max_age: timedelta) -> tuple[Event, datetime | None]:
+    """Return the event, with a warning if its time is out of bounds, and the time from which windows count."""
+    if event.time is None:
+        return event, None
+    effective_at = min(max(event.time, now - max_age), now)
+    warning = None
+    if event.time < effective_at:
+        warning = f"is too long ago; counts as {effective_at.isoformat(timespec='seconds')}"
+    elif event.time > now + MAX_CLOCK_SKEW:
+        warning = "is in the future; the time of receipt counts"
+    return event.with_warning("time", warning) if warning else event, effective_at
 
 
 def _data(event: Event) -> dict[str, Any]:

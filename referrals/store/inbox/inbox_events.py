@@ -42,6 +42,7 @@ async def store(
     data: dict[str, Any],
     campaign_id: str | None,
     customer_id: str | None,
+    effective_at: datetime | None,
 ) -> tuple[InboxEventRow, bool]:
     """Store the event unless it is there already.
 
@@ -56,6 +57,7 @@ async def store(
         source=event.source,
         type=event.type,
         occurred_at=event.time,
+        effective_at=effective_at,
         received_at=now,
         actor=actor,
         campaign_id=campaign_id,
@@ -201,8 +203,8 @@ def attribution_time(event: InboxEventRow, code: CodeRow, now: datetime) -> date
 
 
 def occurred_at(event: InboxEventRow, now: datetime) -> datetime:
-    """Return the time that the event names, else the time of its receipt; at most `now`."""
-    at: datetime = event.occurred_at or event.received_at
+    """Return the time that the event names, within its bounds, else the time of its receipt; at most `now`."""
+    at: datetime = event.effective_at or event.received_at
     return min(at, now)
 
 

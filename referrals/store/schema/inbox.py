@@ -16,7 +16,10 @@ class InboxEventRow(TableRow):
     external_id: Field[str] = column(Text)
     source: Field[str] = column(Text)
     type: Field[str] = column(Text)
-    occurred_at: Field[datetime | None] = column(Instant)
+    occurred_at: Field[datetime | None] = column(Instant, doc="Time that the event names.")
+    effective_at: Field[datetime | None] = column(
+        Instant, doc="This time within its bounds: windows and holds count from it."
+    )
     received_at: Field[datetime] = column(Instant)
     actor: Field[str] = column(Text)
     campaign_id: Field[str | None] = column(Text, ForeignKey("campaigns.id"))

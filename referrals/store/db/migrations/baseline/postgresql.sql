@@ -148,6 +148,7 @@ CREATE TABLE inbox_events (
     source TEXT NOT NULL,
     type TEXT NOT NULL,
     occurred_at TIMESTAMP WITH TIME ZONE,
+    effective_at TIMESTAMP WITH TIME ZONE,
     received_at TIMESTAMP WITH TIME ZONE NOT NULL,
     actor TEXT NOT NULL,
     campaign_id TEXT,

@@ -148,6 +148,7 @@ CREATE TABLE inbox_events (
     source TEXT NOT NULL,
     type TEXT NOT NULL,
     occurred_at DATETIME,
+    effective_at DATETIME,
     received_at DATETIME NOT NULL,
     actor TEXT NOT NULL,
     campaign_id TEXT,
