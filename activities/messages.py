@@ -17,6 +17,7 @@ from referrals.channels.errors import (
     RecipientOptedOut,
     SendOutcomeUnknown,
     TemplateError,
+    VendorNotCalled,
 )
 from referrals.channels.message_content import MessageContent
 from referrals.channels.templates import Templates
@@ -105,7 +106,10 @@ class MessageActivities:
             await self._record_not_sent(attempt, "retryable", reason, "blocked", error.scope)
             return None
         except ChannelUnavailable as error:
-            await self._record_not_sent(attempt, "retryable", Reason("unavailable", str(error)))
+            reason = Reason("unavailable", str(error))
+            if isinstance(error, VendorNotCalled):
+                reason = attempt.last_reason or reason
+            await self._record_not_sent(attempt, "retryable", reason)
             raise ApplicationError(
                 str(error), type="Unavailable", next_retry_delay=error.retry_after
             ) from error

@@ -18,6 +18,8 @@ from referrals.store import Store
 from referrals.store.messaging import status_reports
 
 MAX_CHALLENGE_LENGTH = 255
+MAX_BATCH_SIZE = 50
+"""Statuses per transaction. It holds the write lock of SQLite for as long."""
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 
@@ -57,6 +59,7 @@ async def record_callback(
     for preference in preferences:
         async with store.begin() as tx:
             await status_reports.record_preference(tx, preference, now)
-    for status in statuses:
+    for start in range(0, len(statuses), MAX_BATCH_SIZE):
+        batch = statuses[start : start + MAX_BATCH_SIZE]
         async with store.begin() as tx:
-            await status_reports.record_status(tx, "whatsapp", status, now)
+            await status_reports.record_statuses(tx, "whatsapp", batch, now)

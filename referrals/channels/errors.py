@@ -41,6 +41,10 @@ class ChannelUnavailable(ReferralsError):
         self.retry_after = retry_after
 
 
+class VendorNotCalled(ChannelUnavailable):
+    """The channel keeps a limit of its own: the vendor was not called, so that its last error is still the latest."""
+
+
 class ChannelSuspended(ReferralsError):
     """The message was not sent, and cannot be sent until an operator fixes the channel or the template.
 

@@ -10,7 +10,12 @@ import httpx
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from referrals.channels import Channel, OutgoingMessage
-from referrals.channels.errors import ChannelUnavailable, MessageRejected, SendOutcomeUnknown
+from referrals.channels.errors import (
+    ChannelUnavailable,
+    MessageRejected,
+    SendOutcomeUnknown,
+    VendorNotCalled,
+)
 from referrals.channels.whatsapp_errors import classify_error, parse_error
 from referrals.channels.whatsapp_request import build_request
 from referrals.clock import Clock, utc_now
@@ -108,7 +113,8 @@ class WhatsAppChannel:
         Raises:
             MessageRejected: `no_template`, `no_address`, `invalid_address`, `marketing_us`, and those of `whatsapp_errors`.
             AddressUnreachable, RecipientOptedOut, ChannelSuspended: See `whatsapp_errors`.
-            ChannelUnavailable: Meta cannot be reached, limits the rate, or the recipient has just received a message.
+            ChannelUnavailable: Meta cannot be reached or limits the rate.
+            VendorNotCalled: The recipient has just received a message.
             SendOutcomeUnknown: There was no response, or an inconclusive one.
         """
         content = message.content.whatsapp
@@ -148,13 +154,12 @@ class WhatsAppChannel:
             raise SendOutcomeUnknown(str(error)) from None
 
     def _to_channel_error(self, response: VendorResponse, attempt: int) -> Exception:
-        error = response.body.get("error") if isinstance(response.body, dict) else None
-        code, text = parse_error(error)
-        number = response.status if code is None else code
-        message = (
-            f"WhatsApp responded with {number}: {self._api.sanitize(text) or 'no description'}"
-        )
-        meaning = classify_error(response.status, code)
+        body = response.body
+        error = parse_error(body.get("error") if isinstance(body, dict) else None)
+        number = response.status if error.code is None else error.code
+        text = self._api.sanitize(error.text) or "no description"
+        message = f"WhatsApp responded with {number}: {text}"
+        meaning = classify_error(response.status, error)
         if meaning is None:
             return SendOutcomeUnknown(message)
         retry_after = response.retry_after() if "Retry-After" in response.headers else None
@@ -172,7 +177,7 @@ class _RecipientRateLimit:
         self._last_sent: dict[str, datetime] = {}
 
     def reserve(self, to: str) -> None:
-        """Reserve a message to the recipient. Raises ChannelUnavailable if they have just received one."""
+        """Reserve a message to the recipient. Raises VendorNotCalled if they have just received one."""
         now = self._clock()
         while self._last_sent:
             oldest = next(iter(self._last_sent))
@@ -181,7 +186,5 @@ class _RecipientRateLimit:
             del self._last_sent[oldest]
         if to in self._last_sent:
             wait = self._last_sent[to] + MIN_RECIPIENT_INTERVAL - now
-            raise ChannelUnavailable(
-                "The recipient received a WhatsApp message a moment ago.", wait
-            )
+            raise VendorNotCalled("The recipient received a WhatsApp message a moment ago.", wait)
         self._last_sent[to] = now

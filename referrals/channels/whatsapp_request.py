@@ -14,6 +14,9 @@ from referrals.channels.message_content import WhatsAppMessage, WhatsAppParamete
 MAX_CALLBACK_DATA = 512
 """Bytes that Meta echoes in every status."""
 
+MAX_THOUSANDTHS = 2**31 - 1
+"""Largest amount of a currency parameter: about 2 million; larger ones are sent as text."""
+
 _THOUSAND = Decimal(1000)
 
 
@@ -93,10 +96,10 @@ def _parameter(parameter: WhatsAppParameter) -> dict[str, Any]:
 
 
 def _currency(parameter: WhatsAppParameter) -> dict[str, Any] | None:
-    """Return None if there is no amount, or it has more than three decimal places (Meta takes thousandths)."""
+    """Return None if there is no amount, or Meta does not take it: it takes whole thousandths in 32 bits."""
     if not parameter.currency or not parameter.amount:
         return None
     thousandths = Decimal(parameter.amount) * _THOUSAND
-    if thousandths != int(thousandths):
+    if thousandths != int(thousandths) or abs(thousandths) > MAX_THOUSANDTHS:
         return None
     return {"code": parameter.currency, "amount_1000": int(thousandths)}

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr, ValidationError
 
-from referrals.channels.whatsapp_errors import MEANING_BY_CODE, UNKNOWN_ERROR, parse_error
+from referrals.channels.whatsapp_errors import UNKNOWN_ERROR, parse_error
 from referrals.channels.whatsapp_request import MAX_CALLBACK_DATA
 from referrals.domain.event_fields import Text, clean_text
 from referrals.domain.message_status import MarketingPreference, MessageStatus
@@ -41,10 +41,10 @@ class _Status(BaseModel):
         status = MessageStatus(self.biz_opaque_callback_data, self.id, self.status, self.timestamp)
         if self.status != "failed":
             return status
-        code, text = parse_error(next(iter(_items(self.errors)), None))
-        meaning = UNKNOWN_ERROR if code is None else MEANING_BY_CODE.get(code, UNKNOWN_ERROR)
-        error = "an error without a code" if code is None else f"error {code}"
-        message = f"WhatsApp reported {error}: {sanitize(text) or 'no description'}"
+        reported = parse_error(next(iter(_items(self.errors)), None))
+        meaning = reported.meaning or UNKNOWN_ERROR
+        error = "an error without a code" if reported.code is None else f"error {reported.code}"
+        message = f"WhatsApp reported {error}: {sanitize(reported.text) or 'no description'}"
         return replace(
             status,
             kind=meaning.kind,

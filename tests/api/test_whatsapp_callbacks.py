@@ -134,12 +134,13 @@ async def test_each_status_is_recorded_with_the_message_key(api: Api):
 
 # By the table of Meta's codes.
 KINDS = {
-    "unreachable": [131026, 130472],
+    "unreachable": [131026],
     "opted_out": [131050],
     "unavailable": [1, 2, 4, 80007, 130429, 131000, 131016, 131056, 131057, 132015, 135000],
     "blocked": [0, 3, 10, 190, 200, 299, 131005, 131048, 131064],
-    "refused": [100, 131008, 131009, 131021, 131030, 131047, 131049, 131051, 130497],
+    "refused": [100, 131008, 131009, 131021, 131030, 131047, 131049, 130472, 131051, 130497],
 }
+KINDS["blocked"] += [33, 133000, 133005, 133006, 133010]
 KINDS["blocked"] += [368, 131031, 131037, 131042, 131045]
 KINDS["blocked"] += [132000, 132001, 132005, 132007, 132008, 132012]
 KINDS["refused"] += [131063, 132016, 4711]
@@ -155,8 +156,17 @@ async def test_a_late_failure_has_the_meaning_of_an_immediate_one(api: Api, code
     assert (found.key, found.state, found.kind, found.at) == ("msg-1", "failed", kind, NOW)
     assert found.code
     assert str(found.message).startswith(f"WhatsApp reported error {code}: ")
-    assert (found.scope == "template") is (kind == "blocked" and code >= 132000)
+    assert (found.scope == "template") is (kind == "blocked" and 132000 <= code < 133000)
     assert "4915112345678" not in str(found)
+
+
+async def test_a_late_failure_that_meta_calls_passing_is_retried(api: Api):
+    failed = status(sent(), "failed", NOW, 4711)
+    failed["errors"][0]["is_transient"] = True
+    await api.post(hook(failed))
+
+    (found,) = api.statuses
+    assert (found.kind, found.code) == ("unavailable", "transient")
 
 
 async def test_a_preference_is_recorded_with_the_address_and_the_time(api: Api):

@@ -53,7 +53,7 @@ class Text(Strict):
 class Money(Strict):
     fallback_value: Line
     code: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    amount_1000: int
+    amount_1000: Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class Currency(Strict):
@@ -153,6 +153,8 @@ class FakeGraph(FakeVendor):
         self.codes: deque[int | None] = deque()
         self.codes_of: dict[str, int] = {}
         self.retry_after: int | None = None
+        self.transient: bool | None = None
+        """What errors say about themselves; None if they do not."""
         self.pair_limit = True
         self.sent: list[Sent] = []
         self._last: dict[str, datetime] = {}
@@ -179,6 +181,8 @@ class FakeGraph(FakeVendor):
             "error_data": {"messaging_product": "whatsapp", "details": details},
             "fbtrace_id": "AbCdEf123",
         }
+        if self.transient is not None:
+            error["is_transient"] = self.transient
         return VendorError(STATUSES.get(code, 400), {"error": error}, undocumented=undocumented)
 
     async def show(self, request: Request) -> JSONResponse:

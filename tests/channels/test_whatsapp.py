@@ -70,6 +70,22 @@ async def test_every_part_of_a_template_stands_where_meta_wants_it(graph, channe
     ]
 
 
+@pytest.mark.parametrize(
+    ("amount", "thousandths"),
+    [("2147483.647", 2**31 - 1), ("2147483.648", None), ("25000000", None)],
+)
+def test_an_amount_beyond_32_bits_is_sent_as_text(amount, thousandths):
+    shown = WhatsAppParameter("many dong", "currency", "VND", amount)
+    content = WhatsAppMessage("any", "vi", "utility", body=(shown,))
+
+    (body,) = build_request("key", TO, content)["template"]["components"]
+
+    (parameter,) = body["parameters"]
+    assert (parameter["type"] == "text") == (thousandths is None)
+    assert parameter.get("currency", {}).get("amount_1000") == thousandths
+    NewMessage.model_validate(build_request("key", TO, content))
+
+
 parameters = st.builds(
     WhatsAppParameter,
     text=st.text(min_size=1).filter(lambda text: text.strip().isprintable() and text.strip()),

@@ -13,6 +13,7 @@ from referrals.channels.errors import (
     MessageRejected,
     RecipientOptedOut,
     SendOutcomeUnknown,
+    VendorNotCalled,
 )
 from referrals.http_client import open_client
 from tests.channels.whatsapp_samples import TO, failure, message, whatsapp
@@ -29,9 +30,10 @@ EXPECTED = {
     (130429,): (ChannelUnavailable, ANY_TIME),
     (131056,): (ChannelUnavailable, FROM_SIX_SECONDS),
     (131048, 131064, 131031, 131037, 131042, 131045, 368): (ChannelSuspended, "channel"),
+    (33, 133000, 133005, 133006, 133010): (ChannelSuspended, "channel"),
     (1, 2, 131000, 131016, 135000): (ChannelUnavailable, OUR_BACK_OFF),
-    (131026, 130472): (AddressUnreachable, None),
-    (131047, 131049, 131021, 131030, 130497): (MessageRejected, None),
+    (131026,): (AddressUnreachable, None),
+    (131047, 131049, 130472, 131021, 131030, 130497): (MessageRejected, None),
     (131050,): (RecipientOptedOut, None),
     (100, 131008, 131009, 131051): (MessageRejected, None),
     (132000, 132001, 132005, 132007, 132008, 132012): (ChannelSuspended, "template"),
@@ -62,6 +64,32 @@ async def test_each_error_code_of_meta_has_its_consequence(graph, channel, code,
     assert graph.sent == []
 
 
+@pytest.mark.parametrize(
+    ("code", "transient", "kind"),
+    [
+        (4711, True, ChannelUnavailable),
+        (131999, True, ChannelUnavailable),
+        (4711, False, MessageRejected),
+        (131026, True, AddressUnreachable),
+        (133010, True, ChannelSuspended),
+    ],
+)
+async def test_unknown_codes_that_meta_calls_passing_are_retried(
+    graph, channel, clock, code, transient, kind
+):
+    graph.codes.extend([code] * 3)
+    graph.transient = transient
+
+    error = await failure(channel)
+    clock.pass_(10)
+    later = await failure(channel, message(attempt=8))
+
+    assert (type(error), type(later)) == (kind, kind)
+    if kind is ChannelUnavailable:
+        assert error.retry_after == timedelta(minutes=1)
+        assert later.retry_after == timedelta(hours=1)
+
+
 @pytest.mark.parametrize("code", [4, 130429, 131056, 131057])
 async def test_retry_delays_grow_with_the_attempts_up_to_a_limit(graph, channel, clock, code):
     waits = []
@@ -87,7 +115,7 @@ async def test_messages_to_one_recipient_are_six_seconds_apart(graph, channel, c
     error = await failure(channel, message(key="msg-2"))
     await channel.send(message(key="msg-3", to="+4915112345679"))
 
-    assert (type(error), error.retry_after) == (ChannelUnavailable, timedelta(seconds=4))
+    assert (type(error), error.retry_after) == (VendorNotCalled, timedelta(seconds=4))
     assert len(graph.requests) == 2
     clock.pass_(4)
     await channel.send(message(key="msg-2"))
@@ -102,7 +130,7 @@ async def test_over_several_workers_meta_enforces_the_pair_limit(graph, clock):
 
     assert len(graph.sent) == 1
     refused = [result for result in results if isinstance(result, Exception)]
-    assert [type(error) for error in refused] == [ChannelUnavailable] * 4
+    assert [type(error) for error in refused] == [ChannelUnavailable] * 4  # by Meta, not by us
     assert all(error.retry_after >= timedelta(seconds=6) for error in refused)
 
 

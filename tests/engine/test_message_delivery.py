@@ -94,7 +94,7 @@ async def test_what_fails_days_later_goes_by_the_next_channel_from_the_advocates
 
         failed = MessageStatus(None, row.reference, "failed", world.now(), "refused", "c", "s.")
         async with world.store.begin() as tx:
-            await status_reports.record_status(tx, "whatsapp", failed, world.now())
+            await status_reports.record_statuses(tx, "whatsapp", [failed], world.now())
         assert await world.inbox.drain() == 1
 
         assert (

@@ -130,7 +130,7 @@ async def message_held_and_resent(world: World) -> None:
     await world.until_closed(await world.referral_run("spring", "fay"))
     failed = MessageStatus(None, sent.reference, "failed", world.now(), "refused", "c", "s.")
     async with world.store.begin() as tx:
-        await status_reports.record_status(tx, "whatsapp", failed, world.now())
+        await status_reports.record_statuses(tx, "whatsapp", [failed], world.now())
     await world.inbox.drain()
     await until_message(world, state="sent", channel="email")
 

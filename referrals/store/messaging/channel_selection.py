@@ -74,6 +74,8 @@ class SendAttempt:
     address: str | None
     is_probe: bool
     """True if the message probes a suspended channel."""
+    last_reason: Reason | None = None
+    """Reason why the last attempt on this channel failed, if there was one."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,13 @@ class ChannelSelection:
         )
         row = await one(self.tx, statement.returning(message_deliveries.c.attempt))
         await self._update_message(not_before=None, reason_code=None, reason=None)
-        return SendAttempt(self.message.id, row.attempt, channel, address, self.is_probe)
+        before_now = self.tried.get(channel)
+        reason = (
+            Reason(before_now.reason_code, str(before_now.reason))
+            if before_now and before_now.reason_code
+            else None
+        )
+        return SendAttempt(self.message.id, row.attempt, channel, address, self.is_probe, reason)
 
     async def _postpone(self, postponement: Postponement) -> DeliveryStatus:
         until, reason = postponement.until, postponement.reason

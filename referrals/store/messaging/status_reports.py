@@ -1,5 +1,7 @@
 """Status reports: what vendors report about sent messages. They arrive in any order, twice, and days late."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -8,7 +10,7 @@ from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.domain.reasons import Reason
 from referrals.store.customers import consents
-from referrals.store.db.sql import Tx, first, one, rows
+from referrals.store.db.sql import Tx, one, rows
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import deliveries, drafts
 from referrals.store.messaging.deliveries import OUTCOME_UNKNOWN
@@ -29,11 +31,44 @@ MAX_RETRY_PERIOD = timedelta(days=1)
 """Age of a message after which a temporary failure counts as permanent."""
 
 
-async def record_status(tx: Tx, channel: str, status: MessageStatus, now: datetime) -> bool:
-    """Apply one status report. Return False if it is not about a message of ours."""
-    message_id = await _find_message_id(tx, channel, status)
-    if message_id is None:
-        return False
+async def record_statuses(
+    tx: Tx, channel: str, statuses: Sequence[MessageStatus], now: datetime
+) -> int:
+    """Apply status reports, those of one message in order. Return how many are about messages of ours.
+
+    All rows are locked in one order, so that two reports about the same messages cannot deadlock: the messages first,
+    then, message by message, what a failure affects.
+    """
+    ids = await _find_message_ids(tx, channel, statuses)
+    by_message: defaultdict[str, list[MessageStatus]] = defaultdict(list)
+    for status, message_id in zip(statuses, ids, strict=True):
+        if message_id:
+            by_message[message_id].append(status)
+    found = [
+        (await deliveries.lock_message(tx, message_id), reports)
+        for message_id, reports in sorted(by_message.items())
+    ]
+    recorded = 0
+    for message, reports in sorted(found, key=_by_affected_rows):
+        for status in reports:
+            recorded += await _record_status(tx, channel, message.id, status, now)
+    return recorded
+
+
+def _by_affected_rows(found: tuple[MessageRow, list[MessageStatus]]) -> tuple[str, str, str]:
+    """Order messages by the suspension and the customer that their failures affect."""
+    message, reports = found
+    suspends_template = any(
+        report.kind == "blocked" and report.scope == "template" for report in reports
+    )
+    template = message.template if suspends_template else ""
+    return (template, message.customer_id or "", message.id)
+
+
+async def _record_status(
+    tx: Tx, channel: str, message_id: str, status: MessageStatus, now: datetime
+) -> bool:
+    """Apply one report to the message, which is locked. Return False if it was not sent by this channel."""
     message = await deliveries.lock_message(tx, message_id)
     delivery = (await deliveries.deliveries_by_channel(tx, message_id)).get(channel)
     if delivery is None:
@@ -80,18 +115,23 @@ async def resuming_customer_id(tx: Tx, message_id: str) -> str:
     return str((await one(tx, statement)).customer_id)
 
 
-async def _find_message_id(tx: Tx, channel: str, status: MessageStatus) -> str | None:
-    if status.key is not None:
-        row = await first(tx, select(messages.c.id).where(messages.c.key == status.key))
-    else:
-        row = await first(
-            tx,
-            select(message_deliveries.c.message_id).where(
-                message_deliveries.c.channel == channel,
-                message_deliveries.c.reference == status.reference,
-            ),
-        )
-    return str(row[0]) if row else None
+async def _find_message_ids(
+    tx: Tx, channel: str, statuses: Sequence[MessageStatus]
+) -> list[str | None]:
+    """Find the message of each report, by our key if the vendor returned it, else by its reference."""
+    keys = {status.key for status in statuses if status.key is not None}
+    references = {status.reference for status in statuses if status.key is None}
+    delivery = message_deliveries.c
+    by_key = select(messages.c.key, messages.c.id).where(messages.c.key.in_(keys))
+    by_reference = select(delivery.reference, delivery.message_id).where(
+        delivery.channel == channel, delivery.reference.in_(references)
+    )
+    ids_by_key = dict(await rows(tx, by_key)) if keys else {}
+    ids_by_reference = dict(await rows(tx, by_reference)) if references else {}
+    return [
+        ids_by_reference.get(status.reference) if status.key is None else ids_by_key.get(status.key)
+        for status in statuses
+    ]
 
 
 async def _record_failure(

@@ -210,7 +210,7 @@ class FaultSimulation:
 
     async def _receive_status(self, status: MessageStatus) -> None:
         async with self.harness.store.begin() as tx:
-            ours = await status_reports.record_status(tx, "whatsapp", status, self.harness.now)
+            ours = await status_reports.record_statuses(tx, "whatsapp", [status], self.harness.now)
             if ours and status.state == "failed":
                 self.lost.add(status.reference or "")
                 await self._resume(tx)

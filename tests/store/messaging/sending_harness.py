@@ -167,9 +167,8 @@ class SendingHarness:
         """Apply a status report of a vendor."""
         known: dict[str, Any] = {"key": None, "reference": None, "at": self.now, **about}
         async with self.store.begin() as tx:
-            return await status_reports.record_status(
-                tx, channel, MessageStatus(state=state, **known), self.now
-            )
+            status = MessageStatus(state=state, **known)
+            return bool(await status_reports.record_statuses(tx, channel, [status], self.now))
 
     async def record_consent(
         self, customer_id: str, state: Any, purpose: Any, channel: str

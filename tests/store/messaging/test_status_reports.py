@@ -1,12 +1,13 @@
 """Status reports of vendors: twice, in any order, days late."""
 
+import asyncio
 import itertools
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from referrals.domain.message_status import MarketingPreference
+from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.store import schema
 from referrals.store.messaging import status_reports
 from tests.store.messaging.sending_harness import (
@@ -45,6 +46,47 @@ async def test_statuses_in_any_order_and_twice_lead_to_the_furthest_state(
     assert (row.state, row.completed_at) == ("read", message.completed_at)
     assert row.read_at is not None
     assert await harness.logged() == ["message_sent", "message_delivered"]
+
+
+async def test_reports_of_one_callback_are_applied_together(harness: SendingHarness):
+    """Mix messages, repeats, unknown ones and failures, whose effects are those of single reports."""
+    messages = [await sent(harness) for _ in range(4)]
+    reports = [
+        MessageStatus(None, message.reference, state, harness.now)
+        for state in ("delivered", "sent", "read")
+        for message in messages[:3]
+    ]
+    about = {"kind": "unreachable", "code": "not_on_whatsapp", "message": "Nobody."}
+    key, reference = messages[3].key, messages[3].reference
+    reports.insert(2, MessageStatus(key, reference, "failed", harness.now, **about))
+    reports.insert(0, MessageStatus("key-of-somebody", None, "read", harness.now))
+
+    async with harness.store.begin() as tx:
+        recorded = await status_reports.record_statuses(tx, "whatsapp", reports * 2, harness.now)
+
+    assert recorded == 20
+    outcomes = [await harness.outcome(message.id) for message in messages]
+    assert outcomes == [("read", "whatsapp", None)] * 3 + [
+        ("failed", "whatsapp", "not_on_whatsapp")
+    ]
+    assert len(await harness.all(schema.suppressions)) == 1
+
+
+async def test_callbacks_about_the_same_messages_do_not_deadlock(harness: SendingHarness):
+    messages = [await sent(harness) for _ in range(12)]
+
+    async def record(order: int) -> None:
+        reports = [
+            MessageStatus(None, message.reference, "delivered", harness.now)
+            for message in messages[::order]
+        ]
+        async with harness.store.begin() as tx:
+            await status_reports.record_statuses(tx, "whatsapp", reports, harness.now)
+
+    await asyncio.gather(*(record(order) for order in (1, -1) * 4))
+
+    rows = await harness.all(schema.messages)
+    assert {row.state for row in rows} == {"delivered"}
 
 
 async def test_a_status_of_an_unknown_message_is_ignored(harness: SendingHarness):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from referrals.channels.errors import MessageRejected
-from referrals.store import Store
+from referrals.channels.errors import ChannelUnavailable, MessageRejected, VendorNotCalled
+from referrals.store import Store, schema
 from tests.store.messaging.sending_harness import (
     NOON,
     PROMOTION,
@@ -157,3 +157,28 @@ async def test_marketing_with_a_lost_response_fails_with_unknown_outcome_not_as_
 
     assert await harness.outcome(message) == ("failed", None, "unclear")
     assert len(harness.whatsapp.received) == 1
+
+
+async def test_a_pause_of_the_channel_itself_keeps_the_vendors_last_error(harness: SendingHarness):
+    message = await harness.create_message(await harness.customer(), REWARD, "whatsapp")
+    limited = ChannelUnavailable("WhatsApp responded with 131056: pair rate limit hit")
+    harness.whatsapp.answers = [limited, VendorNotCalled("A moment ago.", timedelta(seconds=4))]
+
+    for _ in range(3):
+        assert await harness.try_to_send(message) == "Unavailable"
+
+    row = await harness.message(message)
+    (delivery,) = await harness.all(schema.message_deliveries)
+    assert row.reason == delivery.reason == str(limited)
+
+
+async def test_a_pause_of_the_channel_itself_is_the_reason_if_there_is_no_other(
+    harness: SendingHarness,
+):
+    message = await harness.create_message(await harness.customer(), REWARD, "whatsapp")
+    harness.whatsapp.answers = [VendorNotCalled("A moment ago.", timedelta(seconds=4))]
+
+    await harness.try_to_send(message)
+
+    row = await harness.message(message)
+    assert (row.state, row.reason_code, row.reason) == ("pending", "unavailable", "A moment ago.")
