@@ -9,6 +9,7 @@ from typing import Annotated, Self, cast
 from fastapi import Depends, Path, Request
 from temporalio.client import Client
 
+from entrypoints.api.omitted_clicks import OmittedClicks
 from inbox.receive import Inbox
 from plugin import Resources, open_resources
 from referrals.domain.event_fields import Text
@@ -18,14 +19,15 @@ from referrals.temporal.connection import connect
 
 @dataclass(frozen=True, kw_only=True)
 class AppResources(Resources):
-    """All resources, with a Temporal client and the inbox."""
+    """All resources, with a Temporal client, the inbox, and the counter of visits that are no clicks."""
 
     client: Client
     inbox: Inbox
+    omitted_clicks: OmittedClicks
 
     @classmethod
-    def of(cls, resources: Resources, client: Client, inbox: Inbox) -> Self:
-        return cls(**vars(resources), client=client, inbox=inbox)
+    def of(cls, resources: Resources, client: Client, inbox: Inbox, clicks: OmittedClicks) -> Self:
+        return cls(**vars(resources), client=client, inbox=inbox, omitted_clicks=clicks)
 
 
 @asynccontextmanager
@@ -34,13 +36,16 @@ async def open_app_resources(settings: Settings) -> AsyncIterator[AppResources]:
     async with open_resources(settings) as resources:
         client = await connect(lazy=True)
         inbox = Inbox(resources.store, client, settings, resources.clock)
-        drain = asyncio.create_task(inbox.drain_forever())
+        clicks = OmittedClicks(resources.store)
+        loops = [asyncio.create_task(run()) for run in (inbox.drain_forever, clicks.flush_forever)]
         try:
-            yield AppResources.of(resources, client, inbox)
+            yield AppResources.of(resources, client, inbox, clicks)
         finally:
-            drain.cancel()
-            with suppress(asyncio.CancelledError):
-                await drain
+            for loop in loops:
+                loop.cancel()
+            for loop in loops:
+                with suppress(asyncio.CancelledError):
+                    await loop
 
 
 async def _resources(request: Request) -> AppResources:

@@ -15,6 +15,7 @@ from referrals.domain.campaign_fields import (
     DateTimeWithOffset,
     FieldPath,
     Flag,
+    PassedParameter,
     PositiveInt,
     RuleCondition,
     SingleLine,
@@ -169,6 +170,12 @@ class MessageSettings(StrictModel):
     """Quiet hours in the customer's time zone, or in the campaign's if the customer's is unknown."""
 
 
+class LinkSettings(StrictModel):
+    """Settings of the referral links. `pass_on` names parameters that go on to the landing page, such as `utm_*`."""
+
+    pass_on: Annotated[tuple[PassedParameter, ...], Field(max_length=20)] = ()
+
+
 class Campaign(StrictModel):
     """A referral programme with its rules."""
 
@@ -178,6 +185,7 @@ class Campaign(StrictModel):
     starts_at: DateTimeWithOffset | None = None
     ends_at: DateTimeWithOffset | None = None
     landing_url: Url | None = None
+    link: LinkSettings = LinkSettings()
     publish_on: Literal["customer_registered"] | None = None
     code: CodeSettings = CodeSettings()
     conversion: ConversionSettings = ConversionSettings()

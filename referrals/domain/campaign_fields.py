@@ -20,11 +20,13 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from referrals.domain.landing_pages import RESERVED_PARAMETERS
 from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.rule_checks import check_condition
 from referrals.domain.rule_variables import Owner
 
 _HTTP_URL = TypeAdapter(HttpUrl)
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}\*?", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _MOMENT = re.compile(
     r"2[01]\d\d-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII
@@ -152,6 +154,17 @@ def _http_url(text: str) -> str:
         raise ValueError("must be a URL that starts with http:// or https://") from error
 
 
+def _passed_parameter(name: str) -> str:
+    if not _PARAMETER.fullmatch(name):
+        raise ValueError(
+            "must be the name of a parameter, such as gclid, or its beginning, such as utm_*"
+        )
+    if name in RESERVED_PARAMETERS:
+        raise ValueError(f"must not be {name}, which the referral link sets")
+    return name
+
+
+PassedParameter = Annotated[str, AfterValidator(_passed_parameter)]
 Slug = Annotated[str, AfterValidator(_slug)]
 SingleLine = Annotated[
     str,

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from entrypoints.api.main import Application
+from entrypoints.api.omitted_clicks import OmittedClicks
 from entrypoints.api.resources import AppResources
 from inbox.process import EventResponse
 from referrals.channels.templates import Templates
@@ -79,6 +80,7 @@ class Api:
     harness: StoreHarness
     inbox: FakeInbox
     temporal: FakeTemporal
+    omitted_clicks: OmittedClicks
 
     async def get(self, path: str, **request: Any) -> httpx.Response:
         return await self.http.get(path, **request)
@@ -101,6 +103,7 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
     settings = Settings(public_url="https://go.example")
     clock = lambda: harness.time  # noqa: E731
     fakes: Any = {"client": temporal, "inbox": inbox}
+    clicks = OmittedClicks(store)
     resources = AppResources(
         settings=settings,
         store=store,
@@ -109,12 +112,16 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
         providers={},
         webhook_poster=Poster(clock=clock),
         clock=clock,
+        omitted_clicks=clicks,
         **fakes,
     )
     await harness.apply(campaign())
     transport = httpx.ASGITransport(Application(resources), raise_app_exceptions=False)
-    headers = {"authorization": f"Bearer {await api_keys.create(store, 'shop')}"}
+    headers = {
+        "authorization": f"Bearer {await api_keys.create(store, 'shop')}",
+        "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    }
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers
     ) as http:
-        yield Api(http, harness, inbox, temporal)
+        yield Api(http, harness, inbox, temporal, clicks)

@@ -1,5 +1,7 @@
 """Routes without a key: the referral link, health checks and the documentation."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
@@ -74,31 +76,45 @@ async def test_a_click_is_counted_for_the_channel_that_the_link_names(
 
 
 @pytest.mark.parametrize(
-    "headers",
-    [
-        {"user-agent": "WhatsApp/2.23.20.0 A"},
-        {"user-agent": "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)"},
-        {"user-agent": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"},
-        {"user-agent": "Twitterbot/1.0"},
-        {"user-agent": "TelegramBot (like TwitterBot)"},
-        {"purpose": "prefetch"},
-        {"sec-purpose": "prefetch;prerender"},
-    ],
+    ("headers", "reason"),
+    [({"user-agent": "WhatsApp/2.23.20.0 A"}, "bot"), ({"purpose": "prefetch"}, "prefetch")],
 )
-async def test_a_link_preview_is_redirected_and_not_counted(api: Api, headers: dict[str, str]):
+async def test_a_link_preview_is_redirected_and_counted_apart(
+    api: Api, headers: dict[str, str], reason: str
+):
     code = await api.harness.publish("spring", "ada")
-    response = await api.get(f"/r/{code}", headers=headers)
+    for _ in range(2):
+        response = await api.get(f"/r/{code}", headers=headers)
+    await api.omitted_clicks.flush()
+    await api.omitted_clicks.flush()
 
     assert response.headers["location"] == f"https://shop.example/welcome?code={code}"
     assert api.inbox.calls == []
+    summary = (await api.get("/v1/campaigns/spring/summary")).json()
+    assert summary["clicks_omitted"] == {reason: 2}
 
 
-async def test_an_in_app_browser_is_counted(api: Api):
+async def test_omitted_clicks_are_kept_while_they_cannot_be_written(api: Api, monkeypatch: Any):
     code = await api.harness.publish("spring", "ada")
-    agent = "Mozilla/5.0 (iPhone) AppleWebKit/605.1 Mobile/15E148 [FBAN/FBIOS;FBAV/450.0] Twitter"
-    await api.get(f"/r/{code}", headers={"user-agent": agent})
+    await api.get(f"/r/{code}", headers={"user-agent": "curl/8"})
+    with monkeypatch.context() as patched:
+        patched.setattr(api.harness.store, "autocommit", None)
+        await api.omitted_clicks.flush()
+    await api.omitted_clicks.flush()
 
-    assert len(api.inbox.calls) == 1
+    summary = (await api.get("/v1/campaigns/spring/summary")).json()
+    assert summary["clicks_omitted"] == {"bot": 1}
+
+
+async def test_parameters_go_on_to_the_landing_page_where_the_campaign_says_so(api: Api):
+    await api.put_campaign(link={"pass_on": ["utm_*"]})
+    code = await api.harness.publish("spring", "ada")
+    response = await api.get(f"/r/{code}?utm_source=mail&gclid=1&code=EVIL&via=x")
+
+    ((_, click, *arguments),) = api.inbox.calls
+    assert arguments == [code, "x"]
+    location = f"https://shop.example/welcome?utm_source=mail&code={code}&click={click}"
+    assert response.headers["location"] == location
 
 
 async def test_a_visitor_is_redirected_even_if_the_click_cannot_be_counted(api: Api):

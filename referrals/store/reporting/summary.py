@@ -9,6 +9,7 @@ from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.states import COUNTS_TOWARD_LIMITS
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
+from referrals.store.codes import omitted_clicks
 from referrals.store.db.sql import Tx, one, rows
 from referrals.store.rewards.reward_rows import amount_text
 from referrals.store.schema import (
@@ -42,6 +43,7 @@ async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
         shares=await _count_shares(tx, campaign_id),
         clicks=sum(by_channel.values()),
         clicks_by_channel=by_channel,
+        clicks_omitted=await omitted_clicks.count_by_reason(tx, campaign_id),
         sign_ups=await _count(tx, referrals, campaign_id, referrals.c.signed_up_at.is_not(None)),
         conversions=by_state,
         conversion_rate=round(converted / friends, 4) if friends else None,

@@ -21,6 +21,7 @@ from referrals.store.schema.codes import (
     advocates,
     clicks,
     codes,
+    omitted_clicks,
     shares,
 )
 from referrals.store.schema.coupons import CouponRow, coupons
@@ -129,6 +130,7 @@ __all__ = [
     "messages",
     "metadata",
     "milestones",
+    "omitted_clicks",
     "orders",
     "provider_rate_limits",
     "referrals",

@@ -2,7 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+)
 
 from referrals.store.db.columns import Columns, Field, TableRow
 from referrals.store.schema.base import Instant, column, one_of, table
@@ -114,3 +122,17 @@ clicks = table(
     Index("ix_clicks_advocate", "advocate_id", "channel"),
     Index("ix_clicks_campaign", "campaign_id", "channel"),
 )
+
+
+class OmittedClickRow(TableRow):
+    """The number of visits of a campaign's links that are no clicks, by reason: bots, prefetches and HEAD requests."""
+
+    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"), primary_key=True)
+    reason: Field[str] = column(Text, primary_key=True)
+    count: Field[int] = column(BigInteger)
+
+
+class OmittedClickColumns(OmittedClickRow, Columns[OmittedClickRow]): ...
+
+
+omitted_clicks = table("omitted_clicks", OmittedClickColumns)

@@ -64,6 +64,7 @@ class Summary:
 
     `conversion_rate`, from 0 to 1, is the number of accepted conversions that were not rolled back, divided by the
     number of friends who signed up or converted. Rejected attempts count in neither. It is null without such friends.
+    `clicks_omitted` counts visits that are no clicks, by reason: `bot`, `prefetch` or `head`.
     `revenue` sums the orders of the accepted conversions that were not rolled back.
     """
 
@@ -76,6 +77,7 @@ class Summary:
     shares: dict[str, int]
     clicks: int
     clicks_by_channel: dict[str, int]
+    clicks_omitted: dict[str, int]
     sign_ups: int
     conversions: dict[str, int]
     conversion_rate: float | None

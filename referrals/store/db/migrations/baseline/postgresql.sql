@@ -171,6 +171,14 @@ CREATE INDEX ix_inbox_events_customer ON inbox_events (customer_id, id);
 
 CREATE INDEX ix_inbox_events_open ON inbox_events (id) WHERE state IN ('received', 'queued');
 
+CREATE TABLE omitted_clicks (
+    campaign_id TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    CONSTRAINT pk_omitted_clicks PRIMARY KEY (campaign_id, reason),
+    CONSTRAINT fk_omitted_clicks_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
+
 CREATE TABLE suppressions (
     id BIGSERIAL NOT NULL,
     customer_id TEXT NOT NULL,
