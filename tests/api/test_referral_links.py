@@ -94,7 +94,7 @@ async def test_a_link_preview_is_redirected_and_counted_apart(
     assert summary["clicks_omitted"] == {reason: 2}
 
 
-async def test_omitted_clicks_are_kept_while_they_cannot_be_written(api: Api, monkeypatch: Any):
+async def test_a_failed_write_loses_no_omitted_clicks(api: Api, monkeypatch: Any):
     code = await api.harness.publish("spring", "ada")
     await api.get(f"/r/{code}", headers={"user-agent": "curl/8"})
     with monkeypatch.context() as patched:
