@@ -62,9 +62,7 @@ class Resources:
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open what the settings name: database, templates, channels, reward providers and webhooks."""
     async with (
-        open_store(
-            settings.database_url, settings.database_options, settings.identity_secrets
-        ) as store,
+        open_store(settings.database_url, settings.database_options, settings.identity) as store,
         open_providers(settings) as providers,
         open_whatsapp(settings) as whatsapp,
     ):

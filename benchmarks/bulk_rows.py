@@ -49,6 +49,7 @@ async def _refer(tx: Tx, numbers: list[int], advocates: int, now: datetime) -> N
         {
             "id": f"cus_old_{n}",
             "external_id": f"old-{n}",
+            "normalised_id": f"old-{n}",
             "reward_subject": f"old-{n}",
             "created_at": now,
         }

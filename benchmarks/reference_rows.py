@@ -88,6 +88,7 @@ def lifecycle_writes(number: int, advocate: int, dialect: str) -> Iterator[tuple
         {
             "id": friend,
             "external_id": f"friend-{number}",
+            "normalised_id": f"friend-{number}",
             "reward_subject": friend,
             "created_at": now,
             "customer_since": now,

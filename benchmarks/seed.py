@@ -66,7 +66,8 @@ async def publish(tx: Tx, first: int, count: int, now: datetime) -> None:
 
 def _customer(n: int, now: datetime) -> dict[str, Any]:
     names = {"id": f"cus_adv_{n}", "external_id": f"advocate-{n}", "name": f"Advocate {n}"}
-    return names | {"reward_subject": f"{n}", "created_at": now, "customer_since": now}
+    names |= {"normalised_id": f"advocate-{n}", "reward_subject": f"{n}"}
+    return names | {"created_at": now, "customer_since": now}
 
 
 def _advocate(n: int, now: datetime) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 The connection to Temporal is configured by Temporal's own variables (`TEMPORAL_ADDRESS`, profiles, …).
 """
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from referrals.domain.event_fields import DeliverableEmail
-from referrals.domain.identity_secrets import IdentitySecrets
+from referrals.domain.identity import IdentityOptions
 from referrals.domain.message_timing import FrequencyCapText, QuietHoursText
 from referrals.domain.webhook_signatures import signing_key
 
@@ -30,6 +31,26 @@ class DatabaseOptions:
     ping_after_idle: timedelta = timedelta(seconds=5)
     statement_cache_size: int = 500
     busy_timeout: timedelta = timedelta(seconds=20)
+
+
+MIN_SECRET_LENGTH = 32
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+def _parse_secrets(text: str) -> tuple[tuple[str, str], ...]:
+    """Parse `id:secret,id:secret`. Raises ValueError, without the secrets."""
+    secrets = []
+    for part in text.split(","):
+        key_id, _, secret = part.strip().partition(":")
+        if not _KEY_ID.fullmatch(key_id) or len(secret) < MIN_SECRET_LENGTH:
+            raise ValueError(
+                "must be id:secret, separated by commas: ids of letters and digits, "
+                f"and secrets of at least {MIN_SECRET_LENGTH} characters"
+            )
+        secrets.append((key_id, secret))
+    if len({key_id for key_id, _ in secrets}) < len(secrets):
+        raise ValueError("must not have two secrets with one id")
+    return tuple(secrets)
 
 
 class Settings(BaseSettings):
@@ -53,8 +74,12 @@ class Settings(BaseSettings):
     """Directory of `referrals dev`: databases, its API key and its address."""
     public_url: str = "http://127.0.0.1:8080"
     """Base URL of referral links."""
-    reward_key_secret: SecretStr | None = Field(None, min_length=32)
+    reward_key_secret: SecretStr | None = Field(None, min_length=MIN_SECRET_LENGTH)
     """Secret of the keys of rewards. `referrals dev` makes one. Never change it."""
+    identity_secrets: SecretStr | None = None
+    """Secrets of the digests of contacts, as `id:secret`, separated by commas; the first is current."""
+    shared_contacts: str = ""
+    """Emails and phones that identify nobody, such as a till's own, separated by commas."""
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` (STARTTLS when offered) or `smtps://…`. Without it, emails go to the log channel."""
     email_from: str = "Referrals <referrals@localhost>"
@@ -117,18 +142,20 @@ class Settings(BaseSettings):
         }
 
     @property
-    def identity_secrets(self) -> IdentitySecrets:
+    def identity(self) -> IdentityOptions:
         """The secrets for `open_store`.
 
         Raises:
             RuntimeError: a secret is not set.
         """
-        if self.reward_key_secret is None:
-            raise RuntimeError(
-                "REFERRALS_REWARD_KEY_SECRET is not set: set it to a random text of at least 32 "
-                "characters, and never change it"
-            )
-        return IdentitySecrets(self.reward_key_secret.get_secret_value())
+        if self.reward_key_secret is None or self.identity_secrets is None:
+            missing = "IDENTITY_SECRETS" if self.reward_key_secret else "REWARD_KEY_SECRET"
+            raise RuntimeError(f"REFERRALS_{missing} is not set: see docs/identity.md")
+        return IdentityOptions(
+            self.reward_key_secret.get_secret_value(),
+            _parse_secrets(self.identity_secrets.get_secret_value()),
+            frozenset(filter(None, map(str.strip, self.shared_contacts.split(",")))),
+        )
 
     @property
     def database_options(self) -> DatabaseOptions:
@@ -139,6 +166,13 @@ class Settings(BaseSettings):
             self.database_statement_cache_size,
             self.database_busy_timeout,
         )
+
+    @field_validator("identity_secrets")
+    @classmethod
+    def _check_identity_secrets(cls, secrets: SecretStr | None) -> SecretStr | None:
+        if secrets:
+            _parse_secrets(secrets.get_secret_value())
+        return secrets
 
     @field_validator("webhook_secret")
     @classmethod

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from referrals.logging import formatter
 from referrals.store import Store, open_store
 from referrals.store.db import migrate
-from tests.harness.identity_secrets import SECRETS
+from tests.harness.identity import IDENTITY
 from tests.harness.reaper import Reaper
 from tests.harness.world import World, open_world
 
@@ -135,7 +135,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    async with open_store(database_url, secrets=SECRETS) as opened:
+    async with open_store(database_url, identity=IDENTITY) as opened:
         yield opened
 
 

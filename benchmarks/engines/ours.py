@@ -57,7 +57,7 @@ class Ours:
 
 async def main() -> None:
     settings = Settings()
-    async with open_store(settings.database_url, secrets=settings.identity_secrets) as store:
+    async with open_store(settings.database_url, identity=settings.identity) as store:
         engine = Ours(store, await connect(), settings)
         freeze_gc()
         await driver.serve(engine)

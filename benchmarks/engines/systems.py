@@ -92,6 +92,7 @@ def settings(url: str, temporal: Temporal) -> dict[str, str]:
     return {
         "REFERRALS_DATABASE_URL": url,
         "REFERRALS_REWARD_KEY_SECRET": "the benchmark's secret of reward keys",
+        "REFERRALS_IDENTITY_SECRETS": "bench:the benchmark's secret of contacts",
         "TEMPORAL_ADDRESS": temporal.address,
         "REFERRALS_MESSAGES_PER_SECOND": "100000",
         "REFERRALS_EVENT_RESPONSE_TIMEOUT": "PT2M",

@@ -111,8 +111,9 @@ def load_or_create_key(settings: "Settings", data_dir: Path) -> str:
 
 def load_or_create_secrets(settings: "Settings", data_dir: Path) -> dict[str, str]:
     """Return the variables of the secrets of identity: as configured, else those of the previous start, else new ones."""
-    secret = _load_or_create(data_dir / "reward-key-secret", settings.reward_key_secret)
-    return {"REFERRALS_REWARD_KEY_SECRET": secret}
+    keys = _load_or_create(data_dir / "reward-key-secret", settings.reward_key_secret)
+    contacts = _load_or_create(data_dir / "identity-secrets", settings.identity_secrets, "dev:")
+    return {"REFERRALS_REWARD_KEY_SECRET": keys, "REFERRALS_IDENTITY_SECRETS": contacts}
 
 
 def _load_or_create(file: Path, configured: "SecretStr | None", prefix: str = "") -> str:

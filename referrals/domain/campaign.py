@@ -80,6 +80,7 @@ class ConversionSettings(StrictModel):
     event: str = "redemption"
     attribution_window: Duration = timedelta(days=30)
     new_customers_only: Flag = False
+    same_person: Literal["reject", "review", "allow"] = "reject"
     rules: Annotated[tuple[Rule, ...], Field(max_length=50), AfterValidator(unique_names)] = ()
     hold: Duration | None = None
     review: Literal["manual"] | None = None

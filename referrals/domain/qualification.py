@@ -6,10 +6,11 @@ redemptions per customer 1), Talon.One (`rejectReferral`).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from referrals.domain.campaign import Campaign, Rule
+from referrals.domain.identity import Certainty, SamePerson
 from referrals.domain.periods import period_around
 from referrals.domain.reasons import Reason, RejectReason, ReviewReason
 from referrals.domain.rules import RuleContext
@@ -39,6 +40,8 @@ class FriendFacts:
     """True if a sign-up with this code is open. The sign-up passed the same checks."""
     signed_up_elsewhere: bool = False
     """True if a sign-up with another code is open."""
+    same_person: SamePerson = field(default_factory=SamePerson)
+    """What is known of other customers who may be the friend."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,41 @@ def friend_rejection(campaign: Campaign, friend: FriendFacts) -> Reason | None:
         return Reason(
             RejectReason.EXISTING_CUSTOMER, "The friend was a customer before being referred."
         )
+    return None
+
+
+def same_person_rejection(campaign: Campaign, friend: FriendFacts, at: datetime) -> Reason | None:
+    """Reject a friend who is certainly another customer under another id, if the campaign says so."""
+    if campaign.conversion.same_person != "reject":
+        return None
+    return _same_person_reason(campaign, friend, Certainty.CERTAIN, at)
+
+
+def same_person_review(campaign: Campaign, friend: FriendFacts, at: datetime) -> Reason | None:
+    """Return the reason to review a conversion: the friend may be another customer under another id."""
+    if campaign.conversion.same_person == "allow":
+        return None
+    reason = _same_person_reason(campaign, friend, Certainty.POSSIBLE, at)
+    return Reason(ReviewReason.SAME_PERSON, reason.message) if reason else None
+
+
+def _same_person_reason(
+    campaign: Campaign, friend: FriendFacts, certainty: Certainty, at: datetime
+) -> Reason | None:
+    """Return the reason against a friend who is, at least so certainly, another customer under another id."""
+    same, verb = friend.same_person, "is" if certainty is Certainty.CERTAIN else "may be"
+    if same.is_advocate >= certainty:
+        return Reason(
+            RejectReason.SELF_REFERRAL, f"The friend {verb} the advocate: they share a contact."
+        )
+    if max(same.already_referred, same.signed_up_elsewhere) >= certainty:
+        message = f"The friend {verb} a friend referred before: they share a contact."
+        return Reason(RejectReason.ALREADY_REFERRED, message)
+    since = same.customer_since.get(certainty)
+    new_only = campaign.conversion.new_customers_only and not friend.signed_up
+    if new_only and since and since < at:
+        message = f"The friend {verb} an existing customer: they share a contact."
+        return Reason(RejectReason.EXISTING_CUSTOMER, message)
     return None
 
 
@@ -209,12 +247,14 @@ def qualify(
         yield code_rejection(code, signed_up=friend.signed_up, at=at)
         yield campaign_rejection(campaign, state, at)
         yield friend_rejection(campaign, friend)
+        yield same_person_rejection(campaign, friend, at)
         yield limit_rejection(campaign, code, usage)
         yield cooldown_rejection(campaign, rewardable_at, at)
         yield failed_rule(rules, context, left_out)
 
     rejection = next((reason for reason in checks() if reason), None)
-    return rejection or Qualified(rewardable_at, undecided_rule(rules, left_out))
+    review = undecided_rule(rules, left_out) or same_person_review(campaign, friend, at)
+    return rejection or Qualified(rewardable_at, review)
 
 
 def _day(instant: datetime) -> str:

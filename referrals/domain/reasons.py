@@ -32,6 +32,7 @@ class ReviewReason(StrEnum):
     """Reason code of a conversion that a person has to review."""
 
     INCOMPLETE_DATA = "incomplete_data"
+    SAME_PERSON = "same_person"
 
 
 class RollBackReason(StrEnum):

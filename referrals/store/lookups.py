@@ -1,15 +1,18 @@
 """Find and lock the rows that a decision is about.
 
-Locks are taken in one order: event, order, advocate, campaign. A campaign with a limit is locked before its limits are
+Locks are taken in one order: event, order, contacts, advocate, campaign. A campaign with a limit is locked before its limits are
 checked; one without is locked only to be counted, at the end of the decision.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import Select, Text, and_, bindparam, select
 
 from referrals.domain.codes import code_key
+from referrals.domain.identity import SamePerson
 from referrals.domain.qualification import CodeFacts
 from referrals.domain.reasons import Reason, RejectReason
 from referrals.domain.states import ReferralState
@@ -17,6 +20,7 @@ from referrals.errors import WorkflowMovedError
 from referrals.store.activity.context import ReferralContext
 from referrals.store.campaigns import versions
 from referrals.store.campaigns.versions import CampaignInForce
+from referrals.store.customers import contacts, same_person
 from referrals.store.db.sql import (
     JoinedRow,
     Tx,
@@ -80,6 +84,7 @@ _CAMPAIGN_OF_CODE = (
 _RESOLVED = (codes, campaigns_table, campaign_versions, customers, referrals)
 _RESOLVE = (
     select_joined(*_RESOLVED)
+    .add_columns(*same_person.COLUMNS)
     .select_from(codes)
     .join(campaigns_table, campaigns_table.c.id == codes.c.campaign_id)
     .join(
@@ -99,7 +104,8 @@ _RESOLVE = (
 class ResolvedCode:
     """A referral code with its campaign and the friend who brings it; the advocate's row is locked.
 
-    `live_referral` is the friend's live referral in the campaign, whatever its code. Shares and clicks have no friend.
+    `live_referral` is the friend's live referral in the campaign, whatever its code; `same_person` are other customers who may
+    be the friend. Shares and clicks have no friend.
     """
 
     context: ReferralContext
@@ -107,6 +113,7 @@ class ResolvedCode:
     code: CodeRow
     friend: CustomerRow | None
     live_referral: ReferralRow | None
+    same_person: SamePerson
 
 
 async def find_code(tx: Tx, code: str) -> CodeRow | None:
@@ -150,16 +157,17 @@ async def find_published_code(tx: Tx, code: str, campaign_id: str | None) -> Cod
 async def resolve_code(
     tx: Tx, event: InboxEventRow, code: str, now: datetime, workflow_id: str | None = None
 ) -> ResolvedCode | Reason:
-    """Lock the advocate who owns the code in the event's campaign, and read everything around the code.
+    """Lock the friend's contacts and the advocate who owns the code; read everything around the code.
 
     Return the reason instead if nobody can be referred by the code. `workflow_id` is the workflow that decides, if any.
 
     Raises:
         WorkflowMovedError: The friend has a live referral in another workflow.
     """
-    key = code_key(code)
+    key, friend_id = code_key(code), event.customer_id
+    lock = _lock_code_owner(tx.dialect.name)
     advocate = await first_of(
-        tx, AdvocateRow, _LOCK_CODE_OWNER, code_key=key, campaign_id=event.campaign_id
+        tx, AdvocateRow, lock, code_key=key, campaign_id=event.campaign_id, friend_id=friend_id
     )
     if advocate is None:
         reason = await find_published_code(tx, code, event.campaign_id)
@@ -167,7 +175,7 @@ async def resolve_code(
         if isinstance(reason, Reason):
             return reason
         return await resolve_code(tx, event, code, now, workflow_id)
-    joined = JoinedRow(await one(tx, _RESOLVE, code_key=key, friend_id=event.customer_id))
+    joined = JoinedRow(await one(tx, _RESOLVE, code_key=key, friend_id=friend_id, now=now))
     code_row, campaign = joined.take(codes), joined.take(campaigns_table)
     in_force = versions.to_campaign_in_force(campaign, joined.take(campaign_versions).definition)
     friend, live = joined.take_optional(customers), joined.take_optional(referrals)
@@ -178,10 +186,11 @@ async def resolve_code(
         event.actor,
         now,
         code=code_row.code,
-        friend_id=event.customer_id,
+        friend_id=friend_id,
         workflow_id=_workflow_of_friend(event, live, workflow_id),
     )
-    return ResolvedCode(context, in_force, code_row, friend, live)
+    facts = same_person.facts_of(joined.rest())
+    return ResolvedCode(context, in_force, code_row, friend, live, facts)
 
 
 def _workflow_of_friend(
@@ -198,7 +207,13 @@ def _workflow_of_friend(
     return live.workflow_id
 
 
-_LOCK_CODE_OWNER = locked(_CODE_OWNER, of=advocates)
+@cache
+def _lock_code_owner(dialect: str) -> Select[Any]:
+    """Return the SELECT that locks the friend's contacts, on PostgreSQL, and then the advocate."""
+    statement = locked(_CODE_OWNER, of=advocates)
+    if dialect != "postgresql":
+        return statement
+    return statement.where(contacts.locks(bindparam("friend_id", type_=Text)) >= 0)
 
 
 def code_facts(code: CodeRow) -> CodeFacts:

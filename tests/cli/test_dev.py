@@ -46,12 +46,13 @@ def test_help_shows_the_defaults(run):
 
 
 def test_secrets_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path):
-    settings = Settings(reward_key_secret=None)
+    settings = Settings(reward_key_secret=None, identity_secrets=None)
     first = load_or_create_secrets(settings, tmp_path)
 
     assert load_or_create_secrets(settings, tmp_path) == first
     assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
-    assert Settings(reward_key_secret=first["REFERRALS_REWARD_KEY_SECRET"]).identity_secrets
+    given = {name.removeprefix("REFERRALS_").lower(): value for name, value in first.items()}
+    assert Settings.model_validate(given).identity.current_key_id == "dev"
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])

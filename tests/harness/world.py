@@ -30,7 +30,7 @@ from referrals.store.codes import clicks
 from referrals.temporal.names import advocate_workflow_id, referral_workflow_id
 from referrals.temporal.search_attributes import SEARCH_ATTRIBUTE_NAMES
 from tests.harness.base import Harness
-from tests.harness.identity_secrets import SECRET_SETTINGS
+from tests.harness.identity import IDENTITY_SETTINGS
 from worker import run_workers
 
 EVENT_RESPONSE_TIMEOUT = timedelta(minutes=1)
@@ -173,7 +173,7 @@ async def open_world(
     **options: Any,
 ) -> AsyncIterator[World]:
     """Open an engine on a migrated database, with a worker unless `work` is false."""
-    defaults = {"event_response_timeout": EVENT_RESPONSE_TIMEOUT, **SECRET_SETTINGS}
+    defaults = {"event_response_timeout": EVENT_RESPONSE_TIMEOUT, **IDENTITY_SETTINGS}
     settings = Settings(database_url=database_url, **defaults | options)
     async with open_resources(settings) as resources:
         env = await WorkflowEnvironment.start_time_skipping(

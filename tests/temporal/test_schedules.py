@@ -10,14 +10,14 @@ from plugin import ReferralsPlugin, open_resources
 from referrals.settings import Settings
 from referrals.temporal.names import EXPIRY_ID
 from referrals.temporal.schedules import ensure_schedules
-from tests.harness.identity_secrets import SECRET_SETTINGS
+from tests.harness.identity import IDENTITY_SETTINGS
 from tests.harness.world import executable
 from worker import run_workers
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_concurrent_workers_create_one_expiry_schedule_which_runs(database_url: str):
-    settings = Settings(database_url=database_url, **SECRET_SETTINGS)
+    settings = Settings(database_url=database_url, **IDENTITY_SETTINGS)
     async with (
         open_resources(settings) as resources,
         await WorkflowEnvironment.start_local(

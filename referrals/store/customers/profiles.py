@@ -1,5 +1,6 @@
 """Customers: external ids, names and contact details. Contact details are stored only here."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 
 from referrals.domain.events import Customer
-from referrals.store.customers import consents, survivors
+from referrals.domain.identity import Digest, normalise_id
+from referrals.store.customers import consents, contacts, survivors
 from referrals.store.db import sql
 from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, first, first_of, insert_for
+from referrals.store.db.sql import Tx, change, first_of, insert_for
 from referrals.store.schema import CustomerRow, customers
 
 
@@ -20,19 +22,41 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
 
     A list of consents is also added to the history (see `consents.apply_consent_list`).
     """
-    given = customer.model_dump(exclude_unset=True, exclude={"id"})
-    row = {
+    given, identity = customer.model_dump(exclude_unset=True, exclude={"id"}), required(tx.identity)
+    normalised_id = normalise_id(customer.id)
+    digests = identity.digests(customer.id, customer.email, customer.phone)
+    new = {
         "id": new_id("cus"),
         "external_id": customer.id,
-        "reward_subject": required(tx.secrets).reward_subject(customer.id),
+        "normalised_id": normalised_id,
+        "reward_subject": identity.reward_subject(normalised_id),
+        "identified_by": _joined(digests),
         "created_at": now,
-        **given,
     }
-    stored = await first(tx, _upsert(tx.dialect.name, *given), **row)
-    customer_id = str(stored[0]) if stored else await _update_survivor(tx, customer.id, given)
+    upsert = _upsert(tx.dialect.name, *given)
+    stored = await first_of(tx, CustomerRow, upsert, **new, **given)
+    if stored is None:
+        stored = await _update_survivor(tx, normalised_id, given)
+    if stored.id == new["id"]:
+        await contacts.add(tx, stored.id, digests)
+    else:
+        await update_contacts(tx, stored)
     if "consent" in given:
-        await consents.apply_consent_list(tx, customer_id, customer.consent or (), now)
-    return customer_id
+        await consents.apply_consent_list(tx, stored.id, customer.consent or (), now)
+    return stored.id
+
+
+async def update_contacts(tx: Tx, customer: CustomerRow) -> None:
+    """Bring the customer's digests up to date, if a contact or the secret has changed."""
+    identity, before = required(tx.identity), (customer.identified_by or "").split()
+    digests = identity.digests(customer.external_id, customer.email, customer.phone)
+    if before != [digest.value for digest in digests]:
+        await contacts.replace(tx, customer.merged_into or customer.id, before, digests)
+        await change(tx, customers, customer.id, identified_by=_joined(digests))
+
+
+def _joined(digests: Sequence[Digest]) -> str:
+    return " ".join(digest.value for digest in digests)
 
 
 @cache
@@ -42,30 +66,32 @@ def _upsert(dialect: str, *given: str) -> Any:
     # touch the key, because other transactions may add references to the row meanwhile.
     update = {name: new.excluded[name] for name in given} | {"created_at": customers.c.created_at}
     new = new.on_conflict_do_update(
-        index_elements=["external_id"], set_=update, where=customers.c.merged_into.is_(None)
+        index_elements=["normalised_id"], set_=update, where=customers.c.merged_into.is_(None)
     )
-    return new.returning(customers.c.id)
+    return new.returning(customers)
 
 
-async def _update_survivor(tx: Tx, external_id: str, given: dict[str, Any]) -> str:
-    """Update the customer into whom the one with this id was merged, and return the internal id."""
-    merged = await sql.get(tx, customers, external_id=external_id)
+async def _update_survivor(tx: Tx, normalised_id: str, given: dict[str, Any]) -> CustomerRow:
+    """Update the customer into whom the one with this id was merged, and return that customer."""
+    merged = await sql.get(tx, customers, normalised_id=normalised_id)
     survivor = await survivors.lock(tx, merged.id)
-    if given:
-        await sql.change(tx, customers, survivor.id, **given)
-    return survivor.id
+    if not given:
+        return survivor
+    await change(tx, customers, survivor.id, **given)
+    return await sql.get(tx, customers, id=survivor.id)
 
 
-async def find(tx: Tx, external_id: str) -> CustomerRow | None:
-    """Find the customer for whom the caller's id stands."""
-    return await first_of(tx, CustomerRow, _FIND, external_id=external_id)
+async def find(tx: Tx, customer: str) -> CustomerRow | None:
+    """Find the customer for whom the caller's id stands, in any spelling, or our own id."""
+    named = await first_of(tx, CustomerRow, _FIND, own_id=normalise_id(customer))
+    return named or await sql.find(tx, customers, id=customer)
 
 
 _named = customers.alias("named")
 _FIND = (
     select(customers)
     .join(_named, customers.c.id == func.coalesce(_named.c.merged_into, _named.c.id))
-    .where(_named.c.external_id == bindparam("external_id"))
+    .where(_named.c.normalised_id == bindparam("own_id"))
 )
 
 

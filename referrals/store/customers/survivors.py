@@ -2,6 +2,7 @@
 
 from sqlalchemy import ScalarSelect, func, or_, select
 
+from referrals.domain.identity import normalise_id
 from referrals.store.db.sql import Tx, get, scalars
 from referrals.store.schema import CustomerRow, customers
 
@@ -20,11 +21,18 @@ async def ids_of(tx: Tx, customer: CustomerRow, named: str) -> list[str]:
     own = or_(customers.c.id == customer.id, customers.c.merged_into == customer.id)
     statement = select(customers.c.id).where(own)
     return await scalars(
-        tx, statement.order_by((customers.c.external_id == named).desc(), customers.c.id)
+        tx,
+        statement.order_by(
+            (customers.c.normalised_id == normalise_id(named)).desc(), customers.c.id
+        ),
     )
 
 
 def id_of(external_id: str) -> ScalarSelect[str]:
     """Select the id of the customer for whom the caller's id stands."""
     survivor = func.coalesce(customers.c.merged_into, customers.c.id)
-    return select(survivor).where(customers.c.external_id == external_id).scalar_subquery()
+    return (
+        select(survivor)
+        .where(customers.c.normalised_id == normalise_id(external_id))
+        .scalar_subquery()
+    )

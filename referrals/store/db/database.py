@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from referrals.domain.identity_secrets import IdentitySecrets
+from referrals.domain.identity import IdentityOptions
 from referrals.settings import DatabaseOptions
 from referrals.store.db.sql import Tx
 
@@ -41,10 +41,10 @@ class Store:
         self,
         engine: AsyncEngine,
         options: DatabaseOptions = DEFAULTS,
-        secrets: IdentitySecrets | None = None,
+        identity: IdentityOptions | None = None,
     ) -> None:
         self.engine = engine
-        self._secrets = secrets
+        self._identity = identity
         self._busy_timeout = options.busy_timeout
         self._inline = _inline_engine(engine) if engine.dialect.name == "sqlite" else None
         # SQLite has one writer at a time: queueing here is fair, its own waiting is not.
@@ -91,7 +91,7 @@ class Store:
                 yield tx
             return
         async with self.engine.connect() as connection:
-            yield AsyncTx(await connection.execution_options(read_only=True), self._secrets)
+            yield AsyncTx(await connection.execution_options(read_only=True), self._identity)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -105,19 +105,19 @@ class Store:
             async with self.engine.connect() as connection:
                 if single:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                yield AsyncTx(connection, self._secrets)
+                yield AsyncTx(connection, self._identity)
             return
         with self._inline.connect() as inline:
             await _begin(inline.execution_options(read_only=read_only), self._busy_timeout)
-            yield InlineTx(inline, self._secrets)
+            yield InlineTx(inline, self._identity)
 
 
 class AsyncTx:
     """A transaction of an asynchronous driver."""
 
-    def __init__(self, connection: AsyncConnection, secrets: IdentitySecrets | None) -> None:
+    def __init__(self, connection: AsyncConnection, identity: IdentityOptions | None) -> None:
         self.events: list[Any] = []
-        self.secrets = secrets
+        self.identity = identity
         self.dialect = connection.dialect
         self.execute = connection.execute
         self.scalar = connection.scalar
@@ -128,9 +128,9 @@ class AsyncTx:
 class InlineTx:
     """A SQLite transaction that runs its statements in the event loop."""
 
-    def __init__(self, connection: Connection, secrets: IdentitySecrets | None) -> None:
+    def __init__(self, connection: Connection, identity: IdentityOptions | None) -> None:
         self.events: list[Any] = []
-        self.secrets = secrets
+        self.identity = identity
         self.dialect = connection.dialect
         self._connection = connection
 
@@ -149,13 +149,13 @@ class InlineTx:
 
 @asynccontextmanager
 async def open_store(
-    url: str, options: DatabaseOptions = DEFAULTS, secrets: IdentitySecrets | None = None
+    url: str, options: DatabaseOptions = DEFAULTS, identity: IdentityOptions | None = None
 ) -> AsyncIterator[Store]:
     """Open a store on `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…` (see `Settings.database_url`).
 
-    Without `secrets` no customers can be stored.
+    Without `identity` no customers can be stored.
     """
-    store = Store(create_engine(url, options), options, secrets)
+    store = Store(create_engine(url, options), options, identity)
     try:
         yield store
     finally:

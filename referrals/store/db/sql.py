@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from referrals.domain.identity_secrets import IdentitySecrets
+from referrals.domain.identity import IdentityOptions
 from referrals.store.db.columns import Columns, TableRow
 
 T = TypeVar("T")
@@ -36,11 +36,11 @@ class Tx(Protocol):
     """A connection inside a transaction: all changes made through it are committed together or not at all.
 
     `events` are those that its decision has published and that are not handled yet (see `store.activity.log`).
-    `secrets` are those of the process; None in a command that stores no customers.
+    `identity` are the secrets of the process; None in a command that stores no customers.
     """
 
     events: list[Any]
-    secrets: IdentitySecrets | None
+    identity: IdentityOptions | None
 
     @property
     def dialect(self) -> Dialect: ...
@@ -177,6 +177,10 @@ class JoinedRow:
         """Return the row of the next table; None if the outer join found none."""
         row = self._next(table)
         return cast("R", row) if row[0] is not None else None
+
+    def rest(self) -> list[Any]:
+        """Return the values of the columns after those of the tables."""
+        return list(self._values)
 
     def _next(self, table: FromClause[Any]) -> Any:
         return _row_type(table)._make(islice(self._values, len(table.c)))

@@ -1,4 +1,4 @@
-"""Locks of a merge, in the order of all decisions: events, advocates, what journeys and messages use, then customers.
+"""Locks of a merge, in the order of all decisions: events, contacts, advocates, what journeys and messages use, then customers.
 
 While they are held, no decision is made about either customer, nothing is sent to them, and no other merge touches them.
 """
@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, or_, select
 
+from referrals.store.customers import contacts
 from referrals.store.db.sql import Tx, get, literal_in, locked, rows
 from referrals.store.schema import (
     CustomerRow,
@@ -33,7 +34,11 @@ async def lock_both(tx: Tx, one_id: str, other_id: str) -> tuple[CustomerRow, Cu
 
 
 async def _lock_rows(tx: Tx, ids: list[str]) -> None:
-    for statement in _rows_to_lock(ids):
+    events, *others = _rows_to_lock(ids)
+    await rows(tx, locked(events))
+    for customer_id in ids:
+        await contacts.lock(tx, customer_id)
+    for statement in others:
         await rows(tx, locked(statement))
 
 

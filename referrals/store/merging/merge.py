@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from referrals.domain.events import Customer
+from referrals.domain.identity import normalise_id
 from referrals.errors import FieldError, InvalidRequestError
 from referrals.store import lookups
 from referrals.store.activity.log import activity_row, write_rows
@@ -39,8 +40,8 @@ async def decide(tx: Tx, event_id: str, now: datetime) -> Outcome:
     if event.response:
         return Outcome.repeated(event)
     await profiles.upsert(tx, Customer(id=event.data["from"]), now)
-    survivor = await get(tx, customers, external_id=event.data["customer"])
-    merged = await get(tx, customers, external_id=event.data["from"])
+    survivor = await get(tx, customers, normalised_id=normalise_id(event.data["customer"]))
+    merged = await get(tx, customers, normalised_id=normalise_id(event.data["from"]))
     report, changed = await merge(
         tx, survivor.id, merged.id, event.actor, event.data.get("reason"), now
     )

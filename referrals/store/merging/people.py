@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Column, Table, func, select
 
-from referrals.store.customers import consents
+from referrals.store.customers import consents, contacts
 from referrals.store.db.sql import Tx, change
 from referrals.store.merging.report import Merge
 from referrals.store.schema import consents as consents_table
@@ -45,6 +45,7 @@ async def merge_person(tx: Tx, merge: Merge) -> None:
         merge.count(name, moved.rowcount)
     merge.count("coupons", await _count_coupons(tx, merge))
     await _merge_contact(tx, merge)
+    await contacts.move(tx, merge.merged.id, merge.survivor.id)
 
 
 async def _count_coupons(tx: Tx, merge: Merge) -> int:

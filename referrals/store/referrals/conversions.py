@@ -249,6 +249,7 @@ async def _record(
     context, at = attempt.context, attempt.at
     review, due_at = qualified.review, hold_end(context.campaign, at)
     in_review = review or context.campaign.conversion.review
+    await signups.expire_superseded(tx, attempt.resolved)
     referral = await _write(
         tx,
         attempt,

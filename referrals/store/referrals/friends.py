@@ -22,6 +22,7 @@ def friend_facts(
         existing_customer=friend.customer_since is not None and friend.customer_since < at,
         signed_up=has_signed_up(live, context.code),
         signed_up_elsewhere=waiting and not has_signed_up(live, context.code),
+        same_person=resolved.same_person,
     )
 
 

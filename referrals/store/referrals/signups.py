@@ -7,6 +7,7 @@ from referrals.domain.qualification import (
     campaign_rejection,
     code_rejection,
     friend_rejection,
+    same_person_rejection,
 )
 from referrals.domain.reasons import Reason, RejectReason
 from referrals.domain.states import Decision, ReferralState
@@ -53,6 +54,7 @@ async def decide(
     attribution = await clicks.attribute(tx, event, resolved.code.code, at)
     if reason := _rejection(resolved, live, attribution, at):
         return reject(tx, resolved.context, event, reason, live)
+    await expire_superseded(tx, resolved)
     referral_id = await _insert(tx, resolved.context, at, attribution)
     context = replace(resolved.context, referral_id=referral_id)
     data = attribution.as_dict() | inbox_events.warnings_of(event)
@@ -65,10 +67,12 @@ def _rejection(
 ) -> Reason | None:
     campaign = resolved.campaign
     window_ends_at = attribution.window_ends_at(campaign.campaign)
+    friend = friend_facts(resolved, at, live)
     return (
         code_rejection(lookups.code_facts(resolved.code), signed_up=False, at=at)
         or campaign_rejection(campaign.campaign, campaign.state, at)
-        or friend_rejection(campaign.campaign, friend_facts(resolved, at, live))
+        or friend_rejection(campaign.campaign, friend)
+        or same_person_rejection(campaign.campaign, friend, at)
         or (clicks.TOO_OLD if window_ends_at <= at else None)
         or (EXPIRED if window_ends_at <= resolved.context.now else None)
     )
@@ -102,6 +106,16 @@ async def open_referral(tx: Tx, resolved: ResolvedCode, at: datetime) -> Referra
     advocate = await lookups.get_advocate(tx, live.advocate_id)
     await expire(tx, await lookups.load_context(tx, live, advocate, context.actor, context.now))
     return None
+
+
+async def expire_superseded(tx: Tx, resolved: ResolvedCode) -> None:
+    """Close the sign-up with the same code that the same person made under another id."""
+    if superseded := resolved.same_person.superseded_sign_up:
+        context, referral = resolved.context, await lookups.get_referral(tx, superseded)
+        await expire(
+            tx,
+            await lookups.load_context(tx, referral, context.advocate, context.actor, context.now),
+        )
 
 
 async def expire(tx: Tx, context: ReferralContext) -> None:

@@ -27,9 +27,11 @@ from referrals.store.schema.codes import (
 from referrals.store.schema.coupons import CouponRow, coupons
 from referrals.store.schema.customers import (
     ConsentRow,
+    ContactRow,
     CustomerMergeRow,
     CustomerRow,
     consents,
+    contacts,
     customer_merges,
     customers,
 )
@@ -89,6 +91,7 @@ __all__ = [
     "ClickRow",
     "CodeRow",
     "ConsentRow",
+    "ContactRow",
     "CouponRow",
     "CustomerMergeRow",
     "CustomerRow",
@@ -118,6 +121,7 @@ __all__ = [
     "clicks",
     "codes",
     "consents",
+    "contacts",
     "coupons",
     "customer_merges",
     "customers",

@@ -1,4 +1,4 @@
-"""Customers, the only table with contact details, and their consents."""
+"""Customers, the only table with contact details, the digests that identify them, and their consents."""
 
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,22 @@ class CustomerRow(TableRow):
     """A customer of the caller: the only table with contact details."""
 
     id: Field[str] = column(Text, primary_key=True)
-    external_id: Field[str] = column(Text, unique=True)
+    external_id: Field[str] = column(
+        Text,
+        doc="The caller's id as it came first; the internal id of a friend known by a contact.",
+    )
+    normalised_id: Field[str] = column(
+        Text, unique=True, doc="`external_id` in the form by which ids are compared."
+    )
+    contact_key: Field[str | None] = column(
+        Text, unique=True, doc="HMAC of the contact by which alone a friend is known."
+    )
     reward_subject: Field[str] = column(
         Text,
         doc="Part of the keys of rewards: HMAC of the first external id. Survives merge and erasure.",
+    )
+    identified_by: Field[str | None] = column(
+        Text, doc="The customer's digests in `contacts`, separated by spaces."
     )
     name: Field[str | None] = column(Text)
     email: Field[str | None] = column(Text)
@@ -64,6 +76,25 @@ class CustomerMergeColumns(CustomerMergeRow, Columns[CustomerMergeRow]): ...
 
 
 customer_merges = table("customer_merges", CustomerMergeColumns)
+
+
+class ContactRow(TableRow):
+    """Digest of an email or phone, by which customers with different ids are recognised as one person."""
+
+    digest: Field[str] = column(Text, primary_key=True)
+    customer_id: Field[str] = column(Text, ForeignKey("customers.id"), primary_key=True, index=True)
+    kind: Field[str] = column(
+        Text,
+        one_of("kind", ["email", "lookalike", "phone"]),
+        primary_key=True,
+    )
+    key_id: Field[str] = column(Text, index=True, doc="Secret of the digest.")
+
+
+class ContactColumns(ContactRow, Columns[ContactRow]): ...
+
+
+contacts = table("contacts", ContactColumns)
 
 
 class ConsentRow(TableRow):

@@ -12,7 +12,8 @@ FILE = Path("docs/schema.md")
 POSTGRESQL = make_url("postgresql+asyncpg://").get_dialect()()
 CAPABILITIES = {
     "Campaigns, codes and customers": (
-        "campaigns campaign_versions customers customer_merges consents advocates codes shares clicks omitted_clicks"
+        "campaigns campaign_versions customers contacts customer_merges consents advocates codes "
+        "shares clicks omitted_clicks"
     ),
     "Events and activity": "inbox_events orders activity",
     "Referrals and rewards": (

@@ -27,7 +27,7 @@ from referrals.errors import NotPossibleError
 from referrals.store import Store
 from referrals.store.db import database
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.identity_secrets import SECRETS
+from tests.harness.identity import IDENTITY
 from tests.harness.invariants import Facts, check, read
 from tests.harness.store_harness import COMMAND_DECISIONS, StoreHarness
 from tests.harness.totals import spend
@@ -65,7 +65,7 @@ class RandomSequence(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         file = shutil.copy(migrated, self.folder.name)
         self.reader = create_engine(f"sqlite:///{file}")
-        self.store = Store(database.create_engine(f"sqlite+aiosqlite:///{file}"), secrets=SECRETS)
+        self.store = Store(database.create_engine(f"sqlite+aiosqlite:///{file}"), identity=IDENTITY)
         self.definition = campaign(**{"rewards": REWARDS} | terms)
         self.campaign = Campaign.model_validate(self.definition)
         self.harness = StoreHarness(self.store, tick=timedelta(seconds=1), repeat=True)

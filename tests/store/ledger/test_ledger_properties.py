@@ -31,7 +31,7 @@ from referrals.store.db import database
 from referrals.store.ledger import expiry, grants, redemptions
 from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 from tests.harness.campaigns import campaign
-from tests.harness.identity_secrets import SECRETS
+from tests.harness.identity import IDENTITY
 from tests.harness.store_harness import START, StoreHarness
 from tests.harness.wallet_model import NEVER, Lot, WalletModel
 
@@ -51,7 +51,7 @@ class AnySequence(RuleBasedStateMachine):
     def __init__(self, database_url: str) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.store = Store(database.create_engine(database_url), secrets=SECRETS)
+        self.store = Store(database.create_engine(database_url), identity=IDENTITY)
         self.campaign = f"c-{uuid4().hex}"
         self.now = START
         self.people: dict[str, str] = {}

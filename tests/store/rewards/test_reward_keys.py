@@ -9,7 +9,7 @@ from referrals.store import Store, lookups, schema
 from referrals.store.flow.event_loop import decision
 from referrals.store.rewards import creation
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.identity_secrets import SECRETS
+from tests.harness.identity import IDENTITY
 from tests.harness.store_harness import StoreHarness
 
 REWARDS = {"friend": POINTS_50, "tiers": [EACH, milestone(1)]}
@@ -25,7 +25,7 @@ async def keys(harness: StoreHarness) -> list[str]:
 
 
 def key(customer: str, name: str, occurrence: int = 1) -> str:
-    return f"spring/{SECRETS.reward_subject(customer)}/{name}/{occurrence}"
+    return f"spring/{IDENTITY.reward_subject(customer)}/{name}/{occurrence}"
 
 
 async def test_keys_name_the_friend_or_for_a_milestone_the_advocate(harness: StoreHarness):
@@ -72,6 +72,10 @@ async def test_a_new_id_keeps_the_customers_keys(harness: StoreHarness):
 
 async def _rename(harness: StoreHarness, before: str, after: str) -> None:
     customers: Any = schema.customers
-    change = customers.update().where(customers.c.external_id == before).values(external_id=after)
+    change = (
+        customers.update()
+        .where(customers.c.external_id == before)
+        .values(external_id=after, normalised_id=after)
+    )
     async with harness.store.begin() as tx:
         await tx.execute(change)

@@ -163,8 +163,12 @@ ACTIVITY = {
 KEY = {"name": "shop", "key_hash": "1", "created_at": NOW}
 
 
+def own(name: str) -> dict[str, str]:
+    return {"normalised_id": name, "reward_subject": name}
+
+
 def customer(name: str) -> dict[str, Any]:
-    return {"id": f"cus_{name}", "external_id": name, "reward_subject": name, "created_at": NOW}
+    return {"id": f"cus_{name}", "external_id": name, **own(name), "created_at": NOW}
 
 
 BOOKS: list[tuple[Table, dict[str, Any]]] = [

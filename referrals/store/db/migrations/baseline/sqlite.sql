@@ -39,7 +39,10 @@ CREATE TABLE channel_suspensions (
 CREATE TABLE customers (
     id TEXT NOT NULL,
     external_id TEXT NOT NULL,
+    normalised_id TEXT NOT NULL,
+    contact_key TEXT,
     reward_subject TEXT NOT NULL,
+    identified_by TEXT,
     name TEXT,
     email TEXT,
     phone TEXT,
@@ -51,7 +54,8 @@ CREATE TABLE customers (
     created_at DATETIME NOT NULL,
     CONSTRAINT pk_customers PRIMARY KEY (id),
     CONSTRAINT ck_customers_merged_into CHECK (merged_into <> id),
-    CONSTRAINT uq_customers_external_id UNIQUE (external_id),
+    CONSTRAINT uq_customers_normalised_id UNIQUE (normalised_id),
+    CONSTRAINT uq_customers_contact_key UNIQUE (contact_key),
     CONSTRAINT fk_customers_merged_into FOREIGN KEY(merged_into) REFERENCES customers (id)
 );
 
@@ -129,6 +133,19 @@ CREATE TABLE consents (
     CONSTRAINT uq_consents_customer_id_channel_purpose_state_source_at UNIQUE (customer_id, channel, purpose, state, source, at),
     CONSTRAINT fk_consents_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
 );
+
+CREATE TABLE contacts (
+    digest TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    kind TEXT NOT NULL CONSTRAINT ck_contacts_kind CHECK (kind IN ('email', 'lookalike', 'phone')),
+    key_id TEXT NOT NULL,
+    CONSTRAINT pk_contacts PRIMARY KEY (digest, customer_id, kind),
+    CONSTRAINT fk_contacts_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
+);
+
+CREATE INDEX ix_contacts_customer_id ON contacts (customer_id);
+
+CREATE INDEX ix_contacts_key_id ON contacts (key_id);
 
 CREATE TABLE customer_merges (
     customer_id TEXT NOT NULL,

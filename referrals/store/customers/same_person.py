@@ -1,0 +1,66 @@
+"""Facts about other customers who may be the friend, read with the code that the friend brings."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+
+from referrals.domain.identity import Certainty, SamePerson
+from referrals.domain.states import ReferralState
+from referrals.store.customers import contacts
+from referrals.store.schema import advocates, codes, customers, referrals
+from referrals.store.schema.referrals import LIVE
+
+_SAME = contacts.same_person(bindparam("friend_id"))
+_CERTAIN = _SAME.c.certainty == int(Certainty.CERTAIN)
+_CERTAINTY = select(func.max(_SAME.c.certainty))
+_REFERRAL = (_SAME.c.customer_id == referrals.c.friend_id) & LIVE
+_SIGNED_UP = (referrals.c.state == ReferralState.SIGNED_UP) & (
+    referrals.c.window_ends_at > bindparam("now")
+)
+
+
+def _in_campaign(statement: Any, *conditions: Any) -> Any:
+    """Select from the referrals of the same persons in the campaign of the code."""
+    joined = statement.select_from(_SAME.join(referrals, _REFERRAL))
+    of_campaign = joined.where(referrals.c.campaign_id == codes.c.campaign_id, *conditions)
+    return of_campaign.correlate(codes).scalar_subquery()
+
+
+def _since(*conditions: Any) -> Any:
+    since = select(func.min(customers.c.customer_since)).where(*conditions)
+    joined = since.select_from(_SAME.join(customers, customers.c.id == _SAME.c.customer_id))
+    return joined.correlate(None).scalar_subquery()
+
+
+COLUMNS: tuple[Any, ...] = (
+    _CERTAINTY.select_from(_SAME.join(advocates, advocates.c.customer_id == _SAME.c.customer_id))
+    .where(advocates.c.id == codes.c.advocate_id)
+    .correlate(codes)
+    .scalar_subquery(),
+    _in_campaign(_CERTAINTY, referrals.c.state != ReferralState.SIGNED_UP),
+    _in_campaign(_CERTAINTY, _SIGNED_UP, referrals.c.code != codes.c.code),
+    _in_campaign(
+        select(func.max(referrals.c.id)), _SIGNED_UP, referrals.c.code == codes.c.code, _CERTAIN
+    ),
+    _since(_CERTAIN),
+    _since(),
+)
+"""Columns for a SELECT from `codes`, with the parameters `friend_id` and `now`."""
+
+
+def facts_of(values: Sequence[Any]) -> SamePerson:
+    """Return the facts from the values of `COLUMNS`."""
+    is_advocate, referred, signed_up_elsewhere, superseded, certain_since, since = values
+    times: dict[Certainty, datetime | None] = {
+        Certainty.CERTAIN: certain_since,
+        Certainty.POSSIBLE: since,
+    }
+    return SamePerson(
+        Certainty(is_advocate or 0),
+        Certainty(referred or 0),
+        Certainty(signed_up_elsewhere or 0),
+        {certainty: time for certainty, time in times.items() if time},
+        superseded,
+    )
