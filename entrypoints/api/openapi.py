@@ -48,8 +48,23 @@ class Publication(StrictModel):
     share: dict[str, str]
 
 
+class AppliedDiscount(StrictModel):
+    """The friend's coupon on the order of the conversion: what it takes off, its code, and its terms.
+
+    `amount` is 0 below `min_order`. A check has no code.
+    """
+
+    kind: Literal["percent", "amount", "free_shipping", "product"]
+    amount: str
+    currency: str
+    code: str | None
+    percent: int | str | None = None
+    max_amount: str | None = None
+    min_order: str | None = None
+
+
 class EventResult(StrictModel):
-    """Decision about an event. A registration has `publications`."""
+    """Decision about an event. A registration has `publications`, a conversion with a coupon its `discount`."""
 
     event: str | None
     referral: str | None
@@ -57,6 +72,7 @@ class EventResult(StrictModel):
     reason: Reason | None
     rewards: list[RewardSummary]
     warnings: list[FieldWarning]
+    discount: AppliedDiscount | None = None
     publications: tuple[Publication, ...] = ()
 
 

@@ -6,7 +6,7 @@ import typer
 
 from entrypoints.cli.client import ApiClient, api_path
 from entrypoints.cli.errors import CommandError
-from entrypoints.cli.files import InputFile, display_name, read_text
+from entrypoints.cli.files import InputFile, display_name, read_bytes
 from entrypoints.cli.options import CampaignSlug, JsonOutput
 from entrypoints.cli.output import print_details, print_json, print_line
 
@@ -19,8 +19,8 @@ Pool = Annotated[str, typer.Argument(help="Name of the pool in the campaign file
 def import_coupons(
     campaign: CampaignSlug, pool: Pool, file: InputFile, as_json: JsonOutput = False
 ) -> None:
-    """Import codes from a CSV file with one column, `code`. If any line is invalid, import nothing."""
-    content, headers = read_text(file).encode(), {"content-type": "text/csv"}
+    """Import codes from the column `code` of a CSV file. If any line is invalid, import nothing."""
+    content, headers = read_bytes(file), {"content-type": "text/csv"}
     with ApiClient.connect() as client:
         path = api_path("campaigns", campaign, "coupons", pool)
         body = client.request("POST", path, content=content, headers=headers)
@@ -32,6 +32,8 @@ def import_coupons(
         raise CommandError("No coupon was imported.", details)
     if not as_json:
         print_line(f"Imported {body['imported']} coupons into {pool}.")
+        if body["ignored_columns"]:
+            print_line(f"Columns that were not read: {', '.join(body['ignored_columns'])}.")
 
 
 @app.command("list")

@@ -35,11 +35,15 @@ def display_name(file: Path) -> str:
     return "standard input" if file == STDIN else str(file)
 
 
+def read_bytes(file: Path) -> bytes:
+    """Read a file, or standard input if the file is `-`."""
+    return sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
+
+
 def read_text(file: Path) -> str:
     """Read a UTF-8 file, or standard input if the file is `-`."""
-    content = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
     try:
-        return content.decode("utf-8-sig")
+        return read_bytes(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         message = f"{display_name(file)} is not UTF-8 text: invalid byte at offset {error.start}."
         raise CommandError(message) from error

@@ -25,6 +25,8 @@ EXAMPLE_COUPON: Context = {
         "percent": 20,
         "currency": None,
         "amount": None,
+        "max_amount": None,
+        "min_order": None,
         "product": None,
     },
     "coupon": "THANKS-7K2M9Q",
@@ -63,7 +65,7 @@ EXAMPLE_CONTEXT: Context = {
 `offer`        reward of the campaign per conversion, for the `friend` and for the `advocate`. Rewards as below,
                without `id` and `coupon`; each may be None
 `reward`       the reward that a reward or milestone event is about: `id`, `type`, `amount` (a decimal string),
-               `currency`, for coupons `discount` (`kind`, `percent`, `amount`, `currency`, `product`) and `coupon`, its
+               `currency`, for coupons `discount` (its terms and its `kind`) and `coupon`, its
                code. None on all other events, and for a milestone without a reward
 `rewards`      the recipient's rewards from this event (with `reward`, if it is the recipient's); may be empty
 `due_at`       the day on which the rewards are due, in the reader's time zone; None if already due or not known

@@ -1,8 +1,9 @@
 """Discounts of coupons."""
 
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
 
 from referrals.domain.campaign_fields import Flag, SingleLine, Slug, check_money
 from referrals.domain.durations import Duration
@@ -11,19 +12,41 @@ from referrals.domain.money import Currency, parse_amount
 from referrals.domain.strict_model import StrictModel
 
 Kind = Literal["percent", "amount", "free_shipping", "product"]
-Percent = Annotated[int, Field(strict=True, ge=1, le=100)]
+MAX_PERCENT = 100
+
+
+def _percent(value: Any) -> int | str | None:
+    """Return a whole percentage as an integer, any other as a decimal string without trailing zeros."""
+    if value is None:
+        return None
+    try:
+        number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or not 0 < number <= MAX_PERCENT or number != round(number, 2):
+        raise ValueError(f"must be more than 0 and at most {MAX_PERCENT}, with at most 2 decimals")
+    return int(number) if number == int(number) else f"{number.normalize():f}"
+
+
+Percent = Annotated[int | str, BeforeValidator(_percent)]
 
 
 class Discount(StrictModel):
-    """Exactly one of: a percentage of the order, an amount of money, free shipping, or one free product by its SKU."""
+    """Exactly one of: a percentage of the order, an amount of money, free shipping, or one free product by its SKU.
+
+    `max_amount` is the most that a percentage takes off; `min_order` is the least that has to be spent. With either, the
+    discount applies to orders in its currency only.
+    """
 
     percent: Percent | None = None
     currency: Currency | None = None
     amount: str | None = None
+    max_amount: str | None = None
+    min_order: str | None = None
     free_shipping: Flag = False
     product: SingleLine | None = None
 
-    @field_validator("amount", mode="plain", json_schema_input_type=str)
+    @field_validator("amount", "max_amount", "min_order", mode="plain", json_schema_input_type=str)
     @classmethod
     def _money(cls, amount: Any, info: ValidationInfo) -> str | None:
         if amount is None or "currency" not in info.data:
@@ -37,8 +60,10 @@ class Discount(StrictModel):
         given = [self.percent, self.amount, self.free_shipping or None, self.product]
         if sum(value is not None for value in given) != 1:
             raise ValueError("must have one of percent, amount, free_shipping and product")
-        if self.currency and self.amount is None:
-            raise ValueError("must have a currency only with an amount")
+        if self.max_amount and self.percent is None:
+            raise ValueError("must have max_amount only with percent")
+        if self.currency and not (self.amount or self.max_amount or self.min_order):
+            raise ValueError("must have a currency only with amount, max_amount or min_order")
         return self
 
     @property
@@ -49,22 +74,44 @@ class Discount(StrictModel):
             return "amount"
         return "product" if self.product is not None else "free_shipping"
 
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The percentage, cap and least spend, as far as there are any."""
+        return self.model_dump(include={"percent", "max_amount", "min_order"}, exclude_none=True)
+
     def on(self, order: Order) -> int:
         """Return the discount on the order, in minor units of its currency and at most the order's amount.
 
-        A percentage is rounded half up. The discount is 0 for an amount in another currency, for a product that is
-        not in the order, and for free shipping, whose cost is unknown.
+        A percentage is rounded half up. The discount is 0 for an order in another currency or below `min_order`, for a
+        product that is not in the order, and for free shipping, whose cost is unknown.
         """
+        if not self._applies_to(order):
+            return 0
         if self.percent is not None:
-            return (order.minor * self.percent + 50) // 100
-        if self.amount is not None and self.currency == order.currency:
+            hundredths = int(Decimal(self.percent) * 100)
+            return min((order.minor * hundredths + 5_000) // 10_000, self._cap(order))
+        if self.amount is not None:
             return min(parse_amount(self.amount, order.currency), order.minor)
         if self.product is not None:
             return min(_price(order, self.product), order.minor)
         return 0
 
+    def _applies_to(self, order: Order) -> bool:
+        if self.currency is None:
+            return True
+        least = parse_amount(self.min_order, self.currency) if self.min_order else 0
+        return self.currency == order.currency and order.minor >= least
+
+    def _cap(self, order: Order) -> int:
+        return parse_amount(self.max_amount, order.currency) if self.max_amount else order.minor
+
     def describe(self) -> str:
-        """Return a description such as "20% off"."""
+        """Return a description such as "20% off, at most EUR 50.00, for orders from EUR 80.00"."""
+        cap = f", at most {self.currency} {self.max_amount}" if self.max_amount else ""
+        least = f", for orders from {self.currency} {self.min_order}" if self.min_order else ""
+        return f"{self._describe_kind()}{cap}{least}"
+
+    def _describe_kind(self) -> str:
         match self.kind:
             case "percent":
                 return f"{self.percent}% off"

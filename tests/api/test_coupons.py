@@ -21,8 +21,8 @@ async def test_codes_are_imported_from_csv_or_json(api: Api):
     as_csv = await post(api, '\ufeffcode\r\nW-1\r\n\r\n"W-2" \r\n')
     as_json = await api.http.post(POOL, json={"codes": ["W-3", " w-4 "]})
 
-    assert as_csv.json() == {"imported": 2, "errors": []}
-    assert as_json.json() == {"imported": 2, "errors": []}
+    assert as_csv.json() == {"imported": 2, "errors": [], "ignored_columns": []}
+    assert as_json.json() == {"imported": 2, "errors": [], "ignored_columns": []}
     assert await available(api) == 4
 
 
@@ -38,8 +38,9 @@ async def test_errors_name_their_line_and_nothing_is_imported(api: Api):
         "errors": [
             {"line": 4, "column": "code", "reason": "W-2 is duplicated"},
             {"line": 5, "column": "code", "reason": unwritten},
-            {"line": 6, "column": "code", "reason": unwritten},
+            {"line": 6, "column": "code", "reason": "has 2 cells, but the header has 1"},
         ],
+        "ignored_columns": [],
     }
     reason = "W-1 already exists"
     assert repeated.json()["errors"] == [{"line": 4, "column": "code", "reason": reason}]
@@ -57,9 +58,58 @@ async def test_an_import_has_at_most_10000_codes(api: Api):
     assert await available(api) == 10_000
 
 
-@pytest.mark.parametrize("text", ["", "coupon\nW-1", "W-1\nW-2", "code,discount\nW-1,20"])
-async def test_a_csv_file_needs_the_header_code(api: Api, text: str):
-    problem(await post(api, text), 400, "malformed-body")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "nothing"),
+        ("coupon\nW-1", "coupon"),
+        ("W-1\nW-2", "W-1"),
+        ("code;Code\nW-1;W-2", "code, Code"),
+        (";value\n;1", "(empty), value"),
+    ],
+)
+async def test_a_csv_file_needs_one_column_code(api: Api, text: str, found: str):
+    detail = problem(await post(api, text), 400, "malformed-body")["detail"]
+
+    assert detail == f"The first line must have one column code; it has {found}."
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+async def test_whatever_a_spreadsheet_writes_is_read(
+    api: Api, encoding: str, delimiter: str, newline: str
+):
+    rows = [
+        ("gültig bis", " CODE ", ""),
+        ("31.12.2027", "W-1", ""),
+        ("", "", ""),
+        ("", '"W-2"', ""),
+    ]
+    text = newline.join(delimiter.join(row) for row in rows)
+
+    answer = await api.http.post(POOL, content=text.encode(encoding), headers=CSV)
+
+    assert answer.json() == {"imported": 2, "errors": [], "ignored_columns": ["gültig bis"]}
+
+
+async def test_a_first_line_may_name_the_separator(api: Api):
+    assert (await post(api, "sep=|\r\nvalue|code\r\n1|W-1\r\n")).json()["imported"] == 1
+
+
+async def test_a_line_without_a_code_is_an_error(api: Api):
+    answer = await post(api, "code;value\nW-1;10\n;20\nW-3\nW-4;30;\n")
+
+    error = {"line": 3, "column": "code", "reason": "is empty"}
+    assert answer.json() == {"imported": 0, "errors": [error], "ignored_columns": ["value"]}
+
+
+async def test_a_file_that_is_cut_off_in_a_character_is_refused(api: Api):
+    cut = "code\nW-1".encode("utf-16")[:-1]
+    problem(await api.http.post(POOL, content=cut, headers=CSV), 400, "malformed-body")
 
 
 @pytest.mark.parametrize("body", [{}, [], {"codes": "W-1"}, {"codes": [1]}, {"codes": [], "x": 1}])

@@ -185,6 +185,16 @@ def test_a_date_is_written_as_the_reader_does_in_the_language_of_the_message(loc
     [
         ({"kind": "percent", "percent": 20}, "20% off", f"20{NBSP}% Rabatt"),
         (
+            {"kind": "percent", "percent": "12.5", "max_amount": "50.00", "currency": "EUR"},
+            "12.5% off, up to €50.00",
+            f"12,5{NBSP}% Rabatt, höchstens 50,00{NBSP}€",
+        ),
+        (
+            {"kind": "free_shipping", "min_order": "80.00", "currency": "EUR"},
+            "Free shipping, for orders from €80.00",
+            f"Kostenloser Versand, ab einem Bestellwert von 80,00{NBSP}€",
+        ),
+        (
             {"kind": "amount", "amount": "5.00", "currency": "EUR"},
             "€5.00 off",
             f"5,00{NBSP}€ Rabatt",
@@ -194,7 +204,8 @@ def test_a_date_is_written_as_the_reader_does_in_the_language_of_the_message(loc
     ],
 )
 def test_a_coupon_says_what_it_takes_off_and_has_its_code_in_a_box(discount, english, german):
-    coupon = {**EXAMPLE_COUPON, "discount": discount}
+    nothing = dict.fromkeys(EXAMPLE_COUPON["discount"])
+    coupon = {**EXAMPLE_COUPON, "discount": nothing | discount}
     for locale, words in (
         ("en", f"{english} with the coupon"),
         ("de", f"{german} mit dem Gutschein"),

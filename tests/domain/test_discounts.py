@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from referrals.domain.discounts import Discount
 from referrals.domain.events import Order
@@ -12,7 +13,7 @@ from referrals.domain.money import decimals_of, format_amount
 
 CURRENCIES = st.sampled_from(["EUR", "JPY", "KWD"])
 MINOR = st.integers(0, 10**12 - 1)
-PERCENT = st.integers(1, 100)
+PERCENT = st.integers(1, 10_000).map(lambda hundredths: str(Decimal(hundredths) / 100))
 SKUS = st.sampled_from(["sku-1", "sku-2", "sku-3"])
 
 
@@ -42,11 +43,18 @@ def discounts(draw):
     }
     kinds = [
         {"percent": draw(PERCENT)},
+        {"percent": draw(PERCENT), "max_amount": amount["amount"], "currency": currency},
         amount,
         {"free_shipping": True},
         {"product": draw(SKUS)},
     ]
-    return Discount.model_validate(draw(st.sampled_from(kinds)))
+    least = {
+        "min_order": format_amount(draw(st.integers(1, 10**6)), currency),
+        "currency": currency,
+    }
+    return Discount.model_validate(
+        draw(st.sampled_from(kinds)) | draw(st.sampled_from([{}, least]))
+    )
 
 
 def order(amount="100.00", currency="EUR", items=()):
@@ -65,7 +73,7 @@ def test_a_discount_is_never_negative_and_never_more_than_the_order(discount, pa
 
 @given(PERCENT, orders())
 def test_a_percentage_is_rounded_half_up_to_the_minor_unit(percent, paid):
-    exact = Decimal(paid.amount) * percent / 100
+    exact = Decimal(paid.amount) * Decimal(percent) / 100
     rounded = exact.quantize(Decimal(1).scaleb(-decimals_of(paid.currency)), ROUND_HALF_UP)
 
     assert Decimal(format_amount(off({"percent": percent}, paid), paid.currency)) == rounded
@@ -84,6 +92,16 @@ def test_a_discount_survives_json(discount):
         ({"percent": 50}, order("0.01"), 1),
         ({"percent": 100}, order("119.90"), 11990),
         ({"percent": 15}, order("103", "JPY"), 15),
+        ({"percent": "12.5"}, order("119.90"), 1499),
+        ({"percent": 12.5}, order("0.04"), 1),
+        ({"percent": "33.33"}, order("100.00"), 3333),
+        ({"percent": 20, "max_amount": "50.00", "currency": "EUR"}, order("249.99"), 5000),
+        ({"percent": 20, "max_amount": "50.00", "currency": "EUR"}, order("249.90"), 4998),
+        ({"percent": 20, "max_amount": "50.00", "currency": "EUR"}, order("100", "JPY"), 0),
+        ({"percent": 20, "min_order": "80.00", "currency": "EUR"}, order("79.99"), 0),
+        ({"percent": 20, "min_order": "80.00", "currency": "EUR"}, order("80.00"), 1600),
+        ({"amount": "10.00", "min_order": "80.00", "currency": "EUR"}, order("79.99"), 0),
+        ({"product": "tea", "min_order": "80.00", "currency": "EUR"}, order("90", "JPY"), 0),
         ({"amount": "10.00", "currency": "EUR"}, order(), 1000),
         ({"amount": "10.00", "currency": "EUR"}, order("7.50"), 750),
         ({"amount": "10.00", "currency": "EUR"}, order("100", "JPY"), 0),
@@ -101,10 +119,39 @@ def test_what_comes_off(discount, paid, minor):
     ("discount", "words"),
     [
         ({"percent": 20}, "20% off"),
+        ({"percent": 20.0}, "20% off"),
+        ({"percent": "20.00"}, "20% off"),
+        ({"percent": "12.50"}, "12.5% off"),
+        ({"percent": 10, "max_amount": "50.00", "currency": "EUR"}, "10% off, at most EUR 50.00"),
+        ({"free_shipping": True, "min_order": "80.00", "currency": "EUR"}, "free shipping, for orders from EUR 80.00"),
         ({"amount": "10.00", "currency": "EUR"}, "EUR 10.00 off"),
         ({"free_shipping": True}, "free shipping"),
         ({"product": "sku-4"}, "sku-4 for free"),
     ],
-)
+)  # fmt: skip
 def test_a_discount_has_a_description(discount, words):
     assert Discount.model_validate(discount).describe() == words
+
+
+@pytest.mark.parametrize(
+    ("discount", "message"),
+    [
+        ({"percent": 0}, "must be more than 0 and at most 100"),
+        ({"percent": "100.5"}, "must be more than 0 and at most 100"),
+        ({"percent": "12.555"}, "with at most 2 decimals"),
+        ({"percent": True}, "must be more than 0"),
+        ({"percent": "1e1000"}, "must be more than 0"),
+        ({"percent": "NaN"}, "must be more than 0"),
+        ({"percent": "ten"}, "must be more than 0"),
+        ({"percent": 20, "max_amount": "50.00"}, "must have a currency, such as EUR"),
+        ({"percent": 20, "min_order": "0.00", "currency": "EUR"}, "must be more than zero"),
+        ({"percent": 20, "currency": "EUR"}, "must have a currency only with amount"),
+        (
+            {"amount": "5.00", "max_amount": "4.00", "currency": "EUR"},
+            "max_amount only with percent",
+        ),
+    ],
+)
+def test_a_mistake_in_a_discount_is_named(discount, message):
+    with pytest.raises(ValidationError, match=message):
+        Discount.model_validate(discount)

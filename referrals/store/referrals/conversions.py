@@ -274,7 +274,7 @@ async def _record(
 
 
 def _decision(campaign: Campaign, referral: ReferralRow, *, confirmed: bool) -> Decision:
-    """Return the decision for the response: a review and a hold are told before a cooldown that delays rewards."""
+    """Return the decision for the response. A review goes before a cooldown that delays rewards, and that before a hold."""
     if referral.state == ReferralState.IN_REVIEW:
         return Decision.HELD
     delayed = required(referral.rewardable_at) > required(referral.due_at)

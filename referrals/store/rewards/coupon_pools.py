@@ -21,20 +21,27 @@ NumberedCode = tuple[int, str]
 
 
 async def add(
-    tx: Tx, campaign_id: str, pool: str, codes: Sequence[NumberedCode], actor: str, now: datetime
-) -> views.ImportResult:
+    tx: Tx,
+    campaign_id: str,
+    pool: str,
+    codes: Sequence[NumberedCode],
+    actor: str,
+    now: datetime,
+    unreadable: Sequence[views.LineError] = (),
+) -> list[views.LineError]:
     """Add the codes to the pool, and queue commands that resume the rewards waiting for it.
 
-    If one of them cannot be added, the result says why and the caller rolls back. Raises UnknownCampaignError.
+    `unreadable` are lines that have no code. If there are any, or a code cannot be added, return the errors; the caller
+    rolls back. Raises UnknownCampaignError.
     """
     await require_campaign(tx, campaign_id)
     # A reward that finds the pool empty now fails after this transaction, or sees these codes.
     await tx.execute(locked(select(campaigns.c.id).where(campaigns.c.id == campaign_id)))
-    errors = _code_errors(codes) or await _insert(tx, campaign_id, pool, codes, now)
-    if errors:
-        return views.ImportResult(0, errors)
-    await _resume(tx, campaign_id, pool, actor, now)
-    return views.ImportResult(len(codes), [])
+    errors = sorted([*unreadable, *_code_errors(codes)], key=lambda error: error.line)
+    errors = errors or await _insert(tx, campaign_id, pool, codes, now)
+    if not errors:
+        await _resume(tx, campaign_id, pool, actor, now)
+    return errors
 
 
 async def count(tx: Tx, campaign_id: str, pool: str) -> views.CouponPool:

@@ -166,5 +166,6 @@ async def applied_discount(tx: Tx, referral_id: str, order: Order | None) -> dic
             "amount": format_amount(discount.on(order), order.currency),
             "currency": order.currency,
             "code": coupon.code,
+            **discount.terms,
         }
     }

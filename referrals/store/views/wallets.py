@@ -46,10 +46,11 @@ class LineError:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """Result of an import: all lines were imported, or none."""
+    """Result of an import: all lines were imported, or none. `ignored_columns` of a file were not read."""
 
     imported: int
     errors: list[LineError]
+    ignored_columns: list[str]
 
 
 @dataclass(frozen=True)
