@@ -35,7 +35,8 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, timedelta):
-        return f"PT{value.total_seconds():g}S"
+        days, rest = divmod(value, timedelta(days=1))
+        return f"P{days}D" if days and not rest else f"PT{value.total_seconds():g}S"
     if isinstance(value, float):
         return f"{value:g}"
     return str(value).replace("+aiosqlite", "")

@@ -168,7 +168,7 @@ async def activate_campaign(
 @router.get("/campaigns/{campaign}/summary")
 async def get_summary(campaign: CampaignId, resources: ResourcesDep) -> views.Summary:
     async with resources.store.read_long() as tx:
-        return await summarise(tx, campaign)
+        return await summarise(tx, campaign, resources.clock())
 
 
 @router.post(

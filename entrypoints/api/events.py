@@ -50,6 +50,7 @@ async def receive_events(
         return Json(await _batch(body, resources, caller))
     if content_type(request) == BATCH:
         raise _invalid_batch("must be a JSON array")
+    request.state.event_source = body.get("source") if isinstance(body, dict) else None
     response = await resources.inbox.receive(body, caller)
     return Json(response.body, response.status)
 
@@ -82,9 +83,13 @@ async def _process(event: Any, resources: AppResources, caller: str) -> dict[str
         response: EventResponse = await resources.inbox.receive(event, caller)
     except Exception as error:
         problem = problem_of(error)
+        event_id, source = (
+            (event.get("id"), event.get("source")) if isinstance(event, dict) else (None, None)
+        )
         if problem.status >= 500:  # noqa: PLR2004
             log.exception("an event of a batch failed")
-        event_id = event.get("id") if isinstance(event, dict) else None
+        else:
+            resources.refusals.count(caller, source, problem)
         return problem.document() | ({"event": event_id} if isinstance(event_id, str) else {})
     return response.body
 

@@ -29,6 +29,7 @@ from entrypoints.api import (
     qr_codes,
     referral_links,
     referrals,
+    refusals,
     reward_batches,
     rewards,
     suppressions,
@@ -46,6 +47,7 @@ from referrals.version import VERSION
 
 AUTHENTICATED = (
     events,
+    refusals,
     campaigns,
     coupons,
     codes,

@@ -85,6 +85,7 @@ ROUTING_PROBLEMS: Mapping[int, tuple[ProblemType, str]] = {
 }
 """Problem type and detail by the status that the web framework answers with."""
 
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 INTERNAL = ProblemType("internal", 500, "Internal error")
 
 
@@ -130,12 +131,21 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _respond)
 
 
-async def _respond(_: Request, error: Exception) -> Response:
+async def _respond(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
+    _count_refusal(request, problem)
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status == 401:  # noqa: PLR2004
         headers["www-authenticate"] = 'Bearer realm="referrals"'
     return ProblemResponse(problem.document(), problem.status, headers)
+
+
+def _count_refusal(request: Request, problem: Problem) -> None:
+    """Count a refused request that would have changed something. Without a valid key there is no caller."""
+    caller = getattr(request.state, "caller", None)
+    if caller and request.method not in SAFE_METHODS and problem.status < 500:  # noqa: PLR2004
+        source = getattr(request.state, "event_source", None)
+        request.state.resources.refusals.count(caller, source, problem)
 
 
 def problem_of(error: Exception) -> Problem:

@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 from temporalio.client import Client
 
 from entrypoints.api.omitted_clicks import OmittedClicks
+from entrypoints.api.refusal_counts import RefusalCounts
 from inbox.receive import Inbox
 from plugin import Resources, open_resources
 from referrals.domain.event_fields import Text
@@ -24,22 +25,35 @@ class AppResources(Resources):
     client: Client
     inbox: Inbox
     omitted_clicks: OmittedClicks
+    refusals: RefusalCounts
 
     @classmethod
-    def of(cls, resources: Resources, client: Client, inbox: Inbox, clicks: OmittedClicks) -> Self:
-        return cls(**vars(resources), client=client, inbox=inbox, omitted_clicks=clicks)
+    def of(cls, resources: Resources, client: Client, inbox: Inbox) -> Self:
+        store, clock = resources.store, resources.clock
+        return cls(
+            **vars(resources),
+            client=client,
+            inbox=inbox,
+            omitted_clicks=OmittedClicks(store),
+            refusals=RefusalCounts(store, clock),
+        )
 
 
 @asynccontextmanager
 async def open_app_resources(settings: Settings) -> AsyncIterator[AppResources]:
-    """Open the resources, and process queued events for as long as they are open."""
+    """Open the resources. While they are open, queued events are processed and counts are written."""
     async with open_resources(settings) as resources:
         client = await connect(lazy=True)
         inbox = Inbox(resources.store, client, settings, resources.clock)
-        clicks = OmittedClicks(resources.store)
-        loops = [asyncio.create_task(run()) for run in (inbox.drain_forever, clicks.flush_forever)]
+        opened = AppResources.of(resources, client, inbox)
+        running = (
+            inbox.drain_forever,
+            opened.omitted_clicks.flush_forever,
+            opened.refusals.flush_forever,
+        )
+        loops = [asyncio.create_task(run()) for run in running]
         try:
-            yield AppResources.of(resources, client, inbox, clicks)
+            yield opened
         finally:
             for loop in loops:
                 loop.cancel()

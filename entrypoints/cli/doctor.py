@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from referrals.settings import Settings
+    from referrals.store import views
 
 QUEUES = (
     (QUEUE, "WORKFLOW"),
@@ -28,6 +29,7 @@ QUEUES = (
 )
 MAX_POLL_AGE = timedelta(minutes=2)
 """Temporal lists pollers of stopped workers for minutes. A running worker polls at least once a minute."""
+MAX_REFUSAL_AGE = timedelta(hours=1)
 CHECK_TIMEOUT = timedelta(seconds=10)
 COLUMNS = {"name": "Check", "state": "State", "found": "Result", "remedy": "Fix"}
 
@@ -87,6 +89,11 @@ async def _database_checks(settings: "Settings") -> list[Check]:
             "rewards",
             lambda: _rewards(settings),
             "Correct the causes, then run `referrals reward retry --failed --cause CAUSE`.",
+        ),
+        await _check(
+            "requests",
+            lambda: _requests(settings),
+            "Correct what the shop sends (docs/errors.md); see `referrals event refusals`.",
         ),
     ]
 
@@ -167,6 +174,25 @@ async def _rewards(settings: "Settings") -> str:
                 "; ".join(f"{row.count} failed, cause {row.cause}: {row.remedy}" for row in failed)
             )
     return "none has failed"
+
+
+async def _requests(settings: "Settings") -> str:
+    from referrals.store import open_store, refusals
+
+    since = datetime.now(UTC) - MAX_REFUSAL_AGE
+    async with (
+        open_store(database_url(settings), settings.database_options) as store,
+        store.read() as tx,
+    ):
+        if found := await refusals.list_misunderstood(tx, since):
+            raise RuntimeError("; ".join(map(_describe_refusal, found)))
+    return "none was refused as invalid in the last hour"
+
+
+def _describe_refusal(refusal: "views.Refusal") -> str:
+    place = f" at {refusal.field}" if refusal.field else ""
+    sender = refusal.source or refusal.caller
+    return f"{refusal.count} of {sender} refused today: {refusal.type}{place}"
 
 
 def _use_address_of_dev(settings: "Settings") -> None:

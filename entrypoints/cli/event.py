@@ -1,4 +1,4 @@
-"""`referrals event send`: send CloudEvents from a file."""
+"""`referrals event`: send CloudEvents from a file, and see what was refused."""
 
 import json
 from collections import Counter
@@ -11,11 +11,20 @@ from entrypoints.cli.client import ApiClient, api_path, describe_problem
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.files import STDIN, InputFile, display_name, read_text
 from entrypoints.cli.options import JsonOutput
-from entrypoints.cli.output import JsonObject, print_line
+from entrypoints.cli.output import JsonObject, print_json, print_line, print_table
 
-app = typer.Typer(no_args_is_help=True, help="Send events.")
+app = typer.Typer(no_args_is_help=True, help="Send events, and see what was refused.")
 
 BATCH_SIZE = 100
+REFUSAL_COLUMNS = {
+    "day": "Day",
+    "caller": "API key",
+    "source": "Source",
+    "type": "Problem",
+    "field": "Field",
+    "count": "Count",
+    "last_at": "Last",
+}
 INVALID = "invalid"
 STYLES = {"accepted": "green", "rejected": "yellow", INVALID: "red"}
 
@@ -42,6 +51,17 @@ def send(file: InputFile = STDIN, as_json: JsonOutput = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def refusals(as_json: JsonOutput = False) -> None:
+    """List why requests were refused, by day, API key and source: events above all."""
+    with ApiClient.connect() as client:
+        rows = client.rows(api_path("refusals"))
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, REFUSAL_COLUMNS)
+
+
 def parse_events(text: str, source: str) -> list[JsonObject]:
     """Parse one JSON object, a JSON array or NDJSON. Raises CommandError that names the line."""
     try:
@@ -66,13 +86,14 @@ def outcome(response: JsonObject) -> str:
 
 
 def describe(event: JsonObject, response: JsonObject) -> str:
-    """Return one line with the event's id, its outcome, the reason, new codes and rewards."""
+    """Return one line with the event's id, its outcome, the reason, warnings, new codes and rewards."""
     parts = [str(event.get("id", "?")), outcome(response)]
     if outcome(response) == INVALID:
         message, details = describe_problem(response)
         parts += details or [message]
     if reason := response.get("reason"):
         parts.append(f"{reason['code']}: {reason['message']}")
+    parts += [f"{item['field']} {item['message']}" for item in response.get("warnings") or []]
     parts += [f"{code['campaign']} {code['code']}" for code in response.get("publications") or []]
     parts += [
         f"{reward['side']} {reward['amount']} {reward.get('currency') or reward['type']} {reward['state']}"

@@ -9,6 +9,7 @@ import pytest
 
 from entrypoints.api.main import Application
 from entrypoints.api.omitted_clicks import OmittedClicks
+from entrypoints.api.refusal_counts import RefusalCounts
 from entrypoints.api.resources import AppResources
 from inbox.process import EventResponse
 from referrals.channels.templates import Templates
@@ -81,6 +82,7 @@ class Api:
     inbox: FakeInbox
     temporal: FakeTemporal
     omitted_clicks: OmittedClicks
+    refusals: RefusalCounts
 
     async def get(self, path: str, **request: Any) -> httpx.Response:
         return await self.http.get(path, **request)
@@ -103,7 +105,7 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
     settings = Settings(public_url="https://go.example")
     clock = lambda: harness.time  # noqa: E731
     fakes: Any = {"client": temporal, "inbox": inbox}
-    clicks = OmittedClicks(store)
+    clicks, refusals = OmittedClicks(store), RefusalCounts(store, clock)
     resources = AppResources(
         settings=settings,
         store=store,
@@ -113,6 +115,7 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
         webhook_poster=Poster(clock=clock),
         clock=clock,
         omitted_clicks=clicks,
+        refusals=refusals,
         **fakes,
     )
     await harness.apply(campaign())
@@ -124,4 +127,4 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers
     ) as http:
-        yield Api(http, harness, inbox, temporal, clicks)
+        yield Api(http, harness, inbox, temporal, clicks, refusals)

@@ -1,13 +1,14 @@
 """Numbers of a campaign."""
 
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, func, select
 
 from referrals.domain.money import format_amount, parse_amount
 from referrals.domain.states import COUNTS_TOWARD_LIMITS
-from referrals.store import views
+from referrals.store import refusals, views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.codes import omitted_clicks
 from referrals.store.db.sql import Tx, one, rows
@@ -26,7 +27,7 @@ from referrals.store.schema import (
 TOP_ADVOCATES = 5
 
 
-async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
+async def summarise(tx: Tx, campaign_id: str, now: datetime) -> views.Summary:
     """Summarise the campaign's numbers as of now. Raises UnknownCampaignError."""
     campaign = await require_campaign(tx, campaign_id)
     by_state = await _count_by(tx, referrals, referrals.c.state, campaign_id)
@@ -51,6 +52,7 @@ async def summarise(tx: Tx, campaign_id: str) -> views.Summary:
         rewards=await _sum_rewards(tx, campaign_id),
         top_advocates=await _find_top_advocates(tx, campaign_id),
         messages=await _count_by(tx, messages, messages.c.state, campaign_id),
+        refused_requests=await refusals.count_recent(tx, now),
     )
 
 

@@ -68,6 +68,7 @@ from referrals.store.schema.referrals import (
     orders,
     referrals,
 )
+from referrals.store.schema.refusals import RefusalRow, refusals
 from referrals.store.schema.rewards import (
     ProviderRateLimitRow,
     RewardRow,
@@ -106,6 +107,7 @@ __all__ = [
     "OrderRow",
     "ProviderRateLimitRow",
     "ReferralRow",
+    "RefusalRow",
     "RewardRow",
     "ShareRow",
     "SuppressionRow",
@@ -138,6 +140,7 @@ __all__ = [
     "orders",
     "provider_rate_limits",
     "referrals",
+    "refusals",
     "rewards",
     "shares",
     "suppressions",

@@ -21,7 +21,7 @@ CAPABILITIES = {
     ),
     "Messages": "messages message_deliveries suppressions channel_suspensions",
     "Journeys": "journey_entries journey_runs workflow_starts",
-    "Webhooks and access": "webhooks webhook_deliveries api_keys",
+    "Webhooks and access": "webhooks webhook_deliveries api_keys refusals",
 }
 """Tables by capability, in the order of the page."""
 

@@ -23,6 +23,7 @@ from referrals.store.views.referrals import (
     Referral,
     ReferralDetails,
 )
+from referrals.store.views.refusals import Refusal
 from referrals.store.views.rewards import CommandOutcome, FailedRewards, OutcomeKind, Reward
 from referrals.store.views.wallets import (
     Balance,
@@ -66,6 +67,7 @@ __all__ = [
     "Reason",
     "Referral",
     "ReferralDetails",
+    "Refusal",
     "Revenue",
     "Reward",
     "RewardSum",

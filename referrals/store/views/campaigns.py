@@ -85,3 +85,5 @@ class Summary:
     rewards: list[RewardSum]
     top_advocates: list[TopAdvocate]
     messages: dict[str, int]
+    refused_requests: int
+    """Requests of the last seven days, for any campaign, that were refused; `GET /v1/refusals` says why."""

@@ -126,7 +126,7 @@ async def test_the_summary_counts_what_happened(harness: StoreHarness):
     await harness.roll_back((await harness.convert(ben, "ida", "500.00"))["referral"])
     await harness.complete_milestones()
     async with harness.store.read() as tx:
-        summary = await summarise(tx, "spring")
+        summary = await summarise(tx, "spring", harness.now())
 
     assert (summary.advocates, summary.codes, summary.clicks, summary.sign_ups) == (2, 2, 3, 1)
     assert summary.clicks_by_channel == {"link": 2, "qr": 1}
@@ -155,7 +155,7 @@ async def test_the_conversion_rate_is_of_friends_who_signed_up_or_converted(harn
     harness.time += timedelta(days=2)
     await harness.sign_up(code, "gil")
     async with harness.store.read() as tx:
-        summary = await summarise(tx, "spring")
+        summary = await summarise(tx, "spring", harness.now())
 
     assert summary.conversions == {"expired": 1, "rejected": 1, "rewarded": 2, "signed_up": 1}
     assert summary.conversion_rate == 0.6667
@@ -163,7 +163,7 @@ async def test_the_conversion_rate_is_of_friends_who_signed_up_or_converted(harn
 
 async def test_the_summary_of_a_new_campaign_is_empty(harness: StoreHarness):
     async with harness.store.read() as tx:
-        summary = await summarise(tx, "spring")
+        summary = await summarise(tx, "spring", harness.now())
 
     assert summary.conversion_rate is None
     assert (summary.revenue, summary.rewards, summary.conversions) == ([], [], {})

@@ -93,6 +93,22 @@ CREATE TABLE provider_rate_limits (
     CONSTRAINT pk_provider_rate_limits PRIMARY KEY (provider)
 );
 
+CREATE TABLE refusals (
+    id INTEGER NOT NULL,
+    day DATETIME NOT NULL,
+    caller TEXT NOT NULL,
+    source TEXT NOT NULL,
+    type TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    last_at DATETIME NOT NULL,
+    CONSTRAINT pk_refusals PRIMARY KEY (id),
+    CONSTRAINT uq_refusals_day_caller_source_type_status_field UNIQUE (day, caller, source, type, status, field)
+);
+
+CREATE INDEX ix_refusals_list ON refusals (last_at, id);
+
 CREATE TABLE advocates (
     id TEXT NOT NULL,
     campaign_id TEXT NOT NULL,

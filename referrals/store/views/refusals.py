@@ -1,0 +1,22 @@
+"""Refused requests."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Number of requests of one day that were refused for one reason."""
+
+    day: date
+    caller: str
+    """Name of the API key."""
+    source: str | None
+    """Source of the event."""
+    type: str
+    """Problem type; `docs/errors.md` lists them."""
+    status: int
+    field: str | None
+    """First field at fault."""
+    count: int
+    last_at: datetime
