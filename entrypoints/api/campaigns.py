@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import ValidationError
 
+from entrypoints.api.campaign_checks import target_errors, template_errors
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
 from entrypoints.api.openapi import CHECK_BODY, QUEUED, EventResult, Publication
 from entrypoints.api.paging import AS_CSV, Paging
@@ -17,19 +18,15 @@ from entrypoints.api.request_bodies import content_type, decode, is_json, parse_
 from entrypoints.api.resources import AppResources, Caller, CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.campaign_file import campaign_errors, load_campaign
-from referrals.channels.errors import TemplateError
-from referrals.channels.templates import Templates
 from referrals.domain.campaign import Campaign
 from referrals.domain.campaign_changes import Change
 from referrals.domain.requests import PublicationRequest
-from referrals.domain.validation_messages import field_errors, field_path
 from referrals.errors import (
     CampaignArchivedError,
     CampaignError,
     FieldError,
     UnknownCampaignError,
 )
-from referrals.providers import Provider
 from referrals.store import views
 from referrals.store.campaigns import applying, versions
 from referrals.store.campaigns.edit_effects import Effect
@@ -209,8 +206,9 @@ async def _apply(
     resources: AppResources, definition: Campaign, caller: str, *, dry_run: bool
 ) -> AppliedCampaign:
     """Apply a campaign, or find out what applying it would do."""
-    await asyncio.to_thread(_check_templates, definition, resources.templates)
-    _check_targets(definition, resources.providers)
+    found = await asyncio.to_thread(list, template_errors(definition, resources.templates))
+    if errors := [*found, *target_errors(definition, resources.providers)]:
+        raise CampaignError(errors)
     store = resources.store
     async with store.uncommitted() if dry_run else store.begin() as tx:
         applied = await applying.apply(tx, definition, caller, resources.clock())
@@ -225,40 +223,6 @@ def _validate(definition: Any) -> Campaign:
         return Campaign.model_validate(definition)
     except ValidationError as error:
         raise CampaignError(campaign_errors(error)) from error
-
-
-def _check_templates(campaign: Campaign, templates: Templates) -> None:
-    for index, journey in enumerate(campaign.journeys):
-        for path, step in journey.walk():
-            try:
-                if step.send:
-                    templates.check(step.send.template, journey.on, campaign.campaign)
-            except TemplateError as error:
-                field = field_path(("journeys", index, *path, "send", "template"))
-                raise _invalid(field, str(error)) from error
-
-
-def _check_targets(campaign: Campaign, providers: Mapping[str, Provider]) -> None:
-    """Check that the provider of each reward is configured and accepts the reward's target."""
-    for path, reward in campaign.all_rewards():
-        field = field_path(path)
-        name, target = campaign.rewards.provider_of(reward)
-        if name == "ledger":
-            continue
-        provider = providers.get(name)
-        if provider is None:
-            raise _invalid(
-                f"{field}.provider", f"the provider {name} is not configured on this deployment"
-            )
-        try:
-            provider.check_target(target, reward.type)
-        except ValidationError as error:
-            raise CampaignError(
-                [
-                    FieldError(f"{field}.target.{item.field}".rstrip("."), item.message)
-                    for item in field_errors(error)
-                ]
-            ) from error
 
 
 def _invalid(field: str, message: str) -> CampaignError:

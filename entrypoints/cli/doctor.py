@@ -18,6 +18,8 @@ from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from referrals.channels.templates import Templates
+    from referrals.errors import FieldError
     from referrals.settings import Settings
     from referrals.store import views
 
@@ -42,10 +44,20 @@ class Check:
     ok: bool
     found: str
     remedy: str
+    warning: bool = False
+    """True for something to correct, with which everything else goes on."""
+
+    @property
+    def state(self) -> str:
+        return "warning" if self.warning else "ok" if self.ok else "failed"
+
+
+class NeedsAttentionError(Exception):
+    """Found something to correct, with which everything else goes on."""
 
 
 def doctor(as_json: JsonOutput = False) -> None:
-    """Check Python, the database, Temporal, workers, the API, SMTP and WhatsApp.
+    """Check Python, the database, campaigns, Temporal, workers, the API, SMTP and WhatsApp.
 
     Exit code 1 if a check fails.
     """
@@ -54,7 +66,7 @@ def doctor(as_json: JsonOutput = False) -> None:
     if as_json:
         print_json([asdict(check) for check in checks])
     else:
-        rows = [asdict(check) | {"state": "ok" if check.ok else "failed"} for check in checks]
+        rows = [asdict(check) | {"state": check.state} for check in checks]
         print_table(rows, COLUMNS)
     exit_immediately(0 if all(check.ok for check in checks) else 1)
 
@@ -84,6 +96,11 @@ async def run_checks(settings: "Settings") -> list[Check]:
 async def _database_checks(settings: "Settings") -> list[Check]:
     remedy = "See `referrals webhook show`, then run `referrals webhook enable`."
     return [
+        await _check(
+            "campaigns",
+            lambda: _campaigns(settings),
+            "Correct the keys, and apply the campaigns again.",
+        ),
         await _check("webhooks", lambda: _webhooks(settings), remedy),
         await _check(
             "rewards",
@@ -122,6 +139,8 @@ async def _check(name: str, test: Callable[[], Awaitable[str]], remedy: str) -> 
         found = await asyncio.wait_for(test(), seconds)
     except TimeoutError:
         return Check(name, ok=False, found=f"no response within {seconds:.0f} s", remedy=remedy)
+    except NeedsAttentionError as error:
+        return Check(name, ok=True, found=str(error), remedy=remedy, warning=True)
     except Exception as error:  # noqa: BLE001 - every error is a result
         return Check(name, ok=False, found=str(error) or type(error).__name__, remedy=remedy)
     return Check(name, ok=True, found=found, remedy="")
@@ -146,6 +165,41 @@ async def _database(settings: "Settings") -> str:
         if not await migrate.is_current(store):
             raise RuntimeError(f"{url!r} does not have the latest schema ({migrate.head()})")
     return f"{url!r}, schema {migrate.head()}"
+
+
+async def _campaigns(settings: "Settings") -> str:
+    """Check the definitions in use as if they were applied now."""
+    from referrals.channels.templates import Templates
+    from referrals.store import open_store
+    from referrals.store.campaigns import versions
+
+    async with (
+        open_store(database_url(settings), settings.database_options) as store,
+        store.read() as tx,
+    ):
+        in_use = await versions.list_in_use(tx)
+    templates = Templates(settings.templates_dir)
+    errors = [
+        f"{row.campaign_id}, version {row.version}: {error}"
+        for row in in_use
+        for error in _definition_errors(row.definition, templates)
+    ]
+    if errors:
+        raise NeedsAttentionError("; ".join(errors))
+    return f"{len(in_use)} versions in use are valid"
+
+
+def _definition_errors(definition: str, templates: "Templates") -> "list[FieldError]":
+    from pydantic import ValidationError
+
+    from entrypoints.api.campaign_checks import template_errors
+    from referrals.campaign_file import campaign_errors
+    from referrals.domain.campaign import Campaign
+
+    try:
+        return list(template_errors(Campaign.model_validate_json(definition), templates))
+    except ValidationError as error:
+        return campaign_errors(error)
 
 
 async def _webhooks(settings: "Settings") -> str:

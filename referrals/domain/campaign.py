@@ -5,6 +5,7 @@ implemented is refused with "is not supported yet", so that a campaign never beh
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -31,12 +32,13 @@ from referrals.domain.durations import Duration
 from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, SIGN_UP, check_event_name
 from referrals.domain.identities import unique_identities
 from referrals.domain.journeys import Journey
-from referrals.domain.message_timing import QuietHoursText
+from referrals.domain.message_timing import QuietHours, QuietHoursText
 from referrals.domain.money import Currency, parse_amount
 from referrals.domain.periods import Period
 from referrals.domain.rewards import Reward, RewardSettings
 from referrals.domain.rules import Condition, compile_condition
 from referrals.domain.strict_model import StrictModel
+from referrals.domain.time_zones import find_zone
 
 
 class CodePool(StrictModel):
@@ -170,6 +172,13 @@ class MessageSettings(StrictModel):
     quiet_hours: QuietHoursText | None = None
     """Quiet hours in the customer's time zone, or in the campaign's if the customer's is unknown."""
 
+    @property
+    def hours(self) -> QuietHours | None:
+        """Quiet hours, if there are any that can be understood."""
+        with suppress(ValueError):
+            return QuietHours.parse(self.quiet_hours) if self.quiet_hours else None
+        return None
+
 
 class LinkSettings(StrictModel):
     """Settings of the referral links. `pass_on` names parameters that go on to the landing page, such as `utm_*`."""
@@ -208,10 +217,7 @@ class Campaign(StrictModel):
     @property
     def zone(self) -> ZoneInfo:
         """Time zone of calendar periods; UTC if the zone of a stored campaign is no longer known."""
-        try:
-            return ZoneInfo(self.timezone)
-        except (KeyError, ValueError, OSError):
-            return ZoneInfo("UTC")
+        return find_zone(self.timezone)
 
     def journey_rewards(self) -> Iterator[tuple[FieldPath, Reward]]:
         """Yield each reward that a journey grants, with its path in the campaign."""

@@ -1,14 +1,23 @@
 """Campaigns and their versions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlalchemy import bindparam, select
 
 from referrals.domain.campaign import Campaign
+from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState
+from referrals.domain.stored import read_stored_json
 from referrals.errors import UnknownCampaignError, UnknownVersionError
-from referrals.store.db.sql import Tx, find, first_of, get, locked, scalars
-from referrals.store.schema import CampaignRow, campaign_versions, campaigns
+from referrals.store.db.sql import Tx, find, first_of, get, locked, rows_of, scalars
+from referrals.store.schema import (
+    CampaignRow,
+    CampaignVersionRow,
+    campaign_versions,
+    campaigns,
+    referrals,
+)
 
 
 @dataclass(frozen=True)
@@ -24,8 +33,8 @@ class CampaignInForce:
 
 @lru_cache(maxsize=512)
 def parse_definition(definition: str) -> Campaign:
-    """Parse the stored definition of a version."""
-    return Campaign.model_validate_json(definition)
+    """Parse the stored definition of a version, without today's checks of input."""
+    return read_stored_json(Campaign, definition)
 
 
 async def require_campaign(tx: Tx, campaign_id: str) -> CampaignRow:
@@ -42,6 +51,30 @@ async def list_definitions(tx: Tx, campaign_id: str) -> list[str]:
         campaign_versions.c.campaign_id == campaign_id
     )
     return await scalars(tx, statement.order_by(campaign_versions.c.version))
+
+
+async def list_in_use(tx: Tx) -> Sequence[CampaignVersionRow]:
+    """List the versions in force of campaigns that are not archived, and those of referrals under way."""
+    under_way = [ReferralState.SIGNED_UP, *AWAITING_CONFIRMATION]
+    of_referrals = (
+        select(referrals.c.id)
+        .where(
+            referrals.c.campaign_id == campaign_versions.c.campaign_id,
+            referrals.c.version == campaign_versions.c.version,
+            referrals.c.state.in_(under_way),
+        )
+        .exists()
+    )
+    in_force = (campaigns.c.version == campaign_versions.c.version) & (
+        campaigns.c.state != "archived"
+    )
+    statement = (
+        select(campaign_versions)
+        .join(campaigns, campaigns.c.id == campaign_versions.c.campaign_id)
+        .where(in_force | of_referrals)
+        .order_by(campaign_versions.c.campaign_id, campaign_versions.c.version)
+    )
+    return await rows_of(tx, CampaignVersionRow, statement)
 
 
 async def require_definition(tx: Tx, campaign_id: str, version: int) -> str:

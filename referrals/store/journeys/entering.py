@@ -2,6 +2,7 @@
 
 from referrals.domain.journey_interpreter import JourneyPosition
 from referrals.domain.journeys import ReentryDelay
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, insert
 from referrals.store.journeys.journey_entry import JourneyEntry
 from referrals.store.journeys.steps import condition_holds, run_steps
@@ -14,7 +15,7 @@ async def enter(tx: Tx, entry: JourneyEntry) -> bool:
     Return whether a run was started: a journey that waits has a run, with a workflow of its own.
     """
     journey, now = entry.journey, entry.context.now
-    if journey.condition and not await condition_holds(tx, entry, journey.condition):
+    if journey.when and not await condition_holds(tx, entry, lambda: required(journey.condition)):
         return False
     if not await _may_enter(tx, entry):
         return False

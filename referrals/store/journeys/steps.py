@@ -4,6 +4,7 @@ The decision that published the event runs the first steps; the workflow of the 
 idempotency key, so that no step has its effect twice.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from referrals.domain.journey_interpreter import (
 from referrals.domain.journeys import SendStep, WaitStep
 from referrals.domain.reasons import Reason
 from referrals.domain.rules import Condition
+from referrals.domain.time_zones import find_zone
 from referrals.errors import RuleError
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, add, first
@@ -58,9 +60,10 @@ async def _run_step(
 ) -> bool:
     """Run one step other than a message or a wait. Return False only if the condition of a branch does not hold."""
     step = planned.step
-    if step.branch:
+    if branch := step.branch:
+        received = position.awaited_event_received
         return await condition_holds(
-            tx, entry, step.branch.condition, awaited_event_received=position.awaited_event_received
+            tx, entry, lambda: branch.condition, awaited_event_received=received
         )
     key, event = f"{entry.workflow_id}/{planned.index}", entry.event
     if step.grant:
@@ -87,16 +90,23 @@ async def _wait(
     if wait.until and (customer := entry.customer_of(plan.next_recipient(position.step_index))):
         found = await first(tx, select(customers.c.timezone).where(customers.c.id == customer))
         zone = found[0] if found else None
-    return start_waiting(position, wait, now, zone or entry.context.campaign.timezone)
+    known = find_zone(zone, entry.context.campaign.timezone)
+    return start_waiting(position, wait, now, known.key)
 
 
 async def condition_holds(
-    tx: Tx, entry: JourneyEntry, condition: Condition, *, awaited_event_received: bool = False
+    tx: Tx,
+    entry: JourneyEntry,
+    compile_condition: Callable[[], Condition],
+    *,
+    awaited_event_received: bool = False,
 ) -> bool:
-    """Return whether a condition holds. If it cannot be evaluated, log that and return False."""
+    """Return whether a condition holds. If it cannot be compiled or evaluated, log that and return False."""
     values = await conditions.load_journey_values(tx, entry.context, entry.reward)
     try:
-        return condition.holds({**values, "awaited": {"happened": awaited_event_received}})
+        return compile_condition().holds(
+            {**values, "awaited": {"happened": awaited_event_received}}
+        )
     except RuleError as error:
         reason = Reason("condition_failed", str(error))
         await log_problem(tx, entry, "journey_condition_failed", reason)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import case, select
 
 from referrals.domain.contacts import can_receive_email, can_receive_messages
 from referrals.domain.message_timing import FrequencyCap, QuietHours
 from referrals.domain.reasons import Reason
+from referrals.domain.time_zones import find_zone
 from referrals.store.campaigns import versions
 from referrals.store.customers import consents, survivors
 from referrals.store.customers.consents import Purpose
@@ -192,9 +192,8 @@ class ChannelSelection:
     async def _quiet_hours(self) -> Postponement | None:
         found = await versions.find_in_force(self.tx, self.message.campaign_id)
         assert found is not None
-        own = found.campaign.messages.quiet_hours
-        hours = QuietHours.parse(own) if own else self.rules.quiet_hours
-        zone = ZoneInfo(self.recipient.timezone or found.campaign.timezone)
+        hours = found.campaign.messages.hours or self.rules.quiet_hours
+        zone = find_zone(self.recipient.timezone, found.campaign.timezone)
         end = hours.end_after(self.now, zone) if hours else None
         reason = Reason("quiet_hours", "The message waits until the customer's quiet hours end.")
         return Postponement(end, reason) if end else None

@@ -14,6 +14,8 @@ from referrals.domain.links import referral_link, unsubscribe_link
 from referrals.domain.money import format_amount
 from referrals.domain.reasons import Reason
 from referrals.domain.rewards import Reward
+from referrals.domain.stored import read_stored
+from referrals.domain.time_zones import find_zone
 from referrals.store.campaigns import versions
 from referrals.store.codes import publications
 from referrals.store.db.columns import required
@@ -164,7 +166,7 @@ async def _template_context(
     referral = None if milestone else subject.referral
     reward = await _reward(cache, message)
     own_rewards = await _recipient_rewards(cache, message, reward)
-    timezone = recipient.timezone or subject.campaign.timezone
+    zone = find_zone(recipient.timezone, subject.campaign.timezone)
     return {
         **_campaign_variables(subject.campaign),
         "recipient": {"name": recipient.name},
@@ -172,7 +174,7 @@ async def _template_context(
         "friend": {"name": subject.friend.name} if subject.friend and referral else None,
         "reward": reward_variables(reward) if reward else None,
         "rewards": [reward_variables(row) for row in own_rewards],
-        "due_at": _due_date(subject.referral, timezone),
+        "due_at": _due_date(subject.referral, zone),
         "milestone": {"name": milestone.name, "at": milestone.threshold} if milestone else None,
         **_reason_variables(message, referral, reward),
         "unsubscribe": _unsubscribe_url(message, public_url),
@@ -263,14 +265,14 @@ def _offer_variables(reward: Reward) -> dict[str, Any]:
 
 
 def _discount_variables(terms: dict[str, Any]) -> dict[str, Any]:
-    discount = Discount.model_validate(terms)
+    discount = read_stored(Discount, terms)
     return {"kind": discount.kind, **discount.model_dump(exclude={"free_shipping"})}
 
 
-def _due_date(referral: ReferralRow | None, timezone: str) -> date | None:
+def _due_date(referral: ReferralRow | None, zone: ZoneInfo) -> date | None:
     if referral is None or referral.due_at is None or referral.confirmed_at is not None:
         return None
-    due: datetime = referral.due_at.astimezone(ZoneInfo(timezone))
+    due: datetime = referral.due_at.astimezone(zone)
     return due.date()
 
 

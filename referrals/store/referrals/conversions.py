@@ -23,6 +23,7 @@ from referrals.domain.states import (
     Decision,
     ReferralState,
 )
+from referrals.domain.stored import read_stored
 from referrals.domain.tiers import each_conversion_tiers
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
@@ -69,7 +70,7 @@ async def convert(tx: Tx, event_id: str, now: datetime, workflow_id: str | None 
     event = await inbox_events.lock(tx, event_id)
     if event.response:
         return Outcome.repeated(event)
-    order = Order.model_validate(event.data["order"]) if event.data.get("order") else None
+    order = read_stored(Order, event.data["order"]) if event.data.get("order") else None
     order_row, is_new_order = await orders.lock(tx, order.id) if order else (None, False)
     known_order = None if is_new_order else order_row
     code = await _find_code(tx, event, now)

@@ -10,6 +10,7 @@ from referrals.domain.events import Order
 from referrals.domain.qualification import failed_rule
 from referrals.domain.reasons import Reason, RejectReason, RollBackReason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS
+from referrals.domain.stored import read_stored
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx, rows_of
@@ -84,7 +85,7 @@ async def reassess(tx: Tx, context: ReferralContext, order: OrderRow) -> Reason 
 async def _disqualification(
     tx: Tx, context: ReferralContext, referral: ReferralRow, order: OrderRow
 ) -> Reason | None:
-    paid = Order.model_validate(referral.order_snapshot)
+    paid = read_stored(Order, referral.order_snapshot)
     if order.cancelled:
         return Reason(RollBackReason.ORDER_CANCELLED, f"Order {paid.id} was cancelled.")
     refunded = orders.refunded(order, paid)

@@ -10,6 +10,7 @@ from referrals.domain.codes import DEFAULT_CHARSET, code_key, generate_code
 from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.events import Order
 from referrals.domain.money import format_amount
+from referrals.domain.stored import read_stored
 from referrals.errors import (
     CouponNotRedeemableError,
     IdempotencyKeyReusedError,
@@ -33,7 +34,7 @@ async def issue(tx: Tx, reward: RewardRow, now: datetime) -> str:
     Raises:
         NoCouponError: the pool is empty, or the pattern is exhausted.
     """
-    terms = CouponTerms.model_validate(reward.target)
+    terms = read_stored(CouponTerms, reward.target)
     values = {
         "state": "issued",
         "reward_id": reward.id,
@@ -159,7 +160,7 @@ async def applied_discount(tx: Tx, referral_id: str, order: Order | None) -> dic
     coupon = await first_of(tx, CouponRow, statement)
     if coupon is None or order is None:
         return {}
-    discount = Discount.model_validate(coupon.discount)
+    discount = read_stored(Discount, coupon.discount)
     return {
         "discount": {
             "kind": discount.kind,

@@ -1,0 +1,43 @@
+"""Checks of a campaign against the deployment: its templates and providers."""
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import ValidationError
+
+from referrals.channels.errors import TemplateError
+from referrals.channels.templates import Templates
+from referrals.domain.campaign import Campaign
+from referrals.domain.validation_messages import field_errors, field_path
+from referrals.errors import FieldError
+from referrals.providers import Provider
+
+
+def template_errors(campaign: Campaign, templates: Templates) -> Iterator[FieldError]:
+    """Yield an error for each message whose template is missing or does not fit its event."""
+    for index, journey in enumerate(campaign.journeys):
+        for path, step in journey.walk():
+            try:
+                if step.send:
+                    templates.check(step.send.template, journey.on, campaign.campaign)
+            except TemplateError as error:
+                field = field_path(("journeys", index, *path, "send", "template"))
+                yield FieldError(field, str(error))
+
+
+def target_errors(campaign: Campaign, providers: Mapping[str, Provider]) -> Iterator[FieldError]:
+    """Yield an error for each reward whose provider is not configured or does not accept the reward's target."""
+    for path, reward in campaign.all_rewards():
+        field = field_path(path)
+        name, target = campaign.rewards.provider_of(reward)
+        if name == "ledger":
+            continue
+        provider = providers.get(name)
+        if provider is None:
+            message = f"the provider {name} is not configured on this deployment"
+            yield FieldError(f"{field}.provider", message)
+            continue
+        try:
+            provider.check_target(target, reward.type)
+        except ValidationError as error:
+            for item in field_errors(error):
+                yield FieldError(f"{field}.target.{item.field}".rstrip("."), item.message)
