@@ -40,10 +40,9 @@ from referrals.domain.strict_model import StrictModel
 from referrals.errors import InvalidEventError
 
 
-class Customer(StrictModel):
-    """A customer, identified by the caller's id, with contact details. Missing fields keep their stored values."""
+class Person(StrictModel):
+    """Contact details. Missing fields keep their stored values."""
 
-    id: Text
     name: Name | None = None
     email: Email | None = None
     phone: Phone | None = None
@@ -60,6 +59,29 @@ class Customer(StrictModel):
                 "phone",
                 "lacks the country, as in +49151…; it only helps to recognise the customer",
             )
+
+
+class Customer(Person):
+    """A customer, identified by the caller's id, with contact details."""
+
+    id: Text
+
+
+class Friend(Person):
+    """A friend, identified by the caller's id, or else by an email or phone.
+
+    `verified` says that the friend has shown that the contact is theirs, such as by following a link in an email.
+    """
+
+    id: Annotated[Text | None, Field(validate_default=True)] = None
+    verified: bool = False
+
+    @field_validator("id")
+    @classmethod
+    def _id_or_contact(cls, own_id: str | None, info: ValidationInfo) -> str | None:
+        if own_id is None and not (info.data.get("email") or info.data.get("phone")):
+            raise PydanticCustomError("missing", "is required, unless email or phone is given")
+        return own_id
 
 
 class OrderItem(StrictModel):
@@ -165,7 +187,7 @@ class FriendSignedUp(StrictModel):
     click: ClickId = None
     code: TypedCode | None = None
     campaign: CampaignSlug | None = None
-    friend: Customer
+    friend: Friend
 
 
 class FriendConverted(StrictModel):
@@ -174,7 +196,7 @@ class FriendConverted(StrictModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[Text, CleanJson] = Field(init=False)
 
-    friend: Customer
+    friend: Friend
     code: TypedCode | None = None
     click: ClickId = None
     campaign: CampaignSlug | None = None
@@ -224,7 +246,7 @@ class Event(Envelope):
     left_out: tuple[str, ...] = ()
 
     @property
-    def person(self) -> tuple[Literal["customer", "friend"], Customer] | None:
+    def person(self) -> tuple[Literal["customer", "friend"], Customer | Friend] | None:
         """Return the person whom the event is about, with the field that names them."""
         if isinstance(self.data, CustomerRegistered | CustomerMerged):
             return "customer", self.data.customer

@@ -95,6 +95,10 @@ class IdentityOptions:
         """Return the part of a reward's key that stands for the customer with this id."""
         return _keyed_hash(self.reward_key_secret, own_id)
 
+    def contact_key(self, contact: str) -> str:
+        """Return the key of a friend who is known by this contact alone."""
+        return _keyed_hash(self.reward_key_secret, contact)
+
     def digests(self, own_id: str, email: str | None, phone: str | None) -> tuple[Digest, ...]:
         """Return the digests of everything that identifies the customer, under each key."""
         contacts = {*contacts_of(own_id, email, phone)} - self._shared

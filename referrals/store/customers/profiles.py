@@ -7,27 +7,29 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
-from referrals.domain.events import Customer
-from referrals.domain.identity import Digest, normalise_id
+from referrals.domain.events import Customer, Friend
+from referrals.domain.identity import Digest, contacts_of, normalise_id
 from referrals.store.customers import consents, contacts, survivors
 from referrals.store.db import sql
 from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, change, first_of, insert_for
+from referrals.store.db.sql import Tx, change, first_of, insert_for, locked
 from referrals.store.schema import CustomerRow, customers
 
 
-async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
-    """Insert or update a customer and return the internal id. Only fields that are set replace stored values.
+async def upsert(tx: Tx, customer: Customer | Friend, now: datetime) -> str:
+    """Insert or update a customer with an id and return the internal id. Only fields that are set replace stored values.
 
-    A list of consents is also added to the history (see `consents.apply_consent_list`).
+    A new id takes over the friend who was known by the same verified contact alone. A list of consents is also added to the
+    history (see `consents.apply_consent_list`).
     """
-    given, identity = customer.model_dump(exclude_unset=True, exclude={"id"}), required(tx.identity)
-    normalised_id = normalise_id(customer.id)
-    digests = identity.digests(customer.id, customer.email, customer.phone)
+    given = customer.model_dump(exclude_unset=True, exclude={"id", "verified"})
+    own_id, identity = required(customer.id), required(tx.identity)
+    normalised_id = normalise_id(own_id)
+    digests = identity.digests(own_id, customer.email, customer.phone)
     new = {
         "id": new_id("cus"),
-        "external_id": customer.id,
+        "external_id": own_id,
         "normalised_id": normalised_id,
         "reward_subject": identity.reward_subject(normalised_id),
         "identified_by": _joined(digests),
@@ -37,6 +39,8 @@ async def upsert(tx: Tx, customer: Customer, now: datetime) -> str:
     stored = await first_of(tx, CustomerRow, upsert, **new, **given)
     if stored is None:
         stored = await _update_survivor(tx, normalised_id, given)
+    if stored.id == new["id"] and digests:
+        stored = await _take_over_guest(tx, stored, given) or stored
     if stored.id == new["id"]:
         await contacts.add(tx, stored.id, digests)
     else:
@@ -69,6 +73,30 @@ def _upsert(dialect: str, *given: str) -> Any:
         index_elements=["normalised_id"], set_=update, where=customers.c.merged_into.is_(None)
     )
     return new.returning(customers)
+
+
+async def _take_over_guest(tx: Tx, new: CustomerRow, given: dict[str, Any]) -> CustomerRow | None:
+    """Give the new customer's id to the friend who was known by the same verified contact alone, if there is one."""
+    identity = required(tx.identity)
+    own = contacts_of(new.external_id, new.email, new.phone)
+    keys = [identity.contact_key(contact.text) for contact in own if contact.kind != "lookalike"]
+    found = await first_of(tx, CustomerRow, _GUEST, keys=keys)
+    if found is None:
+        return None
+    await tx.execute(customers.delete().where(customers.c.id == new.id))
+    ids = {"external_id": new.external_id, "normalised_id": new.normalised_id, "contact_key": None}
+    await change(tx, customers, found.id, **ids, **given)
+    return await get(tx, found.id)
+
+
+_GUEST = locked(
+    select(customers)
+    .where(
+        customers.c.contact_key.in_(bindparam("keys", expanding=True)),
+        customers.c.merged_into.is_(None),
+    )
+    .limit(1)
+)
 
 
 async def _update_survivor(tx: Tx, normalised_id: str, given: dict[str, Any]) -> CustomerRow:

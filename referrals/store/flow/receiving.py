@@ -9,6 +9,7 @@ from sqlalchemy import select
 from referrals.domain.clicks import code_from_click_id
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import (
+    Customer,
     CustomerMerged,
     Event,
     EventData,
@@ -22,7 +23,7 @@ from referrals.domain.states import ReferralState
 from referrals.errors import FieldError, InvalidEventError
 from referrals.store import lookups
 from referrals.store.campaigns import versions
-from referrals.store.customers import profiles
+from referrals.store.customers import guests, profiles
 from referrals.store.db.sql import Tx, find, first, first_of
 from referrals.store.inbox import inbox_events
 from referrals.store.lookups import CampaignOfCode
@@ -66,7 +67,7 @@ async def receive(
     event, effective_at = _limit_time(event, now, max_age)
     if isinstance(event.data, OrderReversed):
         await _check_refund(tx, event.data)
-    customer_id = await profiles.upsert(tx, event.person[1], now) if event.person else None
+    customer_id = await _store_person(tx, event, now)
     if isinstance(event.data, LinkShared) and event.data.friend:
         await profiles.upsert(tx, event.data.friend, now)
     named, of_code = await _named_campaign(tx, event.campaign), None
@@ -86,6 +87,17 @@ async def receive(
     )
     converts = campaign is not None and campaign.conversion_event == event.type
     return Received(row, is_next, converts, of_code)
+
+
+async def _store_person(tx: Tx, event: Event, now: datetime) -> str | None:
+    """Store the person whom the event is about, and return the internal id."""
+    if event.person is None:
+        return None
+    _, person = event.person
+    if isinstance(person, Customer):
+        return await profiles.upsert(tx, person, now)
+    signs_up = isinstance(event.data, FriendSignedUp)
+    return await guests.upsert_friend(tx, person, _code_of(event.data), now, signs_up=signs_up)
 
 
 def _limit_time(event: Event, now: datetime, max_age: timedelta) -> tuple[Event, datetime | None]:

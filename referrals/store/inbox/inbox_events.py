@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import bindparam, exists, select
 
 from referrals.domain.codes import code_key
-from referrals.domain.events import Event
+from referrals.domain.events import Customer, Event, Friend
 from referrals.errors import EventIdReusedError
-from referrals.store.customers import profiles
+from referrals.store.customers import guests, profiles
 from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import (
@@ -27,7 +27,7 @@ from referrals.store.db.sql import (
     one,
     rows_of,
 )
-from referrals.store.schema import CodeRow, InboxEventRow, inbox_events
+from referrals.store.schema import CodeRow, CustomerRow, InboxEventRow, inbox_events
 
 MAX_ATTEMPTS = 20
 """Attempts to process an event, over about eleven hours, before it is marked as failed. Outages do not count."""
@@ -173,7 +173,7 @@ async def _differing_fields(tx: Tx, row: InboxEventRow, event: Event) -> list[st
     if row.type != event.type:
         return ["type"]
     role, person = event.person or (None, None)
-    known = await profiles.find(tx, person.id) if person else None
+    known = await _find_person(tx, row, person) if person else None
     order_id = row.data.get("order", {}).get("id")
     pairs = {
         f"data.{role}.id": (row.customer_id, known.id if known else None),
@@ -182,6 +182,15 @@ async def _differing_fields(tx: Tx, row: InboxEventRow, event: Event) -> list[st
         "data.from": (row.data.get("from"), getattr(event.data, "merged", None)),
     }
     return [field for field, (stored, sent) in pairs.items() if stored != sent]
+
+
+async def _find_person(tx: Tx, row: InboxEventRow, person: Customer | Friend) -> CustomerRow | None:
+    """Find the customer whom a repeated event names; by a contact alone, only the one of the stored event."""
+    if person.id is not None:
+        return await profiles.find(tx, person.id)
+    stored = await profiles.get(tx, str(row.customer_id))
+    is_same = isinstance(person, Friend) and guests.is_same_contact(person, stored)
+    return stored if is_same else None
 
 
 async def warn(tx: Tx, event: InboxEventRow, field: str, message: str) -> InboxEventRow:
