@@ -214,6 +214,8 @@ class Inbox:
                 tx, lambda tx: conversions.convert(tx, received.row.id, self._clock())
             )
         assert response is not None
+        for warning in response["warnings"]:
+            warning["field"] = warning["field"].removeprefix("data.")
         if "discount" in response:  # the coupon is not assigned
             response["discount"] |= {"code": None}
         return response | {"event": None, "referral": None}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from entrypoints.cli import doctor_database
 from entrypoints.cli.client import ApiClient, api_path, load_settings
 from entrypoints.cli.database import database_url, missing_database_file
 from entrypoints.cli.options import JsonOutput
@@ -18,10 +19,7 @@ from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from referrals.channels.templates import Templates
-    from referrals.errors import FieldError
     from referrals.settings import Settings
-    from referrals.store import views
 
 QUEUES = (
     (QUEUE, "WORKFLOW"),
@@ -31,7 +29,6 @@ QUEUES = (
 )
 MAX_POLL_AGE = timedelta(minutes=2)
 """Temporal lists pollers of stopped workers for minutes. A running worker polls at least once a minute."""
-MAX_REFUSAL_AGE = timedelta(hours=1)
 CHECK_TIMEOUT = timedelta(seconds=10)
 COLUMNS = {"name": "Check", "state": "State", "found": "Result", "remedy": "Fix"}
 
@@ -50,10 +47,6 @@ class Check:
     @property
     def state(self) -> str:
         return "warning" if self.warning else "ok" if self.ok else "failed"
-
-
-class NeedsAttentionError(Exception):
-    """Found something to correct, with which everything else goes on."""
 
 
 def doctor(as_json: JsonOutput = False) -> None:
@@ -98,19 +91,24 @@ async def _database_checks(settings: "Settings") -> list[Check]:
     return [
         await _check(
             "campaigns",
-            lambda: _campaigns(settings),
+            lambda: doctor_database.check_campaigns(settings),
             "Correct the keys, and apply the campaigns again.",
         ),
-        await _check("webhooks", lambda: _webhooks(settings), remedy),
+        await _check("webhooks", lambda: doctor_database.check_webhooks(settings), remedy),
         await _check(
             "rewards",
-            lambda: _rewards(settings),
+            lambda: doctor_database.check_rewards(settings),
             "Correct the causes, then run `referrals reward retry --failed --cause CAUSE`.",
         ),
         await _check(
             "requests",
-            lambda: _requests(settings),
+            lambda: doctor_database.check_requests(settings),
             "Correct what the shop sends (docs/errors.md); see `referrals event refusals`.",
+        ),
+        await _check(
+            "rules",
+            lambda: doctor_database.check_rules(settings),
+            "Correct the rule, then run `referrals campaign apply`.",
         ),
     ]
 
@@ -139,7 +137,7 @@ async def _check(name: str, test: Callable[[], Awaitable[str]], remedy: str) -> 
         found = await asyncio.wait_for(test(), seconds)
     except TimeoutError:
         return Check(name, ok=False, found=f"no response within {seconds:.0f} s", remedy=remedy)
-    except NeedsAttentionError as error:
+    except doctor_database.NeedsAttentionError as error:
         return Check(name, ok=True, found=str(error), remedy=remedy, warning=True)
     except Exception as error:  # noqa: BLE001 - every error is a result
         return Check(name, ok=False, found=str(error) or type(error).__name__, remedy=remedy)
@@ -165,88 +163,6 @@ async def _database(settings: "Settings") -> str:
         if not await migrate.is_current(store):
             raise RuntimeError(f"{url!r} does not have the latest schema ({migrate.head()})")
     return f"{url!r}, schema {migrate.head()}"
-
-
-async def _campaigns(settings: "Settings") -> str:
-    """Check the definitions in use as if they were applied now."""
-    from referrals.channels.templates import Templates
-    from referrals.store import open_store
-    from referrals.store.campaigns import versions
-
-    async with (
-        open_store(database_url(settings), settings.database_options) as store,
-        store.read() as tx,
-    ):
-        in_use = await versions.list_in_use(tx)
-    templates = Templates(settings.templates_dir)
-    errors = [
-        f"{row.campaign_id}, version {row.version}: {error}"
-        for row in in_use
-        for error in _definition_errors(row.definition, templates)
-    ]
-    if errors:
-        raise NeedsAttentionError("; ".join(errors))
-    return f"{len(in_use)} versions in use are valid"
-
-
-def _definition_errors(definition: str, templates: "Templates") -> "list[FieldError]":
-    from pydantic import ValidationError
-
-    from entrypoints.api.campaign_checks import template_errors
-    from referrals.campaign_file import campaign_errors
-    from referrals.domain.campaign import Campaign
-
-    try:
-        return list(template_errors(Campaign.model_validate_json(definition), templates))
-    except ValidationError as error:
-        return campaign_errors(error)
-
-
-async def _webhooks(settings: "Settings") -> str:
-    from referrals.store import open_store
-    from referrals.store.webhooks import subscriptions
-
-    async with (
-        open_store(database_url(settings), settings.database_options) as store,
-        store.read() as tx,
-    ):
-        if alerts := await subscriptions.list_auto_disabled(tx):
-            raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
-    return "none is disabled because of failures"
-
-
-async def _rewards(settings: "Settings") -> str:
-    from referrals.store import open_store
-    from referrals.store.reporting import reward_lists
-
-    async with (
-        open_store(database_url(settings), settings.database_options) as store,
-        store.read() as tx,
-    ):
-        if failed := await reward_lists.count_failed(tx):
-            raise RuntimeError(
-                "; ".join(f"{row.count} failed, cause {row.cause}: {row.remedy}" for row in failed)
-            )
-    return "none has failed"
-
-
-async def _requests(settings: "Settings") -> str:
-    from referrals.store import open_store, refusals
-
-    since = datetime.now(UTC) - MAX_REFUSAL_AGE
-    async with (
-        open_store(database_url(settings), settings.database_options) as store,
-        store.read() as tx,
-    ):
-        if found := await refusals.list_misunderstood(tx, since):
-            raise RuntimeError("; ".join(map(_describe_refusal, found)))
-    return "none was refused as invalid in the last hour"
-
-
-def _describe_refusal(refusal: "views.Refusal") -> str:
-    place = f" at {refusal.field}" if refusal.field else ""
-    sender = refusal.source or refusal.caller
-    return f"{refusal.count} of {sender} refused today: {refusal.type}{place}"
 
 
 def _use_address_of_dev(settings: "Settings") -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from cel_expr_python import cel
 
 from referrals.domain.protobuf_messages import STRUCT, FieldSpec, declare_messages
-from referrals.domain.rule_errors import PACKAGE, describe_type, explain
+from referrals.domain.rule_errors import PACKAGE, explain
 from referrals.domain.rule_variables import RECORDS, VARIABLES, Owner, optional_fields
-from referrals.domain.rules import Condition, compile_condition
+from referrals.domain.rules import Condition, check_result, compile_condition
 from referrals.errors import RuleError
 
 _EQUALITY = ("_==_", "_!=_")
@@ -31,9 +31,7 @@ def check_condition(text: str, *, where: str, owner: Owner) -> Condition:
         expression = _typed_environment(owner).compile(text)
     except RuntimeError as error:
         raise RuleError(f"{where}: {explain(str(error), owner)}") from error
-    kind = expression.return_type()
-    if kind not in (cel.Type.BOOL, cel.Type.DYN):
-        raise RuleError(f"{where}: gives {describe_type(kind)}, not true or false")
+    check_result(expression.return_type(), where)
     for path in optional_fields(owner):
         if condition.syntax.fails_without(path):
             raise RuleError(f"{where}: {_missing_guard(condition, path)}")

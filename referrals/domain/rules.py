@@ -100,7 +100,14 @@ def compile_condition(text: str, *, where: str, owner: Owner) -> Condition:
         raise RuleError(f"{where}: {explain(str(error), owner)}") from error
     except TypeError as error:
         raise RuleError(f"{where}: contains an unpaired surrogate") from error
-    if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
-        kind = describe_type(expression.return_type())
-        raise RuleError(f"{where}: gives {kind}, not true or false")
+    check_result(expression.return_type(), where)
     return Condition(text, where, owner, expression)
+
+
+def check_result(kind: cel.Type, where: str) -> None:
+    """Check that a condition of this type gives true or false. Raises RuleError."""
+    if kind not in (cel.Type.BOOL, cel.Type.DYN):
+        raise RuleError(
+            f"{where}: line 1, column 1: gives {describe_type(kind)}, not true or false; "
+            "compare it with a value"
+        )

@@ -10,6 +10,7 @@ import pytest
 
 import worker
 from entrypoints.cli import doctor as command
+from entrypoints.cli import doctor_database
 from referrals.settings import Settings
 from referrals.store import Store, refusals
 from referrals.store.refusals import RefusalReason
@@ -63,20 +64,20 @@ async def test_failed_rewards_are_reported_by_cause(store: Store, database_url: 
     settings = Settings(database_url=database_url.replace("+aiosqlite", ""))
 
     with pytest.raises(RuntimeError, match="1 failed, cause stock: Add codes to the pool"):
-        await command._rewards(settings)
+        await doctor_database.check_rewards(settings)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_broken_integration_is_reported(store: Store, database_url: str):
     settings = Settings(database_url=database_url.replace("+aiosqlite", ""))
-    assert "none was refused" in await command._requests(settings)
+    assert "none was refused" in await doctor_database.check_requests(settings)
     reason = RefusalReason("shop", "/de", "invalid-event", 422, "data.order.amount")
     async with store.begin() as tx:
         await refusals.add(tx, {reason: 9}, datetime.now(UTC))
 
     message = "9 of /de refused today: invalid-event at data.order.amount"
     with pytest.raises(RuntimeError, match=message):
-        await command._requests(settings)
+        await doctor_database.check_requests(settings)
 
 
 def test_fixes_are_suggested(doctor):

@@ -82,7 +82,7 @@ MISTAKES = [
     ("conversion.rules.0.when", "", "must not be empty"),
     ("conversion.rules.0.when", 80, "must be text"),
     ("conversion.rules.0.when", "order.amount >=", "minimum: line 1, column 16: Syntax error: mismatched input '<EOF>'"),
-    ("conversion.rules.0.when", "1 + 1", "minimum: gives a whole number, not true or false"),
+    ("conversion.rules.0.when", "1 + 1", "minimum: line 1, column 1: gives a whole number, not true or false; compare it with a value"),
     ("conversion.rules.0.when", "x" * 2001, "minimum: has 2001 characters; at most 2000 are allowed"),
     ("conversion.rules.0.message", "", "must not be empty"),
     ("conversion.rules", {"name": "x"}, "must be a list"),

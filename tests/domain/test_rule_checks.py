@@ -23,7 +23,7 @@ def check(text, owner="rule"):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("order.amount", "gives a number, not true or false"),
+        ("order.amount", "big: line 1, column 1: gives a number, not true or false; compare it with a value"),
         ("order.items", "gives a list"),
         ("friend.id", "gives a text, not true or false"),
         ("size(order.items)", "gives a whole number, not true or false"),

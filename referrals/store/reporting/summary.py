@@ -12,6 +12,7 @@ from referrals.store import refusals, views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.codes import omitted_clicks
 from referrals.store.db.sql import Tx, one, rows
+from referrals.store.reporting import rule_rejections
 from referrals.store.rewards.reward_rows import amount_text
 from referrals.store.schema import (
     advocates,
@@ -53,6 +54,7 @@ async def summarise(tx: Tx, campaign_id: str, now: datetime) -> views.Summary:
         top_advocates=await _find_top_advocates(tx, campaign_id),
         messages=await _count_by(tx, messages, messages.c.state, campaign_id),
         refused_requests=await refusals.count_recent(tx, now),
+        rules=await rule_rejections.list_rejections(tx, campaign_id),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, Text
 
 from referrals.store.db.columns import Columns, Field, TableRow
-from referrals.store.schema.base import Instant, Serial, column, table
+from referrals.store.schema.base import Instant, Serial, column, index_where, table
 
 
 class ActivityRow(TableRow):
@@ -36,4 +36,7 @@ activity = table(
     ActivityColumns,
     Index("ix_activity_campaign", "campaign_id", "id"),
     Index("ix_activity_referral", "referral_id", "id"),
+    index_where(
+        "ix_activity_rules", "campaign_id", where="reason_code IN ('rule_failed', 'rule_broken')"
+    ),
 )

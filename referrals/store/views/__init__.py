@@ -10,6 +10,7 @@ from referrals.store.views.campaigns import (
     Code,
     Revenue,
     RewardSum,
+    RuleRejections,
     Summary,
     TopAdvocate,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "Revenue",
     "Reward",
     "RewardSum",
+    "RuleRejections",
     "Summary",
     "Suppression",
     "TopAdvocate",

@@ -59,6 +59,21 @@ class TopAdvocate:
 
 
 @dataclass(frozen=True)
+class RuleRejections:
+    """Conversions that a rule rejected since the version in force was applied.
+
+    It was false for `failed` of them and could not be evaluated for `broken`; `diagnosis` says why the last time.
+    """
+
+    campaign: str
+    rule: str
+    failed: int
+    broken: int
+    diagnosis: str | None
+    last_at: datetime
+
+
+@dataclass(frozen=True)
 class Summary:
     """Numbers of a campaign. `conversions` counts the referrals by state.
 
@@ -87,3 +102,4 @@ class Summary:
     messages: dict[str, int]
     refused_requests: int
     """Requests of the last seven days, for any campaign, that were refused; `GET /v1/refusals` says why."""
+    rules: list[RuleRejections]

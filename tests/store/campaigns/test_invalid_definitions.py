@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.cli import doctor
+from entrypoints.cli import doctor, doctor_database
 from referrals.domain import money
 from referrals.settings import Settings
 from referrals.store import Store, schema
@@ -113,10 +113,12 @@ async def test_doctor_names_the_campaign_and_the_key(
     harness: StoreHarness, change: Any, database_url: str
 ):
     settings = Settings(database_url=database_url.replace("+aiosqlite", ""))
-    assert await doctor._campaigns(settings) == "2 versions in use are valid"
+    assert await doctor_database.check_campaigns(settings) == "2 versions in use are valid"
     await spoil(harness, change)
 
-    check = await doctor._check("campaigns", lambda: doctor._campaigns(settings), "Correct them.")
+    check = await doctor._check(
+        "campaigns", lambda: doctor_database.check_campaigns(settings), "Correct them."
+    )
     assert (check.ok, check.state) == (True, "warning")
     assert check.found.startswith(f"spring, version 2: {SPOILED[change]}")
 

@@ -494,6 +494,8 @@ CREATE INDEX ix_activity_campaign ON activity (campaign_id, id);
 
 CREATE INDEX ix_activity_referral ON activity (referral_id, id);
 
+CREATE INDEX ix_activity_rules ON activity (campaign_id) WHERE reason_code IN ('rule_failed', 'rule_broken');
+
 CREATE TABLE coupons (
     code TEXT NOT NULL,
     "key" TEXT NOT NULL,

@@ -1,0 +1,115 @@
+"""Checks of `referrals doctor` that read the database. Each returns what is well, or raises what is not."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from entrypoints.cli.database import database_url
+
+if TYPE_CHECKING:
+    from referrals.channels.templates import Templates
+    from referrals.errors import FieldError
+    from referrals.settings import Settings
+    from referrals.store import views
+    from referrals.store.db.sql import Tx
+
+MAX_REFUSAL_AGE = timedelta(hours=1)
+
+
+class NeedsAttentionError(Exception):
+    """Found something to correct, with which everything else goes on."""
+
+
+@asynccontextmanager
+async def reading(settings: "Settings") -> "AsyncIterator[Tx]":
+    from referrals.store import open_store
+
+    async with (
+        open_store(database_url(settings), settings.database_options) as store,
+        store.read_long() as tx,
+    ):
+        yield tx
+
+
+async def check_campaigns(settings: "Settings") -> str:
+    """Check the definitions in use as if they were applied now."""
+    from referrals.channels.templates import Templates
+    from referrals.store.campaigns import versions
+
+    async with reading(settings) as tx:
+        in_use = await versions.list_in_use(tx)
+    templates = Templates(settings.templates_dir)
+    errors = [
+        f"{row.campaign_id}, version {row.version}: {error}"
+        for row in in_use
+        for error in _definition_errors(row.definition, templates)
+    ]
+    if errors:
+        raise NeedsAttentionError("; ".join(errors))
+    return f"{len(in_use)} versions in use are valid"
+
+
+def _definition_errors(definition: str, templates: "Templates") -> "list[FieldError]":
+    from pydantic import ValidationError
+
+    from entrypoints.api.campaign_checks import template_errors
+    from referrals.campaign_file import campaign_errors
+    from referrals.domain.campaign import Campaign
+
+    try:
+        return list(template_errors(Campaign.model_validate_json(definition), templates))
+    except ValidationError as error:
+        return campaign_errors(error)
+
+
+async def check_webhooks(settings: "Settings") -> str:
+    from referrals.store.webhooks import subscriptions
+
+    async with reading(settings) as tx:
+        if alerts := await subscriptions.list_auto_disabled(tx):
+            raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
+    return "none is disabled because of failures"
+
+
+async def check_rewards(settings: "Settings") -> str:
+    from referrals.store.reporting import reward_lists
+
+    async with reading(settings) as tx:
+        if failed := await reward_lists.count_failed(tx):
+            raise RuntimeError(
+                "; ".join(f"{row.count} failed, cause {row.cause}: {row.remedy}" for row in failed)
+            )
+    return "none has failed"
+
+
+async def check_requests(settings: "Settings") -> str:
+    from referrals.store import refusals
+
+    since = datetime.now(UTC) - MAX_REFUSAL_AGE
+    async with reading(settings) as tx:
+        if found := await refusals.list_misunderstood(tx, since):
+            raise RuntimeError("; ".join(map(_describe_refusal, found)))
+    return "none was refused as invalid in the last hour"
+
+
+def _describe_refusal(refusal: "views.Refusal") -> str:
+    place = f" at {refusal.field}" if refusal.field else ""
+    sender = refusal.source or refusal.caller
+    return f"{refusal.count} of {sender} refused today: {refusal.type}{place}"
+
+
+async def check_rules(settings: "Settings") -> str:
+    from referrals.store.reporting import rule_rejections
+
+    async with reading(settings) as tx:
+        if found := await rule_rejections.list_problems(tx):
+            raise RuntimeError("; ".join(map(_describe_rule, found)))
+    return "each can be evaluated, and none rejects everybody"
+
+
+def _describe_rule(found: "views.RuleRejections") -> str:
+    rule = f"{found.campaign}: the rule {found.rule}"
+    if found.broken:
+        return f"{rule} could not be evaluated ({found.broken} so far): {found.diagnosis}"
+    return f"{rule} has rejected all {found.failed} conversions"
