@@ -27,6 +27,7 @@ NEEDED = frozenset(
         "campaign",
         "customer",
         "friend",
+        "from",
         "order",
         "refund",
         "amount",

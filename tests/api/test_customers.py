@@ -1,5 +1,11 @@
 """`/v1/customers`."""
 
+from typing import Any
+
+import pytest
+
+from inbox.receive import Inbox
+from referrals.settings import Settings
 from tests.api.conftest import Api
 from tests.api.problems import problem
 
@@ -54,3 +60,65 @@ async def test_a_wallet_has_the_documented_shape(api: Api):
         ],
         "coupons": [],
     }
+
+
+@pytest.fixture
+def merging(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """The API with the real inbox for merges, which need no Temporal while no workflow is concerned."""
+    client: Any = api.temporal
+    inbox = Inbox(api.harness.store, client, Settings(), api.harness.now)
+    monkeypatch.setattr(api.inbox, "merge_customers", inbox.merge_customers, raising=False)
+    return api
+
+
+async def test_two_customers_are_merged_after_a_preview(merging: Api):
+    code = await merging.harness.publish("spring", "ben")
+    await merging.harness.convert(code, "guest")
+    await merging.http.put("/v1/customers/ada", json=ADA)
+    body = {"from": "guest", "reason": "Registered"}
+
+    preview = (
+        await merging.http.post("/v1/customers/ada/merge", json=body | {"preview": True})
+    ).json()
+    before = (await merging.get("/v1/customers/ada/wallet")).json()["balances"]
+    report = (await merging.http.post("/v1/customers/ada/merge", json=body)).json()
+
+    assert before == []
+    assert preview["preview"]
+    same = ("customer", "merged", "reason", "moved", "balances", "conflicts")
+    assert {key: report[key] for key in same} == {key: preview[key] for key in same}
+    assert report["merged_by"] == "shop"
+    for customer in ("ada", "guest"):
+        assert (await merging.get(f"/v1/customers/{customer}")).json()["id"] == "ada"
+        wallet = (await merging.get(f"/v1/customers/{customer}/wallet")).json()
+        assert (wallet["customer"], wallet["balances"][0]["balance"]) == ("ada", "50")
+    assert (await merging.http.post("/v1/customers/ada/merge", json=body)).json() == report
+
+
+@pytest.mark.parametrize("wrong", ["ada", "nobody", ""])
+async def test_a_merge_names_two_known_customers(merging: Api, wrong: str):
+    await merging.http.put("/v1/customers/ada", json=ADA)
+    response = await merging.http.post("/v1/customers/ada/merge", json={"from": wrong})
+
+    errors = problem(response, 422, "invalid-request")["errors"]
+    assert [error["field"] for error in errors] == ["from"]
+    unknown = await merging.http.post("/v1/customers/nobody/merge", json={"from": "ada"})
+    problem(unknown, 404, "unknown-customer")
+
+
+async def test_lists_and_filters_find_the_survivor_by_either_id(merging: Api):
+    code = await merging.harness.publish("spring", "guest")
+    await merging.harness.convert(code, "fay")
+    await merging.http.put("/v1/customers/ada", json=ADA)
+    await merging.http.post("/v1/customers/ada/merge", json={"from": "guest"})
+
+    for customer in ("ada", "guest"):
+        shown = (await merging.get(f"/v1/campaigns/spring/advocates/{customer}")).json()
+        assert (shown["customer"], shown["counts"]["confirmed"]) == ("ada", 1)
+        for path in ("referrals?advocate", "rewards?customer", "codes?customer"):
+            found = (await merging.get(f"/v1/campaigns/spring/{path}={customer}")).json()["data"]
+            assert found, path
+        log = (await merging.get(f"/v1/campaigns/spring/activity?customer={customer}")).json()[
+            "data"
+        ]
+        assert "referral_converted" in {entry["type"] for entry in log}

@@ -31,3 +31,18 @@ def test_consent_is_recorded_for_the_operator(api, run):
         "source": "operator",
     }
     assert "withdrawn" in result.out
+
+
+def test_merge_shows_the_report_of_a_preview_and_of_the_merge(api, run):
+    report = {"customer": "ada", "merged": "guest", "preview": True, "conflicts": []}
+    api.answer("POST /v1/customers/ada/merge", report)
+
+    preview = run("customer", "merge", "ada", "guest", "--preview", "--json")
+    merged = run("customer", "merge", "ada", "guest", "--reason", "Registered")
+
+    assert preview.json == report
+    assert [request.json for request in api.requests] == [
+        {"from": "guest", "reason": None, "preview": True},
+        {"from": "guest", "reason": "Registered", "preview": False},
+    ]
+    assert "guest" in merged.out

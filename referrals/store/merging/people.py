@@ -1,6 +1,7 @@
 """Contact details, consents and everything else that a merged customer has as a person."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Table, func, select
@@ -8,8 +9,8 @@ from sqlalchemy import Column, Table, func, select
 from referrals.store.customers import consents, contacts
 from referrals.store.db.sql import Tx, change
 from referrals.store.merging.report import Merge
-from referrals.store.schema import consents as consents_table
 from referrals.store.schema import (
+    ConsentRow,
     coupons,
     customers,
     inbox_events,
@@ -17,10 +18,13 @@ from referrals.store.schema import (
     rewards,
     suppressions,
 )
+from referrals.store.schema import consents as consents_table
 from referrals.store.views import MergeConflict
 
 CONTACT_FIELDS = ("name", "email", "phone", "locale", "timezone")
 """Fields that are taken over where the survivor has none."""
+SHORTEST_TIME = timedelta(microseconds=1)
+"""The resolution of times in the database."""
 
 
 async def merge_rewards(tx: Tx, merge: Merge) -> None:
@@ -72,23 +76,32 @@ async def _merge_consents(tx: Tx, merge: Merge) -> None:
     keys = (columns.channel, columns.purpose, columns.state, columns.source, columns.at)
     merge.count("consents", await _move_new(tx, merge, consents_table, keys))
     for channel, purpose in sorted(of_survivor.keys() & of_merged.keys()):
-        statements = (of_survivor[channel, purpose], of_merged[channel, purpose])
-        withdrawals = [each for each in statements if each.state == "withdrawn"]
-        if len(withdrawals) != 1:
+        statements = {
+            each.state: each
+            for each in (of_survivor[channel, purpose], of_merged[channel, purpose])
+        }
+        if len(statements) == 1:
             continue
-        (withdrawal,) = withdrawals
-        await tx.execute(
-            consents_table.insert().values(
-                customer_id=survivor_id,
-                channel=channel,
-                purpose=purpose,
-                state="withdrawn",
-                source=withdrawal.source,
-                at=max(merge.now, *(each.at for each in statements)),
-            )
-        )
+        given, withdrawn = statements["given"], statements["withdrawn"]
         message = f"One has withdrawn consent to {purpose} messages by {channel}."
         merge.conflicts.append(MergeConflict("consent", "withdrawn", message))
+        if given.at >= withdrawn.at:
+            at = max(merge.now, given.at + SHORTEST_TIME)
+            await _repeat_consent(tx, survivor_id, withdrawn, at)
+
+
+async def _repeat_consent(tx: Tx, customer_id: str, entry: ConsentRow, at: datetime) -> None:
+    """Add the entry once more, as that of the customer and from `at`."""
+    await tx.execute(
+        consents_table.insert().values(
+            customer_id=customer_id,
+            channel=entry.channel,
+            purpose=entry.purpose,
+            state=entry.state,
+            source=entry.source,
+            at=at,
+        )
+    )
 
 
 async def _merge_contact(tx: Tx, merge: Merge) -> None:
