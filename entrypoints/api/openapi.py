@@ -137,6 +137,7 @@ EXAMPLES = {
     example["type"]: example
     for example in (
         _event("customer_registered", "registered-ada", {"customer": _FAY | {"id": "ada"}}),
+        _event("customer_merged", "merged-guest-7", {"customer": {"id": "ada"}, "from": "guest-7"}),
         _event("referral_link_shared", "share-1", _CODE | {"channel": "whatsapp"}),
         _event("referral_link_clicked", "click-1", _CODE | {"channel": "link"}),
         _event("referral_signed_up", "sign-up-fay", _CODE | {"friend": _FAY}),

@@ -46,6 +46,7 @@ async def test_an_event_has_the_data_of_its_type(api: Api):
 
     assert data == {
         "customer_registered": "CustomerRegistered",
+        "customer_merged": "CustomerMerged",
         "referral_link_shared": "LinkShared",
         "referral_link_clicked": "LinkClicked",
         "referral_signed_up": "FriendSignedUp",

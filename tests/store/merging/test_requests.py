@@ -98,7 +98,7 @@ async def test_merging_into_a_merged_id_merges_into_its_survivor(harness):
     assert (report["customer"], report["merged"]) == ("ben", "guest")
 
 
-async def test_an_event_merges_customers_of_whom_nobody_has_heard(harness):
+async def test_an_event_merges_unknown_customers(harness):
     report = await harness.merge("ada", "guest")
     assert set(report["moved"].values()) == {0}
     code = await harness.publish("spring", "ben")
