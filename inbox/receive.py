@@ -149,14 +149,15 @@ class Inbox:
     async def _store_merge(
         self, tx: Tx, customer: str, body: MergeRequest, actor: str
     ) -> InboxEventRow:
-        survivor = await profiles.find(tx, customer)
-        if survivor is None:
+        named = await profiles.find_named(tx, customer)
+        if named is None:
             raise UnknownCustomerError(customer)
-        if body.merged == customer:
-            raise InvalidRequestError([FieldError("from", "must not be the customer itself")])
-        if await profiles.find(tx, body.merged) is None:
+        other = await profiles.find_named(tx, body.merged)
+        if other is None:
             raise InvalidRequestError([FieldError("from", "is not the id of a customer")])
-        data = {"customer": customer, "from": body.merged, "reason": body.reason}
+        if other.id == named.id:
+            raise InvalidRequestError([FieldError("from", "must not be the customer itself")])
+        data = {"customer": named.external_id, "from": other.external_id, "reason": body.reason}
         return await inbox_events.store_command(
             tx,
             merge.MERGED,
@@ -164,7 +165,7 @@ class Inbox:
             self._clock(),
             data=data,
             campaign_id=None,
-            customer_id=survivor.id,
+            customer_id=named.merged_into or named.id,
         )
 
     async def command_referral(

@@ -34,6 +34,7 @@ from referrals.domain.event_fields import (
     TypedCode,
 )
 from referrals.domain.event_names import check_event_name
+from referrals.domain.identity import normalise_id
 from referrals.domain.lenient_parsing import FieldWarning, parse_leniently, summarise
 from referrals.domain.money import Amount, Currency, SignedAmount, format_amount, parse_amount
 from referrals.domain.strict_model import StrictModel
@@ -163,7 +164,8 @@ class CustomerMerged(StrictModel):
     @field_validator("merged")
     @classmethod
     def _another_customer(cls, merged: str, info: ValidationInfo) -> str:
-        if "customer" in info.data and info.data["customer"].id == merged:
+        customer = info.data.get("customer")
+        if customer and normalise_id(customer.id) == normalise_id(merged):
             raise ValueError("must not be the customer itself")
         return merged
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam
 
 from referrals.domain.events import Customer, Friend
 from referrals.domain.identity import Digest, contacts_of, normalise_id
@@ -111,16 +111,16 @@ async def _update_survivor(tx: Tx, normalised_id: str, given: dict[str, Any]) ->
 
 async def find(tx: Tx, customer: str) -> CustomerRow | None:
     """Find the customer for whom the caller's id stands, in any spelling, or our own id."""
-    named = await first_of(tx, CustomerRow, _FIND, own_id=normalise_id(customer))
-    return named or await sql.find(tx, customers, id=customer)
+    named = await find_named(tx, customer)
+    if named is None or named.merged_into is None:
+        return named
+    return await sql.get(tx, customers, id=named.merged_into)
 
 
-_named = customers.alias("named")
-_FIND = (
-    select(customers)
-    .join(_named, customers.c.id == func.coalesce(_named.c.merged_into, _named.c.id))
-    .where(_named.c.normalised_id == bindparam("own_id"))
-)
+async def find_named(tx: Tx, customer: str) -> CustomerRow | None:
+    """Find the customer who has the id, even if it stands for another one since a merge."""
+    own_id = await sql.find(tx, customers, normalised_id=normalise_id(customer))
+    return own_id or await sql.find(tx, customers, id=customer)
 
 
 async def get(tx: Tx, customer_id: str) -> CustomerRow:

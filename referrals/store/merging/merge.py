@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from referrals.domain.events import Customer
-from referrals.domain.identity import normalise_id
 from referrals.errors import FieldError, InvalidRequestError
 from referrals.store import lookups
 from referrals.store.activity.log import activity_row, write_rows
@@ -30,23 +29,33 @@ from referrals.store.schema import (
     customer_merges,
     customers,
 )
+from referrals.store.schema import inbox_events as inbox_events_table
 
 MERGED = "customer_merged"
 
 
 async def decide(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """Merge the customers that a `customer_merged` event names. An unknown `from` is created, with nothing to move."""
-    event = await inbox_events.lock(tx, event_id)
+    data = (await get(tx, inbox_events_table, id=event_id)).data
+    named = [await _id_of(tx, data[name], now) for name in ("customer", "from")]
+    survivor, merged = await lock_both(tx, *named)
+    event = await inbox_events.lock(tx, event_id)  # in its turn among the events of both
     if event.response:
         return Outcome.repeated(event)
-    await profiles.upsert(tx, Customer(id=event.data["from"]), now)
-    survivor = await get(tx, customers, normalised_id=normalise_id(event.data["customer"]))
-    merged = await get(tx, customers, normalised_id=normalise_id(event.data["from"]))
-    report, changed = await merge(
-        tx, survivor.id, merged.id, event.actor, event.data.get("reason"), now
-    )
+    changed: list[str] = []
+    if survivor.id == merged.id:
+        report = await _first_report(tx, survivor, *reversed(named))
+    else:
+        work = Merge(survivor, merged, event.actor, event.data.get("reason"), now)
+        report, changed = await merge(tx, work)
     await inbox_events.set_data(tx, event_id, event.data | {"changed_referrals": changed})
     return Outcome(event, details={"merge": report})
+
+
+async def _id_of(tx: Tx, named: str, now: datetime) -> str:
+    """Return the id of the customer; create an unknown one. Locks none that exists: the order of locks is that of the merge."""
+    found = await profiles.find_named(tx, named)
+    return found.id if found else await profiles.upsert(tx, Customer(id=named), now)
 
 
 class WorkflowsToNotify(NamedTuple):
@@ -76,19 +85,14 @@ async def find_workflows(tx: Tx, event_id: str, now: datetime) -> WorkflowsToNot
     return WorkflowsToNotify(changed, waiting)
 
 
-async def merge(
-    tx: Tx, survivor_id: str, merged_id: str, actor: str, reason: str | None, now: datetime
-) -> tuple[dict[str, Any], list[str]]:
-    """Merge the customer `merged_id` into `survivor_id`, each of which stands for the customer it was merged into.
+async def merge(tx: Tx, work: Merge) -> tuple[dict[str, Any], list[str]]:
+    """Merge two customers, who are locked (see `locks.lock_both`).
 
-    Returns the report, for a repeat the first one, and the ids of the referrals whose workflows have to be notified.
+    Returns the report, and the ids of the referrals whose workflows have to be notified.
     """
-    survivor, merged = await lock_both(tx, survivor_id, merged_id)
-    if survivor.id == merged.id:
-        return await _first_report(tx, survivor, merged_id, survivor_id), []
-    work = Merge(survivor, merged, actor, reason, now)
-    memo = f"Merged from {merged.external_id}"
-    work.transfers = await transfers.transfer_all(tx, merged.id, survivor.id, memo, now)
+    merged_id, survivor_id = work.merged.id, work.survivor.id
+    memo = f"Merged from {work.merged.external_id}"
+    work.transfers = await transfers.transfer_all(tx, merged_id, survivor_id, memo, work.now)
     await merge_rewards(tx, work)
     await merge_advocates(tx, work)
     await merge_friends(tx, work)

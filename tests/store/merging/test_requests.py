@@ -9,6 +9,7 @@ from referrals.domain.events import parse_event
 from referrals.errors import EventIdReusedError, InvalidEventError
 from referrals.store import schema
 from referrals.store.customers import profiles
+from referrals.store.flow import responses
 from referrals.store.merging import merge
 from referrals.store.referrals import conversions
 from tests.harness.campaigns import campaign
@@ -154,10 +155,14 @@ async def test_a_preview_reports_what_the_merge_does_and_changes_nothing(harness
     await harness.convert(codes[0], "ada")
     await harness.convert(codes[1], "guest")
     before = await rows_by_table(harness)
-    ids = [await harness.customer_id(name) for name in ("ada", "guest")]
+    row = await harness.receive(
+        "customer_merged",
+        {"customer": {"id": "ada"}, "from": "guest", "reason": "Same person"},
+    )
     async with harness.store.uncommitted() as tx:
-        preview, _ = await merge.merge(tx, *ids, "shop", "Same person", harness.now())
-        tx.events.clear()
+        response = await responses.decide(tx, lambda tx: merge.decide(tx, row.id, harness.now()))
+    assert response is not None
+    preview = response["merge"]
     assert await rows_by_table(harness) == before
     assert await harness.merge("ada", "guest") == preview
 
