@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, select
 
 from referrals.domain.events import Customer, Friend
 from referrals.domain.identity import Digest, contacts_of, normalise_id
