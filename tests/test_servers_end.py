@@ -15,10 +15,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 INNER_TEST = """
-import asyncio, json, os, psutil, sys
+import asyncio, json, os, psutil, signal
 from pathlib import Path
 
 import pytest
+
+# The background job of a shell inherits that SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_with_servers(world, postgres, tmp_path):

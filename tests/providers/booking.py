@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 
 from referrals.providers import Grant, OutcomeUnknownError, Provider, Receipt, RetryableError
 from tests.providers.fake_vendor import FakeVendor
@@ -44,6 +45,15 @@ async def book_with_retries(
             await vendor.wait_until_idle()
         await asyncio.sleep(0.01)
     raise AssertionError(f"not booked after {MAX_ATTEMPTS} attempts: {grant}")
+
+
+async def look_up_with_retries(provider: Provider, grant: Grant) -> Receipt | None:
+    """Look up the booking of a grant; a busy machine may drop a connection."""
+    for _ in range(MAX_ATTEMPTS):
+        with suppress(RetryableError):
+            return await provider.look_up(grant)
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"not looked up after {MAX_ATTEMPTS} attempts: {grant}")
 
 
 def _crash_delay(crashes: random.Random | None) -> float | None:

@@ -18,7 +18,7 @@ from referrals.providers import (
 from referrals.providers.http_endpoint import HttpProvider
 from referrals.providers.talon_one import TalonOne
 from referrals.providers.voucherify import Voucherify
-from tests.providers.booking import CUSTOMERS, book_with_retries
+from tests.providers.booking import CUSTOMERS, book_with_retries, look_up_with_retries
 from tests.providers.conftest import PROVIDER_KINDS
 from tests.providers.fake_endpoint import SECRET
 from tests.providers.fake_vendor import FAULTS, SILENT_FAULTS, TOKEN, Entry
@@ -58,7 +58,7 @@ async def test_customer_ids_with_any_characters_work(case):
         *(book_with_retries(case.provider, grant, case.vendor) for grant in grants)
     )
 
-    found = await asyncio.gather(*(case.provider.look_up(grant) for grant in grants))
+    found = await asyncio.gather(*(look_up_with_retries(case.provider, grant) for grant in grants))
     assert all(found)
     assert case.vendor.undocumented_requests == []
 
