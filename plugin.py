@@ -161,7 +161,8 @@ def _reward_activities(resources: Resources) -> RewardActivities:
         resources.settings.requests_per_second,
         resources.clock,
     )
-    return RewardActivities(resources.store, calls, resources.clock)
+    looks_up_first = resources.settings.look_up_before_grant
+    return RewardActivities(resources.store, calls, resources.clock, looks_up_first)
 
 
 def _message_activities(resources: Resources) -> MessageActivities:

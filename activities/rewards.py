@@ -48,9 +48,12 @@ LookUp = Callable[[], Awaitable[Receipt | None]]
 
 @dataclass
 class RewardActivities:
+    """`looks_up_first` is set after a restore of the database: the providers may have granted rewards that it has lost."""
+
     store: Store
     calls: ProviderCalls
     clock: Clock
+    looks_up_first: bool = False
 
     @activity.defn(name="deliver_reward")
     async def deliver_reward(self, reward_id: str) -> None:
@@ -105,10 +108,26 @@ class RewardActivities:
             return
         grant = _grant_of(task)
         receipt = await self._book_once(
-            lambda: provider.grant(grant), lambda: provider.look_up(grant), provider, task
+            lambda: provider.grant(grant), lambda: self._find_grant(provider, task), provider, task
         )
         async with decision(self.store) as tx:
             await provider_rewards.mark_granted(tx, task.reward.id, receipt.reference, self.clock())
+
+    async def _find_grant(self, provider: Provider, task: ProviderTask) -> Receipt | None:
+        """Look the grant up. One that the provider has reversed before is history: the reward takes the next key."""
+        grant = _grant_of(task)
+        try:
+            receipt = await provider.look_up(grant)
+        except NotBookedError:
+            if task.repeated:
+                raise
+            return None
+        if receipt and receipt.booked and await provider.look_up(grant, reversal=True):
+            async with self.store.begin() as tx:
+                await provider_rewards.take_next_occurrence(tx, task.reward.id, self.clock())
+            message = "The provider granted and reversed this key before; the next one follows."
+            raise RetryAfterError(message, timedelta(0))
+        return receipt
 
     async def _reverse_at_provider(self, provider: Provider, task: ProviderTask) -> None:
         if not await self._was_granted(provider, task):
@@ -155,7 +174,8 @@ class RewardActivities:
         self, book: Booking, look_up: LookUp, provider: Provider, task: ProviderTask
     ) -> Receipt:
         """Send the request at most once: if an earlier attempt may have sent it, look it up first."""
-        receipt = await with_timeout(look_up(), UnavailableError) if task.repeated else None
+        looks_up = task.repeated or self.looks_up_first
+        receipt = await with_timeout(look_up(), UnavailableError) if looks_up else None
         if receipt is None and task.accepted:
             raise self._not_booked_yet(task)
         receipt = receipt or await self._send(book, provider, task)

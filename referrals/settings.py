@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     """Format of log lines on standard error."""
 
+    look_up_before_grant: bool = False
+    """Look every reward up at its provider first. Set it after the database was restored from a backup."""
+
     @property
     def requests_per_second(self) -> dict[str, float]:
         """Rate limits of requests to providers, by name."""

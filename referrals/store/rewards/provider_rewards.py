@@ -7,8 +7,9 @@ and looks it up before repeating it.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import func, select
 
 from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.failure_causes import Failure, FailureCause
@@ -19,7 +20,7 @@ from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.customers import profiles
 from referrals.store.db.columns import required
-from referrals.store.db.sql import Tx, change, first, get
+from referrals.store.db.sql import Tx, change, first, get, one
 from referrals.store.ledger import debts
 from referrals.store.rewards import granting
 from referrals.store.rewards.reward_rows import (
@@ -227,6 +228,15 @@ async def mark_failed(tx: Tx, reward_id: str, failure: Failure, now: datetime) -
         await set_reward(tx, reward, RewardState.ROLLING_BACK, **values)
         return
     await granting.mark_failed(tx, context, reward, failure)
+
+
+async def take_next_occurrence(tx: Tx, reward_id: str, now: datetime) -> None:
+    """Give a reward that is being granted the key after all that the customer's rewards of its name have had."""
+    _, reward = await lock_reward(tx, reward_id, now)
+    last = select(func.max(rewards.c.occurrence)).where(rewards.c.key_prefix == reward.key_prefix)
+    occurrence = int((await one(tx, last))[0]) + 1
+    values: dict[str, Any] = {"last_called_at": None, "outcome_unknown_until": None}
+    await change(tx, rewards, reward_id, occurrence=occurrence, **values)
 
 
 async def lock_reward(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralContext, RewardRow]:
