@@ -11,7 +11,7 @@ from inbox.process import EventProcessor, EventResponse
 from referrals.clock import Clock
 from referrals.domain.campaign import Campaign
 from referrals.domain.events import Event, parse_event
-from referrals.domain.requests import MergeRequest, PublicationRequest
+from referrals.domain.requests import MergeRequest, parse_publication
 from referrals.errors import (
     EventIdReusedError,
     FieldError,
@@ -68,9 +68,10 @@ class Inbox:
         """
         try:
             event = parse_event(raw)
-        except InvalidEventError:
-            async with self._store.read() as tx:
-                await receiving.check_type(tx, raw)
+        except InvalidEventError as error:
+            if all(item.field != "type" for item in error.errors):
+                async with self._store.read() as tx:
+                    await receiving.check_type(tx, raw)
             raise
         try:
             stored = await self._store_event(event, actor, decide=True)
@@ -98,10 +99,13 @@ class Inbox:
             follow_up = await self._handlers.begin(tx, received) if begins else None
         return row, earlier, follow_up
 
-    async def publish(
-        self, campaign_id: str, body: PublicationRequest, actor: str
-    ) -> EventResponse:
-        """Assign a code to a customer. The response is the publication."""
+    async def publish(self, campaign_id: str, raw: Any, actor: str) -> EventResponse:
+        """Assign a code to a customer. The response is the publication, with warnings.
+
+        Raises:
+            InvalidRequestError: The body is not that of a publication.
+        """
+        body, warnings = parse_publication(raw)
         now = self._clock()
         async with self._store.begin() as tx:
             if await versions.find_in_force(tx, campaign_id) is None:
@@ -115,11 +119,13 @@ class Inbox:
                 data={"publish": body.model_dump(include={"channel", "code"}, exclude_none=True)},
                 campaign_id=campaign_id,
                 customer_id=customer_id,
+                warnings=warnings,
             )
         response = await self._processor.process(row)
         if not response.is_processed:
             return response
-        return EventResponse(200, response.body["publications"][0])
+        publication = response.body["publications"][0]
+        return EventResponse(200, publication | {"warnings": row.warnings})
 
     async def merge_customers(self, customer: str, body: MergeRequest, actor: str) -> EventResponse:
         """Merge the customer `from` into `customer`. The response is the report of the merge.

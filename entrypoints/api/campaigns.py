@@ -11,7 +11,13 @@ from pydantic import ValidationError
 
 from entrypoints.api.campaign_checks import target_errors, template_errors
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
-from entrypoints.api.openapi import CHECK_BODY, QUEUED, EventResult, Publication
+from entrypoints.api.openapi import (
+    CHECK_BODY,
+    PUBLICATION_BODY,
+    QUEUED,
+    EventResult,
+    PublicationResult,
+)
 from entrypoints.api.paging import AS_CSV, Paging
 from entrypoints.api.problems import Json
 from entrypoints.api.request_bodies import content_type, decode, is_json, parse_json
@@ -20,7 +26,6 @@ from entrypoints.api.routing import AuthenticatedRoute
 from referrals.campaign_file import campaign_errors, load_campaign
 from referrals.domain.campaign import Campaign
 from referrals.domain.campaign_changes import Change
-from referrals.domain.requests import PublicationRequest
 from referrals.errors import (
     CampaignArchivedError,
     CampaignError,
@@ -183,9 +188,16 @@ async def check_conversion(
     return Json(await resources.inbox.check_conversion(campaign, body, caller))
 
 
-@router.post("/campaigns/{campaign}/publications", responses=QUEUED | {200: {"model": Publication}})
+@router.post(
+    "/campaigns/{campaign}/publications",
+    openapi_extra=PUBLICATION_BODY,
+    responses=QUEUED | {200: {"model": PublicationResult}},
+)
 async def publish_code(
-    campaign: CampaignId, body: PublicationRequest, resources: ResourcesDep, caller: Caller
+    campaign: CampaignId,
+    body: Annotated[Any, Body()],
+    resources: ResourcesDep,
+    caller: Caller,
 ) -> Response:
     """Assign a code to a customer, who becomes an advocate."""
     response = await resources.inbox.publish(campaign, body, caller)

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from referrals.domain.event_fields import Text
 from referrals.domain.events import Envelope, FriendConverted, Order, parse_event
+from referrals.domain.requests import PublicationRequest
 from referrals.domain.states import Decision, RewardState
 from referrals.domain.strict_model import StrictModel
 from referrals.store.views import Reason
@@ -61,6 +62,12 @@ class AppliedDiscount(StrictModel):
     percent: int | str | None = None
     max_amount: str | None = None
     min_order: str | None = None
+
+
+class PublicationResult(Publication):
+    """Response to a publication; `warnings` are about the customer's details."""
+
+    warnings: list[FieldWarning]
 
 
 class EventResult(StrictModel):
@@ -173,6 +180,7 @@ def _schemas() -> dict[str, Any]:
         Envelope,
         *events,
         ConversionCheck,
+        PublicationRequest,
         ProblemDocument,
         EventProblem,
     ]
@@ -220,6 +228,17 @@ EVENTS_BODY = {
                 "schema": {"type": "array", "maxItems": MAX_BATCH_SIZE, "items": _EVENT},
                 "example": [EXAMPLES["referral_signed_up"], EXAMPLES[CONVERSION]],
             },
+        },
+    }
+}
+PUBLICATION_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": REF.format(model=PublicationRequest.__name__)},
+                "example": {"customer": {"id": "ada", "name": "Ada"}, "code": "ADA-2026"},
+            }
         },
     }
 }

@@ -60,6 +60,11 @@ def _whole_number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _single_line(value: Any) -> Any:
+    value = _whole_number_as_text(value)
+    return single_line(value) if isinstance(value, str) else value
+
+
 def _lower_case(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -116,7 +121,12 @@ Text = Annotated[
 TypedCode = Annotated[str, BeforeValidator(_typed_code), AfterValidator(clean_text)]
 NewCode = Annotated[str, BeforeValidator(_whole_number_as_text), AfterValidator(_new_code)]
 ClickId = Annotated[str | None, BeforeValidator(clean_click_id)]
-Name = Annotated[str, AfterValidator(single_line), Text]
+Name = Annotated[
+    str,
+    BeforeValidator(_single_line),
+    Field(min_length=1, max_length=255),
+    AfterValidator(clean_text),
+]
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
 DeliverableEmail = Annotated[Email, AfterValidator(check_deliverable)]
 Phone = Annotated[

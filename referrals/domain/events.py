@@ -51,15 +51,14 @@ class Person(StrictModel):
     timezone: TimeZone | None = None
     consent: Consents | None = None
 
-    def unreachable(self) -> Iterator[tuple[str, str]]:
-        """Yield each contact that tells the customer from others, but cannot be written to, with the reason."""
+    def contact_warnings(self, path: str) -> Iterator[FieldWarning]:
+        """Yield a warning for each contact that tells the customer from others, but cannot be written to."""
         if self.email and not can_receive_email(self.email):
-            yield "email", "cannot be written to; it only helps to recognise the customer"
+            message = "cannot be written to; it only helps to recognise the customer"
+            yield FieldWarning(f"{path}.email", message)
         if self.phone and not can_receive_messages(self.phone):
-            yield (
-                "phone",
-                "lacks the country, as in +49151…; it only helps to recognise the customer",
-            )
+            message = "lacks the country, as in +49151…; it only helps to recognise the customer"
+            yield FieldWarning(f"{path}.phone", message)
 
 
 class Customer(Person):
@@ -302,15 +301,14 @@ def parse_event(raw: Any) -> Event:
     event, left_out = parse_leniently(model.model_validate, known, InvalidEventError)
     left_out = summarise(left_out)
     paths = tuple(warning.field.removeprefix("data.") for warning in left_out)
-    warnings = (*left_out, *_unreachable_contacts(event))
+    warnings = (*left_out, *_contact_warnings(event))
     return event.model_copy(update={"warnings": warnings, "left_out": paths})
 
 
-def _unreachable_contacts(event: Event) -> Iterator[FieldWarning]:
+def _contact_warnings(event: Event) -> Iterator[FieldWarning]:
     for role in ("customer", "friend"):
         if person := getattr(event.data, role, None):
-            for field, message in person.unreachable():
-                yield FieldWarning(f"data.{role}.{field}", message)
+            yield from person.contact_warnings(f"data.{role}")
 
 
 def _type_of(raw: Any) -> str:

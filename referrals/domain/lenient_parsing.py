@@ -26,6 +26,7 @@ NEEDED = frozenset(
         "data",
         "campaign",
         "customer",
+        "from",
         "friend",
         "from",
         "order",
@@ -69,7 +70,7 @@ def parse_leniently(
         except ValidationError as error:
             errors = error.errors(include_url=False)
         unknown = [item for item in errors if item["type"] == "extra_forbidden"]
-        refused = [item for item in errors if item not in unknown and _is_in(needed, item)]
+        refused = [item for item in errors if item not in unknown and _is_needed(needed, item)]
         if refused:
             raise error_type([_field_error(item) for item in (*refused, *unknown)])
         messages = {_path(item): validation_message(item) for item in errors}
@@ -111,8 +112,11 @@ def _says_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _is_in(names: Collection[str], error: ErrorDetails) -> bool:
-    return all(part in names for part in error["loc"])
+def _is_needed(names: Collection[str], error: ErrorDetails) -> bool:
+    """Check whether the field is one of these names, or missing; a line that lacks something is left out."""
+    path = error["loc"]
+    is_line = any(isinstance(part, int) for part in path)
+    return all(part in names for part in path) or (error["type"] == "missing" and not is_line)
 
 
 def _path(error: ErrorDetails) -> Path:

@@ -1,20 +1,22 @@
 """Bodies of the requests that are not events: a publication and a wallet redemption."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from referrals.domain.event_fields import NewCode, Text
+from referrals.domain.event_fields import NewCode, Text, TypedCode
 from referrals.domain.events import Customer
+from referrals.domain.lenient_parsing import NEEDED, FieldWarning, parse_leniently
 from referrals.domain.money import Amount, Currency, parse_amount, parse_points
 from referrals.domain.strict_model import StrictModel
+from referrals.errors import InvalidRequestError
 
 
 class WalletRedemption(StrictModel):
     """Body of a wallet redemption: an amount or a coupon. `key` is the caller's idempotency key, such as the order id."""
 
     key: Text
-    coupon: Text | None = None
+    coupon: TypedCode | None = None
     type: Literal["points", "gift_credit"] | None = None
     currency: Currency | None = None
     amount: Amount | None = None
@@ -55,3 +57,16 @@ class PublicationRequest(StrictModel):
     customer: Customer
     channel: Text | None = None
     code: NewCode | None = None
+
+
+def parse_publication(raw: Any) -> tuple[PublicationRequest, list[FieldWarning]]:
+    """Parse the body of a publication. Return it, and warnings about the customer's details.
+
+    Raises:
+        InvalidRequestError: the customer's id or the code cannot be understood.
+    """
+    needed = NEEDED | {"code"}
+    body, left_out = parse_leniently(
+        PublicationRequest.model_validate, raw, InvalidRequestError, needed
+    )
+    return body, [*left_out, *body.customer.contact_warnings("customer")]

@@ -14,6 +14,7 @@ from entrypoints.api.resources import AppResources
 from inbox.process import EventResponse
 from referrals.channels.templates import Templates
 from referrals.domain.events import parse_event
+from referrals.domain.requests import parse_publication
 from referrals.settings import Settings
 from referrals.store import Store, api_keys
 from referrals.webhooks.poster import Poster
@@ -32,7 +33,8 @@ class FakeInbox:
         event = parse_event(raw)
         return self._respond("event", {"event": event.id, "decision": "accepted"}, event.id, actor)
 
-    async def publish(self, campaign_id: str, body: Any, actor: str) -> EventResponse:
+    async def publish(self, campaign_id: str, raw: Any, actor: str) -> EventResponse:
+        body, _ = parse_publication(raw)
         publication = {"campaign": campaign_id, "customer": body.customer.id, "code": "SPRING-1"}
         return self._respond("publish", publication, campaign_id, body.customer.id, actor)
 

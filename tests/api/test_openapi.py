@@ -86,7 +86,7 @@ async def test_every_event_type_has_a_valid_example(api: Api, kind: str):
         ("/v1/events", "202", "QueuedEvent"),
         ("/v1/events", "4XX", "ProblemDocument"),
         ("/v1/campaigns/{campaign}/check", "200", "EventResult"),
-        ("/v1/campaigns/{campaign}/publications", "200", "Publication"),
+        ("/v1/campaigns/{campaign}/publications", "200", "PublicationResult"),
         ("/v1/campaigns/{campaign}/publications", "202", "QueuedEvent"),
         ("/v1/referrals/{referral}/approve", "202", "QueuedEvent"),
         ("/v1/referrals/{referral}/reject", "202", "QueuedEvent"),

@@ -22,7 +22,6 @@ from inbox.process import EventResponse
 from inbox.receive import Inbox
 from plugin import ReferralsPlugin, Resources, open_resources
 from referrals.channels import Channel
-from referrals.domain.requests import PublicationRequest
 from referrals.providers import Provider
 from referrals.settings import Settings
 from referrals.store import schema
@@ -67,7 +66,7 @@ class World(Harness):
             await self.sleep(minutes=1)
 
     async def publish(self, campaign: str, customer: str, **body: Any) -> str:
-        request = PublicationRequest.model_validate({"customer": {"id": customer}, **body})
+        request = {"customer": {"id": customer}, **body}
         answered = await self.inbox.publish(campaign, request, "shop")
         if answered.status == 200:
             return str(answered.body["code"])

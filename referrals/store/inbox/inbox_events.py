@@ -4,7 +4,7 @@ An event's id is unique per source; every repeat gets the response of the first 
 details: those are stored with the customers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, exists, select
 
 from referrals.domain.codes import code_key
 from referrals.domain.events import Customer, Event, Friend
+from referrals.domain.lenient_parsing import FieldWarning
 from referrals.errors import EventIdReusedError
 from referrals.store.customers import guests, profiles
 from referrals.store.db.columns import required
@@ -80,6 +81,7 @@ async def store_command(
     data: dict[str, Any],
     campaign_id: str | None,
     customer_id: str,
+    warnings: Sequence[FieldWarning] = (),
 ) -> InboxEventRow:
     """Store a command of an operator or a caller. Like an event, it is passed on by its id."""
     row = await _insert(
@@ -92,6 +94,7 @@ async def store_command(
         campaign_id=campaign_id,
         customer_id=customer_id,
         data=data,
+        warnings=[warning.as_dict() for warning in warnings],
     )
     return required(row)
 
