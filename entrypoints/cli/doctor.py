@@ -94,6 +94,11 @@ async def _database_checks(settings: "Settings") -> list[Check]:
             lambda: doctor_database.check_campaigns(settings),
             "Correct the keys, and apply the campaigns again.",
         ),
+        await _check(
+            "contacts",
+            lambda: doctor_database.check_contacts(settings),
+            "Run `referrals db rebuild-contacts` (docs/identity.md).",
+        ),
         await _check("webhooks", lambda: doctor_database.check_webhooks(settings), remedy),
         await _check(
             "rewards",

@@ -63,6 +63,21 @@ def _definition_errors(definition: str, templates: "Templates") -> "list[FieldEr
         return campaign_errors(error)
 
 
+async def check_contacts(settings: "Settings") -> str:
+    """Count the customers whose digests are under an old secret, as far as this shell knows the current one."""
+    from referrals.store.customers import rebuilding
+
+    async with reading(settings) as tx:
+        counts = await rebuilding.count_by_key(tx)
+        current = settings.identity.current_key_id if settings.identity_secrets else None
+        outdated = await rebuilding.count_outdated(tx, current) if current else 0
+    if outdated:
+        raise NeedsAttentionError(f"{outdated} customers have digests under an old key only")
+    return (
+        ", ".join(f"{count} customers under key {key}" for key, count in counts.items()) or "none"
+    )
+
+
 async def check_webhooks(settings: "Settings") -> str:
     from referrals.store.webhooks import subscriptions
 

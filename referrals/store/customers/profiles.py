@@ -50,13 +50,15 @@ async def upsert(tx: Tx, customer: Customer | Friend, now: datetime) -> str:
     return stored.id
 
 
-async def update_contacts(tx: Tx, customer: CustomerRow) -> None:
-    """Bring the customer's digests up to date, if a contact or the secret has changed."""
+async def update_contacts(tx: Tx, customer: CustomerRow) -> bool:
+    """Bring the customer's digests up to date. Return whether a contact or the secret had changed."""
     identity, before = required(tx.identity), (customer.identified_by or "").split()
     digests = identity.digests(customer.external_id, customer.email, customer.phone)
-    if before != [digest.value for digest in digests]:
-        await contacts.replace(tx, customer.merged_into or customer.id, before, digests)
-        await change(tx, customers, customer.id, identified_by=_joined(digests))
+    if before == [digest.value for digest in digests]:
+        return False
+    await contacts.replace(tx, customer.merged_into or customer.id, before, digests)
+    await change(tx, customers, customer.id, identified_by=_joined(digests))
+    return True
 
 
 def _joined(digests: Sequence[Digest]) -> str:

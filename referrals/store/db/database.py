@@ -44,7 +44,7 @@ class Store:
         identity: IdentityOptions | None = None,
     ) -> None:
         self.engine = engine
-        self._identity = identity
+        self.identity = identity
         self._busy_timeout = options.busy_timeout
         self._inline = _inline_engine(engine) if engine.dialect.name == "sqlite" else None
         # SQLite has one writer at a time: queueing here is fair, its own waiting is not.
@@ -91,7 +91,7 @@ class Store:
                 yield tx
             return
         async with self.engine.connect() as connection:
-            yield AsyncTx(await connection.execution_options(read_only=True), self._identity)
+            yield AsyncTx(await connection.execution_options(read_only=True), self.identity)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -105,11 +105,11 @@ class Store:
             async with self.engine.connect() as connection:
                 if single:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                yield AsyncTx(connection, self._identity)
+                yield AsyncTx(connection, self.identity)
             return
         with self._inline.connect() as inline:
             await _begin(inline.execution_options(read_only=read_only), self._busy_timeout)
-            yield InlineTx(inline, self._identity)
+            yield InlineTx(inline, self.identity)
 
 
 class AsyncTx:
