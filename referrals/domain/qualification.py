@@ -252,9 +252,10 @@ def qualify(
         yield cooldown_rejection(campaign, rewardable_at, at)
         yield failed_rule(rules, context, left_out)
 
-    rejection = next((reason for reason in checks() if reason), None)
+    if rejection := next((reason for reason in checks() if reason), None):
+        return rejection
     review = undecided_rule(rules, left_out) or same_person_review(campaign, friend, at)
-    return rejection or Qualified(rewardable_at, review)
+    return Qualified(rewardable_at, review)
 
 
 def _day(instant: datetime) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from cel_expr_python import cel
 
 from referrals.domain.protobuf_messages import STRUCT, FieldSpec, declare_messages
-from referrals.domain.rule_errors import PACKAGE, explain
+from referrals.domain.rule_errors import PACKAGE
+from referrals.domain.rule_functions import declare_functions
 from referrals.domain.rule_variables import RECORDS, VARIABLES, Owner, optional_fields
-from referrals.domain.rules import Condition, check_result, compile_condition
+from referrals.domain.rules import Condition, compile_condition, compile_with
 from referrals.errors import RuleError
 
 _EQUALITY = ("_==_", "_!=_")
@@ -26,12 +27,8 @@ def check_condition(text: str, *, where: str, owner: Owner) -> Condition:
         RuleError: the condition does not compile, gives no truth value, has an unknown field, compares unlike types,
             or reads a field that may be absent without `has()`.
     """
+    compile_with(_typed_environment(owner), text, where, owner)
     condition = compile_condition(text, where=where, owner=owner)
-    try:
-        expression = _typed_environment(owner).compile(text)
-    except RuntimeError as error:
-        raise RuleError(f"{where}: {explain(str(error), owner)}") from error
-    check_result(expression.return_type(), where)
     for path in optional_fields(owner):
         if condition.syntax.fails_without(path):
             raise RuleError(f"{where}: {_missing_guard(condition, path)}")
@@ -45,6 +42,7 @@ def _typed_environment(owner: Owner) -> cel.Env:
         declare_messages(PACKAGE, {name: _fields(fields) for name, fields in RECORDS.items()}),
         config=cel.NewEnvConfigFromYaml(json.dumps(_config())),
         variables={name: _type(kind) for name, kind in VARIABLES[owner].items()},
+        functions=declare_functions(_type("Person"), evaluated=False),
     )
 
 

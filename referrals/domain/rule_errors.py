@@ -67,7 +67,7 @@ def _unknown_field(record: str, field: str) -> str:
 
 
 def _unlike_types(function: str, types: list[str]) -> str:
-    operator = function.strip("_@").replace("_", "")
+    operator = function if function.isidentifier() else function.strip("_@").replace("_", "")
     message = f"{operator} does not apply to {' and '.join(map(_word, types))}"
     if set(types) == {"int", "double"}:
         return f"{message}; write whole numbers with a point, such as 80.0"

@@ -8,6 +8,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message_factory import GetMessageClass
 
 from referrals.domain.protobuf_messages import declare_messages
+from referrals.domain.rule_functions import FUNCTIONS
 
 # The part of cel/expr/checked.proto and syntax.proto that is read here (https://github.com/google/cel-spec).
 _MESSAGES = {
@@ -152,6 +153,12 @@ def _reads(
         inner = _scope_of_loop(loop, scope)
         for part in (loop.accu_init, loop.loop_step, loop.result):
             yield from _reads(part, inner)
+        return
+    if function := FUNCTIONS.get(expr.call_expr.function):
+        for person in expr.call_expr.args:
+            paths = _paths(person, scope)
+            yield from ((expr, f"{path}.{field}") for path in paths for field in function.reads)
+            yield from _reads(person, scope, covered=paths)
         return
     paths = _paths(expr, scope)
     yield from ((expr, path) for path in paths if not _is_covered(path, covered))

@@ -13,6 +13,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from referrals.domain.rule_errors import describe_type, explain, explain_evaluation
+from referrals.domain.rule_functions import declare_functions
 from referrals.domain.rule_syntax import SyntaxTree
 from referrals.domain.rule_variables import VARIABLES, Owner
 from referrals.errors import RuleError
@@ -28,7 +29,11 @@ MAX_CONDITION_LENGTH = 2000
 _CONFIG = cel.NewEnvConfigFromYaml("stdlib: {exclude_macros: [map]}")
 _MAP = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 _ENVIRONMENTS: Mapping[Owner, cel.Env] = {
-    owner: cel.NewEnv(config=_CONFIG, variables=dict.fromkeys(variables, _MAP))
+    owner: cel.NewEnv(
+        config=_CONFIG,
+        variables=dict.fromkeys(variables, _MAP),
+        functions=declare_functions(_MAP, evaluated=True),
+    )
     for owner, variables in VARIABLES.items()
 }
 _INDEX = re.compile(r"\[\d+\]")
@@ -90,24 +95,24 @@ def compile_condition(text: str, *, where: str, owner: Owner) -> Condition:
     Raises:
         RuleError: the condition is too long, is not CEL, has an unknown variable, or is not boolean.
     """
+    return Condition(text, where, owner, compile_with(_ENVIRONMENTS[owner], text, where, owner))
+
+
+def compile_with(environment: cel.Env, text: str, where: str, owner: Owner) -> cel.Expression:
+    """Compile a condition in an environment of its owner. Raises RuleError, like `compile_condition`."""
     if len(text) > MAX_CONDITION_LENGTH:
         raise RuleError(
             f"{where}: has {len(text)} characters; at most {MAX_CONDITION_LENGTH} are allowed"
         )
     try:
-        expression = _ENVIRONMENTS[owner].compile(text)
+        expression = environment.compile(text)
     except RuntimeError as error:
         raise RuleError(f"{where}: {explain(str(error), owner)}") from error
     except TypeError as error:
         raise RuleError(f"{where}: contains an unpaired surrogate") from error
-    check_result(expression.return_type(), where)
-    return Condition(text, where, owner, expression)
-
-
-def check_result(kind: cel.Type, where: str) -> None:
-    """Check that a condition of this type gives true or false. Raises RuleError."""
-    if kind not in (cel.Type.BOOL, cel.Type.DYN):
+    if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
+        kind = describe_type(expression.return_type())
         raise RuleError(
-            f"{where}: line 1, column 1: gives {describe_type(kind)}, not true or false; "
-            "compare it with a value"
+            f"{where}: line 1, column 1: gives {kind}, not true or false; compare it with a value"
         )
+    return expression

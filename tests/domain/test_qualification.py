@@ -210,3 +210,16 @@ def test_an_item_that_was_not_understood_leads_to_review_and_names_the_field():
             "shoe",
         ),
     )
+
+
+def test_a_rule_that_no_longer_compiles_is_broken_also_where_fields_were_left_out():
+    stored = campaign(conversion={"rules": [RULE]})
+    broken = stored.conversion.rules[0].model_copy(update={"when": "order.gone >"})
+    conversion = stored.conversion.model_copy(update={"rules": (broken,)})
+
+    answer = decide(
+        stored.model_copy(update={"conversion": conversion}), left_out=["friend.locale"]
+    )
+
+    assert isinstance(answer, Reason)
+    assert answer.code == RejectReason.RULE_BROKEN

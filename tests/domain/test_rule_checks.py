@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from referrals.domain.rule_checks import check_condition
+from referrals.domain.rule_functions import FUNCTIONS
 from referrals.domain.rule_variables import RECORDS, VARIABLES, optional_fields
 from referrals.errors import RuleError
 
@@ -47,6 +48,9 @@ def check(text, owner="rule"):
         ("order.amount * 2 > 5.0", "write whole numbers with a point, such as 80.0"),
         ("order.amount - 1 == order.amount", "write whole numbers with a point, such as 80.0"),
         ("friend['locale'] == 'x'", "write the field after a point, such as order.amount"),
+        ("same_email(friend, order)", "same_email does not apply to a person and an order"),
+        ("same_email(friend, 'ada@example.com')", "same_email does not apply to a person and a text"),
+        ("same_emial(friend, advocate)", "undeclared reference to 'same_emial'"),
         ("amount > 3.0", "undeclared reference to 'amount'; did you mean order.amount?"),
         ("ordr.amount > 3.0", "undeclared reference to 'ordr.amount'; did you mean order?"),
         ("milestone.at == 3", "there are order, event, friend, advocate, counts, campaign, referral"),
@@ -106,6 +110,8 @@ def test_a_missing_has_is_shown_at_its_place_as_it_is_written():
         ("has(friend.locale)", {"friend.locale"}),
         ("(event.vip ? friend : advocate).id == 'a'", {"event.vip", "friend.id", "advocate.id"}),
         ("order.items.filter(i, has(i.sku)).all(i, i.quantity < 3)", {"order.items", "order.items[]", "order.items[].sku", "order.items[].quantity"}),
+        ("same_email(friend, advocate)", {"friend.id", "friend.email", "advocate.id", "advocate.email"}),
+        ("!same_phone(event.vip ? friend : advocate, advocate)", {"friend.phone", "advocate.phone", "event.vip"}),
         ("true", set()),
     ],
 )  # fmt: skip
@@ -126,6 +132,8 @@ def test_a_condition_knows_the_fields_that_it_reads(text, fields):
         ("size(order.items) > 1", "order.items[0].sku", False),
         ("order.attributes.vip == true", "order.attributes", True),
         ("friend == advocate", "friend.locale", True),
+        ("same_phone(friend, advocate)", "friend.phone", True),
+        ("same_phone(friend, advocate)", "friend.locale", False),
         ("order.amount > 3", "order.amounts", False),
     ],
 )
@@ -218,9 +226,28 @@ def _only(context, fields):
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "friend", "advocate", "holds"),
+    [
+        ("same_email(friend, advocate)", {"email": "A.da+x@Gmail.com"}, {"email": "ada@gmail.com"}, True),
+        ("same_email(friend, advocate)", {"id": "ADA@example.com"}, {"email": "ada@example.com"}, True),
+        ("same_email(friend, advocate)", {"email": "ada@example.com"}, {"email": "fay@example.com"}, False),
+        ("same_email(friend, advocate)", {}, {}, False),
+        ("same_email(friend, advocate)", {"phone": "+4915112345678"}, {"phone": "+4915112345678"}, False),
+        ("same_phone(friend, advocate)", {"phone": "+49 151 12345678"}, {"phone": "+4915112345678"}, True),
+        ("same_phone(friend, advocate)", {"phone": "+4915112345678"}, {}, False),
+    ],
+)  # fmt: skip
+def test_people_are_compared_in_any_spelling(text, friend, advocate, holds):
+    people = {"friend": {"id": "fay"} | friend, "advocate": {"id": "ada"} | advocate}
+
+    assert check(text).holds(people) is holds
+
+
 def test_each_variable_and_field_is_described_in_the_docs():
     page = Path("docs/conditions.md").read_text(encoding="utf-8")
     variables = set(itertools.chain(*VARIABLES.values()))
 
     assert not [name for name in variables if f"`{name}`" not in page]
+    assert not [name for name in FUNCTIONS if f"`{name}(" not in page]
     assert not [f for fields in RECORDS.values() for f in fields if f"`{f}`" not in page]

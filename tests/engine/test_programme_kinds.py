@@ -118,6 +118,21 @@ async def test_a_custom_event_without_a_code_converts_the_friend_who_signed_up(w
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_sign_up_that_converts_is_held_and_rewarded_and_has_one_response(world: World):
+    terms = {"event": "referral_signed_up", "hold": "P1D"}
+    await world.apply(example(VOUCHERIFY, conversion=terms))
+    code = await world.publish(VOUCHERIFY, "ada")
+
+    answer = await world.sign_up(code, "fay", id="sign-up")
+
+    assert (answer["decision"], len(answer["rewards"])) == ("held", 2)
+    assert await world.sign_up(code, "fay", id="sign-up") == answer
+    await world.sleep(days=1, minutes=1)
+    await world.until_state(answer["referral"], "rewarded")
+    assert (await world.balance("fay"), await world.balance("ada")) == (200, 100)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_repeated_custom_event_is_rejected_as_already_referred(world: World):
     await world.apply(example(VOUCHERIFY, conversion=CUSTOM))
     code = await world.publish(VOUCHERIFY, "ada")

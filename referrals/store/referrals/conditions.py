@@ -52,7 +52,12 @@ async def load_journey_values(
 
 
 def _person_values(customer: CustomerRow) -> dict[str, Any]:
-    details = {"name": customer.name, "email": customer.email, "locale": customer.locale}
+    details = {
+        "name": customer.name,
+        "email": customer.email,
+        "phone": customer.phone,
+        "locale": customer.locale,
+    }
     return {"id": customer.external_id} | {name: value for name, value in details.items() if value}
 
 

@@ -1,10 +1,12 @@
 """Limits and cooldowns by calendar periods and by due times."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from referrals.domain.reasons import ReviewReason
 from referrals.store import schema
+from referrals.store.referrals import conversions
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.store_harness import StoreHarness
 
@@ -152,3 +154,19 @@ async def test_a_rule_on_a_field_that_was_not_understood_waits_for_a_person(harn
     await harness.event("order_refunded", refund)
     (referral,) = await harness.all(schema.referrals)
     assert (referral.state, referral.reason_code) == ("rewarded", None)
+
+
+async def test_conversions_at_once_are_spaced_one_after_another(harness: StoreHarness):
+    limits = {"cooldown": {"period": "P1D", "on_hit": "defer"}}
+    await harness.apply(campaign(conversion={"hold": "P14D"}, limits=limits))
+    code = await harness.publish("spring", "ada")
+    friends = [f"friend-{number}" for number in range(8)]
+    rows = [
+        await harness.receive("referral_converted", {"code": code, "friend": {"id": friend}})
+        for friend in friends
+    ]
+
+    await asyncio.gather(*(harness.decide(conversions.convert, row.id) for row in rows))
+
+    end = harness.time + 14 * DAY
+    assert await due_times(harness, "advocate") == [end + number * DAY for number in range(8)]
