@@ -22,6 +22,7 @@ from activities.milestones import MilestoneActivities
 from activities.provider_calls import ProviderCalls
 from activities.referrals import ReferralActivities
 from activities.rewards import RewardActivities
+from activities.tracking import TrackingActivities
 from referrals.channels import Channel
 from referrals.channels.email import EmailChannel
 from referrals.channels.log import LogChannel
@@ -121,11 +122,14 @@ def _sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
 
 def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
     """Return the activities of a task queue. Those that make no external call run on the default queue."""
-    messages, rewards = _message_activities(resources), _reward_activities(resources)
+    messages, calls = _message_activities(resources), _provider_calls(resources)
+    looks_up_first = resources.settings.look_up_before_grant
+    rewards = RewardActivities(resources.store, calls, resources.clock, looks_up_first)
+    tracking = TrackingActivities(resources.store, calls, resources.clock)
     if queue == MESSAGES_QUEUE:
         return [messages.send_message]
     if queue == REWARDS_QUEUE:
-        return [rewards.deliver_reward]
+        return [rewards.deliver_reward, tracking.track_event]
     log = _log_messages(resources)
     referrals = ReferralActivities(log)
     advocates = AdvocateActivities(log)
@@ -151,18 +155,17 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         journeys.mark_start_failed,
         messages.give_up_message,
         rewards.mark_reward_failed,
+        tracking.mark_tracking_failed,
     ]
 
 
-def _reward_activities(resources: Resources) -> RewardActivities:
-    calls = ProviderCalls(
+def _provider_calls(resources: Resources) -> ProviderCalls:
+    return ProviderCalls(
         resources.store,
         resources.providers,
         resources.settings.requests_per_second,
         resources.clock,
     )
-    looks_up_first = resources.settings.look_up_before_grant
-    return RewardActivities(resources.store, calls, resources.clock, looks_up_first)
 
 
 def _message_activities(resources: Resources) -> MessageActivities:

@@ -16,6 +16,7 @@
     │   ├── UnknownReferralError
     │   ├── UnknownRewardError
     │   ├── UnknownSuppressionError
+    │   ├── UnknownTrackedEventError
     │   ├── UnknownVersionError
     │   └── UnknownWebhookError
     ├── ConflictError                 the request is valid, but contradicts what is stored
@@ -126,6 +127,10 @@ class UnknownReferralError(NotFoundError):
 
 class UnknownRewardError(NotFoundError):
     kind = "reward"
+
+
+class UnknownTrackedEventError(NotFoundError):
+    kind = "tracked event"
 
 
 class UnknownSuppressionError(NotFoundError):

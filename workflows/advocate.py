@@ -51,7 +51,7 @@ class AdvocateWorkflow(BaseWorkflow):
 
     @workflow.update(name=WAKE_UPDATE)
     async def wake(self) -> None:
-        """Do what is pending after a merge of customers."""
+        """Do what is pending: after a merge of customers, or events to track again."""
         await self.decide(AdvocateActivities.resume)
 
     publish.validator(BaseWorkflow.validate_event_id)

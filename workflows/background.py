@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.messages import MessageActivities
     from activities.milestones import MilestoneActivities
     from activities.rewards import RewardActivities
+    from activities.tracking import TrackingActivities
     from referrals.temporal.payloads import DeliveryStatus, MilestoneChange, PendingWork
     from referrals.temporal.search_attributes import ATTENTION_ATTRIBUTE
     from workflows.options import (
@@ -83,6 +84,9 @@ class BackgroundEffects:
 
     def start_workflow(self, start_id: str) -> None:
         self._start(start_id, _start_workflow(start_id))
+
+    def track_event(self, event_id: str) -> None:
+        self._start(event_id, _track_event(event_id))
 
     def notify_advocate(self, campaign_id: str, change: MilestoneChange) -> None:
         self._start(change, _notify_advocate(campaign_id, change))
@@ -198,6 +202,22 @@ async def _start_workflow(start_id: str) -> None:
         await workflow.execute_activity_method(
             JourneyActivities.mark_start_failed,
             args=[start_id, str(error.cause)],
+            **SHORT_ACTIVITY_OPTIONS,
+        )
+
+
+async def _track_event(event_id: str) -> None:
+    """Send the event to its provider; mark it as failed when all attempts are spent."""
+    try:
+        await workflow.execute_activity_method(
+            TrackingActivities.track_event, event_id, **REWARD_OPTIONS
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        await workflow.execute_activity_method(
+            TrackingActivities.mark_tracking_failed,
+            args=[event_id, str(error.cause)],
             **SHORT_ACTIVITY_OPTIONS,
         )
 

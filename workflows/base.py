@@ -98,6 +98,8 @@ class BaseWorkflow(ABC):
             self.effects.start_workflow(start_id)
         for change in pending.milestones:
             self.effects.notify_advocate(self.key.campaign_id, change)
+        for event_id in pending.events_to_track:
+            self.effects.track_event(event_id)
 
     def search_attribute_changes(self, pending: PendingWork) -> list[SearchAttributeUpdate[Any]]:
         return self.effects.attention_changes(pending)

@@ -25,7 +25,12 @@ def template_errors(campaign: Campaign, templates: Templates) -> Iterator[FieldE
 
 
 def target_errors(campaign: Campaign, providers: Mapping[str, Provider]) -> Iterator[FieldError]:
-    """Yield an error for each reward whose provider is not configured or does not accept the reward's target."""
+    """Yield an error for each provider that is not configured, and for each target that its provider does not accept."""
+    for index, journey in enumerate(campaign.journeys):
+        for path, step in journey.walk():
+            if step.track and step.track.provider not in providers:
+                field = field_path(("journeys", index, *path, "track", "provider"))
+                yield _not_configured(field, step.track.provider)
     for path, reward in campaign.all_rewards():
         field = field_path(path)
         name, target = campaign.rewards.provider_of(reward)
@@ -33,11 +38,14 @@ def target_errors(campaign: Campaign, providers: Mapping[str, Provider]) -> Iter
             continue
         provider = providers.get(name)
         if provider is None:
-            message = f"the provider {name} is not configured on this deployment"
-            yield FieldError(f"{field}.provider", message)
+            yield _not_configured(f"{field}.provider", name)
             continue
         try:
             provider.check_target(target, reward.type)
         except ValidationError as error:
             for item in field_errors(error):
                 yield FieldError(f"{field}.target.{item.field}".rstrip("."), item.message)
+
+
+def _not_configured(field: str, provider: str) -> FieldError:
+    return FieldError(field, f"the provider {provider} is not configured on this deployment")

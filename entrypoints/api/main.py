@@ -33,6 +33,7 @@ from entrypoints.api import (
     reward_batches,
     rewards,
     suppressions,
+    tracked_events,
     unsubscribe,
     webhooks,
     whatsapp_callbacks,
@@ -60,6 +61,7 @@ AUTHENTICATED = (
     qr_codes,
     consents,
     suppressions,
+    tracked_events,
     customers,
     webhooks,
 )

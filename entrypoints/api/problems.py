@@ -49,6 +49,9 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
     errors.UnknownReferralError: ProblemType("unknown-referral", 404, "Unknown referral"),
     errors.UnknownRewardError: ProblemType("unknown-reward", 404, "Unknown reward"),
     errors.UnknownSuppressionError: ProblemType("unknown-suppression", 404, "Unknown suppression"),
+    errors.UnknownTrackedEventError: ProblemType(
+        "unknown-tracked-event", 404, "Unknown tracked event"
+    ),
     errors.UnknownVersionError: ProblemType("unknown-version", 404, "Unknown version"),
     errors.UnknownWebhookError: ProblemType("unknown-webhook", 404, "Unknown webhook"),
     errors.CampaignArchivedError: ProblemType("campaign-archived", 409, "Campaign archived"),

@@ -106,6 +106,11 @@ async def _database_checks(settings: "Settings") -> list[Check]:
             "Correct the causes, then run `referrals reward retry --failed --cause CAUSE`.",
         ),
         await _check(
+            "tracked events",
+            lambda: doctor_database.check_tracked_events(settings),
+            "Correct the causes, then run `referrals tracked-event retry CAMPAIGN --cause CAUSE`.",
+        ),
+        await _check(
             "requests",
             lambda: doctor_database.check_requests(settings),
             "Correct what the shop sends (docs/errors.md); see `referrals event refusals`.",

@@ -91,10 +91,21 @@ async def check_rewards(settings: "Settings") -> str:
     from referrals.store.reporting import reward_lists
 
     async with reading(settings) as tx:
-        if failed := await reward_lists.count_failed(tx):
-            raise RuntimeError(
-                "; ".join(f"{row.count} failed, cause {row.cause}: {row.remedy}" for row in failed)
-            )
+        return _describe_failures(await reward_lists.count_failed(tx))
+
+
+async def check_tracked_events(settings: "Settings") -> str:
+    from referrals.store.reporting import tracked_event_lists
+
+    async with reading(settings) as tx:
+        return _describe_failures(await tracked_event_lists.count_failed(tx))
+
+
+def _describe_failures(failed: "list[views.FailureCount]") -> str:
+    if failed:
+        raise RuntimeError(
+            "; ".join(f"{row.count} failed, cause {row.cause}: {row.remedy}" for row in failed)
+        )
     return "none has failed"
 
 

@@ -24,6 +24,7 @@ from entrypoints.cli import (
     referral,
     reward,
     template,
+    tracked_event,
     webhook,
     worker,
 )
@@ -50,6 +51,7 @@ app.add_typer(customer.app, name="customer")
 app.add_typer(coupon.app, name="coupon")
 app.add_typer(journey.app, name="journey")
 app.add_typer(message.app, name="message")
+app.add_typer(tracked_event.app, name="tracked-event")
 app.add_typer(template.app, name="template")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(db.app, name="db")

@@ -179,6 +179,11 @@ class JourneySimulation:
             self._send(run, planned, step.send, at)
         if step.grant:
             self._grant(run, planned, step.grant, at)
+        if step.track:
+            does = f"tracks {step.track.event} at {step.track.provider}"
+            if values := step.track.values(self._context(run)):
+                does += f" with {', '.join(f'{name}={values[name]}' for name in values)}"
+            self._record(run, at, planned.index, does, to=step.track.to)
         if step.webhook:
             self._record(run, at, planned.index, f"posts to {step.webhook.url}")
         if step.start_workflow:

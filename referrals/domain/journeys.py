@@ -32,6 +32,7 @@ from referrals.domain.identities import Renamable
 from referrals.domain.rewards import Reward
 from referrals.domain.rules import Condition, compile_condition
 from referrals.domain.strict_model import StrictModel
+from referrals.domain.tracking import TrackStep
 from referrals.domain.webhook_urls import check_webhook_url
 
 MessageChannel = Literal["whatsapp", "email", "log"]
@@ -192,6 +193,7 @@ class Step(Compact):
     exit: Flag | None = None
     webhook: WebhookStep | None = None
     grant: GrantStep | None = None
+    track: TrackStep | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -271,6 +273,12 @@ class Journey(Renamable):
         sends = [step.send for _, step in _walk((), steps) if step.send]
         if event in WITHOUT_FRIEND and any(send.to == "friend" for send in sends):
             raise ValueError(f"must not send to the friend: {event} concerns the advocate alone")
+        if event in WITHOUT_FRIEND:
+            error = f"must not be the friend: {event} concerns the advocate alone"
+            tracks = ((path, step.track) for path, step in _walk((), steps) if step.track)
+            raise_field_errors(
+                ((*path, "track", "to"), error) for path, track in tracks if track.to == "friend"
+            )
         return steps
 
     @field_validator("steps")

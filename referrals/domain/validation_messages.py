@@ -64,7 +64,9 @@ def validation_message(error: ErrorDetails | Mapping[str, Any]) -> str:
         return str(context["error"])
     if kind == "string_pattern_mismatch" and error["loc"][-1] in _PATTERNS:
         return _PATTERNS[error["loc"][-1]]
-    return _MESSAGES.get(kind, error["msg"]).format(**context)
+    if kind not in _MESSAGES:  # the library's own text, which may contain braces
+        return str(error["msg"])
+    return _MESSAGES[kind].format(**context)
 
 
 def field_path(path: Iterable[int | str]) -> str:

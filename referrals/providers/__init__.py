@@ -8,7 +8,7 @@ contact details and no secrets, because they are stored in workflow histories, l
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from referrals.domain.failure_causes import Failure, FailureCause
 from referrals.errors import ReferralsError
@@ -38,6 +38,18 @@ class Grant:
     def signed_amount(self, *, reversal: bool) -> int:
         """Return the change of the balance: negative for a roll-back."""
         return -self.amount if reversal else self.amount
+
+
+@dataclass(frozen=True)
+class TrackedEvent:
+    """An event of one customer for a provider's own rules."""
+
+    key: str
+    """Idempotency key: unique for each event, and equal on every attempt."""
+    customer: str
+    """External id of the customer."""
+    name: str
+    attributes: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,25 @@ class Provider(Protocol):
 
     def describe(self) -> str:
         """Return the vendor's name and address, for people."""
+
+
+@runtime_checkable
+class EventTracker(Provider, Protocol):
+    """A provider that takes events."""
+
+    async def track(self, event: TrackedEvent) -> None:
+        """Send the event.
+
+        Raises:
+            RetryableError, PermanentError, OutcomeUnknownError: see these classes and their subclasses.
+        """
+
+    async def has_tracked(self, event: TrackedEvent) -> bool:
+        """Return whether the provider has taken the event. See `visible_after`.
+
+        Raises:
+            RetryableError, UnavailableError, RetryAfterError: temporary failure.
+        """
 
 
 class ProviderError(ReferralsError):

@@ -35,6 +35,7 @@ from referrals.providers import (
     Receipt,
     RetryableError,
     RewardType,
+    TrackedEvent,
 )
 from referrals.providers.api_client import (
     IgnoredBody,
@@ -138,6 +139,31 @@ class TalonOne:
 
     async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:  # noqa: ARG002 - the key identifies it
         return await self._book(grant, reversal=True)
+
+    async def track(self, event: TrackedEvent) -> None:
+        body = {
+            "profileId": event.customer,
+            "type": event.name,
+            "integrationId": event_id(event.key),
+            "attributes": dict(event.attributes),
+        }
+        try:
+            await self._events.send(
+                "POST",
+                "/v3/events",
+                IgnoredBody,
+                params={"silent": "yes"},
+                body=body,
+                changes_balance=True,
+            )
+        except RequestRejectedError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            if not await self.has_tracked(event):  # the profile is being updated concurrently
+                raise RetryableError(str(error), FailureCause.CUSTOMER) from None
+
+    async def has_tracked(self, event: TrackedEvent) -> bool:
+        return await self._get_event(event_id(event.key)) is not None
 
     def check_target(self, target: Mapping[str, Any], reward_type: RewardType) -> None:
         TalonOneTarget.parse(target, reward_type)

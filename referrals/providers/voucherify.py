@@ -16,9 +16,10 @@ from pydantic import Field, SecretStr, ValidationInfo, model_validator
 
 from referrals.domain.campaign_fields import SingleLine
 from referrals.domain.failure_causes import FailureCause
-from referrals.providers import Grant, Receipt, RewardType
+from referrals.providers import Grant, Receipt, RewardType, TrackedEvent
 from referrals.providers.api_client import ProviderApi
 from referrals.providers.target import ProviderTarget
+from referrals.providers.voucherify_events import CustomEvents
 from referrals.providers.voucherify_members import MemberCards
 from referrals.providers.voucherify_vouchers import GiftCards, LoyaltyCards
 
@@ -96,6 +97,12 @@ class Voucherify:
 
     async def roll_back(self, grant: Grant, reference: str | None) -> Receipt:  # noqa: ARG002 - the key identifies it
         return await self._cards(grant).book(grant, reversal=True)
+
+    async def track(self, event: TrackedEvent) -> None:
+        await CustomEvents(self._api).track(event)
+
+    async def has_tracked(self, event: TrackedEvent) -> bool:
+        return await CustomEvents(self._api).has_tracked(event)
 
     def check_target(self, target: Mapping[str, Any], reward_type: RewardType) -> None:
         VoucherifyTarget.parse(target, reward_type)

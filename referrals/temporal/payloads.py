@@ -42,6 +42,7 @@ class PendingWork:
         milestones: Milestones that the advocate's workflow has to process.
         journeys_to_notify: Journey runs whose workflow has to be started or notified.
         workflows_to_start: Starts of workflows of other applications.
+        events_to_track: Events to send to providers.
     """
 
     state: str = ""
@@ -53,6 +54,7 @@ class PendingWork:
     milestones: tuple[MilestoneChange, ...] = ()
     journeys_to_notify: tuple[str, ...] = ()
     workflows_to_start: tuple[str, ...] = ()
+    events_to_track: tuple[str, ...] = ()
 
     @property
     def has_work(self) -> bool:
@@ -64,6 +66,7 @@ class PendingWork:
                 self.milestones,
                 self.journeys_to_notify,
                 self.workflows_to_start,
+                self.events_to_track,
             )
         )
 

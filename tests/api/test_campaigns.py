@@ -268,6 +268,17 @@ async def test_a_publication_can_be_queued(api: Api):
     assert response.status_code == 202
 
 
+async def test_the_provider_of_a_tracked_event_must_be_configured(api: Api):
+    track = {"provider": "voucherify", "event": "bought", "to": "friend"}
+    journeys = [{"name": "earn", "on": "referral_converted", "steps": [{"track": track}]}]
+
+    response = await api.put_campaign(journeys=journeys)
+
+    (error,) = problem(response, 422, "invalid-campaign")["errors"]
+    assert error["field"] == "journeys[0].steps[0].track.provider"
+    assert error["message"] == "the provider voucherify is not configured on this deployment"
+
+
 async def test_the_provider_of_a_reward_in_a_journey_must_be_configured(api: Api):
     reward = {"type": "points", "amount": 20, "provider": "http"}
     steps = [{"branch": {"when": "true", "then": [{"grant": {"to": "friend", "reward": reward}}]}}]

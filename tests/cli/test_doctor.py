@@ -65,6 +65,7 @@ async def test_failed_rewards_are_reported_by_cause(store: Store, database_url: 
 
     with pytest.raises(RuntimeError, match="1 failed, cause stock: Add codes to the pool"):
         await doctor_database.check_rewards(settings)
+    assert await doctor_database.check_tracked_events(settings) == "none has failed"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -223,3 +223,20 @@ def test_invalid_event_is_reported(run, tmp_path, event, message):
 
     assert (result.code, result.out) == (1, "")
     assert message in result.err
+
+
+EARN = """
+  - name: earn
+    on: referral_converted
+    steps:
+      - track: {provider: talon_one, event: bought, to: advocate, attributes: {value: order.amount}}
+"""
+
+
+def test_tracked_event_shows_its_provider_and_attributes(simulate):
+    order = {"id": "1", "amount": "119.90", "currency": "EUR"}
+    bought = event("referral_converted", "08T12:00:00", friend=FAY, order=order)
+
+    lines = simulate(bought, campaign=CAMPAIGN + EARN)
+
+    assert "08T12:00 fay: tracks bought at talon_one with value=119.9" in lines

@@ -18,6 +18,7 @@ from referrals.domain.journey_interpreter import (
     wake_up,
 )
 from referrals.domain.journeys import MAX_STEPS, Journey, WaitStep
+from referrals.domain.tracking import TrackStep
 
 SEND = {"send": {"template": "nudge_friend", "to": "friend", "channels": ["log"]}}
 POINTS = {"type": "points", "amount": 20}
@@ -26,7 +27,8 @@ CONVERTED = "referral_converted"
 GRANT = {"grant": {"to": "friend", "reward": POINTS}}
 DURATION = "must be an ISO 8601 duration, such as P14D or PT12H"
 TIME = 'must be a time of day in quotes, such as "09:00"'
-ONE = "must be exactly one of branch, exit, grant, send, start_workflow, wait, webhook"
+ONE = "must be exactly one of branch, exit, grant, send, start_workflow, track, wait, webhook"
+TRACK = {"provider": "voucherify", "event": "friend_bought", "to": "advocate"}
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
 
 
@@ -58,6 +60,14 @@ def of(*steps, **keys):
         (GRANT, "grant", "must not be in a journey on referral_signed_up: there is no conversion yet; use referral_converted"),
         ({"branch": {"when": "true", "else": ["exit", GRANT]}}, "branch.else[1].grant", "must not be in a journey on referral_signed_up: there is no conversion yet; use referral_converted"),
         ({"webhook": {"url": "ftp://crm"}}, "webhook.url", "must be a URL such as https://shop.example/hooks"),
+        ({"track": TRACK | {"provider": "http"}}, "track.provider", "must be 'voucherify' or 'talon_one'"),
+        ({"track": TRACK | {"to": "operator"}}, "track.to", "must be 'advocate' or 'friend'"),
+        ({"track": TRACK | {"event": " "}}, "track.event", None),
+        *[
+            ({"track": TRACK | {"attributes": {"value": path}}}, "track.attributes.value", None)
+            for path in ("", "order", "order.items", "order.price", "friend.email", "advocate.name", "event.a.b", "awaited")
+        ],
+        ({"track": TRACK | {"attributes": {"a b": "order.amount"}}}, "track.attributes.a b.[key]", "must be 1 to 64 letters, digits or _, and start with a letter"),
         ({"exit": False}, "", ONE),
         (SEND | {"wait": "P2D"}, "", ONE),
         ({}, "", ONE),
@@ -117,6 +127,31 @@ def test_a_journey_grants_where_its_event_is_about_what_a_reward_can_belong_to(e
         assert problem.message == f"must not be in a journey on {event}: {LOOPS}"
     if event in ("referral_rejected", "referral_expired", "referral_rolled_back", "milestone_lost"):
         assert problem.message == f"must not be in a journey on {event}: {ROLLED_BACK_AT_ONCE}"
+
+
+def test_a_milestone_tracks_nothing_of_a_friend():
+    with pytest.raises(ValidationError) as refused:
+        of({"track": TRACK | {"to": "friend"}}, on="milestone_reached")
+
+    (problem,) = campaign_errors(refused.value)
+    assert problem.field == "steps[0].track.to"
+    assert problem.message == (
+        "must not be the friend: milestone_reached concerns the advocate alone"
+    )
+
+
+def test_tracked_attributes_are_the_values_that_there_are():
+    names = {
+        "amount": "order.amount",
+        "id": "friend.id",
+        "plan": "event.plan",
+        "tier": "reward.tier",
+    }
+    step = TrackStep.model_validate(TRACK | {"attributes": names})
+
+    values = step.values({"order": {"amount": 80.5}, "event": {"plan": ["a"]}, "reward": {}})
+
+    assert values == {"amount": 80.5}
 
 
 def test_a_milestone_grants_nothing_to_a_friend():

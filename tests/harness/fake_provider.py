@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from referrals.providers import AlreadySpentError, Grant, NotBookedError, Receipt
+from referrals.providers import AlreadySpentError, Grant, NotBookedError, Receipt, TrackedEvent
 from referrals.providers.request_count import add_request
 
 
@@ -88,3 +88,28 @@ class FakeProvider:
 
     def describe(self) -> str:
         return "a fake provider"
+
+
+class FakeTracker(FakeProvider):
+    """Provider that takes events too; it shows them at once."""
+
+    name = "voucherify"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tracked: list[TrackedEvent] = []
+
+    async def track(self, event: TrackedEvent) -> None:
+        self.calls += 1
+        add_request()
+        when, fault = self.faults.pop(0) if self.faults else ("", None)
+        if fault and when == "before":
+            raise fault
+        assert event not in self.tracked, "tracked twice"
+        self.tracked.append(event)
+        if fault:
+            raise fault
+
+    async def has_tracked(self, event: TrackedEvent) -> bool:
+        add_request()
+        return event in self.tracked

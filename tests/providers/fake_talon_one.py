@@ -31,10 +31,19 @@ class Attributes(Strict):
 
 class Event(Strict):
     profileId: str  # noqa: N815
-    type: Annotated[str, Field(min_length=1)]
+    type: str
     integrationId: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+$", max_length=1000)]  # noqa: N815
     attributes: Attributes
     responseContent: tuple[Literal["ruleFailureReasons"], ...] = ()  # noqa: N815
+
+
+class CustomEvent(Strict):
+    """Event of another type than that of rewards."""
+
+    profileId: str  # noqa: N815
+    type: Literal["friend_bought"]
+    integrationId: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+$", max_length=1000)]  # noqa: N815
+    attributes: dict[str, str | int | float | bool]
 
 
 class AddPoints(Strict):
@@ -122,6 +131,8 @@ class FakeTalonOne(FakeVendor):
     async def track(self, request: Request) -> Response:
         """Book the event. A 409 means a repeat or a concurrent update of the profile; its message does not say which."""
         self.check(request, f"ApiKey-v1 {TOKEN}", "silent", "dry")
+        if (await request.json()).get("type") == "friend_bought":
+            return await self.track_custom(request)
         event = await self.read(request, Event)
         if event.type != EVENT:
             raise self.refuse(400, f"no event type {event.type}")
@@ -146,6 +157,14 @@ class FakeTalonOne(FakeVendor):
         if event.responseContent:
             result["ruleFailureReasons"] = self.failures()
         return JSONResponse(result)
+
+    async def track_custom(self, request: Request) -> Response:
+        event = await self.read(request, CustomEvent)
+        if event.integrationId in self.events or self.random.random() < self.conflict_rate:
+            raise self.refuse(409, "Too many requests are updating this profile at the same time")
+        self.events[event.integrationId] = {"id": 1, "type": event.type, "effects": []}
+        self.book(key_of(event.integrationId), 1)
+        return Response(status_code=204)
 
     def failures(self) -> list[dict[str, Any]]:
         """Return the rules that an event did not meet."""

@@ -1,76 +1,30 @@
 """Fake of Voucherify's API v1 and v2, after its OpenAPI documents."""
 
 from itertools import count
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.providers.fake_vendor import TOKEN, FakeVendor, Strict, VendorError
+from tests.providers.voucherify_bodies import (
+    Credit,
+    Customer,
+    CustomEvent,
+    LegacyPoints,
+    NewMember,
+    NewMemberOfGuide,
+    Points,
+    Publication,
+)
 
 APP_ID = "app-1"
 PROGRAM = "lprg_128f58429f4c4bf7b2"
 DEFINITION = "lcdef_128f495f720c4bec8c"
 PAGE = 10
 """Entries per page, whatever limit is requested, so that there are several pages."""
-
-
-class Identification(Strict):
-    type: Literal["customer_source_id"]
-    customer_source_id: str
-
-
-class NewMember(Strict):
-    """Body of the reference."""
-
-    customer_id: Annotated[str, Field(pattern="^cust_")]
-
-
-class NewMemberOfGuide(Strict):
-    """Body of the guide to loyalty v2."""
-
-    customer_identification: Identification
-
-
-class Points(Strict):
-    points: int
-    reason: Annotated[str, Field(max_length=255)] | None = None
-
-
-class Customer(Strict):
-    source_id: str
-    name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-
-
-class Campaign(Strict):
-    name: str
-    count: Annotated[int, Field(ge=1, le=50)] = 1
-
-
-class Publication(Strict):
-    campaign: Campaign
-    customer: Customer
-    source_id: str | None = None
-    channel: str | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class Credit(Strict):
-    amount: int
-    source_id: str | None = None
-    reason: str | None = None
-
-
-class LegacyPoints(Strict):
-    points: int
-    expiration_type: Literal["PROGRAM_RULES", "CUSTOM_DATE", "NON_EXPIRING"] | None = None
-    expiration_date: str | None = None
-    source_id: str | None = None
-    reason: str | None = None
 
 
 class FakeVoucherify(FakeVendor):
@@ -98,6 +52,7 @@ class FakeVoucherify(FakeVendor):
         self.members: dict[str, list[dict[str, Any]]] = {}
         self.publications: dict[str, dict[str, Any]] = {}
         self.transactions: dict[str, list[dict[str, Any]]] = {}
+        self.activities: dict[str, list[dict[str, Any]]] = {}
 
     def routes(self) -> list[Route]:
         program = "/v2/loyalties/programs/{program}"
@@ -105,6 +60,8 @@ class FakeVoucherify(FakeVendor):
         legacy = "/v1/loyalties/members/{code:path}"
         return [
             Route("/v1/customers", self.create_customer, methods=["POST"]),
+            Route("/v1/events", self.track, methods=["POST"]),
+            Route("/v1/customers/{customer:path}/activity", self.list_activity, methods=["GET"]),
             Route("/v1/publications", self.publish, methods=["POST"]),
             Route("/v1/publications", self.list_publications, methods=["GET"]),
             Route("/v1/vouchers/{code:path}/balance", self.add_credit, methods=["POST"]),
@@ -146,6 +103,28 @@ class FakeVoucherify(FakeVendor):
         return JSONResponse({"id": id_, "source_id": customer.source_id, "object": "customer"})
 
     # API v1
+
+    async def track(self, request: Request) -> JSONResponse:
+        """Take the event, which creates the customer if there is none."""
+        body = await self.read(request, CustomEvent)
+        if body.event == "unknown":
+            raise self.refuse(404, "not_found")
+        customer = body.customer.source_id
+        self.customers.add(customer)
+        event = {"id": f"evcus_{next(self.numbers)}", "type": body.event, "metadata": body.metadata}
+        listed = {"id": f"evt_{next(self.numbers)}", "type": "customer.custom_event"}
+        self.activities.setdefault(customer, []).append(listed | {"data": {"event": event}})
+        self.book(str((body.metadata or {}).get("referrals_key")), 1)
+        shown = {"id": "cust_1", "source_id": customer, "object": "customer"}
+        answer = {"object": "event", "type": body.event, "customer": shown}
+        return JSONResponse(answer | {"referral": None, "loyalty": None, "metadata": body.metadata})
+
+    async def list_activity(self, request: Request) -> JSONResponse:
+        self.check(request, "limit", "order", "starting_after_id", "type")
+        self.check_page(request, order="-created_at")
+        if request.path_params["customer"] not in self.customers:
+            raise self.refuse(404, "not_found")
+        return self.page(request, self.activities.get(request.path_params["customer"], []))
 
     async def publish(self, request: Request) -> JSONResponse:
         """Publish a voucher. A repeat gets one of the documented responses, at random."""
@@ -205,7 +184,10 @@ class FakeVoucherify(FakeVendor):
     async def list_transactions(self, request: Request) -> JSONResponse:
         self.check(request, "limit", "order", "starting_after_id")
         self.check_page(request, order="-id")
-        newest = self.voucher(request)[::-1]
+        return self.page(request, self.voucher(request))
+
+    def page(self, request: Request, oldest_first: list[dict[str, Any]]) -> JSONResponse:
+        newest = oldest_first[::-1]
         ids = [transaction["id"] for transaction in newest]
         after = request.query_params.get("starting_after_id")
         start = ids.index(after) + 1 if after else 0

@@ -9,13 +9,8 @@ from referrals.providers import PermanentError, RetryableError
 from tests.providers.booking import book_with_retries
 from tests.providers.conftest import PROVIDER_KINDS, voucherify
 from tests.providers.fake_vendor import Entry
-from tests.providers.fake_voucherify import (
-    DEFINITION,
-    PAGE,
-    FakeVoucherify,
-    NewMember,
-    NewMemberOfGuide,
-)
+from tests.providers.fake_voucherify import DEFINITION, PAGE, FakeVoucherify
+from tests.providers.voucherify_bodies import NewMember, NewMemberOfGuide
 
 POINTS, LEGACY, GIFT = (PROVIDER_KINDS[name].grants(1)[0] for name in list(PROVIDER_KINDS)[:3])
 

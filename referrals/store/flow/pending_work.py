@@ -33,6 +33,7 @@ from referrals.store.schema import (
     milestones,
     referrals,
     rewards,
+    tracked_events,
     workflow_starts,
 )
 from referrals.store.schema import messages as messages_table
@@ -189,7 +190,7 @@ def _rewards_to_process(
 def _by_kind(found: Sequence[_Item]) -> dict[str, Any]:
     """Group the rows into the fields of `PendingWork`."""
     ordered = sorted(found, key=lambda row: str(row.id))
-    kinds = ("messages", "journeys_to_notify", "workflows_to_start")
+    kinds = ("messages", "journeys_to_notify", "workflows_to_start", "events_to_track")
     return {kind: tuple(row.id for row in ordered if row.what == kind) for kind in kinds} | {
         "milestones": tuple(
             MilestoneChange(milestone_id=row.id, state=row.state, advocate_id=row.advocate)
@@ -262,9 +263,12 @@ _TO_SEND = (
     _select("workflows_to_start", workflow_starts.c.id).where(
         workflow_starts.c.sender_id == _SENDER, literal_in(workflow_starts.c.state, "pending")
     ),
+    _select("events_to_track", tracked_events.c.id).where(
+        tracked_events.c.sender_id == _SENDER, literal_in(tracked_events.c.state, "pending")
+    ),
 )
 _OF_SENDER = union_all(*_TO_SEND)
-"""Messages to send, journeys to notify and workflows to start."""
+"""Messages to send, journeys to notify, workflows to start and events to track."""
 _PENDING = union_all(
     *_TO_SEND,
     _select("open_rewards", rewards.c.id).where(

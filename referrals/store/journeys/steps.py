@@ -24,7 +24,12 @@ from referrals.domain.time_zones import find_zone
 from referrals.errors import RuleError
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, add, first
-from referrals.store.journeys import grants, one_off_webhooks, workflow_starts
+from referrals.store.journeys import (
+    grants,
+    one_off_webhooks,
+    tracked_events,
+    workflow_starts,
+)
 from referrals.store.journeys.journey_entry import JourneyEntry, log_problem
 from referrals.store.referrals import conditions
 from referrals.store.schema import customers, messages
@@ -69,6 +74,18 @@ async def _run_step(
     if step.grant:
         by_owner = sender_id == entry.context.sender_id
         await grants.grant(tx, entry, planned.index, step.grant, by_owner=by_owner)
+    if step.track:
+        values = await conditions.load_journey_values(tx, entry.context, entry.reward)
+        attributes = step.track.values(values)
+        await tracked_events.add(
+            tx,
+            entry,
+            step.track,
+            key=entry.key(planned.index),
+            attributes=attributes,
+            sender_id=sender_id,
+            now=now,
+        )
     if step.webhook:
         await one_off_webhooks.add(tx, url=step.webhook.url, key=key, event=event, now=now)
     if step.start_workflow:

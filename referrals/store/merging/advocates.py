@@ -21,6 +21,7 @@ from referrals.store.schema import (
     milestones,
     referrals,
     shares,
+    tracked_events,
     workflow_starts,
 )
 from referrals.store.schema.journeys import OPEN_RUN_STATES
@@ -74,12 +75,15 @@ def _moves(surviving_id: str, merged_id: str) -> dict[str, Update]:
         "sent_messages": (messages, messages.c.sender_id),
         "notified_runs": (journey_runs, journey_runs.c.notifier_workflow_id),
         "workflow_starts": (workflow_starts, workflow_starts.c.sender_id),
+        "tracked_events": (tracked_events, tracked_events.c.advocate_id),
+        "sent_events": (tracked_events, tracked_events.c.sender_id),
     }
     conditions = {
         "journey_runs": open_runs,
         "messages": pending,
         "sent_messages": pending,
         "workflow_starts": literal_in(workflow_starts.c.state, "pending"),
+        "sent_events": literal_in(tracked_events.c.state, "pending"),
     }
     return {
         name: table.update()

@@ -17,6 +17,7 @@ from referrals.store.schema import (
     messages,
     rewards,
     suppressions,
+    tracked_events,
 )
 from referrals.store.schema import consents as consents_table
 from referrals.store.views import MergeConflict
@@ -47,6 +48,11 @@ async def merge_person(tx: Tx, merge: Merge) -> None:
         own = table.c.customer_id == merge.merged.id
         moved = await tx.execute(table.update().where(own).values(customer_id=merge.survivor.id))
         merge.count(name, moved.rowcount)
+    never_called = tracked_events.c.last_called_at.is_(None)
+    own = tracked_events.c.customer_id == merge.merged.id
+    await tx.execute(
+        tracked_events.update().where(own, never_called).values(customer_id=merge.survivor.id)
+    )
     merge.count("coupons", await _count_coupons(tx, merge))
     await _merge_contact(tx, merge)
     await contacts.move(tx, merge.merged.id, merge.survivor.id)

@@ -83,12 +83,12 @@ async def get_reward(tx: Tx, reward_id: str) -> views.Reward:
     return to_reward_view(row)
 
 
-async def count_failed(tx: Tx) -> list[views.FailedRewards]:
+async def count_failed(tx: Tx) -> list[views.FailureCount]:
     """Count the failed rewards of all campaigns by cause, most frequent first."""
     cause, number = rewards.c.failure_cause, func.count()
     failed = select(cause, number).where(literal_in(rewards.c.state, RewardState.FAILED))
     found = [
-        views.FailedRewards(row[0], row[1], REMEDIES[FailureCause(row[0])])
+        views.FailureCount(row[0], row[1], REMEDIES[FailureCause(row[0])])
         for row in await rows(tx, failed.group_by(cause))
         if row[0]
     ]

@@ -75,6 +75,7 @@ from referrals.store.schema.rewards import (
     provider_rate_limits,
     rewards,
 )
+from referrals.store.schema.tracking import TrackedEventRow, tracked_events
 from referrals.store.schema.webhooks import (
     WebhookDeliveryRow,
     WebhookRow,
@@ -111,6 +112,7 @@ __all__ = [
     "RewardRow",
     "ShareRow",
     "SuppressionRow",
+    "TrackedEventRow",
     "WebhookDeliveryRow",
     "WebhookRow",
     "WorkflowStartRow",
@@ -144,6 +146,7 @@ __all__ = [
     "rewards",
     "shares",
     "suppressions",
+    "tracked_events",
     "webhook_deliveries",
     "webhooks",
     "workflow_starts",

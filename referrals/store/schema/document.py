@@ -20,7 +20,7 @@ CAPABILITIES = {
         "referrals milestones rewards coupons provider_rate_limits ledger_accounts ledger_entries"
     ),
     "Messages": "messages message_deliveries suppressions channel_suspensions",
-    "Journeys": "journey_entries journey_runs workflow_starts",
+    "Journeys": "journey_entries journey_runs workflow_starts tracked_events",
     "Webhooks and access": "webhooks webhook_deliveries api_keys refusals",
 }
 """Tables by capability, in the order of the page."""

@@ -25,7 +25,8 @@ from referrals.store.views.referrals import (
     ReferralDetails,
 )
 from referrals.store.views.refusals import Refusal
-from referrals.store.views.rewards import CommandOutcome, FailedRewards, OutcomeKind, Reward
+from referrals.store.views.rewards import CommandOutcome, FailureCount, OutcomeKind, Reward
+from referrals.store.views.tracking import RetriedEvents, TrackedEvent, TrackedEventState
 from referrals.store.views.wallets import (
     Balance,
     Coupon,
@@ -52,7 +53,7 @@ __all__ = [
     "Counts",
     "Coupon",
     "CouponPool",
-    "FailedRewards",
+    "FailureCount",
     "ImportResult",
     "LedgerEntry",
     "LineError",
@@ -69,6 +70,7 @@ __all__ = [
     "Referral",
     "ReferralDetails",
     "Refusal",
+    "RetriedEvents",
     "Revenue",
     "Reward",
     "RewardSum",
@@ -76,6 +78,8 @@ __all__ = [
     "Summary",
     "Suppression",
     "TopAdvocate",
+    "TrackedEvent",
+    "TrackedEventState",
     "Wallet",
     "with_zulu_times",
 ]

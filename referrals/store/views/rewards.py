@@ -37,8 +37,8 @@ class Reward:
 
 
 @dataclass(frozen=True)
-class FailedRewards:
-    """Number of failed rewards of one cause, and what an operator does about it before the retry."""
+class FailureCount:
+    """Number of failed rewards or tracked events of one cause, and what an operator does about it before the retry."""
 
     cause: str
     count: int

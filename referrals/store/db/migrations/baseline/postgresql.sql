@@ -382,6 +382,44 @@ CREATE INDEX ix_milestones_reached_by ON milestones (reached_by);
 
 CREATE UNIQUE INDEX uq_milestones_reached ON milestones (advocate_id, tier) WHERE state = 'reached' AND duplicate_of IS NULL;
 
+CREATE TABLE tracked_events (
+    id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    campaign_id TEXT NOT NULL,
+    advocate_id TEXT NOT NULL,
+    referral_id TEXT,
+    customer_id TEXT NOT NULL,
+    sender_id TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    event TEXT NOT NULL,
+    attributes JSON NOT NULL,
+    state TEXT NOT NULL CONSTRAINT ck_tracked_events_state CHECK (state IN ('dropped', 'failed', 'pending', 'sent')),
+    attempts INTEGER DEFAULT '0' NOT NULL,
+    last_called_at TIMESTAMP WITH TIME ZONE,
+    outcome_unknown_until TIMESTAMP WITH TIME ZONE,
+    error_code TEXT,
+    error TEXT,
+    failure_cause TEXT CONSTRAINT ck_tracked_events_failure_cause CHECK (failure_cause IN ('credentials', 'customer', 'other', 'outage', 'plan', 'rule', 'setup', 'stock')),
+    retry_at TIMESTAMP WITH TIME ZONE,
+    turn_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_tracked_events PRIMARY KEY (id),
+    CONSTRAINT uq_tracked_events_key UNIQUE (key),
+    CONSTRAINT fk_tracked_events_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
+    CONSTRAINT fk_tracked_events_advocate_id FOREIGN KEY(advocate_id) REFERENCES advocates (id),
+    CONSTRAINT fk_tracked_events_referral_id FOREIGN KEY(referral_id) REFERENCES referrals (id),
+    CONSTRAINT fk_tracked_events_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
+);
+
+CREATE INDEX ix_tracked_events_customer_id ON tracked_events (customer_id);
+
+CREATE INDEX ix_tracked_events_failed ON tracked_events (failure_cause) WHERE state = 'failed';
+
+CREATE INDEX ix_tracked_events_list ON tracked_events (campaign_id, created_at, id);
+
+CREATE INDEX ix_tracked_events_pending ON tracked_events (sender_id) WHERE state = 'pending';
+
 CREATE TABLE workflow_starts (
     id TEXT NOT NULL,
     key TEXT NOT NULL,

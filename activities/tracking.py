@@ -1,0 +1,106 @@
+"""Send the events of journeys to providers, whose own rules earn from them."""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.provider_calls import (
+    PAUSED,
+    ProviderCalls,
+    longest_outcome_delay,
+    outcome_delay,
+    retry_delay,
+    retry_later,
+    with_timeout,
+)
+from referrals.clock import Clock
+from referrals.domain.call_queue import Turn
+from referrals.providers import (
+    EventTracker,
+    OutcomeUnknownError,
+    PermanentError,
+    Provider,
+    RetryableError,
+    TrackedEvent,
+    UnavailableError,
+)
+from referrals.store import Store
+from referrals.store.journeys import tracked_events
+from referrals.store.journeys.tracked_events import TrackingTask
+from referrals.store.rewards.provider_rewards import NotVisibleYet
+
+
+@dataclass
+class TrackingActivities:
+    store: Store
+    calls: ProviderCalls
+    clock: Clock
+
+    @activity.defn(name="track_event")
+    async def track_event(self, event_id: str) -> None:
+        """Send the event once: every attempt after the first looks for it at the provider before it sends it again.
+
+        Raises:
+            ApplicationError: temporary failure, with the delay of the next attempt.
+        """
+        try:
+            async with self.store.begin() as tx:
+                task = await tracked_events.begin(tx, event_id, self.clock())
+                if task is None:
+                    return
+                turn = await self.calls.take_turn(tx, task.row.provider, task.row.turn_at)
+                if turn.is_now:
+                    task = await tracked_events.start_attempt(tx, task)
+                else:
+                    paused = PAUSED.failure if self.calls.is_paused(task.row.provider) else None
+                    await tracked_events.wait_for_turn(tx, task, turn.at, paused)
+        except NotVisibleYet as error:
+            message = "An earlier request may have arrived but is not visible yet."
+            raise retry_later(message, error.delay) from error
+        if not turn.is_now:
+            raise retry_later("The event waits for its turn.", turn.at - self.clock(), "Queued")
+        await self._attempt(task, turn)
+
+    @activity.defn(name="mark_tracking_failed")
+    async def mark_tracking_failed(self, event_id: str, error: str) -> None:
+        """Mark the event as failed, because all attempts are used up."""
+        async with self.store.begin() as tx:
+            await tracked_events.mark_exhausted(tx, event_id, error, self.clock())
+
+    async def _attempt(self, task: TrackingTask, turn: Turn) -> None:
+        name, event_id = task.row.provider, task.row.id
+        try:
+            await self.calls.run(name, turn, lambda provider: self._call(provider, task))
+        except PermanentError as error:
+            async with self.store.begin() as tx:
+                await tracked_events.mark_failed(tx, event_id, error.failure, self.clock())
+        except (RetryableError, OutcomeUnknownError) as error:
+            delay = retry_delay(error, task.row.attempts, self.calls.get(name))
+            async with self.store.begin() as tx:
+                await tracked_events.record_error(tx, event_id, error.failure, self.clock() + delay)
+            raise retry_later(str(error), delay, type(error).__name__) from error
+        else:
+            async with self.store.begin() as tx:
+                await tracked_events.mark_sent(tx, event_id, self.clock())
+
+    async def _call(self, provider: Provider, task: TrackingTask) -> None:
+        assert isinstance(provider, EventTracker)  # the campaign names only those
+        row = task.row
+        event = TrackedEvent(row.key, task.customer, row.event, row.attributes)
+        if task.repeated and await with_timeout(provider.has_tracked(event), UnavailableError):
+            return
+        async with self.store.begin() as tx:
+            now = self.clock()
+            until = now + longest_outcome_delay(provider)
+            await tracked_events.mark_call_started(tx, task, now, until)
+        try:
+            await with_timeout(provider.track(event), OutcomeUnknownError)
+        except OutcomeUnknownError:
+            until = self.clock() + outcome_delay(provider)
+            async with self.store.begin() as tx:
+                await tracked_events.mark_outcome_unknown(tx, row.id, until)
+            raise
+        except (RetryableError, PermanentError):
+            async with self.store.begin() as tx:
+                await tracked_events.mark_outcome_unknown(tx, row.id, None)
+            raise
