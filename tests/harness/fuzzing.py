@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("REFERRALS_TEST_FUZZ", "40"))
 FUZZED = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
 Path = tuple[str | int, ...]
 
