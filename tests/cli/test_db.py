@@ -1,5 +1,6 @@
 """`referrals db`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,4 +20,4 @@ def test_contacts_are_rebuilt_only_with_the_secrets(
     done = run("db", "rebuild-contacts", "--json")
 
     assert (without.code, "REFERRALS_REWARD_KEY_SECRET is not set" in without.err) == (1, True)
-    assert (done.code, done.out.strip()) == (0, '{"changed": 0}')
+    assert (done.code, json.loads(done.out)) == (0, {"changed": 0})
