@@ -138,6 +138,7 @@ def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
         referrals.sign_up,
         referrals.convert,
         referrals.reassess,
+        referrals.reinstate,
         referrals.roll_back,
         referrals.review,
         referrals.reward,

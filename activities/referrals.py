@@ -21,6 +21,7 @@ from referrals.store.inbox.outcome import Outcome
 from referrals.store.referrals import (
     conversions,
     order_changes,
+    reinstatements,
     reviews,
     roll_backs,
     signups,
@@ -51,6 +52,11 @@ class ReferralActivities:
         """Roll back a conversion on an operator's command."""
         return await self._decide(step, roll_backs.roll_back_by_operator)
 
+    @activity.defn(name="reinstate")
+    async def reinstate(self, step: ReferralStep) -> PendingWork:
+        """Reinstate a conversion on an operator's command."""
+        return await self._decide(step, reinstatements.reinstate_by_operator)
+
     @activity.defn(name="review")
     async def review(self, step: ReferralStep) -> PendingWork:
         """Approve or reject a conversion in review on an operator's command."""
@@ -63,7 +69,7 @@ class ReferralActivities:
 
     @activity.defn(name="reassess")
     async def reassess(self, step: ReferralStep) -> PendingWork:
-        """Roll back the conversion unless the rest of its order still qualifies."""
+        """Roll back the conversion, or reinstate it, as its order is now."""
 
         async def decide(tx: Tx, event_id: str, now: datetime) -> None:
             await order_changes.apply_to_referral(tx, event_id, step.referral_id, now)

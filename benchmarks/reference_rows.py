@@ -98,7 +98,7 @@ def lifecycle_writes(number: int, advocate: int, dialect: str) -> Iterator[tuple
         inbox_events.insert(),
         [_event(number, kind, friend, now) for kind in ("signed_up", "converted")],
     )
-    yield orders.insert(), {"id": f"order-{number}", "refunds": [], "cancelled": False}
+    yield orders.insert(), _order(number, now)
     yield referrals.insert(), _referral(number, adv, friend, code, now)
     yield codes.update().where(codes.c.code == code).values(uses=codes.c.uses + 1), {}
     yield (
@@ -238,6 +238,20 @@ def _event(number: int, kind: str, friend: str, now: datetime) -> dict[str, Any]
     }
 
 
+def _order(number: int, now: datetime) -> dict[str, Any]:
+    fact = [now.isoformat(), f"evt_{number}_converted"]
+    total = [fact, {"amount": "100.00", "currency": "EUR"}]
+    state = {"facts": {"total": total, "converted": [fact, None]}, "refunds": {}}
+    return {
+        "id": f"ord_{number}",
+        "source": "shop",
+        "external_id": f"order-{number}",
+        "is_known": True,
+        "state": state,
+        "created_at": now,
+    }
+
+
 def _referral(number: int, adv: str, friend: str, code: str, now: datetime) -> dict[str, Any]:
     times = (
         "signed_up_at",
@@ -256,7 +270,7 @@ def _referral(number: int, adv: str, friend: str, code: str, now: datetime) -> d
         "workflow_id": f"referral/{CAMPAIGN}/{friend}",
         "code": code,
         "state": "rewarded",
-        "order_id": f"order-{number}",
+        "order_id": f"ord_{number}",
         "order_snapshot": {"id": f"order-{number}", "amount": "100.00", "currency": "EUR"},
         "window_ends_at": now + WINDOW,
         **dict.fromkeys(times, now),

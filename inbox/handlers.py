@@ -142,6 +142,9 @@ class EventHandlers:
     async def roll_back(self, event: InboxEventRow) -> None:
         await self._update_referral(ReferralWorkflow.roll_back, event, event.data["referral"])
 
+    async def reinstate(self, event: InboxEventRow) -> None:
+        await self._update_referral(ReferralWorkflow.reinstate, event, event.data["referral"])
+
     async def reward(self, event: InboxEventRow) -> None:
         async with self._store.read() as tx:
             reward = required(await commands.find_reward(tx, event.data["reward"]))
@@ -196,15 +199,14 @@ class EventHandlers:
         target = advocate_target(required(event.campaign_id), advocate_id)
         await self._dispatcher.update(target, AdvocateWorkflow.share, event)
 
-    async def reverse_order(self, event: InboxEventRow) -> None:
+    async def change_order(self, event: InboxEventRow) -> None:
         async with self._store.begin() as tx:
-            reversed_referrals = await order_changes.record(tx, event.id)
-        for referral in reversed_referrals:
+            affected = await order_changes.record(tx, event.id)
+        for referral in affected:
             target = referral_target(referral.campaign_id, referral.workflow_id, referral.advocate)
             await self._dispatcher.update(target, ReferralWorkflow.reassess, event, referral.id)
         async with self._store.begin() as tx:
-            first_id = reversed_referrals[0].id if reversed_referrals else None
-            await responses.save(tx, Outcome(event, referral_id=first_id))
+            await responses.save(tx, await order_changes.outcome(tx, event.id))
 
     async def register_customer(self, event: InboxEventRow) -> None:
         async with self._store.begin() as tx:
@@ -271,12 +273,15 @@ HANDLERS: dict[str, Callable[[EventHandlers, InboxEventRow], Awaitable[None]]] =
     "referral_link_shared": EventHandlers.share,
     "referral_link_clicked": EventHandlers.share,
     SIGN_UP: EventHandlers.sign_up,
-    "order_refunded": EventHandlers.reverse_order,
-    "order_cancelled": EventHandlers.reverse_order,
+    "order_updated": EventHandlers.change_order,
+    "order_refunded": EventHandlers.change_order,
+    "order_cancelled": EventHandlers.change_order,
+    "order_reinstated": EventHandlers.change_order,
     "publish": EventHandlers.publish,
     "approve": EventHandlers.review,
     "reject": EventHandlers.review,
     "roll_back": EventHandlers.roll_back,
+    "reinstate": EventHandlers.reinstate,
     "reward_retry": EventHandlers.reward,
     "reward_resume": EventHandlers.reward,
     "reward_void": EventHandlers.reward,

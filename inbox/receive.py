@@ -52,6 +52,7 @@ class Inbox:
         self._store = store
         self._clock = clock
         self._max_age = settings.events_max_age
+        self._order_aliases = settings.order_source_aliases
         self._handlers = EventHandlers(store, client, settings.public_url, clock)
         self._processor = EventProcessor(
             store, self._handlers, settings.event_response_timeout, clock
@@ -92,7 +93,9 @@ class Inbox:
         """
         now = self._clock()
         async with self._store.begin() as tx:
-            received = await receiving.receive(tx, event, actor, now, self._max_age)
+            received = await receiving.receive(
+                tx, event, actor, now, self._max_age, self._order_aliases
+            )
             row, is_next = received.row, received.is_next
             earlier = [] if is_next else await inbox_events.find_earlier_queued(tx, row)
             begins = decide and is_next
@@ -177,7 +180,7 @@ class Inbox:
     async def command_referral(
         self, kind: str, referral_id: str, reason: str, actor: str
     ) -> EventResponse:
-        """Run the command `approve`, `reject` or `roll_back` on a referral."""
+        """Run the command `approve`, `reject`, `roll_back` or `reinstate` on a referral."""
         async with self._store.begin() as tx:
             referral = await lookups.find_referral(tx, referral_id)
             if referral is None:

@@ -13,6 +13,7 @@
     │   ├── UnknownCodeError
     │   ├── UnknownCouponError
     │   ├── UnknownCustomerError
+    │   ├── UnknownRedemptionError
     │   ├── UnknownReferralError
     │   ├── UnknownRewardError
     │   ├── UnknownSuppressionError
@@ -119,6 +120,10 @@ class UnknownCouponError(NotFoundError):
 
 class UnknownCustomerError(NotFoundError):
     kind = "customer"
+
+
+class UnknownRedemptionError(NotFoundError):
+    kind = "redemption with the key"
 
 
 class UnknownReferralError(NotFoundError):

@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     """Age at receipt up to which an event's `time` counts for windows, holds and `new_customers_only`."""
     event_response_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
     """Time that an event waits for its decision before the response is `202`, queued."""
+    order_source_aliases: dict[str, str] = Field({})
+    """Sources whose order events are about orders of another source, as JSON: `{"stripe": "shop"}`."""
     workflow_sandbox: bool = False
     """Run workflows in the SDK's sandbox, as tests and replays always do."""
     messages_per_second: float = Field(50, gt=0)

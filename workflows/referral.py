@@ -52,6 +52,11 @@ class ReferralWorkflow(BaseWorkflow):
         await self.decide(ReferralActivities.roll_back, event_id=event_id)
         return self.pending.state
 
+    @workflow.update(name="reinstate")
+    async def reinstate(self, event_id: str) -> str:
+        await self.decide(ReferralActivities.reinstate, event_id=event_id)
+        return self.pending.state
+
     @workflow.update(name="review")
     async def review(self, event_id: str) -> str:
         """Approve or reject a conversion."""
@@ -66,7 +71,7 @@ class ReferralWorkflow(BaseWorkflow):
 
     @workflow.update(name="reassess")
     async def reassess(self, event_id: str, referral_id: str) -> str:
-        """Decide again after a refund or a cancellation of the order."""
+        """Decide again after a change of the order."""
         await self.decide(ReferralActivities.reassess, event_id=event_id, referral_id=referral_id)
         return self.pending.state
 
@@ -78,6 +83,7 @@ class ReferralWorkflow(BaseWorkflow):
     sign_up.validator(BaseWorkflow.validate_event_id)
     convert.validator(BaseWorkflow.validate_event_id)
     roll_back.validator(BaseWorkflow.validate_event_id)
+    reinstate.validator(BaseWorkflow.validate_event_id)
     review.validator(BaseWorkflow.validate_event_id)
     reward.validator(BaseWorkflow.validate_event_id)
     reassess.validator(BaseWorkflow.validate_referral_event)

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import ValidationError
 
+from entrypoints.api.filters import ReasonBody
 from entrypoints.api.http_errors import invalid_field
 from entrypoints.api.openapi import QUEUED
 from entrypoints.api.paging import AS_CSV, Paging
 from entrypoints.api.problems import Json
 from entrypoints.api.resources import Caller, CustomerId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
+from referrals.domain.event_fields import Text
 from referrals.domain.events import Customer
 from referrals.domain.requests import MergeRequest, WalletRedemption
 from referrals.domain.rewards import Asset
@@ -92,6 +94,22 @@ async def merge_customers(
     """
     response = await resources.inbox.merge_customers(customer, body, caller)
     return Json(views.with_zulu_times(response.body), response.status)
+
+
+@router.post("/customers/{customer:path}/wallet/redemptions/{key:path}/reverse")
+async def reverse_redemption(
+    customer: CustomerId,
+    key: Annotated[Text, Path(description="The key of the redemption.")],
+    body: ReasonBody,
+    resources: ResourcesDep,
+) -> views.Wallet:
+    """Give back what was redeemed with a key, such as when its order is cancelled. Once: a repeat changes nothing.
+
+    Points keep their expiry. What the customer owes because of the redemption is repaid first.
+    """
+    now = resources.clock()
+    async with resources.store.begin() as tx:
+        return await wallets.reverse_redemption(tx, customer, key, body.reason, now)
 
 
 @router.put("/customers/{customer:path}", openapi_extra=_BODY)

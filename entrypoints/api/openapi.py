@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from referrals.domain.event_fields import Text
-from referrals.domain.events import Envelope, FriendConverted, Order, parse_event
+from referrals.domain.events import Envelope, FriendConverted, parse_event
+from referrals.domain.order_events import Order
 from referrals.domain.requests import PublicationRequest
 from referrals.domain.states import Decision, RewardState
 from referrals.domain.strict_model import StrictModel
@@ -70,17 +71,29 @@ class PublicationResult(Publication):
     warnings: list[FieldWarning]
 
 
+class OrderEffect(StrictModel):
+    """Effect of an order event on a referral; both ids are null for an order that no conversion has named yet."""
+
+    campaign: str | None
+    referral: str | None
+    effect: Literal["kept", "rolled_back", "reinstated", "unknown_order"]
+
+
 class EventResult(StrictModel):
-    """Decision about an event. A registration has `publications`, a conversion with a coupon its `discount`."""
+    """Decision about an event.
+
+    A registration has `publications`, a conversion with a coupon its `discount`, an order event `effects` and no decision.
+    """
 
     event: str | None
     referral: str | None
-    decision: Decision
+    decision: Decision | None
     reason: Reason | None
     rewards: list[RewardSummary]
     warnings: list[FieldWarning]
     discount: AppliedDiscount | None = None
     publications: tuple[Publication, ...] = ()
+    effects: tuple[OrderEffect, ...] = ()
 
 
 class QueuedEvent(StrictModel):
@@ -149,8 +162,14 @@ EXAMPLES = {
         _event("referral_link_clicked", "click-1", _CODE | {"channel": "link"}),
         _event("referral_signed_up", "sign-up-fay", _CODE | {"friend": _FAY}),
         _event("referral_converted", "order-7781", _CODE | {"friend": _FAY, "order": _ORDER}),
-        _event("order_refunded", "refund-7781", {"order": {"id": "7781", "amount": "40.00"}}),
+        _event("order_updated", "update-7781", {"order": _ORDER | {"amount": "99.90"}}),
+        _event(
+            "order_refunded",
+            "refund-7781",
+            {"order": {"id": "7781"}, "refund": {"id": "re_1", "amount": "40.00"}},
+        ),
         _event("order_cancelled", "cancel-7781", {"order": {"id": "7781"}}),
+        _event("order_reinstated", "reinstate-7781", {"order": {"id": "7781"}}),
     )
 }
 """One example per event type."""

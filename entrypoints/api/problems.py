@@ -46,6 +46,7 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
     errors.UnknownCodeError: ProblemType("unknown-code", 404, "Unknown code"),
     errors.UnknownCouponError: ProblemType("unknown-coupon", 404, "Unknown coupon"),
     errors.UnknownCustomerError: ProblemType("unknown-customer", 404, "Unknown customer"),
+    errors.UnknownRedemptionError: ProblemType("unknown-redemption", 404, "Unknown redemption"),
     errors.UnknownReferralError: ProblemType("unknown-referral", 404, "Unknown referral"),
     errors.UnknownRewardError: ProblemType("unknown-reward", 404, "Unknown reward"),
     errors.UnknownSuppressionError: ProblemType("unknown-suppression", 404, "Unknown suppression"),

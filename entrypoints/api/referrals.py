@@ -69,6 +69,24 @@ async def roll_back_referral(
     return await _command(resources, "roll_back", referral, body.reason, caller)
 
 
+@router.post(
+    "/referrals/{referral}/reinstate", response_model=views.ReinstatedReferral, responses=QUEUED
+)
+async def reinstate_referral(
+    referral: ReferralId, body: ReasonBody, resources: ResourcesDep, caller: Caller
+) -> Any:
+    """Let a referral that was rolled back count again, with new occurrences of its rewards, due at the original time.
+
+    It stays rolled back (`kept`) if the friend has another live referral in the campaign, or its order counts for
+    another friend.
+    """
+    response = await resources.inbox.command_referral("reinstate", referral, body.reason, caller)
+    if not response.is_processed:
+        return Json(response.body, response.status)
+    details = await get_referral(referral, resources)
+    return views.ReinstatedReferral(**vars(details), effect=response.body["effect"])
+
+
 async def _command(
     resources: AppResources, kind: str, referral: str, reason: str, caller: str
 ) -> Json | views.ReferralDetails:

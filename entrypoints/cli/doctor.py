@@ -101,6 +101,9 @@ async def _database_checks(settings: "Settings") -> list[Check]:
         ),
         await _check("webhooks", lambda: doctor_database.check_webhooks(settings), remedy),
         await _check(
+            "orders", lambda: doctor_database.check_orders(settings), "See docs/orders.md."
+        ),
+        await _check(
             "rewards",
             lambda: doctor_database.check_rewards(settings),
             "Correct the causes, then run `referrals reward retry --failed --cause CAUSE`.",

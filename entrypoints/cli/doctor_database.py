@@ -87,6 +87,14 @@ async def check_webhooks(settings: "Settings") -> str:
     return "none is disabled because of failures"
 
 
+async def check_orders(settings: "Settings") -> str:
+    from referrals.store.referrals import orders
+
+    async with reading(settings) as tx:
+        unknown = await orders.count_unknown(tx)
+    return f"{unknown} with events, but without a conversion"
+
+
 async def check_rewards(settings: "Settings") -> str:
     from referrals.store.reporting import reward_lists
 

@@ -1,4 +1,4 @@
-"""`referrals referral`: list, show, approve, reject and roll back referrals."""
+"""`referrals referral`: list, show, approve, reject, roll back and reinstate referrals."""
 
 from typing import Annotated
 
@@ -75,6 +75,12 @@ def reject(referral: ReferralId, reason: Reason, as_json: JsonOutput = False) ->
 def roll_back(referral: ReferralId, reason: Reason, as_json: JsonOutput = False) -> None:
     """Roll back a referral and all of its rewards."""
     _change(referral, "roll-back", {"reason": reason}, as_json)
+
+
+@app.command()
+def reinstate(referral: ReferralId, reason: Reason, as_json: JsonOutput = False) -> None:
+    """Let a referral that was rolled back count again, with its rewards."""
+    _change(referral, "reinstate", {"reason": reason}, as_json)
 
 
 def _change(referral: str, action: str, body: dict[str, str], as_json: bool) -> None:

@@ -85,6 +85,8 @@ class ConversionSettings(StrictModel):
     same_person: Literal["reject", "review", "allow"] = "reject"
     rules: Annotated[tuple[Rule, ...], Field(max_length=50), AfterValidator(unique_names)] = ()
     hold: Duration | None = None
+    after_refund: Literal["allow_again", "final"] = "allow_again"
+    """Whether a friend may be referred again after a refund or cancellation from which everything was recovered."""
     review: Literal["manual"] | None = None
 
     @field_validator("event")

@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, ValidationInfo, field_validator, model_val
 
 from referrals.domain.campaign_fields import Flag, SingleLine, Slug, check_money
 from referrals.domain.durations import Duration
-from referrals.domain.events import Order
 from referrals.domain.money import Currency, parse_amount
+from referrals.domain.order_events import Order
 from referrals.domain.strict_model import StrictModel
 
 Kind = Literal["percent", "amount", "free_shipping", "product"]

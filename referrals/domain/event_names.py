@@ -15,8 +15,10 @@ INBOUND: frozenset[str] = frozenset(
         "referral_link_clicked",
         SIGN_UP,
         "referral_converted",
+        "order_updated",
         "order_refunded",
         "order_cancelled",
+        "order_reinstated",
     }
 )
 """Events that callers send, besides custom events."""
@@ -34,6 +36,7 @@ OUTBOUND: frozenset[str] = CUSTOMER_EVENTS | frozenset(
         "referral_held",
         "referral_expired",
         "referral_rolled_back",
+        "referral_reinstated",
         "milestone_reached",
         "milestone_lost",
         "reward_pending",
@@ -54,6 +57,7 @@ COMMANDS: frozenset[str] = frozenset(
         "approve",
         "reject",
         "roll_back",
+        "reinstate",
         "reward_retry",
         "reward_void",
         "reward_roll_back",

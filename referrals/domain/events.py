@@ -8,13 +8,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     create_model,
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from referrals.domain.contacts import can_receive_email, can_receive_messages
 from referrals.domain.event_fields import (
@@ -28,7 +27,6 @@ from referrals.domain.event_fields import (
     Locale,
     Name,
     Phone,
-    Quantity,
     Text,
     TimeZone,
     TypedCode,
@@ -36,7 +34,12 @@ from referrals.domain.event_fields import (
 from referrals.domain.event_names import check_event_name
 from referrals.domain.identity import normalise_id
 from referrals.domain.lenient_parsing import FieldWarning, parse_leniently, summarise
-from referrals.domain.money import Amount, Currency, SignedAmount, format_amount, parse_amount
+from referrals.domain.order_events import (
+    Order,
+    OrderChanged,
+    OrderRefunded,
+    OrderUpdated,
+)
 from referrals.domain.strict_model import StrictModel
 from referrals.errors import InvalidEventError
 
@@ -82,70 +85,6 @@ class Friend(Person):
         if own_id is None and not (info.data.get("email") or info.data.get("phone")):
             raise PydanticCustomError("missing", "is required, unless email or phone is given")
         return own_id
-
-
-class OrderItem(StrictModel):
-    """A line of an order. A discount is a line with a negative amount."""
-
-    sku: Text | None = None
-    name: Text | None = None
-    quantity: Quantity = 1
-    amount: SignedAmount | None = None
-    attributes: dict[Text, CleanJson] = Field({})
-
-
-class Order(StrictModel):
-    """A purchase. `amount` is the amount paid, in `currency`."""
-
-    id: Text
-    currency: Currency
-    amount: Amount
-    items: tuple[OrderItem, ...] = Field((), max_length=1000)
-    attributes: dict[Text, CleanJson] = Field({})
-
-    @field_validator("amount")
-    @classmethod
-    def _in_currency(cls, amount: str, info: ValidationInfo) -> str:
-        """Return the amount with the decimals of its currency."""
-        currency = info.data.get("currency")
-        return format_amount(parse_amount(amount, currency), currency) if currency else amount
-
-    @field_validator("items")
-    @classmethod
-    def _items_in_currency(
-        cls, items: tuple[OrderItem, ...], info: ValidationInfo
-    ) -> tuple[OrderItem, ...]:
-        """Return the lines with the decimals of the currency. An error names the line."""
-        currency = info.data.get("currency")
-        if currency is None:
-            return items
-        lines = [_line_in_currency(index, item, currency) for index, item in enumerate(items)]
-        if errors := [line for line in lines if not isinstance(line, OrderItem)]:
-            raise ValidationError.from_exception_data(cls.__name__, errors)
-        return tuple(line for line in lines if isinstance(line, OrderItem))
-
-    @property
-    def minor(self) -> int:
-        """Amount in minor units of the currency."""
-        return parse_amount(self.amount, self.currency)
-
-
-def _line_in_currency(index: int, item: OrderItem, currency: str) -> OrderItem | InitErrorDetails:
-    """Return the line with the decimals of the currency, or the error if its amount has more."""
-    if item.amount is None:
-        return item
-    sign = -1 if item.amount.startswith("-") else 1
-    try:
-        minor = sign * parse_amount(item.amount.removeprefix("-"), currency)
-    except ValueError as error:
-        problem = PydanticCustomError("value_error", "{error}", {"error": str(error)})
-        return InitErrorDetails(type=problem, loc=(index, "amount"), input=item.amount)
-    return item.model_copy(update={"amount": format_amount(minor, currency)})
-
-
-class OrderReference(StrictModel):
-    id: Text
-    amount: Amount | None = None
 
 
 class CustomerRegistered(StrictModel):
@@ -204,11 +143,6 @@ class FriendConverted(StrictModel):
     order: Order | None = None
 
 
-class OrderReversed(StrictModel):
-    order: OrderReference
-    campaign: CampaignSlug | None = None
-
-
 class Envelope(BaseModel):
     """CloudEvents envelope. `source` and `id` are the idempotency key; extension attributes are ignored."""
 
@@ -235,7 +169,9 @@ EventData = (
     | LinkClicked
     | FriendSignedUp
     | FriendConverted
-    | OrderReversed
+    | OrderRefunded
+    | OrderUpdated
+    | OrderChanged
 )
 
 
@@ -282,8 +218,10 @@ _EVENTS = {
     "referral_link_shared": _event_with(LinkShared),
     "referral_link_clicked": _event_with(LinkClicked),
     "referral_signed_up": _event_with(FriendSignedUp),
-    "order_refunded": _event_with(OrderReversed),
-    "order_cancelled": _event_with(OrderReversed),
+    "order_updated": _event_with(OrderUpdated),
+    "order_refunded": _event_with(OrderRefunded),
+    "order_cancelled": _event_with(OrderChanged),
+    "order_reinstated": _event_with(OrderChanged),
 }
 _CONVERSION_EVENT = _event_with(FriendConverted)
 _ATTRIBUTES = (*Envelope.model_fields, "data", "data_base64")

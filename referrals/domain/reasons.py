@@ -26,6 +26,9 @@ class RejectReason(StrEnum):
     FRAUD_SUSPECTED = "fraud_suspected"
     REJECTED_BY_REVIEW = "rejected_by_review"
     BUDGET_EXHAUSTED = "budget_exhausted"
+    ORDER_REFUNDED = "order_refunded"
+    ORDER_CANCELLED = "order_cancelled"
+    NO_LONGER_QUALIFIES = "no_longer_qualifies"
 
 
 class ReviewReason(StrEnum):
@@ -42,6 +45,16 @@ class RollBackReason(StrEnum):
     ORDER_CANCELLED = "order_cancelled"
     NO_LONGER_QUALIFIES = "no_longer_qualifies"
     ROLLED_BACK_BY_OPERATOR = "rolled_back_by_operator"
+
+
+REASONS_OF_ORDERS = frozenset(
+    {
+        RollBackReason.ORDER_REFUNDED,
+        RollBackReason.ORDER_CANCELLED,
+        RollBackReason.NO_LONGER_QUALIFIES,
+    }
+)
+"""Reasons of conversions that are decided anew with each change of their order."""
 
 
 @dataclass(frozen=True)

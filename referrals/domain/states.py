@@ -22,6 +22,9 @@ class ReferralState(StrEnum):
 CLOSED_WITHOUT_CONVERSION = frozenset({ReferralState.EXPIRED, ReferralState.REJECTED})
 """States after which the friend can be referred again. A friend has at most one referral in any other state."""
 
+UNCONVERTED = CLOSED_WITHOUT_CONVERSION | {ReferralState.SIGNED_UP}
+"""States without an accepted conversion."""
+
 AWAITING_CONFIRMATION = frozenset({ReferralState.HELD, ReferralState.IN_REVIEW})
 
 COUNTS_TOWARD_TIERS = frozenset({ReferralState.CONFIRMED, ReferralState.REWARDED})

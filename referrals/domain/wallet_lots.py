@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -15,12 +16,13 @@ class LotEntry(NamedTuple):
     lot: str | None
     """Id of the lot that was granted, rolled back or expired; None for a redemption."""
     expires_at: datetime | None
+    at: datetime = BEGINNING
 
 
 def remaining_by_lot(entries: Iterable[LotEntry]) -> dict[str, int]:
     """Return the remaining amount of each lot after the entries, applied in order.
 
-    A redemption uses the lots that expire first. A roll-back or an expiry reduces its own lot first and then
+    A redemption uses the lots that expire first, of those that have not expired yet. A roll-back or an expiry reduces its own lot first and then
     continues like a redemption. A shortfall reduces later lots.
     """
     lots: dict[str, int] = {}
@@ -44,6 +46,8 @@ def _deduct(lots: dict[str, int], queue: list[tuple[datetime, int, str]], entry:
     missing = -entry.amount - own
     if own:
         lots[str(entry.lot)] -= own
+    while queue and queue[0][0] <= entry.at:
+        heappop(queue)
     while missing and queue:
         first_to_expire = queue[0][2]
         deducted = min(missing, lots[first_to_expire])

@@ -51,8 +51,10 @@ async def test_an_event_has_the_data_of_its_type(api: Api):
         "referral_link_clicked": "LinkClicked",
         "referral_signed_up": "FriendSignedUp",
         "referral_converted": "FriendConverted",
-        "order_refunded": "OrderReversed",
-        "order_cancelled": "OrderReversed",
+        "order_refunded": "OrderRefunded",
+        "order_reinstated": "OrderChanged",
+        "order_updated": "OrderUpdated",
+        "order_cancelled": "OrderChanged",
     }
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from referrals.domain.discounts import Discount
-from referrals.domain.events import Order
 from referrals.domain.money import decimals_of, format_amount
+from referrals.domain.order_events import Order
 
 CURRENCIES = st.sampled_from(["EUR", "JPY", "KWD"])
 MINOR = st.integers(0, 10**12 - 1)

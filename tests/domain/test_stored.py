@@ -8,7 +8,7 @@ from referrals.campaign_file import load_campaign
 from referrals.domain import money
 from referrals.domain.campaign import Campaign
 from referrals.domain.discounts import CouponTerms
-from referrals.domain.events import Order
+from referrals.domain.order_events import Order
 from referrals.domain.stored import read_stored
 from referrals.domain.time_zones import find_zone
 from tests.harness.campaigns import EXAMPLES, POINTS_50, campaign

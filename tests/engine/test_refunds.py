@@ -37,7 +37,7 @@ async def test_a_partial_refund_that_leaves_a_qualifying_order_changes_nothing(w
 
     answer = await world.refund("7781", "39.90")
 
-    assert (answer["decision"], answer["referral"]) == ("accepted", referral)
+    assert answer["effects"] == [{"campaign": "spring", "referral": referral, "effect": "kept"}]
     assert await world.state(referral) == "rewarded"
     assert await balances(world) == (100, 50)
 
@@ -52,7 +52,7 @@ async def test_a_partial_refund_that_leaves_too_little_rolls_back_and_says_why(w
     reason = await world.reason(referral)
     assert reason == (
         "no_longer_qualifies",
-        "The rest of order 7781 no longer qualifies. The order must reach 80.",
+        "Order 7781, as it is now, does not qualify. The order must reach 80.",
     )
 
 
@@ -140,20 +140,35 @@ async def test_a_refund_of_an_order_without_referral_changes_nothing(world: Worl
 
     answer = await world.refund("another")
 
-    assert (answer["decision"], answer["referral"]) == ("accepted", None)
+    assert answer["effects"] == [{"campaign": None, "referral": None, "effect": "unknown_order"}]
+    assert (answer["decision"], answer["reason"]["code"]) == (None, "unknown_order")
     assert await world.state(referral) == "rewarded"
 
 
-@sqlite
-async def test_a_rolled_back_friend_cannot_convert_again(world: World):
+async def test_a_friend_of_a_refunded_order_can_convert_again(world: World):
     await converted(world)
     await world.refund("7781")
     code = await world.publish("spring", "bob")
 
     answer = await world.convert(code, "fay", order="7782")
 
-    assert (answer["decision"], answer["reason"]["code"]) == ("rejected", "already_referred")
+    assert answer["decision"] == "accepted"
+    assert await balances(world) == (0, 50)
+    assert await world.balance("bob") == 100
+
+
+async def test_an_operator_reinstates_what_an_order_event_or_a_mistake_rolled_back(world: World):
+    referral = await converted(world)
+    await world.refund("7781")
+
+    answer = await world.event("order_reinstated", {"order": {"id": "7781"}})
+    assert answer["effects"][0]["effect"] == "reinstated"
+    await world.roll_back(referral)
     assert await balances(world) == (0, 0)
+    assert (await world.command("reinstate", referral))["effect"] == "reinstated"
+
+    assert await balances(world) == (100, 50)
+    assert (await world.activity(referral_id=referral)).count("referral_reinstated") == 2
 
 
 @sqlite

@@ -87,7 +87,7 @@ async def test_a_refunded_lifecycle_ends_in_the_same_books_in_every_order(world:
     assert found == {
         "balances": {},
         "rewards": {},
-        "referrals": {"rolled_back": 1},
+        "referrals": {},
         "milestones": {},
         "shares": {"whatsapp": 1},
         "limit_counters": {"0/0/0": 1},
@@ -97,7 +97,7 @@ async def test_a_refunded_lifecycle_ends_in_the_same_books_in_every_order(world:
 async def test_and_so_does_one_that_is_held(world: World):
     found = agreed(await in_every_order(world, REFUNDED, conversion={"hold": "P14D"}))
 
-    assert (found["balances"], found["referrals"]) == ({}, {"rolled_back": 1})
+    assert (found["balances"], found["referrals"]) == ({}, {})
 
 
 async def test_and_so_does_one_that_keeps_its_rewards_though_the_friend_is_known_since(
@@ -115,7 +115,7 @@ async def test_and_so_does_one_that_keeps_its_rewards_though_the_friend_is_known
 async def test_and_so_does_one_whose_refunds_are_too_much_only_together(world: World):
     found = agreed(await in_every_order(world, TWO_PARTS, conversion={"rules": [MINIMUM]}))
 
-    assert (found["balances"], found["referrals"]) == ({}, {"rolled_back": 1})
+    assert (found["balances"], found["referrals"]) == ({}, {})
 
 
 async def test_an_event_that_carries_no_code_needs_the_sign_up_before_it(world: World):
@@ -201,7 +201,7 @@ async def test_a_refund_sent_while_the_conversion_is_being_answered_takes_it_bac
         )
 
     found = await campaign_totals(world.store, "spring")
-    assert found["referrals"] == {"rolled_back": 12}
+    assert found["referrals"] == {}
     assert found["balances"] == {}
     assert found["limit_counters"] == {"0/0/0": 1}
 

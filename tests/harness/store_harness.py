@@ -17,6 +17,7 @@ from referrals.store.referrals import (
     conversions,
     milestones,
     order_changes,
+    reinstatements,
     reviews,
     roll_backs,
     signups,
@@ -36,8 +37,9 @@ COMMAND_DECISIONS: dict[str, Decide] = {
     "approve": reviews.review,
     "reject": reviews.review,
     "roll_back": roll_backs.roll_back_by_operator,
+    "reinstate": reinstatements.reinstate_by_operator,
 }
-REVERSALS = ("order_refunded", "order_cancelled")
+ORDER_EVENTS = ("order_updated", "order_refunded", "order_cancelled", "order_reinstated")
 
 
 class StoreHarness(Harness):
@@ -68,9 +70,8 @@ class StoreHarness(Harness):
 
     async def event(self, kind: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
         row = await self.receive(kind, data, **envelope)
-        if kind in REVERSALS:
-            await self._reverse_order(row.id)
-            return {}
+        if kind in ORDER_EVENTS:
+            return await self._change_order(row.id)
         return dict(await self._decide_repeatedly(EVENT_DECISIONS[kind], row.id))
 
     async def command(self, kind: str, referral: str, reason: str = "By hand") -> dict[str, Any]:
@@ -132,10 +133,12 @@ class StoreHarness(Harness):
         assert all(response == responses[0] for response in responses)
         return responses[0]
 
-    async def _reverse_order(self, event: str) -> None:
+    async def _change_order(self, event: str) -> dict[str, Any]:
         for _ in range(self._times):
             async with self.store.begin() as tx:
                 referrals = await order_changes.record(tx, event)
             for referral in referrals:
                 async with decision(self.store) as tx:
                     await order_changes.apply_to_referral(tx, event, referral.id, self.now())
+        async with self.store.begin() as tx:
+            return await responses.save(tx, await order_changes.outcome(tx, event))

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Select, case, func, insert, or_, select
 
-from referrals.domain.states import CLOSED_WITHOUT_CONVERSION
+from referrals.domain.states import COUNTS_TOWARD_LIMITS
 from referrals.store import Store
 from referrals.store.schema import (
     advocates,
@@ -33,8 +33,7 @@ async def campaign_totals(store: Store, campaign: str) -> dict[str, Any]:
             rewards.c.campaign_id == campaign, rewards.c.state.not_in(REVERSED)
         ),
         "referrals": select(referrals.c.state).where(
-            referrals.c.campaign_id == campaign,
-            referrals.c.state.not_in(CLOSED_WITHOUT_CONVERSION),
+            referrals.c.campaign_id == campaign, referrals.c.state.in_(COUNTS_TOWARD_LIMITS)
         ),
         "milestones": _of_advocates(milestones, campaign)
         .with_only_columns(milestones.c.tier)

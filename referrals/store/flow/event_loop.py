@@ -16,8 +16,6 @@ from referrals.store.journeys import reactions
 from referrals.store.journeys.entering import enter
 from referrals.store.journeys.journey_entry import JourneyEntry
 
-CONVERSION_EVENTS = frozenset({"referral_converted", "referral_held", "reward_pending"})
-
 
 @asynccontextmanager
 async def decision(store: Store) -> AsyncIterator[Tx]:
@@ -32,18 +30,13 @@ async def handle_events(tx: Tx) -> None:
     while tx.events:
         events = list(tx.events)
         tx.events.clear()
-        undone = {
-            event.context.referral_id for event in events if event.type == "referral_rolled_back"
-        }
         started = False
         for logged in await log.write(tx, events):
             event = logged.event
             if logged.has_listeners or started:
                 await reactions.handle_event(tx, event.context, event.type)
-            # Nobody is thanked for a conversion that is rolled back in the decision that made it.
-            if not (event.type in CONVERSION_EVENTS and event.context.referral_id in undone):
-                for entry in _journey_entries(logged):
-                    started |= await enter(tx, entry)
+            for entry in _journey_entries(logged):
+                started |= await enter(tx, entry)
 
 
 def _journey_entries(logged: LoggedEvent) -> Iterator[JourneyEntry]:

@@ -1,7 +1,9 @@
 """Store an event before it is processed: contact details with the customers, the rest in the inbox."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -16,15 +18,14 @@ from referrals.domain.events import (
     FriendConverted,
     FriendSignedUp,
     LinkShared,
-    OrderReversed,
 )
-from referrals.domain.money import parse_amount
+from referrals.domain.order_events import OrderEvent
 from referrals.domain.states import ReferralState
 from referrals.errors import FieldError, InvalidEventError
 from referrals.store import lookups
 from referrals.store.campaigns import versions
 from referrals.store.customers import guests, profiles
-from referrals.store.db.sql import Tx, find, first, first_of
+from referrals.store.db.sql import Tx, find, first_of
 from referrals.store.inbox import inbox_events
 from referrals.store.lookups import CampaignOfCode
 from referrals.store.schema import CampaignRow, InboxEventRow, ReferralRow, referrals
@@ -53,11 +54,17 @@ class Received:
 
 
 async def receive(
-    tx: Tx, event: Event, actor: str, now: datetime, max_age: timedelta = DEFAULT_MAX_AGE
+    tx: Tx,
+    event: Event,
+    actor: str,
+    now: datetime,
+    max_age: timedelta = DEFAULT_MAX_AGE,
+    order_aliases: Mapping[str, str] = MappingProxyType({}),
 ) -> Received:
     """Store the event; a repeat gets the row of the first one.
 
     Windows and holds count from the time that the event names, but at most from `max_age` before its receipt.
+    `order_aliases` has the source of the orders that another source, such as a payment provider, refers to.
 
     Raises:
         InvalidEventError, EventIdReusedError.
@@ -65,8 +72,6 @@ async def receive(
     if repeated := await inbox_events.find_repeated(tx, event):
         return Received(repeated)
     event, effective_at = _limit_time(event, now, max_age)
-    if isinstance(event.data, OrderReversed):
-        await _check_refund(tx, event.data)
     customer_id = await _store_person(tx, event, now)
     if isinstance(event.data, LinkShared) and event.data.friend:
         await profiles.upsert(tx, event.data.friend, now)
@@ -80,7 +85,7 @@ async def receive(
         event,
         actor,
         now,
-        data=_data(event),
+        data=_data(event, order_aliases),
         campaign_id=campaign_id,
         customer_id=customer_id,
         effective_at=effective_at,
@@ -113,29 +118,30 @@ def _limit_time(event: Event, now: datetime, max_age: timedelta) -> tuple[Event,
     return event.with_warning("time", warning) if warning else event, effective_at
 
 
-def _data(event: Event) -> dict[str, Any]:
-    """Return `data` without the person."""
+def _data(event: Event, order_aliases: Mapping[str, str]) -> dict[str, Any]:
+    """Return `data` without the person, with the sources under which its order may be known."""
     people = {"friend", "customer"}
     data = event.data.model_dump(mode="json", by_alias=True, exclude=people, exclude_none=True)
     if isinstance(event.data, CustomerMerged):
         return data | {"customer": event.data.customer.id}
+    sources = {"order_sources": _order_sources(event, order_aliases)} if "order" in data else {}
     if not isinstance(event.data, FriendConverted):
-        return data
+        return data | sources
     more = event.data.model_extra or {}
-    return {key: value for key, value in data.items() if key not in more} | {"more": more}
+    own = {key: value for key, value in data.items() if key not in more}
+    return own | sources | {"more": more}
 
 
-async def _check_refund(tx: Tx, data: OrderReversed) -> None:
-    """Check the amount of a refund against the currency of its order, if the order is known."""
-    statement = (
-        select(referrals.c.order_snapshot).where(referrals.c.order_id == data.order.id).limit(1)
-    )
-    row = await first(tx, statement)
-    if row and row[0] and data.order.amount:
-        try:
-            parse_amount(data.order.amount, row[0]["currency"])
-        except ValueError as error:
-            raise _invalid("data.order.amount", str(error)) from error
+def _order_sources(event: Event, aliases: Mapping[str, str]) -> list[str]:
+    """Return the source of the event's order, and further sources under which the order may be known.
+
+    Those of an order event are its source's alias; those of a conversion are the sources with its own as alias.
+    """
+    named: str | None = getattr(getattr(event.data, "order", None), "source", None)
+    own = named or event.source
+    if not isinstance(event.data, OrderEvent):
+        return [own, *(alias for alias, source in aliases.items() if source == own)]
+    return [own] if named or own not in aliases else [own, aliases[own]]
 
 
 def _code_of(data: EventData) -> str | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from referrals.domain.events import Order
+from referrals.domain.order_events import Order
 from referrals.domain.reasons import Reason
 from referrals.domain.states import Decision
 from referrals.store.db.columns import required
@@ -15,7 +15,7 @@ class Outcome:
     """A decision about `event`. An event that already has a response keeps it."""
 
     event: InboxEventRow
-    decision: Decision = Decision.ACCEPTED
+    decision: Decision | None = Decision.ACCEPTED
     referral_id: str | None = None
     reason: Reason | None = None
     has_rewards: bool = True

@@ -1,6 +1,7 @@
 """Ledger accounts: find or create them, lock them, and compute their balance."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any
 
@@ -35,9 +36,14 @@ async def get_account_id(tx: Tx, kind: str, owner: str, asset: Asset) -> int:
     return (await get_account_ids(tx, {key}))[key]
 
 
-async def get_account_ids(tx: Tx, keys: set[AccountKey]) -> dict[AccountKey, int]:
-    """Return the ids by key. Create missing accounts in sorted order, so that two transactions cannot deadlock."""
-    ids = await _find_ids(tx, keys)
+async def get_account_ids(
+    tx: Tx, keys: AbstractSet[AccountKey], optional: AbstractSet[AccountKey] = frozenset()
+) -> dict[AccountKey, int]:
+    """Return the ids by key, those of `optional` accounts only if they exist.
+
+    Missing accounts are created in sorted order, so that two transactions cannot deadlock.
+    """
+    ids = await _find_ids(tx, keys | optional)
     if missing := sorted(keys - ids.keys()):
         new = [dict(zip(_KEY_COLUMNS.keys(), key, strict=True)) for key in missing]
         insertion = insert_once(tx, ledger_accounts, ()).returning(ledger_accounts)
@@ -70,7 +76,7 @@ async def balance_of(tx: Tx, account_id: int) -> int:
     return int((await one(tx, select(credit.scalar_subquery() - debit.scalar_subquery())))[0])
 
 
-async def _find_ids(tx: Tx, keys: set[AccountKey]) -> dict[AccountKey, int]:
+async def _find_ids(tx: Tx, keys: AbstractSet[AccountKey]) -> dict[AccountKey, int]:
     parameters = {
         f"{name}_{number}": part
         for number, key in enumerate(keys)

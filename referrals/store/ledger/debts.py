@@ -1,13 +1,37 @@
-"""Debts: amounts of rewards that customers have spent, so that they could not be reversed."""
+"""Debts: amounts of rewards that customers have spent, so that they could not be reversed, and their repayment.
 
+A debt is an entry that debits an `owed` account. The entries that repay it credit an `owed` account and refer to it by
+`reverses_id`. Later credits of the wallet repay debts of the same asset first.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, bindparam, func, literal, select
 
-from referrals.store.db.sql import Tx, one
-from referrals.store.ledger.accounts import asset_of, get_account_id, lock_account
+from referrals.store.db.sql import Tx, first, one, rows_of
+from referrals.store.ledger.accounts import asset_of, balance_of, get_account_id, lock_account
 from referrals.store.ledger.entries import insert_entries, new_entry
-from referrals.store.schema import LedgerEntryRow, RewardRow, ledger_accounts, ledger_entries
+from referrals.store.schema import (
+    LedgerEntryRow,
+    RewardRow,
+    ledger_accounts,
+    ledger_entries,
+    rewards,
+)
+
+_repayments = ledger_entries.alias("repayments")
+_owed_accounts = select(ledger_accounts.c.id).where(ledger_accounts.c.kind == "owed")
+_repaid = (
+    select(func.coalesce(func.sum(_repayments.c.amount), 0))
+    .where(
+        _repayments.c.reverses_id == ledger_entries.c.id,
+        _repayments.c.credit_id.in_(_owed_accounts),
+    )
+    .scalar_subquery()
+)
+_left = ledger_entries.c.amount - _repaid
 
 
 async def record_shortfall(
@@ -16,7 +40,7 @@ async def record_shortfall(
     """Record that the customer owes `amount` of a reward of the built-in ledger that is being reversed."""
     debt = await get_account_id(tx, "owed", reward.customer_id, asset_of(reward))
     key = f"owe:{reward.key}"
-    entry = new_entry(key, debt, grant.debit_id, amount, memo, now, reward, grant.id)
+    entry = new_entry(key, debt, grant.debit_id, amount, memo, now, reward.id, grant.id)
     await insert_entries(tx, entry)
 
 
@@ -29,14 +53,87 @@ async def record_debt(tx: Tx, reward: RewardRow, amount: int, memo: str, now: da
     added = min(amount, reward.amount - recorded)
     if added > 0:
         key = f"owe:{reward.key}:{recorded + added}"
-        await insert_entries(tx, new_entry(key, debt, spent, added, memo, now, reward))
+        await insert_entries(tx, new_entry(key, debt, spent, added, memo, now, reward.id))
 
 
 async def debt_of(tx: Tx, reward: RewardRow) -> int:
-    """Return the amount that the customer owes for the reward."""
+    """Return the amount of the reward that was recorded as owed, whether or not it has been repaid."""
     statement = (
         select(func.coalesce(func.sum(ledger_entries.c.amount), 0))
         .join(ledger_accounts, ledger_accounts.c.id == ledger_entries.c.debit_id)
         .where(ledger_entries.c.reward_id == reward.id, ledger_accounts.c.kind == "owed")
     )
     return int((await one(tx, statement))[0])
+
+
+async def is_owed(tx: Tx, of: ColumnElement[bool]) -> bool:
+    """Check whether anything is still owed for these rewards."""
+    statement = (
+        select(ledger_entries.c.id)
+        .join(rewards, rewards.c.id == ledger_entries.c.reward_id)
+        .where(of, ledger_entries.c.debit_id.in_(_owed_accounts), _left > 0)
+    )
+    return await first(tx, statement.limit(1)) is not None
+
+
+@dataclass(frozen=True)
+class Credit:
+    """An amount that was credited to a wallet, and repays debts on the account `owed` first.
+
+    Debts of the rewards with this `key_prefix` come first, then older ones. `since` is the id of the first entry that
+    counts.
+    """
+
+    key: str
+    wallet: int
+    owed: int
+    amount: int
+    key_prefix: str | None = None
+    since: int = 0
+
+
+class _Debt(NamedTuple):
+    id: int
+    reward_id: str | None
+    left: int
+
+
+async def repay(tx: Tx, credit: Credit, now: datetime) -> None:
+    """Repay debts from a credited wallet, once for the credit's key. Both accounts are locked."""
+    available = min(credit.amount, await balance_of(tx, credit.wallet))
+    repayments = []
+    for debt in await rows_of(
+        tx, _Debt, _DEBTS, owed=credit.owed, since=credit.since, key_prefix=credit.key_prefix
+    ):
+        amount = min(available, debt.left)
+        if amount <= 0:
+            break
+        available -= amount
+        repayments.append(
+            new_entry(
+                f"repay:{credit.key}:{debt.id}",
+                credit.wallet,
+                credit.owed,
+                amount,
+                "Repaid what was owed",
+                now,
+                debt.reward_id,
+                debt.id,
+            )
+        )
+    await insert_entries(tx, *repayments)
+
+
+_DEBTS = (
+    select(ledger_entries.c.id, ledger_entries.c.reward_id, _left.label("left"))
+    .outerjoin(rewards, rewards.c.id == ledger_entries.c.reward_id)
+    .where(
+        ledger_entries.c.debit_id == bindparam("owed"),
+        ledger_entries.c.id >= bindparam("since"),
+        _left > 0,
+    )
+    .order_by(
+        func.coalesce(rewards.c.key_prefix == bindparam("key_prefix"), literal(False)).desc(),
+        ledger_entries.c.id,
+    )
+)

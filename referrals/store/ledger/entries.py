@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from referrals.store.db.sql import Tx, add
-from referrals.store.schema import RewardRow, ledger_entries
+from referrals.store.schema import ledger_entries
 
 
 def new_entry(
@@ -14,7 +14,7 @@ def new_entry(
     amount: int,
     memo: str,
     now: datetime,
-    reward: RewardRow | None = None,
+    reward_id: str | None = None,
     reverses: int | None = None,
 ) -> dict[str, Any]:
     """Build an entry that moves `amount` from the account `debit` to the account `credit`."""
@@ -23,7 +23,7 @@ def new_entry(
         "debit_id": debit,
         "credit_id": credit,
         "amount": amount,
-        "reward_id": reward.id if reward else None,
+        "reward_id": reward_id,
         "reverses_id": reverses,
         "at": now,
         "memo": memo,

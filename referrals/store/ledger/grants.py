@@ -16,23 +16,34 @@ from referrals.store.ledger.accounts import (
     lock_account,
     lock_accounts,
 )
+from referrals.store.ledger.debts import Credit
 from referrals.store.ledger.entries import insert_entries, new_entry
 from referrals.store.schema import RewardRow, ledger_entries, rewards
 
 
 async def grant(tx: Tx, payments: Sequence[tuple[RewardRow, str]], now: datetime) -> None:
-    """Pay each reward, with its memo, into the customer's wallet; a repeat changes nothing."""
+    """Pay each reward, with its memo, into the customer's wallet; a repeat changes nothing.
+
+    What the customer owes is repaid first.
+    """
     keys = {reward.id: _accounts_of(reward) for reward, _ in payments}
-    ids = await get_account_ids(tx, {key for pair in keys.values() for key in pair})
-    await lock_accounts(tx, {ids[wallet] for _, wallet in keys.values()})
+    needed = {key for issued, wallet, _ in keys.values() for key in (issued, wallet)}
+    ids = await get_account_ids(tx, needed, optional={owed for *_, owed in keys.values()})
+    await lock_accounts(tx, {ids[key] for _, *own in keys.values() for key in own if key in ids})
     granted = []
     for reward, memo in payments:
-        issued, wallet = (ids[key] for key in keys[reward.id])
+        issued, wallet, _ = keys[reward.id]
         key = f"grant:{reward.key}"
-        granted.append(new_entry(key, issued, wallet, reward.amount, memo, now, reward))
+        granted.append(
+            new_entry(key, ids[issued], ids[wallet], reward.amount, memo, now, reward.id)
+        )
     await insert_entries(tx, *granted)
     for reward, _ in payments:
         await _set_expiry(tx, reward, now)
+        _, wallet, owed = keys[reward.id]
+        if owed in ids:
+            credit = Credit(reward.key, ids[wallet], ids[owed], reward.amount, reward.key_prefix)
+            await debts.repay(tx, credit, now)
 
 
 async def reverse(
@@ -51,19 +62,20 @@ async def reverse(
     reversed_amount, owed = min(available, amount), max(amount - available, 0)
     if reversed_amount:
         key = f"reverse:{reward.key}"
-        reversal = new_entry(key, wallet, issued, reversed_amount, memo, now, reward, granted.id)
+        reversal = new_entry(key, wallet, issued, reversed_amount, memo, now, reward.id, granted.id)
         await insert_entries(tx, reversal)
     if owed:
         await debts.record_shortfall(tx, reward, granted, owed, memo, now)
     return owed
 
 
-def _accounts_of(reward: RewardRow) -> tuple[AccountKey, AccountKey]:
-    """Return the campaign's `issued` account and the customer's `wallet`."""
+def _accounts_of(reward: RewardRow) -> tuple[AccountKey, AccountKey, AccountKey]:
+    """Return the campaign's `issued` account, and the customer's `wallet` and `owed` accounts."""
     asset = asset_of(reward)
     return (
         account_key("issued", reward.campaign_id, asset),
         account_key("wallet", reward.customer_id, asset),
+        account_key("owed", reward.customer_id, asset),
     )
 
 

@@ -1,4 +1,4 @@
-"""Redemptions: spend from a wallet."""
+"""Redemptions: spend from a wallet, and reverse it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,9 +6,16 @@ from datetime import datetime
 from referrals.domain.rewards import Asset
 from referrals.errors import IdempotencyKeyReusedError, InsufficientBalanceError
 from referrals.store.db.sql import Tx, find, get
-from referrals.store.ledger.accounts import account_asset, balance_of, get_account_id, lock_account
+from referrals.store.ledger.accounts import (
+    account_asset,
+    balance_of,
+    get_account_id,
+    lock_account,
+    lock_accounts,
+)
+from referrals.store.ledger.debts import Credit, repay
 from referrals.store.ledger.entries import insert_entries, new_entry
-from referrals.store.ledger.expiry import expire_in_wallets
+from referrals.store.ledger.expiry import expire_in_wallets, expire_restored
 from referrals.store.schema import LedgerEntryRow, ledger_accounts, ledger_entries
 
 
@@ -46,6 +53,43 @@ async def redeem(
     if (spent_from.type, spent_from.currency, entry.amount) != (*account_asset(asset), amount):
         raise IdempotencyKeyReusedError(key)
     return entry
+
+
+async def reverse(
+    tx: Tx, customer_id: str, ids: Sequence[str], key: str, memo: str, now: datetime
+) -> bool:
+    """Give back what was spent by the key, once; return whether anything was spent by it.
+
+    `ids` stand for the customer. The grants get their parts back, with their expiry. Debts of
+    rewards that could not be taken back because of the spending are repaid.
+    """
+    spending = await _find_redemption(tx, ids, key)
+    if spending is None:
+        return False
+    spent_from = await get(tx, ledger_accounts, id=spending.debit_id)
+    asset = Asset(spent_from.type, spent_from.currency or None)
+    wallet_id = await get_account_id(tx, "wallet", customer_id, asset)
+    owed = await get_account_id(tx, "owed", customer_id, asset)
+    await lock_accounts(tx, {wallet_id, owed})
+    reversal_key = f"reverse:{spending.key}"
+    if await find(tx, ledger_entries, key=reversal_key):
+        return True
+    reversal = new_entry(
+        reversal_key,
+        spending.credit_id,
+        wallet_id,
+        spending.amount,
+        memo,
+        now,
+        reverses=spending.id,
+    )
+    await insert_entries(tx, reversal)
+    credit = Credit(reversal_key, wallet_id, owed, spending.amount, since=spending.id)
+    await repay(tx, credit, now)
+    wallet = await get(tx, ledger_accounts, id=wallet_id)
+    await expire_in_wallets(tx, [wallet], now)
+    await expire_restored(tx, wallet, f":{spending.id}", now)
+    return True
 
 
 async def _find_redemption(tx: Tx, ids: Sequence[str], key: str) -> LedgerEntryRow | None:

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.event_names import SIGN_UP
-from referrals.domain.events import Order
+from referrals.domain.order_events import Order
 from referrals.domain.qualification import Qualified, hold_end, qualify
 from referrals.domain.reasons import Reason, RejectReason
 from referrals.domain.rewards import Reward
 from referrals.domain.rules import RuleContext
 from referrals.domain.states import (
-    CLOSED_WITHOUT_CONVERSION,
+    UNCONVERTED,
     Decision,
     ReferralState,
 )
@@ -35,28 +35,34 @@ from referrals.store.codes.clicks import Attribution
 from referrals.store.customers import profiles
 from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, first, one_of
+from referrals.store.db.sql import Tx, one_of
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
 from referrals.store.referrals import conditions, friends, limits, orders, signups, typed_codes
 from referrals.store.referrals.confirmation import confirm_if_due
-from referrals.store.referrals.order_changes import reassess
+from referrals.store.referrals.order_checks import (
+    ConversionFacts,
+    find_disqualification,
+    is_order_used,
+)
+from referrals.store.referrals.orders import LockedOrder
 from referrals.store.rewards import budgets, creation
-from referrals.store.schema import InboxEventRow, OrderRow, ReferralRow, referrals
-from referrals.store.schema.referrals import LIVE
+from referrals.store.schema import InboxEventRow, ReferralRow, referrals
 
 
 @dataclass(frozen=True)
 class Attempt:
     """A conversion to be decided, with everything that it is decided on, locked.
 
-    `in_force` is the campaign, locked if it has a limit. `referral` is the friend's live referral in the campaign.
+    `order` is the order as the event has it, `stored_order` as all of its events have it. `in_force` is the campaign,
+    locked if it has a limit. `referral` is the friend's live referral in the campaign.
     `attribution` is None if the friend's sign-up has decided it.
     """
 
     event: InboxEventRow
     order: Order | None
+    stored_order: LockedOrder | None
     resolved: ResolvedCode
     context: ReferralContext
     in_force: CampaignInForce
@@ -71,8 +77,7 @@ async def convert(tx: Tx, event_id: str, now: datetime, workflow_id: str | None 
     if event.response:
         return Outcome.repeated(event)
     order = read_stored(Order, event.data["order"]) if event.data.get("order") else None
-    order_row, is_new_order = await orders.lock(tx, order.id) if order else (None, False)
-    known_order = None if is_new_order else order_row
+    stored_order = await orders.record_conversion(tx, event) if order else None
     code = await _find_code(tx, event, now)
     resolved: ResolvedCode | Reason
     if isinstance(code, Reason):
@@ -81,11 +86,13 @@ async def convert(tx: Tx, event_id: str, now: datetime, workflow_id: str | None 
         event, resolved = await typed_codes.resolve(tx, event, code, now, workflow_id)
     if isinstance(resolved, Reason):
         return await _reject_without_code(tx, event, resolved, now)
-    attempt = await _build_attempt(tx, event, order, resolved, now)
-    qualified = await _qualify(tx, attempt, known_order)
+    attempt = await _build_attempt(tx, event, order, stored_order, resolved, now)
+    qualified = await _qualify(tx, attempt)
     if isinstance(qualified, Reason):
         return await _reject(tx, attempt, qualified)
-    return await _accept(tx, attempt, qualified, known_order)
+    if reason := await _order_rejection(tx, attempt):
+        return await _reject_for_order(tx, attempt, qualified, reason)
+    return await _accept(tx, attempt, qualified)
 
 
 async def _find_code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reason:
@@ -102,10 +109,10 @@ async def _find_code(tx: Tx, event: InboxEventRow, now: datetime) -> str | Reaso
         code = await lookups.find_published_code(tx, clicked, event.campaign_id)
         if not isinstance(code, Reason):
             return clicked
-    if latest is None or (latest.state == ReferralState.REJECTED and not latest.window_ends_at):
+    unconverted = UNCONVERTED | {ReferralState.ROLLED_BACK}
+    if latest is None or (latest.state in unconverted and not latest.window_ends_at):
         message = "The event carries no code, and the friend has not signed up with one."
         return Reason(RejectReason.UNKNOWN_CODE, message)
-    unconverted = CLOSED_WITHOUT_CONVERSION | {ReferralState.SIGNED_UP}
     if latest.state in unconverted and typed_codes.is_over(latest, event, now):
         return signups.EXPIRED
     return str(latest.code)
@@ -125,7 +132,12 @@ async def _reject_without_code(
 
 
 async def _build_attempt(
-    tx: Tx, event: InboxEventRow, order: Order | None, resolved: ResolvedCode, now: datetime
+    tx: Tx,
+    event: InboxEventRow,
+    order: Order | None,
+    stored_order: LockedOrder | None,
+    resolved: ResolvedCode,
+    now: datetime,
 ) -> Attempt:
     context, in_force, code = resolved.context, resolved.campaign, resolved.code
     at = inbox_events.attribution_time(event, code, now)
@@ -141,17 +153,22 @@ async def _build_attempt(
     if context.campaign.limits.conversions is not None:
         # Read again under a lock of its own, so that the count does not change. Without a limit nobody has to wait.
         in_force = await versions.find_in_force(tx, in_force.id, lock=True) or in_force
-    return Attempt(event, order, resolved, context, in_force, live, at, attribution)
+    return Attempt(event, order, stored_order, resolved, context, in_force, live, at, attribution)
 
 
-async def _qualify(tx: Tx, attempt: Attempt, known_order: OrderRow | None) -> Reason | Qualified:
+async def _qualify(tx: Tx, attempt: Attempt) -> Reason | Qualified:
     context, at = attempt.context, attempt.at
-    order_used = known_order is not None and await _is_order_used(tx, context, known_order)
     qualified = qualify(
         context.campaign,
         attempt.in_force.state,
         lookups.code_facts(attempt.resolved.code),
-        friends.friend_facts(attempt.resolved, at, attempt.referral, order_used=order_used),
+        await friends.friend_facts(
+            tx,
+            attempt.resolved,
+            at,
+            attempt.referral,
+            order_used=await is_order_used(tx, context, attempt.stored_order),
+        ),
         await limits.usage(tx, context, attempt.in_force.accepted_count, at),
         await _rule_context(tx, attempt),
         at,
@@ -184,19 +201,13 @@ async def _is_over_budget(tx: Tx, context: ReferralContext) -> bool:
     return not await budgets.fits(tx, context.campaign, budget, more, context.now)
 
 
-async def _is_order_used(tx: Tx, context: ReferralContext, order: OrderRow) -> bool:
-    """Check whether a live referral of the campaign has the order."""
-    found = await first(
-        tx, _REFERRAL_OF_ORDER, campaign_id=context.campaign.campaign, order_id=order.id
-    )
-    return found is not None
-
-
-_REFERRAL_OF_ORDER = select(referrals.c.id).where(
-    referrals.c.campaign_id == bindparam("campaign_id"),
-    referrals.c.order_id == bindparam("order_id"),
-    LIVE,
-)
+async def _order_rejection(tx: Tx, attempt: Attempt) -> Reason | None:
+    """Reject a conversion whose order does not qualify any more, by events that overtook the conversion."""
+    event, order = attempt.event, attempt.stored_order
+    if order is None or order.is_new:
+        return None
+    terms = ConversionFacts(event_values(event), event.left_out or ())
+    return await find_disqualification(tx, attempt.context, order, terms)
 
 
 async def _reject(tx: Tx, attempt: Attempt, reason: Reason) -> Outcome:
@@ -212,27 +223,36 @@ async def _reject(tx: Tx, attempt: Attempt, reason: Reason) -> Outcome:
     return signups.reject(tx, attempt.context, attempt.event, reason, referral)
 
 
-async def _accept(
-    tx: Tx, attempt: Attempt, qualified: Qualified, known_order: OrderRow | None
+async def _reject_for_order(
+    tx: Tx, attempt: Attempt, qualified: Qualified, reason: Reason
 ) -> Outcome:
-    """Record the conversion. Roll it back at once if its order was refunded before; otherwise confirm it if it is due."""
+    """Reject the conversion until its order changes; it is decided anew then. An open sign-up stays open."""
+    context, closed = attempt.context, {}
+    if context.referral_id is None:
+        closed = {"state": ReferralState.REJECTED, "closed_at": context.now}
+    terms = _terms(attempt, qualified)
+    referral = await _write(
+        tx,
+        attempt,
+        rolled_back_from=terms.pop("state"),
+        **terms | closed | {"reason_code": reason.code, "reason": reason.message},
+    )
+    return signups.reject(tx, context, attempt.event, reason, referral)
+
+
+async def _accept(tx: Tx, attempt: Attempt, qualified: Qualified) -> Outcome:
+    """Record the conversion, and confirm it if it is due."""
     context, referral = await _record(tx, attempt, qualified)
-    rolled_back = None
-    if known_order is not None:
-        await limits.count_accepted(tx, referral, 1)
-        rolled_back = await reassess(tx, context, known_order)
-    confirmed = not rolled_back and await confirm_if_due(tx, context, referral)
+    confirmed = await confirm_if_due(tx, context, referral)
     await profiles.mark_as_customer(tx, required(attempt.event.customer_id), attempt.at)
     coupon = any(reward.type == "coupon" for reward in _rewards_of_friends(context.campaign))
     return Outcome(
         attempt.event,
-        Decision.ACCEPTED
-        if rolled_back
-        else _decision(context.campaign, referral, confirmed=confirmed),
+        _decision(context.campaign, referral, confirmed=confirmed),
         referral.id,
-        rolled_back or qualified.review,
+        qualified.review,
         discounted_order=attempt.order if coupon else None,
-        uncounted_referral=referral if known_order is None else None,
+        uncounted_referral=referral,
     )
 
 
@@ -247,20 +267,10 @@ async def _record(
     tx: Tx, attempt: Attempt, qualified: Qualified
 ) -> tuple[ReferralContext, ReferralRow]:
     """Write the accepted referral, count the use of its code and create its rewards."""
-    context, at = attempt.context, attempt.at
-    review, due_at = qualified.review, hold_end(context.campaign, at)
-    in_review = review or context.campaign.conversion.review
+    context, review = attempt.context, qualified.review
     await signups.expire_superseded(tx, attempt.resolved)
-    referral = await _write(
-        tx,
-        attempt,
-        state=ReferralState.IN_REVIEW if in_review else ReferralState.HELD,
-        converted_at=at,
-        rewardable_at=qualified.rewardable_at,
-        due_at=due_at,
-        reason_code=review.code if review else None,
-        reason=review.message if review else None,
-    )
+    referral = await _write(tx, attempt, **_terms(attempt, qualified))
+    due_at = required(referral.due_at)
     context = replace(context, referral_id=referral.id)
     await limits.count_code_use(tx, referral, 1)
     data = attempt.attribution.as_dict() if attempt.attribution else {}
@@ -268,10 +278,24 @@ async def _record(
     if attempt.event.type == SIGN_UP:
         publish(tx, context, SIGN_UP, data=data)
     publish(tx, context, "referral_converted", reason=review, data=data)
-    if due_at > context.now and not in_review:
+    if due_at > context.now and referral.state == ReferralState.HELD:
         publish(tx, context, "referral_held", data={"until": due_at.isoformat()})
     await creation.create_for_conversion(tx, context, referral)
     return context, referral
+
+
+def _terms(attempt: Attempt, qualified: Qualified) -> dict[str, Any]:
+    """Return the values of an accepted conversion: its state, its times, and the reason of a review."""
+    campaign, at, review = attempt.context.campaign, attempt.at, qualified.review
+    in_review = review or campaign.conversion.review
+    return {
+        "state": ReferralState.IN_REVIEW if in_review else ReferralState.HELD,
+        "converted_at": at,
+        "rewardable_at": qualified.rewardable_at,
+        "due_at": hold_end(campaign, at),
+        "reason_code": review.code if review else None,
+        "reason": review.message if review else None,
+    }
 
 
 def _decision(campaign: Campaign, referral: ReferralRow, *, confirmed: bool) -> Decision:
@@ -286,13 +310,15 @@ def _decision(campaign: Campaign, referral: ReferralRow, *, confirmed: bool) -> 
 
 async def _write(tx: Tx, attempt: Attempt, **values: Any) -> ReferralRow:
     """Write the conversion to the referral of the sign-up, or else to a new one."""
-    context, order = attempt.context, attempt.order
-    values |= {
-        "order_id": order.id if order else None,
-        "order_snapshot": order.model_dump(mode="json") if order else None,
+    context, order = attempt.context, attempt.stored_order
+    values = {
+        "order_id": order.row.id if order else None,
+        "order_snapshot": order.state.details(order.row.external_id) if order else None,
         "event_data": event_values(attempt.event),
         "left_out": attempt.event.left_out or None,
-    }
+        "reason_code": None,
+        "reason": None,
+    } | values
     if attempt.event.type == SIGN_UP:
         values["signed_up_at"] = attempt.at
     if context.referral_id:

@@ -4,22 +4,33 @@ from datetime import datetime
 
 from referrals.domain.qualification import FriendFacts
 from referrals.domain.states import ReferralState
+from referrals.store.db.sql import Tx
 from referrals.store.lookups import ResolvedCode
+from referrals.store.referrals.releases import is_returned_purchase
 from referrals.store.schema import ReferralRow
 
 
-def friend_facts(
-    resolved: ResolvedCode, at: datetime, live: ReferralRow | None, *, order_used: bool = False
+async def friend_facts(
+    tx: Tx,
+    resolved: ResolvedCode,
+    at: datetime,
+    live: ReferralRow | None,
+    *,
+    order_used: bool = False,
 ) -> FriendFacts:
     """Collect the facts about the friend at `at`; `live` is the friend's live referral."""
     context, friend = resolved.context, resolved.friend
     assert friend is not None
     waiting = live is not None and live.state == ReferralState.SIGNED_UP
+    since = friend.customer_since
+    existing = since is not None and since < at
+    if since and existing and resolved.context.campaign.conversion.new_customers_only:
+        existing = not await is_returned_purchase(tx, friend.id, since)
     return FriendFacts(
         is_advocate=context.advocate.customer_id == friend.id,
         already_referred=live is not None and not waiting,
         order_used=order_used,
-        existing_customer=friend.customer_since is not None and friend.customer_since < at,
+        existing_customer=existing,
         signed_up=has_signed_up(live, context.code),
         signed_up_elsewhere=waiting and not has_signed_up(live, context.code),
         same_person=resolved.same_person,

@@ -8,13 +8,13 @@ from referrals.errors import NotPossibleError
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
-from referrals.store.db.sql import Tx
+from referrals.store.db.sql import Tx, change
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.referrals import limits, milestones
 from referrals.store.referrals.state import set_state
 from referrals.store.rewards.roll_backs import roll_back_rewards
-from referrals.store.schema import ReferralRow
+from referrals.store.schema import ReferralRow, referrals
 
 
 async def roll_back_referral(
@@ -28,6 +28,7 @@ async def roll_back_referral(
         closed_at=context.now,
         reason_code=reason.code,
         reason=reason.message,
+        rolled_back_from=referral.state,
     )
     await limits.release(tx, referral)
     publish(tx, context, "referral_rolled_back", reason=reason)
@@ -54,12 +55,18 @@ async def reject_referral(
 
 
 async def roll_back_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome:
-    """Roll a referral back on an operator's command; a repeat changes nothing. Raises NotPossibleError."""
+    """Roll a referral back on an operator's command; a repeat changes nothing. Raises NotPossibleError.
+
+    One that was rolled back because of its order is final from then on.
+    """
     event = await inbox_events.lock(tx, event_id)
     context, referral = await lookups.lock_context(tx, event.data["referral"], event.actor, now)
-    if not event.response and referral.state != ReferralState.ROLLED_BACK:
-        if referral.state not in COUNTS_TOWARD_LIMITS:
-            raise NotPossibleError(f"A referral that is {referral.state} has nothing to roll back.")
+    if not event.response:
         reason = Reason(RollBackReason.ROLLED_BACK_BY_OPERATOR, event.data["reason"])
-        await roll_back_referral(tx, context, referral, reason)
+        if referral.state in COUNTS_TOWARD_LIMITS:
+            await roll_back_referral(tx, context, referral, reason)
+        elif referral.state != ReferralState.ROLLED_BACK:
+            raise NotPossibleError(f"A referral that is {referral.state} has nothing to roll back.")
+        else:
+            await change(tx, referrals, referral.id, reason_code=reason.code, reason=reason.message)
     return Outcome(event, referral_id=referral.id)

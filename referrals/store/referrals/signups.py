@@ -24,6 +24,7 @@ from referrals.store.inbox.outcome import Outcome
 from referrals.store.lookups import ResolvedCode
 from referrals.store.referrals import typed_codes
 from referrals.store.referrals.friends import friend_facts, has_signed_up
+from referrals.store.referrals.releases import release_friend
 from referrals.store.referrals.state import set_state
 from referrals.store.schema import InboxEventRow, ReferralRow, referrals
 
@@ -52,7 +53,7 @@ async def decide(
     if live and has_signed_up(live, resolved.code.code):
         return Outcome(event, referral_id=live.id)
     attribution = await clicks.attribute(tx, event, resolved.code.code, at)
-    if reason := _rejection(resolved, live, attribution, at):
+    if reason := await _rejection(tx, resolved, live, attribution, at):
         return reject(tx, resolved.context, event, reason, live)
     await expire_superseded(tx, resolved)
     referral_id = await _insert(tx, resolved.context, at, attribution)
@@ -62,12 +63,12 @@ async def decide(
     return Outcome(event, referral_id=referral_id, has_rewards=False)
 
 
-def _rejection(
-    resolved: ResolvedCode, live: ReferralRow | None, attribution: Attribution, at: datetime
+async def _rejection(
+    tx: Tx, resolved: ResolvedCode, live: ReferralRow | None, attribution: Attribution, at: datetime
 ) -> Reason | None:
     campaign = resolved.campaign
     window_ends_at = attribution.window_ends_at(campaign.campaign)
-    friend = friend_facts(resolved, at, live)
+    friend = await friend_facts(tx, resolved, at, live)
     return (
         code_rejection(lookups.code_facts(resolved.code), signed_up=False, at=at)
         or campaign_rejection(campaign.campaign, campaign.state, at)
@@ -99,8 +100,14 @@ def reject(
 
 
 async def open_referral(tx: Tx, resolved: ResolvedCode, at: datetime) -> ReferralRow | None:
-    """Return the friend's live referral. A sign-up whose window was over at `at` expires now, before its timer."""
+    """Return the friend's live referral.
+
+    A sign-up whose window was over at `at` expires now, before its timer. A conversion that was rolled back because of
+    its order releases the friend now, if everything has been recovered.
+    """
     context, live = resolved.context, resolved.live_referral
+    if live and await release_friend(tx, live, context.now):
+        return None
     if live is None or live.state != ReferralState.SIGNED_UP or required(live.window_ends_at) > at:
         return live
     advocate = await lookups.get_advocate(tx, live.advocate_id)

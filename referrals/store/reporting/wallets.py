@@ -8,7 +8,7 @@ from sqlalchemy import Select, case, func, select
 
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
-from referrals.errors import UnknownCustomerError
+from referrals.errors import UnknownCustomerError, UnknownRedemptionError
 from referrals.store import views
 from referrals.store.customers import profiles, survivors
 from referrals.store.db.pages import Cursor, newest_first
@@ -76,6 +76,21 @@ async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetim
     """Redeem a coupon. Return the wallet after it. Raises the errors of `coupons.redeem`, and UnknownCustomerError."""
     _, ids = await _lock_spender(tx, customer)
     await coupons.redeem(tx, ids, code, key, now)
+    return await get_wallet(tx, customer)
+
+
+async def reverse_redemption(
+    tx: Tx, customer: str, key: str, reason: str, now: datetime
+) -> views.Wallet:
+    """Reverse what the customer spent by the key: points or gift credit, a coupon, or both. A repeat changes nothing.
+
+    Returns the wallet after it. Raises UnknownCustomerError and UnknownRedemptionError.
+    """
+    customer_id, ids = await _lock_spender(tx, customer)
+    coupon = await coupons.reverse_redemption(tx, ids, key, reason, now)
+    spent = await redemptions.reverse(tx, customer_id, ids, key, reason, now)
+    if not (coupon or spent):
+        raise UnknownRedemptionError(key)
     return await get_wallet(tx, customer)
 
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, case, select
 
 from referrals.domain.codes import DEFAULT_CHARSET, code_key, generate_code
 from referrals.domain.discounts import CouponTerms, Discount
-from referrals.domain.events import Order
 from referrals.domain.money import format_amount
+from referrals.domain.order_events import Order
+from referrals.domain.states import RewardState
 from referrals.domain.stored import read_stored
 from referrals.errors import (
     CouponNotRedeemableError,
@@ -19,8 +20,29 @@ from referrals.errors import (
 )
 from referrals.store import views
 from referrals.store.db.columns import required
-from referrals.store.db.sql import Tx, first, first_of, insert, locked, one, rows_of
-from referrals.store.schema import CouponRow, RewardRow, campaigns, coupons, rewards
+from referrals.store.db.sql import (
+    Tx,
+    add,
+    find,
+    first,
+    first_of,
+    get,
+    insert,
+    locked,
+    one,
+    one_of,
+    rows_of,
+)
+from referrals.store.schema import (
+    CouponRedemptionRow,
+    CouponRow,
+    RewardRow,
+    campaigns,
+    coupon_redemptions,
+    coupons,
+    rewards,
+)
+from referrals.store.schema.base import Instant
 
 MAX_CODE_ATTEMPTS = 20
 """Attempts to generate an unused code; if all fail, the pattern needs more characters."""
@@ -31,9 +53,16 @@ POOL_EMPTY = "pool_empty"
 async def issue(tx: Tx, reward: RewardRow, now: datetime) -> str:
     """Issue a coupon to the reward's customer, from the pool or by the pattern, and return its code.
 
+    A coupon that was redeemed before its reward was rolled back counts for the next occurrence of the reward.
+
     Raises:
         NoCouponError: the pool is empty, or the pattern is exhausted.
     """
+    if reward.occurrence > 1 and (
+        redeemed := await first_of(tx, CouponRow, _select_redeemed_before(reward))
+    ):
+        await _set_state(tx, redeemed.code, reward_id=reward.id)
+        return redeemed.code
     terms = read_stored(CouponTerms, reward.target)
     values = {
         "state": "issued",
@@ -49,6 +78,15 @@ async def issue(tx: Tx, reward: RewardRow, now: datetime) -> str:
     code = await _lock_available(tx, reward.campaign_id, str(terms.pool))
     await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
     return code
+
+
+def _select_redeemed_before(reward: RewardRow) -> Select[*tuple[Any, ...]]:
+    """Select the redeemed coupon of an earlier occurrence of the reward that was rolled back."""
+    earlier = select(rewards.c.id).where(
+        rewards.c.key_prefix == reward.key_prefix, rewards.c.state == RewardState.ROLLED_BACK
+    )
+    redeemed = (coupons.c.state == "redeemed") & coupons.c.reward_id.in_(earlier)
+    return select(coupons).where(redeemed).order_by(coupons.c.code).limit(1).with_for_update()
 
 
 async def _lock_available(tx: Tx, campaign_id: str, pool: str) -> str:
@@ -84,10 +122,20 @@ async def _generate(tx: Tx, pattern: str, values: dict[str, Any]) -> str:
 
 
 async def void(tx: Tx, reward_id: str, now: datetime) -> bool:
-    """Void the reward's coupon; return False if it is already redeemed."""
-    issued = (coupons.c.reward_id == reward_id) & (coupons.c.state == "issued")
-    statement = coupons.update().where(issued).values(state="void", voided_at=now)
-    return await first(tx, statement.returning(coupons.c.code)) is not None
+    """Void the reward's coupon; return False if it is already redeemed. Either way its row is locked."""
+    return (await one_of(tx, CouponRow, _VOID, owner=reward_id, now=now)).state == "void"
+
+
+_ISSUED = coupons.c.state == "issued"
+_VOID = (
+    coupons.update()
+    .where(coupons.c.reward_id == bindparam("owner"))
+    .values(
+        state=case((_ISSUED, "void"), else_=coupons.c.state),
+        voided_at=case((_ISSUED, bindparam("now", type_=Instant)), else_=coupons.c.voided_at),
+    )
+    .returning(coupons.c.state)
+)
 
 
 async def redeem(tx: Tx, ids: Sequence[str], code: str, key: str, now: datetime) -> None:
@@ -99,21 +147,52 @@ async def redeem(tx: Tx, ids: Sequence[str], code: str, key: str, now: datetime)
     Raises:
         UnknownCouponError, CouponNotRedeemableError, IdempotencyKeyReusedError.
     """
-    locked_coupon = select(coupons).where(coupons.c.key == code_key(code)).with_for_update()
-    coupon = await first_of(tx, CouponRow, locked_coupon)
+    coupon = await find(tx, coupons, lock=True, key=code_key(code))
     if coupon is None or coupon.state == "available":
         raise UnknownCouponError(code)
-    own = coupons.c.customer_id.in_(ids) & (coupons.c.redeem_key == key)
-    named_first = (coupons.c.customer_id == ids[0]).desc()
-    used = await first(tx, select(coupons.c.code).where(own).order_by(named_first))
+    used = await _find_redemption(tx, ids, key)
     if used and used.code != coupon.code:
         raise IdempotencyKeyReusedError(key)
     if used:
         return
     if message := _not_redeemable(coupon, ids, now):
         raise CouponNotRedeemableError(message)
-    values = {"state": "redeemed", "redeem_key": key, "redeemed_at": now}
-    await tx.execute(coupons.update().where(coupons.c.code == coupon.code).values(values))
+    await _set_state(tx, coupon.code, state="redeemed", redeemed_at=now)
+    used_now = {"key": key, "code": coupon.code, "redeemed_at": now}
+    await add(tx, coupon_redemptions, used_now | {"customer_id": coupon.customer_id})
+
+
+async def _find_redemption(tx: Tx, ids: Sequence[str], key: str) -> CouponRedemptionRow | None:
+    own = coupon_redemptions.c.customer_id.in_(ids) & (coupon_redemptions.c.key == key)
+    named_first = (coupon_redemptions.c.customer_id == ids[0]).desc()
+    statement = select(coupon_redemptions).where(own).order_by(named_first)
+    return await first_of(tx, CouponRedemptionRow, statement)
+
+
+async def reverse_redemption(
+    tx: Tx, ids: Sequence[str], key: str, reason: str, now: datetime
+) -> bool:
+    """Give a redeemed coupon back, once; return whether the customer, whose row is locked, redeemed one by the key.
+
+    `ids` stand for the customer. A coupon whose reward was rolled back meanwhile is void.
+    """
+    used = await _find_redemption(tx, ids, key)
+    if used is None or used.reversed_at:
+        return used is not None
+    coupon = await get(tx, coupons, lock=True, code=used.code)
+    reward = await get(tx, rewards, id=coupon.reward_id)
+    if reward.state == RewardState.GRANTED:
+        await _set_state(tx, used.code, state="issued", redeemed_at=None)
+    else:
+        await _set_state(tx, used.code, state="void", redeemed_at=None, voided_at=now)
+    own = (coupon_redemptions.c.customer_id == used.customer_id) & (coupon_redemptions.c.key == key)
+    reversal = coupon_redemptions.update().where(own).values(reversed_at=now, reason=reason)
+    await tx.execute(reversal)
+    return True
+
+
+async def _set_state(tx: Tx, code: str, **values: Any) -> None:
+    await tx.execute(coupons.update().where(coupons.c.code == code).values(values))
 
 
 def _not_redeemable(coupon: CouponRow, ids: Sequence[str], now: datetime) -> str | None:

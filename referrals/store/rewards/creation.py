@@ -48,14 +48,9 @@ def rewards_of_conversion(campaign: Campaign) -> list[Reward]:
     return friend + [tier.reward for tier in each_conversion_tiers(campaign.rewards.tiers)]
 
 
-async def create_for_conversion(
-    tx: Tx, context: ReferralContext, referral: ReferralRow, cycle: int = 1
-) -> None:
-    """Create the rewards of both sides: the friend's for the end of the hold, the advocate's for that of the cooldown.
-
-    `cycle` is 1 for the conversion, and one more for each reinstatement: a cycle creates its rewards once.
-    """
-    origin, friend = f"{context.referral_id}/{cycle}", context.campaign.rewards.friend
+async def create_for_conversion(tx: Tx, context: ReferralContext, referral: ReferralRow) -> None:
+    """Create the rewards of both sides: the friend's for the end of the hold, the advocate's for that of the cooldown."""
+    origin, friend = referral.id, context.campaign.rewards.friend
     due_at, specs = required(referral.due_at), []
     if friend:
         specs.append(RewardSpec(f"{origin}/friend", friend, "friend", "friend", due_at))
@@ -144,12 +139,17 @@ _COLUMNS = (
 """Columns whose values `_row` returns."""
 
 
+def reward_id_of(origin: str) -> str:
+    """Return the id of the reward that this origin creates."""
+    return f"rew_{uuid.uuid5(_ID_NAMESPACE, origin).hex}"
+
+
 def _row(context: ReferralContext, spec: RewardSpec) -> dict[str, Any]:
     reward, milestone = spec.reward, context.milestone
     provider, target = context.campaign.rewards.provider_of(reward)
     advocate_id = context.advocate.customer_id
     return {
-        "id": f"rew_{uuid.uuid5(_ID_NAMESPACE, spec.origin).hex}",
+        "id": reward_id_of(spec.origin),
         "origin": spec.origin,
         "campaign": f"{context.campaign.campaign}/",
         "subject_id": context.friend_id or advocate_id,

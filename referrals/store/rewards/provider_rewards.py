@@ -140,8 +140,7 @@ async def mark_granted(tx: Tx, reward_id: str, reference: str | None, now: datet
         return
     await granting.mark_granted(tx, context, [reward], reference)
     if await lookups.is_undone(tx, context):
-        reason = "Rolled back while being granted."
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, reason=reason, **RESET_ATTEMPTS)
+        await _start_roll_back(tx, context, reward, "Rolled back while being granted.")
     await granting.complete_referral(tx, context)
 
 
@@ -224,8 +223,7 @@ async def mark_failed(tx: Tx, reward_id: str, failure: Failure, now: datetime) -
         return
     if reward.state == RewardState.GRANTING and await lookups.is_undone(tx, context):
         # The roll-back finds out whether the provider booked it.
-        values = RESET_ATTEMPTS | {"reason": failure.message}
-        await set_reward(tx, reward, RewardState.ROLLING_BACK, **values)
+        await _start_roll_back(tx, context, reward, failure.message)
         return
     await granting.mark_failed(tx, context, reward, failure)
 
@@ -237,6 +235,15 @@ async def take_next_occurrence(tx: Tx, reward_id: str, now: datetime) -> None:
     occurrence = int((await one(tx, last))[0]) + 1
     values: dict[str, Any] = {"last_called_at": None, "outcome_unknown_until": None}
     await change(tx, rewards, reward_id, occurrence=occurrence, **values)
+
+
+async def _start_roll_back(
+    tx: Tx, context: ReferralContext, reward: RewardRow, reason: str
+) -> None:
+    """Roll back a reward whose referral or milestone was undone while the provider granted it."""
+    with_referral = context.milestone is None
+    values = RESET_ATTEMPTS | {"reason": reason, "undone_with_referral": with_referral}
+    await set_reward(tx, reward, RewardState.ROLLING_BACK, **values)
 
 
 async def lock_reward(tx: Tx, reward_id: str, now: datetime) -> tuple[ReferralContext, RewardRow]:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from sqlalchemy import bindparam
+
 from referrals.domain.reasons import Reason
 from referrals.domain.states import RewardState
 from referrals.store.activity.context import ReferralContext
@@ -16,16 +18,29 @@ from referrals.store.rewards.reward_rows import (
     rewards_of,
     set_reward,
 )
-from referrals.store.schema import RewardRow
+from referrals.store.schema import RewardRow, rewards
 
 
 async def roll_back_rewards(tx: Tx, context: ReferralContext, reason: Reason) -> None:
     """Roll back all rewards of the context's referral or milestone."""
+    undone = []
     for reward in await rewards_of(tx, context):
         if reward.state == RewardState.PENDING:
             await close(tx, context, reward, RewardState.VOIDED, reason)
         elif reward.state in (RewardState.GRANTED, RewardState.FAILED):
             await roll_back_reward(tx, context, reward, reason)
+        else:
+            continue
+        undone.append(reward.id)
+    if undone and context.milestone is None:
+        await tx.execute(_UNDONE_WITH_REFERRAL, {"undone": undone})
+
+
+_UNDONE_WITH_REFERRAL = (
+    rewards.update()
+    .where(rewards.c.id.in_(bindparam("undone", expanding=True)))
+    .values(undone_with_referral=True)
+)
 
 
 async def roll_back_reward(

@@ -24,7 +24,12 @@ from referrals.store.schema.codes import (
     omitted_clicks,
     shares,
 )
-from referrals.store.schema.coupons import CouponRow, coupons
+from referrals.store.schema.coupons import (
+    CouponRedemptionRow,
+    CouponRow,
+    coupon_redemptions,
+    coupons,
+)
 from referrals.store.schema.customers import (
     ConsentRow,
     ContactRow,
@@ -94,6 +99,7 @@ __all__ = [
     "CodeRow",
     "ConsentRow",
     "ContactRow",
+    "CouponRedemptionRow",
     "CouponRow",
     "CustomerMergeRow",
     "CustomerRow",
@@ -126,6 +132,7 @@ __all__ = [
     "codes",
     "consents",
     "contacts",
+    "coupon_redemptions",
     "coupons",
     "customer_merges",
     "customers",

@@ -75,7 +75,6 @@ class CodeColumns(CodeRow, Columns[CodeRow]): ...
 codes = table(
     "codes",
     CodeColumns,
-    CheckConstraint("uses_limit IS NULL OR uses <= uses_limit", name="uses_limit"),
     Index("ix_codes_list", "campaign_id", "created_at", "code"),
 )
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text
 
 from referrals.store.db.columns import Columns, Field, TableRow
-from referrals.store.schema.base import Instant, column, one_of, table
+from referrals.store.schema.base import Instant, column, one_of, table, unique_where
 
 
 class CouponRow(TableRow):
@@ -23,7 +23,6 @@ class CouponRow(TableRow):
     customer_id: Field[str | None] = column(Text, ForeignKey("customers.id"))
     discount: Field[dict[str, Any] | None] = column(JSON)
     expires_at: Field[datetime | None] = column(Instant)
-    redeem_key: Field[str | None] = column(Text, doc="Idempotency key of the redemption.")
     created_at: Field[datetime] = column(Instant)
     issued_at: Field[datetime | None] = column(Instant)
     redeemed_at: Field[datetime | None] = column(Instant)
@@ -37,6 +36,26 @@ coupons = table(
     "coupons",
     CouponColumns,
     CheckConstraint("(state = 'available') = (reward_id IS NULL)", name="owner"),
-    UniqueConstraint("customer_id", "redeem_key"),
     Index("ix_coupons_pool", "campaign_id", "pool", "state", "code"),
+)
+
+
+class CouponRedemptionRow(TableRow):
+    """A redemption of a coupon, by the customer's idempotency key, and its reversal."""
+
+    customer_id: Field[str] = column(Text, ForeignKey("customers.id"), primary_key=True)
+    key: Field[str] = column(Text, primary_key=True)
+    code: Field[str] = column(Text, ForeignKey("coupons.code"))
+    redeemed_at: Field[datetime] = column(Instant)
+    reversed_at: Field[datetime | None] = column(Instant)
+    reason: Field[str | None] = column(Text, doc="Reason of the reversal.")
+
+
+class CouponRedemptionColumns(CouponRedemptionRow, Columns[CouponRedemptionRow]): ...
+
+
+coupon_redemptions = table(
+    "coupon_redemptions",
+    CouponRedemptionColumns,
+    unique_where("uq_coupon_redemptions_code", "code", where="reversed_at IS NULL"),
 )

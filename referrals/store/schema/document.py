@@ -17,7 +17,7 @@ CAPABILITIES = {
     ),
     "Events and activity": "inbox_events orders activity",
     "Referrals and rewards": (
-        "referrals milestones rewards coupons provider_rate_limits ledger_accounts ledger_entries"
+        "referrals milestones rewards coupons coupon_redemptions provider_rate_limits ledger_accounts ledger_entries"
     ),
     "Messages": "messages message_deliveries suppressions channel_suspensions",
     "Journeys": "journey_entries journey_runs workflow_starts tracked_events",

@@ -1,5 +1,6 @@
 """Referrals, the orders they refer to, and the milestones that they add up to."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -11,37 +12,72 @@ from sqlalchemy import (
     Index,
     Integer,
     Text,
+    TextClause,
     UniqueConstraint,
     text,
 )
 
-from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, ReferralState
+from referrals.domain.states import (
+    CLOSED_WITHOUT_CONVERSION,
+    UNCONVERTED,
+    ReferralState,
+)
 from referrals.store.db.columns import Columns, Field, TableRow
-from referrals.store.schema.base import Instant, column, one_of, quoted, table, unique_where
+from referrals.store.schema.base import (
+    Instant,
+    column,
+    index_where,
+    one_of,
+    quoted,
+    table,
+    unique_where,
+)
 
-_LIVE = f"state NOT IN ({quoted(CLOSED_WITHOUT_CONVERSION)})"
+_LIVE = f"state NOT IN ({quoted(CLOSED_WITHOUT_CONVERSION)}) AND released_at IS NULL"
+_CONVERTED = f"state NOT IN ({quoted(UNCONVERTED)}) AND released_at IS NULL"
 _FRIEND_REFERRED = f"{_LIVE} AND superseded_by IS NULL"
-LIVE = text(f"referrals.{_LIVE}")
-"""Written as in the keys, so that both databases look the rows up by them."""
-FRIEND_REFERRED = text(f"referrals.{_LIVE} AND referrals.superseded_by IS NULL")
+_UNKNOWN = "NOT is_known"
+
+
+def _of_referrals(condition: str) -> TextClause:
+    """Return the condition with the table's name, as statements with several tables need it."""
+    return text(re.sub(r"(state|released_at|superseded_by)(?= )", r"referrals.\1", condition))
+
+
+# Written as in the keys, so that both databases look the rows up by them.
+LIVE = _of_referrals(_LIVE)
+CONVERTED = _of_referrals(_CONVERTED)
+FRIEND_REFERRED = _of_referrals(_FRIEND_REFERRED)
 """Selects the live referral of a friend. Others of the friend were superseded by it in a merge of customers."""
+UNKNOWN_ORDER = text(_UNKNOWN)
 
 
 class OrderRow(TableRow):
-    """An order that events refer to, with its refunds."""
+    """An order that events refer to. Its source and the source's own id identify it."""
 
     id: Field[str] = column(Text, primary_key=True)
-    refunds: Field[list[str | None]] = column(
-        JSON,
-        doc="Amounts as received; null for a full refund. A refund may arrive before its order.",
+    source: Field[str] = column(Text)
+    external_id: Field[str] = column(Text)
+    is_known: Field[bool] = column(
+        Boolean,
+        doc="A conversion has named the order. Events that arrive before it are remembered.",
     )
-    cancelled: Field[bool] = column(Boolean)
+    state: Field[dict[str, Any]] = column(
+        JSON,
+        doc="Latest facts and refunds, with their times: `OrderState` in referrals/domain/orders.py.",
+    )
+    created_at: Field[datetime] = column(Instant)
 
 
 class OrderColumns(OrderRow, Columns[OrderRow]): ...
 
 
-orders = table("orders", OrderColumns)
+orders = table(
+    "orders",
+    OrderColumns,
+    UniqueConstraint("source", "external_id"),
+    index_where("ix_orders_unknown", "id", where=_UNKNOWN),
+)
 
 
 class ReferralRow(TableRow):
@@ -82,6 +118,17 @@ class ReferralRow(TableRow):
         ForeignKey("referrals.id"),
         doc="The referral that a merge of customers left in force; this one was confirmed and keeps what it paid.",
     )
+    rolled_back_from: Field[str | None] = column(
+        Text, doc="State before the roll-back, in which a reinstatement goes on."
+    )
+    released_at: Field[datetime | None] = column(
+        Instant,
+        doc="Time from which the friend may be referred again: all that was granted has been recovered.",
+    )
+    reinstated_at: Field[datetime | None] = column(
+        Instant,
+        doc="Time at which an operator reinstated it; earlier cancellations and refunds do not count.",
+    )
     created_at: Field[datetime] = column(Instant)
     click_id: Field[str | None] = column(
         Text, doc="Not a foreign key: the friend may convert before the click is stored."
@@ -99,7 +146,7 @@ referrals = table(
     ),
     # A friend converts at most once per campaign, and so does an order.
     unique_where("uq_referrals_friend", "campaign_id", "friend_id", where=_FRIEND_REFERRED),
-    unique_where("uq_referrals_order", "campaign_id", "order_id", where=_LIVE),
+    unique_where("uq_referrals_order", "campaign_id", "order_id", where=_CONVERTED),
     # A click refers one friend.
     unique_where("uq_referrals_click", "click_id", "code", where=_LIVE),
     Index("ix_referrals_limits", "advocate_id", "rewardable_at"),

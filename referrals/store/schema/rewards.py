@@ -6,6 +6,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Computed,
     ForeignKey,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from referrals.domain.failure_causes import FailureCause
@@ -93,6 +95,11 @@ class RewardRow(TableRow):
         Instant, doc="Time at which the unspent rest was booked as expired: `expires_at` or later."
     )
     closed_at: Field[datetime | None] = column(Instant)
+    undone_with_referral: Field[bool] = column(
+        Boolean,
+        server_default=false(),
+        doc="Undone by the roll-back of its referral, whose reinstatement grants it anew.",
+    )
     reason: Field[str | None] = column(Text)
     created_at: Field[datetime] = column(Instant)
 

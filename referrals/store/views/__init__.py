@@ -23,6 +23,7 @@ from referrals.store.views.referrals import (
     Attribution,
     Referral,
     ReferralDetails,
+    ReinstatedReferral,
 )
 from referrals.store.views.refusals import Refusal
 from referrals.store.views.rewards import CommandOutcome, FailureCount, OutcomeKind, Reward
@@ -70,6 +71,7 @@ __all__ = [
     "Referral",
     "ReferralDetails",
     "Refusal",
+    "ReinstatedReferral",
     "RetriedEvents",
     "Revenue",
     "Reward",

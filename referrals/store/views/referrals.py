@@ -66,3 +66,10 @@ class ReferralDetails(Referral):
     attribution: Attribution
     rewards: list[Reward]
     timeline: list[Activity]
+
+
+@dataclass(frozen=True)
+class ReinstatedReferral(ReferralDetails):
+    """A referral after its reinstatement. It is `kept` as it was if the friend or the order counts for another one."""
+
+    effect: Literal["reinstated", "kept"]

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -17,7 +17,14 @@ sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def order(order_id: str) -> dict[str, object]:
-    return {"id": order_id, "refunds": [], "cancelled": False}
+    return {
+        "id": order_id,
+        "source": "shop",
+        "external_id": order_id,
+        "is_known": True,
+        "state": {},
+        "created_at": datetime.now(UTC),
+    }
 
 
 async def ids(store: Store) -> list[str]:

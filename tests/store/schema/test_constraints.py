@@ -72,7 +72,15 @@ REFERRAL = {
     "workflow_id": "referral/spring/cus_fay",
     "code": "SPRING-1",
     "state": "rewarded",
-    "order_id": "7781",
+    "order_id": "ord_1",
+    "created_at": NOW,
+}
+ORDER = {
+    "id": "ord_1",
+    "source": "shop",
+    "external_id": "7781",
+    "is_known": True,
+    "state": {},
     "created_at": NOW,
 }
 MILESTONE = {
@@ -179,7 +187,7 @@ BOOKS: list[tuple[Table, dict[str, Any]]] = [
     (campaign_versions, VERSION),
     (advocates, ADVOCATE),
     (codes, CODE),
-    (orders, {"id": "7781", "refunds": [], "cancelled": False}),
+    (orders, ORDER),
     (referrals, REFERRAL),
     (milestones, MILESTONE),
     (rewards, REWARD),
@@ -207,11 +215,12 @@ BREACHES = {
     "a code that compares equal to another": add(
         codes, CODE, code="SPRING1", sole_code_of_advocate_id=None
     ),
-    "a code used more often than it may be": update(codes).values(uses=2),
+    "a code used less often than never": update(codes).values(uses=-1),
     "a friend who converts twice": add(referrals, REFERRAL, id="ref_2", order_id=None),
     "a friend who converts again after a roll-back": add(
         referrals, REFERRAL, id="ref_2", order_id=None, state="rolled_back"
     ),
+    "an order known twice": add(orders, ORDER, id="ord_2"),
     "an order that converts two friends": add(referrals, REFERRAL, id="ref_2", friend_id="cus_flo"),
     "a referral under no version of the campaign": add(
         referrals, REFERRAL, id="ref_2", friend_id="cus_flo", order_id=None, version=2
@@ -268,6 +277,11 @@ ALLOWED = {
         add(referrals, REFERRAL, id="ref_2", state="rejected"),
         add(referrals, REFERRAL, id="ref_3", state="rejected"),
     ),
+    "another try of a friend who was released after a roll-back": (
+        update(referrals).values(state="rolled_back", released_at=NOW),
+        add(referrals, REFERRAL, id="ref_2"),
+    ),
+    "an order number of another source": (add(orders, ORDER, id="ord_2", source="app"),),
     "a milestone reached again after it was lost": (
         update(milestones).values(state="lost"),
         add(milestones, MILESTONE, id="mil_2", occurrence=2),

@@ -81,10 +81,16 @@ CREATE TABLE ledger_accounts (
 
 CREATE TABLE orders (
     id TEXT NOT NULL,
-    refunds JSON NOT NULL,
-    cancelled BOOLEAN NOT NULL,
-    CONSTRAINT pk_orders PRIMARY KEY (id)
+    source TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    is_known BOOLEAN NOT NULL,
+    state JSON NOT NULL,
+    created_at DATETIME NOT NULL,
+    CONSTRAINT pk_orders PRIMARY KEY (id),
+    CONSTRAINT uq_orders_source_external_id UNIQUE (source, external_id)
 );
+
+CREATE INDEX ix_orders_unknown ON orders (id) WHERE NOT is_known;
 
 CREATE TABLE provider_rate_limits (
     provider TEXT NOT NULL,
@@ -261,7 +267,6 @@ CREATE TABLE codes (
     channel TEXT,
     created_at DATETIME NOT NULL,
     CONSTRAINT pk_codes PRIMARY KEY (code),
-    CONSTRAINT ck_codes_uses_limit CHECK (uses_limit IS NULL OR uses <= uses_limit),
     CONSTRAINT uq_codes_key UNIQUE ("key"),
     CONSTRAINT fk_codes_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     CONSTRAINT fk_codes_advocate_id FOREIGN KEY(advocate_id) REFERENCES advocates (id),
@@ -313,6 +318,9 @@ CREATE TABLE referrals (
     reason_code TEXT,
     reason TEXT,
     superseded_by TEXT,
+    rolled_back_from TEXT,
+    released_at DATETIME,
+    reinstated_at DATETIME,
     created_at DATETIME NOT NULL,
     click_id TEXT,
     CONSTRAINT pk_referrals PRIMARY KEY (id),
@@ -334,11 +342,11 @@ CREATE INDEX ix_referrals_order_id ON referrals (order_id);
 
 CREATE INDEX ix_referrals_workflow_id ON referrals (workflow_id);
 
-CREATE UNIQUE INDEX uq_referrals_click ON referrals (click_id, code) WHERE state NOT IN ('expired', 'rejected');
+CREATE UNIQUE INDEX uq_referrals_click ON referrals (click_id, code) WHERE state NOT IN ('expired', 'rejected') AND released_at IS NULL;
 
-CREATE UNIQUE INDEX uq_referrals_friend ON referrals (campaign_id, friend_id) WHERE state NOT IN ('expired', 'rejected') AND superseded_by IS NULL;
+CREATE UNIQUE INDEX uq_referrals_friend ON referrals (campaign_id, friend_id) WHERE state NOT IN ('expired', 'rejected') AND released_at IS NULL AND superseded_by IS NULL;
 
-CREATE UNIQUE INDEX uq_referrals_order ON referrals (campaign_id, order_id) WHERE state NOT IN ('expired', 'rejected');
+CREATE UNIQUE INDEX uq_referrals_order ON referrals (campaign_id, order_id) WHERE state NOT IN ('expired', 'rejected', 'signed_up') AND released_at IS NULL;
 
 CREATE TABLE shares (
     event_id TEXT NOT NULL,
@@ -477,6 +485,7 @@ CREATE TABLE rewards (
     expires_at DATETIME,
     expired_at DATETIME,
     closed_at DATETIME,
+    undone_with_referral BOOLEAN DEFAULT 0 NOT NULL,
     reason TEXT,
     created_at DATETIME NOT NULL,
     CONSTRAINT pk_rewards PRIMARY KEY (id),
@@ -544,14 +553,12 @@ CREATE TABLE coupons (
     customer_id TEXT,
     discount JSON,
     expires_at DATETIME,
-    redeem_key TEXT,
     created_at DATETIME NOT NULL,
     issued_at DATETIME,
     redeemed_at DATETIME,
     voided_at DATETIME,
     CONSTRAINT pk_coupons PRIMARY KEY (code),
     CONSTRAINT ck_coupons_owner CHECK ((state = 'available') = (reward_id IS NULL)),
-    CONSTRAINT uq_coupons_customer_id_redeem_key UNIQUE (customer_id, redeem_key),
     CONSTRAINT uq_coupons_key UNIQUE ("key"),
     CONSTRAINT fk_coupons_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     CONSTRAINT uq_coupons_reward_id UNIQUE (reward_id),
@@ -675,6 +682,20 @@ CREATE INDEX ix_messages_customer ON messages (customer_id);
 CREATE INDEX ix_messages_list ON messages (campaign_id, id);
 
 CREATE INDEX ix_messages_pending ON messages (sender_id) WHERE state = 'pending';
+
+CREATE TABLE coupon_redemptions (
+    customer_id TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    code TEXT NOT NULL,
+    redeemed_at DATETIME NOT NULL,
+    reversed_at DATETIME,
+    reason TEXT,
+    CONSTRAINT pk_coupon_redemptions PRIMARY KEY (customer_id, "key"),
+    CONSTRAINT fk_coupon_redemptions_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id),
+    CONSTRAINT fk_coupon_redemptions_code FOREIGN KEY(code) REFERENCES coupons (code)
+);
+
+CREATE UNIQUE INDEX uq_coupon_redemptions_code ON coupon_redemptions (code) WHERE reversed_at IS NULL;
 
 CREATE TABLE message_deliveries (
     id INTEGER NOT NULL,
