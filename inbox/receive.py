@@ -10,7 +10,7 @@ from inbox.handlers import EventHandlers, FollowUp
 from inbox.process import EventProcessor, EventResponse
 from referrals.clock import Clock
 from referrals.domain.campaign import Campaign
-from referrals.domain.events import Event, parse_event
+from referrals.domain.events import Customer, Event, parse_event
 from referrals.domain.requests import MergeRequest, parse_publication
 from referrals.errors import (
     EventIdReusedError,
@@ -18,7 +18,6 @@ from referrals.errors import (
     InvalidEventError,
     InvalidRequestError,
     UnknownCampaignError,
-    UnknownCustomerError,
     UnknownReferralError,
     UnknownRewardError,
 )
@@ -131,10 +130,9 @@ class Inbox:
         return EventResponse(200, publication | {"warnings": row.warnings})
 
     async def merge_customers(self, customer: str, body: MergeRequest, actor: str) -> EventResponse:
-        """Merge the customer `from` into `customer`. The response is the report of the merge.
+        """Merge the customer `from` into `customer`, who is created if unknown. The response is the report of the merge.
 
         Raises:
-            UnknownCustomerError: The customer is unknown.
             InvalidRequestError: `from` is unknown, or the customer itself.
         """
         if body.preview:
@@ -158,12 +156,13 @@ class Inbox:
     async def _store_merge(
         self, tx: Tx, customer: str, body: MergeRequest, actor: str
     ) -> InboxEventRow:
-        named = await profiles.find_named(tx, customer)
-        if named is None:
-            raise UnknownCustomerError(customer)
         other = await profiles.find_named(tx, body.merged)
         if other is None:
             raise InvalidRequestError([FieldError("from", "is not the id of a customer")])
+        named = await profiles.find_named(tx, customer)
+        if named is None:  # the guest who registers may be all that is known
+            new_id = await profiles.upsert(tx, Customer(id=customer), self._clock())
+            named = await profiles.get(tx, new_id)
         if other.id == named.id:
             raise InvalidRequestError([FieldError("from", "must not be the customer itself")])
         data = {"customer": named.external_id, "from": other.external_id, "reason": body.reason}

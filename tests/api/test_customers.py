@@ -96,14 +96,21 @@ async def test_two_customers_are_merged_after_a_preview(merging: Api):
 
 
 @pytest.mark.parametrize("wrong", ["ada", "nobody", ""])
-async def test_a_merge_names_two_known_customers(merging: Api, wrong: str):
+async def test_a_merge_names_another_known_customer(merging: Api, wrong: str):
     await merging.http.put("/v1/customers/ada", json=ADA)
     response = await merging.http.post("/v1/customers/ada/merge", json={"from": wrong})
 
     errors = problem(response, 422, "invalid-request")["errors"]
     assert [error["field"] for error in errors] == ["from"]
-    unknown = await merging.http.post("/v1/customers/nobody/merge", json={"from": "ada"})
-    problem(unknown, 404, "unknown-customer")
+
+
+async def test_the_account_of_a_guest_may_be_new(merging: Api):
+    await merging.http.put("/v1/customers/guest", json=ADA)
+    preview = {"from": "guest", "preview": True}
+    assert (await merging.http.post("/v1/customers/ada/merge", json=preview)).status_code == 200
+    problem(await merging.get("/v1/customers/ada"), 404, "unknown-customer")
+    await merging.http.post("/v1/customers/ada/merge", json={"from": "guest"})
+    assert (await merging.get("/v1/customers/guest")).json()["id"] == "ada"
 
 
 async def test_lists_and_filters_find_the_survivor_by_either_id(merging: Api):

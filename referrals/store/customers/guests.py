@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from referrals.domain.codes import code_key
 from referrals.domain.events import Friend
 from referrals.domain.identity import canonical_email, canonical_phone
-from referrals.store.customers import consents, profiles
+from referrals.store.customers import consents, profiles, survivors
 from referrals.store.db import sql
 from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
@@ -34,6 +34,8 @@ async def upsert_friend(
     own_key = identity.contact_key(f"{contact}/{code_key(code or '')}")
     key = verified_key if is_known or friend.verified else own_key
     stored = await _upsert(tx, friend, key, now)
+    if stored.merged_into:
+        stored = await survivors.lock(tx, stored.merged_into)
     if friend.verified or not signs_up:
         await profiles.update_contacts(tx, stored)
     if friend.consent is not None:

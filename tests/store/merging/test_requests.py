@@ -114,6 +114,20 @@ def test_a_merge_with_itself_is_no_event():
     assert [error.field for error in refused.value.errors] == ["data.from"]
 
 
+async def test_a_friend_known_by_an_email_alone_is_merged_and_recognised(harness):
+    code = await harness.publish("spring", "ben")
+    friend = {"email": "fay@shop.example", "verified": True}
+    await harness.event("referral_signed_up", {"code": code, "friend": friend})
+    (referral,) = await harness.all(schema.referrals)
+    await harness.receive("customer_registered", {"customer": {"id": "ada"}})
+    await harness.merge("ada", referral.friend_id)
+    order = {"id": "order-1", "amount": "100.00", "currency": "EUR"}
+    data = {"friend": friend, "order": order, "campaign": "spring"}
+    answer = await harness.event("referral_converted", data)
+    assert (answer["referral"], answer["decision"]) == (referral.id, "accepted")
+    assert await harness.balance("ada") == 50
+
+
 async def test_an_event_id_belongs_to_one_merge(harness):
     data = {"customer": {"id": "ada"}, "from": "guest"}
     await harness.event("customer_merged", data, id="merge-1")
