@@ -26,7 +26,7 @@ from referrals.domain.journeys import (
     SendStep,
     WaitStep,
 )
-from referrals.domain.rule_variables import VARIABLES
+from referrals.domain.rule_variables import VARIABLES, with_numbers
 from referrals.domain.rules import Condition, RuleContext
 from referrals.errors import RuleError
 
@@ -255,17 +255,12 @@ def parse_simulated_event(event: Mapping[str, Any], now: datetime) -> SimulatedE
     }
     other_fields = {key: value for key, value in data.items() if key not in VARIABLES["journey"]}
     if "order" in variables:
-        variables["order"] = _with_numeric_amount(variables["order"])
+        variables["order"] = with_numbers(variables["order"])
     return SimulatedEvent(kind, at, variables | {"event": other_fields | {"type": kind}})
 
 
 def _concerns_milestone(run: _Run) -> bool:
     return run.journey.on in WITHOUT_FRIEND
-
-
-def _with_numeric_amount(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the order with its amount as a number, the form that conditions read."""
-    return {key: float(value) if key == "amount" else value for key, value in order.items()}
 
 
 def _wake_at(run: _Run) -> datetime:

@@ -4,7 +4,7 @@ A field that may be absent has a type that ends in "?". `docs/conditions.md` des
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 Owner = Literal["rule", "journey"]
 """What a condition belongs to: a rule of a conversion, or a journey."""
@@ -81,3 +81,14 @@ def _optional(path: str, kind: str) -> list[str]:
         return [path]
     fields = RECORDS.get(kind, {})
     return [found for name in fields for found in _optional(f"{path}.{name}", fields[name])]
+
+
+def with_numbers(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an order as conditions read it: amounts and quantities are numbers, and what is not said is absent."""
+    items = [_with_numbers(item) for item in order.get("items", ())]
+    return _with_numbers(order) | {"items": items}
+
+
+def _with_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in record.items() if value not in (None, "")}
+    return given | {name: float(given[name]) for name in ("quantity", "amount") if name in given}

@@ -58,12 +58,13 @@ class Condition:
         try:
             result = self._expression.eval(data=data)
         except RuntimeError as error:
-            raise RuleError(self._problem(str(error))) from error
+            raise RuleError(self._problem(str(error), data)) from error
         if result.type() == cel.Type.BOOL:
             return bool(result.value())
         if result.type() == cel.Type.ERROR:
-            raise RuleError(self._problem(str(result.value())))
-        raise RuleError(self._problem(f"gives {describe_type(result.type())}, not true or false"))
+            raise RuleError(self._problem(str(result.value()), data))
+        message = f"gives {describe_type(result.type())}, not true or false"
+        raise RuleError(self._problem(message, data))
 
     @cached_property
     def syntax(self) -> SyntaxTree:
@@ -78,8 +79,12 @@ class Condition:
         """Check whether the condition reads one of the paths, such as `order.items[0].sku`, or a part of it."""
         return any(_overlap(read, _INDEX.sub("[]", path)) for path in paths for read in self.fields)
 
-    def _problem(self, message: str) -> str:
-        return f"{self.where}: {explain_evaluation(message)}, in {self.text}"
+    def _problem(self, message: str, data: RuleContext) -> str:
+        absent = sorted(
+            {path.split(".")[0] for path in self.fields if not data[path.split(".")[0]]}
+        )
+        reason = f"; there is no {' and no '.join(absent)}" if absent else ""
+        return f"{self.where}: {explain_evaluation(message)}, in {self.text}{reason}"
 
 
 def _overlap(read: str, path: str) -> bool:

@@ -69,7 +69,7 @@ async def test_a_small_pool_loses_no_reward_under_load(world: World, http: httpx
     assert sum(row.error_code == "pool_empty" for row in coupons) == 30
     assert (await http.get(POOL)).json() == {"available": 0, "issued": 20, "redeemed": 0, "void": 0}
 
-    assert await fill(http, [f"W-{n}" for n in range(20, 50)]) == {"imported": 30, "errors": []}
+    assert (await fill(http, [f"W-{n}" for n in range(20, 50)]))["imported"] == 30
     await world.inbox.drain()
 
     assert (await http.get(POOL)).json() == {"available": 0, "issued": 50, "redeemed": 0, "void": 0}

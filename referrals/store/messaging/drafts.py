@@ -14,6 +14,7 @@ from referrals.domain.links import referral_link, unsubscribe_link
 from referrals.domain.money import format_amount
 from referrals.domain.reasons import Reason
 from referrals.domain.rewards import Reward
+from referrals.domain.states import RewardState
 from referrals.domain.stored import read_stored
 from referrals.domain.time_zones import find_zone
 from referrals.store.campaigns import versions
@@ -174,7 +175,7 @@ async def _template_context(
         "friend": {"name": subject.friend.name} if subject.friend and referral else None,
         "reward": reward_variables(reward) if reward else None,
         "rewards": [reward_variables(row) for row in own_rewards],
-        "due_at": _due_date(subject.referral, zone),
+        "due_at": _due_date(subject, own_rewards, zone),
         "milestone": {"name": milestone.name, "at": milestone.threshold} if milestone else None,
         **_reason_variables(message, referral, reward),
         "unsubscribe": _unsubscribe_url(message, public_url),
@@ -269,11 +270,16 @@ def _discount_variables(terms: dict[str, Any]) -> dict[str, Any]:
     return {"kind": discount.kind, **discount.model_dump(exclude={"free_shipping"})}
 
 
-def _due_date(referral: ReferralRow | None, zone: ZoneInfo) -> date | None:
-    if referral is None or referral.due_at is None or referral.confirmed_at is not None:
-        return None
-    due: datetime = referral.due_at.astimezone(zone)
-    return due.date()
+def _due_date(
+    subject: MessageSubject, own_rewards: Sequence[RewardRow], zone: ZoneInfo
+) -> date | None:
+    """Return the day on which the recipient's next reward is due, else the end of the hold; None if nothing waits."""
+    pending = (row.due_at for row in own_rewards if row.state == RewardState.PENDING)
+    asked_at, referral = subject.message.created_at, subject.referral
+    due_at = min((due_at for due_at in pending if due_at and due_at > asked_at), default=None)
+    if due_at is None and referral and referral.confirmed_at is None:
+        due_at = referral.due_at
+    return due_at.astimezone(zone).date() if due_at else None
 
 
 def _reason_variables(

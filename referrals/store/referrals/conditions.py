@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from referrals.domain.money import format_amount, parse_amount
+from referrals.domain.rule_variables import with_numbers
 from referrals.domain.rules import RuleContext
 from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx, get, one
@@ -65,15 +66,8 @@ def order_values(order: dict[str, Any] | None, refunded: int = 0) -> dict[str, A
     """Return the order as conditions read it, with its amount reduced by `refunded` minor units."""
     if order is None:
         return {}
-    items = [_item_values(item) for item in order["items"]]
     left = parse_amount(order["amount"], order["currency"]) - refunded
-    return order | {"items": items, "amount": _major_units(left, order["currency"])}
-
-
-def _item_values(item: dict[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in item.items() if value not in (None, "")}
-    numbers = {name: float(given[name]) for name in ("quantity", "amount") if name in given}
-    return given | numbers
+    return with_numbers(order) | {"amount": _major_units(left, order["currency"])}
 
 
 def _reward_values(reward: RewardRow) -> dict[str, Any]:
