@@ -6,7 +6,7 @@ be written to is kept, because it still tells people apart.
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import available_timezones
 
 import phonenumbers
@@ -25,6 +25,8 @@ _LOCALE = re.compile(
 
 def visible_text(text: str) -> str:
     """Return the text in one width and composition, without invisible characters and the space around it."""
+    if text.isascii():
+        return text.strip()
     visible = (char for char in text if unicodedata.category(char) not in ("Cf", "Cs"))
     return unicodedata.normalize("NFKC", "".join(visible)).strip()
 
@@ -61,6 +63,7 @@ def check_deliverable(address: str) -> str:
     return address
 
 
+@lru_cache(maxsize=256)  # asked for again when the response to the same event is written
 def _deliverable(address: str) -> str | None:
     try:
         found = validate_email(address, check_deliverability=False, test_environment=True)

@@ -33,6 +33,8 @@ MAX_TYPED_LENGTH = 255
 
 def clean_text(text: str) -> str:
     """Refuse characters that cannot be stored or displayed: control characters and unpaired surrogates."""
+    if text.isprintable():
+        return text
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise ValueError("must not contain control characters")
     return text

@@ -1,5 +1,6 @@
 """Incoming events: CloudEvents 1.0 (https://cloudevents.io) whose `data` is validated by type."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -238,9 +239,18 @@ def parse_event(raw: Any) -> Event:
     model = _EVENTS.get(_type_of(known), _CONVERSION_EVENT)
     event, left_out = parse_leniently(model.model_validate, known, InvalidEventError)
     left_out = summarise(left_out)
-    paths = tuple(warning.field.removeprefix("data.") for warning in left_out)
+    paths = tuple(_path_in_rules(event, warning.field) for warning in left_out)
     warnings = (*left_out, *_contact_warnings(event))
+    if not warnings:
+        return event
     return event.model_copy(update={"warnings": warnings, "left_out": paths})
+
+
+def _path_in_rules(event: Event, field: str) -> str:
+    """Return the path by which conditions read the field: undeclared fields of the data are `event.…`."""
+    path = field.removeprefix("data.")
+    is_declared = re.split(r"[.\[]", path)[0] in type(event.data).model_fields
+    return path if is_declared or path == field else f"event.{path}"
 
 
 def _contact_warnings(event: Event) -> Iterator[FieldWarning]:

@@ -80,11 +80,15 @@ def parse_leniently(
 
 
 def summarise(warnings: list[FieldWarning]) -> list[FieldWarning]:
-    """Return one warning for each part of the data if there are too many fields to name."""
+    """Return one warning for each list or mapping if there are too many fields to name."""
     if len(warnings) <= MAX_WARNINGS:
         return warnings
-    parts = {".".join(warning.field.split(".")[:2]).partition("[")[0] for warning in warnings}
-    return [FieldWarning(part, "has fields that were left out") for part in sorted(parts)]
+    parts = {_list_or_mapping(warning.field) for warning in warnings}
+    return [FieldWarning(part, "has parts that were left out") for part in sorted(parts)]
+
+
+def _list_or_mapping(field: str) -> str:
+    return field.partition("[")[0] if "[" in field else field.rpartition(".")[0]
 
 
 def without_blanks(value: Any, depth: int = 0) -> Any:

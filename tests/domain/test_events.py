@@ -193,3 +193,10 @@ def test_anything_at_all_is_either_understood_or_refused(value, path: str):
         parse_event(with_(path, value))
     except InvalidEventError as error:
         assert error.errors
+
+
+def test_a_field_for_rules_that_is_left_out_has_the_path_by_which_rules_read_it():
+    event = parse_event(with_("data.plan", {"name": "a\x00b"}))
+
+    assert [warning.field for warning in event.warnings] == ["data.plan"]
+    assert event.left_out == ("event.plan",)

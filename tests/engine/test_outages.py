@@ -92,7 +92,10 @@ async def test_an_event_queued_without_workers_is_processed_once_when_they_retur
         with impatient(world):
             queued = await world.send("referral_converted", conversion(code), id="e-1")
 
-        assert (queued.status, queued.body) == (202, {"event": "e-1", "state": "queued"})
+        assert (queued.status, queued.body) == (
+            202,
+            {"event": "e-1", "state": "queued", "warnings": []},
+        )
         assert not await world.all(schema.referrals)
         async with run_workers(world.client):
             world.skipped += RETRY
