@@ -2,14 +2,29 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.identities import NameHistory, R
 from referrals.domain.rewards import Tier
 from referrals.errors import CampaignEditError, FieldError
+
+
+class TierTerms(NamedTuple):
+    """Number of conversions (None for an `each` tier) and reward, as JSON text that can be compared."""
+
+    at: int | None
+    reward: str
+
+    @classmethod
+    def of(cls, tier: Tier) -> Self:
+        return cls.of_json(tier.model_dump(mode="json"))
+
+    @classmethod
+    def of_json(cls, tier: Mapping[str, Any]) -> Self:
+        return cls(tier["at"], json.dumps(tier["reward"], sort_keys=True))
 
 
 @dataclass(frozen=True)
@@ -18,17 +33,16 @@ class CampaignHistory:
 
     tiers: NameHistory
     journeys: NameHistory
-    tier_terms: dict[str, set[str]]
-    """Terms that each tier has had: see `terms_of`."""
+    tier_terms: dict[str, set[TierTerms]]
 
     @classmethod
     def of(cls, definitions: Iterable[str]) -> Self:
         """Read the stored definitions, the first version first. They are not validated: only names and terms count."""
         stored: list[dict[str, Any]] = [json.loads(definition) for definition in definitions]
         tiers: list[list[dict[str, Any]]] = [version["rewards"]["tiers"] for version in stored]
-        terms: dict[str, set[str]] = defaultdict(set)
+        terms: dict[str, set[TierTerms]] = defaultdict(set)
         for tier in (tier for version in tiers for tier in version):
-            terms[(tier.get("renamed_from") or [tier["name"]])[0]].add(_terms(tier))
+            terms[(tier.get("renamed_from") or [tier["name"]])[0]].add(TierTerms.of_json(tier))
         journeys = [version["journeys"] for version in stored]
         return cls(NameHistory.of(tiers), NameHistory.of(journeys), terms)
 
@@ -48,16 +62,11 @@ class CampaignHistory:
 
     def is_milestone(self, identity: str) -> bool:
         """Check whether the tier is an `at` tier, as in every version."""
-        return any(json.loads(terms)[0] is not None for terms in self.tier_terms[identity])
+        return any(terms.at is not None for terms in self.tier_terms[identity])
 
-
-def terms_of(tier: Tier) -> str:
-    """Return `at` and reward of a tier as JSON; `at` is null for an `each` tier."""
-    return _terms(tier.model_dump(mode="json"))
-
-
-def _terms(tier: dict[str, Any]) -> str:
-    return json.dumps([tier["at"], tier["reward"]], sort_keys=True)
+    def had_reward(self, identity: str, terms: TierTerms) -> bool:
+        """Check whether the tier ever had the reward of these terms."""
+        return any(earlier.reward == terms.reward for earlier in self.tier_terms[identity])
 
 
 def _inherit(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import select
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.campaign_history import CampaignHistory, terms_of
+from referrals.domain.campaign_history import CampaignHistory, TierTerms
 from referrals.domain.identities import NameHistory, Renamable
 from referrals.domain.journeys import Journey
 from referrals.domain.rewards import Tier
@@ -27,10 +27,8 @@ async def find_refusals(
     await review.check_fixed_keys()
     for index, tier in enumerate(new.rewards.tiers):
         field = f"rewards.tiers[{index}]"
-        if not history.tiers.is_new(tier):
-            await review.check_changed_tier(field, tier)
-        elif not _is_said_to_be_new(given.rewards.tiers[index]):
-            await review.check_new_tier(field, tier)
+        if review.keeps_kind(field, tier) and not _is_said_to_be_new(given.rewards.tiers[index]):
+            await review.check_tier(field, tier)
     for index, journey in enumerate(new.journeys):
         if history.journeys.is_new(journey) and not _is_said_to_be_new(given.journeys[index]):
             await review.check_new_journey(f"journeys[{index}]", journey)
@@ -73,44 +71,70 @@ class _Review:
                     f"by {self._old.conversion.event}. Start a new campaign",
                 )
 
-    async def check_changed_tier(self, field: str, tier: Tier) -> None:
-        """Refuse a change of kind, and terms that were paid under the name of another tier."""
-        if (tier.at is not None) != self._history.is_milestone(tier.identity):
-            kind = "each" if tier.at else "at"
+    def keeps_kind(self, field: str, tier: Tier) -> bool:
+        """Refuse an `at` tier that becomes an `each` tier, or the reverse: their rewards are counted differently."""
+        is_milestone = tier.at is not None
+        keeps = (
+            self._history.tiers.is_new(tier)
+            or self._history.is_milestone(tier.identity) == is_milestone
+        )
+        if not keeps:
+            kind = "each" if is_milestone else "at"
             self._refuse(field, f"must stay an {kind} tier; give the other kind a new name")
-            return
-        terms = terms_of(tier)
-        before = next((t for t in self._old.rewards.tiers if t.identity == tier.identity), None)
-        if tier.at is None or (before and terms_of(before) == terms):
-            return
-        unchanged = {t.identity for t in self._new.rewards.tiers if terms_of(t) == terms}
-        for other, had in self._history.tier_terms.items():
-            if terms in had and other not in unchanged:
-                await self._check_taken_terms(field, tier, other)
+        return keeps
 
-    async def _check_taken_terms(self, field: str, tier: Tier, other: str) -> None:
+    async def check_tier(self, field: str, tier: Tier) -> None:
+        """Refuse a tier that may be another one, which was paid, under a new name."""
+        before = next((t for t in self._old.rewards.tiers if t.identity == tier.identity), None)
+        others = self._history.tiers.names.keys() - {tier.identity}
+        if before is None:
+            others -= await self._check_gone(field, tier)
+        if tier.at is None:
+            return
+        terms = TierTerms.of(tier)
+        tiers = self._new.rewards.tiers
+        others -= {t.identity for t in tiers if TierTerms.of(t).reward == terms.reward}
+        for other in sorted(others):
+            if self._takes_over(terms, before, other):
+                await self._check_taken_reward(field, tier, other)
+
+    def _takes_over(self, terms: TierTerms, before: Tier | None, other: str) -> bool:
+        """Check whether a tier gets the reward of another one, and not just a reward that happens to be equal."""
+        if not self._history.had_reward(other, terms):
+            return False
+        if before is None:
+            return True
+        had = TierTerms.of(before)
+        moved = had.at != terms.at or terms in self._history.tier_terms[other]
+        return had.reward != terms.reward and moved
+
+    async def _check_taken_reward(self, field: str, tier: Tier, other: str) -> None:
         where = has_reached(other), ~has_reached(tier.identity)
         count = await count_advocates(self._tx, self._campaign_id, *where)
         if count:
             name = self._history.tiers.names[other][-1]
             self._refuse(
                 field,
-                f"has the number and reward of {name}: {counted(count, 'advocate')} who reached {name} would be paid "
-                f"again. Keep them under the name {name}, or give {tier.name} another reward",
+                f"has the reward of {name}, which paid {counted(count, 'advocate')}: they would be paid again. Keep it under "
+                f"the name {name}, give another reward, or write renamed_from: [] if this is another tier, for them too",
             )
 
-    async def check_new_tier(self, field: str, tier: Tier) -> None:
-        """Refuse a new tier where one that was paid is gone: it may be the same tier under another name."""
+    async def _check_gone(self, field: str, tier: Tier) -> set[str]:
+        """Refuse a tier that is added while one that was paid is gone: it may be the same under another name.
+
+        Return the identities of all that are gone.
+        """
         gone = _gone(self._history.tiers, self._new.rewards.tiers)
         for identity, names in gone.items():
             if self._history.is_milestone(identity) != (tier.at is not None):
                 continue
             if tier.at:
-                reached = has_reached(identity)
-                count = await count_advocates(self._tx, self._campaign_id, reached)
+                where = has_reached(identity), ~has_reached(tier.identity)
+                count = await count_advocates(self._tx, self._campaign_id, *where)
             else:
                 count = await self._count_rewarded(names)
-            self._refuse_new(field, names[-1], count, f"paid {counted(count, 'advocate')}")
+            self._refuse_added(field, names[-1], count, f"paid {counted(count, 'advocate')}")
+        return set(gone)
 
     async def check_new_journey(self, field: str, journey: Journey) -> None:
         """Refuse a new journey that limits entries where such a journey is gone: subjects could enter it again."""
@@ -122,7 +146,7 @@ class _Review:
                 journey_entries.c.key.startswith(prefix, autoescape=True)
             )
             count = await count_rows(self._tx, entered)
-            self._refuse_new(field, names[-1], count, f"{counted(count, 'subject')} entered")
+            self._refuse_added(field, names[-1], count, f"{counted(count, 'subject')} entered")
 
     async def _count_rewarded(self, names: Iterable[str]) -> int:
         """Count the advocates who have a reward of an `each` tier."""
@@ -139,11 +163,11 @@ class _Review:
         )
         return await count_rows(self._tx, rewarded)
 
-    def _refuse_new(self, field: str, gone: str, count: int, what: str) -> None:
+    def _refuse_added(self, field: str, gone: str, count: int, what: str) -> None:
         if count:
             self._refuse(
                 field,
-                f"is new, while {gone}, which {what}, is gone. Write renamed_from: [{gone}] if it is the same under "
+                f"is added, while {gone}, which {what}, is gone. Write renamed_from: [{gone}] if it is the same under "
                 "another name, or renamed_from: [] if it is another one, which is for them too",
             )
 

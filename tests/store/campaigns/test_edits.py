@@ -88,25 +88,25 @@ async def test_a_milestone_that_is_reached_after_a_rename_carries_the_new_name(
         pytest.param(
             [tier("ten_friends", 2)],
             "rewards.tiers[0]",
-            "is new, while ten, which paid 1 advocate, is gone. Write renamed_from: [ten] if",
+            "is added, while ten, which paid 1 advocate, is gone. Write renamed_from: [ten] if",
             id="renamed without saying so",
         ),
         pytest.param(
             [tier("ten_friends", 3, renamed_from=["tne"])],
             "rewards.tiers[0]",
-            "is new, while ten, which paid 1 advocate,",
+            "is added, while ten, which paid 1 advocate,",
             id="renamed from a misspelt name",
         ),
         pytest.param(
             [tier("ten", 5, 5000), tier("twenty", 2, 1000)],
             "rewards.tiers[1]",
-            "has the number and reward of ten: 1 advocate who reached ten would be paid again.",
+            "has the reward of ten, which paid 1 advocate: they would be paid again.",
             id="two tiers swap their names",
         ),
         pytest.param(
             [tier("twenty", 2, 1000)],
             "rewards.tiers[0]",
-            "has the number and reward of ten",
+            "has the reward of ten",
             id="the name of another tier",
         ),
         pytest.param(
@@ -124,7 +124,7 @@ async def test_a_milestone_that_is_reached_after_a_rename_carries_the_new_name(
         pytest.param(
             [tier("ten", 2), tier("twenty", 5, 5000), tier("every", amount=5)],
             "rewards.tiers[2]",
-            "is new, while each, which paid 1 advocate, is gone.",
+            "is added, while each, which paid 1 advocate, is gone.",
             id="an each tier renamed without saying so",
         ),
         pytest.param(
@@ -183,7 +183,7 @@ async def test_a_journey_that_is_entered_once_keeps_its_entries_under_a_new_name
 
     found = await refusals(harness, campaign(journeys=[{"name": "thank_you", **once}]))
     assert found == {
-        "journeys[0]": "is new, while thanks, which 1 subject entered, is gone. Write renamed_from: [thanks] if it is "
+        "journeys[0]": "is added, while thanks, which 1 subject entered, is gone. Write renamed_from: [thanks] if it is "
         "the same under another name, or renamed_from: [] if it is another one, which is for them too"
     }
     renamed = {"name": "thank_you", "renamed_from": ["thanks"], **once}
