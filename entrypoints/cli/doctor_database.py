@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from entrypoints.cli.database import database_url
+from referrals.errors import ReferralsError
 
 if TYPE_CHECKING:
     from referrals.channels.templates import Templates
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 MAX_REFUSAL_AGE = timedelta(hours=1)
 
 
-class NeedsAttentionError(Exception):
+class NeedsAttentionError(ReferralsError):
     """Found something to correct, with which everything else goes on."""
 
 
