@@ -91,8 +91,8 @@ class RandomEdits(RuleBasedStateMachine):
     def edit(self, amount: int, **keys: Any) -> None:
         """Change keys of one tier; those that are None are left out. A tier that is missing is added."""
         changed = self.tiers.get(amount, {"name": "tier-5", "at": 3}) | keys
-        kept = {key: value for key, value in changed.items() if value is not None}
-        self.apply(self.tiers | {amount: kept})
+        present = {key: value for key, value in changed.items() if value is not None}
+        self.apply(self.tiers | {amount: present})
 
     @rule(amount=amounts, name=names)
     def rename(self, amount: int, name: str) -> None:
