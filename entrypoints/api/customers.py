@@ -14,6 +14,7 @@ from entrypoints.api.paging import AS_CSV, Paging
 from entrypoints.api.problems import Json
 from entrypoints.api.resources import Caller, CustomerId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
+from referrals.domain.contacts import unreachable_contacts
 from referrals.domain.event_fields import Text
 from referrals.domain.events import Customer
 from referrals.domain.requests import MergeRequest, WalletRedemption
@@ -43,6 +44,8 @@ class CustomerDetails:
     timezone: str | None
     consent: list[str]
     """Channels for which marketing consent is given."""
+    unreachable: list[str]
+    """`email` or `phone`, if it cannot be written to and only helps to recognise the customer."""
     customer_since: datetime | None
     created_at: datetime
 
@@ -152,6 +155,7 @@ async def _details(tx: Tx, customer: str) -> CustomerDetails:
         locale=row.locale,
         timezone=row.timezone,
         consent=await consents.marketing_channels(tx, row.id),
+        unreachable=unreachable_contacts(row.email, row.phone),
         customer_since=row.customer_since,
         created_at=row.created_at,
     )

@@ -89,6 +89,15 @@ def can_receive_messages(phone: str) -> bool:
     return phone.startswith("+")
 
 
+def unreachable_contacts(email: str | None, phone: str | None) -> list[str]:
+    """Return which of `email` and `phone` is known but cannot be written to."""
+    is_lost = {
+        "email": email is not None and not can_receive_email(email),
+        "phone": phone is not None and not can_receive_messages(phone),
+    }
+    return [contact for contact, lost in is_lost.items() if lost]
+
+
 def _international(text: str) -> str | None:
     try:
         number = phonenumbers.parse(text)

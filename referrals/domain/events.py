@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from referrals.domain.contacts import can_receive_email, can_receive_messages
+from referrals.domain.contacts import unreachable_contacts
 from referrals.domain.event_fields import (
     CampaignSlug,
     Channel,
@@ -44,6 +44,11 @@ from referrals.domain.order_events import (
 from referrals.domain.strict_model import StrictModel
 from referrals.errors import InvalidEventError
 
+_UNREACHABLE = {
+    "email": "cannot be written to; it only helps to recognise the customer",
+    "phone": "lacks the country, as in +49151…; it only helps to recognise the customer",
+}
+
 
 class Person(StrictModel):
     """Contact details. Missing fields keep their stored values."""
@@ -57,12 +62,8 @@ class Person(StrictModel):
 
     def contact_warnings(self, path: str) -> Iterator[FieldWarning]:
         """Yield a warning for each contact that tells the customer from others, but cannot be written to."""
-        if self.email and not can_receive_email(self.email):
-            message = "cannot be written to; it only helps to recognise the customer"
-            yield FieldWarning(f"{path}.email", message)
-        if self.phone and not can_receive_messages(self.phone):
-            message = "lacks the country, as in +49151…; it only helps to recognise the customer"
-            yield FieldWarning(f"{path}.phone", message)
+        for contact in unreachable_contacts(self.email, self.phone):
+            yield FieldWarning(f"{path}.{contact}", _UNREACHABLE[contact])
 
 
 class Customer(Person):

@@ -27,6 +27,33 @@ async def test_fields_left_out_keep_their_values_and_null_removes_them(api: Api)
     assert changed.json()["locale"] == "de"
 
 
+async def test_a_blank_text_removes_a_field_as_null_does(api: Api):
+    await api.http.put("/v1/customers/ada", json=ADA)
+    changed = await api.http.put("/v1/customers/ada", json={"email": " ", "locale": ""})
+
+    assert (changed.json()["email"], changed.json()["locale"]) == (None, None)
+
+
+async def test_contacts_that_cannot_be_written_to_are_stored_and_named(api: Api):
+    contacts = {"email": "taro..yamada.@docomo.ne.jp", "phone": "0151 12345678"}
+    stored = (await api.http.put("/v1/customers/taro", json=contacts)).json()
+
+    assert (stored["email"], stored["phone"]) == (contacts["email"], "015112345678")
+    assert stored["unreachable"] == ["email", "phone"]
+    assert (await api.http.put("/v1/customers/ada", json=ADA)).json()["unreachable"] == []
+
+
+@pytest.mark.parametrize("amount", ["1.00", "1.0", " 1 ", "001"])
+async def test_points_are_spent_in_every_spelling(api: Api, amount: str):
+    code = await api.harness.publish("spring", "ada")
+    await api.harness.convert(code, "fay")
+
+    body = {"key": "o-1", "type": "points", "amount": amount}
+    wallet = (await api.http.post("/v1/customers/ada/wallet/redeem", json=body)).json()
+
+    assert [balance["balance"] for balance in wallet["balances"]] == ["99"]
+
+
 async def test_the_body_may_repeat_the_id_but_not_change_it(api: Api):
     same = await api.http.put("/v1/customers/ada", json=ADA | {"id": "ada"})
     other = await api.http.put("/v1/customers/ada", json=ADA | {"id": "ben"})

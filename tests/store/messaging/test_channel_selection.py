@@ -55,6 +55,25 @@ async def test_a_channel_without_an_address_is_skipped(harness: SendingHarness):
     assert await harness.outcome(message) == ("sent", "email", None)
 
 
+@pytest.mark.parametrize(
+    ("details", "reached"),
+    [
+        ({"phone": "0151 12345678"}, ("sent", "email", None)),
+        ({"phone": None, "email": "ada..@docomo.ne.jp"}, ("failed", None, "no_address")),
+    ],
+)
+async def test_an_address_that_cannot_be_written_to_is_skipped(
+    harness: SendingHarness, details: dict[str, str | None], reached: tuple[str | None, ...]
+):
+    message = await harness.create_message(
+        await harness.customer(**details), REWARD, *BOTH_CHANNELS
+    )
+
+    await harness.send(message)
+
+    assert await harness.outcome(message) == reached
+
+
 async def test_the_next_channel_is_used_after_the_last_attempt_on_one(
     harness: SendingHarness,
 ):
