@@ -32,7 +32,8 @@ async def upsert_friend(
     if friend.verified and not is_known and (known := await _find_by_email(tx, friend)):
         return known
     own_key = identity.contact_key(f"{contact}/{code_key(code or '')}")
-    key = verified_key if is_known or friend.verified else own_key
+    is_theirs = friend.verified or (is_known and not signs_up)
+    key = verified_key if is_theirs else own_key
     stored = await _upsert(tx, friend, key, now)
     if stored.merged_into:
         stored = await survivors.lock(tx, stored.merged_into)

@@ -70,6 +70,23 @@ async def test_a_guest_who_is_not_verified_keeps_nobody_from_being_referred(harn
     assert await order(harness, ada, {"id": "r-1", "email": MAIL}) == ("accepted", None)
 
 
+async def test_nobody_claims_the_orders_of_a_guest_who_is_verified(harness: StoreHarness):
+    ada, mallory = [await harness.publish("spring", name) for name in ("ada", "mallory")]
+    assert await sign_up(harness, ada, VERIFIED) == "accepted"
+    await harness.apply(campaign("summer"))
+    summer = await harness.publish("summer", "mallory")
+    for code in (mallory, summer):
+        assert await sign_up(harness, code, {"email": MAIL, "name": "Mallory"}) == "accepted"
+
+    data = {"friend": {"email": MAIL}, "campaign": "summer"}
+    order_data = {"id": "o-1", "amount": "100.00", "currency": "EUR"}
+    answer = await harness.event("referral_converted", data | {"order": order_data})
+    assert (answer["decision"], answer["reason"]["code"]) == ("rejected", "unknown_code")
+    assert await order(harness, None, {"email": MAIL}) == ("accepted", None)
+    (referral,) = await harness.all(schema.referrals, state="rewarded")
+    assert referral.code == ada
+
+
 async def test_a_guest_orders_with_the_code_of_the_sign_up_and_once_only(harness: StoreHarness):
     code = await harness.publish("spring", "ada")
     await sign_up(harness, code, {"email": MAIL})
