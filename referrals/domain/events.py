@@ -249,9 +249,11 @@ def parse_event(raw: Any) -> Event:
 
 def _path_in_rules(event: Event, field: str) -> str:
     """Return the path by which conditions read the field: undeclared fields of the data are `event.…`."""
-    path = field.removeprefix("data.")
+    whole, _, path = field.partition(".")
+    if whole != "data":
+        return field
     is_declared = re.split(r"[.\[]", path)[0] in type(event.data).model_fields
-    return path if is_declared or path == field else f"event.{path}"
+    return path if is_declared else f"event.{path}".rstrip(".")
 
 
 def _contact_warnings(event: Event) -> Iterator[FieldWarning]:

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from referrals.domain.event_fields import NewCode, Text, TypedCode
 from referrals.domain.events import Customer
-from referrals.domain.lenient_parsing import NEEDED, FieldWarning, parse_leniently
+from referrals.domain.lenient_parsing import NEEDED, FieldWarning, parse_leniently, summarise
 from referrals.domain.money import Amount, Currency, parse_amount, parse_points
 from referrals.domain.strict_model import StrictModel
 from referrals.errors import InvalidRequestError
@@ -69,4 +69,4 @@ def parse_publication(raw: Any) -> tuple[PublicationRequest, list[FieldWarning]]
     body, left_out = parse_leniently(
         PublicationRequest.model_validate, raw, InvalidRequestError, needed
     )
-    return body, [*left_out, *body.customer.contact_warnings("customer")]
+    return body, [*summarise(left_out), *body.customer.contact_warnings("customer")]

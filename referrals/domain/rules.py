@@ -88,9 +88,10 @@ class Condition:
 
 
 def _overlap(read: str, path: str) -> bool:
-    """Check whether a value that is read includes the path or is a part of it. A list includes its elements."""
+    """Check whether a value that is read includes the path or is a part of it. A list or map includes its elements."""
     inside = read.startswith((f"{path}.", f"{path}["))
-    return read == path or inside or path == f"{read}[]" or path.startswith(f"{read}.")
+    element = read.endswith("[]") and path.startswith(f"{read.removesuffix('[]')}.")
+    return read == path or inside or element or path == f"{read}[]" or path.startswith(f"{read}.")
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from referrals.domain.event_fields import MAX_JSON_DEPTH
 from referrals.domain.events import FriendConverted, parse_event
+from referrals.domain.lenient_parsing import MAX_WARNINGS
 from referrals.errors import InvalidEventError
 
 ORDER = {
@@ -146,6 +147,14 @@ def test_what_no_decision_needs_is_left_out_with_a_warning(path: str, value):
 
     assert [warning.field for warning in event.warnings] == [path]
     assert event.left_out == (path.removeprefix("data."),)
+
+
+def test_many_fields_of_the_caller_that_were_left_out_are_all_of_the_event():
+    many = {f"field{number}": "\0" for number in range(MAX_WARNINGS + 1)}
+    event = parse_event(EVENT | {"data": EVENT["data"] | many})
+
+    assert [warning.field for warning in event.warnings] == ["data"]
+    assert event.left_out == ("event",)
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("1.5", "JPY"), ("1.005", "EUR")])

@@ -131,6 +131,8 @@ def test_a_condition_knows_the_fields_that_it_reads(text, fields):
         ("size(order.items) > 1", "order.items[0]", True),
         ("size(order.items) > 1", "order.items[0].sku", False),
         ("order.attributes.vip == true", "order.attributes", True),
+        ("order.attributes[friend.id] == 'gold'", "order.attributes.fay", True),
+        ("order.attributes.exists(key, key == 'vip')", "order.attributes.vip", True),
         ("friend == advocate", "friend.locale", True),
         ("same_phone(friend, advocate)", "friend.phone", True),
         ("same_phone(friend, advocate)", "friend.locale", False),
