@@ -29,7 +29,9 @@ class InboxEventRow(TableRow):
         JSON, server_default="[]", doc="What could not be understood: field and message."
     )
     left_out: Field[list[str]] = column(
-        JSON, server_default="[]", doc="Paths, as in conditions, of fields that the event did not keep."
+        JSON,
+        server_default="[]",
+        doc="Paths, as in conditions, of fields that the event did not keep.",
     )
     state: Field[str] = column(Text, one_of("state", ["received", "queued", "processed", "failed"]))
     response: Field[dict[str, Any] | None] = column(JSON)
