@@ -189,6 +189,31 @@ async def workflows_started(world: World) -> None:
     await until_started(world, 2)
 
 
+async def events_tracked(world: World) -> None:
+    """Track events beside a reward, at once and after a wait."""
+    track = {"provider": "voucherify", "event": "bought", "to": "advocate"}
+    now = [{"track": track}, {"track": track | {"to": "friend"}}]
+    journeys = [
+        {"name": "now", "on": "referral_converted", "steps": now},
+        {"name": "later", "on": "referral_converted", "steps": [{"wait": "P1D"}, {"track": track}]},
+    ]
+    rewards = {"friend": POINTS_50, "provider": "http", "target": {}}
+    await world.apply(campaign(journeys=journeys, rewards=rewards))
+    await world.convert(await world.publish("spring", "ada"), "fay")
+    await until_tracked(world, 2)
+    await world.sleep(days=1, minutes=1)
+    await until_tracked(world, 3)
+
+
+async def until_tracked(world: World, count: int) -> None:
+    """Wait until as many events have failed, because the provider is not set up here."""
+
+    async def holds() -> bool:
+        return len(await world.all(schema.tracked_events, state="failed")) == count
+
+    await world.until(holds)
+
+
 async def journey_held(world: World) -> None:
     await start_journey(world, {"wait": "P2D"}, NUDGE)
     await until_at_step(world, 0)
@@ -222,6 +247,7 @@ SCENARIOS: dict[str, Callable[[World], Awaitable[None]]] = {
         journey_of_shares,
         workflows_started,
         journey_held,
+        events_tracked,
     )
 }
 
