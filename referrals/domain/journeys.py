@@ -42,6 +42,16 @@ WITHOUT_FRIEND = frozenset(
 )
 """Events that concern an advocate alone. Their journeys have no friend to write to."""
 
+_OF_REFERRAL = ("friend", "referral", "order", "event")
+_OF_CONVERSION = ("order", "event")
+_ENTERED_WITHOUT = {
+    "code_published": _OF_REFERRAL,
+    "referral_link_shared": _OF_REFERRAL,
+    "referral_signed_up": _OF_CONVERSION,
+    "referral_expired": _OF_CONVERSION,
+}
+"""Variables of conditions that nothing is known about when a journey on the event starts."""
+
 _ROLLED_BACK_AT_ONCE = "the reward would be rolled back at once"
 _CANNOT_GRANT = {
     "code_published": "it concerns neither a referral nor a milestone",
@@ -247,6 +257,24 @@ class Journey(Renamable):
     def walk(self) -> Iterator[tuple[FieldPath, Step]]:
         """Yield each step with its path, in reading order; the steps of a branch follow the branch."""
         yield from _walk(("steps",), self.steps)
+
+    @field_validator("when")
+    @classmethod
+    def _reads_what_is_known(cls, when: str | None, info: ValidationInfo) -> str | None:
+        event = info.data.get("on", "")
+        absent = ["awaited", *_ENTERED_WITHOUT.get(event, ())]
+        if not event.startswith(("reward_", "milestone_")):
+            absent.append("milestone")
+        if not event.startswith("reward_"):
+            absent.append("reward")
+        condition = compile_condition(when, where="when", owner="journey") if when else None
+        if (
+            event
+            and condition
+            and (read := [name for name in absent if condition.reads_any([name])])
+        ):
+            raise ValueError(f"reads {read[0]}, but nothing is known about it on {event}")
+        return when
 
     @field_validator("reentry", mode="before")
     @classmethod

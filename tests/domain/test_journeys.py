@@ -109,7 +109,7 @@ def test_a_branch_that_writes_to_the_friend_has_one():
         of(branch, on="milestone_lost")
 
 
-SUBJECTS = {"referral_converted", "referral_held", "milestone_reached"}
+SUBJECTS = {"referral_converted", "referral_held", "referral_reinstated", "milestone_reached"}
 LOOPS = "each granted reward would start the journey again"
 ROLLED_BACK_AT_ONCE = "the reward would be rolled back at once"
 
@@ -316,3 +316,30 @@ def test_the_day_that_counts_is_that_of_whom_the_next_message_goes_to():
     assert [plan.next_recipient(number) for number in range(5)] == [
         "advocate", "advocate", "advocate", "friend", None
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "when", "absent"),
+    [
+        ("code_published", "order.amount >= 80", "order"),
+        ("referral_link_shared", "has(friend.locale)", "friend"),
+        ("referral_signed_up", "order.amount >= 80", "order"),
+        ("referral_signed_up", "event.plan == 'pro'", "event"),
+        ("referral_converted", "milestone.at == 10", "milestone"),
+        ("referral_converted", "reward.side == 'friend'", "reward"),
+        ("milestone_reached", "reward.side == 'friend'", "reward"),
+        ("referral_converted", "awaited.happened", "awaited"),
+        ("referral_signed_up", "has(friend.locale)", None),
+        ("referral_converted", "order.amount >= 80", None),
+        ("milestone_reached", "milestone.at == 10 && order.amount > 3", None),
+        ("reward_granted", "milestone.at == 10 || reward.milestone", None),
+    ],
+)
+def test_a_journey_starts_on_a_condition_about_what_is_known(event, when, absent):
+    journey = {"name": "n", "on": event, "when": when, "steps": ["exit"]}
+    if absent is None:
+        assert Journey.model_validate(journey).when == when
+    else:
+        message = f"reads {absent}, but nothing is known about it on {event}"
+        with pytest.raises(ValidationError, match=message):
+            Journey.model_validate(journey)

@@ -191,6 +191,7 @@ async def _converting_campaign_id(
         return await _campaign_id_without_code(tx, converting, click, customer_id)
     converts_on = campaign.conversion_event
     if converts_on != conversion_event:
+        await check_type(tx, {"type": kind})
         raise _invalid("type", f"the campaign {campaign.id} converts on {converts_on}")
     return str(campaign.id)
 
