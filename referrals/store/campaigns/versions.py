@@ -112,6 +112,10 @@ async def find_in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> Camp
     """Return the campaign with its version in force. `lock` keeps other transactions from counting conversions meanwhile."""
     statement = _IN_FORCE_LOCKED if lock else _IN_FORCE
     row = await first_of(tx, _VersionInForce, statement, campaign_id=campaign_id)
+    if row is None and lock:
+        # PostgreSQL finds no row where the lock waited for an edit: the campaign then has a version that the statement,
+        # which began before, does not see.
+        row = await first_of(tx, _VersionInForce, statement, campaign_id=campaign_id)
     return to_campaign_in_force(row, row.definition) if row else None
 
 

@@ -1,11 +1,14 @@
 """Edits of a running campaign: what they mean, and which are refused because they would pay again."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from referrals.domain.campaign import Campaign
 from referrals.errors import CampaignEditError
 from referrals.store import Store, schema
+from referrals.store.campaigns import applying
 from tests.harness.campaigns import EACH, POINTS_50, campaign
 from tests.harness.store_harness import StoreHarness
 
@@ -281,3 +284,21 @@ async def test_a_removed_tier_stays_rewarded_until_the_count_falls_below_it(
     await harness.roll_back(referral)
     await harness.complete_milestones()
     assert await harness.balance("ada") == 100
+
+
+async def test_a_milestone_that_is_reached_during_an_edit_follows_the_new_version(
+    harness: StoreHarness,
+):
+    await harness.apply(edition(tier("ten", 1)))
+    code = await harness.publish("spring", "ada")
+    edited = Campaign.model_validate(edition(tier("x", 1, amount=7)))
+    async with harness.store.begin() as tx:
+        await applying.apply(tx, edited, "marketer", harness.now())
+        conversion = asyncio.create_task(harness.convert(code, "fay"))
+        await asyncio.wait([conversion], timeout=0.3)
+        assert not conversion.done()
+    assert (await conversion)["decision"] == "accepted"
+    await harness.complete_milestones()
+
+    assert [(row.tier, row.version) for row in await harness.all(schema.milestones)] == [("x", 2)]
+    assert await harness.balance("ada") == 7
