@@ -6,6 +6,8 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+UNNAMED_LOT = ""
+"""Name of the lot of amounts that no reward granted: a spending of a merged customer that was reversed."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -30,10 +32,10 @@ def remaining_by_lot(entries: Iterable[LotEntry]) -> dict[str, int]:
     shortfall = 0
     for index, entry in enumerate(entries):
         if entry.amount > 0:
-            name = str(entry.lot)
+            name = entry.lot or UNNAMED_LOT
             repaid = min(shortfall, entry.amount)
             shortfall -= repaid
-            lots[name] = entry.amount - repaid
+            lots[name] = lots.get(name, 0) + entry.amount - repaid
             heappush(queue, (entry.expires_at or NEVER, index, name))
         else:
             shortfall += _deduct(lots, queue, entry)
@@ -42,10 +44,10 @@ def remaining_by_lot(entries: Iterable[LotEntry]) -> dict[str, int]:
 
 def _deduct(lots: dict[str, int], queue: list[tuple[datetime, int, str]], entry: LotEntry) -> int:
     """Deduct the entry from the lots and return the shortfall."""
-    own = min(-entry.amount, lots.get(entry.lot or "", 0))
+    own = min(-entry.amount, lots.get(entry.lot, 0) if entry.lot else 0)
     missing = -entry.amount - own
     if own:
-        lots[str(entry.lot)] -= own
+        lots[entry.lot or UNNAMED_LOT] -= own
     while queue and queue[0][0] <= entry.at:
         heappop(queue)
     while missing and queue:

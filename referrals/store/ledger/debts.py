@@ -61,9 +61,25 @@ async def debt_of(tx: Tx, reward: RewardRow) -> int:
     statement = (
         select(func.coalesce(func.sum(ledger_entries.c.amount), 0))
         .join(ledger_accounts, ledger_accounts.c.id == ledger_entries.c.debit_id)
-        .where(ledger_entries.c.reward_id == reward.id, ledger_accounts.c.kind == "owed")
+        .where(
+            ledger_entries.c.reward_id == reward.id,
+            ledger_accounts.c.kind == "owed",
+            ledger_entries.c.credit_id.not_in(_owed_accounts),  # not a transfer
+        )
     )
     return int((await one(tx, statement))[0])
+
+
+async def transfer(tx: Tx, owed_from: int, owed_to: int, memo: str, now: datetime) -> None:
+    """Transfer what is left of each debt to another customer's account. Both accounts are locked."""
+    left = await rows_of(tx, _Debt, _DEBTS, owed=owed_from, since=0, key_prefix=None)
+    moved = [
+        new_entry(
+            f"move:{debt.id}", owed_to, owed_from, debt.left, memo, now, debt.reward_id, debt.id
+        )
+        for debt in left
+    ]
+    await insert_entries(tx, *moved)
 
 
 async def is_owed(tx: Tx, of: ColumnElement[bool]) -> bool:

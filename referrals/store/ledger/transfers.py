@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 
 from referrals.domain.rewards import Asset
+from referrals.domain.wallet_lots import UNNAMED_LOT
 from referrals.store.db.sql import Tx, get, rows_of
+from referrals.store.ledger import debts
 from referrals.store.ledger.accounts import (
     account_key,
     balance_of,
     get_account_ids,
     lock_accounts,
 )
+from referrals.store.ledger.debts import Credit
 from referrals.store.ledger.entries import insert_entries, new_entry
 from referrals.store.ledger.expiry import expire_in_wallets, remaining_by_reward
 from referrals.store.schema import LedgerAccountRow, ledger_accounts
@@ -74,11 +76,11 @@ async def _transfer(
     key = f"merge:{from_id}:{asset.type}:{asset.currency or ''}"
     moved = await _move_wallet(tx, accounts, key, memo, now)
     debt = -await balance_of(tx, accounts.owed_from)
-    if debt > 0:
-        owed = new_entry(f"{key}:owed", accounts.owed_to, accounts.owed_from, debt, memo, now)
-        await insert_entries(tx, owed)
-    repaid = await _repay(tx, accounts, key, now)
-    return Transfer(asset, moved, debt, repaid)
+    await debts.transfer(tx, accounts.owed_from, accounts.owed_to, memo, now)
+    owed = -await balance_of(tx, accounts.owed_to)
+    balance = await balance_of(tx, accounts.wallet_to)
+    await debts.repay(tx, Credit(key, accounts.wallet_to, accounts.owed_to, balance), now)
+    return Transfer(asset, moved, debt, owed + await balance_of(tx, accounts.owed_to))
 
 
 async def _lock_accounts(tx: Tx, asset: Asset, from_id: str, to_id: str) -> _Accounts:
@@ -91,31 +93,19 @@ async def _lock_accounts(tx: Tx, asset: Asset, from_id: str, to_id: str) -> _Acc
 
 
 async def _move_wallet(tx: Tx, accounts: _Accounts, key: str, memo: str, now: datetime) -> int:
-    """Move the remainder of each grant, and a balance below zero. Return the sum."""
+    """Move the remainder of each grant, and the rest, which may be below zero. Return the sum."""
     source, destination = accounts.wallet_from, accounts.wallet_to
     balance = await balance_of(tx, source)
-    lots = {
-        lot: amount
-        for lot, amount in (await remaining_by_reward(tx, [source])).items()
-        if amount > 0
-    }
-    moves: list[dict[str, Any]] = [
-        new_entry(f"{key}:{lot}", source, destination, amount, memo, now) | {"reward_id": lot}
+    found = await remaining_by_reward(tx, [source])
+    lots = {lot: amount for lot, amount in found.items() if amount > 0 and lot != UNNAMED_LOT}
+    moves = [
+        new_entry(f"{key}:{lot}", source, destination, amount, memo, now, lot)
         for lot, amount in lots.items()
     ]
-    if shortfall := sum(lots.values()) - balance:
-        moves.append(new_entry(f"{key}:shortfall", destination, source, shortfall, memo, now))
+    rest = balance - sum(lots.values())
+    if rest > 0:
+        moves.append(new_entry(f"{key}:rest", source, destination, rest, memo, now))
+    elif rest < 0:
+        moves.append(new_entry(f"{key}:rest", destination, source, -rest, memo, now))
     await insert_entries(tx, *moves)
     return balance
-
-
-async def _repay(tx: Tx, accounts: _Accounts, key: str, now: datetime) -> int:
-    """Repay the debt from the balance, as far as it goes. Return the amount."""
-    debt = -await balance_of(tx, accounts.owed_to)
-    amount = min(debt, await balance_of(tx, accounts.wallet_to))
-    if amount <= 0:
-        return 0
-    memo = "Repaid what was owed"
-    entry = new_entry(f"{key}:repaid", accounts.wallet_to, accounts.owed_to, amount, memo, now)
-    await insert_entries(tx, entry)
-    return amount

@@ -64,6 +64,7 @@ async def _unite(tx: Tx, merge: Merge, surviving: AdvocateRow, merged: AdvocateR
 def _moves(surviving_id: str, merged_id: str) -> dict[str, Update]:
     """Return the statements that move what belongs to the merged advocate, as far as it is still used."""
     pending = literal_in(messages.c.state, "pending")
+    tracked = literal_in(tracked_events.c.state, "pending")
     open_runs = literal_in(journey_runs.c.state, *OPEN_RUN_STATES)
     owned: dict[str, tuple[Table[Any], Any]] = {
         "codes": (codes, codes.c.advocate_id),
@@ -83,7 +84,8 @@ def _moves(surviving_id: str, merged_id: str) -> dict[str, Update]:
         "messages": pending,
         "sent_messages": pending,
         "workflow_starts": literal_in(workflow_starts.c.state, "pending"),
-        "sent_events": literal_in(tracked_events.c.state, "pending"),
+        "tracked_events": tracked,
+        "sent_events": tracked,
     }
     return {
         name: table.update()

@@ -5,7 +5,7 @@ While they are held, no decision is made about either customer, nothing is sent 
 
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, or_, select, union
 
 from referrals.store.customers import contacts
 from referrals.store.db.sql import Tx, get, literal_in, locked, rows
@@ -56,10 +56,7 @@ def _rows_to_lock(ids: list[str]) -> list[Select[Any]]:
         select(runs.id)
         .where(
             literal_in(runs.state, *OPEN_RUN_STATES),
-            or_(
-                runs.advocate_id.in_(referring),
-                runs.advocate_id.in_(select(advocates.c.id).where(own)),
-            ),
+            runs.advocate_id.in_(union(referring, select(advocates.c.id).where(own))),
         )
         .order_by(runs.id),
         select(messages.c.id)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text
 
 from referrals.store.db.columns import Columns, Field, TableRow
-from referrals.store.schema.base import Instant, column, one_of, table, unique_where
+from referrals.store.schema.base import Instant, column, index_where, one_of, table, unique_where
 
 
 class CouponRow(TableRow):
@@ -37,6 +37,7 @@ coupons = table(
     CouponColumns,
     CheckConstraint("(state = 'available') = (reward_id IS NULL)", name="owner"),
     Index("ix_coupons_pool", "campaign_id", "pool", "state", "code"),
+    index_where("ix_coupons_customer", "customer_id", where="customer_id IS NOT NULL"),
 )
 
 

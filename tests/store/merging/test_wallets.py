@@ -13,7 +13,7 @@ from referrals.errors import (
     InsufficientBalanceError,
 )
 from referrals.store import schema
-from referrals.store.ledger import expiry
+from referrals.store.ledger import debts, expiry, redemptions
 from referrals.store.reporting import wallets
 from tests.harness.campaigns import EACH, campaign
 from tests.harness.store_harness import StoreHarness
@@ -131,6 +131,43 @@ async def test_debts_add_up(harness):
     report = await harness.merge("ada", "guest")
     assert await harness.balance("ada", "owed") == -100
     assert [(each["debt"], each["repaid"]) for each in report["balances"]] == [("50", "0")]
+    await assert_books_balance(harness)
+
+
+async def test_later_grants_repay_a_debt_that_moved(harness):
+    await harness.apply(campaign(SUMMER))
+    await in_debt(harness, "guest", SUMMER)
+    await harness.merge("ada", "guest")
+    of_ada = schema.rewards.c.customer_id == await harness.customer_id("ada")
+    async with harness.store.read() as tx:
+        assert await debts.is_owed(tx, of_ada)
+    code = await harness.publish(SPRING, "ada")
+    await harness.convert(code, "fay", order="order-of-fay", campaign=SPRING)
+    assert await harness.balance("ada", "owed") == 0
+    assert await harness.balance("ada") == 50
+    async with harness.store.read() as tx:
+        assert not await debts.is_owed(tx, of_ada)
+    await assert_books_balance(harness)
+
+
+async def test_spending_of_the_merged_customer_is_given_back_to_the_survivor(harness):
+    await harness.apply(campaign(SUMMER))
+    await harness.apply(campaign("autumn"))
+    for name in (SPRING, SUMMER):
+        await pay(harness, "guest", name)
+    for number in (1, 2):
+        await spend(harness, "guest", 40, f"order-{number}")
+    await harness.merge("ada", "guest")
+    for number in (1, 2):
+        async with harness.store.begin() as tx:
+            ada = await harness.customer_id("ada")
+            ids = [await harness.customer_id("guest"), ada]
+            assert await redemptions.reverse(
+                tx, ada, ids, f"order-{number}", "Cancelled", harness.now()
+            )
+    assert await harness.balance("ada") == 100
+    await harness.merge("eve", "ada")
+    assert await harness.balance("eve") == 100
     await assert_books_balance(harness)
 
 

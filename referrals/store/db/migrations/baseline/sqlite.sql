@@ -566,6 +566,8 @@ CREATE TABLE coupons (
     CONSTRAINT fk_coupons_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
 );
 
+CREATE INDEX ix_coupons_customer ON coupons (customer_id) WHERE customer_id IS NOT NULL;
+
 CREATE INDEX ix_coupons_pool ON coupons (campaign_id, pool, state, code);
 
 CREATE TABLE journey_runs (
