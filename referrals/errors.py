@@ -193,10 +193,12 @@ class EventIdReusedError(ConflictError):
 
 
 class IdempotencyKeyReusedError(ConflictError):
-    """The key belongs to another redemption."""
+    """The key belongs to another redemption, or to one that was reversed."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"The key {key} is already used by another redemption.")
+        super().__init__(
+            f"The key {key} is already used by another redemption, or by one that was reversed."
+        )
 
 
 class InsufficientBalanceError(ConflictError):

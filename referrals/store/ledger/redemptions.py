@@ -37,7 +37,8 @@ async def redeem(
 
     Raises:
         InsufficientBalanceError: the wallet holds less.
-        IdempotencyKeyReusedError: the key belongs to a redemption from another wallet or of another amount.
+        IdempotencyKeyReusedError: the key belongs to a redemption from another wallet, of another amount, or that was
+            reversed: a repeat would seem to be paid.
     """
     wallet = await get_account_id(tx, "wallet", customer_id, asset)
     spent = await get_account_id(tx, "spent", customer_id, asset)
@@ -49,6 +50,8 @@ async def redeem(
             raise InsufficientBalanceError
         await insert_entries(tx, new_entry(entry_key, wallet, spent, amount, memo, now))
         entry = await get(tx, ledger_entries, key=entry_key)
+    elif await _is_reversed(tx, entry):
+        raise IdempotencyKeyReusedError(key)
     spent_from = await get(tx, ledger_accounts, id=entry.debit_id)
     if (spent_from.type, spent_from.currency, entry.amount) != (*account_asset(asset), amount):
         raise IdempotencyKeyReusedError(key)
@@ -71,9 +74,9 @@ async def reverse(
     wallet_id = await get_account_id(tx, "wallet", customer_id, asset)
     owed = await get_account_id(tx, "owed", customer_id, asset)
     await lock_accounts(tx, {wallet_id, owed})
-    reversal_key = f"reverse:{spending.key}"
-    if await find(tx, ledger_entries, key=reversal_key):
+    if await _is_reversed(tx, spending):
         return True
+    reversal_key = _reversal_key(spending)
     reversal = new_entry(
         reversal_key,
         spending.credit_id,
@@ -97,3 +100,11 @@ async def _find_redemption(tx: Tx, ids: Sequence[str], key: str) -> LedgerEntryR
         if entry := await find(tx, ledger_entries, key=f"redeem:{customer_id}:{key}"):
             return entry
     return None
+
+
+async def _is_reversed(tx: Tx, spending: LedgerEntryRow) -> bool:
+    return await find(tx, ledger_entries, key=_reversal_key(spending)) is not None
+
+
+def _reversal_key(spending: LedgerEntryRow) -> str:
+    return f"reverse:{spending.key}"

@@ -151,7 +151,7 @@ async def redeem(tx: Tx, ids: Sequence[str], code: str, key: str, now: datetime)
     if coupon is None or coupon.state == "available":
         raise UnknownCouponError(code)
     used = await _find_redemption(tx, ids, key)
-    if used and used.code != coupon.code:
+    if used and (used.code != coupon.code or used.reversed_at):
         raise IdempotencyKeyReusedError(key)
     if used:
         return

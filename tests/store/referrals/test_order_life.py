@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from referrals.domain.rewards import Asset
-from referrals.errors import InsufficientBalanceError, NotPossibleError, UnknownRedemptionError
+from referrals.errors import (
+    IdempotencyKeyReusedError,
+    InsufficientBalanceError,
+    NotPossibleError,
+    UnknownRedemptionError,
+)
 from referrals.store import Store, schema
 from referrals.store.reporting import wallets
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
@@ -293,6 +298,8 @@ async def test_a_redeemed_coupon_counts_for_the_reinstated_reward(shop: Shop):
     await shop.reverse("fay", "k1")
     ((code, state),) = [(row.code, row.state) for row in await shop.all(schema.coupons)]
     assert (code, state) == (coupon, "issued")
+    with pytest.raises(IdempotencyKeyReusedError):
+        await shop.redeem_coupon("fay", coupon, "k1")
 
 
 async def test_spending_is_reversed_once_by_its_key(shop: Shop):
@@ -304,7 +311,8 @@ async def test_spending_is_reversed_once_by_its_key(shop: Shop):
         await shop.reverse("fay", "order-9")
 
     assert await shop.points("fay") == [50]
-    await shop.spend("fay", 30, "order-9")  # a late repeat of the redemption
+    with pytest.raises(IdempotencyKeyReusedError):  # a repeat must not seem to be paid
+        await shop.spend("fay", 30, "order-9")
     assert await shop.points("fay") == [50]
     with pytest.raises(UnknownRedemptionError):
         await shop.reverse("fay", "order-8")
