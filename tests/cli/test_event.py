@@ -145,3 +145,24 @@ def test_file_that_is_not_utf_8_is_rejected(api, run, tmp_path):
 
     assert result.code == 1
     assert "is not UTF-8 text: invalid byte at offset 8" in result.err
+
+
+def test_warnings_are_printed(api, run):
+    warning = {"field": "data.friend.locale", "message": "must be a language tag; left out"}
+    answer = {"decision": "accepted", "reason": None, "rewards": [], "warnings": [warning]}
+    api.answer("POST /v1/events", [answer])
+
+    result = run("event", "send", stdin='{"id": "1"}')
+
+    assert result.out.splitlines()[0] == (
+        "1  accepted  data.friend.locale must be a language tag; left out"
+    )
+
+
+def test_refusals_are_listed(api, run):
+    refusal = {"day": "2026-03-04", "caller": "shop", "source": "/de", "type": "invalid-event"}
+    refusal |= {"field": "data.order.amount", "count": 9, "last_at": "2026-03-04T10:00:00Z"}
+    api.answer("GET /v1/refusals", {"data": [refusal], "next": None})
+
+    assert "data.order.amount" in run("event", "refusals").out
+    assert json.loads(run("event", "refusals", "--json").out) == [refusal]
