@@ -230,14 +230,16 @@ class Inbox:
         return response | {"event": None, "referral": None}
 
     async def record_click(self, click_id: str, code: str, channel: str) -> None:
-        """Record a visit of a referral link."""
+        """Record a visit of a referral link, once for its id."""
         now = self._clock()
         async with self._store.begin() as tx:
             found = await lookups.find_code(tx, code)
             campaign_id = found.campaign_id if found else None
             row = await inbox_events.store_click(tx, click_id, code, channel, campaign_id, now)
-            await responses.decide(tx, lambda tx: shares.record(tx, row.id, now))
-            await inbox_events.mark_processed(tx, row.id)
+            if row is not None:
+                event_id = row.id
+                await responses.decide(tx, lambda tx: shares.record(tx, event_id, now))
+                await inbox_events.mark_processed(tx, event_id)
 
 
 def _checked_event(campaign: Campaign, data: Any) -> Event:

@@ -21,7 +21,10 @@ async def test_a_sign_up_after_a_shared_link_is_attributed_to_the_click(
     await world.apply(campaign())
     await world.publish("spring", "ada")
     api = AppResources.of(world.resources, world.client, world.inbox)
-    headers = {"authorization": f"Bearer {await api_keys.create(world.store, 'shop')}"}
+    headers = {
+        "authorization": f"Bearer {await api_keys.create(world.store, 'shop')}",
+        "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    }
     transport = httpx.ASGITransport(Application(api))
     async with httpx.AsyncClient(transport=transport, headers=headers) as http:
         ada = (await http.get("http://api/v1/campaigns/spring/advocates/ada")).json()

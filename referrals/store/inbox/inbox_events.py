@@ -123,9 +123,9 @@ async def queue_commands(
 
 async def store_click(
     tx: Tx, click_id: str, code: str, channel: str, campaign_id: str | None, now: datetime
-) -> InboxEventRow:
-    """Store a click of a referral link as an event."""
-    row = await _insert(
+) -> InboxEventRow | None:
+    """Store a click of a referral link as an event; return None if it is stored already."""
+    return await _insert(
         tx,
         external_id=click_id,
         source="link",
@@ -135,7 +135,6 @@ async def store_click(
         campaign_id=campaign_id,
         data={"code": code, "channel": channel, "click": click_id},
     )
-    return required(row)
 
 
 class _NewEventRow(InboxEventRow):
