@@ -22,7 +22,7 @@ from referrals.domain.rewards import Asset
 from referrals.domain.validation_messages import field_errors
 from referrals.errors import InvalidRequestError
 from referrals.store import views
-from referrals.store.customers import consents, profiles
+from referrals.store.customers import consents, profiles, survivors
 from referrals.store.db.sql import Tx
 from referrals.store.reporting import wallets
 
@@ -46,6 +46,8 @@ class CustomerDetails:
     """Channels for which marketing consent is given."""
     unreachable: list[str]
     """`email` or `phone`, if it cannot be written to and only helps to recognise the customer."""
+    merged: list[views.MergedId]
+    """Other ids that stand for the customer since they were merged into this one."""
     customer_since: datetime | None
     created_at: datetime
 
@@ -156,6 +158,7 @@ async def _details(tx: Tx, customer: str) -> CustomerDetails:
         timezone=row.timezone,
         consent=await consents.marketing_channels(tx, row.id),
         unreachable=unreachable_contacts(row.email, row.phone),
+        merged=await survivors.list_merged(tx, row.id),
         customer_since=row.customer_since,
         created_at=row.created_at,
     )

@@ -120,6 +120,8 @@ async def test_two_customers_are_merged_after_a_preview(merging: Api):
         wallet = (await merging.get(f"/v1/customers/{customer}/wallet")).json()
         assert (wallet["customer"], wallet["balances"][0]["balance"]) == ("ada", "50")
     assert (await merging.http.post("/v1/customers/ada/merge", json=body)).json() == report
+    (merged,) = (await merging.get("/v1/customers/ada")).json()["merged"]
+    assert (merged["id"], merged["merged_by"], merged["reason"]) == ("guest", "shop", "Registered")
 
 
 @pytest.mark.parametrize("wrong", ["ada", "nobody", ""])

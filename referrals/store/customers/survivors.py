@@ -3,8 +3,9 @@
 from sqlalchemy import ScalarSelect, func, or_, select
 
 from referrals.domain.identity import normalise_id
-from referrals.store.db.sql import Tx, get, scalars
-from referrals.store.schema import CustomerRow, customers
+from referrals.store.db.sql import Tx, get, rows, scalars
+from referrals.store.schema import CustomerRow, customer_merges, customers
+from referrals.store.views import MergedId
 
 
 async def lock(tx: Tx, customer_id: str) -> CustomerRow:
@@ -26,6 +27,22 @@ async def ids_of(tx: Tx, customer: CustomerRow, named: str) -> list[str]:
             (customers.c.normalised_id == normalise_id(named)).desc(), customers.c.id
         ),
     )
+
+
+async def list_merged(tx: Tx, customer_id: str) -> list[MergedId]:
+    """List the other ids that stand for the customer, with the merges that made them do so."""
+    statement = (
+        select(
+            customers.c.external_id,
+            customer_merges.c.at,
+            customer_merges.c.actor,
+            customer_merges.c.reason,
+        )
+        .join(customer_merges, customer_merges.c.customer_id == customers.c.id)
+        .where(customers.c.merged_into == customer_id)
+        .order_by(customer_merges.c.at, customers.c.external_id)
+    )
+    return [MergedId(*row) for row in await rows(tx, statement)]
 
 
 def id_of(external_id: str) -> ScalarSelect[str]:

@@ -15,7 +15,7 @@ from referrals.store.views.campaigns import (
     TopAdvocate,
 )
 from referrals.store.views.common import Page, Reason, with_zulu_times
-from referrals.store.views.merging import MergeConflict, MergedBalance, MergeReport
+from referrals.store.views.merging import MergeConflict, MergedBalance, MergedId, MergeReport
 from referrals.store.views.messaging import Block, Consent, Message, MessageState, Suppression
 from referrals.store.views.referrals import (
     ACTIVITY,
@@ -61,6 +61,7 @@ __all__ = [
     "MergeConflict",
     "MergeReport",
     "MergedBalance",
+    "MergedId",
     "Message",
     "MessageState",
     "Milestone",

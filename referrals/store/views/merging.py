@@ -39,6 +39,16 @@ class MergeConflict:
 
 
 @dataclass(frozen=True)
+class MergedId:
+    """An id that was merged into a customer: by whom, when and why."""
+
+    id: str
+    merged_at: datetime
+    merged_by: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class MergeReport:
     """Report of a merge, or in a preview of what it would do: the id `merged` stands for `customer`."""
 
