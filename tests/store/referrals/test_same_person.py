@@ -141,3 +141,16 @@ async def test_two_ids_of_one_person_at_once_give_one_live_referral(
     answers = await asyncio.gather(*(decide(number, code) for number, code in enumerate(codes[:3])))
 
     assert sorted(answer["decision"] for answer in answers) == ["accepted", "rejected", "rejected"]
+
+
+async def test_a_merged_customer_is_recognised_by_both_addresses(harness: StoreHarness):
+    await harness.apply(campaign())
+    code = await harness.publish("spring", "ada")
+    for own_id in ("ada", "other"):
+        customer = {"id": own_id, "email": f"{own_id}@shop.example"}
+        await harness.receive("customer_registered", {"customer": customer})
+    await harness.merge("ada", "other")
+
+    for number, address in enumerate(("ada@shop.example", "other@shop.example")):
+        decision = await convert(harness, code, f"friend-{number}", email=address)
+        assert decision == ("rejected", "self_referral")
