@@ -50,6 +50,9 @@ _PAGE = 1000
 _MAX_EVENTS = 10
 """Events for one key: the first, and one for each retry after a refusal."""
 
+_CAUSES = {"http_400": FailureCause.SETUP}
+"""Talon.One answers 400 where an event or attribute is not defined there."""
+
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -116,7 +119,12 @@ class TalonOne:
         ) -> ProviderApi:
             credentials = {"Authorization": f"{scheme} {key.get_secret_value()}"}
             return ProviderApi(
-                client, "Talon.One", base_url, credentials, retryable_codes=retryable_codes
+                client,
+                "Talon.One",
+                base_url,
+                credentials,
+                retryable_codes=retryable_codes,
+                causes=_CAUSES,
             )
 
         self._integration = api("ApiKey-v1", api_key)

@@ -146,7 +146,7 @@ DOCUMENTED_REFUSALS = {
         (500, "internal_error", OutcomeUnknownError, FailureCause.OUTAGE),
     ],
     "talon_one": [
-        (400, "Invalid type", PermanentError, FailureCause.OTHER),
+        (400, "Invalid type", PermanentError, FailureCause.SETUP),
         (401, "Unauthorized", PermanentError, FailureCause.CREDENTIALS),
         (403, "Forbidden", PermanentError, FailureCause.CREDENTIALS),
         (409, "Too many requests are updating this profile", RetryableError, None),
