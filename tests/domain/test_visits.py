@@ -1,8 +1,11 @@
 """Visits: a table of agents that are people and of agents that are not, and the address of the landing page."""
 
+import random
+import time
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from crawlerdetect.providers.crawlers import data as crawler_patterns
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,3 +165,15 @@ def test_no_query_changes_the_address_or_the_visit(query: str, pass_on: list[str
     pairs = parse_qsl(url.query)
     assert [value for name, value in pairs if name == "code"] == ["ADA-1"]
     assert [value for name, value in pairs if name == "click"] == ["clk_1_ADA-1"]
+
+
+def test_agents_that_are_made_to_be_slow_are_not():
+    """Anybody can send one, and the event loop waits."""
+    choose = random.Random(1)
+    nearly = [pattern.replace("\\", "")[:-1] for pattern in crawler_patterns]
+    agents = [("Mozilla/5.0 " + " ".join(choose.choices(nearly, k=60)))[:500] for _ in range(20)]
+    started = time.process_time()
+    for agent in agents:
+        is_bot(agent)
+
+    assert (time.process_time() - started) / len(agents) < 0.005
