@@ -4,10 +4,7 @@ from typing import Any
 
 import pytest
 
-from referrals.domain.actors import SYSTEM_ACTOR
-from referrals.store import Store, lookups, schema
-from referrals.store.flow.event_loop import decision
-from referrals.store.rewards import creation
+from referrals.store import Store, schema
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.identity import IDENTITY
 from tests.harness.store_harness import StoreHarness
@@ -46,13 +43,11 @@ async def test_a_milestone_reached_again_has_the_next_occurrence(harness: StoreH
     assert {key("ada", "at_1", 1), key("ada", "at_1", 2)} <= set(await keys(harness))
 
 
-async def test_each_cycle_of_a_referral_creates_its_rewards_once(harness: StoreHarness):
+async def test_a_reinstated_referral_has_the_next_occurrence_of_its_rewards(harness: StoreHarness):
     await harness.apply(campaign())
     referral = (await harness.convert(await harness.publish("spring", "ada"), "fay"))["referral"]
-    for cycle in (1, 2, 2):
-        async with decision(harness.store) as tx:
-            context, row = await lookups.lock_context(tx, referral, SYSTEM_ACTOR, harness.now())
-            await creation.create_for_conversion(tx, context, row, cycle)
+    await harness.command("roll_back", referral)
+    await harness.command("reinstate", referral)
 
     friends = [
         key("fay", name, occurrence) for name in ("friend", "each_friend") for occurrence in (1, 2)
