@@ -37,6 +37,7 @@ _ENVIRONMENTS: Mapping[Owner, cel.Env] = {
     for owner, variables in VARIABLES.items()
 }
 _INDEX = re.compile(r"\[\d+\]")
+_MISSING_KEY = re.compile(r"(?<=Key not found in map : )([\"'])(.*)\1", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,15 @@ class Condition:
         return any(_overlap(read, _INDEX.sub("[]", path)) for path in paths for read in self.fields)
 
     def _problem(self, message: str, data: RuleContext) -> str:
-        absent = sorted(
-            {path.split(".")[0] for path in self.fields if not data[path.split(".")[0]]}
-        )
+        variables = {re.split(r"[.\[]", path)[0] for path in self.fields}
+        absent = sorted(name for name in variables if not data[name])
         reason = f"; there is no {' and no '.join(absent)}" if absent else ""
-        return f"{self.where}: {explain_evaluation(message)}, in {self.text}{reason}"
+        found = _MISSING_KEY.sub(self._name_key, explain_evaluation(message))
+        return f"{self.where}: {found}, in {self.text}{reason}"
+
+    def _name_key(self, key: re.Match[str]) -> str:
+        """Return a missing key if the condition names it. A computed one may be a contact of a customer."""
+        return key[0] if key[2] in self.text else "(computed)"
 
 
 def _overlap(read: str, path: str) -> bool:

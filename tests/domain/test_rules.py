@@ -187,3 +187,14 @@ def test_a_condition_can_be_evaluated_by_many_threads():
         answers = pool.map(lambda n: condition.holds({"order": {"amount": n}}), range(2000))
 
     assert list(answers) == [n >= 80 for n in range(2000)]
+
+
+def test_the_diagnosis_of_a_computed_key_names_no_value():
+    condition = compile_condition("event[friend.email] == 'x'", where="a_rule", owner="rule")
+
+    with pytest.raises(RuleError) as broken:
+        condition.holds({"friend": {"email": 'fay"@shop.example'}})
+
+    assert str(broken.value) == (
+        "a_rule: Key not found in map : (computed), in event[friend.email] == 'x'; there is no event"
+    )
