@@ -29,6 +29,7 @@ MAX_JSON_DEPTH = 16
 EARLIEST_TIME = datetime(1970, 1, 2, tzinfo=UTC)
 LATEST_TIME = datetime(9998, 12, 31, tzinfo=UTC)
 MAX_TYPED_LENGTH = 255
+MAX_CONSENTS = 20
 
 
 def clean_text(text: str) -> str:
@@ -65,6 +66,13 @@ def _whole_number_as_text(value: Any) -> Any:
 def _single_line(value: Any) -> Any:
     value = _whole_number_as_text(value)
     return single_line(value) if isinstance(value, str) else value
+
+
+def _consents(value: Any) -> Any:
+    """Return one channel as a list. A list that is too long is refused before its entries are looked at."""
+    if isinstance(value, list) and len(value) > MAX_CONSENTS:
+        raise ValueError(f"must have at most {MAX_CONSENTS} entries")
+    return [value] if isinstance(value, str) else value
 
 
 def _lower_case(value: Any) -> Any:
@@ -143,8 +151,7 @@ Channel = Annotated[ShareChannel, BeforeValidator(_lower_case)]
 Consent = Annotated[Literal["email", "whatsapp"], BeforeValidator(_lower_case)]
 Consents = Annotated[
     tuple[Consent, ...],
-    Field(max_length=20),
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    BeforeValidator(_consents),
 ]
 Quantity = Annotated[
     float,

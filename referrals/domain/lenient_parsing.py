@@ -70,7 +70,8 @@ def parse_leniently(
         except ValidationError as error:
             errors = error.errors(include_url=False)
         unknown = [item for item in errors if item["type"] == "extra_forbidden"]
-        refused = [item for item in errors if item not in unknown and _is_needed(needed, item)]
+        others = (item for item in errors if item["type"] != "extra_forbidden")
+        refused = [item for item in others if _is_needed(needed, item)]
         if refused:
             raise error_type([_field_error(item) for item in (*refused, *unknown)])
         messages = {_path(item): validation_message(item) for item in errors}
