@@ -45,6 +45,9 @@ class WalletModel:
         self.short -= filled
         lot = Lot(amount, amount - filled, expires_at)
         self.lots.append(lot)
+        repaid = max(min(self.owed, amount, self.held + self.unbooked), 0)
+        self.owed -= repaid
+        self._take(repaid)
         return lot
 
     def spend(self, amount: int) -> None:

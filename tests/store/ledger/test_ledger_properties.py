@@ -75,7 +75,8 @@ class AnySequence(RuleBasedStateMachine):
         harness = StoreHarness(self.store)
         await harness.apply(campaign(self.campaign))
         code = await harness.publish(self.campaign, f"advocate-{self.campaign}")
-        self.referral = (await harness.convert(code, f"friend-{self.campaign}"))["referral"]
+        answer = await harness.convert(code, f"friend-{self.campaign}", id=self.campaign)
+        self.referral = answer["referral"]
         async with self.store.begin() as tx:
             for name in ("ada", "fay"):
                 known = Customer(id=f"{name}-{self.campaign}")
