@@ -68,11 +68,15 @@ def _single_line(value: Any) -> Any:
     return single_line(value) if isinstance(value, str) else value
 
 
-def _consents(value: Any) -> Any:
-    """Return one channel as a list. A list that is too long is refused before its entries are looked at."""
-    if isinstance(value, list) and len(value) > MAX_CONSENTS:
-        raise ValueError(f"must have at most {MAX_CONSENTS} entries")
-    return [value] if isinstance(value, str) else value
+def at_most(maximum: int) -> BeforeValidator:
+    """Refuse a list that is too long before its entries are looked at."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > maximum:
+            raise ValueError(f"must have at most {maximum} entries")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _lower_case(value: Any) -> Any:
@@ -151,7 +155,8 @@ Channel = Annotated[ShareChannel, BeforeValidator(_lower_case)]
 Consent = Annotated[Literal["email", "whatsapp"], BeforeValidator(_lower_case)]
 Consents = Annotated[
     tuple[Consent, ...],
-    BeforeValidator(_consents),
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    at_most(MAX_CONSENTS),
 ]
 Quantity = Annotated[
     float,
