@@ -37,9 +37,11 @@ class Wallet:
 
     def grant(self, amount: int, days: int | None) -> None:
         expires_at = self.now + timedelta(days=days) if days else NEVER
+        owed = self.model.owed
         lot = self.model.grant(amount, expires_at)
         self.standing.append(lot)
         self.enter(amount, lot)
+        self.enter(self.model.owed - owed)  # repaid
 
     def spend(self, amount: int, _: None) -> None:
         if amount <= self.model.held:
