@@ -1,5 +1,7 @@
 """Orders in events: the purchase of a conversion, and the events of its life."""
 
+from typing import Annotated
+
 from pydantic import (
     Field,
     ValidationError,
@@ -13,6 +15,7 @@ from referrals.domain.event_fields import (
     CleanJson,
     Quantity,
     Text,
+    at_most,
 )
 from referrals.domain.money import Amount, Currency, SignedAmount, format_amount, parse_amount
 from referrals.domain.strict_model import StrictModel
@@ -35,7 +38,7 @@ class Order(StrictModel):
     source: Text | None = None
     currency: Currency
     amount: Amount
-    items: tuple[OrderItem, ...] = Field((), max_length=1000)
+    items: Annotated[tuple[OrderItem, ...], Field(max_length=1000), at_most(1000)] = ()
     attributes: dict[Text, CleanJson] = Field({})
 
     @field_validator("amount")
