@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 
 from referrals.domain.identity import Certainty, SamePerson
-from referrals.domain.states import ReferralState
+from referrals.domain.states import COUNTS_TOWARD_LIMITS, ReferralState
 from referrals.store.customers import contacts
+from referrals.store.db.sql import Tx, first
 from referrals.store.schema import advocates, codes, customers, referrals
 from referrals.store.schema.referrals import LIVE
 
@@ -64,3 +65,20 @@ def facts_of(values: Sequence[Any]) -> SamePerson:
         {certainty: time for certainty, time in times.items() if time},
         superseded,
     )
+
+
+async def is_counted(tx: Tx, friend_id: str, campaign_id: str) -> bool:
+    """Check whether a conversion that the same person certainly made under another id counts in the campaign."""
+    return await first(tx, _COUNTED, friend_id=friend_id, campaign=campaign_id) is not None
+
+
+_COUNTED = (
+    select(referrals.c.id)
+    .join(_SAME, _SAME.c.customer_id == referrals.c.friend_id)
+    .where(
+        _CERTAIN,
+        referrals.c.campaign_id == bindparam("campaign"),
+        referrals.c.state.in_(COUNTS_TOWARD_LIMITS),
+    )
+    .limit(1)
+)

@@ -17,7 +17,7 @@ from referrals.store.inbox.outcome import Outcome
 from referrals.store.referrals import orders
 from referrals.store.referrals.order_checks import ConversionFacts, find_disqualification
 from referrals.store.referrals.orders import LockedOrder
-from referrals.store.referrals.reinstatements import Effect, reinstate
+from referrals.store.referrals.reinstatements import Effect, lock_friend, reinstate
 from referrals.store.referrals.roll_backs import roll_back_referral
 from referrals.store.schema import InboxEventRow, ReferralRow, advocates, referrals
 
@@ -78,6 +78,7 @@ async def apply_to_referral(tx: Tx, event_id: str, referral_id: str, now: dateti
     if referral_id in effects:
         return
     order = await orders.lock(tx, str(event.data["order_row"]))
+    await lock_friend(tx, referral_id)
     context, referral = await lookups.lock_context(tx, referral_id, event.actor, now)
     effect = await _reassess(tx, context, referral, order)
     await inbox_events.set_data(

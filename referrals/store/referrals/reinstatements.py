@@ -10,7 +10,7 @@ from referrals.errors import NotPossibleError
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
-from referrals.store.customers import profiles
+from referrals.store.customers import contacts, profiles, same_person
 from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, one_of
 from referrals.store.inbox import inbox_events
@@ -64,6 +64,7 @@ async def reinstate(
 async def reinstate_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """Reinstate a referral on an operator's command; a repeat changes nothing. Raises NotPossibleError."""
     event = await inbox_events.lock(tx, event_id)
+    await lock_friend(tx, event.data["referral"])
     context, referral = await lookups.lock_context(tx, event.data["referral"], event.actor, now)
     if event.response:
         return Outcome(event, referral_id=referral.id)
@@ -73,11 +74,19 @@ async def reinstate_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome
     return Outcome(event, referral_id=referral.id, details={"effect": effect})
 
 
+async def lock_friend(tx: Tx, referral_id: str) -> None:
+    """Lock the contacts of the friend, so that no decision about the same person is made meanwhile."""
+    await contacts.lock(tx, (await lookups.get_referral(tx, referral_id)).friend_id)
+
+
 async def _is_free(tx: Tx, context: ReferralContext, referral: ReferralRow) -> bool:
-    """Check that neither the friend nor the order counts for another referral."""
+    """Check that neither the friend, also under another id, nor the order counts for another referral."""
     live = await lookups.find_live_referral(tx, referral.campaign_id, referral.friend_id)
     is_other = live is not None and live.id not in (referral.id, referral.superseded_by)
     if live and is_other and not await release_friend(tx, live, context.now):
+        return False
+    only_once = context.campaign.conversion.same_person == "reject"
+    if only_once and await same_person.is_counted(tx, referral.friend_id, referral.campaign_id):
         return False
     used_by = await find_referral_of_order(tx, context, referral.order_id)
     return used_by in (None, referral.id)

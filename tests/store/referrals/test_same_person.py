@@ -154,3 +154,21 @@ async def test_a_merged_customer_is_recognised_by_both_addresses(harness: StoreH
     for number, address in enumerate(("ada@shop.example", "other@shop.example")):
         decision = await convert(harness, code, f"friend-{number}", email=address)
         assert decision == ("rejected", "self_referral")
+
+
+async def test_nobody_is_reinstated_beside_a_referral_under_another_id(harness: StoreHarness):
+    await harness.apply(campaign())
+    code = await harness.publish("spring", "ada")
+
+    async def change(kind: str, own_id: str) -> str:
+        data = {"order": {"id": f"order-of-{own_id}"}}
+        (effect,) = (await harness.event(kind, data))["effects"]
+        return str(effect["effect"])
+
+    await change("order_cancelled", "one")
+    assert await convert(harness, code, "one", email=MAIL) == ("rejected", "order_cancelled")
+    assert await convert(harness, code, "two", email=MAIL) == ("accepted", None)
+
+    assert await change("order_reinstated", "one") == "kept"
+    await change("order_cancelled", "two")
+    assert await change("order_reinstated", "one") == "reinstated"
