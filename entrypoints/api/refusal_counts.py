@@ -11,7 +11,7 @@ from referrals.store.db.sql import Tx
 from referrals.store.refusals import RefusalReason
 
 MAX_REASONS = 200
-"""Reasons that are told apart between two writes; others are counted without their source and field."""
+"""Reasons of one day that a process tells apart; others are counted without their source and field."""
 MAX_TEXT_LENGTH = 200
 
 
@@ -21,6 +21,8 @@ class RefusalCounts(BufferedCounts[RefusalReason]):
     def __init__(self, store: Store, clock: Clock) -> None:
         super().__init__(store)
         self._clock = clock
+        self._day = clock().date()
+        self._told_apart: set[RefusalReason] = set()
 
     def count(self, caller: str, source: object, problem: Problem) -> None:
         """Count a refused request with a valid key; `source` is the event's, if it has one."""
@@ -32,9 +34,17 @@ class RefusalCounts(BufferedCounts[RefusalReason]):
             problem.status,
             _plain(re.sub(r"\[\d+\]", "[]", field)),
         )
-        if reason not in self._counts and len(self._counts) >= MAX_REASONS:
-            reason = reason._replace(source="", field="")
-        self._counts[reason] += 1
+        self._counts[self._bounded(reason)] += 1
+
+    def _bounded(self, reason: RefusalReason) -> RefusalReason:
+        """Return the reason, without its source and field if there were too many today. Callers choose both."""
+        today = self._clock().date()
+        if today != self._day:
+            self._day, self._told_apart = today, set()
+        if reason not in self._told_apart and len(self._told_apart) >= MAX_REASONS:
+            return reason._replace(source="", field="")
+        self._told_apart.add(reason)
+        return reason
 
     async def _write(self, tx: Tx, counts: Mapping[RefusalReason, int]) -> None:
         await refusals.add(tx, counts, self._clock())

@@ -51,6 +51,8 @@ async def test_the_reasons_in_memory_are_bounded(api: Api):
     for number in range(MAX_REASONS + 100):
         error = InvalidEventError([FieldError(f"data.order.items[{number}].x{number}", "wrong")])
         counts.count("shop", "/de", problem_of(error))
+        if number % MAX_REASONS == 0:
+            await counts.flush()
     await counts.flush()
 
     first = (await api.get("/v1/refusals", params={"limit": MAX_REASONS})).json()

@@ -91,7 +91,7 @@ async def merge(tx: Tx, work: Merge) -> tuple[dict[str, Any], list[str]]:
     Returns the report, and the ids of the referrals whose workflows have to be notified.
     """
     merged_id, survivor_id = work.merged.id, work.survivor.id
-    memo = f"Merged from {work.merged.external_id}"
+    memo = f"Merged from {merged_id}"  # not the caller's id, which may be an email address
     work.transfers = await transfers.transfer_all(tx, merged_id, survivor_id, memo, work.now)
     await merge_rewards(tx, work)
     await merge_advocates(tx, work)
