@@ -96,7 +96,9 @@ def _is_about_other_attempt(delivery: MessageDeliveryRow, status: MessageStatus)
 
 async def record_preference(tx: Tx, preference: MarketingPreference, now: datetime) -> None:
     """Apply a stop or resume of marketing, made at the vendor, to every customer with the address."""
-    statement = select(customers.c.id).where(customers.c.phone == preference.address)
+    # A merged customer's phone that the survivor did not take over is not the one that the survivor is written to.
+    own = (customers.c.phone == preference.address) & customers.c.merged_into.is_(None)
+    statement = select(customers.c.id).where(own)
     for row in await rows(tx, statement.order_by(customers.c.id)):
         state: consents.State = "withdrawn" if preference.action == "stop" else "given"
         at = min(preference.at, now)

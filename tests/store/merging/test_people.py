@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from referrals.domain.events import Customer
+from referrals.domain.message_status import MarketingPreference
 from referrals.domain.reasons import Reason
 from referrals.store import schema
 from referrals.store.customers import consents, profiles
-from referrals.store.messaging import suppressions
+from referrals.store.messaging import status_reports, suppressions
 from referrals.store.rewards import provider_rewards
 from tests.harness.campaigns import POINTS_50, THANKS, campaign
 from tests.harness.store_harness import StoreHarness
@@ -176,3 +177,15 @@ async def test_a_pending_reward_is_granted_to_the_survivor(harness):
     await harness.fire_timers("spring")
     assert await harness.balance("ada") == 50
     assert await harness.balance("ben") == 100
+
+
+async def test_a_phone_that_was_not_taken_over_gives_no_consent(harness):
+    await put(harness, "ada", phone="+4915112345678")
+    await put(harness, "guest", phone="+4915187654321")
+    await harness.merge("ada", "guest")
+
+    wish = MarketingPreference("whatsapp", "+4915187654321", "resume", harness.now())
+    async with harness.store.begin() as tx:
+        await status_reports.record_preference(tx, wish, harness.now())
+
+    assert await harness.all(schema.consents) == []
