@@ -84,7 +84,11 @@ def highest_count(values: Iterable[str]) -> int:
 
 
 def a_friend_has_one_live_referral_and_an_order_counts_once(now: Facts) -> None:
-    live = [row for row in now.referrals if row.state not in CLOSED_WITHOUT_CONVERSION]
+    live = [
+        row
+        for row in now.referrals
+        if row.state not in CLOSED_WITHOUT_CONVERSION and row.released_at is None
+    ]
     assert highest_count(row.friend_id for row in live if row.superseded_by is None) <= 1
     assert highest_count(row.order_id for row in live if row.order_id) <= 1
 
