@@ -255,6 +255,10 @@ def _checked_event(campaign: Campaign, data: Any) -> Event:
     try:
         return parse_event(envelope | {"type": kind, "data": data})
     except InvalidEventError as error:
-        raise InvalidRequestError(
-            [replace(found, field=found.field.removeprefix("data.")) for found in error.errors]
-        ) from error
+        raise InvalidRequestError([_of_body(found) for found in error.errors]) from error
+
+
+def _of_body(error: FieldError) -> FieldError:
+    """Return the error of an event as one of its data, which are the body of the request."""
+    field = "body" if error.field == "data" else error.field.removeprefix("data.")
+    return replace(error, field=field)

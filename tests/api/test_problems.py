@@ -118,7 +118,6 @@ async def test_an_error_of_the_whole_event_names_the_body(api: Api, body: object
 @pytest.mark.parametrize(
     ("method", "path", "body", "kind"),
     [
-        ("POST", "/v1/campaigns/spring/check", "text", "invalid-request"),
         ("POST", "/v1/campaigns/spring/publications", [], "invalid-request"),
         ("PUT", "/v1/customers/ada", [], "invalid-request"),
         ("PUT", "/v1/campaigns/spring", [], "invalid-campaign"),

@@ -21,6 +21,10 @@ CART = {"amount": "80.00", "currency": "EUR"}
 
 
 async def check(harness: StoreHarness, **data: Any) -> dict[str, Any]:
+    return await check_body(harness, data)
+
+
+async def check_body(harness: StoreHarness, data: Any) -> dict[str, Any]:
     inbox = Inbox(harness.store, cast(Any, None), Settings(), harness.now)
     return await inbox.check_conversion("spring", data, "shop")
 
@@ -117,3 +121,12 @@ async def test_a_mistake_is_named_by_its_field_in_the_body(
         await check(harness, **data)
 
     assert [error.field for error in refused.value.errors] == [field]
+
+
+async def test_the_data_of_a_check_must_be_a_mapping(harness: StoreHarness):
+    await harness.apply(campaign())
+
+    with pytest.raises(InvalidRequestError) as refused:
+        await check_body(harness, "text")
+
+    assert [error.field for error in refused.value.errors] == ["body"]
