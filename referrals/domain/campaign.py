@@ -30,11 +30,11 @@ from referrals.domain.campaign_fields import (
 from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
 from referrals.domain.durations import Duration
 from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, SIGN_UP, check_event_name
-from referrals.domain.identities import unique_identities
 from referrals.domain.journeys import Journey
 from referrals.domain.message_timing import QuietHours, QuietHoursText
 from referrals.domain.money import Currency, parse_amount
 from referrals.domain.periods import Period
+from referrals.domain.renames import unique_identities
 from referrals.domain.rewards import Reward, RewardSettings
 from referrals.domain.rules import Condition, compile_condition
 from referrals.domain.strict_model import StrictModel

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.identities import NameHistory, R
+from referrals.domain.renames import NameHistory, R
 from referrals.domain.rewards import Tier
 from referrals.errors import CampaignEditError, FieldError
 

@@ -28,7 +28,7 @@ from referrals.domain.campaign_fields import (
 )
 from referrals.domain.durations import Duration
 from referrals.domain.event_names import CUSTOMER_EVENTS, OUTBOUND
-from referrals.domain.identities import Renamable
+from referrals.domain.renames import Renamable
 from referrals.domain.rewards import Reward
 from referrals.domain.rules import Condition, compile_condition
 from referrals.domain.strict_model import StrictModel

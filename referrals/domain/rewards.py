@@ -8,8 +8,8 @@ from referrals.domain.campaign_fields import Flag, PositiveInt, Slug, check_mone
 from referrals.domain.codes import DEFAULT_CHARSET, check_pattern
 from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.durations import Duration
-from referrals.domain.identities import Renamable, unique_identities
 from referrals.domain.money import MAX_POINTS, Currency, parse_amount
+from referrals.domain.renames import Renamable, unique_identities
 from referrals.domain.strict_model import StrictModel
 
 Provider = Literal["ledger", "voucherify", "talon_one", "http"]

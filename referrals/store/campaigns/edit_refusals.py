@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.campaign_history import CampaignHistory, TierTerms
-from referrals.domain.identities import NameHistory, Renamable
 from referrals.domain.journeys import Journey
+from referrals.domain.renames import NameHistory, Renamable
 from referrals.domain.rewards import Tier
 from referrals.domain.states import RewardState
 from referrals.errors import FieldError

@@ -1,4 +1,4 @@
-"""Identities of tiers and journeys: the first name, under which payments are recorded, survives every rename."""
+"""Renames of tiers and journeys: the first name, under which payments are recorded, is their identity."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
