@@ -26,11 +26,11 @@ class InboxEventRow(TableRow):
     customer_id: Field[str | None] = column(Text, ForeignKey("customers.id"))
     data: Field[dict[str, Any]] = column(JSON)
     warnings: Field[list[dict[str, str]]] = column(
-        JSON, server_default="[]", doc="What could not be understood: field and message."
+        JSON, default=list, doc="What could not be understood: field and message."
     )
     left_out: Field[list[str]] = column(
         JSON,
-        server_default="[]",
+        default=list,
         doc="Paths, as in conditions, of fields that the event did not keep.",
     )
     state: Field[str] = column(Text, one_of("state", ["received", "queued", "processed", "failed"]))
