@@ -25,7 +25,7 @@ from tests.providers.fake_talon_one import MANAGEMENT_TOKEN, FakeTalonOne
 from tests.providers.fake_vendor import FAULTS, TOKEN, Entry, FakeVendor, serve
 from tests.providers.fake_voucherify import APP_ID, FakeVoucherify
 
-GRANTS = int(os.environ.get("CHAOS_GRANTS", "500"))
+GRANTS = int(os.environ.get("CHAOS_GRANTS", "250"))
 CONCURRENCY = 16
 COMPLETION_TIMEOUT = timedelta(minutes=5)
 SHORT_TIMEOUTS = Path(__file__).with_name("short_timeouts")
