@@ -47,7 +47,7 @@ class CustomerDetails:
     unreachable: list[str]
     """`email` or `phone`, if it cannot be written to and only helps to recognise the customer."""
     merged: list[views.MergedId]
-    """Other ids that stand for the customer since they were merged into this one."""
+    """Other ids of the customer, which were merged into this one."""
     customer_since: datetime | None
     created_at: datetime
 
@@ -93,7 +93,7 @@ async def redeem(
 async def merge_customers(
     customer: CustomerId, body: MergeRequest, resources: ResourcesDep, caller: Caller
 ) -> Any:
-    """Merge the customer `from` into this one: both ids stand for this customer afterwards. Cannot be undone.
+    """Merge the customer `from` into this one: both ids belong to this customer afterwards. Cannot be undone.
 
     With `preview` nothing changes, and the response is what the merge would do.
     """

@@ -30,7 +30,7 @@ def merge(
     customer: CustomerId,
     merged: Annotated[
         str,
-        typer.Argument(metavar="FROM", help="The other id, which stands for the customer then."),
+        typer.Argument(metavar="FROM", help="The other id, which then belongs to the customer."),
     ],
     *,
     reason: Annotated[str | None, typer.Option(help="Reason, stored with the merge.")] = None,

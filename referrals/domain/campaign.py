@@ -86,7 +86,7 @@ class ConversionSettings(StrictModel):
     rules: Annotated[tuple[Rule, ...], Field(max_length=50), AfterValidator(unique_names)] = ()
     hold: Duration | None = None
     after_refund: Literal["allow_again", "final"] = "allow_again"
-    """Whether a friend may be referred again after a refund or cancellation from which everything was recovered."""
+    """Policy for a friend whose order was refunded or cancelled, once everything granted for it was recovered."""
     review: Literal["manual"] | None = None
 
     @field_validator("event")

@@ -95,7 +95,7 @@ class CustomerRegistered(StrictModel):
 
 
 class CustomerMerged(StrictModel):
-    """A merge: from now on the id `from` stands for the customer."""
+    """A merge: from now on the id `from` belongs to the customer."""
 
     customer: Customer
     merged: Text = Field(alias="from")

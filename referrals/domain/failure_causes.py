@@ -27,7 +27,7 @@ REMEDIES = {
     FailureCause.OUTAGE: "Wait until the provider responds again.",
     FailureCause.OTHER: "Read the error.",
 }
-"""What an operator does about each cause, before the retry."""
+"""Correction that an operator makes before a retry, by cause."""
 
 
 @dataclass(frozen=True)

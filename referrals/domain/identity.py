@@ -92,7 +92,7 @@ class IdentityOptions:
         return self.contact_secrets[0][0]
 
     def reward_subject(self, own_id: str) -> str:
-        """Return the part of a reward's key that stands for the customer with this id."""
+        """Return the part of a reward's key that identifies the customer with this id."""
         return _keyed_hash(self.reward_key_secret, own_id)
 
     def contact_key(self, contact: str) -> str:

@@ -125,7 +125,7 @@ def _is_needed(names: Collection[str], error: ErrorDetails) -> bool:
 
 
 def _path(error: ErrorDetails) -> Path:
-    """Return the path of the field at fault; the text of an invalid key stands for its value."""
+    """Return the path of the field at fault; an invalid key is named by its text."""
     path = error["loc"]
     return path[:-1] if path[-1] == "[key]" else path
 

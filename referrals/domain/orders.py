@@ -35,7 +35,7 @@ class Fact(NamedTuple):
 
 
 class Refund(NamedTuple):
-    """A refund, first told at `since`; its latest amount is a decimal string, or None for the whole order."""
+    """A refund, first stated at `since`; its latest amount is a decimal string, or None for the whole order."""
 
     since: Moment
     latest: Moment
@@ -63,7 +63,7 @@ class OrderState:
         return OrderState(dict(facts), dict(refunds))
 
     def details(self, order_id: str) -> dict[str, Any] | None:
-        """Return the order before refunds, as conversions carry it; None if no event has told its amount."""
+        """Return the order before refunds, as conversions carry it; None if no event has stated its amount."""
         if "total" not in self.facts:
             return None
         parts = {
@@ -119,7 +119,7 @@ class OrderState:
 
 
 def _merge(refunds: list[Refund]) -> Refund:
-    """Return one refund that was told several times."""
+    """Return one refund from several statements of it."""
     latest = max(refunds, key=lambda refund: refund.latest)
     return latest._replace(since=min(refund.since for refund in refunds))
 

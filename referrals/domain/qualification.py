@@ -41,7 +41,7 @@ class FriendFacts:
     signed_up_elsewhere: bool = False
     """True if a sign-up with another code is open."""
     same_person: SamePerson = field(default_factory=SamePerson)
-    """What is known of other customers who may be the friend."""
+    """Other customers who may be the same person as the friend."""
 
 
 @dataclass(frozen=True)

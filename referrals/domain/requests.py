@@ -44,7 +44,7 @@ class WalletRedemption(StrictModel):
 
 
 class MergeRequest(StrictModel):
-    """Body of a merge: the id `from` stands for the customer from now on. A preview changes nothing."""
+    """Body of a merge: the id `from` belongs to the customer from now on. A preview changes nothing."""
 
     merged: Text = Field(alias="from")
     reason: Text | None = None

@@ -142,7 +142,9 @@ class Tier(Renamable):
         if self.each == (self.at is not None):
             raise ValueError("must have either each: true, or at: a number of conversions")
         if self.name == "friend":
-            raise ValueError("must not have the name friend, which stands for the friend's reward")
+            raise ValueError(
+                "must not have the name friend, which is the name of the friend's reward"
+            )
         return self
 
 

@@ -49,7 +49,7 @@ _CHECKED_EXPR: Any = GetMessageClass(
 )
 
 Scope = Mapping[str, frozenset[str]]
-"""Paths that each name can stand for: itself for a variable, the elements of a list inside a macro."""
+"""Paths that each name can refer to: itself for a variable, the elements of a list inside a macro."""
 
 Outcomes = frozenset[bool | None]
 """Possible results of an expression; None is an error. A result that is no truth value counts as true or false."""
@@ -102,7 +102,7 @@ def _as_written(expr: Any) -> str:
 
 
 def _paths(expr: Any, scope: Scope) -> frozenset[str]:
-    """Return the paths of the input that the expression can stand for; none if it is computed."""
+    """Return the paths of the input that the expression can refer to; none if it is computed."""
     match _kind(expr):
         case "ident_expr":
             return scope.get(expr.ident_expr.name, _NOTHING)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 Owner = Literal["rule", "journey"]
-"""What a condition belongs to: a rule of a conversion, or a journey."""
+"""Kind of owner of a condition: a rule of a conversion, or a journey."""
 
 Fields = Mapping[str, str]
 

@@ -57,7 +57,7 @@ class EventResult(BaseModel):
     def applied(self, counted: frozenset[str]) -> bool | None:
         """Return whether a rule applied one of the counted effects; None if only a custom effect may have been one.
 
-        A custom effect may come from a rule that failed. Without the list of those rules, that cannot be told.
+        A custom effect may come from a rule that failed. Only the list of those rules shows it.
         """
         failed = {failure.rule for failure in self.ruleFailureReasons or ()}
         kinds = {

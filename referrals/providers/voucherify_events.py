@@ -57,7 +57,7 @@ class CustomEvents:
         await self.api.send("POST", "/v1/events", _Tracked, body=body, changes_balance=True)
 
     async def has_tracked(self, event: TrackedEvent) -> bool:
-        """Search the customer's latest activities. If they do not reach back far enough, it cannot be told."""
+        """Search the customer's latest activities. If they do not reach back far enough, the outcome is unknown."""
         path = f"/v1/customers/{path_segment(event.customer)}/activity"
         params = {"type": "customer.custom_event", "limit": "100", "order": "-created_at"}
         for _ in range(_MAX_PAGES):

@@ -154,7 +154,7 @@ class FakeGraph(FakeVendor):
         self.codes_of: dict[str, int] = {}
         self.retry_after: int | None = None
         self.transient: bool | None = None
-        """What errors say about themselves; None if they do not."""
+        """Value of `is_transient` in errors; None leaves the field out."""
         self.pair_limit = True
         self.sent: list[Sent] = []
         self._last: dict[str, datetime] = {}

@@ -105,7 +105,7 @@ async def vendor() -> FakeProvider:
 
 @pytest.fixture
 async def elsewhere(database_url: str, vendor: FakeProvider):
-    """A world with a provider of rewards that is told to fail."""
+    """A world with a provider of rewards that can be made to fail."""
     async with open_world(database_url, providers={"http": vendor}) as opened:
         yield opened
 

@@ -103,7 +103,7 @@ async def test_and_so_does_one_that_is_held(world: World):
 async def test_and_so_does_one_that_keeps_its_rewards_though_the_friend_is_known_since(
     world: World,
 ):
-    """The friend registers after signing up; that this is told before the sign-up makes no old customer."""
+    """The friend registers after signing up; that this arrives before the sign-up makes no existing customer."""
     terms = {"new_customers_only": True, "rules": [MINIMUM]}
     found = agreed(await in_every_order(world, REPLAYED, conversion=terms))
 
@@ -121,7 +121,7 @@ async def test_and_so_does_one_whose_refunds_are_too_much_only_together(world: W
 async def test_an_event_that_carries_no_code_needs_the_sign_up_before_it(world: World):
     """An order that leads to another outcome by rule: before the sign-up nothing says whose friend it is.
 
-    The answer stands for every repeat of the event; the next event converts.
+    Every repeat of the event gets the same response; the next event converts.
     """
     await world.apply(campaign(conversion={"event": "subscribed"}))
     code = await world.publish("spring", "ada")
@@ -138,7 +138,7 @@ async def test_an_event_that_carries_no_code_needs_the_sign_up_before_it(world: 
 
 
 async def test_a_friend_who_was_a_customer_before_signing_up_is_none_in_any_order(world: World):
-    """Another one: a sign-up that was accepted before the registration is told of stays accepted."""
+    """Another one: a sign-up that was accepted before the registration arrives stays accepted."""
     await world.apply(campaign(conversion={"new_customers_only": True}))
     code = await world.publish("spring", "ada")
     await world.sleep(minutes=1)

@@ -1,6 +1,6 @@
 """Record the histories that `test_replay.py` replays: `python -m tests.replay.record VERSION [SCENARIO…]`.
 
-Recorded histories stand for workflows that run in production, so a released version's histories are never overwritten. A
+Recorded histories represent workflows that run in production, so a released version's histories are never overwritten. A
 change of the workflows gets histories of its own, and the older ones must replay as long as such workflows may be open.
 """
 

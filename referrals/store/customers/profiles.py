@@ -120,7 +120,7 @@ async def find(tx: Tx, customer: str) -> CustomerRow | None:
 
 
 async def find_named(tx: Tx, customer: str) -> CustomerRow | None:
-    """Find the customer who has the id, even if it stands for another one since a merge."""
+    """Find the row of the id itself, even if it was merged into another customer."""
     own_id = await sql.find(tx, customers, normalised_id=normalise_id(customer))
     return own_id or await sql.find(tx, customers, id=customer)
 

@@ -1,4 +1,4 @@
-"""Which customer an id stands for: after a merge of customers, the surviving one."""
+"""The customer to whom an id belongs: after a merge, the surviving one."""
 
 from sqlalchemy import ScalarSelect, func, or_, select
 
@@ -15,7 +15,7 @@ async def lock(tx: Tx, customer_id: str) -> CustomerRow:
 
 
 async def ids_of(tx: Tx, customer: CustomerRow, named: str) -> list[str]:
-    """Return the ids that stand for the customer, first the one that the caller named.
+    """Return all ids of the customer, first the one that the caller named.
 
     Idempotency keys belong to the id under which they were used.
     """
@@ -30,7 +30,7 @@ async def ids_of(tx: Tx, customer: CustomerRow, named: str) -> list[str]:
 
 
 async def list_merged(tx: Tx, customer_id: str) -> list[MergedId]:
-    """List the other ids that stand for the customer, with the merges that made them do so."""
+    """List the ids that were merged into the customer, with their merges."""
     statement = (
         select(
             customers.c.external_id,

@@ -31,7 +31,7 @@ async def redeem(
 ) -> LedgerEntryRow:
     """Spend from the wallet, once for each idempotency key, and never below zero.
 
-    The customer's row is locked. `ids` stand for the customer; a key that several of them used belongs to the first.
+    The customer's row is locked. `ids` are all ids of the customer; a key that several of them used belongs to the first.
 
     Returns the entry; for a repeated key, the existing one.
 
@@ -63,7 +63,7 @@ async def reverse(
 ) -> bool:
     """Give back what was spent by the key, once; return whether anything was spent by it.
 
-    `ids` stand for the customer. The grants get their parts back, with their expiry. Debts of
+    `ids` are all ids of the customer. The grants get their parts back, with their expiry. Debts of
     rewards that could not be taken back because of the spending are repaid.
     """
     spending = await _find_redemption(tx, ids, key)

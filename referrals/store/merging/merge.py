@@ -109,7 +109,7 @@ async def _first_report(tx: Tx, survivor: CustomerRow, *named: str) -> dict[str,
 
 
 async def _record(tx: Tx, work: Merge) -> dict[str, Any]:
-    """Let the merged id, and all ids that stood for it, stand for the survivor; record who did it and why."""
+    """Give the merged id, and all ids that were merged into it, to the survivor; record who did it and why."""
     survivor, merged, report = work.survivor, work.merged, work.report()
     merged_before = customers.update().where(customers.c.merged_into == merged.id)
     await tx.execute(merged_before.values(merged_into=survivor.id))

@@ -32,7 +32,7 @@ class LockedOrder:
 
 
 async def record_conversion(tx: Tx, event: InboxEventRow) -> LockedOrder:
-    """Record the order that a conversion names, with all that was told of it before. A repeat changes nothing."""
+    """Record the order that a conversion names, with everything that earlier events stated about it. A repeat changes nothing."""
     source, *aliases = event.data["order_sources"]
     stated = stated_by(event)
     row, is_new = await _lock(tx, event, source, stated, is_known=True)
@@ -107,7 +107,7 @@ async def _lock(
 
 
 async def _take_up(tx: Tx, event: InboxEventRow, aliases: Sequence[str]) -> list[OrderState]:
-    """Return what was told of the order by sources that are declared as aliases of its own."""
+    """Return the statements about the order by sources that are declared as aliases of its own."""
     if not aliases:
         return []
     order_id = event.data["order"]["id"]

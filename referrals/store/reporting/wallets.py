@@ -95,7 +95,7 @@ async def reverse_redemption(
 
 
 async def _lock_spender(tx: Tx, named: str) -> tuple[str, list[str]]:
-    """Lock the customer, so that an idempotency key belongs to one redemption; return its id, and all that stand for it."""
+    """Lock the customer, so that an idempotency key belongs to one redemption; return its id, and all ids of the same customer."""
     customer = await survivors.lock(tx, (await require_customer(tx, named)).id)
     return customer.id, await survivors.ids_of(tx, customer, named)
 

@@ -141,7 +141,7 @@ _VOID = (
 async def redeem(tx: Tx, ids: Sequence[str], code: str, key: str, now: datetime) -> None:
     """Redeem a coupon of the customer, whose row is locked; a repeat with the same key changes nothing.
 
-    `ids` stand for the customer; a key that several of them used belongs to the first. The code is read in
+    `ids` are all ids of the customer; a key that several of them used belongs to the first. The code is read in
     any spelling.
 
     Raises:
@@ -174,7 +174,7 @@ async def reverse_redemption(
 ) -> bool:
     """Give a redeemed coupon back, once; return whether the customer, whose row is locked, redeemed one by the key.
 
-    `ids` stand for the customer. A coupon whose reward was rolled back meanwhile is void.
+    `ids` are all ids of the customer. A coupon whose reward was rolled back meanwhile is void.
     """
     used = await _find_redemption(tx, ids, key)
     if used is None or used.reversed_at:

@@ -50,7 +50,7 @@ class MergedId:
 
 @dataclass(frozen=True)
 class MergeReport:
-    """Report of a merge, or in a preview of what it would do: the id `merged` stands for `customer`."""
+    """Report of a merge, or in a preview of what it would do: the id `merged` now belongs to `customer`."""
 
     customer: str
     merged: str

@@ -29,7 +29,7 @@ BECOMES = {
     "rewarded": ("rewarded", True),
     "rolled_back": ("rolled_back", True),
 }
-"""What becomes of the other: its state, and whether it is superseded."""
+"""Outcome of the other referral: its state, and whether it is superseded."""
 REWARDS = {
     "signed_up": set(),
     "held": {"voided"},

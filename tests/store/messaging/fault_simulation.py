@@ -85,7 +85,7 @@ class Vendor:
             "time-out": TimeoutError(),
             "down": ChannelUnavailable("It does not answer.", wait),
             "refused": MessageRejected("refused", "No."),
-            "unreachable": AddressUnreachable("unreachable", "There is nobody there."),
+            "unreachable": AddressUnreachable("unreachable", "The address does not exist."),
             "opted out": RecipientOptedOut("marketing_stopped", "The customer wants no more."),
             "blocked": ChannelSuspended("token", "The token has expired.", scope),
         }[fate]
