@@ -11,12 +11,13 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from referrals.clock import Clock
 from referrals.domain.call_queue import Turn
-from referrals.domain.failure_causes import FailureCause
+from referrals.domain.failure_causes import Failure, FailureCause
 from referrals.providers import (
     OutcomeUnknownError,
     PermanentError,
     Provider,
     ProviderError,
+    RetryableError,
     RetryAfterError,
     UnavailableError,
 )
@@ -64,8 +65,9 @@ class ProviderCalls:
             raise PermanentError("not_set_up", message, FailureCause.CREDENTIALS)
         return provider
 
-    def is_paused(self, name: str) -> bool:
-        return self._circuit(name).open_until(self.clock()) is not None
+    def pause_failure(self, name: str) -> Failure | None:
+        """Return the failure for which calls to the provider are paused, if they are."""
+        return PAUSED.failure if self._circuit(name).open_until(self.clock()) else None
 
     async def take_turn(self, tx: Tx, name: str, reserved: datetime | None) -> Turn:
         """Return when a call may start: now, or at a turn that is reserved for a later attempt."""
@@ -106,6 +108,30 @@ class ProviderCalls:
         self._circuit(name).record_response()
         return result
 
+    async def send(
+        self,
+        provider: Provider,
+        request: Callable[[], Awaitable[Result]],
+        mark_started: Callable[[Tx, datetime, datetime], Awaitable[None]],
+        mark_outcome_unknown: Callable[[Tx, datetime | None], Awaitable[None]],
+    ) -> Result:
+        """Send a request that changes something at the provider, and store for how long its outcome is unknown.
+
+        `mark_started` gets the times of the call and of its visible outcome; `mark_outcome_unknown` gets that of its
+        outcome, or None if nothing was booked.
+        """
+        visible_after = _visible_after(provider)
+        async with self.store.begin() as tx:
+            now = self.clock()
+            await mark_started(tx, now, now + CALL_TIMEOUT + visible_after)
+        try:
+            return await with_timeout(request(), OutcomeUnknownError)
+        except (OutcomeUnknownError, RetryableError, PermanentError) as error:
+            is_unknown = isinstance(error, OutcomeUnknownError)
+            async with self.store.begin() as tx:
+                await mark_outcome_unknown(tx, self.clock() + visible_after if is_unknown else None)
+            raise
+
     async def _pay(self, provider: Provider, requests: int) -> None:
         """Charge the requests that the turn has not paid for, or give back those that were not needed."""
         if requests != provider.usual_requests:
@@ -130,14 +156,9 @@ async def with_timeout(
         raise on_timeout("The provider did not respond in time.") from None
 
 
-def outcome_delay(provider: Provider) -> timedelta:
+def _visible_after(provider: Provider) -> timedelta:
     """Return the delay after which a look-up sees the outcome of a call that was given up."""
     return MAX_IN_FLIGHT_TIME + provider.visible_after
-
-
-def longest_outcome_delay(provider: Provider) -> timedelta:
-    """Return the delay after which a look-up sees the outcome of a call that starts now and is never reported."""
-    return CALL_TIMEOUT + outcome_delay(provider)
 
 
 def retry_delay(error: ProviderError, attempts: int, provider: Provider) -> timedelta:
@@ -149,7 +170,7 @@ def retry_delay(error: ProviderError, attempts: int, provider: Provider) -> time
     delay: timedelta = min(INITIAL_RETRY_DELAY * 2 ** min(attempts, 16), longest)
     delay *= random.uniform(0.5, 1)  # noqa: S311 - not a secret
     if isinstance(error, OutcomeUnknownError):
-        return max(delay, outcome_delay(provider))
+        return max(delay, _visible_after(provider))
     return delay
 
 

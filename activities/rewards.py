@@ -8,10 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.provider_calls import (
-    PAUSED,
     ProviderCalls,
-    longest_outcome_delay,
-    outcome_delay,
     retry_delay,
     retry_later,
     with_timeout,
@@ -74,7 +71,7 @@ class RewardActivities:
                 if turn.is_now:
                     task = await provider_rewards.start_attempt(tx, task)
                 else:
-                    paused = PAUSED.failure if self.calls.is_paused(task.reward.provider) else None
+                    paused = self.calls.pause_failure(task.reward.provider)
                     await provider_rewards.wait_for_turn(tx, task, turn.at, paused)
         except provider_rewards.NotVisibleYet as error:
             message = "An earlier request may be booked but is not visible yet."
@@ -188,22 +185,12 @@ class RewardActivities:
         return receipt
 
     async def _send(self, book: Booking, provider: Provider, task: ProviderTask) -> Receipt:
-        """Send the request, and store for how long its outcome is unknown."""
-        async with self.store.begin() as tx:
-            now = self.clock()
-            until = now + longest_outcome_delay(provider)
-            await provider_rewards.mark_call_started(tx, task, now, until)
-        try:
-            return await with_timeout(book(), OutcomeUnknownError)
-        except OutcomeUnknownError:
-            until = self.clock() + outcome_delay(provider)
-            async with self.store.begin() as tx:
-                await provider_rewards.mark_outcome_unknown(tx, task.reward.id, until)
-            raise
-        except (RetryableError, PermanentError):
-            async with self.store.begin() as tx:
-                await provider_rewards.mark_outcome_unknown(tx, task.reward.id, None)
-            raise
+        return await self.calls.send(
+            provider,
+            book,
+            lambda tx, now, until: provider_rewards.mark_call_started(tx, task, now, until),
+            lambda tx, until: provider_rewards.mark_outcome_unknown(tx, task.reward.id, until),
+        )
 
     async def _schedule_retry(
         self, task: ProviderTask, error: RetryableError | OutcomeUnknownError

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.provider_calls import (
-    PAUSED,
     ProviderCalls,
-    longest_outcome_delay,
-    outcome_delay,
     retry_delay,
     retry_later,
     with_timeout,
@@ -52,7 +49,7 @@ class TrackingActivities:
                 if turn.is_now:
                     task = await tracked_events.start_attempt(tx, task)
                 else:
-                    paused = PAUSED.failure if self.calls.is_paused(task.row.provider) else None
+                    paused = self.calls.pause_failure(task.row.provider)
                     await tracked_events.wait_for_turn(tx, task, turn.at, paused)
         except NotVisibleYet as error:
             message = "An earlier request may have arrived but is not visible yet."
@@ -89,18 +86,9 @@ class TrackingActivities:
         event = TrackedEvent(row.key, task.customer, row.event, row.attributes)
         if task.repeated and await with_timeout(provider.has_tracked(event), UnavailableError):
             return
-        async with self.store.begin() as tx:
-            now = self.clock()
-            until = now + longest_outcome_delay(provider)
-            await tracked_events.mark_call_started(tx, task, now, until)
-        try:
-            await with_timeout(provider.track(event), OutcomeUnknownError)
-        except OutcomeUnknownError:
-            until = self.clock() + outcome_delay(provider)
-            async with self.store.begin() as tx:
-                await tracked_events.mark_outcome_unknown(tx, row.id, until)
-            raise
-        except (RetryableError, PermanentError):
-            async with self.store.begin() as tx:
-                await tracked_events.mark_outcome_unknown(tx, row.id, None)
-            raise
+        await self.calls.send(
+            provider,
+            lambda: provider.track(event),
+            lambda tx, now, until: tracked_events.mark_call_started(tx, task, now, until),
+            lambda tx, until: tracked_events.mark_outcome_unknown(tx, row.id, until),
+        )

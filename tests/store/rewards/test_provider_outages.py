@@ -64,14 +64,14 @@ async def test_an_accepted_request_closes_the_circuit(
     ids = await deliveries.convert(6)
     for id_ in ids:
         await deliveries.attempt(id_)
-    assert deliveries.calls.is_paused("http")
+    assert deliveries.calls.pause_failure("http")
     harness.time += HOUR
     vendor.down = None
 
     await deliveries.attempt(ids[0])
 
     assert len(vendor.accepted) == 1
-    assert not deliveries.calls.is_paused("http")
+    assert not deliveries.calls.pause_failure("http")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ async def test_only_calls_without_a_usable_response_open_the_circuit(
 
     delays = [await deliveries.attempt(id_) for id_ in ids]
 
-    assert deliveries.calls.is_paused("http") == is_outage
+    assert (deliveries.calls.pause_failure("http") is not None) == is_outage
     assert (delays[-1] is None) != is_outage
     assert len(vendor.bookings) == (0 if is_outage else 1)
 
