@@ -1,6 +1,7 @@
 """Roll back accepted conversions, after a refund or on an operator's command; reject those that are not confirmed."""
 
 from datetime import datetime
+from typing import Any
 
 from referrals.domain.reasons import Reason, RollBackReason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS, ReferralState
@@ -21,18 +22,8 @@ async def roll_back_referral(
     tx: Tx, context: ReferralContext, referral: ReferralRow, reason: Reason
 ) -> None:
     """Undo an accepted conversion: its use of limits, its rewards, its count, and milestones that depended on it."""
-    await set_state(
-        tx,
-        referral.id,
-        ReferralState.ROLLED_BACK,
-        closed_at=context.now,
-        reason_code=reason.code,
-        reason=reason.message,
-        rolled_back_from=referral.state,
-    )
-    await limits.release(tx, referral)
-    publish(tx, context, "referral_rolled_back", reason=reason)
-    await roll_back_rewards(tx, context, reason)
+    rolled_back = ReferralState.ROLLED_BACK
+    await _close(tx, context, referral, rolled_back, reason, rolled_back_from=referral.state)
     if referral.state in COUNTS_TOWARD_TIERS:
         await milestones.uncount_confirmed(tx, context, reason)
 
@@ -41,16 +32,28 @@ async def reject_referral(
     tx: Tx, context: ReferralContext, referral: ReferralRow, reason: Reason
 ) -> None:
     """Reject a sign-up or a conversion that is not confirmed: it is no longer counted, and its rewards are voided."""
+    await _close(tx, context, referral, ReferralState.REJECTED, reason)
+
+
+async def _close(
+    tx: Tx,
+    context: ReferralContext,
+    referral: ReferralRow,
+    state: ReferralState,
+    reason: Reason,
+    **values: Any,
+) -> None:
     await set_state(
         tx,
         referral.id,
-        ReferralState.REJECTED,
+        state,
         closed_at=context.now,
         reason_code=reason.code,
         reason=reason.message,
+        **values,
     )
     await limits.release(tx, referral)
-    publish(tx, context, "referral_rejected", reason=reason)
+    publish(tx, context, f"referral_{state}", reason=reason)
     await roll_back_rewards(tx, context, reason)
 
 

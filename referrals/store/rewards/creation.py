@@ -92,9 +92,16 @@ async def _insert(
     for reward in created:
         if not in_budget:
             await close(tx, context, reward, RewardState.VOIDED, BUDGET_EXHAUSTED)
-        elif required(reward.due_at) > context.now:
-            data = {"due_at": required(reward.due_at).isoformat()}
-            publish(tx, context, "reward_pending", reward=reward, data=data)
+        else:
+            announce_if_pending(tx, context, reward)
+
+
+def announce_if_pending(tx: Tx, context: ReferralContext, reward: RewardRow) -> None:
+    """Publish when a new reward is due, unless that is now."""
+    due_at = required(reward.due_at)
+    if due_at > context.now:
+        data = {"due_at": due_at.isoformat()}
+        publish(tx, context, "reward_pending", reward=reward, data=data)
 
 
 @cache

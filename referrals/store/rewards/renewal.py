@@ -6,10 +6,8 @@ from sqlalchemy import func, select
 
 from referrals.domain.states import RewardState
 from referrals.store.activity.context import ReferralContext
-from referrals.store.activity.log import publish
-from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, change, first_of, insert_once
-from referrals.store.rewards.creation import reward_id_of
+from referrals.store.rewards.creation import announce_if_pending, reward_id_of
 from referrals.store.rewards.reward_rows import rewards_of
 from referrals.store.schema import RewardRow, rewards
 
@@ -37,10 +35,8 @@ async def renew_rewards(tx: Tx, context: ReferralContext) -> None:
         if reward.undone_with_referral:
             await change(tx, rewards, reward.id, undone_with_referral=False)
             renewed = await first_of(tx, RewardRow, _insert(tx, context, reward))
-            due_at = required(reward.due_at)
-            if renewed and due_at > context.now:
-                data = {"due_at": due_at.isoformat()}
-                publish(tx, context, "reward_pending", reward=renewed, data=data)
+            if renewed:
+                announce_if_pending(tx, context, renewed)
 
 
 def _insert(tx: Tx, context: ReferralContext, reward: RewardRow) -> Any:
