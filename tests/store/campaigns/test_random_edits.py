@@ -3,21 +3,15 @@
 Each tier of the test has an amount that no other has, whatever its name: rewards of one amount are payments for one tier.
 """
 
-import asyncio
 import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
@@ -26,14 +20,11 @@ from hypothesis.stateful import (
 
 from referrals.domain.campaign import Campaign
 from referrals.errors import CampaignEditError, NotPossibleError
-from referrals.store import Store, schema
+from referrals.store import schema
 from referrals.store.campaigns import applying, versions
-from referrals.store.db import database
 from tests.harness.campaigns import POINTS_50, campaign
-from tests.harness.identity import IDENTITY
 from tests.harness.store_harness import StoreHarness
-
-T = TypeVar("T")
+from tests.harness.store_state_machine import OwnDatabaseStateMachine, examples
 
 EXAMPLES = int(os.environ.get("REFERRALS_TEST_EDITS", "12"))
 NAMES = [f"tier-{number}" for number in range(6)]
@@ -46,15 +37,11 @@ Tiers = dict[int, dict[str, Any]]
 """Tiers of the file by their amounts."""
 
 
-class RandomEdits(RuleBasedStateMachine):
+class RandomEdits(OwnDatabaseStateMachine):
     """Edits, honest ones and others, with conversions and roll-backs of two advocates."""
 
     def __init__(self, migrated: Path) -> None:
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
-        file = shutil.copy(migrated, self.folder.name)
-        self.store = Store(database.create_engine(f"sqlite+aiosqlite:///{file}"), identity=IDENTITY)
+        super().__init__(migrated)
         self.harness = StoreHarness(self.store, tick=timedelta(seconds=1))
         self.friends = 0
         self.tiers: Tiers = {
@@ -63,14 +50,6 @@ class RandomEdits(RuleBasedStateMachine):
             2000: {"name": "tier-1", "at": 3},
             4000: {"name": "tier-2", "at": 5},
         }
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
-
-    def teardown(self) -> None:
-        self.run(self.store.close())
-        self.loop.close()
-        self.folder.cleanup()
 
     @initialize()
     def begin(self) -> None:
@@ -166,5 +145,5 @@ class RandomEdits(RuleBasedStateMachine):
 def test_random_edits_pay_nobody_twice(migrated_sqlite: Path):
     run_state_machine_as_test(
         lambda: RandomEdits(migrated_sqlite),
-        settings=settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None),
+        settings=examples(EXAMPLES, 30),
     )

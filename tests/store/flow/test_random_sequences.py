@@ -1,20 +1,14 @@
 """The invariants of the design hold after every operation, in random sequences of operations."""
 
-import asyncio
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
@@ -24,15 +18,11 @@ from sqlalchemy import create_engine
 
 from referrals.domain.campaign import Campaign
 from referrals.errors import NotPossibleError
-from referrals.store import Store
-from referrals.store.db import database
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.identity import IDENTITY
 from tests.harness.invariants import Facts, check, read
 from tests.harness.store_harness import COMMAND_DECISIONS, StoreHarness
+from tests.harness.store_state_machine import OwnDatabaseStateMachine, examples
 from tests.harness.totals import spend
-
-T = TypeVar("T")
 
 PEOPLE = ["ada", *(f"friend-{number}" for number in range(6))]
 people = st.sampled_from(PEOPLE)
@@ -56,23 +46,16 @@ TERMS: dict[str, dict[str, Any]] = {
 }
 
 
-class RandomSequence(RuleBasedStateMachine):
+class RandomSequence(OwnDatabaseStateMachine):
     """Random operations on a database of their own, with two advocates."""
 
     def __init__(self, migrated: Path, terms: dict[str, Any]) -> None:
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
-        file = shutil.copy(migrated, self.folder.name)
-        self.reader = create_engine(f"sqlite:///{file}")
-        self.store = Store(database.create_engine(f"sqlite+aiosqlite:///{file}"), identity=IDENTITY)
+        super().__init__(migrated)
+        self.reader = create_engine(f"sqlite:///{self.file}")
         self.definition = campaign(**{"rewards": REWARDS} | terms)
         self.campaign = Campaign.model_validate(self.definition)
         self.harness = StoreHarness(self.store, tick=timedelta(seconds=1), repeat=True)
         self.spent: Counter[str] = Counter()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
 
     def facts(self) -> Facts:
         with self.reader.connect() as connection:
@@ -80,9 +63,7 @@ class RandomSequence(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.reader.dispose()
-        self.run(self.store.close())
-        self.loop.close()
-        self.folder.cleanup()
+        super().teardown()
 
     @initialize()
     def begin(self) -> None:
@@ -160,10 +141,5 @@ class RandomSequence(RuleBasedStateMachine):
 def test_the_invariants_hold_in_random_sequences_of_operations(migrated_sqlite: Path, terms: str):
     run_state_machine_as_test(
         lambda: RandomSequence(migrated_sqlite, TERMS[terms]),
-        settings=settings(
-            max_examples=8,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
+        settings=examples(8, 30),
     )

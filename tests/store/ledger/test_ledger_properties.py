@@ -3,17 +3,13 @@
 The long form runs `LEDGER_EXAMPLES` sequences.
 """
 
-import asyncio
 import os
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -25,17 +21,13 @@ from sqlalchemy import Row, select
 from referrals.domain.events import Customer
 from referrals.domain.rewards import Asset
 from referrals.errors import IdempotencyKeyReusedError, InsufficientBalanceError
-from referrals.store import Store
 from referrals.store.customers import profiles
-from referrals.store.db import database
 from referrals.store.ledger import expiry, grants, redemptions
 from referrals.store.schema import ledger_accounts, ledger_entries, rewards
 from tests.harness.campaigns import campaign
-from tests.harness.identity import IDENTITY
 from tests.harness.store_harness import START, StoreHarness
+from tests.harness.store_state_machine import StoreStateMachine, examples
 from tests.harness.wallet_model import NEVER, Lot, WalletModel
-
-T = TypeVar("T")
 
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "30"))
 POINTS = Asset("points", None)
@@ -45,13 +37,11 @@ assets = st.sampled_from([*[POINTS] * 7, EURO])
 amounts = st.integers(1, 5).map(lambda tens: 10 * tens)
 
 
-class AnySequence(RuleBasedStateMachine):
+class AnySequence(StoreStateMachine):
     """Operations at random, by two customers of its own in a campaign of its own."""
 
     def __init__(self, database_url: str) -> None:
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.store = Store(database.create_engine(database_url), identity=IDENTITY)
+        super().__init__(database_url)
         self.campaign = f"c-{uuid4().hex}"
         self.now = START
         self.people: dict[str, str] = {}
@@ -59,13 +49,6 @@ class AnySequence(RuleBasedStateMachine):
         self.standing: list[tuple[str, str, Asset, Lot]] = []
         self.keys: dict[tuple[str, str], tuple[Asset, int]] = {}
         self.history: list[Row[Any]] = []
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
-
-    def teardown(self) -> None:
-        self.run(self.store.close())
-        self.loop.close()
 
     @initialize()
     def begin(self) -> None:
@@ -235,10 +218,5 @@ class AnySequence(RuleBasedStateMachine):
 def test_the_books_are_right_after_any_sequence(database_url: str):
     run_state_machine_as_test(
         lambda: AnySequence(database_url),
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
+        settings=examples(EXAMPLES, 40),
     )

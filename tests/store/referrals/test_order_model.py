@@ -3,19 +3,15 @@
 The long form runs `ORDER_HISTORIES` histories.
 """
 
-import asyncio
 import os
 from collections import Counter, defaultdict
-from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from uuid import uuid4
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -29,16 +25,13 @@ from referrals.domain.reasons import REASONS_OF_ORDERS
 from referrals.domain.rewards import Asset
 from referrals.domain.states import CLOSED_WITHOUT_CONVERSION, COUNTS_TOWARD_LIMITS
 from referrals.errors import InsufficientBalanceError, NotPossibleError, UnknownCustomerError
-from referrals.store import Store, schema
-from referrals.store.db import database
+from referrals.store import schema
 from referrals.store.flow.event_loop import decision
 from referrals.store.referrals import milestones
 from referrals.store.reporting import wallets
 from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
-from tests.harness.identity import IDENTITY
 from tests.harness.store_harness import StoreHarness
-
-T = TypeVar("T")
+from tests.harness.store_state_machine import StoreStateMachine, examples
 
 HISTORIES = int(os.environ.get("ORDER_HISTORIES", "12"))
 MINIMUM = {"name": "minimum", "when": "order.amount >= 80.0", "message": "At least 80."}
@@ -87,26 +80,17 @@ class OrderModel:
         return None if cancelled or "whole" in refunds else gross - sum(refunds.values())
 
 
-class OrderLife(RuleBasedStateMachine):
+class OrderLife(StoreStateMachine):
     """Two friends, two campaigns of one advocate, and order numbers that two sources use."""
 
     def __init__(self, database_url: str) -> None:
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.store = Store(database.create_engine(database_url), identity=IDENTITY)
+        super().__init__(database_url)
         self.harness = StoreHarness(self.store, tick=timedelta(minutes=1), repeat=True)
         self.mark = uuid4().hex[:12]
         self.orders: dict[str, OrderModel] = defaultdict(OrderModel)
         self.spent: Counter[str] = Counter()
         self.keys: dict[str, tuple[str, int]] = {}
         self.sent: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
-
-    def teardown(self) -> None:
-        self.run(self.store.close())
-        self.loop.close()
 
     def named(self, name: str) -> str:
         """Return the name in this history, whose database others share."""
@@ -340,10 +324,5 @@ def _is_in_the_way(other: Any, referral: Any) -> bool:
 def test_the_books_are_those_of_the_orders_in_random_histories(database_url: str):
     run_state_machine_as_test(
         lambda: OrderLife(database_url),
-        settings=settings(
-            max_examples=HISTORIES,
-            stateful_step_count=14,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
+        settings=examples(HISTORIES, 14),
     )
