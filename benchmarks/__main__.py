@@ -15,7 +15,7 @@ from benchmarks.figures import LATEST, Figure, load, save, show
 from benchmarks.report import add_step, document
 from benchmarks.servers import Site
 
-CASES = ("lifecycle", "statements", "hot_advocate", "standing_crowd", "ingest", "messages")
+CASES = ("lifecycle", "statements", "hot_advocate", "waiting_referrals", "ingest", "messages")
 
 
 def main() -> None:

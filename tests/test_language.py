@@ -16,7 +16,7 @@ GENERATED = "migrations/versions"
 PRIVATE_WORDS = re.compile(
     r"(^|_)(scene|scenes|met|meet|told|tell|teller|kept|keeping|settle|settled|settles|settlement|settling"
     r"|taken_back|take_back|place_at|park|parked|parking|uncalled|rehearse|entrant|hear|hears|heard|anybody"
-    r"|deed|lane|lanes|patience|promise|promises|promised|brief|at_work|keep_loaded|unclear|paces)(_|$)",
+    r"|deed|lane|lanes|patience|promise|promises|promised|brief|at_work|keep_loaded|unclear|paces|standing)(_|$)",
     re.IGNORECASE,
 )
 DEPENDENT_START = re.compile(
@@ -74,3 +74,5 @@ def _docstrings(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, documented) and (text := ast.get_docstring(node)):
             yield text
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)  # of a constant or a field

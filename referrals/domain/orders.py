@@ -88,13 +88,13 @@ class OrderState:
 
     def refunded(self, since: datetime | None = None) -> int:
         """Return the refunded amount in minor units, possibly above the order's; refunds before `since` do not count."""
-        return self._total(self._standing_refunds(since))
+        return self._total(self._counted_refunds(since))
 
     def is_refunded(self, since: datetime | None = None) -> bool:
         """Check whether the whole order is refunded; refunds before `since` do not count."""
-        return self._is_whole(self._standing_refunds(since))
+        return self._is_whole(self._counted_refunds(since))
 
-    def _standing_refunds(self, since: datetime | None) -> list[Refund]:
+    def _counted_refunds(self, since: datetime | None) -> list[Refund]:
         """Return the refunds that count. A conversion after the whole order was refunded says that it was sold again."""
         start, sold = self._counts_from(since), self._moment("converted")
         counted = [refund for refund in self.refunds.values() if refund.since > start]

@@ -24,7 +24,7 @@ class Wallet:
     def __init__(self) -> None:
         self.now = START
         self.model = WalletModel()
-        self.standing: list[Lot] = []
+        self.unspent: list[Lot] = []
         self.lines: list[LotEntry] = []
 
     def name(self, lot: Lot) -> str:
@@ -39,7 +39,7 @@ class Wallet:
         expires_at = self.now + timedelta(days=days) if days else NEVER
         owed = self.model.owed
         lot = self.model.grant(amount, expires_at)
-        self.standing.append(lot)
+        self.unspent.append(lot)
         self.enter(amount, lot)
         self.enter(self.model.owed - owed)  # repaid
 
@@ -49,8 +49,8 @@ class Wallet:
             self.enter(-amount)
 
     def roll_back(self, number: int, allow_negative: bool) -> None:
-        if self.standing:
-            lot = self.standing.pop(number % len(self.standing))
+        if self.unspent:
+            lot = self.unspent.pop(number % len(self.unspent))
             owed = self.model.roll_back(lot, allow_negative=allow_negative)
             self.enter(owed + lot.expired - lot.amount, lot)
 

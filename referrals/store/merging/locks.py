@@ -22,7 +22,7 @@ from referrals.store.schema.journeys import OPEN_RUN_STATES
 
 
 async def lock_both(tx: Tx, one_id: str, other_id: str) -> tuple[CustomerRow, CustomerRow]:
-    """Lock the two customers for whom the ids stand, and everything that a decision about them would lock."""
+    """Lock the two customers to whom the ids belong, and everything that a decision about them would lock."""
     ids = sorted({one_id, other_id})
     await _lock_rows(tx, ids)
     found = {each: await get(tx, customers, lock=True, id=each) for each in ids}

@@ -46,7 +46,7 @@ class AnySequence(StoreStateMachine):
         self.now = START
         self.people: dict[str, str] = {}
         self.wallets: dict[tuple[str, Asset], WalletModel] = {}
-        self.standing: list[tuple[str, str, Asset, Lot]] = []
+        self.unspent: list[tuple[str, str, Asset, Lot]] = []
         self.keys: dict[tuple[str, str], tuple[Asset, int]] = {}
         self.history: list[Row[Any]] = []
 
@@ -70,7 +70,7 @@ class AnySequence(StoreStateMachine):
         reward = self.run(self._grant(name, asset, amount, days))
         expires_at = self.now + timedelta(days=days) if days else NEVER
         lot = self.wallet(name, asset).grant(amount, expires_at)
-        self.standing.append((reward, name, asset, lot))
+        self.unspent.append((reward, name, asset, lot))
 
     async def _grant(self, name: str, asset: Asset, amount: int, days: int | None) -> str:
         reward = f"rew_{uuid4().hex}"
@@ -136,10 +136,10 @@ class AnySequence(StoreStateMachine):
             return type(error)
         return None
 
-    @precondition(lambda self: self.standing)
+    @precondition(lambda self: self.unspent)
     @rule(number=st.integers(0, 20), allow_negative=st.booleans())
     def roll_back(self, number: int, allow_negative: bool) -> None:
-        reward, name, asset, lot = self.standing.pop(number % len(self.standing))
+        reward, name, asset, lot = self.unspent.pop(number % len(self.unspent))
         owed = self.run(self._reverse(reward, allow_negative))
         assert owed == self.wallet(name, asset).roll_back(lot, allow_negative=allow_negative)
 
