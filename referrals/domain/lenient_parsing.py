@@ -28,7 +28,6 @@ NEEDED = frozenset(
         "customer",
         "from",
         "friend",
-        "from",
         "order",
         "refund",
         "amount",
@@ -76,8 +75,10 @@ def parse_leniently(
             raise error_type([_field_error(item) for item in (*refused, *unknown)])
         messages = {_path(item): validation_message(item) for item in errors}
         left_out += [_warning(path, message) for path, message in messages.items()]
-        for path in sorted(messages, reverse=True):  # the last entries of a list first
-            _delete(value, path)
+        # The last entries of a list come first.
+        deleted = [_delete(value, path) for path in sorted(messages, reverse=True)]
+        if not any(deleted):  # the next round would be the same
+            raise error_type([_field_error(item) for item in errors])
 
 
 def summarise(warnings: list[FieldWarning]) -> list[FieldWarning]:
@@ -140,19 +141,24 @@ def _field_error(error: ErrorDetails) -> FieldError:
     return FieldError(field_path(error["loc"]), validation_message(error))
 
 
-def _delete(value: Any, path: Path) -> None:
-    """Delete the field at the path, or what it is missing from; with it a list of which nothing is left."""
+def _delete(value: Any, path: Path) -> bool:
+    """Delete the field at the path, or what it is missing from; with it a list of which nothing is left.
+
+    Returns whether anything was deleted.
+    """
     found = []
     for part in path:
         if not _has(value, part):
             break
         found.append((value, part))
         value = value[part]
+    deleted = bool(found)
     while found:
         parent, part = found.pop()
         del parent[part]
         if parent or isinstance(parent, dict):
             break
+    return deleted
 
 
 def _has(value: Any, part: int | str) -> bool:
