@@ -89,7 +89,7 @@ class EventHandlers:
         now = self._clock()
         response = await responses.decide(tx, lambda tx: signups.decide(tx, event, now))
         assert response is not None
-        advocate_id, _, workflow_id = await _find_advocate(tx, event, resolved)
+        advocate_id, _, workflow_id = await _find_friend(tx, event, resolved)
         pending = await pending_work.find_for_referral(tx, workflow_id, now)
         waits = pending.is_open and response["decision"] == Decision.ACCEPTED
 
@@ -111,7 +111,7 @@ class EventHandlers:
         self, tx: Tx, event: InboxEventRow, resolved: CampaignOfCode | None = None
     ) -> FollowUp:
         """Find the friend's workflow, which decides. A conversion that will be rejected needs none."""
-        advocate_id, state, workflow_id = await _find_advocate(tx, event, resolved)
+        advocate_id, state, workflow_id = await _find_friend(tx, event, resolved)
         has_converted = state not in (None, ReferralState.SIGNED_UP)
         rejected = has_converted or (advocate_id is None and _names_unknown_code(event))
         if rejected and await _rejection_has_consequences(tx, event.campaign_id):
@@ -313,7 +313,7 @@ class _Friend(NamedTuple):
     workflow_id: str
 
 
-async def _find_advocate(
+async def _find_friend(
     tx: Tx, event: InboxEventRow, resolved: CampaignOfCode | None = None
 ) -> _Friend:
     """Find the advocate of the event's friend: the owner of the event's code or, without one, of the latest referral's.

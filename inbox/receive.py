@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from temporalio.client import Client
@@ -31,6 +32,7 @@ from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx
 from referrals.store.flow import receiving, responses
+from referrals.store.flow.receiving import Received
 from referrals.store.inbox import inbox_events
 from referrals.store.merging import merge
 from referrals.store.referrals import conversions
@@ -92,14 +94,15 @@ class Inbox:
         """
         now = self._clock()
         async with self._store.begin() as tx:
-            received = await receiving.receive(
-                tx, event, actor, now, self._max_age, self._order_aliases
-            )
+            received = await self._receive(tx, event, actor, now)
             row, is_next = received.row, received.is_next
             earlier = [] if is_next else await inbox_events.find_earlier_queued(tx, row)
             begins = decide and is_next
             follow_up = await self._handlers.begin(tx, received) if begins else None
         return row, earlier, follow_up
+
+    async def _receive(self, tx: Tx, event: Event, actor: str, now: datetime) -> Received:
+        return await receiving.receive(tx, event, actor, now, self._max_age, self._order_aliases)
 
     async def publish(self, campaign_id: str, raw: Any, actor: str) -> EventResponse:
         """Assign a code to a customer. The response is the publication, with warnings.
@@ -218,7 +221,7 @@ class Inbox:
             if found is None:
                 raise UnknownCampaignError(campaign_id)
             event = _checked_event(found.campaign, data)
-            received = await receiving.receive(tx, event, actor, self._clock())
+            received = await self._receive(tx, event, actor, self._clock())
             response = await responses.decide(
                 tx, lambda tx: conversions.convert(tx, received.row.id, self._clock())
             )

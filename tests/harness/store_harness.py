@@ -6,6 +6,7 @@ from typing import Any
 
 from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.events import Customer, parse_event
+from referrals.settings import Settings
 from referrals.store import Store, lookups, schema
 from referrals.store.codes import clicks, publications, shares
 from referrals.store.customers import profiles
@@ -25,6 +26,7 @@ from referrals.store.referrals import (
 )
 from tests.harness.base import Decide, Harness
 
+MAX_AGE = Settings().events_max_age
 START = datetime(2026, 3, 4, 10, tzinfo=UTC)
 EVENT_DECISIONS: dict[str, Decide] = {
     "customer_merged": merge.decide,
@@ -106,7 +108,7 @@ class StoreHarness(Harness):
         raw = {"specversion": "1.0", "id": f"event-{next(self._numbers)}", "source": "shop"}
         event = parse_event(raw | envelope | {"type": kind, "data": data})
         async with self.store.begin() as tx:
-            received = await receiving.receive(tx, event, "shop", self.now())
+            received = await receiving.receive(tx, event, "shop", self.now(), MAX_AGE, {})
         return received.row
 
     async def receive_command(self, kind: str, referral: str, reason: str = "By hand") -> Any:

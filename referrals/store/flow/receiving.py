@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -33,7 +32,6 @@ from referrals.store.schema import campaigns as campaigns_table
 
 REDEMPTION = "referral_converted"
 
-DEFAULT_MAX_AGE = timedelta(days=7)
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 """The time by which a caller's clock may be ahead of ours without a warning."""
 
@@ -58,8 +56,8 @@ async def receive(
     event: Event,
     actor: str,
     now: datetime,
-    max_age: timedelta = DEFAULT_MAX_AGE,
-    order_aliases: Mapping[str, str] = MappingProxyType({}),
+    max_age: timedelta,
+    order_aliases: Mapping[str, str],
 ) -> Received:
     """Store the event; a repeat gets the row of the first one.
 

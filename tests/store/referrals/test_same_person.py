@@ -10,7 +10,7 @@ from referrals.store import Store, schema
 from referrals.store.flow import receiving, responses
 from referrals.store.referrals import conversions, signups
 from tests.harness.campaigns import campaign
-from tests.harness.store_harness import StoreHarness
+from tests.harness.store_harness import MAX_AGE, StoreHarness
 
 MAIL, PHONE = "fay@shop.example", "+4915112345678"
 
@@ -134,7 +134,7 @@ async def test_two_ids_of_one_person_at_once_give_one_live_referral(
         )
         act = conversions.convert if kind == "referral_converted" else signups.sign_up
         async with store.begin() as tx:
-            received = await receiving.receive(tx, event, "shop", harness.now())
+            received = await receiving.receive(tx, event, "shop", harness.now(), MAX_AGE, {})
             await asyncio.sleep(0.05)  # all have received before the first decides
             return await responses.decide(tx, lambda tx: act(tx, received.row.id, harness.now()))
 
