@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from referrals.domain.identity import Certainty, SamePerson
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, ReferralState
 from referrals.store.customers import contacts
-from referrals.store.db.sql import Tx, first
-from referrals.store.schema import advocates, codes, customers, referrals
+from referrals.store.db.sql import Tx, first, one, rows_of
+from referrals.store.schema import ReferralRow, advocates, codes, customers, referrals
 from referrals.store.schema.referrals import LIVE
 
 _SAME = contacts.same_person(bindparam("friend_id"))
@@ -35,20 +35,60 @@ def _since(*conditions: Any) -> Any:
     return joined.correlate(None).scalar_subquery()
 
 
-COLUMNS: tuple[Any, ...] = (
-    _CERTAINTY.select_from(_SAME.join(advocates, advocates.c.customer_id == _SAME.c.customer_id))
-    .where(advocates.c.id == codes.c.advocate_id)
-    .correlate(codes)
-    .scalar_subquery(),
-    _in_campaign(_CERTAINTY, referrals.c.state != ReferralState.SIGNED_UP),
-    _in_campaign(_CERTAINTY, _SIGNED_UP, referrals.c.code != codes.c.code),
-    _in_campaign(
-        select(func.max(referrals.c.id)), _SIGNED_UP, referrals.c.code == codes.c.code, _CERTAIN
-    ),
-    _since(_CERTAIN),
-    _since(),
-)
+def _columns(*is_customer: Any) -> tuple[Any, ...]:
+    return (
+        _CERTAINTY.select_from(
+            _SAME.join(advocates, advocates.c.customer_id == _SAME.c.customer_id)
+        )
+        .where(advocates.c.id == codes.c.advocate_id)
+        .correlate(codes)
+        .scalar_subquery(),
+        _in_campaign(_CERTAINTY, referrals.c.state != ReferralState.SIGNED_UP),
+        _in_campaign(_CERTAINTY, _SIGNED_UP, referrals.c.code != codes.c.code),
+        _in_campaign(
+            select(func.max(referrals.c.id)), _SIGNED_UP, referrals.c.code == codes.c.code, _CERTAIN
+        ),
+        _since(_CERTAIN, *is_customer),
+        _since(*is_customer),
+    )
+
+
+COLUMNS = _columns()
 """Columns for a SELECT from `codes`, with the parameters `friend_id` and `now`."""
+
+RETURNED_PURCHASE = (
+    (referrals.c.converted_at == customers.c.customer_since)
+    & (referrals.c.friend_id == customers.c.id)
+    & referrals.c.released_at.is_not(None)
+)
+"""Joins a customer with the order that made them one, if it was returned and released from its referral."""
+
+_WITHOUT_RETURNED = select(*_columns(~exists().where(RETURNED_PURCHASE))).where(
+    codes.c.code == bindparam("code")
+)
+
+
+async def without_returned_purchases(
+    tx: Tx, code: str, friend_id: str, now: datetime
+) -> SamePerson:
+    """Read the facts again. A person who returned the first order, and was released, is no customer by it."""
+    return facts_of(await one(tx, _WITHOUT_RETURNED, code=code, friend_id=friend_id, now=now))
+
+
+async def list_rolled_back(tx: Tx, friend_id: str, campaign_id: str) -> Sequence[ReferralRow]:
+    """List the referrals of the same person under other ids that were rolled back, and not released yet."""
+    return await rows_of(tx, ReferralRow, _ROLLED_BACK, friend_id=friend_id, campaign=campaign_id)
+
+
+_ROLLED_BACK = (
+    select(referrals)
+    .join(_SAME, _REFERRAL)
+    .where(
+        referrals.c.campaign_id == bindparam("campaign"),
+        referrals.c.state == ReferralState.ROLLED_BACK,
+    )
+    .order_by(referrals.c.id)
+)
 
 
 def facts_of(values: Sequence[Any]) -> SamePerson:

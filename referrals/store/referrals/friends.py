@@ -2,11 +2,14 @@
 
 from datetime import datetime
 
+from referrals.domain.identity import SamePerson
 from referrals.domain.qualification import FriendFacts
 from referrals.domain.states import ReferralState
+from referrals.store.customers import same_person
+from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx
 from referrals.store.lookups import ResolvedCode
-from referrals.store.referrals.releases import is_returned_purchase
+from referrals.store.referrals import releases
 from referrals.store.schema import ReferralRow
 
 
@@ -24,8 +27,8 @@ async def friend_facts(
     waiting = live is not None and live.state == ReferralState.SIGNED_UP
     since = friend.customer_since
     existing = since is not None and since < at
-    if since and existing and resolved.context.campaign.conversion.new_customers_only:
-        existing = not await is_returned_purchase(tx, friend.id, since)
+    if existing and context.campaign.conversion.new_customers_only:
+        existing = not await releases.is_returned_purchase(tx, friend.id)
     return FriendFacts(
         is_advocate=context.advocate.customer_id == friend.id,
         already_referred=live is not None and not waiting,
@@ -33,7 +36,20 @@ async def friend_facts(
         existing_customer=existing,
         signed_up=has_signed_up(live, context.code),
         signed_up_elsewhere=waiting and not has_signed_up(live, context.code),
-        same_person=resolved.same_person,
+        same_person=await _same_person(tx, resolved),
+    )
+
+
+async def _same_person(tx: Tx, resolved: ResolvedCode) -> SamePerson:
+    """Return the facts about the friend's other ids, after releasing them from what was rolled back and recovered."""
+    context, same = resolved.context, resolved.same_person
+    conversion, friend_id = context.campaign.conversion, required(context.friend_id)
+    is_known = same.already_referred or (conversion.new_customers_only and same.customer_since)
+    if not is_known:
+        return same
+    await releases.release_person(tx, friend_id, context.campaign.campaign, context.now)
+    return await same_person.without_returned_purchases(
+        tx, resolved.code.code, friend_id, context.now
     )
 
 

@@ -7,9 +7,10 @@ from sqlalchemy import bindparam, or_, select
 from referrals.domain.reasons import REASONS_OF_ORDERS
 from referrals.domain.states import ReferralState, RewardState
 from referrals.store.campaigns import versions
+from referrals.store.customers import same_person
 from referrals.store.db.sql import Tx, first
 from referrals.store.ledger import debts
-from referrals.store.schema import ReferralRow, coupons, referrals, rewards
+from referrals.store.schema import ReferralRow, coupons, customers, referrals, rewards
 
 
 async def release_friend(tx: Tx, referral: ReferralRow, now: datetime) -> bool:
@@ -55,13 +56,19 @@ _RELEASE = (
 """Conditional, because another transaction may be reinstating the referral."""
 
 
-async def is_returned_purchase(tx: Tx, customer_id: str, customer_since: datetime) -> bool:
+async def release_person(tx: Tx, friend_id: str, campaign_id: str, now: datetime) -> None:
+    """Release the same person, as known by other ids, from conversions that were rolled back."""
+    for referral in await same_person.list_rolled_back(tx, friend_id, campaign_id):
+        await release_friend(tx, referral, now)
+
+
+async def is_returned_purchase(tx: Tx, customer_id: str) -> bool:
     """Check whether a person became a customer by an order that was returned, and was released from its referral."""
-    return await first(tx, _RETURNED, friend_id=customer_id, since=customer_since) is not None
+    return await first(tx, _RETURNED, customer_id=customer_id) is not None
 
 
-_RETURNED = select(referrals.c.id).where(
-    referrals.c.friend_id == bindparam("friend_id"),
-    referrals.c.converted_at == bindparam("since"),
-    referrals.c.released_at.is_not(None),
+_RETURNED = (
+    select(referrals.c.id)
+    .join(customers, same_person.RETURNED_PURCHASE)
+    .where(customers.c.id == bindparam("customer_id"))
 )

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from referrals.domain.events import parse_event
+from referrals.domain.rewards import Asset
 from referrals.store import Store, schema
 from referrals.store.flow import receiving, responses
 from referrals.store.referrals import conversions, signups
+from referrals.store.reporting import wallets
 from tests.harness.campaigns import campaign
 from tests.harness.store_harness import MAX_AGE, StoreHarness
 
@@ -172,3 +174,44 @@ async def test_nobody_is_reinstated_beside_a_referral_under_another_id(harness: 
     assert await change("order_reinstated", "one") == "kept"
     await change("order_cancelled", "two")
     assert await change("order_reinstated", "one") == "reinstated"
+
+
+@pytest.mark.parametrize("contact", [{"email": MAIL}, {"phone": PHONE}], ids=["email", "phone"])
+@pytest.mark.parametrize("kind", ["referral_signed_up", "referral_converted"])
+async def test_a_person_is_free_under_any_id_after_a_recovered_roll_back(
+    harness: StoreHarness, kind: str, contact: dict[str, str]
+):
+    await harness.apply(campaign(conversion={"new_customers_only": True}))
+    code = await harness.publish("spring", "ada")
+    await convert(harness, code, "one", **contact)
+    harness.time += harness.time.resolution
+    await harness.refund("order-of-one")
+
+    if kind == "referral_signed_up":
+        data = {"code": code, "friend": {"id": "two", **contact}}
+        assert (await harness.event(kind, data))["decision"] == "accepted"
+    assert await convert(harness, code, "two", **contact) == ("accepted", None)
+    assert [await harness.balance(name) for name in ("ada", "one", "two")] == [100, 0, 50]
+    again = ("rejected", "already_referred") if "email" in contact else ("held", "same_person")
+    assert await convert(harness, code, "three", **contact) == again
+
+
+@pytest.mark.parametrize("why", ["final", "by an operator", "something is owed"])
+async def test_a_person_is_known_under_any_id_after_another_roll_back(
+    harness: StoreHarness, why: str
+):
+    after_refund = "final" if why == "final" else "allow_again"
+    await harness.apply(campaign(conversion={"after_refund": after_refund}))
+    code = await harness.publish("spring", "ada")
+    await convert(harness, code, "one", email=MAIL)
+    if why == "something is owed":
+        async with harness.store.begin() as tx:
+            asset = Asset("points", None)
+            await wallets.redeem(tx, "one", asset, 20, "key", "Spent", harness.now())
+    if why == "by an operator":
+        (referral,) = await harness.all(schema.referrals)
+        await harness.roll_back(referral.id)
+    else:
+        await harness.refund("order-of-one")
+
+    assert await convert(harness, code, "two", email=MAIL) == ("rejected", "already_referred")
