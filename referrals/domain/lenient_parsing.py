@@ -3,7 +3,7 @@
 The models say what is valid; what they refuse is left out, except for the fields of `NEEDED`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -72,13 +72,13 @@ def parse_leniently(
         others = (item for item in errors if item["type"] != "extra_forbidden")
         refused = [item for item in others if _is_needed(needed, item)]
         if refused:
-            raise error_type([_field_error(item) for item in (*refused, *unknown)])
+            raise error_type([_field_error(value, item) for item in (*refused, *unknown)])
         messages = {_path(item): validation_message(item) for item in errors}
-        left_out += [_warning(path, message) for path, message in messages.items()]
+        left_out += [_warning(_as_sent(value, path), text) for path, text in messages.items()]
         # The last entries of a list come first.
         deleted = [_delete(value, path) for path in sorted(messages, reverse=True)]
         if not any(deleted):  # the next round would be the same
-            raise error_type([_field_error(item) for item in errors])
+            raise error_type([_field_error(value, item) for item in errors])
 
 
 def summarise(warnings: list[FieldWarning]) -> list[FieldWarning]:
@@ -104,8 +104,37 @@ def without_blanks(value: Any, depth: int = 0) -> Any:
             if not _is_blank(item)
         }
     if isinstance(value, list):
-        return [without_blanks(item, depth + 1) for item in value if not _is_blank(item)]
+        return _Entries(
+            (index, without_blanks(item, depth + 1))
+            for index, item in enumerate(value)
+            if not _is_blank(item)
+        )
     return value
+
+
+class _Entries(list[Any]):
+    """Entries of a list that have not been left out, with their indexes in the list as it was sent."""
+
+    def __init__(self, entries: Iterable[tuple[int, Any]]) -> None:
+        self.indexes: list[int] = []
+        for index, item in entries:
+            self.indexes.append(index)
+            self.append(item)
+
+    def __delitem__(self, index: Any) -> None:
+        super().__delitem__(index)
+        del self.indexes[index]
+
+
+def _as_sent(value: Any, path: Path) -> Path:
+    """Return the path in the input as it was sent, where entries that were left out have an index too."""
+    sent: list[int | str] = []
+    for part in path:
+        has_part = _has(value, part)
+        is_entry = has_part and isinstance(value, _Entries) and isinstance(part, int)
+        sent.append(value.indexes[part] if is_entry else part)
+        value = value[part] if has_part else None
+    return tuple(sent)
 
 
 def _is_blank(value: Any) -> bool:
@@ -137,8 +166,8 @@ def _warning(path: Path, message: str) -> FieldWarning:
     return FieldWarning(field[:MAX_TEXT_LENGTH], f"{message[:MAX_TEXT_LENGTH]}; left out")
 
 
-def _field_error(error: ErrorDetails) -> FieldError:
-    return FieldError(field_path(error["loc"]), validation_message(error))
+def _field_error(value: Any, error: ErrorDetails) -> FieldError:
+    return FieldError(field_path(_as_sent(value, error["loc"])), validation_message(error))
 
 
 def _delete(value: Any, path: Path) -> bool:
