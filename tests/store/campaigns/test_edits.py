@@ -9,6 +9,7 @@ from referrals.domain.campaign import Campaign
 from referrals.errors import CampaignEditError
 from referrals.store import Store, schema
 from referrals.store.campaigns import applying
+from referrals.store.flow import pending_work
 from tests.harness.campaigns import EACH, POINTS_50, campaign
 from tests.harness.store_harness import StoreHarness
 
@@ -302,3 +303,31 @@ async def test_a_milestone_that_is_reached_during_an_edit_follows_the_new_versio
 
     assert [(row.tier, row.version) for row in await harness.all(schema.milestones)] == [("x", 2)]
     assert await harness.balance("ada") == 7
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "manual"), ("manual", None)])
+async def test_a_milestones_reward_waits_for_approval_as_when_it_was_reached(
+    harness: StoreHarness, before: str | None, after: str | None
+):
+    terms = {"friend": None, "tiers": [tier("two", 2)], "provider": "voucherify"}
+    await harness.apply(campaign(rewards=terms | {"approval": before}))
+    await convert(harness, "fay", "gil")
+    await harness.apply(campaign(rewards=terms | {"approval": after}))
+    (reward,) = await harness.all(schema.rewards)
+
+    async with harness.store.read() as tx:
+        advocate = await harness.customer_id("ada")
+        work = await pending_work.find_for_advocate(tx, "spring", advocate, harness.now())
+
+    assert work.rewards == (() if before else (reward.id,))
+
+
+async def test_limits_are_those_of_the_version_of_the_sign_up(harness: StoreHarness):
+    await harness.apply(edition(limits={"per_advocate": {"count": 2}}))
+    code = await harness.publish("spring", "ada")
+    await harness.sign_up(code, "fay")
+    await harness.convert(code, "gil")
+    await harness.apply(edition(limits={"per_advocate": {"count": 1}}))
+
+    assert (await harness.convert(code, "hal"))["reason"]["code"] == "advocate_limit_reached"
+    assert (await harness.convert(code, "fay"))["decision"] == "accepted"
