@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import Select, Text, bindparam, func, select, union_all
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.reasons import Reason, RejectReason
@@ -106,23 +106,28 @@ def announce_if_pending(tx: Tx, context: ReferralContext, reward: RewardRow) -> 
 
 @cache
 def _insert_statement(dialect: str, count: int) -> Any:
-    """Return the INSERT of so many rewards that gives each the next occurrence of its key."""
-    new = insert_for(dialect, rewards).values([_expressions(number) for number in range(count)])
+    """Return the INSERT of so many rewards that gives each the next occurrence of its key.
+
+    It selects the rows, because SQLAlchemy compiles an INSERT with several rows of VALUES at each execution.
+    """
+    new = insert_for(dialect, rewards).from_select(
+        [*_COLUMNS, "key_prefix", "occurrence"],
+        union_all(*(_select_row(number) for number in range(count))),
+    )
     return new.on_conflict_do_nothing(index_elements=["origin"]).returning(rewards)
 
 
-def _expressions(number: int) -> dict[str, Any]:
-    """Return the values of a row by column; its parameters have the number as suffix."""
+def _select_row(number: int) -> Select[*tuple[Any, ...]]:
+    """Return the SELECT of a row; its parameters have the number as suffix."""
 
     def parameter(name: str, kind: Any = Text) -> Any:
         return bindparam(f"{name}_{number}", type_=kind)
 
-    subject = select(customers.c.reward_subject).where(customers.c.id == parameter("subject_id"))
-    prefix = parameter("campaign") + subject.scalar_subquery() + parameter("name")
+    prefix = parameter("campaign") + customers.c.reward_subject + parameter("name")
     last = select(func.coalesce(func.max(rewards.c.occurrence), 0))
     occurrence = last.where(rewards.c.key_prefix == prefix).scalar_subquery() + 1
-    given = {name: parameter(name, rewards.c[name].type) for name in _COLUMNS}
-    return given | {"key_prefix": prefix, "occurrence": occurrence}
+    given = [parameter(name, rewards.c[name].type) for name in _COLUMNS]
+    return select(*given, prefix, occurrence).where(customers.c.id == parameter("subject_id"))
 
 
 _COLUMNS = (
