@@ -7,12 +7,14 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 from entrypoints.api.filters import TextFilter
 from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
+from referrals.errors import UnknownCampaignError
 from referrals.store import views
 from referrals.store.reporting import lists
 
-router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["activity"])
 
 
 def _check_activity_type(kind: str) -> str:
@@ -29,7 +31,9 @@ ActivityType = Annotated[
 
 
 @router.get(
-    "/campaigns/{campaign}/activity", response_model=views.Page[views.Activity], responses=AS_CSV
+    "/campaigns/{campaign}/activity",
+    response_model=views.Page[views.Activity],
+    responses=AS_CSV | problems(UnknownCampaignError),
 )
 async def list_activity(
     campaign: CampaignId,

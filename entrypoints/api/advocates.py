@@ -5,18 +5,20 @@ from typing import Any
 from fastapi import APIRouter
 
 from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import CampaignId, CustomerId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
+from referrals.errors import UnknownAdvocateError, UnknownCampaignError
 from referrals.store import views
 from referrals.store.reporting import details
 
-router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["advocates"])
 
 
 @router.get(
     "/campaigns/{campaign}/advocates",
     response_model=views.Page[views.Advocate],
-    responses=AS_CSV,
+    responses=AS_CSV | problems(UnknownCampaignError),
 )
 async def list_advocates(campaign: CampaignId, resources: ResourcesDep, params: Paging) -> Any:
     async with resources.store.read_long() as tx:
@@ -26,7 +28,10 @@ async def list_advocates(campaign: CampaignId, resources: ResourcesDep, params: 
     return params.render(page, views.Advocate)
 
 
-@router.get("/campaigns/{campaign}/advocates/{customer:path}")
+@router.get(
+    "/campaigns/{campaign}/advocates/{customer:path}",
+    responses=problems(UnknownCampaignError, UnknownAdvocateError),
+)
 async def get_advocate(
     campaign: CampaignId, customer: CustomerId, resources: ResourcesDep
 ) -> views.AdvocateDetails:

@@ -19,22 +19,26 @@ from entrypoints.api.openapi import (
     PublicationResult,
 )
 from entrypoints.api.paging import AS_CSV, Paging
-from entrypoints.api.problems import Json
+from entrypoints.api.problems import Json, problems
 from entrypoints.api.request_bodies import content_type, decode, is_json, parse_json
 from entrypoints.api.resources import AppResources, Caller, CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.campaign_file import campaign_errors, load_campaign
 from referrals.domain.campaign import Campaign
-from referrals.domain.campaign_changes import Change
+from referrals.domain.campaign_changes import CampaignChange
+from referrals.domain.field_docs import Described
 from referrals.errors import (
     CampaignArchivedError,
+    CampaignEditError,
     CampaignError,
     FieldError,
+    NotPublishedError,
     UnknownCampaignError,
+    UnknownVersionError,
 )
 from referrals.store import views
 from referrals.store.campaigns import applying, versions
-from referrals.store.campaigns.edit_effects import Effect
+from referrals.store.campaigns.edit_effects import EditEffect
 from referrals.store.campaigns.versions import CampaignInForce
 from referrals.store.db.sql import Tx
 from referrals.store.journeys import runs
@@ -54,7 +58,7 @@ _BODY = {
 
 
 @dataclass(frozen=True)
-class CampaignDetails:
+class CampaignDetails(Described):
     """A campaign with the definition in force."""
 
     campaign: str
@@ -69,9 +73,9 @@ class CampaignDetails:
 class AppliedCampaign(CampaignDetails):
     """A campaign after an edit, or, with `dry_run`, as it would be."""
 
-    changes: Sequence[Change]
+    changes: Sequence[CampaignChange]
     """Differences from the version before; none for a new campaign."""
-    effects: Sequence[Effect]
+    effects: Sequence[EditEffect]
     """Consequences for referrals, journeys and milestones under way."""
     dry_run: bool
 
@@ -88,7 +92,11 @@ async def list_campaigns(resources: ResourcesDep, params: Paging) -> Any:
         return params.render(await lists.list_campaigns(tx, params.cursor), views.Campaign)
 
 
-@router.put("/campaigns/{campaign}", openapi_extra=_BODY)
+@router.put(
+    "/campaigns/{campaign}",
+    openapi_extra=_BODY,
+    responses=problems(CampaignError, CampaignEditError),
+)
 async def apply_campaign(
     campaign: CampaignId,
     request: Request,
@@ -106,16 +114,21 @@ async def apply_campaign(
 @router.get(
     "/campaigns/{campaign}/versions",
     response_model=views.Page[views.CampaignVersion],
-    responses=AS_CSV,
+    responses=AS_CSV | problems(UnknownCampaignError),
 )
-async def list_versions(campaign: CampaignId, resources: ResourcesDep, params: Paging) -> Any:
+async def list_campaign_versions(
+    campaign: CampaignId, resources: ResourcesDep, params: Paging
+) -> Any:
     async with resources.store.read_long() as tx:
         page = await lists.list_versions(tx, campaign, params.cursor)
     return params.render(page, views.CampaignVersion)
 
 
-@router.get("/campaigns/{campaign}/versions/{version}")
-async def get_version(
+@router.get(
+    "/campaigns/{campaign}/versions/{version}",
+    responses=problems(UnknownCampaignError, UnknownVersionError),
+)
+async def get_campaign_version(
     campaign: CampaignId, version: VersionNumber, resources: ResourcesDep
 ) -> dict[str, Any]:
     """Return the definition of a version."""
@@ -124,8 +137,11 @@ async def get_version(
     return cast("dict[str, Any]", json.loads(found))
 
 
-@router.post("/campaigns/{campaign}/versions/{version}/restore")
-async def restore_version(
+@router.post(
+    "/campaigns/{campaign}/versions/{version}/restore",
+    responses=problems(UnknownCampaignError, UnknownVersionError, CampaignError, CampaignEditError),
+)
+async def restore_campaign_version(
     campaign: CampaignId,
     version: VersionNumber,
     resources: ResourcesDep,
@@ -138,13 +154,13 @@ async def restore_version(
     return await _apply(resources, _validate(json.loads(found)), caller, dry_run=dry_run)
 
 
-@router.get("/campaigns/{campaign}")
+@router.get("/campaigns/{campaign}", responses=problems(UnknownCampaignError))
 async def get_campaign(campaign: CampaignId, resources: ResourcesDep) -> CampaignDetails:
     async with resources.store.read() as tx:
         return await _details(tx, campaign)
 
 
-@router.delete("/campaigns/{campaign}")
+@router.delete("/campaigns/{campaign}", responses=problems(UnknownCampaignError))
 async def archive_campaign(
     campaign: CampaignId, resources: ResourcesDep, caller: Caller
 ) -> CampaignDetails:
@@ -152,7 +168,9 @@ async def archive_campaign(
     return await _set_state(resources, campaign, "archived", caller)
 
 
-@router.post("/campaigns/{campaign}/pause")
+@router.post(
+    "/campaigns/{campaign}/pause", responses=problems(UnknownCampaignError, CampaignArchivedError)
+)
 async def pause_campaign(
     campaign: CampaignId, resources: ResourcesDep, caller: Caller
 ) -> CampaignDetails:
@@ -160,15 +178,20 @@ async def pause_campaign(
     return await _set_state(resources, campaign, "paused", caller)
 
 
-@router.post("/campaigns/{campaign}/activate")
+@router.post(
+    "/campaigns/{campaign}/activate",
+    responses=problems(UnknownCampaignError, CampaignArchivedError),
+)
 async def activate_campaign(
     campaign: CampaignId, resources: ResourcesDep, caller: Caller
 ) -> CampaignDetails:
     return await _set_state(resources, campaign, "running", caller)
 
 
-@router.get("/campaigns/{campaign}/summary")
-async def get_summary(campaign: CampaignId, resources: ResourcesDep) -> views.Summary:
+@router.get("/campaigns/{campaign}/summary", responses=problems(UnknownCampaignError))
+async def get_campaign_summary(
+    campaign: CampaignId, resources: ResourcesDep
+) -> views.CampaignSummary:
     async with resources.store.read_long() as tx:
         return await summarise(tx, campaign, resources.clock())
 
@@ -176,7 +199,8 @@ async def get_summary(campaign: CampaignId, resources: ResourcesDep) -> views.Su
 @router.post(
     "/campaigns/{campaign}/check",
     openapi_extra=CHECK_BODY,
-    responses={200: {"model": EventResult}},
+    response_model=EventResult,
+    responses=problems(UnknownCampaignError),
 )
 async def check_conversion(
     campaign: CampaignId,
@@ -191,7 +215,8 @@ async def check_conversion(
 @router.post(
     "/campaigns/{campaign}/publications",
     openapi_extra=PUBLICATION_BODY,
-    responses=QUEUED | {200: {"model": PublicationResult}},
+    response_model=PublicationResult,
+    responses=QUEUED | problems(UnknownCampaignError, NotPublishedError),
 )
 async def publish_code(
     campaign: CampaignId,

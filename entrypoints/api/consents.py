@@ -7,10 +7,12 @@ from fastapi import APIRouter
 
 from entrypoints.api.http_errors import invalid_field
 from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import CustomerId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.event_fields import EventTime
 from referrals.domain.strict_model import StrictModel
+from referrals.errors import UnknownCustomerError
 from referrals.store import views
 from referrals.store.customers import consents
 from referrals.store.db.pages import Cursor
@@ -33,7 +35,7 @@ class ConsentUpdate(StrictModel):
 @router.get(
     "/customers/{customer:path}/consents",
     response_model=views.Page[views.Consent],
-    responses=AS_CSV,
+    responses=AS_CSV | problems(UnknownCustomerError),
 )
 async def list_consents(customer: CustomerId, resources: ResourcesDep, params: Paging) -> Any:
     """List all consents given and withdrawn. The latest of each channel and purpose is in force."""
@@ -43,7 +45,7 @@ async def list_consents(customer: CustomerId, resources: ResourcesDep, params: P
     return params.render(page, views.Consent)
 
 
-@router.post("/customers/{customer:path}/consents")
+@router.post("/customers/{customer:path}/consents", responses=problems(UnknownCustomerError))
 async def record_consent(
     customer: CustomerId, body: ConsentUpdate, resources: ResourcesDep
 ) -> views.Page[views.Consent]:

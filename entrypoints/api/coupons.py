@@ -8,13 +8,14 @@ from pydantic import Field, ValidationError
 
 from entrypoints.api.coupon_files import CouponFile, read_coupon_file
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
+from entrypoints.api.problems import problems
 from entrypoints.api.request_bodies import content_type, is_json, parse_json
 from entrypoints.api.resources import Caller, CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.event_fields import CampaignSlug
 from referrals.domain.strict_model import StrictModel
 from referrals.domain.validation_messages import field_errors
-from referrals.errors import InvalidRequestError
+from referrals.errors import InvalidRequestError, UnknownCampaignError
 from referrals.store import views
 from referrals.store.rewards import coupon_pools
 
@@ -42,7 +43,11 @@ _BODY = {
 }
 
 
-@router.post("/campaigns/{campaign}/coupons/{pool}", openapi_extra=_BODY)
+@router.post(
+    "/campaigns/{campaign}/coupons/{pool}",
+    openapi_extra=_BODY,
+    responses=problems(UnknownCampaignError),
+)
 async def import_coupons(
     campaign: CampaignId, pool: PoolName, request: Request, resources: ResourcesDep, caller: Caller
 ) -> views.ImportResult:
@@ -63,8 +68,8 @@ async def import_coupons(
     return views.ImportResult(len(file.codes), [], file.ignored_columns)
 
 
-@router.get("/campaigns/{campaign}/coupons/{pool}")
-async def count_coupons(
+@router.get("/campaigns/{campaign}/coupons/{pool}", responses=problems(UnknownCampaignError))
+async def get_coupon_pool(
     campaign: CampaignId, pool: PoolName, resources: ResourcesDep
 ) -> views.CouponPool:
     async with resources.store.read_long() as tx:

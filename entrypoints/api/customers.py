@@ -7,20 +7,29 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import ValidationError
 
-from entrypoints.api.filters import ReasonBody
+from entrypoints.api.filters import ReverseRequest
 from entrypoints.api.http_errors import invalid_field
 from entrypoints.api.openapi import QUEUED
 from entrypoints.api.paging import AS_CSV, Paging
-from entrypoints.api.problems import Json
+from entrypoints.api.problems import Json, problems
 from entrypoints.api.resources import Caller, CustomerId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.contacts import unreachable_contacts
 from referrals.domain.event_fields import Text
 from referrals.domain.events import Customer
+from referrals.domain.field_docs import Described
 from referrals.domain.requests import MergeRequest, WalletRedemption
 from referrals.domain.rewards import Asset
 from referrals.domain.validation_messages import field_errors
-from referrals.errors import InvalidRequestError
+from referrals.errors import (
+    CouponNotRedeemableError,
+    IdempotencyKeyReusedError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    UnknownCouponError,
+    UnknownCustomerError,
+    UnknownRedemptionError,
+)
 from referrals.store import views
 from referrals.store.customers import consents, profiles, survivors
 from referrals.store.db.sql import Tx
@@ -33,7 +42,7 @@ _BODY = {"requestBody": {"content": {"application/json": {"schema": _CUSTOMER}}}
 
 
 @dataclass(frozen=True)
-class CustomerDetails:
+class CustomerDetails(Described):
     """A customer with contact details, which no other route shows."""
 
     id: str
@@ -53,7 +62,7 @@ class CustomerDetails:
 
 
 # These come first: a customer id may contain slashes, so the route of a customer matches every longer path.
-@router.get("/customers/{customer:path}/wallet")
+@router.get("/customers/{customer:path}/wallet", responses=problems(UnknownCustomerError))
 async def get_wallet(customer: CustomerId, resources: ResourcesDep) -> views.Wallet:
     async with resources.store.read_long() as tx:
         return await wallets.get_wallet(tx, customer)
@@ -62,22 +71,31 @@ async def get_wallet(customer: CustomerId, resources: ResourcesDep) -> views.Wal
 @router.get(
     "/customers/{customer:path}/wallet/entries",
     response_model=views.Page[views.LedgerEntry],
-    responses=AS_CSV,
+    responses=AS_CSV | problems(UnknownCustomerError),
 )
-async def list_entries(customer: CustomerId, resources: ResourcesDep, params: Paging) -> Any:
+async def list_ledger_entries(customer: CustomerId, resources: ResourcesDep, params: Paging) -> Any:
     async with resources.store.read_long() as tx:
         page = await wallets.list_entries(tx, customer, params.cursor)
     return params.render(page, views.LedgerEntry)
 
 
-@router.get("/customers/{customer:path}")
+@router.get("/customers/{customer:path}", responses=problems(UnknownCustomerError))
 async def get_customer(customer: CustomerId, resources: ResourcesDep) -> CustomerDetails:
     async with resources.store.read() as tx:
         return await _details(tx, customer)
 
 
-@router.post("/customers/{customer:path}/wallet/redeem")
-async def redeem(
+@router.post(
+    "/customers/{customer:path}/wallet/redeem",
+    responses=problems(
+        UnknownCustomerError,
+        UnknownCouponError,
+        CouponNotRedeemableError,
+        IdempotencyKeyReusedError,
+        InsufficientBalanceError,
+    ),
+)
+async def redeem_from_wallet(
     customer: CustomerId, body: WalletRedemption, resources: ResourcesDep
 ) -> views.Wallet:
     """Redeem points, gift credit or a coupon, once per key. Returns the wallet afterwards."""
@@ -89,7 +107,11 @@ async def redeem(
         return await wallets.redeem(tx, customer, asset, body.minor, body.key, body.memo, now)
 
 
-@router.post("/customers/{customer:path}/merge", response_model=views.MergeReport, responses=QUEUED)
+@router.post(
+    "/customers/{customer:path}/merge",
+    response_model=views.MergeReport,
+    responses=QUEUED | problems(UnknownCustomerError),
+)
 async def merge_customers(
     customer: CustomerId, body: MergeRequest, resources: ResourcesDep, caller: Caller
 ) -> Any:
@@ -101,11 +123,14 @@ async def merge_customers(
     return Json(views.with_zulu_times(response.body), response.status)
 
 
-@router.post("/customers/{customer:path}/wallet/redemptions/{key:path}/reverse")
+@router.post(
+    "/customers/{customer:path}/wallet/redemptions/{key:path}/reverse",
+    responses=problems(UnknownCustomerError, UnknownRedemptionError),
+)
 async def reverse_redemption(
     customer: CustomerId,
     key: Annotated[Text, Path(description="The key of the redemption.")],
-    body: ReasonBody,
+    body: ReverseRequest,
     resources: ResourcesDep,
 ) -> views.Wallet:
     """Give back what was redeemed with a key, such as when its order is cancelled. Once: a repeat changes nothing.

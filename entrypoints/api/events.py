@@ -15,12 +15,12 @@ from entrypoints.api.openapi import (
     EventResult,
     QueuedEvent,
 )
-from entrypoints.api.problems import Json, problem_of
+from entrypoints.api.problems import Json, problem_of, problems
 from entrypoints.api.request_bodies import content_type
 from entrypoints.api.resources import AppResources, Caller, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from inbox.process import EventResponse
-from referrals.errors import FieldError, InvalidBatchError
+from referrals.errors import EventIdReusedError, FieldError, InvalidBatchError, InvalidEventError
 from referrals.logging import get_logger
 
 MAX_CONCURRENT_EVENTS = 20
@@ -36,9 +36,10 @@ _RESULTS = EventResult | list[EventResult | QueuedEvent | EventProblem]
     "/events",
     openapi_extra=EVENTS_BODY,
     responses=QUEUED
+    | problems(EventIdReusedError, InvalidEventError, InvalidBatchError)
     | {200: {"model": _RESULTS, "description": "The result; for a batch one result per event."}},
 )
-async def receive_events(
+async def send_events(
     request: Request, body: Annotated[Any, Body()], resources: ResourcesDep, caller: Caller
 ) -> Response:
     """Receive one CloudEvent, or a batch, whose response has one result per event, in order.

@@ -36,11 +36,30 @@ class RewardFilters:
         }
 
 
-class ReasonBody(StrictModel):
-    """Why the command is given. The reason is stored with the referral or reward."""
-
+class _WithReason(StrictModel):
     reason: Annotated[
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
         AfterValidator(clean_text),
     ]
+    """Why. The reason is stored and shown with what it changed."""
+
+
+class RejectRequest(_WithReason):
+    """Why a referral in review is rejected."""
+
+
+class RollBackRequest(_WithReason):
+    """Why a referral or rewards are rolled back."""
+
+
+class ReinstateRequest(_WithReason):
+    """Why a referral that was rolled back counts again."""
+
+
+class VoidRequest(_WithReason):
+    """Why rewards that were not granted are given up."""
+
+
+class ReverseRequest(_WithReason):
+    """Why a redemption is reversed."""

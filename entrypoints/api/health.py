@@ -9,8 +9,8 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from entrypoints.api import openapi
 from entrypoints.api.http_errors import NotReadyError
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import AppResources, ResourcesDep
 from referrals.errors import FieldError
 from referrals.store.db import migrate
@@ -22,15 +22,13 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 @router.get("/live")
-async def live() -> dict[str, str]:
+async def get_liveness() -> dict[str, str]:
     """Answer as long as the process responds."""
     return {"status": "live"}
 
 
-@router.get(
-    "/ready", responses={503: openapi.problem("Not ready; `errors` names what is missing.")}
-)
-async def ready(resources: ResourcesDep) -> dict[str, str]:
+@router.get("/ready", responses=problems(NotReadyError))
+async def get_readiness(resources: ResourcesDep) -> dict[str, str]:
     """Check that events can be processed: the database has the latest schema, Temporal responds, and a worker polls."""
     checks = {"database": _database(resources), "temporal": _temporal(resources)}
     found = await asyncio.gather(*(_result(check) for check in checks.values()))

@@ -21,10 +21,10 @@ from entrypoints.api import (
     consents,
     coupons,
     customers,
+    document,
     events,
     health,
     messages,
-    openapi,
     problems,
     qr_codes,
     referral_links,
@@ -76,7 +76,7 @@ class Application:
 
     def __init__(self, resources: AppResources) -> None:
         self.resources = resources
-        self._app = _create_app()
+        self._app = create_app()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})["resources"] = self.resources
@@ -84,21 +84,22 @@ class Application:
 
 
 @cache
-def _create_app() -> FastAPI:
+def create_app() -> FastAPI:
     """Create the routes once per process, because FastAPI's own caches keep every application alive."""
     app = FastAPIOffline(
         title="Referrals",
         version=VERSION,
         redoc_url=None,
         redirect_slashes=False,
-        responses=problems.DOCUMENTED,
+        description=document.DESCRIPTION,
+        generate_unique_id_function=document.operation_id,
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
     problems.install(app)
     for router in (_create_v1(), *(module.router for module in UNAUTHENTICATED)):
         app.include_router(router)
-    openapi.add_event_schemas(app)
+    document.install(app)
     return app
 
 

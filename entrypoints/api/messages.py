@@ -6,16 +6,20 @@ from fastapi import APIRouter
 
 from entrypoints.api.filters import TextFilter
 from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
+from referrals.errors import UnknownCampaignError
 from referrals.store import views
 from referrals.store.reporting import lists
 
-router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["messages"])
 
 
 @router.get(
-    "/campaigns/{campaign}/messages", response_model=views.Page[views.Message], responses=AS_CSV
+    "/campaigns/{campaign}/messages",
+    response_model=views.Page[views.Message],
+    responses=AS_CSV | problems(UnknownCampaignError),
 )
 async def list_messages(
     campaign: CampaignId,

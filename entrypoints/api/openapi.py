@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -133,10 +132,7 @@ QUEUED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def problem(description: str) -> dict[str, Any]:
-    """Return the OpenAPI response of a problem document."""
-    schema = {"$ref": REF.format(model="ProblemDocument")}
-    return {"description": description, "content": {PROBLEM_TYPE: {"schema": schema}}}
+PROBLEM = {"$ref": REF.format(model="ProblemDocument")}
 
 
 def _event(kind: str, number: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +188,7 @@ class ConversionCheck(FriendConverted):
 _DATA = {kind: type(parse_event(example).data) for kind, example in EXAMPLES.items()}
 
 
-def _schemas() -> dict[str, Any]:
+def event_schemas() -> dict[str, Any]:
     """Return the schemas that no signature of a route mentions."""
     events = dict.fromkeys(_DATA.values())
     models: list[type[BaseModel]] = [
@@ -273,15 +269,3 @@ CHECK_BODY = {
         },
     }
 }
-
-
-def add_event_schemas(app: FastAPI) -> None:
-    """Add the schemas of events and problems to the OpenAPI document."""
-    generate, schemas = app.openapi, _schemas()
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        document["components"]["schemas"] = schemas | document["components"]["schemas"]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

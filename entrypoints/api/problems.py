@@ -22,9 +22,6 @@ MAX_TEXT_LENGTH = 300
 WHOLE_BODY = "body"
 """Field of an error that concerns the whole body."""
 
-DOCUMENTED: dict[int | str, dict[str, Any]] = {"4XX": openapi.problem("A problem (RFC 9457).")}
-"""Error responses of every route, for OpenAPI."""
-
 
 @dataclass(frozen=True)
 class ProblemType:
@@ -79,6 +76,8 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
 }
 """Problem type of each error that a request can end with."""
 
+_TITLES = {problem.name: problem.title for problem in PROBLEM_TYPES.values()}
+
 ROUTING_PROBLEMS: Mapping[int, tuple[ProblemType, str]] = {
     400: (PROBLEM_TYPES[http_errors.MalformedBodyError], "The request cannot be read."),
     404: (ProblemType("unknown-route", 404, "Unknown route"), "There is no such route."),
@@ -115,6 +114,23 @@ class Problem:
         if self.errors:
             document["errors"] = [_field_error(error) for error in self.errors[:MAX_ERRORS]]
         return document
+
+
+def problems(*kinds: type[ReferralsError]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route that can end with these errors."""
+    found: dict[int | str, list[str]] = {}
+    for kind in kinds:
+        found.setdefault(PROBLEM_TYPES[kind].status, []).append(PROBLEM_TYPES[kind].name)
+    return {status: problem_response(names) for status, names in found.items()}
+
+
+def problem_response(names: Sequence[str]) -> dict[str, Any]:
+    """Return the OpenAPI response of problems of these types."""
+    return {
+        "description": " or ".join(f"{_TITLES[name]} (`{name}`)" for name in names) + ".",
+        "content": {openapi.PROBLEM_TYPE: {"schema": openapi.PROBLEM}},
+        "x-problem-types": list(names),
+    }
 
 
 class Json(JSONResponse):

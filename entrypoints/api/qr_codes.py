@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import AppResources, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals import qr
@@ -39,14 +40,22 @@ def _image(kind: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {kind: {"schema": schema}}}, 304: {"description": "Not modified."}}
 
 
-@router.get("/codes/{code}/qr.svg", response_class=Response, responses=_image(SVG))
-async def get_svg(code: CodeName, request: Request, resources: ResourcesDep) -> Response:
+@router.get(
+    "/codes/{code}/qr.svg",
+    response_class=Response,
+    responses=_image(SVG) | problems(UnknownCodeError),
+)
+async def get_qr_code_svg(code: CodeName, request: Request, resources: ResourcesDep) -> Response:
     """Return the referral link as a QR code in SVG. Clicks are counted for the channel `qr`."""
     return await _draw(code, request, resources, SVG, qr.svg)
 
 
-@router.get("/codes/{code}/qr.png", response_class=Response, responses=_image(PNG))
-async def get_png(
+@router.get(
+    "/codes/{code}/qr.png",
+    response_class=Response,
+    responses=_image(PNG) | problems(UnknownCodeError),
+)
+async def get_qr_code_png(
     code: CodeName, request: Request, resources: ResourcesDep, size: Size = 512
 ) -> Response:
     """Return the referral link as a QR code in PNG. Clicks are counted for the channel `qr`."""

@@ -4,13 +4,14 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from entrypoints.api.filters import ReasonBody, TextFilter
+from entrypoints.api.filters import ReinstateRequest, RejectRequest, RollBackRequest, TextFilter
 from entrypoints.api.openapi import QUEUED
 from entrypoints.api.paging import AS_CSV, Paging
-from entrypoints.api.problems import Json
+from entrypoints.api.problems import Json, problems
 from entrypoints.api.resources import AppResources, Caller, CampaignId, ReferralId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.states import ReferralState
+from referrals.errors import NotPossibleError, UnknownCampaignError, UnknownReferralError
 from referrals.store import views
 from referrals.store.reporting import details, lists
 
@@ -20,7 +21,7 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
 @router.get(
     "/campaigns/{campaign}/referrals",
     response_model=views.Page[views.Referral],
-    responses=AS_CSV,
+    responses=AS_CSV | problems(UnknownCampaignError),
 )
 async def list_referrals(
     campaign: CampaignId,
@@ -37,43 +38,53 @@ async def list_referrals(
     return params.render(page, views.Referral)
 
 
-@router.get("/referrals/{referral}")
+@router.get("/referrals/{referral}", responses=problems(UnknownReferralError))
 async def get_referral(referral: ReferralId, resources: ResourcesDep) -> views.ReferralDetails:
     async with resources.store.read() as tx:
         return await details.get_referral(tx, referral)
 
 
 @router.post(
-    "/referrals/{referral}/approve", response_model=views.ReferralDetails, responses=QUEUED
+    "/referrals/{referral}/approve",
+    response_model=views.ReferralDetails,
+    responses=QUEUED | problems(UnknownReferralError, NotPossibleError),
 )
 async def approve_referral(referral: ReferralId, resources: ResourcesDep, caller: Caller) -> Any:
     """Accept a referral in review: its rewards are granted when they are due."""
     return await _command(resources, "approve", referral, "", caller)
 
 
-@router.post("/referrals/{referral}/reject", response_model=views.ReferralDetails, responses=QUEUED)
+@router.post(
+    "/referrals/{referral}/reject",
+    response_model=views.ReferralDetails,
+    responses=QUEUED | problems(UnknownReferralError, NotPossibleError),
+)
 async def reject_referral(
-    referral: ReferralId, body: ReasonBody, resources: ResourcesDep, caller: Caller
+    referral: ReferralId, body: RejectRequest, resources: ResourcesDep, caller: Caller
 ) -> Any:
     """Reject a referral in review: no rewards are granted."""
     return await _command(resources, "reject", referral, body.reason, caller)
 
 
 @router.post(
-    "/referrals/{referral}/roll-back", response_model=views.ReferralDetails, responses=QUEUED
+    "/referrals/{referral}/roll-back",
+    response_model=views.ReferralDetails,
+    responses=QUEUED | problems(UnknownReferralError, NotPossibleError),
 )
 async def roll_back_referral(
-    referral: ReferralId, body: ReasonBody, resources: ResourcesDep, caller: Caller
+    referral: ReferralId, body: RollBackRequest, resources: ResourcesDep, caller: Caller
 ) -> Any:
     """Roll a referral back, with all rewards that were granted for it."""
     return await _command(resources, "roll_back", referral, body.reason, caller)
 
 
 @router.post(
-    "/referrals/{referral}/reinstate", response_model=views.ReinstatedReferral, responses=QUEUED
+    "/referrals/{referral}/reinstate",
+    response_model=views.ReinstatedReferral,
+    responses=QUEUED | problems(UnknownReferralError, NotPossibleError),
 )
 async def reinstate_referral(
-    referral: ReferralId, body: ReasonBody, resources: ResourcesDep, caller: Caller
+    referral: ReferralId, body: ReinstateRequest, resources: ResourcesDep, caller: Caller
 ) -> Any:
     """Let a referral that was rolled back count again, with new occurrences of its rewards, due at the original time.
 

@@ -9,7 +9,7 @@ from entrypoints.api.resources import ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.store import refusals, views
 
-router = APIRouter(route_class=AuthenticatedRoute, tags=["events"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["refusals"])
 
 
 @router.get("/refusals", response_model=views.Page[views.Refusal], responses=AS_CSV)

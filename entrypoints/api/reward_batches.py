@@ -5,16 +5,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from entrypoints.api.filters import ReasonBody, RewardFilters, TextFilter
+from entrypoints.api.filters import RewardFilters, RollBackRequest, TextFilter, VoidRequest
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import Caller, CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.states import RewardState
-from referrals.errors import RefusedError
+from referrals.errors import RefusedError, UnknownCampaignError
 from referrals.store import views
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import reward_lists
 
-router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["rewards"])
 
 MAX_BATCH_SIZE = 50
 """Rewards per request: it ends within a minute even if Temporal does not respond."""
@@ -71,25 +72,27 @@ class RewardBatch:
 Outcomes = views.Page[views.CommandOutcome]
 
 
-@router.post("/campaigns/{campaign}/rewards/retry")
+@router.post("/campaigns/{campaign}/rewards/retry", responses=problems(UnknownCampaignError))
 async def retry_rewards(batch: Annotated[RewardBatch, Depends()]) -> Outcomes:
     """Retry failed rewards. Send the request again for those that are still in this state."""
     return await batch.command_each("reward_retry")
 
 
-@router.post("/campaigns/{campaign}/rewards/approve")
+@router.post("/campaigns/{campaign}/rewards/approve", responses=problems(UnknownCampaignError))
 async def approve_rewards(batch: Annotated[RewardBatch, Depends()]) -> Outcomes:
     """Approve pending rewards of a campaign that requires approval."""
     return await batch.command_each("reward_approve")
 
 
-@router.post("/campaigns/{campaign}/rewards/void")
-async def void_rewards(batch: Annotated[RewardBatch, Depends()], body: ReasonBody) -> Outcomes:
+@router.post("/campaigns/{campaign}/rewards/void", responses=problems(UnknownCampaignError))
+async def void_rewards(batch: Annotated[RewardBatch, Depends()], body: VoidRequest) -> Outcomes:
     """Void failed or pending rewards, which were not granted."""
     return await batch.command_each("reward_void", body.reason)
 
 
-@router.post("/campaigns/{campaign}/rewards/roll-back")
-async def roll_back_rewards(batch: Annotated[RewardBatch, Depends()], body: ReasonBody) -> Outcomes:
+@router.post("/campaigns/{campaign}/rewards/roll-back", responses=problems(UnknownCampaignError))
+async def roll_back_rewards(
+    batch: Annotated[RewardBatch, Depends()], body: RollBackRequest
+) -> Outcomes:
     """Roll granted rewards back. Their referrals do not change."""
     return await batch.command_each("reward_roll_back", body.reason)

@@ -6,19 +6,24 @@ from fastapi import APIRouter, Path
 
 from entrypoints.api.filters import TextFilter
 from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import CustomerId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
-from referrals.errors import UnknownBlockError, UnknownSuppressionError
+from referrals.errors import UnknownBlockError, UnknownCustomerError, UnknownSuppressionError
 from referrals.store import views
 from referrals.store.messaging import channel_suspensions, suppressions
 from referrals.store.reporting import wallets
 
-router = APIRouter(route_class=AuthenticatedRoute, tags=["customers"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["suppressions"])
 
 BlockId = Annotated[int, Path(description="The block's id.", ge=1, lt=2**63)]
 
 
-@router.delete("/customers/{customer:path}/suppressions/{channel}", status_code=204)
+@router.delete(
+    "/customers/{customer:path}/suppressions/{channel}",
+    status_code=204,
+    responses=problems(UnknownCustomerError, UnknownSuppressionError),
+)
 async def lift_suppression(
     customer: CustomerId, channel: Literal["email", "whatsapp"], resources: ResourcesDep
 ) -> None:
@@ -46,7 +51,7 @@ async def list_blocks(resources: ResourcesDep, params: Paging) -> Any:
     return params.render(page, views.Block)
 
 
-@router.delete("/blocks/{block}", status_code=204)
+@router.delete("/blocks/{block}", status_code=204, responses=problems(UnknownBlockError))
 async def lift_block(block: BlockId, resources: ResourcesDep) -> None:
     """Lift a block after its cause is fixed: its messages are sent at their next attempt, without a test message."""
     async with resources.store.begin() as tx:

@@ -6,16 +6,18 @@ from fastapi import APIRouter, Path
 
 from entrypoints.api.filters import TextFilter
 from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import AppResources, Caller, CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.event_fields import Text
 from referrals.domain.failure_causes import FailureCause
+from referrals.errors import NotPossibleError, UnknownCampaignError, UnknownTrackedEventError
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.journeys import tracked_events
 from referrals.store.reporting import tracked_event_lists
 
-router = APIRouter(route_class=AuthenticatedRoute, tags=["referrals"])
+router = APIRouter(route_class=AuthenticatedRoute, tags=["tracked events"])
 
 EventId = Annotated[Text, Path(description="The tracked event's id.")]
 
@@ -23,7 +25,7 @@ EventId = Annotated[Text, Path(description="The tracked event's id.")]
 @router.get(
     "/campaigns/{campaign}/tracked-events",
     response_model=views.Page[views.TrackedEvent],
-    responses=AS_CSV,
+    responses=AS_CSV | problems(UnknownCampaignError),
 )
 async def list_tracked_events(
     campaign: CampaignId,
@@ -41,7 +43,7 @@ async def list_tracked_events(
     return params.render(page, views.TrackedEvent)
 
 
-@router.post("/campaigns/{campaign}/tracked-events/retry")
+@router.post("/campaigns/{campaign}/tracked-events/retry", responses=problems(UnknownCampaignError))
 async def retry_tracked_events(
     campaign: CampaignId,
     resources: ResourcesDep,
@@ -56,7 +58,9 @@ async def retry_tracked_events(
     return views.RetriedEvents(retried)
 
 
-@router.post("/tracked-events/{event}/retry")
+@router.post(
+    "/tracked-events/{event}/retry", responses=problems(UnknownTrackedEventError, NotPossibleError)
+)
 async def retry_tracked_event(
     event: EventId, resources: ResourcesDep, caller: Caller
 ) -> views.TrackedEvent:
@@ -66,7 +70,9 @@ async def retry_tracked_event(
     return await _get(resources, event)
 
 
-@router.post("/tracked-events/{event}/drop")
+@router.post(
+    "/tracked-events/{event}/drop", responses=problems(UnknownTrackedEventError, NotPossibleError)
+)
 async def drop_tracked_event(
     event: EventId,
     resources: ResourcesDep,

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from entrypoints.api.http_errors import invalid_field
 from entrypoints.api.paging import AS_CSV, Paging
+from entrypoints.api.problems import problems
 from entrypoints.api.resources import AppResources, Caller, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.cloud_events import build_cloud_event
@@ -17,6 +18,7 @@ from referrals.domain.event_fields import CampaignSlug, Text
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.strict_model import StrictModel
 from referrals.domain.webhook_urls import check_webhook_url
+from referrals.errors import UnknownCampaignError, UnknownWebhookError
 from referrals.store import views
 from referrals.store.webhooks import subscriptions
 from referrals.store.webhooks.deliveries import replay, signing_secrets
@@ -90,7 +92,7 @@ class ReplayResult(StrictModel):
     replayed: int
 
 
-class TestResult(StrictModel):
+class WebhookTestResult(StrictModel):
     """Response of the endpoint to a test event: its status, or the error if there was no response."""
 
     webhook: str
@@ -106,7 +108,7 @@ async def list_webhooks(resources: ResourcesDep, params: Paging) -> Any:
     return params.render(page, subscriptions.Webhook)
 
 
-@router.post("/webhooks", status_code=201)
+@router.post("/webhooks", status_code=201, responses=problems(UnknownCampaignError))
 async def create_webhook(
     body: WebhookCreate, resources: ResourcesDep, caller: Caller
 ) -> subscriptions.WebhookSecret:
@@ -118,14 +120,14 @@ async def create_webhook(
         )
 
 
-@router.get("/webhooks/{webhook}")
+@router.get("/webhooks/{webhook}", responses=problems(UnknownWebhookError))
 async def get_webhook(webhook: WebhookId, resources: ResourcesDep) -> subscriptions.Webhook:
     async with resources.store.read() as tx:
         return await subscriptions.get(tx, webhook)
 
 
-@router.patch("/webhooks/{webhook}")
-async def change_webhook(
+@router.patch("/webhooks/{webhook}", responses=problems(UnknownWebhookError, UnknownCampaignError))
+async def update_webhook(
     webhook: WebhookId, body: WebhookUpdate, resources: ResourcesDep, caller: Caller
 ) -> subscriptions.Webhook:
     values = body.model_dump(include=body.model_fields_set - {"from_now"})
@@ -144,7 +146,7 @@ _NULLABLE = ("events", "campaign")
 """Fields for which null is a value."""
 
 
-@router.delete("/webhooks/{webhook}", status_code=204)
+@router.delete("/webhooks/{webhook}", status_code=204, responses=problems(UnknownWebhookError))
 async def delete_webhook(webhook: WebhookId, resources: ResourcesDep) -> Response:
     """Delete a webhook and its pending deliveries."""
     async with resources.store.begin() as tx:
@@ -152,8 +154,8 @@ async def delete_webhook(webhook: WebhookId, resources: ResourcesDep) -> Respons
     return Response(status_code=204)
 
 
-@router.post("/webhooks/{webhook}/rotate")
-async def rotate_secret(
+@router.post("/webhooks/{webhook}/rotate", responses=problems(UnknownWebhookError))
+async def rotate_webhook_secret(
     webhook: WebhookId, resources: ResourcesDep, body: SecretRotation | None = None
 ) -> subscriptions.WebhookSecret:
     """Create a new secret, shown only in this response. The old one stays valid for a day, or for `keep_old`."""
@@ -162,8 +164,8 @@ async def rotate_secret(
         return await subscriptions.rotate(tx, webhook, keep, resources.clock())
 
 
-@router.post("/webhooks/{webhook}/test")
-async def send_test(webhook: WebhookId, resources: ResourcesDep) -> TestResult:
+@router.post("/webhooks/{webhook}/test", responses=problems(UnknownWebhookError))
+async def send_webhook_test(webhook: WebhookId, resources: ResourcesDep) -> WebhookTestResult:
     """Send one event of type `webhook_test` now, even if the webhook is disabled."""
     now = resources.clock()
     async with resources.store.begin() as tx:
@@ -174,13 +176,13 @@ async def send_test(webhook: WebhookId, resources: ResourcesDep) -> TestResult:
     response = await resources.webhook_poster.post(
         row.url, message, views.with_zulu_times(event), signing_secrets(row, now)
     )
-    return TestResult(
+    return WebhookTestResult(
         webhook=webhook, accepted=response.accepted, status=response.status, error=response.error
     )
 
 
-@router.post("/webhooks/{webhook}/replay")
-async def replay_deliveries(
+@router.post("/webhooks/{webhook}/replay", responses=problems(UnknownWebhookError))
+async def replay_webhook_deliveries(
     webhook: WebhookId, body: ReplayRequest, resources: ResourcesDep
 ) -> ReplayResult:
     """Deliver events again under the same `webhook-id`. Deliveries that are still pending are not duplicated."""
@@ -195,10 +197,10 @@ async def replay_deliveries(
 
 @router.get(
     "/webhooks/{webhook}/deliveries",
-    response_model=views.Page[subscriptions.Delivery],
-    responses=AS_CSV,
+    response_model=views.Page[subscriptions.WebhookDelivery],
+    responses=AS_CSV | problems(UnknownWebhookError),
 )
-async def list_deliveries(
+async def list_webhook_deliveries(
     webhook: WebhookId,
     resources: ResourcesDep,
     params: Paging,
@@ -206,7 +208,7 @@ async def list_deliveries(
 ) -> Any:
     async with resources.store.read_long() as tx:
         page = await subscriptions.list_deliveries(tx, webhook, params.cursor, state=state)
-    return params.render(page, subscriptions.Delivery)
+    return params.render(page, subscriptions.WebhookDelivery)
 
 
 async def _check(resources: AppResources, url: str) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from referrals.domain.campaign import Campaign
+from referrals.domain.field_docs import Described
 
 MAX_VALUE_LENGTH = 80
 
 
 @dataclass(frozen=True)
-class Change:
+class CampaignChange(Described):
     """A key that differs, such as `rewards.tiers[ten].at`. Entries of lists go by their names; null is not set."""
 
     field: str
@@ -20,12 +21,12 @@ class Change:
     message: str
 
 
-def changes_between(old: Campaign, new: Campaign) -> list[Change]:
+def changes_between(old: Campaign, new: Campaign) -> list[CampaignChange]:
     """List the changes from `old` to `new` in the order of the keys."""
     return list(_changes("", old.model_dump(mode="json"), new.model_dump(mode="json")))
 
 
-def _changes(field: str, before: Any, after: Any) -> Iterator[Change]:
+def _changes(field: str, before: Any, after: Any) -> Iterator[CampaignChange]:
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
@@ -38,12 +39,12 @@ def _changes(field: str, before: Any, after: Any) -> Iterator[Change]:
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from _changes(f"{field}[{index}]", one, other)
     else:
-        yield Change(field, before, after, _message(field, before, after))
+        yield CampaignChange(field, before, after, _message(field, before, after))
 
 
 def _changes_of_entries(
     field: str, before: list[dict[str, Any]], after: list[dict[str, Any]]
-) -> Iterator[Change]:
+) -> Iterator[CampaignChange]:
     """Compare lists whose entries have names; an entry that was renamed is the same entry."""
     old, new = ({_identity(entry): entry for entry in entries} for entries in (before, after))
     for identity in dict.fromkeys((*new, *old)):
@@ -53,11 +54,13 @@ def _changes_of_entries(
             yield from _changes(path, _without_names(earlier), _without_names(later))
             if earlier["name"] != later["name"]:
                 names = (earlier["name"], later["name"])
-                yield Change(
+                yield CampaignChange(
                     f"{path}.name", *names, f"{field}[{names[0]}] is renamed to {names[1]}"
                 )
         else:
-            yield Change(path, earlier, later, f"{path} is {'added' if later else 'removed'}")
+            yield CampaignChange(
+                path, earlier, later, f"{path} is {'added' if later else 'removed'}"
+            )
 
 
 def _without_names(entry: dict[str, Any]) -> dict[str, Any]:

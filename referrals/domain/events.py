@@ -33,6 +33,7 @@ from referrals.domain.event_fields import (
     TypedCode,
 )
 from referrals.domain.event_names import check_event_name
+from referrals.domain.field_docs import Described
 from referrals.domain.identity import normalise_id
 from referrals.domain.lenient_parsing import FieldWarning, parse_leniently, summarise
 from referrals.domain.order_events import (
@@ -145,7 +146,7 @@ class FriendConverted(StrictModel):
     order: Order | None = None
 
 
-class Envelope(BaseModel):
+class Envelope(Described, BaseModel):
     """CloudEvents envelope. `source` and `id` are the idempotency key; extension attributes are ignored."""
 
     model_config = ConfigDict(frozen=True)

@@ -2,8 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from referrals.domain.field_docs import Described
 
-class StrictModel(BaseModel):
-    """A model that is immutable and refuses unknown keys."""
+
+class StrictModel(Described, BaseModel):
+    """A model that is immutable and refuses unknown keys. The docstrings under its fields describe them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -19,7 +19,16 @@ from referrals.settings import Settings
 from referrals.store import Store, api_keys
 from referrals.webhooks.poster import Poster
 from tests.harness.campaigns import campaign
+from tests.harness.conformance import check_response
 from tests.harness.store_harness import StoreHarness
+
+ACCEPTED = {
+    "referral": None,
+    "decision": "accepted",
+    "reason": None,
+    "rewards": [],
+    "warnings": [],
+}
 
 
 @dataclass
@@ -31,11 +40,18 @@ class FakeInbox:
 
     async def receive(self, raw: Any, actor: str) -> EventResponse:
         event = parse_event(raw)
-        return self._respond("event", {"event": event.id, "decision": "accepted"}, event.id, actor)
+        return self._respond("event", {"event": event.id, **ACCEPTED}, event.id, actor)
 
     async def publish(self, campaign_id: str, raw: Any, actor: str) -> EventResponse:
         body, _ = parse_publication(raw)
-        publication = {"campaign": campaign_id, "customer": body.customer.id, "code": "SPRING-1"}
+        publication = {
+            "campaign": campaign_id,
+            "customer": body.customer.id,
+            "code": "SPRING-1",
+            "link": "https://go.example/r/SPRING-1",
+            "share": {},
+            "warnings": [],
+        }
         return self._respond("publish", publication, campaign_id, body.customer.id, actor)
 
     async def command_referral(
@@ -44,7 +60,7 @@ class FakeInbox:
         return self._respond(kind, {}, referral_id, reason, actor)
 
     async def check_conversion(self, campaign_id: str, raw: Any, actor: str) -> dict[str, Any]:
-        return self._respond("check", {"decision": "accepted"}, campaign_id, raw, actor).body
+        return self._respond("check", {"event": None, **ACCEPTED}, campaign_id, raw, actor).body
 
     async def record_click(self, click: str, code: str, channel: str) -> None:
         self._respond("click", {}, click, code, channel)
@@ -127,6 +143,9 @@ async def api(store: Store, tmp_path: Any) -> AsyncIterator[Api]:
         "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     }
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://api", headers=headers
+        transport=transport,
+        base_url="http://api",
+        headers=headers,
+        event_hooks={"response": [check_response]},
     ) as http:
         yield Api(http, harness, inbox, temporal, clicks, refusals)

@@ -14,7 +14,7 @@ CSV = {"accept": "text/csv"}
 
 COLUMNS = {
     "/v1/campaigns": views.Campaign,
-    "/v1/campaigns/spring/codes": views.Code,
+    "/v1/campaigns/spring/codes": views.ReferralCode,
     "/v1/campaigns/spring/advocates": views.Advocate,
     "/v1/campaigns/spring/referrals": views.Referral,
     "/v1/campaigns/spring/rewards": views.Reward,

@@ -158,7 +158,9 @@ async def test_an_unexpected_error_reveals_nothing(api: Api):
 
 
 async def test_an_event_that_temporal_does_not_answer_in_time_is_queued(api: Api):
-    api.inbox.answers = [EventResponse(202, {"event": "order-7781", "state": "queued"})]
+    api.inbox.answers = [
+        EventResponse(202, {"event": "order-7781", "state": "queued", "warnings": []})
+    ]
     response = await api.http.post("/v1/events", json=EVENT)
 
     assert (response.status_code, response.json()["state"]) == (202, "queued")

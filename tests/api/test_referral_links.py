@@ -198,16 +198,3 @@ async def test_the_documentation_loads_nothing_from_other_hosts(api: Api):
 
     assert page.status_code == 200
     assert "http" not in page.text.replace("http://api", "")
-
-
-async def test_openapi_describes_every_route_with_its_problems(api: Api):
-    contract = (await api.get("/openapi.json", headers=NO_KEY)).json()
-
-    for path, methods in contract["paths"].items():
-        for method, operation in methods.items():
-            if path.startswith("/v1"):
-                assert operation["security"], (method, path)
-                problems = operation["responses"]["4XX"]["content"]
-                assert "application/problem+json" in problems
-                assert "422" not in operation["responses"]
-    assert "Customer" in contract["components"]["schemas"]

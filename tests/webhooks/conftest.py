@@ -61,7 +61,7 @@ class Office:
         async with self.store.read() as tx:
             return await subscriptions.get(tx, webhook)
 
-    async def deliveries(self, webhook: str) -> list[subscriptions.Delivery]:
+    async def deliveries(self, webhook: str) -> list[subscriptions.WebhookDelivery]:
         """Return the webhook's deliveries, oldest first."""
         async with self.store.read() as tx:
             page = await subscriptions.list_deliveries(tx, webhook, ALL)

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.campaign_changes import Change, changes_between
+from referrals.domain.campaign_changes import CampaignChange, changes_between
 from referrals.domain.campaign_history import CampaignHistory
 from referrals.errors import CampaignEditError
 from referrals.store.campaigns import edit_effects, edit_refusals, versions
-from referrals.store.campaigns.edit_effects import Effect
+from referrals.store.campaigns.edit_effects import EditEffect
 from referrals.store.db.sql import Tx, add, get, insert
 from referrals.store.schema import CampaignRow, campaign_versions, campaigns
 
@@ -20,8 +20,8 @@ class AppliedVersion:
     """The version in force after a file was applied, how it differs from the one before, and what that means."""
 
     version: int
-    changes: Sequence[Change] = ()
-    effects: Sequence[Effect] = ()
+    changes: Sequence[CampaignChange] = ()
+    effects: Sequence[EditEffect] = ()
 
 
 async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> AppliedVersion:

@@ -139,7 +139,7 @@ def _select_advocates() -> Select[*tuple[Any, ...]]:
 
 
 def _to_advocate_view(
-    row: _ListedAdvocate, counts: views.Counts, public_url: str
+    row: _ListedAdvocate, counts: views.AdvocateCounts, public_url: str
 ) -> views.Advocate:
     return views.Advocate(
         customer=row.customer,
@@ -150,7 +150,7 @@ def _to_advocate_view(
     )
 
 
-async def _load_counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.Counts]:
+async def _load_counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.AdvocateCounts]:
     by_state: dict[str, dict[str, int]] = defaultdict(dict)
     signed_up: dict[str, int] = defaultdict(int)
     statement = (
@@ -169,7 +169,7 @@ async def _load_counts(tx: Tx, advocate_ids: Sequence[str]) -> dict[str, views.C
     shared = await _count_by_channel(tx, shares, advocate_ids)
     clicked = await _count_by_channel(tx, clicks, advocate_ids)
     return {
-        advocate_id: views.Counts(
+        advocate_id: views.AdvocateCounts(
             shares=shared[advocate_id],
             clicks=clicked[advocate_id],
             signed_up=signed_up[advocate_id],

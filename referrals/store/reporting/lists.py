@@ -58,7 +58,7 @@ class _ListedCode(CodeRow):
 
 async def list_codes(
     tx: Tx, campaign_id: str, cursor: Cursor, *, customer: str | None = None
-) -> Page[views.Code]:
+) -> Page[views.ReferralCode]:
     await require_campaign(tx, campaign_id)
     statement = (
         select(codes, customers.c.external_id.label("customer"))
@@ -69,8 +69,8 @@ async def list_codes(
     if customer is not None:
         statement = statement.where(customers.c.id == survivors.id_of(customer))
 
-    def view(row: _ListedCode) -> views.Code:
-        return views.Code(
+    def view(row: _ListedCode) -> views.ReferralCode:
+        return views.ReferralCode(
             code=row.code,
             customer=row.customer,
             state=row.state,

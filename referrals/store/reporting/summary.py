@@ -28,14 +28,14 @@ from referrals.store.schema import (
 TOP_ADVOCATES = 5
 
 
-async def summarise(tx: Tx, campaign_id: str, now: datetime) -> views.Summary:
+async def summarise(tx: Tx, campaign_id: str, now: datetime) -> views.CampaignSummary:
     """Summarise the campaign's numbers as of now. Raises UnknownCampaignError."""
     campaign = await require_campaign(tx, campaign_id)
     by_state = await _count_by(tx, referrals, referrals.c.state, campaign_id)
     friends = await _count_friends(tx, campaign_id)
     by_channel = await _count_by(tx, clicks, clicks.c.channel, campaign_id)
     converted = sum(by_state.get(state, 0) for state in COUNTS_TOWARD_LIMITS)
-    return views.Summary(
+    return views.CampaignSummary(
         campaign=campaign.id,
         name=campaign.name,
         state=campaign.state,

@@ -3,15 +3,21 @@
 Customers go by the caller's ids. Times are UTC, amounts decimal strings in major units.
 """
 
-from referrals.store.views.advocates import Advocate, AdvocateDetails, Counts, Milestone, NextTier
+from referrals.store.views.advocates import (
+    Advocate,
+    AdvocateCounts,
+    AdvocateDetails,
+    Milestone,
+    NextTier,
+)
 from referrals.store.views.campaigns import (
     Campaign,
+    CampaignSummary,
     CampaignVersion,
-    Code,
+    ReferralCode,
     Revenue,
     RewardSum,
     RuleRejections,
-    Summary,
     TopAdvocate,
 )
 from referrals.store.views.common import Page, Reason, with_zulu_times
@@ -42,16 +48,16 @@ __all__ = [
     "ACTIVITY",
     "Activity",
     "Advocate",
+    "AdvocateCounts",
     "AdvocateDetails",
     "Attribution",
     "Balance",
     "Block",
     "Campaign",
+    "CampaignSummary",
     "CampaignVersion",
-    "Code",
     "CommandOutcome",
     "Consent",
-    "Counts",
     "Coupon",
     "CouponPool",
     "FailureCount",
@@ -70,6 +76,7 @@ __all__ = [
     "Page",
     "Reason",
     "Referral",
+    "ReferralCode",
     "ReferralDetails",
     "Refusal",
     "ReinstatedReferral",
@@ -78,7 +85,6 @@ __all__ = [
     "Reward",
     "RewardSum",
     "RuleRejections",
-    "Summary",
     "Suppression",
     "TopAdvocate",
     "TrackedEvent",

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from referrals.domain.field_docs import Described
 from referrals.store.views.rewards import Reward
 
 
 @dataclass(frozen=True)
-class Counts:
+class AdvocateCounts(Described):
     """Numbers of an advocate: shares and clicks by channel, and friends by how far they came.
 
     `converted` excludes conversions that were rejected or rolled back.
@@ -22,16 +23,16 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Advocate:
+class Advocate(Described):
     customer: str
     code: str | None
     link: str | None
-    counts: Counts
+    counts: AdvocateCounts
     created_at: datetime
 
 
 @dataclass(frozen=True)
-class NextTier:
+class NextTier(Described):
     """The next milestone and the number of confirmed conversions that are missing."""
 
     name: str
@@ -40,7 +41,7 @@ class NextTier:
 
 
 @dataclass(frozen=True)
-class Milestone:
+class Milestone(Described):
     id: str
     name: str
     at: int

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from referrals.domain.field_docs import Described
+
 
 @dataclass(frozen=True)
-class Campaign:
+class Campaign(Described):
     campaign: str
     name: str
     state: str
@@ -14,7 +16,7 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class CampaignVersion:
+class CampaignVersion(Described):
     """A version of a campaign file, and who applied it."""
 
     version: int
@@ -24,7 +26,7 @@ class CampaignVersion:
 
 
 @dataclass(frozen=True)
-class Code:
+class ReferralCode(Described):
     code: str
     customer: str | None
     state: str
@@ -38,13 +40,13 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Revenue:
+class Revenue(Described):
     currency: str
     amount: str
 
 
 @dataclass(frozen=True)
-class RewardSum:
+class RewardSum(Described):
     state: str
     type: str
     currency: str | None
@@ -53,13 +55,13 @@ class RewardSum:
 
 
 @dataclass(frozen=True)
-class TopAdvocate:
+class TopAdvocate(Described):
     customer: str
     confirmed: int
 
 
 @dataclass(frozen=True)
-class RuleRejections:
+class RuleRejections(Described):
     """Conversions that a rule rejected since the version in force was applied.
 
     It was false for `failed` of them and could not be evaluated for `broken`; `diagnosis` says why the last time.
@@ -74,7 +76,7 @@ class RuleRejections:
 
 
 @dataclass(frozen=True)
-class Summary:
+class CampaignSummary(Described):
     """Numbers of a campaign. `conversions` counts the referrals by state.
 
     `conversion_rate`, from 0 to 1, is the number of accepted conversions that were not rolled back, divided by the

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from referrals.domain.field_docs import Described
+
 T = TypeVar("T")
 
 
@@ -23,7 +25,7 @@ def with_zulu_times(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Page(Generic[T]):
+class Page(Described, Generic[T]):
     """One page of a list. Pass `next` as `after` to get the following page."""
 
     data: list[T]
@@ -31,6 +33,6 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Reason:
+class Reason(Described):
     code: str
     message: str

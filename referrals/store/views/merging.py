@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from referrals.domain.field_docs import Described
+
 ConflictKind = Literal[
     "two_referrals",
     "self_referral",
@@ -16,7 +18,7 @@ ConflictKind = Literal[
 
 
 @dataclass(frozen=True)
-class MergedBalance:
+class MergedBalance(Described):
     """Amounts of one type and currency that moved: the balance, the debt, and how much of the debt it repaid at once."""
 
     type: str
@@ -27,7 +29,7 @@ class MergedBalance:
 
 
 @dataclass(frozen=True)
-class MergeConflict:
+class MergeConflict(Described):
     """Something of which one person has only one. `effect` says what became of `other`."""
 
     kind: ConflictKind
@@ -39,7 +41,7 @@ class MergeConflict:
 
 
 @dataclass(frozen=True)
-class MergedId:
+class MergedId(Described):
     """An id that was merged into a customer: by whom, when and why."""
 
     id: str
@@ -49,7 +51,7 @@ class MergedId:
 
 
 @dataclass(frozen=True)
-class MergeReport:
+class MergeReport(Described):
     """Report of a merge, or in a preview of what it would do: the id `merged` now belongs to `customer`."""
 
     customer: str

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from referrals.domain.field_docs import Described
 from referrals.store.views.common import Reason
 
 MessageState = Literal["pending", "sent", "delivered", "read", "failed"]
 
 
 @dataclass(frozen=True)
-class Message:
+class Message(Described):
     """A message to a customer, or to the operator (`customer` is then `operator`).
 
     A pending message waits until `not_before`. `reason` says why it waits or why it failed.
@@ -37,7 +38,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Consent:
+class Consent(Described):
     """A consent that was given or withdrawn. The latest one per channel and purpose is in force."""
 
     channel: str
@@ -49,7 +50,7 @@ class Consent:
 
 
 @dataclass(frozen=True)
-class Suppression:
+class Suppression(Described):
     """An address of the customer that the channel cannot reach."""
 
     customer: str
@@ -59,7 +60,7 @@ class Suppression:
 
 
 @dataclass(frozen=True)
-class Block:
+class Block(Described):
     """A suspended channel or template. One message is sent at `probe_at` to probe it."""
 
     id: str

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from referrals.domain.event_names import OUTBOUND
+from referrals.domain.field_docs import Described
 from referrals.store.views.common import Reason
 from referrals.store.views.rewards import Reward
 
@@ -13,7 +14,7 @@ ACTIVITY = OUTBOUND | {"referral_link_clicked", "journey_condition_failed"}
 
 
 @dataclass(frozen=True)
-class Activity:
+class Activity(Described):
     id: str
     type: str
     at: datetime
@@ -30,7 +31,7 @@ class Activity:
 
 
 @dataclass(frozen=True)
-class Referral:
+class Referral(Described):
     id: str
     campaign: str
     advocate: str
@@ -49,7 +50,7 @@ class Referral:
 
 
 @dataclass(frozen=True)
-class Attribution:
+class Attribution(Described):
     """Attribution of the friend: by the last click before the sign-up or conversion, else by the code."""
 
     by: Literal["code", "click"]

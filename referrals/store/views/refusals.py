@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from referrals.domain.field_docs import Described
+
 
 @dataclass(frozen=True)
-class Refusal:
+class Refusal(Described):
     """Number of requests of one day that were refused for one reason."""
 
     day: date

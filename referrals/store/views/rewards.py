@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from referrals.domain.field_docs import Described
+
 OutcomeKind = Literal["done", "queued", "refused"]
 """Outcome of a command; `queued` means that it is stored and will be processed once."""
 
 
 @dataclass(frozen=True)
-class Reward:
+class Reward(Described):
     id: str
     campaign: str
     referral: str | None
@@ -37,7 +39,7 @@ class Reward:
 
 
 @dataclass(frozen=True)
-class FailureCount:
+class FailureCount(Described):
     """Number of failed rewards or tracked events of one cause, and what an operator does about it before the retry."""
 
     cause: str
@@ -46,7 +48,7 @@ class FailureCount:
 
 
 @dataclass(frozen=True)
-class CommandOutcome:
+class CommandOutcome(Described):
     """Outcome of a command for one reward, and the reward's state; `detail` explains a refusal."""
 
     id: str

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from referrals.domain.field_docs import Described
+
 TrackedEventState = Literal["pending", "sent", "failed", "dropped"]
 
 
 @dataclass(frozen=True)
-class TrackedEvent:
+class TrackedEvent(Described):
     """An event that a journey sends to a provider; `event` is its name there, `customer` whose event it is."""
 
     id: str
@@ -29,7 +31,7 @@ class TrackedEvent:
 
 
 @dataclass(frozen=True)
-class RetriedEvents:
+class RetriedEvents(Described):
     """Number of failed events that are sent again."""
 
     retried: int

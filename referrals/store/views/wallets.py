@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from referrals.domain.field_docs import Described
+
 
 @dataclass(frozen=True)
-class Balance:
+class Balance(Described):
     """A customer's balance in points or a currency, with pending rewards and debt."""
 
     type: str
@@ -17,7 +19,7 @@ class Balance:
 
 
 @dataclass(frozen=True)
-class Coupon:
+class Coupon(Described):
     code: str
     discount: dict[str, Any]
     state: str
@@ -26,7 +28,7 @@ class Coupon:
 
 
 @dataclass(frozen=True)
-class CouponPool:
+class CouponPool(Described):
     """Numbers of coupons of a pool by state."""
 
     available: int
@@ -36,7 +38,7 @@ class CouponPool:
 
 
 @dataclass(frozen=True)
-class LineError:
+class LineError(Described):
     """The reason why a line of a file cannot be imported."""
 
     line: int
@@ -45,7 +47,7 @@ class LineError:
 
 
 @dataclass(frozen=True)
-class ImportResult:
+class ImportResult(Described):
     """Result of an import: all lines were imported, or none. `ignored_columns` of a file were not read."""
 
     imported: int
@@ -54,14 +56,14 @@ class ImportResult:
 
 
 @dataclass(frozen=True)
-class Wallet:
+class Wallet(Described):
     customer: str
     balances: list[Balance]
     coupons: list[Coupon]
 
 
 @dataclass(frozen=True)
-class LedgerEntry:
+class LedgerEntry(Described):
     """A ledger entry of a customer's wallet or debt, with a signed amount."""
 
     id: str

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from referrals.domain.event_names import OUTBOUND
+from referrals.domain.field_docs import Described
 from referrals.domain.webhook_signatures import SECRET_PREFIX
 from referrals.errors import UnknownWebhookError
 from referrals.store.activity import cursor
@@ -28,7 +29,7 @@ SECRET_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Webhook:
+class Webhook(Described):
     """Webhook in the API.
 
     Args:
@@ -59,7 +60,7 @@ class WebhookSecret(Webhook):
 
 
 @dataclass(frozen=True)
-class Delivery:
+class WebhookDelivery(Described):
     """Delivery in the API. `event` is the `webhook-id`; `status` and `error` belong to the last attempt."""
 
     id: str
@@ -193,7 +194,7 @@ async def list_auto_disabled(tx: Tx) -> list[WebhookRow]:
 
 async def list_deliveries(
     tx: Tx, webhook_id: str, cursor: Cursor, *, state: str | None = None
-) -> Page[Delivery]:
+) -> Page[WebhookDelivery]:
     await get(tx, webhook_id)
     statement = select(webhook_deliveries).where(
         webhook_deliveries.c.webhook_id == webhook_id,
@@ -236,8 +237,8 @@ def _to_webhook(row: _ListedWebhook) -> Webhook:
     )
 
 
-def _to_delivery(row: WebhookDeliveryRow) -> Delivery:
-    return Delivery(
+def _to_delivery(row: WebhookDeliveryRow) -> WebhookDelivery:
+    return WebhookDelivery(
         id=str(row.id),
         event=deliveries.message_id(required(row.activity_id)),
         type=row.type,

@@ -1,0 +1,134 @@
+"""The OpenAPI document, from which clients are generated.
+
+Routes say what is theirs: a function's name is the operation id, its docstring the description, and `responses` lists
+the problem types of the operation. What all operations have in common is added here.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from entrypoints.api import http_errors
+from entrypoints.api.openapi import event_schemas
+from entrypoints.api.problems import PROBLEM_TYPES, problem_response
+from referrals import errors
+from referrals.errors import ReferralsError
+
+SERVERS = [{"url": "/", "description": "The installation that serves this document."}]
+DESCRIPTION = """\
+Referral programmes: campaigns, codes, referrals, rewards, wallets and messages.
+
+Send `Authorization: Bearer KEY` with every request under `/v1`. Lists are paged by `limit` and `after`, and are also CSV
+(`Accept: text/csv`). Errors are problem documents (RFC 9457). An id in a path is percent-encoded: `ada%2F1` is the
+customer `ada/1`.
+"""
+TAGS = {
+    "events": "What happens in the shop: sign-ups, conversions, orders.",
+    "refusals": "Requests that were refused, counted by reason.",
+    "campaigns": "Referral programmes, their versions and numbers.",
+    "coupons": "Pools of coupon codes.",
+    "codes": "Referral codes and their QR codes.",
+    "advocates": "Customers who refer friends.",
+    "referrals": "Friends who were referred, and an operator's commands.",
+    "rewards": "What advocates and friends get, and an operator's commands.",
+    "messages": "What was sent, what waits and what failed.",
+    "activity": "The log of everything that happened.",
+    "customers": "Contact details, consents and wallets.",
+    "suppressions": "Addresses that are not written to, and suspended channels.",
+    "tracked events": "Events that journeys send to providers.",
+    "webhooks": "Subscriptions to events, and their deliveries.",
+    "visits": "Referral links, for visitors.",
+    "unsubscribe": "Unsubscribe links, for customers.",
+    "hooks": "Callbacks of vendors.",
+    "health": "Checks for load balancers and operators.",
+}
+
+_METHODS = ("get", "put", "post", "patch", "delete")
+_NOT_OURS = ("HTTPValidationError", "ValidationError")
+_PAGE = re.compile(r'(?<=["/])Page_(\w+?)_(?=")')
+_WITH_KEY = (
+    http_errors.UnauthorisedError,
+    errors.InvalidRequestError,
+    http_errors.ShuttingDownError,
+)
+_WITH_BODY = (
+    http_errors.MalformedBodyError,
+    http_errors.BodyTooLargeError,
+    http_errors.UnsupportedMediaTypeError,
+)
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name of the route's function in camel case: `list_referrals` is `listReferrals`."""
+    first, *words = route.name.split("_")
+    return first + "".join(map(str.capitalize, words))
+
+
+def install(app: FastAPI) -> None:
+    """Let the app serve the completed document."""
+    generate = app.openapi
+
+    @cache
+    def openapi() -> dict[str, Any]:
+        return complete(generate())
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with everything that no single route declares."""
+    document["components"]["schemas"] |= event_schemas()
+    text = _PAGE.sub(r"\1Page", json.dumps(document))
+    document = json.loads(text)
+    schemas = document["components"]["schemas"]
+    for name in _NOT_OURS:
+        schemas.pop(name, None)
+    for name, schema in schemas.items():
+        schema["title"] = name
+    for operation in operations(document):
+        operation["summary"] = operation["summary"].capitalize()
+        _add_problems(operation)
+        for parameter in operation.get("parameters", []):
+            parameter["schema"] = _without_null(parameter["schema"])
+    return document | {
+        "servers": SERVERS,
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+    }
+
+
+def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in document["paths"].values():
+        yield from (operation for method, operation in path.items() if method in _METHODS)
+
+
+def _add_problems(operation: dict[str, Any]) -> None:
+    """Add the problems that any request with a key, and any request with a body, can end with."""
+    common: list[type[ReferralsError]] = []
+    if "security" in operation:
+        common += _WITH_KEY
+        if "requestBody" in operation:
+            common += _WITH_BODY
+    elif "parameters" in operation:
+        common.append(errors.InvalidRequestError)
+    responses = operation["responses"]
+    if "x-problem-types" not in responses.get("422", {}):
+        responses.pop("422", None)  # the web framework's own
+    for kind in common:
+        problem = PROBLEM_TYPES[kind]
+        given = responses.get(str(problem.status), {}).get("x-problem-types", [])
+        names = [*dict.fromkeys([*given, problem.name])]
+        responses[str(problem.status)] = problem_response(names)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter, which is left out instead of null."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**kinds[0], **{key: schema[key] for key in schema if key not in ("anyOf", "title")}}
