@@ -94,7 +94,7 @@ def test_a_run_that_ends_normally_leaves_no_server(tmp_path: Path, runs: list[Ru
     _until(lambda: _all_are_gone(report))
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_by_a_signal_leaves_no_server(
     tmp_path: Path, runs: list[Run], end: signal.Signals
 ):

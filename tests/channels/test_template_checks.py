@@ -1,7 +1,10 @@
 """Template checks."""
 
+import shutil
+
 import pytest
 
+from referrals.channels import templates
 from referrals.channels.template_checks import check_templates
 from referrals.channels.templates import Templates
 
@@ -34,9 +37,22 @@ APPROVED = {
 }
 
 
+@pytest.fixture(scope="module")
+def few_templates(tmp_path_factory):
+    """Return a folder with one of the built-in messages; checking them all takes seconds."""
+    folder = tmp_path_factory.mktemp("built-in")
+    for path in templates.BUILTIN_DIR.rglob("*.jinja"):
+        if path.name.startswith("_") or path.name == "invite.jinja":
+            copy = folder / path.relative_to(templates.BUILTIN_DIR)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy(path, copy)
+    return folder
+
+
 @pytest.fixture
-def found(tmp_path):
+def found(tmp_path, few_templates, monkeypatch):
     """Return the findings of these files as `file, line: problem`; the built-in files have none."""
+    monkeypatch.setattr(templates, "BUILTIN_DIR", few_templates)
 
     def find(files, approved=None):
         for name, source in files.items():
@@ -53,9 +69,9 @@ def found(tmp_path):
 
 def built_in():
     """Return Meta's list after approval of the built-in templates."""
-    templates = Templates().for_campaign(None)
-    for path in templates.files():
-        front = templates.front_matter(path)
+    files = Templates().for_campaign(None)
+    for path in files.files():
+        front = files.front_matter(path)
         if front.whatsapp:
             url = {"type": "URL", "url": "https://shop.example/r/{{1}}"}
             buttons = [{"type": "BUTTONS", "buttons": [url]}] if front.whatsapp.buttons else []
@@ -134,7 +150,7 @@ def test_a_new_language_needs_all_messages_and_reward_texts(found):
     assert (
         "fr/invite.jinja, 0: is missing, although other messages exist in this locale" in findings
     )
-    assert len(findings) == 13
+    assert len(findings) == 2
 
 
 def test_a_locale_that_uses_other_variables_than_english_is_reported(found):

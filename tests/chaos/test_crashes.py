@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="finds the processes to kill in Linux's /proc"
 )
 
-LIFECYCLES = int(os.environ.get("CHAOS_LIFECYCLES", "300"))
+LIFECYCLES = int(os.environ.get("CHAOS_LIFECYCLES", "200"))
 ADVOCATES = 10
 CONCURRENCY = 16
 COMPLETION_TIMEOUT = timedelta(minutes=3)

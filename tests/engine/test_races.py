@@ -18,7 +18,7 @@ from tests.harness.campaigns import EACH, POINTS_50, campaign, milestone
 from tests.harness.invariants import check, load_facts
 from tests.harness.world import World
 
-STORM = 200
+STORM = 100
 ORDER = {"amount": "100.00", "currency": "EUR"}
 
 
@@ -64,7 +64,7 @@ def decisions(answers: list[dict[str, Any]]) -> Counter[str]:
     return Counter(a["reason"]["code"] if a["reason"] else a["decision"] for a in answers)
 
 
-async def test_of_200_conversions_of_one_friend_with_different_codes_one_wins(world: World):
+async def test_of_many_conversions_of_one_friend_with_different_codes_one_wins(world: World):
     await world.apply(campaign())
     codes = await published(world, STORM)
 
@@ -79,7 +79,7 @@ async def test_of_200_conversions_of_one_friend_with_different_codes_one_wins(wo
     await assert_invariants(world)
 
 
-async def test_of_200_friends_of_one_advocate_exactly_as_many_are_accepted_as_may_be(
+async def test_of_many_friends_of_one_advocate_exactly_as_many_are_accepted_as_may_be(
     world: World,
 ):
     """The milestone at 10 is reached once."""
@@ -94,7 +94,7 @@ async def test_of_200_friends_of_one_advocate_exactly_as_many_are_accepted_as_ma
     answers = await storm(world, [(code, f"friend-{number}") for number in range(STORM)])
     await world.until_idle()
 
-    assert decisions(answers) == {"accepted": 50, "advocate_limit_reached": 150}
+    assert decisions(answers) == {"accepted": 50, "advocate_limit_reached": STORM - 50}
     assert (await world.advocate("ada")).confirmed_count == 50
     assert len(await world.all(schema.milestones)) == 1
     assert await world.balance("ada") == 50 * 100 + 1000

@@ -6,13 +6,13 @@ import random
 from tests.providers.booking import book_with_retries
 from tests.providers.fake_vendor import FAULTS, Entry
 
-GRANTS = 200
+GRANTS = 120
 MAX_CONCURRENT = 40
 
 
 async def test_random_faults_neither_duplicate_nor_lose_a_booking(case):
     """Roll back every fourth grant; callers crash in between."""
-    case.vendor.fault_rate = 0.15
+    case.vendor.fault_rate = 0.2
     case.vendor.accept_first_rate = case.vendor.conflict_rate = 0.3
     crashes = random.Random(2)
     gate = asyncio.Semaphore(MAX_CONCURRENT)

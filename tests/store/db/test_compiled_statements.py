@@ -34,9 +34,9 @@ async def test_a_lifecycle_compiles_no_statement_again(store: Store):
         campaign(rewards={"friend": POINTS_50, "tiers": TIERS}, journeys=THANKS, code={"uses": 9})
     )
 
-    async def live(advocate: str) -> None:
+    async def live(advocate: str, *numbers: int) -> None:
         code = await harness.publish("spring", advocate)
-        for number in (789, 790):
+        for number in numbers:
             friend = f"{advocate}-{number}"
             person = {
                 "id": friend,
@@ -47,8 +47,8 @@ async def test_a_lifecycle_compiles_no_statement_again(store: Store):
             referral = (await harness.convert(code, friend))["referral"]
         await harness.roll_back(referral)
 
-    await live("ada")
+    await live("ada", 789, 790)
     with compiled(store) as statements:
-        await live("eve")
+        await live("eve", 791, 792)
 
     assert statements == []

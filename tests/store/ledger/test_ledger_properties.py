@@ -29,7 +29,7 @@ from tests.harness.store_harness import START, StoreHarness
 from tests.harness.store_state_machine import StoreStateMachine, examples
 from tests.harness.wallet_model import NEVER, Lot, WalletModel
 
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "20"))
 POINTS = Asset("points", None)
 EURO = Asset("gift_credit", "EUR")
 people = st.sampled_from([*["ada"] * 7, "fay"])

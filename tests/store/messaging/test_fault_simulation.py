@@ -11,7 +11,7 @@ from referrals.store import Store, schema
 from tests.store.messaging.fault_simulation import CAP, PERIOD, QUIET, FaultSimulation
 from tests.store.messaging.sending_harness import SendingHarness
 
-MESSAGES = int(os.environ.get("REFERRALS_TEST_MESSAGES", "500"))
+MESSAGES = int(os.environ.get("REFERRALS_TEST_MESSAGES", "250"))
 ARRIVED = ("sent", "delivered", "read")
 
 
