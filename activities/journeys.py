@@ -21,13 +21,14 @@ from referrals.temporal.names import WAKE_UPDATE
 from referrals.temporal.payloads import JourneyStep, PendingWork
 from referrals.temporal.targets import journey_target, update_with_start
 
+_NOT_ALLOWED = "The engine may not start workflows in this namespace."
 PERMANENT_ERRORS = {
-    RPCStatusCode.INVALID_ARGUMENT,
-    RPCStatusCode.NOT_FOUND,
-    RPCStatusCode.PERMISSION_DENIED,
-    RPCStatusCode.UNAUTHENTICATED,
+    RPCStatusCode.INVALID_ARGUMENT: "Temporal does not accept the workflow type or the task queue.",
+    RPCStatusCode.NOT_FOUND: "Temporal has no such namespace.",
+    RPCStatusCode.PERMISSION_DENIED: _NOT_ALLOWED,
+    RPCStatusCode.UNAUTHENTICATED: _NOT_ALLOWED,
 }
-"""Responses of a Temporal server to requests that a retry cannot make valid."""
+"""Responses of a Temporal server to requests that a retry cannot make valid, in words for operators."""
 
 
 log = get_logger(__name__)
@@ -72,9 +73,10 @@ class JourneyActivities:
         try:
             await _start(_in_namespace(activity.client(), start.namespace), start)
         except RPCError as error:
-            if error.status not in PERMANENT_ERRORS:
-                raise
-            raise ApplicationError(str(error), type="Refused", non_retryable=True) from error
+            log.warning("workflow was not started", status=error.status.name, reason=str(error))
+            message = PERMANENT_ERRORS.get(error.status, "Temporal did not respond.")
+            permanent = error.status in PERMANENT_ERRORS
+            raise ApplicationError(message, type="Refused", non_retryable=permanent) from error
         async with self.store.begin() as tx:
             await workflow_starts.complete(tx, start_id, "started", self.clock())
 

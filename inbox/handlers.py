@@ -24,7 +24,7 @@ from referrals.store.flow.event_loop import handle_events
 from referrals.store.flow.receiving import Received
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
-from referrals.store.journeys import runs, tracked_events
+from referrals.store.journeys import advocate_resumption, runs
 from referrals.store.lookups import CampaignOfCode
 from referrals.store.merging import merge
 from referrals.store.messaging import status_reports
@@ -172,9 +172,9 @@ class EventHandlers:
         async with self._store.begin() as tx:
             await responses.save(tx, Outcome(event))
 
-    async def resume_tracking(self, event: InboxEventRow) -> None:
+    async def resume_advocate(self, event: InboxEventRow) -> None:
         async with self._store.read() as tx:
-            customer_id = await tracked_events.resuming_customer_id(tx, event.data["advocate"])
+            customer_id = await advocate_resumption.resuming_customer_id(tx, event.data["advocate"])
         target = advocate_target(required(event.campaign_id), customer_id)
         await self._dispatcher.wake(target, AdvocateWorkflow.wake)
         async with self._store.begin() as tx:
@@ -289,7 +289,7 @@ HANDLERS: dict[str, Callable[[EventHandlers, InboxEventRow], Awaitable[None]]] =
     "reward_approve": EventHandlers.reward,
     runs.WAKE_COMMAND: EventHandlers.wake_journey,
     status_reports.RESUME_COMMAND: EventHandlers.resend_message,
-    tracked_events.RESUME_COMMAND: EventHandlers.resume_tracking,
+    advocate_resumption.RESUME_COMMAND: EventHandlers.resume_advocate,
 }
 """Handlers by type of event or command. Any other type is a custom event that may convert."""
 

@@ -13,13 +13,15 @@
     │   ├── UnknownCodeError
     │   ├── UnknownCouponError
     │   ├── UnknownCustomerError
+    │   ├── UnknownDeliveryError
     │   ├── UnknownRedemptionError
     │   ├── UnknownReferralError
     │   ├── UnknownRewardError
     │   ├── UnknownSuppressionError
     │   ├── UnknownTrackedEventError
     │   ├── UnknownVersionError
-    │   └── UnknownWebhookError
+    │   ├── UnknownWebhookError
+    │   └── UnknownWorkflowStartError
     ├── ConflictError                 the request is valid, but contradicts what is stored
     │   ├── CampaignArchivedError
     │   ├── CampaignEditError
@@ -122,6 +124,10 @@ class UnknownCustomerError(NotFoundError):
     kind = "customer"
 
 
+class UnknownDeliveryError(NotFoundError):
+    kind = "delivery"
+
+
 class UnknownRedemptionError(NotFoundError):
     kind = "redemption with the key"
 
@@ -154,6 +160,10 @@ class UnknownVersionError(NotFoundError):
 
 class UnknownWebhookError(NotFoundError):
     kind = "webhook"
+
+
+class UnknownWorkflowStartError(NotFoundError):
+    kind = "workflow start"
 
 
 class ConflictError(ReferralsError):

@@ -1,4 +1,4 @@
-"""Checks of a campaign against the deployment: its templates and providers."""
+"""Checks of a campaign against the deployment: its templates, providers and secrets."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,6 +11,8 @@ from referrals.domain.validation_messages import field_errors, field_path
 from referrals.errors import FieldError
 from referrals.providers import Provider
 
+_NEEDS_SIGNATURES = "needs the setting REFERRALS_WEBHOOK_SECRET of the API and the workers, which signs the requests"
+
 
 def template_errors(campaign: Campaign, templates: Templates) -> Iterator[FieldError]:
     """Yield an error for each message whose template is missing or does not fit its event."""
@@ -22,6 +24,15 @@ def template_errors(campaign: Campaign, templates: Templates) -> Iterator[FieldE
             except TemplateError as error:
                 field = field_path(("journeys", index, *path, "send", "template"))
                 yield FieldError(field, str(error))
+
+
+def secret_errors(campaign: Campaign, *, has_webhook_secret: bool) -> Iterator[FieldError]:
+    """Yield an error for each `webhook` step if nothing signs its requests."""
+    for index, journey in enumerate(campaign.journeys):
+        for path, step in journey.walk():
+            if step.webhook and not has_webhook_secret:
+                field = field_path(("journeys", index, *path, "webhook"))
+                yield FieldError(field, _NEEDS_SIGNATURES)
 
 
 def target_errors(campaign: Campaign, providers: Mapping[str, Provider]) -> Iterator[FieldError]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import ValidationError
 
-from entrypoints.api.campaign_checks import target_errors, template_errors
+from entrypoints.api.campaign_checks import secret_errors, target_errors, template_errors
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
 from entrypoints.api.openapi import (
     CHECK_BODY,
@@ -244,7 +244,12 @@ async def _apply(
 ) -> AppliedCampaign:
     """Apply a campaign, or find out what applying it would do."""
     found = await asyncio.to_thread(list, template_errors(definition, resources.templates))
-    if errors := [*found, *target_errors(definition, resources.providers)]:
+    has_secret = resources.settings.webhook_secret is not None
+    if errors := [
+        *found,
+        *target_errors(definition, resources.providers),
+        *secret_errors(definition, has_webhook_secret=has_secret),
+    ]:
         raise CampaignError(errors)
     store = resources.store
     async with store.uncommitted() if dry_run else store.begin() as tx:

@@ -1,6 +1,6 @@
 """Filters and bodies that several routes share."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import AfterValidator, StringConstraints
@@ -17,6 +17,7 @@ class RewardFilters:
     """Filters of rewards besides their state.
 
     `error` is the code before the colon in a reward's `error`; `cause` groups errors by what has to be corrected.
+    `awaiting_approval=true` are the rewards that are due and wait for an operator's approval.
     """
 
     def __init__(
@@ -26,13 +27,15 @@ class RewardFilters:
         side: Literal["friend", "advocate"] | None = None,
         error: TextFilter = None,
         cause: FailureCause | None = None,
+        awaiting_approval: bool = False,
     ) -> None:
-        self.values = {
+        self.values: dict[str, Any] = {
             "customer": customer,
             "provider": provider,
             "side": side,
             "error": error,
             "cause": cause,
+            "awaiting_approval": awaiting_approval,
         }
 
 

@@ -21,6 +21,7 @@ from entrypoints.api import (
     consents,
     coupons,
     customers,
+    deliveries,
     document,
     events,
     health,
@@ -37,6 +38,7 @@ from entrypoints.api import (
     unsubscribe,
     webhooks,
     whatsapp_callbacks,
+    workflow_starts,
 )
 from entrypoints.api.request_bodies import BodyLimit
 from entrypoints.api.request_log import RequestLog
@@ -64,6 +66,8 @@ AUTHENTICATED = (
     tracked_events,
     customers,
     webhooks,
+    deliveries,
+    workflow_starts,
 )
 """Modules whose routes need a key, in the order of the OpenAPI document."""
 UNAUTHENTICATED = (referral_links, unsubscribe, whatsapp_callbacks, health)

@@ -43,6 +43,7 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
     errors.UnknownCodeError: ProblemType("unknown-code", 404, "Unknown code"),
     errors.UnknownCouponError: ProblemType("unknown-coupon", 404, "Unknown coupon"),
     errors.UnknownCustomerError: ProblemType("unknown-customer", 404, "Unknown customer"),
+    errors.UnknownDeliveryError: ProblemType("unknown-delivery", 404, "Unknown delivery"),
     errors.UnknownRedemptionError: ProblemType("unknown-redemption", 404, "Unknown redemption"),
     errors.UnknownReferralError: ProblemType("unknown-referral", 404, "Unknown referral"),
     errors.UnknownRewardError: ProblemType("unknown-reward", 404, "Unknown reward"),
@@ -52,6 +53,9 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
     ),
     errors.UnknownVersionError: ProblemType("unknown-version", 404, "Unknown version"),
     errors.UnknownWebhookError: ProblemType("unknown-webhook", 404, "Unknown webhook"),
+    errors.UnknownWorkflowStartError: ProblemType(
+        "unknown-workflow-start", 404, "Unknown workflow start"
+    ),
     errors.CampaignArchivedError: ProblemType("campaign-archived", 409, "Campaign archived"),
     errors.CampaignEditError: ProblemType("campaign-edit-refused", 409, "Edit refused"),
     errors.CouponNotRedeemableError: ProblemType(

@@ -41,7 +41,7 @@ async def list_referrals(
 @router.get("/referrals/{referral}", responses=problems(UnknownReferralError))
 async def get_referral(referral: ReferralId, resources: ResourcesDep) -> views.ReferralDetails:
     async with resources.store.read() as tx:
-        return await details.get_referral(tx, referral)
+        return await details.get_referral(tx, referral, resources.clock())
 
 
 @router.post(

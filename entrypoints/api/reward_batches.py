@@ -46,7 +46,7 @@ class RewardBatch:
         """Give every reward of the page the command that `Inbox.command_reward` gives to one."""
         async with self._resources.store.read_long() as tx:
             page = await reward_lists.list_rewards(
-                tx, self._campaign, self._cursor, **self._filters
+                tx, self._campaign, self._cursor, self._resources.clock(), **self._filters
             )
         outcomes = await asyncio.gather(*(self._outcome(kind, row, reason) for row in page.data))
         return views.Page(outcomes, page.next)
@@ -55,7 +55,8 @@ class RewardBatch:
         async with self._semaphore:
             outcome, detail = await self._command(kind, reward.id, reason)
         async with self._resources.store.read() as tx:
-            state = (await reward_lists.get_reward(tx, reward.id)).state
+            now = self._resources.clock()
+            state = (await reward_lists.get_reward(tx, reward.id, now)).state
         return views.CommandOutcome(reward.id, reward.key, reward.customer, outcome, state, detail)
 
     async def _command(

@@ -32,7 +32,7 @@ async def list_rewards(
 ) -> Any:
     async with resources.store.read_long() as tx:
         page = await reward_lists.list_rewards(
-            tx, campaign, params.cursor, state=state, **filters.values
+            tx, campaign, params.cursor, resources.clock(), state=state, **filters.values
         )
     return params.render(page, views.Reward)
 
@@ -88,4 +88,4 @@ async def _command(
     if response.status != 200:  # noqa: PLR2004
         return Json(response.body, response.status)
     async with resources.store.read() as tx:
-        return await reward_lists.get_reward(tx, reward)
+        return await reward_lists.get_reward(tx, reward, resources.clock())

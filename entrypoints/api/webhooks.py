@@ -1,7 +1,7 @@
 """`/v1/webhooks`: subscriptions to events, and their deliveries."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Path, Response
@@ -12,6 +12,7 @@ from entrypoints.api.paging import AS_CSV, Paging
 from entrypoints.api.problems import problems
 from entrypoints.api.resources import AppResources, Caller, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
+from referrals.domain.campaign_fields import raise_field_errors
 from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.durations import Duration
 from referrals.domain.event_fields import CampaignSlug, Text
@@ -20,7 +21,7 @@ from referrals.domain.strict_model import StrictModel
 from referrals.domain.webhook_urls import check_webhook_url
 from referrals.errors import UnknownCampaignError, UnknownWebhookError
 from referrals.store import views
-from referrals.store.webhooks import subscriptions
+from referrals.store.webhooks import delivery_lists, subscriptions
 from referrals.store.webhooks.deliveries import replay, signing_secrets
 from referrals.webhooks.addresses import AddressNotAllowedError
 
@@ -81,10 +82,14 @@ class ReplayRequest(StrictModel):
 
     @model_validator(mode="after")
     def _is_by_id_or_time(self) -> "ReplayRequest":
-        if (self.deliveries is None) == (self.since is None):
-            raise ValueError("must have deliveries or since")
+        mistakes = []
+        if self.deliveries is None and self.since is None:
+            mistakes.append((("deliveries",), "is required without since"))
+        if self.deliveries is not None and self.since is not None:
+            mistakes.append((("since",), "must be left out with deliveries"))
         if self.deliveries is not None and self.events is not None:
-            raise ValueError("must not have events with deliveries")
+            mistakes.append((("events",), "must be left out with deliveries"))
+        raise_field_errors(mistakes)
         return self
 
 
@@ -197,18 +202,18 @@ async def replay_webhook_deliveries(
 
 @router.get(
     "/webhooks/{webhook}/deliveries",
-    response_model=views.Page[subscriptions.WebhookDelivery],
+    response_model=views.Page[delivery_lists.WebhookDelivery],
     responses=AS_CSV | problems(UnknownWebhookError),
 )
 async def list_webhook_deliveries(
     webhook: WebhookId,
     resources: ResourcesDep,
     params: Paging,
-    state: Literal["pending", "delivered", "failed"] | None = None,
+    state: delivery_lists.DeliveryState | None = None,
 ) -> Any:
     async with resources.store.read_long() as tx:
-        page = await subscriptions.list_deliveries(tx, webhook, params.cursor, state=state)
-    return params.render(page, subscriptions.WebhookDelivery)
+        page = await delivery_lists.list_deliveries(tx, params.cursor, webhook=webhook, state=state)
+    return params.render(page, delivery_lists.WebhookDelivery)
 
 
 async def _check(resources: AppResources, url: str) -> None:

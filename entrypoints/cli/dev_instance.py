@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +18,7 @@ from entrypoints.cli.errors import CommandError
 from entrypoints.cli.supervisor import SupervisedProcess
 from entrypoints.cli.temporal_server import temporal_executable, temporal_options
 from entrypoints.cli.worker import worker_file
+from referrals.domain.webhook_signatures import new_webhook_secret
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -38,7 +39,7 @@ class DevInstance:
     database_url: str
     api_key: str
     secrets: Mapping[str, str] = field(repr=False)
-    """Variables with the secrets of identity."""
+    """Variables with the secrets of identity and of webhooks."""
     port: int
     temporal_port: int
     ui_port: int
@@ -106,21 +107,36 @@ def locked(data_dir: Path) -> Iterator[None]:
 
 def load_or_create_key(settings: "Settings", data_dir: Path) -> str:
     """Return REFERRALS_API_KEY, else the key of the previous start, else a new key; store it for other commands."""
-    return _load_or_create(data_dir / "api-key", settings.api_key, "rk_")
+    return _load_or_create(data_dir / "api-key", settings.api_key, lambda: f"rk_{_new_secret()}")
 
 
 def load_or_create_secrets(settings: "Settings", data_dir: Path) -> dict[str, str]:
-    """Return the variables of the secrets of identity: as configured, else those of the previous start, else new ones."""
-    keys = _load_or_create(data_dir / "reward-key-secret", settings.reward_key_secret)
-    contacts = _load_or_create(data_dir / "identity-secrets", settings.identity_secrets, "dev:")
-    return {"REFERRALS_REWARD_KEY_SECRET": keys, "REFERRALS_IDENTITY_SECRETS": contacts}
+    """Return the variables of the secrets: as configured, else those of the previous start, else new ones."""
+    webhooks = data_dir / "webhook-secret"
+    return {
+        "REFERRALS_REWARD_KEY_SECRET": _load_or_create(
+            data_dir / "reward-key-secret", settings.reward_key_secret
+        ),
+        "REFERRALS_IDENTITY_SECRETS": _load_or_create(
+            data_dir / "identity-secrets", settings.identity_secrets, lambda: f"dev:{_new_secret()}"
+        ),
+        "REFERRALS_WEBHOOK_SECRET": _load_or_create(
+            webhooks, settings.webhook_secret, new_webhook_secret
+        ),
+    }
 
 
-def _load_or_create(file: Path, configured: "SecretStr | None", prefix: str = "") -> str:
+def _new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _load_or_create(
+    file: Path, configured: "SecretStr | None", create: Callable[[], str] = _new_secret
+) -> str:
     """Return the configured secret, else the stored one, else a new one, and store it for its owner alone."""
     stored = file.read_text().strip() if file.exists() else ""
     given = configured.get_secret_value() if configured else ""
-    secret = given or stored or f"{prefix}{secrets.token_urlsafe(32)}"
+    secret = given or stored or create()
     file.touch(mode=0o600)
     file.chmod(0o600)
     if secret != stored:

@@ -100,9 +100,25 @@ async def _database_checks(settings: "Settings") -> list[Check]:
             "Run `referrals db rebuild-contacts` (docs/identity.md).",
         ),
         await _check("webhooks", lambda: doctor_database.check_webhooks(settings), remedy),
+        *await _failure_checks(settings),
         await _check(
             "orders", lambda: doctor_database.check_orders(settings), "See docs/orders.md."
         ),
+        await _check(
+            "requests",
+            lambda: doctor_database.check_requests(settings),
+            "Correct what the shop sends (docs/errors.md); see `referrals event refusals`.",
+        ),
+        await _check(
+            "rules",
+            lambda: doctor_database.check_rules(settings),
+            "Correct the rule, then run `referrals campaign apply`.",
+        ),
+    ]
+
+
+async def _failure_checks(settings: "Settings") -> list[Check]:
+    return [
         await _check(
             "rewards",
             lambda: doctor_database.check_rewards(settings),
@@ -114,14 +130,14 @@ async def _database_checks(settings: "Settings") -> list[Check]:
             "Correct the causes, then run `referrals tracked-event retry CAMPAIGN --cause CAUSE`.",
         ),
         await _check(
-            "requests",
-            lambda: doctor_database.check_requests(settings),
-            "Correct what the shop sends (docs/errors.md); see `referrals event refusals`.",
+            "deliveries",
+            lambda: doctor_database.check_deliveries(settings),
+            "See `referrals delivery list --state failed`, then retry or drop them.",
         ),
         await _check(
-            "rules",
-            lambda: doctor_database.check_rules(settings),
-            "Correct the rule, then run `referrals campaign apply`.",
+            "workflow starts",
+            lambda: doctor_database.check_workflow_starts(settings),
+            "See `referrals workflow-start list --state failed`, then retry or drop them.",
         ),
     ]
 

@@ -110,6 +110,26 @@ async def check_tracked_events(settings: "Settings") -> str:
         return _describe_failures(await tracked_event_lists.count_failed(tx))
 
 
+async def check_deliveries(settings: "Settings") -> str:
+    from referrals.store.webhooks import delivery_lists
+
+    async with reading(settings) as tx:
+        return _none_failed(await delivery_lists.count_failed(tx))
+
+
+async def check_workflow_starts(settings: "Settings") -> str:
+    from referrals.store.reporting import workflow_start_lists
+
+    async with reading(settings) as tx:
+        return _none_failed(await workflow_start_lists.count_failed(tx))
+
+
+def _none_failed(count: int) -> str:
+    if count:
+        raise RuntimeError(f"{count} failed")
+    return "none has failed"
+
+
 def _describe_failures(failed: "list[views.FailureCount]") -> str:
     if failed:
         raise RuntimeError(

@@ -12,6 +12,7 @@ from entrypoints.cli import (
     coupon,
     customer,
     db,
+    delivery,
     demo,
     dev,
     doctor,
@@ -27,6 +28,7 @@ from entrypoints.cli import (
     tracked_event,
     webhook,
     worker,
+    workflow_start,
 )
 from entrypoints.cli.errors import CommandError
 
@@ -54,6 +56,8 @@ app.add_typer(message.app, name="message")
 app.add_typer(tracked_event.app, name="tracked-event")
 app.add_typer(template.app, name="template")
 app.add_typer(webhook.app, name="webhook")
+app.add_typer(delivery.app, name="delivery")
+app.add_typer(workflow_start.app, name="workflow-start")
 app.add_typer(db.app, name="db")
 app.add_typer(key.app, name="key")
 

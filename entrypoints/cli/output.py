@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from rich import box
@@ -53,6 +53,23 @@ def print_table(
     for row in rows:
         table.add_row(*(_cell(row.get(key)) for key in columns))
     console().print(table)
+
+
+def print_rows(
+    rows: Sequence[JsonObject],
+    columns: Mapping[str, str],
+    *,
+    what: str,
+    as_json: bool,
+    ruled: bool = False,
+) -> None:
+    """Print a list: as JSON, else as a table, else as the sentence that there are no `what`."""
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(rows, columns, ruled=ruled)
+    else:
+        print_line(f"There are no {what}.")
 
 
 def print_details(item: JsonObject) -> None:

@@ -10,7 +10,7 @@ import typer
 from entrypoints.cli.client import QUEUED, ApiClient, api_path
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.options import JsonOutput, Limit, Reason
-from entrypoints.cli.output import JsonObject, print_json, print_line, print_table
+from entrypoints.cli.output import JsonObject, print_json, print_line, print_rows
 from referrals.domain.failure_causes import FailureCause
 from referrals.domain.states import RewardState
 
@@ -36,6 +36,10 @@ Error = Annotated[
 Cause = Annotated[
     FailureCause | None,
     typer.Option(help="Only rewards whose last error has this cause, such as credentials."),
+]
+AwaitingApproval = Annotated[
+    bool,
+    typer.Option("--awaiting-approval", help="Only rewards that are due and need an approval."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
@@ -73,11 +77,13 @@ class RewardFilter:
     side: str | None = None
     error: str | None = None
     cause: FailureCause | None = None
+    awaiting_approval: bool = False
 
     @property
     def params(self) -> dict[str, str]:
         """Query parameters."""
-        return {key: value for key, value in vars(self).items() if value and key != "campaign"}
+        given = {key: value for key, value in vars(self).items() if value and key != "campaign"}
+        return given | ({"awaiting_approval": "true"} if self.awaiting_approval else {})
 
     def find(self, client: ApiClient, limit: int | None = None) -> dict[str, list[JsonObject]]:
         """Return up to `limit` matching rewards, or all, by campaign."""
@@ -103,23 +109,34 @@ def list_rewards(
     side: Side = None,
     error: Error = None,
     cause: Cause = None,
+    awaiting_approval: AwaitingApproval = False,
     limit: Limit = 100,
     as_json: JsonOutput = False,
 ) -> None:
     """List rewards.
 
-    With --state failed or another unfinished state, show attempts, the last error and the next step.
+    With --awaiting-approval, --state failed or another unfinished state, show attempts, the last error and the next step.
     """
-    selected = RewardFilter(campaign, state, customer, provider, side, error, cause)
+    state = _state(state, failed=False, awaiting_approval=awaiting_approval)
+    selected = RewardFilter(
+        campaign, state, customer, provider, side, error, cause, awaiting_approval
+    )
     with ApiClient.connect() as client:
         found = [row for rows in selected.find(client, limit).values() for row in rows]
-    if as_json:
-        print_json(found)
-    elif state in (None, *FINAL_STATES):
-        print_table(found, REWARD_COLUMNS)
+    if as_json or state in (None, *FINAL_STATES):
+        print_rows(found, REWARD_COLUMNS, what="such rewards", as_json=as_json)
     else:
         rows = [{**row, "key_and_id": (row.get("key"), row["id"])} for row in found]
-        print_table(rows, UNFINISHED_COLUMNS, ruled=True)
+        print_rows(rows, UNFINISHED_COLUMNS, what="such rewards", as_json=False, ruled=True)
+
+
+def _state(
+    state: RewardState | None, *, failed: bool, awaiting_approval: bool
+) -> RewardState | None:
+    """Return the state, or that of the flag `--failed` or `--awaiting-approval`."""
+    if failed:
+        return RewardState.FAILED
+    return RewardState.PENDING if awaiting_approval and state is None else state
 
 
 def _add_command(action: str, help_: str) -> None:
@@ -133,11 +150,14 @@ def _add_command(action: str, help_: str) -> None:
         side: Side = None,
         error: Error = None,
         cause: Cause = None,
+        awaiting_approval: AwaitingApproval = False,
         yes: Yes = False,
         as_json: JsonOutput = False,
     ) -> None:
-        state_or_failed = "failed" if failed else state
-        selected = RewardFilter(campaign, state_or_failed, customer, provider, side, error, cause)
+        state_or_flag = _state(state, failed=failed, awaiting_approval=awaiting_approval)
+        selected = RewardFilter(
+            campaign, state_or_flag, customer, provider, side, error, cause, awaiting_approval
+        )
         _change(action, {}, reward or [], selected, yes=yes, as_json=as_json)
 
     app.command(action, help=f"{help_}\n\n{SELECTION_HELP}")(command)
@@ -155,11 +175,14 @@ def _add_command_with_reason(action: str, help_: str) -> None:
         side: Side = None,
         error: Error = None,
         cause: Cause = None,
+        awaiting_approval: AwaitingApproval = False,
         yes: Yes = False,
         as_json: JsonOutput = False,
     ) -> None:
-        state_or_failed = "failed" if failed else state
-        selected = RewardFilter(campaign, state_or_failed, customer, provider, side, error, cause)
+        state_or_flag = _state(state, failed=failed, awaiting_approval=awaiting_approval)
+        selected = RewardFilter(
+            campaign, state_or_flag, customer, provider, side, error, cause, awaiting_approval
+        )
         _change(action, {"reason": reason}, reward or [], selected, yes=yes, as_json=as_json)
 
     app.command(action, help=f"{help_}\n\n{SELECTION_HELP}")(command)

@@ -65,7 +65,7 @@ COMMANDS: frozenset[str] = frozenset(
         "reward_resume",
         "journey_wake",
         "message_resume",
-        "tracking_resume",
+        "advocate_resume",
     }
 )
 """Commands of operators and callers. The inbox stores them like events, under these types."""

@@ -5,11 +5,18 @@ secret.
 """
 
 import hmac
+import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from datetime import datetime
 
 SECRET_PREFIX = "whsec_"  # noqa: S105
+SECRET_BYTES = 32
+
+
+def new_webhook_secret() -> str:
+    """Return a random signing secret, such as `whsec_…`."""
+    return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def signing_key(secret: str) -> bytes:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from referrals.store import views
+from referrals.store.webhooks.delivery_lists import WebhookDelivery
 from tests.api.conftest import Api
 from tests.api.problems import problem
 
@@ -21,6 +22,8 @@ COLUMNS = {
     "/v1/campaigns/spring/messages": views.Message,
     "/v1/campaigns/spring/activity": views.Activity,
     "/v1/customers/ada/wallet/entries": views.LedgerEntry,
+    "/v1/deliveries": WebhookDelivery,
+    "/v1/workflow-starts": views.WorkflowStart,
 }
 
 

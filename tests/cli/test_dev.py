@@ -53,6 +53,7 @@ def test_secrets_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path
     assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
     given = {name.removeprefix("REFERRALS_").lower(): value for name, value in first.items()}
     assert Settings.model_validate(given).identity.current_key_id == "dev"
+    assert first["REFERRALS_WEBHOOK_SECRET"].startswith("whsec_")
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])

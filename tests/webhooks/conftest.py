@@ -7,7 +7,7 @@ import pytest
 
 from referrals.store import Store, schema
 from referrals.store.db.pages import Cursor
-from referrals.store.webhooks import deliveries, subscriptions
+from referrals.store.webhooks import deliveries, delivery_lists, subscriptions
 from referrals.webhooks.deliverer import Deliverer
 from referrals.webhooks.poster import Poster
 from tests.harness.campaigns import EACH, campaign, milestone
@@ -61,10 +61,10 @@ class Office:
         async with self.store.read() as tx:
             return await subscriptions.get(tx, webhook)
 
-    async def deliveries(self, webhook: str) -> list[subscriptions.WebhookDelivery]:
+    async def deliveries(self, webhook: str) -> list[delivery_lists.WebhookDelivery]:
         """Return the webhook's deliveries, oldest first."""
         async with self.store.read() as tx:
-            page = await subscriptions.list_deliveries(tx, webhook, ALL)
+            page = await delivery_lists.list_deliveries(tx, ALL, webhook=webhook)
         return page.data[::-1]
 
     async def replay(self, webhook: str, **selection: Any) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -21,11 +20,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from referrals.domain.campaign import Campaign
 from referrals.domain.states import AWAITING_CONFIRMATION, ReferralState, RewardState
 from referrals.store.campaigns import versions
 from referrals.store.db.columns import TableRow
-from referrals.store.db.sql import RowCache, Tx, find, get, literal_in, rows_of
+from referrals.store.db.sql import Tx, find, get, literal_in, rows_of
 from referrals.store.rewards.granting import is_due
 from referrals.store.schema import (
     RewardRow,
@@ -86,7 +84,7 @@ async def find_for_referral(tx: Tx, workflow_id: str, now: datetime) -> PendingW
         state=state,
         is_open=waiting or bool(open_rewards),
         needs_attention=_has_failed(open_rewards),
-        rewards=() if waiting else await _due(tx, referral, open_rewards, now),
+        rewards=() if waiting else _rewards_to_process(open_rewards, now),
         wake_at=_wake_at(referral, open_rewards, now),
         **pending,
     )
@@ -114,15 +112,6 @@ _OPEN_REWARDS = (
 )
 
 
-async def _due(
-    tx: Tx, referral: _ItemOfReferral, open_rewards: Sequence[RewardRow], now: datetime
-) -> tuple[str, ...]:
-    if not open_rewards:
-        return ()
-    campaign = await versions.get_version(tx, referral.campaign_id, referral.version)
-    return tuple(row.id for row in open_rewards if _calls_provider(row, campaign, now))
-
-
 async def find_for_advocate(
     tx: Tx, campaign_id: str, customer_id: str, now: datetime
 ) -> PendingWork:
@@ -136,7 +125,7 @@ async def find_for_advocate(
         return PendingWork(state=MERGED)
     assert found is not None
     open_rewards = await rows_of(
-        tx, _RewardOfMilestone, _OPEN_REWARDS_OF_MILESTONES, advocate_id=advocate.id
+        tx, RewardRow, _OPEN_REWARDS_OF_MILESTONES, advocate_id=advocate.id
     )
     ends_at = found.campaign.ends_at
     over = found.state == "archived" or (ends_at is not None and ends_at <= now)
@@ -144,7 +133,7 @@ async def find_for_advocate(
         state=found.state,
         is_open=not over or bool(open_rewards),
         needs_attention=_has_failed(open_rewards),
-        rewards=await _due_of_milestones(tx, campaign_id, open_rewards, now),
+        rewards=_rewards_to_process(open_rewards, now),
         wake_at=None if over else ends_at,
         **_by_kind(await rows_of(tx, _Item, _OF_SENDER, sender_id=advocate.id)),
     )
@@ -161,40 +150,28 @@ async def find_for_journey(tx: Tx, run_id: str) -> PendingWork:
     )
 
 
-class _RewardOfMilestone(RewardRow):
-    version: int
-    """Version of the campaign under which the milestone was reached."""
-
-
 _OPEN_REWARDS_OF_MILESTONES = (
-    select(rewards, milestones.c.version)
+    select(rewards)
     .join(milestones, milestones.c.id == rewards.c.milestone_id)
     .where(milestones.c.advocate_id == bindparam("advocate_id"), rewards.c.state.in_(OPEN_REWARDS))
     .order_by(rewards.c.key)
 )
 
 
-async def _due_of_milestones(
-    tx: Tx, campaign_id: str, open_rewards: Sequence[_RewardOfMilestone], now: datetime
-) -> tuple[str, ...]:
-    cache, due = RowCache(tx), []
-    for row in open_rewards:
-        read = partial(versions.get_version, campaign_id=campaign_id, version=row.version)
-        if _calls_provider(row, await cache.get(("version", row.version), read), now):
-            due.append(row.id)
-    return tuple(due)
-
-
 def _has_failed(open_rewards: Sequence[RewardRow]) -> bool:
     return any(reward.state == RewardState.FAILED for reward in open_rewards)
 
 
-def _calls_provider(reward: RewardRow, campaign: Campaign, now: datetime) -> bool:
-    """Check whether the reward's provider has to be called now; `campaign` is in the version that the reward is of."""
-    if reward.provider == "ledger":
-        return False
-    in_progress = reward.state in (RewardState.GRANTING, RewardState.ROLLING_BACK)
-    return in_progress or is_due(reward, campaign.rewards.approval, now)
+def _rewards_to_process(open_rewards: Sequence[RewardRow], now: datetime) -> tuple[str, ...]:
+    """Return the ids of rewards whose provider has to be called now."""
+    return tuple(
+        reward.id
+        for reward in open_rewards
+        if reward.provider != "ledger"
+        and (
+            reward.state in (RewardState.GRANTING, RewardState.ROLLING_BACK) or is_due(reward, now)
+        )
+    )
 
 
 def _by_kind(found: Sequence[_Item]) -> dict[str, Any]:

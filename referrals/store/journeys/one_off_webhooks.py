@@ -9,7 +9,9 @@ from referrals.store.db.sql import Tx, insert
 from referrals.store.schema import webhook_deliveries
 
 
-async def add(tx: Tx, *, url: str, key: str, event: Mapping[str, Any], now: datetime) -> None:
+async def add(
+    tx: Tx, *, campaign_id: str, url: str, key: str, event: Mapping[str, Any], now: datetime
+) -> None:
     """Send the CloudEvent to the URL, once for the key, signed with REFERRALS_WEBHOOK_SECRET.
 
     The key, in printable ASCII, is the `webhook-id`. These deliveries have no order.
@@ -20,6 +22,7 @@ async def add(tx: Tx, *, url: str, key: str, event: Mapping[str, Any], now: date
             key=key,
             url=url,
             event=dict(event),
+            campaign_id=campaign_id,
             type=event["type"],
             concurrency_group=concurrency_group(url),
             state="pending",

@@ -70,7 +70,7 @@ async def _run_step(
         return await condition_holds(
             tx, entry, lambda: branch.condition, awaited_event_received=received
         )
-    key, event = f"{entry.workflow_id}/{planned.index}", entry.event
+    key, campaign_id = f"{entry.workflow_id}/{planned.index}", entry.context.campaign.campaign
     if step.grant:
         by_owner = sender_id == entry.context.sender_id
         await grants.grant(tx, entry, planned.index, step.grant, by_owner=by_owner)
@@ -87,10 +87,12 @@ async def _run_step(
             now=now,
         )
     if step.webhook:
-        await one_off_webhooks.add(tx, url=step.webhook.url, key=key, event=event, now=now)
+        await one_off_webhooks.add(
+            tx, campaign_id=campaign_id, url=step.webhook.url, key=key, event=entry.event, now=now
+        )
     if step.start_workflow:
         await workflow_starts.add(
-            tx, step.start_workflow, key=key, sender_id=sender_id, event=event, now=now
+            tx, entry, step.start_workflow, key=key, sender_id=sender_id, now=now
         )
     return True
 

@@ -1,6 +1,5 @@
 """Events that journeys send to providers: stored first, then sent, once for each key."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,8 +11,8 @@ from referrals.domain.tracking import TrackStep
 from referrals.errors import NotPossibleError, UnknownTrackedEventError
 from referrals.store.customers import profiles
 from referrals.store.db.ids import new_id
-from referrals.store.db.sql import Tx, change, find, get, insert, literal_in, rows_of
-from referrals.store.inbox import inbox_events
+from referrals.store.db.sql import Tx, change, find, get, insert, literal_in
+from referrals.store.journeys import advocate_resumption
 from referrals.store.journeys.journey_entry import JourneyEntry
 from referrals.store.rewards.provider_rewards import (
     ATTEMPTS_EXHAUSTED,
@@ -21,10 +20,7 @@ from referrals.store.rewards.provider_rewards import (
     Superseded,
 )
 from referrals.store.rewards.reward_rows import NO_ERROR, error_values
-from referrals.store.schema import TrackedEventRow, advocates, tracked_events
-
-RESUME_COMMAND = "tracking_resume"
-"""Command that makes the advocate's workflow send events again."""
+from referrals.store.schema import TrackedEventRow, tracked_events
 
 
 @dataclass(frozen=True)
@@ -152,22 +148,10 @@ async def mark_exhausted(tx: Tx, event_id: str, message: str, now: datetime) -> 
 async def retry(tx: Tx, which: ColumnElement[bool], actor: str, now: datetime) -> int:
     """Send failed events again, by the workflow of their advocate. Return how many there are."""
     waiting = NO_ERROR | {"state": "pending", "completed_at": None}
-    again = (
-        tracked_events.update()
-        .where(which, literal_in(tracked_events.c.state, "failed"))
-        .values(sender_id=tracked_events.c.advocate_id, **waiting)
+    again = tracked_events.update().where(which, literal_in(tracked_events.c.state, "failed"))
+    return await advocate_resumption.hand_over(
+        tx, tracked_events, again.values(waiting), actor, now
     )
-    found: Sequence[TrackedEventRow] = await rows_of(
-        tx, TrackedEventRow, again.returning(tracked_events)
-    )
-    commands = [
-        {"campaign_id": campaign_id, "data": {"advocate": advocate_id}}
-        for campaign_id, advocate_id in sorted(
-            {(row.campaign_id, row.advocate_id) for row in found}
-        )
-    ]
-    await inbox_events.queue_commands(tx, RESUME_COMMAND, actor, now, commands)
-    return len(found)
 
 
 async def retry_one(tx: Tx, event_id: str, actor: str, now: datetime) -> None:
@@ -191,11 +175,6 @@ async def drop(tx: Tx, event_id: str, now: datetime) -> None:
     )
     if not (await tx.execute(failed.values(state="dropped", completed_at=now))).rowcount:
         await _refuse(tx, event_id)
-
-
-async def resuming_customer_id(tx: Tx, advocate_id: str) -> str:
-    """Return the internal id of the advocate whose workflow sends the events again."""
-    return (await get(tx, advocates, id=advocate_id)).customer_id
 
 
 async def _refuse(tx: Tx, event_id: str) -> None:

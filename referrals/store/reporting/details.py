@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Select, Table, func, select
@@ -88,11 +89,11 @@ async def get_advocate(
         next_tier=_next_tier(campaign, row.confirmed_count),
         cooldown_until=await _cooldown_until(tx, campaign, row.id, now),
         milestones=await _milestones(tx, row.id),
-        rewards=await _latest_rewards(tx, row),
+        rewards=await _latest_rewards(tx, row, now),
     )
 
 
-async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
+async def get_referral(tx: Tx, referral_id: str, now: datetime) -> views.ReferralDetails:
     """Return the referral. Raises UnknownReferralError."""
     statement = select_referrals().where(referrals.c.id == referral_id)
     row = await first_of(tx, ListedReferral, statement)
@@ -104,7 +105,9 @@ async def get_referral(tx: Tx, referral_id: str) -> views.ReferralDetails:
         **referral_fields(row),
         version=row.version,
         attribution=await _attribution(tx, row),
-        rewards=[to_reward_view(reward) for reward in await rows_of(tx, ListedReward, given)],
+        rewards=[
+            to_reward_view(reward, now=now) for reward in await rows_of(tx, ListedReward, given)
+        ],
         timeline=[to_activity_view(entry) for entry in await rows_of(tx, ListedActivity, log)],
     )
 
@@ -233,12 +236,13 @@ async def _milestones(tx: Tx, advocate_id: str) -> list[views.Milestone]:
     ]
 
 
-async def _latest_rewards(tx: Tx, advocate: AdvocateRow) -> list[views.Reward]:
+async def _latest_rewards(tx: Tx, advocate: AdvocateRow, now: datetime) -> list[views.Reward]:
     statement = select_rewards().where(
         rewards.c.campaign_id == advocate.campaign_id,
         rewards.c.customer_id == advocate.customer_id,
         rewards.c.side == "advocate",
     )
     order = (rewards.c.created_at, rewards.c.id)
-    page = await newest_first(tx, statement, order, Cursor(LATEST_REWARDS), to_reward_view)
+    view = partial(to_reward_view, now=now)
+    page = await newest_first(tx, statement, order, Cursor(LATEST_REWARDS), view)
     return page.data

@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, func, select
 
 from referrals.domain.money import format_amount, parse_amount
-from referrals.domain.states import COUNTS_TOWARD_LIMITS
+from referrals.domain.states import COUNTS_TOWARD_LIMITS, ReferralState
 from referrals.store import refusals, views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.codes import omitted_clicks
-from referrals.store.db.sql import Tx, one, rows
+from referrals.store.db.sql import Tx, literal_in, one, rows
 from referrals.store.reporting import rule_rejections
+from referrals.store.reporting.reward_lists import AWAITING_APPROVAL
 from referrals.store.rewards.reward_rows import amount_text
 from referrals.store.schema import (
     advocates,
@@ -23,6 +24,9 @@ from referrals.store.schema import (
     referrals,
     rewards,
     shares,
+    tracked_events,
+    webhook_deliveries,
+    workflow_starts,
 )
 
 TOP_ADVOCATES = 5
@@ -55,6 +59,23 @@ async def summarise(tx: Tx, campaign_id: str, now: datetime) -> views.CampaignSu
         messages=await _count_by(tx, messages, messages.c.state, campaign_id),
         refused_requests=await refusals.count_recent(tx, now),
         rules=await rule_rejections.list_rejections(tx, campaign_id),
+        attention=await _count_attention(tx, campaign_id, now),
+    )
+
+
+async def _count_attention(tx: Tx, campaign_id: str, now: datetime) -> views.Attention:
+    async def count_failed(table: Table[Any]) -> int:
+        return await _count(tx, table, campaign_id, literal_in(table.c.state, "failed"))
+
+    in_review = literal_in(referrals.c.state, ReferralState.IN_REVIEW)
+    to_approve = AWAITING_APPROVAL & (rewards.c.due_at <= now)
+    return views.Attention(
+        referrals_to_review=await _count(tx, referrals, campaign_id, in_review),
+        rewards_to_approve=await _count(tx, rewards, campaign_id, to_approve),
+        rewards_failed=await count_failed(rewards),
+        tracked_events_failed=await count_failed(tracked_events),
+        deliveries_failed=await count_failed(webhook_deliveries),
+        workflow_starts_failed=await count_failed(workflow_starts),
     )
 
 

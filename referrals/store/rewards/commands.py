@@ -115,7 +115,7 @@ async def _roll_back(tx: Tx, context: ReferralContext, reward: RewardRow, reason
 async def _approve(tx: Tx, context: ReferralContext, reward: RewardRow, _: str) -> None:
     _require_state(reward, RewardState.PENDING)
     approved_at = reward.approved_at or context.now
-    await set_reward(tx, reward, RewardState.PENDING, approved_at=approved_at)
+    await set_reward(tx, reward, RewardState.PENDING, approval="given", approved_at=approved_at)
     if context.milestone or await _counts_toward_tiers(tx, context):
         await granting.grant_due(tx, context)
 

@@ -146,6 +146,7 @@ _COLUMNS = (
     "provider",
     "target",
     "due_at",
+    "approval",
     "created_at",
 )
 """Columns whose values `_row` returns."""
@@ -179,5 +180,6 @@ def _row(context: ReferralContext, spec: RewardSpec) -> dict[str, Any]:
         "provider": provider,
         "target": target,
         "due_at": spec.due_at,
+        "approval": "awaited" if context.campaign.rewards.approval else None,
         "created_at": context.now,
     }

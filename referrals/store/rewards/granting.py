@@ -25,13 +25,12 @@ from referrals.store.rewards.reward_rows import (
 from referrals.store.schema import RewardRow, referrals, rewards
 
 
-def is_due(reward: RewardRow, approval: str | None, now: datetime) -> bool:
-    """Return whether a pending reward can be granted: its hold and cooldown are over, and it needs no approval.
+def is_due(reward: RewardRow, now: datetime) -> bool:
+    """Return whether a pending reward can be granted: its hold and cooldown are over, and it awaits no approval.
 
-    `due_at` is the end of hold and cooldown. `approval` is the campaign's `rewards.approval`; a reward that needs it
-    waits for an operator's `reward approve`.
+    `due_at` is the end of hold and cooldown.
     """
-    approved = approval is None or reward.approved_at is not None
+    approved = reward.approval != "awaited"
     return reward.state == RewardState.PENDING and required(reward.due_at) <= now and approved
 
 
@@ -40,9 +39,8 @@ async def grant_due(tx: Tx, context: ReferralContext) -> None:
 
     Other providers are called by the workflow.
     """
-    approval = context.campaign.rewards.approval
     own = [reward for reward in await rewards_of(tx, context) if reward.provider == "ledger"]
-    due = [reward for reward in own if is_due(reward, approval, context.now)]
+    due = [reward for reward in own if is_due(reward, context.now)]
     if booked := [reward for reward in due if reward.type != "coupon"]:
         await grants.grant(tx, [(reward, describe(reward)) for reward in booked], context.now)
         await mark_granted(tx, context, booked)

@@ -75,13 +75,12 @@ async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
     Raises:
         NotVisibleYet: an earlier request may still become visible.
     """
-    context, reward = await lock_reward(tx, reward_id, now)
+    _, reward = await lock_reward(tx, reward_id, now)
     if reward.state not in IN_PROGRESS:
         return None
     if reward.outcome_unknown_until and reward.outcome_unknown_until > now:
         raise NotVisibleYet(reward.outcome_unknown_until - now)
-    approval = context.campaign.rewards.approval
-    if reward.state == RewardState.PENDING and not granting.is_due(reward, approval, now):
+    if reward.state == RewardState.PENDING and not granting.is_due(reward, now):
         return None
     customer = await profiles.get(tx, reward.issued_to or reward.customer_id)
     owed = await debts.debt_of(tx, reward)

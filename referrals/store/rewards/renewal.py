@@ -24,6 +24,7 @@ _TERMS = (
     "provider",
     "target",
     "due_at",
+    "approval",
     "approved_at",
 )
 """Columns that each occurrence has from the one before."""

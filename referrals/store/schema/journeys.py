@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, ForeignKey, ForeignKeyConstraint, Integer, Text
+from sqlalchemy import JSON, Boolean, ForeignKey, ForeignKeyConstraint, Index, Integer, Text
 
 from referrals.store.db.columns import Columns, Field, TableRow
 from referrals.store.schema.base import Instant, column, index_where, one_of, table
@@ -88,6 +88,7 @@ class WorkflowStartRow(TableRow):
     id: Field[str] = column(Text, primary_key=True)
     key: Field[str] = column(Text, unique=True, doc="Id of the workflow to start.")
     campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"))
+    advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
     referral_id: Field[str | None] = column(Text, ForeignKey("referrals.id"))
     sender_id: Field[str] = column(
         Text, doc="The workflow that starts it: of a referral, an advocate or a journey."
@@ -96,7 +97,7 @@ class WorkflowStartRow(TableRow):
     task_queue: Field[str] = column(Text)
     namespace: Field[str | None] = column(Text)
     event: Field[dict[str, Any]] = column(JSON)
-    state: Field[str] = column(Text, one_of("state", ["pending", "started", "failed"]))
+    state: Field[str] = column(Text, one_of("state", ["pending", "started", "failed", "dropped"]))
     reason: Field[str | None] = column(Text)
     created_at: Field[datetime] = column(Instant)
     completed_at: Field[datetime | None] = column(Instant)
@@ -108,5 +109,7 @@ class WorkflowStartColumns(WorkflowStartRow, Columns[WorkflowStartRow]): ...
 workflow_starts = table(
     "workflow_starts",
     WorkflowStartColumns,
+    Index("ix_workflow_starts_list", "campaign_id", "id"),
     index_where("ix_workflow_starts_pending", "sender_id", where="state = 'pending'"),
+    index_where("ix_workflow_starts_failed", "id", where="state = 'failed'"),
 )

@@ -62,6 +62,11 @@ class RewardRow(TableRow):
     target: Field[dict[str, Any] | None] = column(
         JSON, doc="The provider's objects to use; for the built-in ledger, the terms of the reward."
     )
+    approval: Field[str | None] = column(
+        Text,
+        one_of("approval", ["awaited", "given"]),
+        doc="`awaited` until an operator approves it; NULL if its campaign does not require that.",
+    )
     approved_at: Field[datetime | None] = column(Instant)
     accepted_by_provider_at: Field[datetime | None] = column(
         Instant,
@@ -126,6 +131,13 @@ rewards = table(
         where="expired_at IS NULL AND state = 'granted' AND expires_at IS NOT NULL",
     ),
     index_where("ix_rewards_failed", "failure_cause", where="state = 'failed'"),
+    index_where(
+        "ix_rewards_to_approve",
+        "campaign_id",
+        "created_at",
+        "id",
+        where="state = 'pending' AND approval = 'awaited'",
+    ),
 )
 
 

@@ -18,6 +18,8 @@ from sqlalchemy import (
 from referrals.store.db.columns import Columns, Field, TableRow
 from referrals.store.schema.base import Instant, Serial, column, index_where, one_of, table
 
+DELIVERY_STATES = ("pending", "delivered", "failed", "dropped")
+
 
 class WebhookRow(TableRow):
     """A webhook subscription and its position in the activity log."""
@@ -68,12 +70,15 @@ class WebhookDeliveryRow(TableRow):
     key: Field[str | None] = column(Text, unique=True)
     url: Field[str | None] = column(Text)
     event: Field[dict[str, Any] | None] = column(JSON(none_as_null=True))
+    campaign_id: Field[str | None] = column(
+        Text, ForeignKey("campaigns.id"), doc="The campaign that the event is about."
+    )
     type: Field[str] = column(Text)
     subject: Field[str | None] = column(Text, doc="Events of one subject are delivered in order.")
     concurrency_group: Field[str] = column(
         Text, doc="A webhook or a host: its deliveries share a concurrency limit."
     )
-    state: Field[str] = column(Text, one_of("state", ["pending", "delivered", "failed"]))
+    state: Field[str] = column(Text, one_of("state", DELIVERY_STATES))
     attempts: Field[int] = column(Integer)
     due_at: Field[datetime | None] = column(
         Instant,
@@ -105,5 +110,7 @@ webhook_deliveries = table(
         "activity_id",
         where="state = 'pending'",
     ),
+    index_where("ix_webhook_deliveries_failed", "id", where="state = 'failed'"),
     Index("ix_webhook_deliveries_list", "webhook_id", "id"),
+    Index("ix_webhook_deliveries_campaign", "campaign_id", "id"),
 )

@@ -11,6 +11,7 @@ from referrals.store.views.advocates import (
     NextTier,
 )
 from referrals.store.views.campaigns import (
+    Attention,
     Campaign,
     CampaignSummary,
     CampaignVersion,
@@ -33,7 +34,13 @@ from referrals.store.views.referrals import (
 )
 from referrals.store.views.refusals import Refusal
 from referrals.store.views.rewards import CommandOutcome, FailureCount, OutcomeKind, Reward
-from referrals.store.views.tracking import RetriedEvents, TrackedEvent, TrackedEventState
+from referrals.store.views.tracking import (
+    RetriedEvents,
+    TrackedEvent,
+    TrackedEventState,
+    WorkflowStart,
+    WorkflowStartState,
+)
 from referrals.store.views.wallets import (
     Balance,
     Coupon,
@@ -50,6 +57,7 @@ __all__ = [
     "Advocate",
     "AdvocateCounts",
     "AdvocateDetails",
+    "Attention",
     "Attribution",
     "Balance",
     "Block",
@@ -90,5 +98,7 @@ __all__ = [
     "TrackedEvent",
     "TrackedEventState",
     "Wallet",
+    "WorkflowStart",
+    "WorkflowStartState",
     "with_zulu_times",
 ]

@@ -76,6 +76,24 @@ class RuleRejections(Described):
 
 
 @dataclass(frozen=True)
+class Attention(Described):
+    """Numbers of what waits for an operator."""
+
+    referrals_to_review: int
+    """Conversions in review."""
+    rewards_to_approve: int
+    """Rewards that are due and need an approval."""
+    rewards_failed: int
+    """Rewards that failed to be granted or rolled back."""
+    tracked_events_failed: int
+    """Events of journeys that a provider did not accept."""
+    deliveries_failed: int
+    """Deliveries of the campaign's events to webhooks, and of its journeys, that failed after the last attempt."""
+    workflow_starts_failed: int
+    """Workflows of other applications that journeys failed to start."""
+
+
+@dataclass(frozen=True)
 class CampaignSummary(Described):
     """Numbers of a campaign. `conversions` counts the referrals by state.
 
@@ -105,3 +123,4 @@ class CampaignSummary(Described):
     refused_requests: int
     """Requests of the last seven days, for any campaign, that were refused; `GET /v1/refusals` says why."""
     rules: list[RuleRejections]
+    attention: Attention

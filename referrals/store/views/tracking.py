@@ -1,4 +1,4 @@
-"""Views of events that journeys send to providers."""
+"""Views of events that journeys send to providers, and of workflows that they start."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Any, Literal
 from referrals.domain.field_docs import Described
 
 TrackedEventState = Literal["pending", "sent", "failed", "dropped"]
+WorkflowStartState = Literal["pending", "started", "failed", "dropped"]
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,31 @@ class RetriedEvents(Described):
     """Number of failed events that are sent again."""
 
     retried: int
+
+
+@dataclass(frozen=True)
+class WorkflowStart(Described):
+    """A workflow of another application that a journey starts with its event."""
+
+    id: str
+    """Id of the workflow start."""
+    campaign: str
+    """Campaign whose journey starts the workflow."""
+    referral: str | None
+    """Referral that the event is about, if it is about one."""
+    workflow: str
+    """Id of the workflow at Temporal."""
+    type: str
+    """Type of the workflow."""
+    task_queue: str
+    """Task queue of its workers."""
+    namespace: str | None
+    """Temporal namespace; null is that of the engine."""
+    state: WorkflowStartState
+    """`failed` if Temporal refused it; `dropped` when an operator gave it up."""
+    error: str | None
+    """Why it was refused."""
+    created_at: datetime
+    """Time of the event."""
+    completed_at: datetime | None
+    """Time at which it was started, refused or dropped."""

@@ -123,6 +123,7 @@ def _insert_deliveries(
     values = {
         "webhook_id": literal(webhook.id),
         "activity_id": activity.c.id,
+        "campaign_id": activity.c.campaign_id,
         "type": activity.c.type,
         "subject": func.coalesce(
             activity.c.referral_id, activity.c.advocate_id, activity.c.customer_id

@@ -1,7 +1,5 @@
 """Webhook subscriptions: create, list, change, rotate the secret of and delete webhooks."""
 
-import secrets
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,21 +9,18 @@ from sqlalchemy import Select, func, select
 
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.field_docs import Described
-from referrals.domain.webhook_signatures import SECRET_PREFIX
+from referrals.domain.webhook_signatures import new_webhook_secret
 from referrals.errors import UnknownWebhookError
 from referrals.store.activity import cursor
 from referrals.store.campaigns.versions import require_campaign
-from referrals.store.db.columns import required
 from referrals.store.db.ids import new_id
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, find, first_of, rows_of
 from referrals.store.reporting import lists
-from referrals.store.schema import WebhookDeliveryRow, WebhookRow, webhook_deliveries
+from referrals.store.schema import WebhookRow, webhook_deliveries
 from referrals.store.schema import webhooks as table
 from referrals.store.views import Page, Reason
 from referrals.store.webhooks import deliveries
-
-SECRET_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -59,23 +54,6 @@ class WebhookSecret(Webhook):
     secret: str
 
 
-@dataclass(frozen=True)
-class WebhookDelivery(Described):
-    """Delivery in the API. `event` is the `webhook-id`; `status` and `error` belong to the last attempt."""
-
-    id: str
-    event: str
-    type: str
-    activity: str
-    state: str
-    attempts: int
-    due_at: datetime | None
-    status: int | None
-    error: str | None
-    created_at: datetime
-    completed_at: datetime | None
-
-
 async def create(
     tx: Tx,
     url: str,
@@ -87,7 +65,7 @@ async def create(
     """Subscribe a URL to what happens from now on. Raises UnknownCampaignError."""
     if campaign is not None:
         await require_campaign(tx, campaign)
-    webhook_id, secret = new_id("whk"), _new_secret()
+    webhook_id, secret = new_id("whk"), new_webhook_secret()
     await tx.execute(
         table.insert().values(
             id=webhook_id,
@@ -149,7 +127,7 @@ async def _enable(tx: Tx, webhook_id: str, now: datetime, *, from_now: bool) -> 
 async def rotate(tx: Tx, webhook_id: str, keep: timedelta, now: datetime) -> WebhookSecret:
     """Create a new secret; for the duration `keep`, deliveries are also signed with the previous one."""
     row = await require(tx, webhook_id)
-    secret = _new_secret()
+    secret = new_webhook_secret()
     values = {"secret": secret, "old_secret": row.secret, "old_secret_until": now + keep}
     await tx.execute(table.update().where(table.c.id == webhook_id).values(values))
     return WebhookSecret(**vars(await get(tx, webhook_id)), secret=secret)
@@ -192,21 +170,6 @@ async def list_auto_disabled(tx: Tx) -> list[WebhookRow]:
     return list(await rows_of(tx, WebhookRow, statement.order_by(table.c.disabled_at)))
 
 
-async def list_deliveries(
-    tx: Tx, webhook_id: str, cursor: Cursor, *, state: str | None = None
-) -> Page[WebhookDelivery]:
-    await get(tx, webhook_id)
-    statement = select(webhook_deliveries).where(
-        webhook_deliveries.c.webhook_id == webhook_id,
-        *lists.match_filters({webhook_deliveries.c.state: state}),
-    )
-    return await newest_first(tx, statement, (webhook_deliveries.c.id,), cursor, _to_delivery)
-
-
-def _new_secret() -> str:
-    return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-
-
 class _ListedWebhook(WebhookRow):
     pending: int
 
@@ -234,20 +197,4 @@ def _to_webhook(row: _ListedWebhook) -> Webhook:
         pending=row.pending,
         old_secret_until=row.old_secret_until,
         created_at=row.created_at,
-    )
-
-
-def _to_delivery(row: WebhookDeliveryRow) -> WebhookDelivery:
-    return WebhookDelivery(
-        id=str(row.id),
-        event=deliveries.message_id(required(row.activity_id)),
-        type=row.type,
-        activity=str(row.activity_id),
-        state=row.state,
-        attempts=row.attempts,
-        due_at=row.due_at,
-        status=row.status,
-        error=row.error,
-        created_at=row.created_at,
-        completed_at=row.completed_at,
     )

@@ -42,7 +42,7 @@ async def converted(harness: StoreHarness, friend: str, **data: Any) -> dict[str
 
 async def referral(harness: StoreHarness, answer: dict[str, Any]) -> views.ReferralDetails:
     async with harness.store.read() as tx:
-        return await details.get_referral(tx, answer["referral"])
+        return await details.get_referral(tx, answer["referral"], harness.time)
 
 
 def reason(answer: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from referrals.store.db.pages import Cursor
 from referrals.store.reporting import details, lists, reward_lists, wallets
 from referrals.store.views import Page
 from tests.harness.campaigns import campaign
-from tests.harness.store_harness import StoreHarness
+from tests.harness.store_harness import START, StoreHarness
 
 URL = "https://shop.example"
 
@@ -21,7 +21,7 @@ LISTS: dict[str, tuple[Read, int]] = {
     "codes": (lambda tx, cursor: lists.list_codes(tx, "spring", cursor), 3),
     "advocates": (lambda tx, cursor: details.list_advocates(tx, "spring", cursor, URL), 3),
     "referrals": (lambda tx, cursor: lists.list_referrals(tx, "spring", cursor), 3),
-    "rewards": (lambda tx, cursor: reward_lists.list_rewards(tx, "spring", cursor), 7),
+    "rewards": (lambda tx, cursor: reward_lists.list_rewards(tx, "spring", cursor, START), 7),
     "activity": (lambda tx, cursor: lists.list_activity(tx, "spring", cursor), 14),
     "entries": (lambda tx, cursor: wallets.list_entries(tx, "ada", cursor), 3),
 }

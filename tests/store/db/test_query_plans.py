@@ -11,6 +11,7 @@ from sqlalchemy import event, select, text
 
 from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.store import Store, lookups
+from referrals.store.db.pages import Cursor
 from referrals.store.db.sql import RowCache
 from referrals.store.flow import pending_work
 from referrals.store.inbox import inbox_events
@@ -18,10 +19,10 @@ from referrals.store.ledger import expiry
 from referrals.store.messaging import drafts, log_channel
 from referrals.store.messaging.channel_selection import SendingRules
 from referrals.store.referrals import timers
-from referrals.store.reporting import rule_rejections
+from referrals.store.reporting import reward_lists, rule_rejections, workflow_start_lists
 from referrals.store.schema import messages
 from referrals.store.schema.base import metadata
-from referrals.store.webhooks import deliveries
+from referrals.store.webhooks import deliveries, delivery_lists
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
 from tests.harness.store_harness import StoreHarness
 
@@ -36,8 +37,12 @@ UNDER_WAY = {
     "ix_webhook_deliveries_due",
 }
 """Indexes of what is still to be done: all the rest is not in them."""
-EXCEPTIONAL = {"ix_activity_rules"}
-"""Indexes of what a rule rejected, which nothing but doctor and summaries read."""
+EXCEPTIONAL = {
+    "ix_activity_rules",
+    "ix_webhook_deliveries_failed",
+    "ix_workflow_starts_failed",
+}
+"""Indexes of what was rejected or failed, which only operators read."""
 
 
 @contextmanager
@@ -128,12 +133,19 @@ async def test_a_merge_looks_through_no_table(store: Store):
 async def test_no_frequent_query_scans_a_table(store: Store):
     now = StoreHarness(store).now()
     with asked(store) as statements:
+        await StoreHarness(store).apply(campaign())
         async with store.begin() as tx:
             await inbox_events.find_due(tx, now, now - timedelta(minutes=1), 500)
             await expiry.expire_due(tx, now, 100)
             await deliveries.due_groups(tx, now)
             await rule_rejections.list_problems(tx)
             await rule_rejections.list_rejections(tx, "spring")
+            await delivery_lists.count_failed(tx)
+            await delivery_lists.list_deliveries(tx, Cursor(), campaign="spring", state="failed")
+            await delivery_lists.list_deliveries(tx, Cursor(), campaign="spring")
+            await workflow_start_lists.count_failed(tx)
+            await workflow_start_lists.list_workflow_starts(tx, Cursor(), campaign="spring")
+            await reward_lists.list_rewards(tx, "spring", Cursor(), now, awaiting_approval=True)
 
     assert await scans(store, statements) == {}
 

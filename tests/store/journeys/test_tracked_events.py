@@ -20,7 +20,7 @@ from referrals.providers import (
 )
 from referrals.store import Store, schema
 from referrals.store.db.pages import Cursor
-from referrals.store.journeys import tracked_events
+from referrals.store.journeys import advocate_resumption, tracked_events
 from referrals.store.reporting import tracked_event_lists
 from tests.harness.campaigns import campaign
 from tests.harness.fake_provider import FakeTracker
@@ -162,7 +162,7 @@ async def test_failed_events_are_listed_counted_and_retried_by_cause(
 
     row = await event(harness)
     assert (row.state, row.sender_id, row.failure_cause) == ("pending", row.advocate_id, None)
-    (command,) = await harness.all(schema.inbox_events, type=tracked_events.RESUME_COMMAND)
+    (command,) = await harness.all(schema.inbox_events, type=advocate_resumption.RESUME_COMMAND)
     assert (command.campaign_id, command.data) == ("spring", {"advocate": row.advocate_id})
     await send(harness, activities)
     assert len(vendor.tracked) == 1

@@ -79,7 +79,7 @@ async def test_a_referral_comes_with_its_order_rewards_and_timeline(harness: Sto
     await harness.convert(code, "fay")
     await harness.roll_back(referral_id)
     async with harness.store.read() as tx:
-        referral = await details.get_referral(tx, referral_id)
+        referral = await details.get_referral(tx, referral_id, harness.time)
 
     assert referral.state == "rolled_back"
     assert referral.reason
@@ -109,7 +109,7 @@ async def test_whoever_is_unknown_is_not_found(harness: StoreHarness):
         with pytest.raises(UnknownAdvocateError, match="nobody is not an advocate"):
             await details.get_advocate(tx, "spring", "nobody", harness.time, URL)
         with pytest.raises(UnknownReferralError, match="ref_0"):
-            await details.get_referral(tx, "ref_0")
+            await details.get_referral(tx, "ref_0", harness.time)
 
 
 async def test_the_summary_counts_what_happened(harness: StoreHarness):

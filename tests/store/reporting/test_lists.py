@@ -1,15 +1,18 @@
 """The lists, by what can be asked of them."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from referrals.errors import UnknownCampaignError
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import details, lists, reward_lists
+from referrals.store.reporting.summary import summarise
 from referrals.store.views import Reason
 from tests.harness.campaigns import THANKS, campaign
 from tests.harness.store_harness import START, StoreHarness
+from tests.store.merging.referral_states import in_review
 
 ALL = Cursor(200)
 
@@ -20,7 +23,7 @@ async def test_customers_go_by_the_caller_s_ids(harness: StoreHarness):
     async with harness.store.read() as tx:
         (referral,) = (await lists.list_referrals(tx, "spring", ALL)).data
         (listed,) = (await lists.list_codes(tx, "spring", ALL)).data
-        rewards = (await reward_lists.list_rewards(tx, "spring", ALL)).data
+        rewards = (await reward_lists.list_rewards(tx, "spring", ALL, harness.time)).data
         log = (await lists.list_activity(tx, "spring", ALL)).data
 
     assert (referral.advocate, referral.friend) == ("ada@example.com", "fay@example.com")
@@ -67,12 +70,42 @@ async def test_rewards_are_found_by_state_and_customer(harness: StoreHarness):
     async with harness.store.read() as tx:
 
         async def found(**which: str) -> list[tuple[str, str, str]]:
-            page = await reward_lists.list_rewards(tx, "spring", ALL, **which)
+            page = await reward_lists.list_rewards(tx, "spring", ALL, harness.time, **which)
             return sorted((r.customer, r.amount, r.state) for r in page.data)
 
         assert await found(customer="fay") == [("fay", "50", "rolled_back")]
         assert await found(customer="ada", state="granted") == [("ada", "100", "granted")]
         assert await found(state="failed") == []
+
+
+async def test_rewards_that_wait_for_approval_are_found_once_they_are_due(harness: StoreHarness):
+    rewards = campaign()["rewards"] | {"approval": "manual"}
+    await harness.apply(campaign("manual", rewards=rewards, conversion={"hold": "P14D"}))
+    await harness.convert(await harness.publish("manual", "ada"), "fay")
+
+    async def found(**which: Any) -> set[str | None]:
+        async with harness.store.read() as tx:
+            page = await reward_lists.list_rewards(tx, "manual", ALL, harness.time, **which)
+        return {reward.next_step for reward in page.data}
+
+    assert await found() == {"due 2026-03-18 10:00 UTC, then waits for approval"}
+    assert await found(awaiting_approval=True) == set()
+
+    harness.time += timedelta(days=14)
+    await harness.fire_timers("manual")
+    assert await found(awaiting_approval=True) == {"waits for approval: approve or void it"}
+    async with harness.store.read() as tx:
+        summary = await summarise(tx, "manual", harness.time)
+    assert summary.attention.rewards_to_approve == 2
+
+
+async def test_a_reward_that_waits_for_a_review_is_not_due_in_the_past(harness: StoreHarness):
+    await in_review(harness, await harness.publish("spring", "ada"), "fay")
+    harness.time += timedelta(days=15)
+    async with harness.store.read() as tx:
+        page = await reward_lists.list_rewards(tx, "spring", ALL, harness.time)
+
+    assert {reward.next_step for reward in page.data} == {"waits for the review of its referral"}
 
 
 async def test_activity_is_found_by_type_customer_referral_and_time(harness: StoreHarness):
@@ -127,7 +160,7 @@ async def test_a_campaign_s_lists_hold_nothing_of_another_s(harness: StoreHarnes
         pages = [
             await lists.list_codes(tx, "summer", ALL),
             await lists.list_referrals(tx, "summer", ALL),
-            await reward_lists.list_rewards(tx, "summer", ALL),
+            await reward_lists.list_rewards(tx, "summer", ALL, harness.time),
             await lists.list_messages(tx, "summer", ALL),
             await lists.list_activity(tx, "summer", ALL),
             await details.list_advocates(tx, "summer", ALL, ""),

@@ -432,21 +432,27 @@ CREATE TABLE workflow_starts (
     id TEXT NOT NULL,
     key TEXT NOT NULL,
     campaign_id TEXT NOT NULL,
+    advocate_id TEXT NOT NULL,
     referral_id TEXT,
     sender_id TEXT NOT NULL,
     type TEXT NOT NULL,
     task_queue TEXT NOT NULL,
     namespace TEXT,
     event JSON NOT NULL,
-    state TEXT NOT NULL CONSTRAINT ck_workflow_starts_state CHECK (state IN ('failed', 'pending', 'started')),
+    state TEXT NOT NULL CONSTRAINT ck_workflow_starts_state CHECK (state IN ('dropped', 'failed', 'pending', 'started')),
     reason TEXT,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     completed_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_workflow_starts PRIMARY KEY (id),
     CONSTRAINT uq_workflow_starts_key UNIQUE (key),
     CONSTRAINT fk_workflow_starts_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
+    CONSTRAINT fk_workflow_starts_advocate_id FOREIGN KEY(advocate_id) REFERENCES advocates (id),
     CONSTRAINT fk_workflow_starts_referral_id FOREIGN KEY(referral_id) REFERENCES referrals (id)
 );
+
+CREATE INDEX ix_workflow_starts_failed ON workflow_starts (id) WHERE state = 'failed';
+
+CREATE INDEX ix_workflow_starts_list ON workflow_starts (campaign_id, id);
 
 CREATE INDEX ix_workflow_starts_pending ON workflow_starts (sender_id) WHERE state = 'pending';
 
@@ -470,6 +476,7 @@ CREATE TABLE rewards (
     due_at TIMESTAMP WITH TIME ZONE,
     provider TEXT DEFAULT 'ledger' NOT NULL,
     target JSON,
+    approval TEXT CONSTRAINT ck_rewards_approval CHECK (approval IN ('awaited', 'given')),
     approved_at TIMESTAMP WITH TIME ZONE,
     accepted_by_provider_at TIMESTAMP WITH TIME ZONE,
     last_called_at TIMESTAMP WITH TIME ZONE,
@@ -510,6 +517,8 @@ CREATE INDEX ix_rewards_list ON rewards (campaign_id, created_at, id);
 CREATE INDEX ix_rewards_milestone ON rewards (milestone_id) WHERE milestone_id IS NOT NULL;
 
 CREATE INDEX ix_rewards_referral_id ON rewards (referral_id);
+
+CREATE INDEX ix_rewards_to_approve ON rewards (campaign_id, created_at, id) WHERE state = 'pending' AND approval = 'awaited';
 
 CREATE UNIQUE INDEX uq_rewards_milestone_tier ON rewards (milestone_id) WHERE milestone_id IS NOT NULL AND tier IS NOT NULL;
 
@@ -725,10 +734,11 @@ CREATE TABLE webhook_deliveries (
     key TEXT,
     url TEXT,
     event JSON,
+    campaign_id TEXT,
     type TEXT NOT NULL,
     subject TEXT,
     concurrency_group TEXT NOT NULL,
-    state TEXT NOT NULL CONSTRAINT ck_webhook_deliveries_state CHECK (state IN ('delivered', 'failed', 'pending')),
+    state TEXT NOT NULL CONSTRAINT ck_webhook_deliveries_state CHECK (state IN ('delivered', 'dropped', 'failed', 'pending')),
     attempts INTEGER NOT NULL,
     due_at TIMESTAMP WITH TIME ZONE,
     status INTEGER,
@@ -742,10 +752,15 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT ck_webhook_deliveries_due CHECK ((state = 'pending') = (due_at IS NOT NULL)),
     CONSTRAINT fk_webhook_deliveries_webhook_id FOREIGN KEY(webhook_id) REFERENCES webhooks (id),
     CONSTRAINT fk_webhook_deliveries_activity_id FOREIGN KEY(activity_id) REFERENCES activity (id),
-    CONSTRAINT uq_webhook_deliveries_key UNIQUE (key)
+    CONSTRAINT uq_webhook_deliveries_key UNIQUE (key),
+    CONSTRAINT fk_webhook_deliveries_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
 );
 
+CREATE INDEX ix_webhook_deliveries_campaign ON webhook_deliveries (campaign_id, id);
+
 CREATE INDEX ix_webhook_deliveries_due ON webhook_deliveries (concurrency_group, due_at, id) WHERE state = 'pending';
+
+CREATE INDEX ix_webhook_deliveries_failed ON webhook_deliveries (id) WHERE state = 'failed';
 
 CREATE INDEX ix_webhook_deliveries_list ON webhook_deliveries (webhook_id, id);
 
