@@ -20,6 +20,7 @@ from referrals.store.activity.context import ReferralContext
 from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, change, literal_in, rows_of, scalars
 from referrals.store.merging.report import Merge
+from referrals.store.referrals.releases import release_friend
 from referrals.store.referrals.roll_backs import reject_referral, roll_back_referral
 from referrals.store.rewards import granting
 from referrals.store.rewards.reward_rows import close, rewards_of
@@ -46,7 +47,9 @@ async def merge_friends(tx: Tx, merge: Merge) -> None:
     for row in await _referrals_in_force(tx, merge):
         by_campaign[row.campaign_id].append(row)
     for _, rows in sorted(by_campaign.items()):
-        await _keep_one(tx, merge, rows, own_advocates)
+        if len(rows) > 1:
+            binding = [row for row in rows if not await release_friend(tx, row, merge.now)]
+            await _keep_one(tx, merge, binding, own_advocates)
     await _move(tx, merge)
     for _, rows in sorted(by_campaign.items()):
         for row in rows:
@@ -63,13 +66,14 @@ async def _referrals_in_force(tx: Tx, merge: Merge) -> list[ReferralRow]:
 async def _keep_one(
     tx: Tx, merge: Merge, rows: list[ReferralRow], own_advocates: Iterable[str]
 ) -> None:
-    """Keep one of two referrals in force. The other is rejected, or superseded if it was confirmed before."""
+    """Keep one of the referrals in force. Another is rejected, or superseded if it was confirmed before."""
 
     def rank(row: ReferralRow) -> tuple[bool, int, datetime]:
         return (row.advocate_id in own_advocates, *_precedence(row))
 
-    surviving, *others = sorted(rows, key=rank)
-    for other in others:
+    ranked = sorted(rows, key=rank)
+    for other in ranked[1:]:
+        surviving = ranked[0]
         if other.advocate_id in own_advocates:  # closed as a self-referral
             await change(tx, referrals, other.id, superseded_by=surviving.id)
             continue

@@ -1,10 +1,13 @@
 """Merging two advocates (docs/merging.md, "Two advocates" and "A friend who is the advocate")."""
 
 from datetime import timedelta
+from itertools import product
+from typing import Any
 
 import pytest
 
 from referrals.store import schema
+from referrals.store.reporting import details
 from tests.harness.campaigns import EACH, campaign, milestone
 from tests.harness.store_harness import StoreHarness
 from tests.store.merging.referral_states import BUILDERS, referral_of
@@ -129,14 +132,113 @@ async def test_a_publication_returns_the_sole_code_that_it_returned_before(harne
     assert advocate.confirmed_count == len(owners)
 
 
-async def test_limits_count_the_conversions_of_both(harness):
-    await harness.apply(campaign(limits={"per_advocate": {"count": 2}}))
-    codes = [await harness.publish("spring", name) for name in ("ada", "guest")]
-    for code, friend in zip(codes, ("fay", "flo"), strict=True):
-        await harness.convert(code, friend)
+LIMITS: dict[str, tuple[dict[str, Any], str, str | None]] = {
+    "per_advocate": ({"per_advocate": {"count": 1}}, "rejected", "advocate_limit_reached"),
+    "per_advocate_and_period": (
+        {"per_advocate": {"count": 1, "period": "P30D"}},
+        "rejected",
+        "advocate_limit_reached",
+    ),
+    "cooldown": ({"cooldown": {"period": "P1D", "on_hit": "reject"}}, "rejected", "in_cooldown"),
+    "deferring_cooldown": (
+        {"cooldown": {"period": "P1D", "on_hit": "defer"}},
+        "deferred",
+        None,
+    ),
+    "conversions": ({"conversions": 2}, "rejected", "campaign_limit_reached"),
+}
+"""Limits that one conversion of each exhausts, and the next decision after the merge."""
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("last", ["ada", "guest"])
+async def test_limits_and_cooldowns_count_the_conversions_of_both(harness, limit, last):
+    """Before the merge each is within the limits; accepted conversions stay."""
+    limits, decision, reason = LIMITS[limit]
+    await harness.apply(campaign(limits=limits))
+    codes = {name: await harness.publish("spring", name) for name in ("ada", "guest")}
+    for name in sorted(codes, key=lambda name: name == last):
+        assert (await harness.convert(codes[name], f"of-{name}"))["decision"] == "accepted"
+        harness.time += timedelta(hours=1)
     await harness.merge("ada", "guest")
-    answer = await harness.convert(codes[0], "fred")
-    assert answer["reason"]["code"] == "advocate_limit_reached"
+    for name, code in codes.items():
+        answer = await harness.convert(code, f"later-of-{name}")
+        assert answer["decision"] == decision
+        assert (answer["reason"] or {}).get("code") == reason
+    due = [row.due_at for row in await harness.all(schema.rewards, state="pending")]
+    last_at = harness.time - timedelta(hours=1)
+    expected = [last_at + timedelta(days=days) for days in (1, 2)] if decision == "deferred" else []
+    assert sorted(due) == expected
+
+
+async def test_shares_clicks_and_open_work_move_to_the_survivors_advocate(harness):
+    thanks = {"send": {"template": "milestone", "to": "advocate", "channels": ["log"]}}
+    journeys = [
+        {"name": "now", "on": "referral_link_shared", "steps": [thanks]},
+        {"name": "later", "on": "referral_link_shared", "steps": [{"wait": "P1D"}, thanks]},
+    ]
+    await harness.apply(campaign(journeys=journeys))
+    codes = [await harness.publish("spring", name) for name in ("ada", "guest")]
+    await harness.share(codes[1])
+    await harness.click(codes[1])
+    await harness.merge("ada", "guest")
+
+    (advocate,) = await advocates_of(harness, "ada")
+    for table in (schema.messages, schema.journey_runs):
+        assert [row.advocate_id for row in await harness.all(table)] == [advocate.id]
+    async with harness.store.read() as tx:
+        shown = await details.get_advocate(
+            tx, "spring", "guest", harness.now(), "https://x.example"
+        )
+    assert (shown.customer, shown.counts.shares, shown.counts.clicks) == (
+        "ada",
+        {"link": 1},
+        {"link": 1},
+    )
+
+
+PASTS = ("never", "reached", "lost")
+"""What an advocate has of the milestone for two conversions. Each past leaves one conversion, or two if reached."""
+
+
+async def with_past(harness: StoreHarness, name: str, past: str) -> str:
+    code = await harness.publish("spring", name)
+    first = await harness.convert(code, f"{name}-0")
+    if past != "never":
+        await harness.convert(code, f"{name}-1")
+        await harness.complete_milestones()
+    if past == "lost":
+        await harness.command("roll_back", first["referral"])
+        await harness.complete_milestones()
+    return code
+
+
+@pytest.mark.parametrize(("of_survivor", "of_merged"), list(product(PASTS, repeat=2)))
+async def test_a_milestone_is_paid_once_for_each_occurrence(harness, of_survivor, of_merged):
+    pasts = {"ada": of_survivor, "guest": of_merged}
+    codes = [await with_past(harness, name, past) for name, past in pasts.items()]
+    before = {row.id: (row.state, row.reached_at) for row in await harness.all(schema.milestones)}
+    await harness.merge("ada", "guest")
+    await harness.complete_milestones()
+    after = await harness.all(schema.milestones)
+    reached = [past for past in pasts.values() if past == "reached"]
+    conversions = 2 + len(reached)
+    assert {row.id: (row.state, row.reached_at) for row in after} == before
+    assert sorted(row.occurrence for row in after) == list(range(1, len(after) + 1))
+    assert await harness.balance("ada") == 100 * conversions + 1000 * len(reached)
+
+    await harness.convert(codes[1], "later")
+    await harness.complete_milestones()
+    paid = max(1, len(reached))
+    assert await harness.balance("ada") == 100 * (conversions + 1) + 1000 * paid
+    assert len(await harness.all(schema.milestones)) == len(after) + (not reached)
+
+    for row in await harness.all(schema.referrals):
+        if row.state == "rewarded":
+            await harness.command("roll_back", row.id)
+    await harness.complete_milestones()
+    assert {row.state for row in await harness.all(schema.milestones)} == {"lost"}
+    assert await harness.balance("ada") == 0
 
 
 async def test_a_journey_that_one_of_them_entered_is_not_entered_again(harness):
@@ -195,3 +297,15 @@ async def test_a_referral_by_somebody_else_stays_rather_than_a_self_referral(har
     assert states == {code: "rolled_back", other: "rewarded"}
     assert await harness.balance("ben") == 100
     assert await harness.balance("ada") == 50
+
+
+async def test_an_advocate_whom_somebody_else_referred_stays_advocate_and_friend(harness):
+    code, other = [await harness.publish("spring", name) for name in ("ada", "ben")]
+    await harness.convert(other, "guest")
+    await harness.convert(code, "fay")
+    await harness.merge("ada", "guest")
+    states = {row.code: row.state for row in await harness.all(schema.referrals)}
+    assert states == {code: "rewarded", other: "rewarded"}
+    assert await harness.balance("ada") == 100 + 50
+    (advocate,) = await advocates_of(harness, "ada")
+    assert advocate.confirmed_count == 1

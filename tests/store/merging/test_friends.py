@@ -8,6 +8,8 @@ import pytest
 
 from referrals.domain.states import COUNTS_TOWARD_LIMITS
 from referrals.store import schema
+from referrals.store.db.pages import Cursor
+from referrals.store.reporting import reward_lists
 from tests.harness.campaigns import campaign
 from tests.harness.store_harness import StoreHarness
 from tests.store.merging.referral_states import BUILDERS, Build, referral_of
@@ -102,3 +104,74 @@ async def assert_counters(harness: StoreHarness) -> None:
     )
     for advocate in await harness.all(schema.advocates):
         assert advocate.confirmed_count == confirmed[advocate.id]
+
+
+async def test_referrals_in_different_campaigns_both_stay(store):
+    harness = StoreHarness(store)
+    for name, friend in (("spring", "ada"), ("summer", "guest")):
+        await harness.apply(campaign(name))
+        await harness.convert(await harness.publish(name, "ben"), friend, campaign=name)
+    report = await harness.merge("ada", "guest")
+    rows = await harness.all(schema.referrals)
+    assert {(row.state, row.superseded_by) for row in rows} == {("rewarded", None)}
+    assert report["conflicts"] == []
+    assert await harness.balance("ada") == 50 + 50
+
+
+@pytest.mark.parametrize(("after_refund", "stays"), [("final", "guest"), ("allow_again", "ada")])
+async def test_a_returned_order_stays_only_if_it_leaves_the_friend_no_other_try(
+    store, after_refund, stays
+):
+    harness = StoreHarness(store)
+    await harness.apply(campaign(conversion={"after_refund": after_refund, "hold": "P14D"}))
+    codes = {name: await harness.publish("spring", f"of-{name}") for name in ("ada", "guest")}
+    await harness.convert(codes["guest"], "guest")
+    await harness.refund("order-of-guest")
+    await harness.convert(codes["ada"], "ada")
+    await harness.merge("ada", "guest")
+    (row,) = [
+        row
+        for row in await harness.all(schema.referrals)
+        if row.state != "rejected" and row.superseded_by is None and row.released_at is None
+    ]
+    assert row.code == codes[stays]
+    other = await harness.convert(codes["guest"], "guest", order="order-2")
+    assert other["reason"]["code"] == "already_referred"
+
+
+@pytest.mark.parametrize("first", ["ada", "guest"])
+async def test_of_two_confirmed_referrals_the_earlier_confirmation_stays(store, first):
+    """The advocate's reward that waits for a cooldown is voided, unlike what was paid to the friend."""
+    harness = StoreHarness(store)
+    await harness.apply(campaign(limits={"cooldown": {"period": "P1D", "on_hit": "defer"}}))
+    codes = {name: await harness.publish("spring", f"of-{name}") for name in ("ada", "guest")}
+    for code in codes.values():
+        await harness.convert(code, f"before-{code}", order=f"before-{code}")
+    for name in sorted(codes, key=lambda name: name != first):
+        await harness.convert(codes[name], name)
+        harness.time += timedelta(seconds=1)
+    await harness.merge("ada", "guest")
+    found = await harness.all(schema.referrals, friend_id=await harness.customer_id("ada"))
+    (other,) = [row for row in found if row.superseded_by]
+    assert other.code != codes[first]
+    rewards = await harness.all(schema.rewards, referral_id=other.id)
+    assert {row.side: row.state for row in rewards} == {"friend": "granted", "advocate": "voided"}
+
+
+async def test_rewards_that_a_merge_voids_are_listed_with_the_survivor(store):
+    harness = StoreHarness(store)
+    await harness.apply(campaign(conversion={"hold": "P14D"}))
+    codes = [await harness.publish("spring", name) for name in ("ben", "eve")]
+    await harness.convert(codes[0], "ada")
+    await harness.convert(codes[1], "guest")
+    await harness.merge("ada", "guest")
+    for named in ("ada", "guest"):
+        async with store.read() as tx:
+            page = await reward_lists.list_rewards(
+                tx, "spring", Cursor(), customer=named, state="voided"
+            )
+        (listed,) = page.data
+        assert (listed.customer, listed.side, listed.state) == ("ada", "friend", "voided")
+        assert listed.reason == (
+            "A merge of customers shows that the friend has already been referred in this campaign."
+        )
