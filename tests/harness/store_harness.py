@@ -58,6 +58,7 @@ class StoreHarness(Harness):
         self._tick = tick
         self._times = 2 if repeat else 1
         self._numbers = itertools.count(1)
+        self.order_aliases: dict[str, str] = {}
 
     def now(self) -> datetime:
         self.time += self._tick
@@ -108,7 +109,9 @@ class StoreHarness(Harness):
         raw = {"specversion": "1.0", "id": f"event-{next(self._numbers)}", "source": "shop"}
         event = parse_event(raw | envelope | {"type": kind, "data": data})
         async with self.store.begin() as tx:
-            received = await receiving.receive(tx, event, "shop", self.now(), MAX_AGE, {})
+            received = await receiving.receive(
+                tx, event, "shop", self.now(), MAX_AGE, self.order_aliases
+            )
         return received.row
 
     async def receive_command(self, kind: str, referral: str, reason: str = "By hand") -> Any:
