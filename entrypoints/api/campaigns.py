@@ -37,10 +37,10 @@ from referrals.errors import (
     UnknownVersionError,
 )
 from referrals.store import views
-from referrals.store.campaigns import applying, versions
+from referrals.store.campaigns import versions
 from referrals.store.campaigns.edit_effects import EditEffect
-from referrals.store.campaigns.versions import CampaignInForce
 from referrals.store.db.sql import Tx
+from referrals.store.flow import campaign_commands
 from referrals.store.journeys import runs
 from referrals.store.reporting import lists
 from referrals.store.reporting.summary import summarise
@@ -253,7 +253,7 @@ async def _apply(
         raise CampaignError(errors)
     store = resources.store
     async with store.uncommitted() if dry_run else store.begin() as tx:
-        applied = await applying.apply(tx, definition, caller, resources.clock())
+        applied = await campaign_commands.apply(tx, definition, caller, resources.clock())
         details = await _details(tx, definition.campaign)
     return AppliedCampaign(
         **vars(details), changes=applied.changes, effects=applied.effects, dry_run=dry_run
@@ -271,27 +271,18 @@ def _invalid(field: str, message: str) -> CampaignError:
     return CampaignError([FieldError(field, message)])
 
 
-async def _in_force(tx: Tx, campaign_id: str, *, lock: bool = False) -> CampaignInForce:
-    found = await versions.find_in_force(tx, campaign_id, lock=lock)
-    if found is None:
-        raise UnknownCampaignError(campaign_id)
-    return found
-
-
 async def _set_state(
     resources: AppResources, campaign_id: str, state: str, caller: str
 ) -> CampaignDetails:
     async with resources.store.begin() as tx:
-        found = await _in_force(tx, campaign_id, lock=True)
-        if found.state == "archived" != state:
-            raise CampaignArchivedError(campaign_id)
-        await versions.set_state(tx, campaign_id, state)
-        await runs.apply_campaign_state(tx, campaign_id, state, caller, resources.clock())
+        await campaign_commands.set_state(tx, campaign_id, state, caller, resources.clock())
         return await _details(tx, campaign_id)
 
 
 async def _details(tx: Tx, campaign_id: str) -> CampaignDetails:
-    found = await _in_force(tx, campaign_id)
+    found = await versions.find_in_force(tx, campaign_id)
+    if found is None:
+        raise UnknownCampaignError(campaign_id)
     definition = found.campaign.model_dump(mode="json")
     older = await runs.count_under_older_versions(tx, found.id, found.version)
     return CampaignDetails(found.id, found.version, found.state, definition, older)

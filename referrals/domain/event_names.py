@@ -26,8 +26,15 @@ INBOUND: frozenset[str] = frozenset(
 CUSTOMER_EVENTS: frozenset[str] = frozenset({"customer_merged"})
 """Outgoing events about a customer, in no campaign. No journey starts on them."""
 
-OUTBOUND: frozenset[str] = CUSTOMER_EVENTS | frozenset(
-    {
+CAMPAIGN_EVENTS: frozenset[str] = frozenset(
+    {"campaign_applied", "campaign_paused", "campaign_activated", "campaign_archived"}
+)
+"""Outgoing events about a campaign as a whole. No journey starts on them."""
+
+OUTBOUND: frozenset[str] = (
+    CUSTOMER_EVENTS
+    | CAMPAIGN_EVENTS
+    | {
         "code_published",
         "referral_link_shared",
         SIGN_UP,
@@ -49,7 +56,7 @@ OUTBOUND: frozenset[str] = CUSTOMER_EVENTS | frozenset(
         "message_failed",
     }
 )
-"""Events that are written to the activity log and sent to webhooks, and that can start a journey."""
+"""Events that are written to the activity log and sent to webhooks. Most can start a journey."""
 
 COMMANDS: frozenset[str] = frozenset(
     {

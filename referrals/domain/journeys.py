@@ -27,7 +27,7 @@ from referrals.domain.campaign_fields import (
     raise_field_errors,
 )
 from referrals.domain.durations import Duration
-from referrals.domain.event_names import CUSTOMER_EVENTS, OUTBOUND
+from referrals.domain.event_names import CAMPAIGN_EVENTS, CUSTOMER_EVENTS, OUTBOUND
 from referrals.domain.renames import Renamable
 from referrals.domain.rewards import Reward
 from referrals.domain.rules import Condition, compile_condition
@@ -76,7 +76,7 @@ MAX_TOTAL_WAIT = timedelta(days=730)
 
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
 _STARTABLE = frozenset(
-    name for name in OUTBOUND - CUSTOMER_EVENTS if not name.startswith("message_")
+    name for name in OUTBOUND - CUSTOMER_EVENTS - CAMPAIGN_EVENTS if not name.startswith("message_")
 )
 
 

@@ -178,6 +178,26 @@ async def test_a_campaign_is_paused_activated_and_archived(api: Api):
     assert states == ["paused", "running", "archived", "archived"]
 
 
+async def test_edits_and_states_of_a_campaign_are_events_once(api: Api):
+    for _ in range(2):
+        await api.put_campaign(conversion={"hold": "P1D"})
+    await api.http.put("/v1/campaigns/spring?dry_run=true", json=campaign())
+    for path in ("pause", "pause", "activate"):
+        await api.http.post(f"/v1/campaigns/spring/{path}")
+    for _ in range(2):
+        await api.http.delete("/v1/campaigns/spring")
+    await api.put_campaign(conversion={"hold": "P1D"})
+
+    logged = (await api.get("/v1/campaigns/spring/activity")).json()["data"]
+    assert [(entry["type"], entry["actor"], entry["data"]) for entry in reversed(logged)] == [
+        ("campaign_applied", "shop", {"version": 2}),
+        ("campaign_paused", "shop", {}),
+        ("campaign_activated", "shop", {}),
+        ("campaign_archived", "shop", {}),
+        ("campaign_applied", "shop", {"version": 3}),
+    ]
+
+
 async def test_applying_counts_the_journeys_that_continue_under_an_older_version(api: Api):
     journey = {"name": "nudge", "on": "referral_signed_up", "steps": [{"wait": "P2D"}]}
     assert (await api.put_campaign(journeys=[journey])).json()["journeys_under_older_versions"] == 0

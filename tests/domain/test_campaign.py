@@ -6,7 +6,13 @@ import pytest
 from pydantic import ValidationError
 
 from referrals.domain.campaign import Campaign
-from referrals.domain.event_names import CUSTOMER_EVENTS, INBOUND, OUTBOUND, SIGN_UP
+from referrals.domain.event_names import (
+    CAMPAIGN_EVENTS,
+    CUSTOMER_EVENTS,
+    INBOUND,
+    OUTBOUND,
+    SIGN_UP,
+)
 from referrals.domain.journeys import Journey
 from referrals.domain.rewards import Asset
 from tests.domain.campaigns import FULL, ISO, POINTS, SEND, SLUG, SMALLEST, problems, with_
@@ -223,7 +229,7 @@ def test_a_journey_of_an_advocate_cannot_send_to_a_friend(event):
     assert problems(SMALLEST | {"journeys": [journey]}) == [("journeys[0].steps", message)]
 
 
-@pytest.mark.parametrize("event", sorted(OUTBOUND - CUSTOMER_EVENTS))
+@pytest.mark.parametrize("event", sorted(OUTBOUND - CUSTOMER_EVENTS - CAMPAIGN_EVENTS))
 def test_a_journey_starts_on_an_outbound_event_that_it_does_not_cause(event):
     campaign = SMALLEST | {"journeys": [{"name": "x", "on": event, "steps": [{"send": SEND}]}]}
 
@@ -234,7 +240,8 @@ def test_a_journey_starts_on_an_outbound_event_that_it_does_not_cause(event):
 
 
 @pytest.mark.parametrize(
-    "event", ["referral_link_clicked", "customer_merged", "order_refunded", "birthday", ""]
+    "event",
+    ["referral_link_clicked", *CUSTOMER_EVENTS, *CAMPAIGN_EVENTS, "order_refunded", "birthday", ""],
 )
 def test_a_journey_does_not_start_on_anything_else(event):
     journey = {"name": "x", "on": event, "steps": [{"send": SEND}]}

@@ -15,6 +15,7 @@ from referrals.domain.webhook_retries import (
     next_retry_delay,
 )
 from referrals.store import schema
+from referrals.store.flow import campaign_commands
 from referrals.store.webhooks import subscriptions
 from tests.webhooks.conftest import SECRET, Office
 
@@ -279,3 +280,15 @@ async def test_documented_verification_accepts_only_genuine_deliveries(
     assert not names["is_genuine"](SECRET, request.headers, request.body)
     now += 301
     assert not names["is_genuine"](webhook.secret, request.headers, request.body)
+
+
+async def test_an_event_of_a_campaign_has_the_campaign_as_its_subject(office: Office):
+    await office.subscribe("campaign_paused", campaign="spring")
+    async with office.store.begin() as tx:
+        now = office.harness.now()
+        await campaign_commands.set_state(tx, "spring", "paused", "operator", now)
+    await office.deliver()
+
+    (event,) = office.receiver.events
+    assert (event["type"], event["subject"]) == ("campaign_paused", "spring")
+    assert (event["data"]["actor"], event["data"]["campaign"]) == ("operator", "spring")

@@ -17,11 +17,15 @@ from referrals.store.schema import CampaignRow, campaign_versions, campaigns
 
 @dataclass(frozen=True)
 class AppliedVersion:
-    """The version in force after a file was applied, how it differs from the one before, and what that means."""
+    """The version in force after a file was applied, how it differs from the one before, and what that means.
+
+    `is_new` is false if the file says what was in force already.
+    """
 
     version: int
     changes: Sequence[CampaignChange] = ()
     effects: Sequence[EditEffect] = ()
+    is_new: bool = True
 
 
 async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> AppliedVersion:
@@ -41,7 +45,7 @@ async def apply(tx: Tx, campaign: Campaign, actor: str, now: datetime) -> Applie
     history = CampaignHistory.of(definitions)
     old, new = versions.parse_definition(definitions[-1]), history.inherit(campaign)
     if new.model_dump_json() == definitions[-1] and current.state != "archived":
-        return AppliedVersion(current.version)
+        return AppliedVersion(current.version, is_new=False)
     if refused := await edit_refusals.find_refusals(tx, history, old, campaign, new):
         raise CampaignEditError(refused)
     applied = AppliedVersion(

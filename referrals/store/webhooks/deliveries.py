@@ -126,7 +126,10 @@ def _insert_deliveries(
         "campaign_id": activity.c.campaign_id,
         "type": activity.c.type,
         "subject": func.coalesce(
-            activity.c.referral_id, activity.c.advocate_id, activity.c.customer_id
+            activity.c.referral_id,
+            activity.c.advocate_id,
+            activity.c.customer_id,
+            activity.c.campaign_id,
         ),
         "concurrency_group": literal(webhook.id),
         "state": literal("pending"),
@@ -321,6 +324,6 @@ def _cloud_event(row: lists.ListedActivity, source: str) -> dict[str, Any]:
     """Build the event from the API's view of the activity. It identifies customers only by their external ids."""
     view = asdict(lists.to_activity_view(row))
     data = {name: view[name] for name in view if name not in ("id", "type", "at")}
-    subject = row.referral_id or row.advocate or row.customer
+    subject = row.referral_id or row.advocate or row.customer or row.campaign_id
     event = build_cloud_event(message_id(row.id), source, row.type, row.at, subject, data)
     return dict(views.with_zulu_times(event))
