@@ -198,7 +198,7 @@ async def test_shares_clicks_and_open_work_move_to_the_survivors_advocate(harnes
 
 
 PASTS = ("never", "reached", "lost")
-"""What an advocate has of the milestone for two conversions. Each past leaves one conversion, or two if reached."""
+"""Histories of an advocate with a milestone for two conversions. Each leaves one conversion, or two if reached."""
 
 
 async def with_past(harness: StoreHarness, name: str, past: str) -> str:
