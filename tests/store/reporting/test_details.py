@@ -8,7 +8,7 @@ from referrals.errors import UnknownAdvocateError, UnknownReferralError
 from referrals.store.db.pages import Cursor
 from referrals.store.reporting import details
 from referrals.store.reporting.summary import summarise
-from referrals.store.views import Counts, NextTier, Revenue, RewardSum, TopAdvocate
+from referrals.store.views import AdvocateCounts, NextTier, Revenue, RewardSum, TopAdvocate
 from tests.harness.campaigns import campaign
 from tests.harness.store_harness import StoreHarness
 
@@ -40,7 +40,7 @@ async def test_an_advocate_s_friends_are_counted_by_how_far_they_came(harness: S
         (listed,) = (await details.list_advocates(tx, "spring", Cursor(), URL)).data
 
     shares = {"email": 2, "whatsapp": 1}
-    assert ada.counts == Counts(
+    assert ada.counts == AdvocateCounts(
         shares, clicks=shares, signed_up=3, converted=1, confirmed=1, rewarded=1
     )
     assert listed.counts == ada.counts
