@@ -43,8 +43,9 @@ messages: install ## Run the message load test with 10,000 messages.
 bench: install ## Measure. CASE is a module of benchmarks/cases, SIZE is small, medium or full, SCALE a number.
 	$(BIN)/python -m benchmarks $(CASE) $(if $(SIZE),--size $(SIZE)) $(if $(SCALE),--scale $(SCALE))
 
-docs: install ## Generate docs/schema.md from the tables.
+docs: install ## Generate docs/schema.md from the tables, and docs/campaign.md from the models of campaigns.
 	$(BIN)/python -m referrals.store.schema.document
+	$(BIN)/python -m referrals.campaign_document
 
 fmt: install ## Format the code and fix what the linter can fix.
 	$(BIN)/ruff check --fix .

@@ -91,9 +91,15 @@ def _suggestion(path: Path) -> str:
     model: type[BaseModel] | None = Campaign
     for name in parents:
         if model and isinstance(name, str):
-            model = _model_in(model.model_fields[name].annotation)
+            model = _model_of_key(model, name)
     near = get_close_matches(str(key), model.model_fields if model else [], n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _model_of_key(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    fields = model.model_fields.items()
+    found = (field.annotation for name, field in fields if key in (name, field.alias))
+    return _model_in(next(found, None))
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -15,6 +15,7 @@ from entrypoints.api.openapi import (
     CHECK_BODY,
     PUBLICATION_BODY,
     QUEUED,
+    REF,
     EventResult,
     PublicationResult,
 )
@@ -24,6 +25,7 @@ from entrypoints.api.request_bodies import content_type, decode, is_json, parse_
 from entrypoints.api.resources import AppResources, Caller, CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.campaign_file import campaign_errors, load_campaign
+from referrals.campaign_schema import PUBLIC_NAMES
 from referrals.domain.campaign import Campaign
 from referrals.domain.campaign_changes import CampaignChange
 from referrals.domain.field_docs import Described
@@ -52,7 +54,10 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["campaigns"])
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {kind: {"schema": {"type": "object"}} for kind in ("application/json", YAML[0])},
+        "content": {
+            kind: {"schema": {"$ref": REF.format(model=PUBLIC_NAMES[Campaign.__name__])}}
+            for kind in ("application/json", YAML[0])
+        },
     }
 }
 

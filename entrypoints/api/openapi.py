@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from referrals.campaign_schema import campaign_components
 from referrals.domain.event_fields import Text
 from referrals.domain.events import Envelope, FriendConverted, parse_event
 from referrals.domain.order_events import Order
@@ -209,7 +210,7 @@ def event_schemas() -> dict[str, Any]:
         "oneOf": [{"$ref": ref} for ref in dict.fromkeys(refs.values())],
         "discriminator": {"propertyName": "type", "mapping": refs},
     }
-    return schemas
+    return schemas | campaign_components(REF)
 
 
 def _event_schema(envelope: dict[str, Any], data: type[BaseModel]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`referrals campaign`: apply, restore, list, show, pause, activate and archive campaigns."""
+"""`referrals campaign`: apply, restore, list, show, pause, activate and archive campaigns, and print their schema."""
 
 import sys
 from dataclasses import asdict
@@ -138,6 +138,17 @@ def activate(campaign: CampaignSlug, as_json: JsonOutput = False) -> None:
 def archive(campaign: CampaignSlug, as_json: JsonOutput = False) -> None:
     """End a campaign and its journeys. Its records are kept."""
     _change("DELETE", campaign, None, as_json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of campaign files, by which an editor completes and checks them.
+
+    Save it as campaign.schema.json, and begin the file with "# yaml-language-server: $schema=campaign.schema.json".
+    """
+    from referrals.campaign_schema import campaign_schema
+
+    print_json(campaign_schema())
 
 
 def _change(method: str, campaign: str, action: str | None, as_json: bool) -> None:

@@ -2,17 +2,28 @@
 
 The attributes are the keys of the YAML file or JSON body; unknown keys are refused. A key that is planned but not
 implemented is refused with "is not supported yet", so that a campaign never behaves differently from its file.
+Docstrings of models and fields are the descriptions in `docs/campaign.md` and in the JSON Schema.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from referrals.domain.campaign_fields import (
+    Charset,
+    CodePattern,
+    ConvertingEvent,
     DateTimeWithOffset,
     FieldPath,
     Flag,
@@ -27,13 +38,12 @@ from referrals.domain.campaign_fields import (
     reject_unsupported,
     unique_names,
 )
-from referrals.domain.codes import DEFAULT_CHARSET, check_charset, check_pattern
+from referrals.domain.campaign_limits import Limits
+from referrals.domain.codes import DEFAULT_CHARSET, check_pattern
 from referrals.domain.durations import Duration
-from referrals.domain.event_names import COMMANDS, INBOUND, OUTBOUND, SIGN_UP, check_event_name
+from referrals.domain.event_names import SIGN_UP
 from referrals.domain.journeys import Journey
 from referrals.domain.message_timing import QuietHours, QuietHoursText
-from referrals.domain.money import Currency, parse_amount
-from referrals.domain.periods import Period
 from referrals.domain.renames import unique_identities
 from referrals.domain.rewards import Reward, RewardSettings
 from referrals.domain.rules import Condition, compile_condition
@@ -51,12 +61,22 @@ class CodePool(StrictModel):
 class CodeSettings(StrictModel):
     """Format of the codes, number of uses per code, and validity after publication."""
 
-    charset: Annotated[str, AfterValidator(check_charset)] = DEFAULT_CHARSET
-    pattern: str = "####-####"
-    uses: PositiveInt | None = None
+    charset: Charset = DEFAULT_CHARSET
+    """Characters that stand for `#` in the pattern. The default has no I, L, O, 0 and 1."""
+    pattern: CodePattern = "####-####"
+    """Format of generated codes. The pattern and the charset must allow at least 10,000 codes."""
+    uses: PositiveInt | None = Field(None, examples=[100])
+    """Maximum number of conversions with one code. Further ones are rejected with `code_exhausted`."""
     valid_for: Duration | None = None
+    """Validity of a code from its publication. Afterwards conversions are rejected with `code_expired`."""
     join_once: Flag = True
-    pool: Annotated[CodePool | None, AfterValidator(reject_unsupported)] = None
+    """Give a customer one code: a second publication returns the first one."""
+    pool: Annotated[
+        CodePool | None,
+        AfterValidator(reject_unsupported),
+        WithJsonSchema({"type": "null", "examples": [None]}),
+    ] = None
+    """Codes that are generated in advance. Not supported yet."""
 
     @field_validator("pattern")
     @classmethod
@@ -67,34 +87,52 @@ class CodeSettings(StrictModel):
 class Rule(StrictModel):
     """A condition that a conversion must meet, and the message if it does not."""
 
-    name: Slug
+    name: Slug = Field(examples=["minimum_order"])
+    """Name of the rule, unique in the campaign. A rejection names it."""
     when: RuleCondition
-    message: SingleLine
+    """Condition that must hold. Otherwise the conversion is rejected with `rule_failed`."""
+    message: SingleLine = Field(examples=["The order must reach 80 EUR."])
+    """Explanation for the friend, in the response to the rejected conversion."""
 
     @property
     def condition(self) -> Condition:
         return compile_condition(self.when, where=self.name, owner="rule")
 
 
+def _review(review: Any) -> Any:
+    if isinstance(review, dict) and "score_at_least" in review:
+        raise ValueError("score_at_least is not supported yet")
+    return None if review == "none" else review
+
+
 class ConversionSettings(StrictModel):
     """The event that converts a friend, its time window and rules, and the hold and review that follow."""
 
-    event: str = "redemption"
+    event: ConvertingEvent = "redemption"
+    """Event that converts: `redemption` (sent as `redemption` or `referral_converted`), a custom event of the shop, or
+    `referral_signed_up`, so that the sign-up is the conversion."""
     attribution_window: Duration = timedelta(days=30)
+    """Time from click or sign-up in which the conversion must happen. Afterwards the sign-up expires."""
     new_customers_only: Flag = False
+    """Reject friends who registered, got a code or converted before, with `existing_customer`."""
     same_person: Literal["reject", "review", "allow"] = "reject"
-    rules: Annotated[tuple[Rule, ...], Field(max_length=50), AfterValidator(unique_names)] = ()
+    """Handling of a friend who shares an email with the advocate, an earlier friend or a known customer: rejected,
+    looked at by a person, or not compared."""
+    rules: Annotated[tuple[Rule, ...], Field(max_length=50), AfterValidator(unique_names)] = Field(
+        (),
+        examples=[[{"name": "minimum", "when": "order.amount >= 80", "message": "From 80 EUR."}]],
+    )
+    """Conditions that every conversion must meet. They cannot read the order where a sign-up converts."""
     hold: Duration | None = None
+    """Time between conversion and confirmation, such as the return window. Rewards are due at its end."""
     after_refund: Literal["allow_again", "final"] = "allow_again"
-    """Policy for a friend whose order was refunded or cancelled, once everything granted for it was recovered."""
-    review: Literal["manual"] | None = None
-
-    @field_validator("event")
-    @classmethod
-    def _may_convert(cls, event: str) -> str:
-        if event != SIGN_UP and event in INBOUND | OUTBOUND | COMMANDS:
-            raise ValueError(f"must not be {event}, which is a reserved event name")
-        return check_event_name(event)
+    """Handling of a friend whose order was refunded or cancelled: may convert again once everything granted was
+    recovered, or never again (`final`)."""
+    review: Annotated[
+        Literal["manual"] | None,
+        BeforeValidator(_review, json_schema_input_type=Literal["manual", "none"] | None),
+    ] = Field(None, examples=["manual"])
+    """Review of conversions: `manual` lets each one wait for a person's decision."""
 
     @field_validator("rules")
     @classmethod
@@ -107,65 +145,6 @@ class ConversionSettings(StrictModel):
                 if rule.condition.reads_any(["order"])
             )
         return rules
-
-    @field_validator("review", mode="before")
-    @classmethod
-    def _no_scores_yet(cls, review: Any) -> Any:
-        if isinstance(review, dict) and "score_at_least" in review:
-            raise ValueError("score_at_least is not supported yet")
-        return None if review == "none" else review
-
-
-class AdvocateLimit(StrictModel):
-    """Maximum number of accepted conversions per advocate, in total or within a period."""
-
-    count: PositiveInt
-    period: Period | None = None
-
-
-class Cooldown(StrictModel):
-    """Minimum time between two rewards of one advocate for friends, or one reward per calendar period."""
-
-    period: Period
-    on_hit: Literal["defer", "reject"]
-
-
-class Budget(StrictModel):
-    """Maximum that the campaign may grant, in total or within a period, and the handling of conversions above it."""
-
-    points: PositiveInt | None = None
-    money: dict[Currency, str] = Field(default_factory=dict)
-    rewards: PositiveInt | None = None
-    period: Period | None = None
-    on_limit: Literal["reject", "no_reward"] = "reject"
-
-    @field_validator("money")
-    @classmethod
-    def _amounts_fit_currencies(cls, money: dict[str, str]) -> dict[str, str]:
-        for currency, amount in money.items():
-            parse_amount(amount, currency)
-        return money
-
-    @model_validator(mode="after")
-    def _has_a_limit(self) -> Self:
-        if self.points is None and self.rewards is None and not self.money:
-            raise ValueError("must have points, money or rewards")
-        return self
-
-    def limit_of(self, currency: str | None) -> int | None:
-        """Return the limit in minor units of the currency, or in points without a currency. None means no limit."""
-        if currency is None:
-            return self.points
-        return parse_amount(self.money[currency], currency) if currency in self.money else None
-
-
-class Limits(StrictModel):
-    """Limits per advocate and for the whole campaign."""
-
-    per_advocate: AdvocateLimit | None = None
-    cooldown: Cooldown | None = None
-    conversions: PositiveInt | None = None
-    budget: Budget | None = None
 
 
 class MessageSettings(StrictModel):
@@ -183,30 +162,52 @@ class MessageSettings(StrictModel):
 
 
 class LinkSettings(StrictModel):
-    """Settings of the referral links. `pass_on` names parameters that go on to the landing page, such as `utm_*`."""
+    """Settings of the referral links."""
 
     pass_on: Annotated[tuple[PassedParameter, ...], Field(max_length=20)] = ()
+    """Parameters of the link that go on to the landing page."""
+
+
+_THANKS = {
+    "name": "thanks",
+    "on": "referral_converted",
+    "steps": [{"send": {"template": "thank_advocate", "to": "advocate", "channels": ["email"]}}],
+}
 
 
 class Campaign(StrictModel):
     """A referral programme with its rules."""
 
-    campaign: Slug
-    name: SingleLine
+    campaign: Slug = Field(examples=["spring"])
+    """Identifier of the campaign in URLs, commands and events."""
+    name: SingleLine = Field(examples=["Spring referrals"])
+    """Name for people, in messages, share links and lists."""
     timezone: TimeZone = "UTC"
+    """Time zone of calendar periods, and of customers whose own is unknown."""
     starts_at: DateTimeWithOffset | None = None
+    """Beginning of the campaign. Earlier conversions are rejected with `campaign_not_running`."""
     ends_at: DateTimeWithOffset | None = None
+    """End of the campaign, later than its beginning. Later conversions are rejected with `campaign_not_running`."""
     landing_url: Url | None = None
-    link: LinkSettings = LinkSettings()
+    """Page to which `/r/CODE` leads. It gets the parameters `code` and `click`."""
+    link: LinkSettings = Field(LinkSettings(), examples=[{"pass_on": ["utm_*"]}])
+    """Settings of the referral links."""
     publish_on: Literal["customer_registered"] | None = None
-    code: CodeSettings = CodeSettings()
-    conversion: ConversionSettings = ConversionSettings()
-    limits: Limits = Limits()
-    rewards: RewardSettings
-    messages: MessageSettings = MessageSettings()
+    """Event on which a customer gets a code. Without it, codes are published by the API and by commands only."""
+    code: CodeSettings = Field(CodeSettings(), examples=[{"pattern": "SPRING-####-####"}])
+    """Format, uses and validity of the codes."""
+    conversion: ConversionSettings = Field(ConversionSettings(), examples=[{"hold": "P14D"}])
+    """The event that converts a friend, and its conditions."""
+    limits: Limits = Field(Limits(), examples=[{"conversions": 10_000}])
+    """Limits per advocate and for the whole campaign."""
+    rewards: RewardSettings = Field(examples=[{"friend": {"type": "points", "amount": 50}}])
+    """Rewards of the friend and the advocate, and their provider."""
+    messages: MessageSettings = Field(MessageSettings(), examples=[{"quiet_hours": "21:00-08:00"}])
+    """Delivery settings of the campaign's messages."""
     journeys: Annotated[
         tuple[Journey, ...], Field(max_length=50), AfterValidator(unique_identities)
-    ] = ()
+    ] = Field((), examples=[[_THANKS]])
+    """Messages, grants and calls to other systems that follow events."""
 
     def all_rewards(self) -> Iterator[tuple[FieldPath, Reward]]:
         """Yield each reward of the campaign, with its path in the campaign."""

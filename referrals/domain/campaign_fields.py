@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from unicodedata import category
@@ -17,19 +18,24 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from referrals.domain.codes import MAX_CODE_LENGTH, check_charset
+from referrals.domain.event_names import EVENT_NAME, RESERVED_EVENTS, check_event_name
 from referrals.domain.landing_pages import RESERVED_PARAMETERS
-from referrals.domain.money import format_amount, parse_amount
+from referrals.domain.money import MAX_LENGTH, format_amount, parse_amount
 from referrals.domain.rule_checks import check_condition
 from referrals.domain.rule_variables import Owner
+from referrals.domain.rules import MAX_CONDITION_LENGTH
 
 _HTTP_URL = TypeAdapter(HttpUrl)
-_PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}\*?", re.ASCII)
+_HTTP_SCHEME = re.compile(r"[hH][tT][tT][pP][sS]?://.+")
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}\*?")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _MOMENT = re.compile(
-    r"2[01]\d\d-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII
+    r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
 
 
@@ -148,10 +154,10 @@ def _moment(value: Any) -> Any:
 
 
 def _http_url(text: str) -> str:
-    try:
-        return str(_HTTP_URL.validate_python(text))
-    except ValueError as error:
-        raise ValueError("must be a URL that starts with http:// or https://") from error
+    with suppress(ValueError):
+        if _HTTP_SCHEME.fullmatch(text):
+            return str(_HTTP_URL.validate_python(text))
+    raise ValueError("must be a URL that starts with http:// or https://")
 
 
 def _passed_parameter(name: str) -> str:
@@ -164,23 +170,160 @@ def _passed_parameter(name: str) -> str:
     return name
 
 
-PassedParameter = Annotated[str, AfterValidator(_passed_parameter)]
-Slug = Annotated[str, AfterValidator(_slug)]
+def described(title: str, description: str, *examples: Any, **keywords: Any) -> WithJsonSchema:
+    """Return the JSON schema of a text; the title is the name of the type in the campaign's reference."""
+    schema = {"title": title, "description": description, "type": "string", **keywords}
+    return WithJsonSchema(schema | {"examples": list(examples)})
+
+
+def _may_convert(event: str) -> str:
+    if event in RESERVED_EVENTS:
+        raise ValueError(f"must not be {event}, which is a reserved event name")
+    return check_event_name(event)
+
+
+PassedParameter = Annotated[
+    str,
+    AfterValidator(_passed_parameter),
+    described(
+        "Parameter",
+        "The name of a query parameter, or its beginning and a `*`. Not `code`, `click` or `via`.",
+        "utm_*",
+        "gclid",
+        pattern=f"^{_PARAMETER.pattern}$",
+        **{"not": {"enum": sorted(RESERVED_PARAMETERS)}},
+    ),
+]
+Slug = Annotated[
+    str,
+    AfterValidator(_slug),
+    described(
+        "Slug",
+        "1 to 63 lower-case letters, digits, `-` and `_`; the first is a letter or digit.",
+        "spring-2026",
+        pattern=f"^{_SLUG.pattern}$",
+    ),
+]
 SingleLine = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=300),
     AfterValidator(_one_line),
+    described(
+        "Text",
+        "One line of text, at most 300 characters. Space around it is removed.",
+        "Spring referrals",
+        maxLength=300,
+        pattern=r"^\s*[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*\S)?\s*$",
+    ),
 ]
-_CelText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_CelText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    described(
+        "Condition",
+        "A condition in CEL, at most 2000 characters. It reads [variables](#variables-of-conditions).",
+        'order.amount >= 80 && order.currency == "EUR"',
+        maxLength=MAX_CONDITION_LENGTH,
+        pattern=r"\S",
+    ),
+]
 RuleCondition = Annotated[_CelText, _condition("rule")]
 """A condition that compiles. Errors contain the model's `name`, which must be defined before this field."""
 
 JourneyCondition = Annotated[_CelText, _condition("journey")]
 """A `RuleCondition` with the variables of journeys."""
 
-TimeZone = Annotated[str, AfterValidator(_timezone)]
-DateTimeWithOffset = Annotated[AwareDatetime, BeforeValidator(_moment)]
-Url = Annotated[str, AfterValidator(_http_url)]
-PositiveInt = Annotated[int, Field(strict=True, gt=0, le=10**9)]
+TimeZone = Annotated[
+    str,
+    AfterValidator(_timezone),
+    described(
+        "TimeZone",
+        "A name of the IANA time zone database.",
+        "Europe/Berlin",
+        pattern="^[A-Za-z][A-Za-z0-9_+/-]*$",
+    ),
+]
+DateTimeWithOffset = Annotated[
+    AwareDatetime,
+    BeforeValidator(_moment),
+    described(
+        "DateAndTime",
+        "An ISO 8601 date and time with its offset.",
+        "2026-03-01T00:00:00+01:00",
+        format="date-time",
+        pattern=f"^{_MOMENT.pattern}$",
+    ),
+]
+Url = Annotated[
+    str,
+    AfterValidator(_http_url),
+    described(
+        "Url",
+        "An address that starts with `http://` or `https://`.",
+        "https://shop.example/welcome",
+        format="uri",
+        pattern=f"^{_HTTP_SCHEME.pattern}$",
+    ),
+]
+Charset = Annotated[
+    str,
+    AfterValidator(check_charset),
+    described(
+        "Charset",
+        "Letters and digits, each once. Upper and lower case are the same.",
+        "ABCDEFGHJKMNPQRSTUVWXYZ23456789",
+        pattern="^[A-Za-z0-9]+$",
+    ),
+]
+_PATTERN = r"(?=(.*#){3})[A-Za-z0-9#]([A-Za-z0-9#._-]*[A-Za-z0-9#])?"
+CodePattern = Annotated[
+    str,
+    described(
+        "CodePattern",
+        "Letters, digits, `-`, `_` and `.`; each `#` becomes a random character.",
+        "SPRING-####-####",
+        maxLength=MAX_CODE_LENGTH,
+        pattern=f"^{_PATTERN}$",
+    ),
+]
+"""Pattern of codes. `check_pattern` checks it, which needs to know the charset."""
+
+MoneyAmount = Annotated[
+    str,
+    described(
+        "Amount",
+        "A decimal string in quotes, more than zero, with at most the decimals of its currency.",
+        "25.00",
+        maxLength=MAX_LENGTH,
+        pattern=r"^(?=.*[1-9])\s*0*[0-9]{1,12}(\.[0-9]{1,20})?\s*$",
+    ),
+]
+"""Amount of money. `check_money` checks it, which needs to know the currency."""
+
+ConvertingEvent = Annotated[
+    str,
+    AfterValidator(_may_convert),
+    described(
+        "EventName",
+        "1 to 63 letters, digits, `_`, `.` and `-`; the first is a letter. Not one of the engine's own events, except `referral_signed_up`.",
+        "subscription_started",
+        pattern=f"^{EVENT_NAME.pattern}$",
+        **{"not": {"enum": sorted(RESERVED_EVENTS)}},
+    ),
+]
+MAX_COUNT = 10**9
+PositiveInt = Annotated[
+    int,
+    Field(strict=True, gt=0, le=MAX_COUNT),
+    WithJsonSchema(
+        {
+            "title": "Number",
+            "description": "A whole number from 1 to 1,000,000,000.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_COUNT,
+            "examples": [100],
+        }
+    ),
+]
 Flag = Annotated[bool, Field(strict=True)]
-NotYet = Annotated[None, BeforeValidator(reject_unsupported)]

@@ -1,13 +1,23 @@
 """Discounts of coupons."""
 
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from referrals.domain.campaign_fields import Flag, SingleLine, Slug, check_money
+from referrals.domain.campaign_fields import Flag, MoneyAmount, SingleLine, Slug, check_money
 from referrals.domain.durations import Duration
-from referrals.domain.money import Currency, parse_amount
+from referrals.domain.key_relations import absent, all_of, given, has
+from referrals.domain.money import Currency, normalise_decimal, parse_amount
 from referrals.domain.order_events import Order
 from referrals.domain.strict_model import StrictModel
 
@@ -19,16 +29,37 @@ def _percent(value: Any) -> int | str | None:
     """Return a whole percentage as an integer, any other as a decimal string without trailing zeros."""
     if value is None:
         return None
-    try:
-        number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
-    except InvalidOperation:
-        number = Decimal("NaN")
+    number = _number(value)
     if not number.is_finite() or not 0 < number <= MAX_PERCENT or number != round(number, 2):
         raise ValueError(f"must be more than 0 and at most {MAX_PERCENT}, with at most 2 decimals")
     return int(number) if number == int(number) else f"{number.normalize():f}"
 
 
-Percent = Annotated[int | str, BeforeValidator(_percent)]
+def _number(value: Any) -> Decimal:
+    """Return a number or decimal string as a decimal, NaN if it is neither."""
+    with suppress(ValueError, InvalidOperation):
+        if isinstance(value, str):
+            return Decimal(normalise_decimal(value))
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return Decimal(str(value))
+    return Decimal("NaN")
+
+
+Percent = Annotated[
+    int | str,
+    BeforeValidator(_percent),
+    WithJsonSchema(
+        {
+            "title": "Percentage",
+            "description": "More than 0 and at most 100, with at most 2 decimals.",
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_PERCENT},
+                {"type": "string", "pattern": r"^(?=.*[1-9])\s*0*[0-9]{1,3}(\.[0-9]{1,2}0*)?\s*$"},
+            ],
+            "examples": [20, 12.5],
+        }
+    ),
+]
 
 
 class Discount(StrictModel):
@@ -38,15 +69,46 @@ class Discount(StrictModel):
     discount applies to orders in its currency only.
     """
 
-    percent: Percent | None = None
-    currency: Currency | None = None
-    amount: str | None = None
-    max_amount: str | None = None
-    min_order: str | None = None
-    free_shipping: Flag = False
-    product: SingleLine | None = None
+    model_config = ConfigDict(
+        json_schema_extra=all_of(
+            {
+                "oneOf": [
+                    given("percent"),
+                    given("amount"),
+                    has("free_shipping", True),
+                    given("product"),
+                ]
+            },
+            {"anyOf": [absent("max_amount"), given("percent")]},
+            {
+                "anyOf": [
+                    absent("currency", "amount", "max_amount", "min_order"),
+                    given("currency", "amount"),
+                    given("currency", "max_amount"),
+                    given("currency", "min_order"),
+                ]
+            },
+        )
+    )
 
-    @field_validator("amount", "max_amount", "min_order", mode="plain", json_schema_input_type=str)
+    percent: Percent | None = None
+    """Percentage of the order."""
+    currency: Currency | None = None
+    """Currency of `amount`, `max_amount` and `min_order`."""
+    amount: str | None = None
+    """Amount of money."""
+    max_amount: str | None = None
+    """The most that a percentage takes off."""
+    min_order: str | None = None
+    """The least that has to be spent."""
+    free_shipping: Flag = False
+    """Free shipping."""
+    product: SingleLine | None = Field(None, examples=["mug-4"])
+    """SKU of one free product."""
+
+    @field_validator(
+        "amount", "max_amount", "min_order", mode="plain", json_schema_input_type=MoneyAmount | None
+    )
     @classmethod
     def _money(cls, amount: Any, info: ValidationInfo) -> str | None:
         if amount is None or "currency" not in info.data:

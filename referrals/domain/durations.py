@@ -4,14 +4,22 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, WithJsonSchema
 
 MAX_DURATION = timedelta(days=3650)
 """Ten years, P10Y."""
 
 ISO_DURATION = re.compile(
-    r"P(?=[0-9T])(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?)", re.ASCII
+    r"P(?=[0-9T])([0-9]+W|([0-9]+Y)?([0-9]+M)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?)"
 )
+DURATION_SCHEMA = {
+    "title": "Duration",
+    "description": "An ISO 8601 duration, longer than zero and at most `P10Y`. A year has 365 days, a month 30 days.",
+    "type": "string",
+    "format": "duration",
+    "pattern": f"^(?=.*[1-9]){ISO_DURATION.pattern}$",
+    "examples": ["P14D", "PT12H"],
+}
 
 
 def _only_iso(value: Any) -> Any:
@@ -26,7 +34,12 @@ def _within_bounds(value: timedelta) -> timedelta:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_only_iso), AfterValidator(_within_bounds)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_only_iso),
+    AfterValidator(_within_bounds),
+    WithJsonSchema(DURATION_SCHEMA),
+]
 """Duration of more than zero and at most ten years, parsed from and serialised to ISO 8601.
 
 A year is 365 days and a month is 30 days: windows of a campaign are durations, not calendar periods.

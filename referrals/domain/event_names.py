@@ -2,7 +2,7 @@
 
 import re
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
+EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 
 SIGN_UP = "referral_signed_up"
 """The sign-up of a friend. A campaign may convert on it."""
@@ -77,6 +77,9 @@ COMMANDS: frozenset[str] = frozenset(
 )
 """Commands of operators and callers. The inbox stores them like events, under these types."""
 
+RESERVED_EVENTS: frozenset[str] = (INBOUND | OUTBOUND | COMMANDS) - {SIGN_UP}
+"""Names that no campaign can convert on."""
+
 
 def check_event_name(name: str) -> str:
     """Return the name if it is valid.
@@ -84,7 +87,7 @@ def check_event_name(name: str) -> str:
     Raises:
         ValueError: the name is not 1 to 63 letters, digits, `_`, `.` and `-`, or does not start with a letter.
     """
-    if not _NAME.fullmatch(name):
+    if not EVENT_NAME.fullmatch(name):
         raise ValueError(
             "must be 1 to 63 letters, digits, _, . and -, starting with a letter, "
             "such as subscription_started"

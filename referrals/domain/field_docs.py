@@ -25,7 +25,7 @@ class Described:
         properties = handler.resolve_ref_schema(schema).get("properties", {})
         for field, text in field_docs(cls).items():
             if field in properties:
-                properties[field].setdefault("description", text)
+                properties[field]["description"] = text  # instead of that of the field's type
         return schema
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from referrals.domain.journeys import BranchStep, Journey, Step, WaitStep
+from referrals.domain.journey_steps import BranchStep, Step, WaitStep
+from referrals.domain.journeys import Journey
 
 
 @dataclass(frozen=True)

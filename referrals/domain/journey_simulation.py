@@ -18,14 +18,8 @@ from referrals.domain.journey_interpreter import (
     start_waiting,
     wake_up,
 )
-from referrals.domain.journeys import (
-    WITHOUT_FRIEND,
-    GrantStep,
-    Journey,
-    ReentryDelay,
-    SendStep,
-    WaitStep,
-)
+from referrals.domain.journey_steps import GrantStep, SendStep, WaitStep
+from referrals.domain.journeys import WITHOUT_FRIEND, Journey, ReentryDelay
 from referrals.domain.rule_variables import VARIABLES, with_numbers
 from referrals.domain.rules import Condition, RuleContext
 from referrals.errors import RuleError

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, TypeAdapter
+from pydantic import AfterValidator, TypeAdapter, WithJsonSchema
 
 from referrals.domain.durations import Duration
 
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
 _CAP = re.compile(r"([1-9]\d{0,5})/(P\w+)", re.ASCII)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
@@ -101,5 +101,17 @@ def _cap(text: str) -> str:
     return text
 
 
-QuietHoursText = Annotated[str, AfterValidator(_quiet_hours)]
+QuietHoursText = Annotated[
+    str,
+    AfterValidator(_quiet_hours),
+    WithJsonSchema(
+        {
+            "title": "QuietHours",
+            "description": "Two different times of day, the beginning and the end.",
+            "type": "string",
+            "pattern": f"^{_HOURS.pattern}$",
+            "examples": ["21:00-08:00"],
+        }
+    ),
+]
 FrequencyCapText = Annotated[str, AfterValidator(_cap)]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from babel.core import get_global
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 MAX_POINTS = 10**9
 """Maximum number of points of one amount."""
@@ -96,7 +96,19 @@ def normalise_amount(text: Any) -> str:
     return amount
 
 
-Currency = Annotated[str, AfterValidator(normalise_currency)]
+Currency = Annotated[
+    str,
+    AfterValidator(normalise_currency),
+    WithJsonSchema(
+        {
+            "title": "Currency",
+            "description": "An ISO 4217 code of a currency in use.",
+            "type": "string",
+            "pattern": r"^\s*[A-Za-z]{3}\s*$",
+            "examples": ["EUR"],
+        }
+    ),
+]
 Amount = Annotated[str, BeforeValidator(normalise_amount)]
 SignedAmount = Annotated[str, BeforeValidator(normalise_decimal)]
 

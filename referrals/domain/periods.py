@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
-from referrals.domain.durations import ISO_DURATION, parse_duration
+from referrals.domain.durations import DURATION_SCHEMA, ISO_DURATION, parse_duration
 
 CalendarPeriod = Literal["day", "week", "month"]
 
@@ -20,7 +20,15 @@ def _period(value: Any, _: ValidatorFunctionWrapHandler) -> timedelta | Calendar
     raise ValueError("must be an ISO 8601 duration such as P14D, or day, week or month")
 
 
-Period = Annotated[timedelta | CalendarPeriod, WrapValidator(_period)]
+_PERIOD_SCHEMA = {
+    "title": "Period",
+    "description": "A calendar period in the campaign's time zone (weeks start on Monday), or a duration.",
+    "anyOf": [{"type": "string", "enum": [*get_args(CalendarPeriod)]}, DURATION_SCHEMA],
+    "examples": ["month", "P30D"],
+}
+Period = Annotated[
+    timedelta | CalendarPeriod, WrapValidator(_period), WithJsonSchema(_PERIOD_SCHEMA)
+]
 """A duration of at most ten years, or a calendar period. Weeks start on Monday."""
 
 

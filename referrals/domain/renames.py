@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
+from pydantic import Field
+
 from referrals.domain.campaign_fields import Slug
 from referrals.domain.strict_model import StrictModel
 
@@ -15,8 +17,11 @@ class Renamable(StrictModel):
     one that was paid is gone.
     """
 
-    name: Slug
-    renamed_from: tuple[Slug, ...] | None = None
+    name: Slug = Field(examples=["ten_friends"])
+    """Name, unique in its list."""
+    renamed_from: tuple[Slug, ...] | None = Field(None, examples=[["ten"]])
+    """Former names, the first one first, so that nothing is paid again. An empty list: this one is new, although
+    another one that was paid is gone."""
 
     @property
     def identity(self) -> str:

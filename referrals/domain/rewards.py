@@ -1,13 +1,39 @@
 """Rewards of a campaign: models of the `rewards` key of its file."""
 
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from referrals.domain.campaign_fields import Flag, PositiveInt, Slug, check_money
+from referrals.domain.campaign_fields import (
+    CodePattern,
+    Flag,
+    MoneyAmount,
+    PositiveInt,
+    Slug,
+    check_money,
+)
 from referrals.domain.codes import DEFAULT_CHARSET, check_pattern
 from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.durations import Duration
+from referrals.domain.key_relations import (
+    JsonSchema,
+    absent,
+    all_of,
+    exactly_one,
+    given,
+    has,
+    has_entries,
+    neither,
+    when,
+)
 from referrals.domain.money import MAX_POINTS, Currency, parse_amount
 from referrals.domain.renames import Renamable, unique_identities
 from referrals.domain.strict_model import StrictModel
@@ -15,8 +41,22 @@ from referrals.domain.strict_model import StrictModel
 Provider = Literal["ledger", "voucherify", "talon_one", "http"]
 """Provider that issues rewards: the built-in ledger or an external system."""
 
-Target = dict[str, Any]
+Target = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "title": "Target",
+            "description": "A mapping whose keys the [provider](#targets-of-providers) defines.",
+            "type": "object",
+            "examples": [{"program": "lprg_0a1b2c"}],
+        }
+    ),
+]
 """Provider's object (programme, card, campaign) that a reward goes to. Each provider has its own keys."""
+
+
+def _amount_is(kind: str) -> JsonSchema:
+    return {"required": ["amount"], "properties": {"amount": {"type": kind}}}
 
 
 class Asset(NamedTuple):
@@ -26,6 +66,28 @@ class Asset(NamedTuple):
     currency: str | None
 
 
+_COUPON_KEYS = ("discount", "pool", "pattern")
+_COUPON_VALUES: JsonSchema = {
+    "properties": {
+        "currency": {"type": "null"},
+        "amount": {"const": 1},
+        "provider": {"enum": ["ledger", None]},
+        "target": {"maxProperties": 0},
+    }
+}
+_TYPES_OF_REWARDS = (
+    when("type", "points", _amount_is("integer"), absent("currency", *_COUPON_KEYS)),
+    when("type", "gift_credit", _amount_is("string"), given("currency"), absent(*_COUPON_KEYS)),
+    when("type", "coupon", given("discount"), exactly_one("pool", "pattern"), _COUPON_VALUES),
+    *(
+        when("provider", provider, absent("valid_for"))
+        for provider in get_args(Provider)
+        if provider != "ledger"
+    ),
+)
+"""Relations of the keys of a reward."""
+
+
 class Reward(StrictModel):
     """Points (a whole number), gift credit (a decimal string and its currency), or one coupon.
 
@@ -33,15 +95,28 @@ class Reward(StrictModel):
     built-in ledger can expire (`valid_for`).
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={"required": ["type"], **all_of(*_TYPES_OF_REWARDS)}
+    )
+
     type: Literal["points", "gift_credit", "coupon"]
+    """Kind of reward."""
     currency: Annotated[Currency | None, Field(validate_default=True)] = None
-    amount: int | str
-    discount: Discount | None = None
-    pool: Slug | None = None
-    pattern: str | None = None
+    """Currency of gift credit, which must have one."""
+    amount: int | str = Field(examples=[100, "25.00"])
+    """Number of points, or an amount of gift credit in quotes. Left out for a coupon."""
+    discount: Discount | None = Field(None, examples=[{"percent": 20}])
+    """Discount of a coupon, which must have one."""
+    pool: Slug | None = Field(None, examples=["welcome"])
+    """Pool of imported codes that a coupon's code is taken from. A coupon has either a pool or a pattern."""
+    pattern: CodePattern | None = Field(None, examples=["THANKS-######"])
+    """Format of a coupon's code, which is generated."""
     valid_for: Duration | None = None
+    """Validity after the grant. Only for rewards of the built-in ledger."""
     provider: Provider | None = None
+    """Provider of this reward instead of `rewards.provider`. Coupons are issued by the `ledger`."""
     target: Target | None = None
+    """Object of the provider that this reward goes to, instead of `rewards.target`. Not for coupons."""
 
     @property
     def minor(self) -> int:
@@ -82,7 +157,7 @@ class Reward(StrictModel):
             raise ValueError("is required for gift credit, such as EUR")
         return currency
 
-    @field_validator("amount", mode="plain", json_schema_input_type=int | str)
+    @field_validator("amount", mode="plain", json_schema_input_type=PositiveInt | MoneyAmount)
     @classmethod
     def _amount_fits_type(cls, amount: Any, info: ValidationInfo) -> int | str:
         if not {"type", "currency"} <= info.data.keys():
@@ -127,9 +202,27 @@ def _coupon_amount(amount: Any) -> int:
 class Tier(Renamable):
     """Reward of the advocate for `each` conversion, or `at` a number of conversions (a milestone)."""
 
+    model_config = ConfigDict(
+        json_schema_extra=all_of(
+            {"oneOf": [has("each", True), given("at")]},
+            neither(
+                has("name", "friend"),
+                {
+                    "properties": {
+                        "renamed_from": {"type": "array", "contains": {"const": "friend"}}
+                    },
+                    "required": ["renamed_from"],
+                },
+            ),
+        )
+    )
+
     each: Flag = False
-    at: PositiveInt | None = None
-    reward: Reward
+    """Reward each conversion. A tier has either `each: true` or `at`."""
+    at: PositiveInt | None = Field(None, examples=[10])
+    """Number of confirmed conversions at which the advocate is rewarded once: a milestone."""
+    reward: Reward = Field(examples=[{"type": "points", "amount": 100}])
+    """Reward of the advocate."""
 
     @model_validator(mode="after")
     def _differs_from_the_side(self) -> Self:
@@ -141,28 +234,39 @@ class Tier(Renamable):
     def _each_or_at(self) -> Self:
         if self.each == (self.at is not None):
             raise ValueError("must have either each: true, or at: a number of conversions")
-        if self.name == "friend":
-            raise ValueError(
-                "must not have the name friend, which is the name of the friend's reward"
-            )
         return self
 
 
 class RollbackSettings(StrictModel):
-    """Settings for roll-backs. `allow_negative` lets a balance go below zero if the reward has been spent."""
+    """Settings for roll-backs of rewards that were spent."""
 
     allow_negative: Flag = False
+    """Let the balance go below zero. Otherwise what was spent is owed, and later rewards repay it."""
 
 
 class RewardSettings(StrictModel):
     """Rewards of the friend and the advocate, and their provider."""
 
-    friend: Reward | None = None
-    tiers: Annotated[tuple[Tier, ...], Field(max_length=50), AfterValidator(unique_identities)] = ()
+    model_config = ConfigDict(
+        json_schema_extra=all_of({"anyOf": [given("friend"), has_entries("tiers")]})
+    )
+
+    friend: Reward | None = Field(None, examples=[{"type": "points", "amount": 50}])
+    """Reward of the friend for a conversion."""
+    tiers: Annotated[tuple[Tier, ...], Field(max_length=50), AfterValidator(unique_identities)] = (
+        Field(
+            (), examples=[[{"name": "ten", "at": 10, "reward": {"type": "points", "amount": 1000}}]]
+        )
+    )
+    """Rewards of the advocate. There must be a reward for the friend, or a tier."""
     provider: Provider = "ledger"
-    target: Target = Field(default_factory=dict)
+    """Provider of the rewards that name none. `ledger` is the built-in one."""
+    target: Target = Field({})
+    """Object of the provider that rewards without a provider and target of their own go to."""
     approval: Literal["manual"] | None = None
-    rollback: RollbackSettings = RollbackSettings()
+    """Approval of rewards: `manual` lets each one wait for `referrals reward approve`."""
+    rollback: RollbackSettings = Field(RollbackSettings(), examples=[{"allow_negative": True}])
+    """Settings for roll-backs of rewards that were spent."""
 
     def provider_of(self, reward: Reward) -> tuple[Provider, Target]:
         """Return the provider and target of a reward. For the ledger, the target is the terms of the reward.

@@ -13,21 +13,16 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal
 
 import httpx
 from pydantic import (
     BaseModel,
-    Field,
     SecretStr,
-    StringConstraints,
-    ValidationInfo,
-    model_validator,
 )
 
 from referrals.domain.failure_causes import FailureCause
 from referrals.domain.money import format_amount
-from referrals.domain.strict_model import StrictModel
 from referrals.providers import (
     Grant,
     NotBookedError,
@@ -44,7 +39,7 @@ from referrals.providers.api_client import (
     path_segment,
 )
 from referrals.providers.talon_one_events import GIVING, TAKING, EventResult, event_id
-from referrals.providers.target import ProviderTarget
+from referrals.providers.talon_one_target import Loyalty, TalonOneTarget
 
 _PAGE = 1000
 _MAX_EVENTS = 10
@@ -52,30 +47,6 @@ _MAX_EVENTS = 10
 
 _CAUSES = {"http_400": FailureCause.SETUP}
 """Talon.One answers 400 where an event or attribute is not defined there."""
-
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-
-
-class Loyalty(StrictModel):
-    """Profile-based loyalty programme, by its number, and optionally one of its subledgers."""
-
-    program: Annotated[int, Field(strict=True, gt=0)]
-    subledger: _Name | None = None
-
-
-class TalonOneTarget(ProviderTarget):
-    """Custom event of the application, or, for points, a loyalty programme."""
-
-    event: _Name | None = None
-    loyalty: Loyalty | None = None
-
-    @model_validator(mode="after")
-    def _event_or_loyalty(self, info: ValidationInfo) -> Self:
-        if (self.event is None) == (self.loyalty is None):
-            raise ValueError("must have either event or loyalty")
-        if self.loyalty and self.reward_type(info) == "gift_credit":
-            raise ValueError("must have event for gift credit: loyalty supports only points")
-        return self
 
 
 class _Transaction(BaseModel):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from entrypoints.api.openapi import EXAMPLES, EventProblem, EventResult, ProblemDocument
+from entrypoints.api.openapi import EXAMPLES, REF, EventProblem, EventResult, ProblemDocument
+from referrals.campaign_schema import campaign_components
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import parse_event
 from tests.api.conftest import Api
@@ -154,6 +155,15 @@ async def test_every_response_has_a_schema(api: Api, path: str, status: str, kin
     (operation,) = (await contract(api))["paths"][path].values()
 
     assert f"#/components/schemas/{kind}" in references(operation["responses"][status])
+
+
+async def test_the_body_of_a_campaign_has_the_schema_of_its_file(api: Api):
+    document = await contract(api)
+    body = document["paths"]["/v1/campaigns/{campaign}"]["put"]["requestBody"]["content"]
+    components = campaign_components(REF)
+
+    assert set(references(body)) == {REF.format(model="CampaignDefinition")}
+    assert components.items() <= document["components"]["schemas"].items()
 
 
 async def test_a_result_matches_its_schema(api: Api):

@@ -2,6 +2,8 @@
 
 import json
 
+from referrals.campaign_schema import campaign_schema
+
 CAMPAIGN = """\
 campaign: spring
 name: Spring
@@ -101,6 +103,12 @@ def test_apply_reports_mistakes_as_json(api, run, tmp_path):
 
     assert (result.code, result.out, api.requests) == (1, "", [])
     assert [(e["field"], e["line"]) for e in problem["errors"]] == [("rewards.friend.amount", 5)]
+
+
+def test_the_schema_is_printed_without_a_server(run):
+    result = run("campaign", "schema")
+
+    assert (result.code, json.loads(result.out)) == (0, campaign_schema())
 
 
 def test_show_prints_a_file_that_can_be_applied(api, run):

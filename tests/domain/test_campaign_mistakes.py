@@ -157,6 +157,8 @@ def test_a_mistake_is_named_with_its_field(path, value, message):
         ("conversion.rule", [], "conversion.rule", "unknown field; did you mean rules?"),
         ("rewards.tiers.0.ech", True, "rewards.tiers[0].ech", "unknown field; did you mean each?"),
         ("rewards.friend.curency", "EUR", "rewards.friend.curency", "unknown field; did you mean currency?"),
+        ("journeys.0.reentry", {"after": "P1D", "before": 1}, "journeys[0].reentry.before", "unknown field"),
+        ("journeys.0.steps.0", {"branch": {"when": "true", "else": [{"sned": SEND}]}}, "journeys[0].steps[0].branch.else[0].sned", "unknown field; did you mean send?"),
         ("journeys.0.steps.0.send.chanels", [], "journeys[0].steps[0].send.chanels", "unknown field; did you mean channels?"),
     ],
     ids=lambda value: repr(value)[:40],

@@ -17,7 +17,8 @@ from referrals.domain.journey_interpreter import (
     start_waiting,
     wake_up,
 )
-from referrals.domain.journeys import MAX_STEPS, Journey, WaitStep
+from referrals.domain.journey_steps import WaitStep
+from referrals.domain.journeys import MAX_STEPS, Journey
 from referrals.domain.tracking import TrackStep
 
 SEND = {"send": {"template": "nudge_friend", "to": "friend", "channels": ["log"]}}

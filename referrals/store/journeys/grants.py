@@ -1,7 +1,7 @@
 """Rewards that journeys grant. They belong to the journey's referral or milestone and are rolled back with it."""
 
 from referrals.domain.actors import SYSTEM_ACTOR
-from referrals.domain.journeys import GrantStep
+from referrals.domain.journey_steps import GrantStep
 from referrals.domain.reasons import Reason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, COUNTS_TOWARD_TIERS
 from referrals.store import lookups

@@ -17,7 +17,7 @@ from referrals.domain.journey_interpreter import (
     advance,
     start_waiting,
 )
-from referrals.domain.journeys import SendStep, WaitStep
+from referrals.domain.journey_steps import SendStep, WaitStep
 from referrals.domain.reasons import Reason
 from referrals.domain.rules import Condition
 from referrals.domain.time_zones import find_zone

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from referrals.domain.journeys import StartWorkflowStep
+from referrals.domain.journey_steps import StartWorkflowStep
 from referrals.errors import NotPossibleError, UnknownWorkflowStartError
 from referrals.store.db import sql
 from referrals.store.db.ids import new_id

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
 
-from referrals.domain.campaign import Budget, Campaign
+from referrals.domain.campaign import Campaign
+from referrals.domain.campaign_limits import Budget
 from referrals.domain.rewards import Asset, Reward
 from referrals.domain.states import RewardState
 from referrals.store.db.periods import within
