@@ -1,57 +1,75 @@
 """`/u/{token}`: the unsubscribe link of a message, one click without a login (RFC 8058)."""
 
-from html import escape
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse
 
-from entrypoints.api.resources import ResourcesDep
+from entrypoints.api.public_pages import PAGE, respond_with_page
+from entrypoints.api.resources import AppResources, ResourcesDep
+from referrals.domain.campaign import Campaign
+from referrals.store.campaigns import versions
 from referrals.store.customers import consents
+from referrals.store.customers.consents import Subscription
+from referrals.store.db.sql import Tx
 
-router = APIRouter(tags=["unsubscribe"])
+router = APIRouter(tags=["unsubscribe"], default_response_class=HTMLResponse)
 
-Token = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Token = Annotated[str, Path(description="Secret of the link in the message.")]
 
-PAGE = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-<h1>{title}</h1>
-<p>{text}</p>
-"""
-BUTTON = '<form method="post"><button>Unsubscribe</button></form>\n'
-HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: PAGE | {"description": "The link is unknown."}}
 
 
-@router.get("/u/{token}", response_class=HTMLResponse)
-async def show_unsubscribe_page(token: Token, resources: ResourcesDep) -> HTMLResponse:
+@router.get("/u/{token:path}", responses=_UNKNOWN)
+async def show_unsubscribe_page(
+    token: Token, request: Request, resources: ResourcesDep
+) -> HTMLResponse:
     """Show a page with a button to unsubscribe. Changes nothing, because mail scanners follow links too."""
     async with resources.store.read() as tx:
-        is_known = await consents.is_unsubscribe_token(tx, token)
-    if not is_known:
-        return _unknown_link()
-    return _page("Unsubscribe", "Do you want to unsubscribe from these messages?", BUTTON)
+        subscription = await consents.find_subscription(tx, _clean(token))
+        campaign = await _find_campaign(tx, subscription)
+    return _respond(request, resources, "unsubscribe", subscription, campaign)
 
 
-@router.post("/u/{token}", response_class=HTMLResponse)
-async def unsubscribe(token: Token, resources: ResourcesDep) -> HTMLResponse:
+@router.post("/u/{token:path}", responses=_UNKNOWN)
+async def unsubscribe(token: Token, request: Request, resources: ResourcesDep) -> HTMLResponse:
     """Withdraw the consent to messages of this purpose by this channel. A repeat changes nothing."""
     async with resources.store.begin() as tx:
-        is_known = await consents.unsubscribe(tx, token, resources.clock())
-    if not is_known:
-        return _unknown_link()
-    return _page("Unsubscribed", "You will not receive these messages any more.")
+        subscription = await consents.unsubscribe(tx, _clean(token), resources.clock())
+        campaign = await _find_campaign(tx, subscription)
+    return _respond(request, resources, "unsubscribed", subscription, campaign)
 
 
-def _unknown_link() -> HTMLResponse:
-    text = "This unsubscribe link does not work. Please use the link in the message."
-    return _page("Unknown link", text, status=404)
+def _clean(token: str) -> str:
+    """Return the token without what a message's sentence or a mail program put after it."""
+    found = _TOKEN.match(token)
+    return found[0] if found else ""
 
 
-def _page(title: str, text: str, more: str = "", status: int = 200) -> HTMLResponse:
-    page = PAGE.format(title=escape(title), text=escape(text)) + more
-    return HTMLResponse(page, status, HEADERS)
+async def _find_campaign(tx: Tx, subscription: Subscription | None) -> Campaign | None:
+    if subscription is None:
+        return None
+    found = await versions.find_in_force(tx, subscription.campaign_id)
+    return found.campaign if found else None
+
+
+def _respond(
+    request: Request,
+    resources: AppResources,
+    page: str,
+    subscription: Subscription | None,
+    campaign: Campaign | None,
+) -> HTMLResponse:
+    if subscription is None:
+        return respond_with_page(request, resources, "unknown_unsubscribe", 404)
+    return respond_with_page(
+        request,
+        resources,
+        page,
+        campaign=campaign,
+        locale=subscription.customer.locale,
+        purpose=subscription.purpose,
+        channels=subscription.channels,
+    )

@@ -1,4 +1,4 @@
-"""Find mistakes in message templates before anything is sent."""
+"""Find mistakes in templates of messages and public pages before anybody sees them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,6 +56,16 @@ def _check_set(
     yield from _missing("_reward", locales - with_rewards, with_rewards)
     for name in sorted({path.partition("/")[2].removesuffix(".jinja") for path in paths}):
         yield from _check_message(templates, name, locales, approved)
+    for path in templates.page_files():
+        yield from _check_pages(templates, path)
+
+
+def _check_pages(templates: TemplateSet, path: str) -> Iterator[Finding]:
+    try:
+        templates.check_pages(path)
+    except TemplateError as error:
+        file = str(templates.file_path(error.file or path))
+        yield Finding(file, error.line or 0, error.problem)
 
 
 def _check_message(

@@ -1,7 +1,7 @@
-"""Render messages from an ordered set of template folders, in the closest locale, for every channel."""
+"""Render messages for every channel, and public pages, from an ordered set of template folders, in the closest locale."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from referrals.channels.jinja_environment import (
 )
 from referrals.channels.localisation import closest_locale, localise_context, one_line, truncate
 from referrals.channels.message_content import MessageContent
+from referrals.channels.page_context import EXAMPLE_PAGE_CONTEXT, PAGE_BLOCKS, PAGES, RenderedPage
 from referrals.channels.template_context import EXAMPLE_CONTEXT, example_contexts
 from referrals.channels.template_loader import TemplateLoader
 from referrals.channels.whatsapp_parameters import EmptyParameter, WhatsAppRenderer
@@ -36,6 +37,7 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SUBTAG = re.compile(r"[A-Za-z0-9]{1,8}")
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+_PAGES_FOLDER = "pages/"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,32 @@ class TemplateSet:
         rendering = self._prepare([f"{tag}/{name}.jinja" for tag in tags], context, tags[0])
         content = self._render_text(rendering)
         return content if plain else self._add_html_and_whatsapp(content, rendering)
+
+    def render_page(
+        self, page: str, preferred: Sequence[str], variables: Mapping[str, Any]
+    ) -> RenderedPage:
+        """Render a public page in the first of the preferred locales that there is, else in English."""
+        tags = [tag for locale in preferred for tag in _locale_tags(locale)]
+        paths = [f"{_PAGES_FOLDER}{tag}.jinja" for tag in (*tags, FALLBACK_LOCALE)]
+        template = load_template(self._html_environment, paths)
+        found = _page_locale(str(template.name))
+        wanted = next((tag for tag in tags if found in _locale_tags(tag)), found)
+        localised = self._localise(found, variables, wanted)
+        html = render_with_layout(template, {**localised, "page": page})
+        return RenderedPage(html, localised["locale"])
+
+    def page_files(self) -> list[str]:
+        """Return the files of the public pages, one for each locale."""
+        pages = (p for p in self._loader.list_templates() if p.startswith(_PAGES_FOLDER))
+        return [path for path in pages if _LOCALE.fullmatch(_page_locale(path))]
+
+    def check_pages(self, path: str) -> None:
+        """Render all pages of one locale with example values. Raises TemplateError."""
+        blocks = load_template(self._html_environment, [path]).blocks
+        if missing := [name for name in PAGE_BLOCKS if name not in blocks]:
+            raise TemplateError(f"there is no block {', '.join(missing)}", path)
+        for page in PAGES:
+            self.render_page(page, [_page_locale(path)], EXAMPLE_PAGE_CONTEXT)
 
     def check(self, name: str, event: str) -> None:
         check_name(name)
@@ -196,7 +224,15 @@ def check_name(name: str) -> None:
 
 def _locale_chain(locale: str | None) -> list[str]:
     """Return the folders in which to look for the locale, closest first: `de-AT`, `de`, `en`."""
-    language, *rest = _SUBTAG.findall(locale or "")[:3] or [FALLBACK_LOCALE]
+    return [*_locale_tags(locale or FALLBACK_LOCALE), FALLBACK_LOCALE]
+
+
+def _locale_tags(locale: str) -> list[str]:
+    """Return the locale and those that contain it, closest first: `de-AT`, `de`."""
+    language, *rest = _SUBTAG.findall(locale)[:3] or [FALLBACK_LOCALE]
     tags = [language.lower(), *(tag.upper() if len(tag) == 2 else tag.title() for tag in rest)]  # noqa: PLR2004
-    chain = ["-".join(tags[:length]) for length in range(len(tags), 0, -1)]
-    return [*chain, FALLBACK_LOCALE]
+    return ["-".join(tags[:length]) for length in range(len(tags), 0, -1)]
+
+
+def _page_locale(path: str) -> str:
+    return path.removeprefix(_PAGES_FOLDER).removesuffix(".jinja")

@@ -1,14 +1,18 @@
-"""Message templates of the deployment: the built-in ones, an operator's own, and those of single campaigns."""
+"""Templates of the deployment: the built-in ones, an operator's own, and those of single campaigns."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from referrals.channels.message_content import MessageContent
+from referrals.channels.page_context import EMPTY_PAGE_CONTEXT, RenderedPage
 from referrals.channels.template_set import TemplateSet
 
-BUILTIN_DIR = Path(__file__).parents[2] / "templates" / "messages"
+TEMPLATES_DIR = Path(__file__).parents[2] / "templates"
+"""Folder of `pages/`, the built-in public pages."""
+BUILTIN_DIR = TEMPLATES_DIR / "messages"
+"""Folder of the built-in messages, with the brand that pages share with them."""
 
 _CAMPAIGN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -18,8 +22,8 @@ class Templates:
 
     Files of the operator are `{locale}/{name}.jinja` and, for a single campaign, `{campaign}/{locale}/{name}.jinja`.
     The locale decides first: an English file of the operator does not replace a built-in German one. Within a locale
-    the campaign's file comes first, then the operator's, then the built-in one. Templates are sandboxed, but written by
-    operators: their running time is not limited.
+    the campaign's file comes first, then the operator's, then the built-in one. Public pages are `pages/{locale}.jinja`
+    likewise. Templates are sandboxed, but written by operators: their running time is not limited.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -27,7 +31,7 @@ class Templates:
         if folder and not folder.is_dir():
             raise NotADirectoryError(f"the folder of templates does not exist: {folder}")
         self._folder = folder
-        self._shared = TemplateSet([folder, BUILTIN_DIR] if folder else [BUILTIN_DIR])
+        self._shared = TemplateSet([folder, *_builtin_dirs()] if folder else _builtin_dirs())
         self._by_campaign: dict[str, TemplateSet] = {}
 
     def render(
@@ -47,6 +51,29 @@ class Templates:
         templates = self.for_campaign(context["campaign"]["id"])
         return templates.render(name, locale, context, plain=plain)
 
+    def render_page(
+        self,
+        page: str,
+        preferred: Sequence[str],
+        campaign: tuple[str, str] | None = None,
+        **variables: Any,
+    ) -> RenderedPage:
+        """Render a public page in the first of the preferred locales that there is, else in English.
+
+        Args:
+            page: One of `PAGES`.
+            preferred: Locales of the reader, the best first.
+            campaign: Id and name of the campaign, whose brand the page has.
+            variables: Those of `EMPTY_PAGE_CONTEXT` that the page has.
+
+        Raises:
+            TemplateError: The page cannot be rendered.
+        """
+        campaign_id, name = campaign or (None, None)
+        known = {"campaign": {"name": name}} if campaign else {}
+        context = EMPTY_PAGE_CONTEXT | known | variables
+        return self.for_campaign(campaign_id).render_page(page, preferred, context)
+
     def check(self, name: str, event: str, campaign: str | None = None) -> None:
         """Render every locale of the template with all, and with as few as possible, variables of the event.
 
@@ -64,7 +91,7 @@ class Templates:
         if campaign not in self._by_campaign:
             if not (self._folder / campaign).is_dir():
                 return self._shared
-            folders = [self._folder / campaign, self._folder, BUILTIN_DIR]
+            folders = [self._folder / campaign, self._folder, *_builtin_dirs()]
             self._by_campaign[campaign] = TemplateSet(folders)
         return self._by_campaign[campaign]
 
@@ -72,3 +99,7 @@ class Templates:
         """Return the campaigns that have templates of their own."""
         found = self._folder.glob("*/*/*.jinja") if self._folder else ()
         return sorted({path.parents[1].name for path in found})
+
+
+def _builtin_dirs() -> list[Path]:
+    return [BUILTIN_DIR, TEMPLATES_DIR]

@@ -8,7 +8,6 @@ from sqlalchemy import text
 from referrals.domain.clicks import SHARE_CHANNELS
 from tests.api.conftest import Api
 from tests.api.problems import problem
-from tests.harness.campaigns import campaign
 
 NO_KEY = {"authorization": ""}
 
@@ -124,21 +123,6 @@ async def test_a_visitor_is_redirected_even_if_the_click_cannot_be_counted(api: 
     assert (await api.get(f"/r/{code}")).status_code == 302
 
 
-async def test_without_a_landing_page_the_code_is_shown(api: Api):
-    named = campaign(landing_url=None) | {"name": "Spring <b>& friends</b>"}
-    await api.http.put("/v1/campaigns/spring", json=named)
-    code = await api.harness.publish("spring", "ada")
-    response = await api.get(f"/r/{code.lower()}", headers=NO_KEY)
-
-    assert response.status_code == 200
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert response.headers["cache-control"] == "no-store"
-    assert code in response.text
-    assert "checkout" in response.text
-    assert "Spring &lt;b&gt;&amp; friends&lt;/b&gt;" in response.text
-    assert [arguments[2:] for arguments in api.inbox.calls] == [(code, "link")]
-
-
 @pytest.mark.parametrize("landing_url", [None, "https://shop.example/welcome"])
 async def test_a_head_request_is_not_counted(api: Api, landing_url: str | None):
     await api.put_campaign(landing_url=landing_url)
@@ -150,16 +134,6 @@ async def test_a_head_request_is_not_counted(api: Api, landing_url: str | None):
     seen = await api.get(f"/r/{code}", headers={"purpose": "prefetch"} | same_id)
     assert (head.status_code, head.headers) == (seen.status_code, seen.headers)
     assert (await api.http.head("/r/UNKNOWN-1")).status_code == 404
-
-
-@pytest.mark.parametrize("code", ["UNKNOWN-1", "%00", "%F0%9F%98%80", "a b", "%0dset-cookie:x"])
-async def test_an_unknown_link_is_answered_404(api: Api, code: str):
-    response = await api.get(f"/r/{code}")
-
-    assert response.status_code == 404
-    assert response.headers["content-type"].startswith("text/plain")
-    assert "does not work" in response.text
-    assert api.inbox.calls == []
 
 
 async def test_a_running_process_is_live(api: Api):

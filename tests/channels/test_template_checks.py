@@ -6,7 +6,7 @@ import pytest
 
 from referrals.channels import templates
 from referrals.channels.template_checks import check_templates
-from referrals.channels.templates import Templates
+from referrals.channels.templates import TEMPLATES_DIR, Templates
 
 SOURCE = """\
 ---
@@ -296,3 +296,24 @@ def test_an_invalid_reward_file_is_reported(found):
     findings = found({"en/_reward.jinja": "{% block label %}{{ nothing }}{% endblock %}"})
 
     assert any(one.startswith("en/_reward.jinja, 1: 'nothing' is undefined") for one in findings)
+
+
+PAGES = (TEMPLATES_DIR / "pages" / "en.jinja").read_text()
+
+
+def test_pages_of_another_language_are_checked(found):
+    assert found({"pages/fr.jinja": PAGES}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "replacement", "problem"),
+    [
+        ("block code_label", "block code", "0: there is no block code_label"),
+        ("by(channels)", "by(channel)", "13: 'channel' is undefined in"),
+        ("{% endmacro %}", "", "70: Unexpected end of template."),
+    ],
+)
+def test_a_mistake_in_the_pages_of_a_language(found, text, replacement, problem):
+    (finding,) = found({"pages/fr.jinja": PAGES.replace(text, replacement)})
+
+    assert finding.startswith(f"pages/fr.jinja, {problem}")

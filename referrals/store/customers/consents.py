@@ -4,6 +4,7 @@ Marketing needs a consent. Service messages need none, but the customer can opt 
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -12,10 +13,10 @@ from sqlalchemy import select
 from referrals.store import views
 from referrals.store.customers import survivors
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, find, insert, rows, rows_of
+from referrals.store.db.sql import Tx, find, insert, rows_of, scalars
 from referrals.store.schema import (
     ConsentRow,
-    MessageRow,
+    CustomerRow,
     consents,
     message_deliveries,
     messages,
@@ -95,46 +96,59 @@ async def apply_consent_list(
             await record_consent(tx, customer_id, channel, "marketing", state, "list", now)
 
 
-async def unsubscribe(tx: Tx, token: str, now: datetime) -> bool:
+@dataclass(frozen=True)
+class Subscription:
+    """Messages that the unsubscribe link of one of them ends."""
+
+    customer: CustomerRow
+    campaign_id: str
+    """Campaign of the message with the link; the others may be of other campaigns."""
+    purpose: Purpose
+    channels: list[str]
+    """Channels through which the message was sent; empty if it was sent on none, for all channels."""
+
+
+async def find_subscription(tx: Tx, token: str) -> Subscription | None:
+    """Return what an unsubscribe link ends; None if the token is unknown."""
+    message = await find(tx, messages, unsubscribe_token=token)
+    if message is None or message.customer_id is None:
+        return None
+    customer = await survivors.get_survivor(tx, message.customer_id)
+    purpose: Purpose = "marketing" if message.purpose == "marketing" else "service"
+    channels = await _delivery_channels(tx, message.id)
+    return Subscription(customer, message.campaign_id, purpose, channels)
+
+
+async def unsubscribe(tx: Tx, token: str, now: datetime) -> Subscription | None:
     """End messages of the same purpose on the channels through which the message was sent.
 
     If it was sent on none of them, end them on all channels. Unsubscribing from service messages also ends marketing.
-    Return False if the token is unknown.
+    Return None if the token is unknown.
     """
-    message = await _find_message(tx, token)
-    if message is None or message.customer_id is None:
-        return False
-    purposes: tuple[Purpose, ...] = (
-        ("marketing",) if message.purpose == "marketing" else ("marketing", "service")
-    )
-    for channel in await _delivery_channels(tx, message.id) or CHANNELS:
-        await _withdraw(tx, message.customer_id, channel, purposes, now)
-    return True
+    subscription = await find_subscription(tx, token)
+    if subscription:
+        for channel in subscription.channels or CHANNELS:
+            await _withdraw(tx, subscription, channel, now)
+    return subscription
 
 
 async def _delivery_channels(tx: Tx, message_id: str) -> list[str]:
     statement = select(message_deliveries.c.channel).where(
         message_deliveries.c.message_id == message_id, message_deliveries.c.channel.in_(CHANNELS)
     )
-    return [row.channel for row in await rows(tx, statement)]
+    return await scalars(tx, statement.order_by(message_deliveries.c.channel))
 
 
-async def _withdraw(
-    tx: Tx, customer_id: str, channel: str, purposes: tuple[Purpose, ...], now: datetime
-) -> None:
+async def _withdraw(tx: Tx, subscription: Subscription, channel: str, now: datetime) -> None:
+    customer_id = subscription.customer.id
     current = await current_consents(tx, customer_id)
+    purposes: tuple[Purpose, ...] = (
+        ("marketing",) if subscription.purpose == "marketing" else ("marketing", "service")
+    )
     for purpose in purposes:
         last = current.get((channel, purpose))
         if last is None or (last.state, last.source) != ("withdrawn", "link"):
             await record_consent(tx, customer_id, channel, purpose, "withdrawn", "link", now)
-
-
-async def _find_message(tx: Tx, token: str) -> MessageRow | None:
-    return await find(tx, messages, unsubscribe_token=token)
-
-
-async def is_unsubscribe_token(tx: Tx, token: str) -> bool:
-    return await _find_message(tx, token) is not None
 
 
 async def marketing_channels(tx: Tx, customer_id: str) -> list[str]:

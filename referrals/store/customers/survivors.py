@@ -14,6 +14,12 @@ async def lock(tx: Tx, customer_id: str) -> CustomerRow:
     return row if row.merged_into is None else await lock(tx, row.merged_into)
 
 
+async def get_survivor(tx: Tx, customer_id: str) -> CustomerRow:
+    """Return the customer for whom the id stands, without a lock."""
+    row = await get(tx, customers, id=customer_id)
+    return row if row.merged_into is None else await get(tx, customers, id=row.merged_into)
+
+
 async def ids_of(tx: Tx, customer: CustomerRow, named: str) -> list[str]:
     """Return all ids of the customer, first the one that the caller named.
 

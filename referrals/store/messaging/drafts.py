@@ -192,8 +192,8 @@ def _campaign_variables(campaign: Campaign) -> dict[str, Any]:
             "url": campaign.landing_url,
         },
         "offer": {
-            "friend": _offer_variables(friend) if friend else None,
-            "advocate": _offer_variables(advocate) if advocate else None,
+            "friend": offer_variables(friend) if friend else None,
+            "advocate": offer_variables(advocate) if advocate else None,
         },
     }
 
@@ -252,7 +252,8 @@ def reward_variables(reward: RewardRow) -> dict[str, Any]:
     }
 
 
-def _offer_variables(reward: Reward) -> dict[str, Any]:
+def offer_variables(reward: Reward) -> dict[str, Any]:
+    """Return a reward of the campaign as plain values, in the form of `reward_variables`."""
     return {
         "id": None,
         "type": reward.type,
