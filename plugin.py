@@ -25,6 +25,7 @@ from activities.rewards import RewardActivities
 from activities.tracking import TrackingActivities
 from referrals.channels import Channel
 from referrals.channels.email import EmailChannel
+from referrals.channels.http_messages import open_http_messages
 from referrals.channels.log import LogChannel
 from referrals.channels.templates import Templates
 from referrals.channels.whatsapp import open_whatsapp
@@ -66,12 +67,13 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         open_store(settings.database_url, settings.database_options, settings.identity) as store,
         open_providers(settings) as providers,
         open_whatsapp(settings) as whatsapp,
+        open_http_messages(settings) as http_messages,
     ):
         yield Resources(
             settings=settings,
             store=store,
             templates=Templates(settings.templates_dir),
-            channels={"log": LogChannel(), **_email(settings), **whatsapp},
+            channels={"log": LogChannel(), **_email(settings), **whatsapp, **http_messages},
             providers=providers,
             webhook_poster=Poster(allow_private=settings.webhooks_allow_private),
         )

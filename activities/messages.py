@@ -152,6 +152,8 @@ class MessageActivities:
 def _outgoing(draft: Draft, content: MessageContent, attempt: SendAttempt) -> OutgoingMessage:
     return OutgoingMessage(
         draft.message.key,
+        draft.message.campaign_id,
+        draft.message.template,
         attempt.address,
         draft.recipient.name,
         content,

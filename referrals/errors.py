@@ -38,7 +38,7 @@
     └── RuleError                     a condition that does not compile or cannot be evaluated
 
 Errors of one package derive from `ReferralsError` too and are defined there: `referrals.channels.errors`, `referrals.providers`,
-`referrals.webhooks.addresses`, `referrals.http_client`, `inbox`. `entrypoints.api.problems` maps errors to HTTP
+`referrals.addresses`, `referrals.http_client`, `inbox`. `entrypoints.api.problems` maps errors to HTTP
 (`docs/errors.md`).
 """
 
@@ -130,6 +130,10 @@ class UnknownDeliveryError(NotFoundError):
 
 class UnknownRedemptionError(NotFoundError):
     kind = "redemption with the key"
+
+
+class UnknownMessageError(NotFoundError):
+    kind = "message"
 
 
 class UnknownReferralError(NotFoundError):

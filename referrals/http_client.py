@@ -4,16 +4,18 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
-from referrals.clock import utc_now
+from referrals.clock import Clock, utc_now
 from referrals.domain.contact_redaction import REMOVED, redact
+from referrals.domain.webhook_signatures import signature_headers, signing_key
 from referrals.errors import ReferralsError
 from referrals.logging import Stopwatch, get_logger
 
@@ -70,7 +72,9 @@ class VendorResponse:
         return max(timedelta(seconds=1), min(delay, MAX_RETRY_AFTER))
 
 
-def open_client(connect: float = 5, read: float = 15) -> httpx.AsyncClient:
+def open_client(
+    connect: float = 5, read: float = 15, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
     """Open a client that any number of vendors can share; the caller closes it. Time-outs are in seconds.
 
     Waiting for a free connection is limited like opening one. A complete response must arrive within twice the read
@@ -85,7 +89,29 @@ def open_client(connect: float = 5, read: float = 15) -> httpx.AsyncClient:
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         follow_redirects=False,
         trust_env=False,
+        transport=transport,
     )
+
+
+class StandardWebhooksAuth(httpx.Auth):
+    """Signs each request by Standard Webhooks; the message id is its `webhook-id` header.
+
+    Raises:
+        ValueError: the secret is malformed.
+    """
+
+    requires_request_body = True
+
+    def __init__(self, secret: SecretStr, clock: Clock) -> None:
+        self._key = signing_key(secret.get_secret_value())
+        self._clock = clock
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        message_id = request.headers["webhook-id"]
+        request.headers.update(
+            signature_headers([self._key], message_id, self._clock(), request.content)
+        )
+        yield request
 
 
 class VendorApi:

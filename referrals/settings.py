@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from referrals.domain.event_fields import DeliverableEmail
 from referrals.domain.identity import IdentityOptions
 from referrals.domain.message_timing import FrequencyCapText, QuietHoursText
-from referrals.domain.webhook_signatures import signing_key
+from referrals.domain.webhook_signatures import MIN_SIGNING_KEY_LENGTH, signing_key
 
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 ASYNC_DRIVERS["postgres"] = ASYNC_DRIVERS["postgresql"]
@@ -34,6 +34,8 @@ class DatabaseOptions:
 
 
 MIN_SECRET_LENGTH = 32
+MAX_HTTP_MESSAGES_TIMEOUT = timedelta(seconds=20)
+"""Limit below that of an attempt to send a message, which contains the call."""
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
@@ -95,6 +97,14 @@ class Settings(BaseSettings):
     """Key of the signatures of Meta's webhooks."""
     whatsapp_verify_token: SecretStr | None = None
     """Freely chosen token that Meta presents when it subscribes to the webhook."""
+    http_messages_url: str | None = None
+    """URL of your own endpoint that sends messages by any other service; see docs/messages.md."""
+    http_messages_secret: SecretStr | None = None
+    """Signing secret of the requests to that endpoint and of its callbacks."""
+    http_messages_timeout: timedelta = Field(
+        timedelta(seconds=15), gt=timedelta(0), le=MAX_HTTP_MESSAGES_TIMEOUT
+    )
+    """Time in which the endpoint has to respond."""
     quiet_hours: QuietHoursText | None = None
     """Interval such as `21:00-08:00` in the customer's time zone, in which no message is sent."""
     message_frequency_cap: FrequencyCapText | None = None
@@ -184,6 +194,17 @@ class Settings(BaseSettings):
     def _check_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret:
             signing_key(secret.get_secret_value())
+        return secret
+
+    @field_validator("http_messages_secret")
+    @classmethod
+    def _check_key_length(cls, secret: SecretStr | None) -> SecretStr | None:
+        if not secret:
+            return None
+        if len(signing_key(secret.get_secret_value())) < MIN_SIGNING_KEY_LENGTH:
+            raise ValueError(
+                f"must be whsec_ and at least {MIN_SIGNING_KEY_LENGTH} random bytes in base64"
+            )
         return secret
 
     @field_validator("database_url")

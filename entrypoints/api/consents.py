@@ -25,7 +25,7 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["customers"])
 class ConsentUpdate(StrictModel):
     """Consent that a customer gives or withdraws for one channel and purpose; `at` defaults to now."""
 
-    channel: Literal["email", "whatsapp"]
+    channel: Literal["email", "whatsapp", "http"]
     purpose: Literal["service", "marketing"] = "marketing"
     state: Literal["given", "withdrawn"]
     source: Literal["api", "operator"] = "api"

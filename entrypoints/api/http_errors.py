@@ -28,6 +28,15 @@ class InvalidSignatureError(ReferralsError):
     """Callback that does not prove that WhatsApp sent it."""
 
 
+class UnsignedCallbackError(ReferralsError):
+    """Callback that does not prove that the operator's endpoint sent it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request is not signed with REFERRALS_HTTP_MESSAGES_SECRET, or was signed too long ago."
+        )
+
+
 class ShuttingDownError(ReferralsError):
     def __init__(self) -> None:
         super().__init__("The server is shutting down. Send the request again.")

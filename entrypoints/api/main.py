@@ -25,6 +25,7 @@ from entrypoints.api import (
     document,
     events,
     health,
+    message_callbacks,
     messages,
     problems,
     qr_codes,
@@ -70,7 +71,13 @@ AUTHENTICATED = (
     workflow_starts,
 )
 """Modules whose routes need a key, in the order of the OpenAPI document."""
-UNAUTHENTICATED = (referral_links, unsubscribe, whatsapp_callbacks, health)
+UNAUTHENTICATED = (
+    referral_links,
+    unsubscribe,
+    whatsapp_callbacks,
+    message_callbacks,
+    health,
+)
 SHUTDOWN_TIMEOUT = timedelta(seconds=4)
 """Time for requests in flight when the process is asked to stop."""
 

@@ -44,6 +44,7 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
     errors.UnknownCouponError: ProblemType("unknown-coupon", 404, "Unknown coupon"),
     errors.UnknownCustomerError: ProblemType("unknown-customer", 404, "Unknown customer"),
     errors.UnknownDeliveryError: ProblemType("unknown-delivery", 404, "Unknown delivery"),
+    errors.UnknownMessageError: ProblemType("unknown-message", 404, "Unknown message"),
     errors.UnknownRedemptionError: ProblemType("unknown-redemption", 404, "Unknown redemption"),
     errors.UnknownReferralError: ProblemType("unknown-referral", 404, "Unknown referral"),
     errors.UnknownRewardError: ProblemType("unknown-reward", 404, "Unknown reward"),
@@ -74,6 +75,7 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
     http_errors.NotReadyError: ProblemType("not-ready", 503, "Not ready"),
     http_errors.ShuttingDownError: ProblemType("stopping", 503, "Shutting down"),
     http_errors.UnauthorisedError: ProblemType("unauthorised", 401, "Unauthorised"),
+    http_errors.UnsignedCallbackError: ProblemType("invalid-signature", 403, "Invalid signature"),
     http_errors.UnsupportedMediaTypeError: ProblemType(
         "unsupported-media-type", 415, "Unsupported media type"
     ),

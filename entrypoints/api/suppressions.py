@@ -25,7 +25,9 @@ BlockId = Annotated[int, Path(description="The block's id.", ge=1, lt=2**63)]
     responses=problems(UnknownCustomerError, UnknownSuppressionError),
 )
 async def lift_suppression(
-    customer: CustomerId, channel: Literal["email", "whatsapp"], resources: ResourcesDep
+    customer: CustomerId,
+    channel: Literal["email", "whatsapp", "http"],
+    resources: ResourcesDep,
 ) -> None:
     """Send to the customer by this channel again, after the cause is fixed."""
     async with resources.store.begin() as tx:

@@ -12,6 +12,7 @@ from entrypoints.api.paging import AS_CSV, Paging
 from entrypoints.api.problems import problems
 from entrypoints.api.resources import AppResources, Caller, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
+from referrals.addresses import AddressNotAllowedError
 from referrals.domain.campaign_fields import raise_field_errors
 from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.durations import Duration
@@ -23,7 +24,6 @@ from referrals.errors import UnknownCampaignError, UnknownWebhookError
 from referrals.store import views
 from referrals.store.webhooks import delivery_lists, subscriptions
 from referrals.store.webhooks.deliveries import replay, signing_secrets
-from referrals.webhooks.addresses import AddressNotAllowedError
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["webhooks"])
 

@@ -54,7 +54,7 @@ def consent(
     customer: CustomerId,
     state: Annotated[str, typer.Argument(help="given or withdrawn.")],
     *,
-    channel: Annotated[str, typer.Option(help="email or whatsapp.")],
+    channel: Annotated[str, typer.Option(help="email, whatsapp or http.")],
     purpose: Annotated[str, typer.Option(help="marketing or service.")] = "marketing",
     as_json: JsonOutput = False,
 ) -> None:

@@ -50,7 +50,7 @@ class Check:
 
 
 def doctor(as_json: JsonOutput = False) -> None:
-    """Check Python, the database, campaigns, Temporal, workers, the API, SMTP and WhatsApp.
+    """Check Python, the database, campaigns, Temporal, workers, the API and the channels for messages.
 
     Exit code 1 if a check fails.
     """
@@ -157,6 +157,9 @@ async def _channel_checks(settings: "Settings") -> list[Check]:
     if settings.whatsapp_phone_number_id:
         remedy = "Check the REFERRALS_WHATSAPP_… settings (docs/messages.md explains them)."
         checks.append(await _check("WhatsApp", lambda: _whatsapp(settings), remedy))
+    if settings.http_messages_url:
+        remedy = "Check the REFERRALS_HTTP_MESSAGES_… settings and the endpoint (docs/messages.md)."
+        checks.append(await _check("HTTP messages", lambda: _http_messages(settings), remedy))
     return checks
 
 
@@ -276,3 +279,10 @@ async def _whatsapp(settings: "Settings") -> str:
 
     async with open_client() as client:
         return await WhatsAppChannel.from_settings(settings, client).describe()
+
+
+async def _http_messages(settings: "Settings") -> str:
+    from referrals.channels.http_messages import open_http_messages
+
+    async with open_http_messages(settings) as channels:
+        return await channels["http"].describe()

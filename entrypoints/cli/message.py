@@ -74,7 +74,7 @@ def list_suppressions(limit: Limit = 100, as_json: JsonOutput = False) -> None:
 @app.command()
 def lift(
     customer: CustomerId,
-    channel: Annotated[str, typer.Argument(help="email or whatsapp.")],
+    channel: Annotated[str, typer.Argument(help="email, whatsapp or http.")],
 ) -> None:
     """Lift a suppression, so that messages are sent to the customer's address again."""
     with ApiClient.connect() as client:

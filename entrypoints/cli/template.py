@@ -118,6 +118,11 @@ def _print_message(message: dict[str, Any], page: Path) -> None:
         print_line(line.replace("\N{NO-BREAK SPACE}", " "))
     if message["whatsapp"] is not None:
         _print_whatsapp(message["whatsapp"])
+    if message["http"] is not None:
+        print_line("HTTP:", "bold")
+        print_line(message["http"]["text"])
+        for name, value in message["http"]["data"].items():
+            print_line(f"{name}: {value}")
 
 
 def _print_whatsapp(message: dict[str, Any]) -> None:

@@ -11,8 +11,10 @@ class OutgoingMessage:
     """A message for one recipient. `key` is its idempotency key, the same on every attempt."""
 
     key: str
+    campaign: str
+    template: str
     to: str | None
-    """Address in the format of the channel: an email address or a phone number."""
+    """Address in the format of the channel: an email address, a phone number, or the JSON of the customer's contacts."""
     recipient_name: str | None
     content: MessageContent
     unsubscribe_url: str | None = None

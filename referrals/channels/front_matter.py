@@ -1,4 +1,4 @@
-"""Front matter of a template file: YAML between two lines of `---` with the message's purpose, events and WhatsApp template."""
+"""Front matter of a template file: YAML between two lines of `---` with the message's purpose, events and parts of channels."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,8 @@ from referrals.domain.strict_model import StrictModel
 
 MAX_BODY_LENGTH = 1024
 """Characters of a WhatsApp message's text, Meta's limit."""
+MAX_DATA_FIELDS = 50
+"""Number of data fields for the operator's endpoint."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -88,6 +90,22 @@ def fill_placeholders(text: str, values: Sequence[str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values[int(match[1]) - 1], text)
 
 
+def _field_names(fields: dict[str, str]) -> dict[str, str]:
+    for name in fields:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+            raise ValueError(f"has the name {name[:80]!r}; use lower-case letters, digits and _")
+    return fields
+
+
+class HttpTemplate(StrictModel):
+    """Short text, and fields of any names, for the operator's endpoint. Without `text` it gets the plain text."""
+
+    text: str | None = None
+    data: Annotated[dict[str, str], AfterValidator(_field_names)] = Field(
+        {}, max_length=MAX_DATA_FIELDS
+    )
+
+
 def _event_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in OUTBOUND:
@@ -104,18 +122,31 @@ class FrontMatter(StrictModel):
     events: Annotated[tuple[str, ...], AfterValidator(_event_names)] = ()
     """Events whose journeys may send the message; `template check` renders it with each of them."""
     whatsapp: WhatsAppTemplate | None = None
+    http: HttpTemplate | None = None
 
 
-def expressions(whatsapp: WhatsAppTemplate) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    """Yield every expression of a WhatsApp message with its path in the front matter."""
+def expressions(front_matter: FrontMatter) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Yield every expression of the front matter with its path."""
+    if front_matter.whatsapp:
+        yield from _whatsapp_expressions(front_matter.whatsapp)
+    if front_matter.http and front_matter.http.text is not None:
+        yield ("http", "text"), front_matter.http.text
+    if front_matter.http:
+        for name, value in front_matter.http.data.items():
+            yield ("http", "data", name), value
+
+
+def _whatsapp_expressions(
+    whatsapp: WhatsAppTemplate,
+) -> Iterator[tuple[tuple[int | str, ...], str]]:
     for part in ("header", "body"):
         for index, placeholder in enumerate(getattr(whatsapp, part)):
             for kind in sorted(placeholder.model_fields_set):
-                yield (part, index, kind), getattr(placeholder, kind)
+                yield ("whatsapp", part, index, kind), getattr(placeholder, kind)
     for index, button in enumerate(whatsapp.buttons):
-        yield ("buttons", index), button
+        yield ("whatsapp", "buttons", index), button
 
 
 def block_name(path: tuple[int | str, ...]) -> str:
     """Return the name of the Jinja block into which the loader turns an expression of the front matter."""
-    return "_".join(map(str, ("whatsapp", *path)))
+    return "_".join(map(str, path))

@@ -1,5 +1,6 @@
 """Rendered content of a message for every channel: produced by templates, sent by channels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,11 +35,25 @@ class WhatsAppMessage:
 
 
 @dataclass(frozen=True)
+class HttpMessage:
+    """Short text and data fields for the operator's endpoint."""
+
+    text: str
+    data: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class MessageContent:
-    """`subject` is one line, `html` a complete document; without `whatsapp` the message cannot be sent on WhatsApp."""
+    """`subject` is one line, `html` a complete document; without `whatsapp` the message cannot be sent on WhatsApp.
+
+    Without `http` the endpoint gets `text`.
+    """
 
     subject: str
     text: str
     html: str = ""
     purpose: Purpose = "service"
     whatsapp: WhatsAppMessage | None = None
+    http: HttpMessage | None = None
+    locale: str = "en"
+    """The reader's locale if the template is in its language."""

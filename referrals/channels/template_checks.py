@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from referrals.channels.errors import TemplateError
-from referrals.channels.front_matter import FrontMatter, WhatsAppTemplate, placeholders_in
+from referrals.channels.front_matter import (
+    FrontMatter,
+    HttpTemplate,
+    WhatsAppTemplate,
+    placeholders_in,
+)
 from referrals.channels.template_set import FALLBACK_LOCALE, TemplateSet
 from referrals.channels.templates import Templates
 
@@ -123,6 +128,9 @@ def _differences(file: _TemplateFile, english: _TemplateFile) -> Iterator[str]:
     here, there = (_whatsapp_shape(each.front_matter.whatsapp) for each in (file, english))
     if here != there:
         yield f"has the WhatsApp template {here}, not {there} as"
+    here, there = (_http_shape(each.front_matter.http) for each in (file, english))
+    if here != there:
+        yield f"has for the channel http {here}, not {there} as"
 
 
 def _whatsapp_shape(whatsapp: WhatsAppTemplate | None) -> str:
@@ -136,6 +144,14 @@ def _whatsapp_shape(whatsapp: WhatsAppTemplate | None) -> str:
     }
     shape = "; ".join(f"{part}: {kinds}" for part, kinds in parts.items() if kinds)
     return f"{whatsapp.template} ({shape})" if shape else whatsapp.template
+
+
+def _http_shape(http: HttpTemplate | None) -> str:
+    if http is None:
+        return "nothing"
+    return (
+        ", ".join([*(["text"] if http.text is not None else []), *sorted(http.data)]) or "nothing"
+    )
 
 
 def _check_approval(

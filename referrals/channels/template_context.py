@@ -76,7 +76,7 @@ EXAMPLE_CONTEXT: Context = {
 =============  =====================================================================================================
 
 Names may be None. Rendering adds `locale`, the reader's locale if the template is in its language, and `part`
-(`subject`, `text`, `email` or `whatsapp`). It gives every reward a `label` ("100 points", "€25.00", "20% off") and a
+(`subject`, `text`, `email`, `whatsapp` or `http`). It gives every reward a `label` ("100 points", "€25.00", "20% off") and a
 `description`, which also names the coupon, both from `{locale}/_reward.jinja`. A date is printed in long form.
 """
 

@@ -56,8 +56,8 @@ def _to_blocks(front_matter: FrontMatter, lines: dict[KeyPath, int], height: int
     """Return Jinja of `height` lines with a block for each expression, so that line numbers stay right."""
     # Jinja knows blocks wherever they stand; inside this condition they are not printed in place.
     text = ["{% if false %}", *[""] * (height - 2), "{% endif %}"]
-    for path, expression in expressions(front_matter.whatsapp) if front_matter.whatsapp else ():
-        line = lines.get(("whatsapp", *path)) or lines["whatsapp", *path[:2]]
+    for path, expression in expressions(front_matter):
+        line = lines.get(path) or lines[path[:3]]
         text[line] += (
             f"{{% block {block_name(path)} %}}{' '.join(expression.split())}{{% endblock %}}"
         )

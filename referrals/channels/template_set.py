@@ -11,7 +11,7 @@ from jinja2 import Template
 
 from referrals.channels.email_html import mjml_problems, mjml_to_html
 from referrals.channels.errors import TemplateError
-from referrals.channels.front_matter import FrontMatter
+from referrals.channels.front_matter import FrontMatter, block_name
 from referrals.channels.jinja_environment import (
     MAX_PART_LENGTH,
     check_variables,
@@ -23,7 +23,7 @@ from referrals.channels.jinja_environment import (
     render_with_layout,
 )
 from referrals.channels.localisation import closest_locale, localise_context, one_line, truncate
-from referrals.channels.message_content import MessageContent
+from referrals.channels.message_content import HttpMessage, MessageContent
 from referrals.channels.page_context import EXAMPLE_PAGE_CONTEXT, PAGE_BLOCKS, PAGES, RenderedPage
 from referrals.channels.template_context import EXAMPLE_CONTEXT, example_contexts
 from referrals.channels.template_loader import TemplateLoader
@@ -67,7 +67,7 @@ class TemplateSet:
         tags = _locale_chain(locale)
         rendering = self._prepare([f"{tag}/{name}.jinja" for tag in tags], context, tags[0])
         content = self._render_text(rendering)
-        return content if plain else self._add_html_and_whatsapp(content, rendering)
+        return content if plain else self._add_channel_parts(content, rendering)
 
     def render_page(
         self, page: str, preferred: Sequence[str], variables: Mapping[str, Any]
@@ -108,7 +108,7 @@ class TemplateSet:
         contexts = [context for event in events for context in example_contexts(event)]
         for context in contexts or [EXAMPLE_CONTEXT]:
             rendering = self._prepare([path], context, path.partition("/")[0])
-            self._add_html_and_whatsapp(self._render_text(rendering), rendering, strict=True)
+            self._add_channel_parts(self._render_text(rendering), rendering, strict=True)
 
     def paths(self, name: str) -> list[str]:
         """Return the files of the template, one for each locale."""
@@ -170,12 +170,13 @@ class TemplateSet:
             subject=truncate(subject, MAX_SUBJECT_LENGTH),
             text=_text_part(template, rendering.part("text")),
             purpose=self._loader.front_matter(template.filename).purpose,
+            locale=rendering.variables["locale"],
         )
 
-    def _add_html_and_whatsapp(
+    def _add_channel_parts(
         self, content: MessageContent, rendering: _Rendering, *, strict: bool = False
     ) -> MessageContent:
-        """Add HTML and WhatsApp parts. Without `strict`, an empty WhatsApp parameter drops the WhatsApp part."""
+        """Add the parts for email, WhatsApp and the operator's endpoint. Without `strict`, an empty WhatsApp parameter drops the WhatsApp part."""
         template = rendering.template
         try:
             front_matter = self._loader.front_matter(template.filename)
@@ -187,7 +188,8 @@ class TemplateSet:
             whatsapp = None
         html_template = load_template(self._html_environment, [str(template.name)])
         html = _html_part(html_template, rendering.part("email"))
-        return replace(content, html=html, whatsapp=whatsapp)
+        http = _http_part(template, rendering.part("http"), front_matter, content.text)
+        return replace(content, html=html, whatsapp=whatsapp, http=http)
 
 
 def _text_part(template: Template, variables: Mapping[str, Any]) -> str:
@@ -195,6 +197,20 @@ def _text_part(template: Template, variables: Mapping[str, Any]) -> str:
     if "text" not in template.blocks or "email" not in template.blocks:
         return render_block(template, "text", variables)
     return _BLANK_LINES.sub("\n\n", render_with_layout(template, variables))
+
+
+def _http_part(
+    template: Template, variables: Mapping[str, Any], front_matter: FrontMatter, text: str
+) -> HttpMessage | None:
+    if front_matter.http is None:
+        return None
+
+    def render(*path: str) -> str:
+        return one_line(render_block(template, block_name(("http", *path)), variables))
+
+    short_text = render("text") if front_matter.http.text is not None else text
+    data = {name: render("data", name) for name in front_matter.http.data}
+    return HttpMessage(short_text, data)
 
 
 def _html_part(template: Template, variables: Mapping[str, Any]) -> str:

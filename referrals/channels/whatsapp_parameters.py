@@ -65,12 +65,12 @@ class WhatsAppRenderer:
             shown = format_money(amount, currency, self.variables["locale"])
         except InvalidOperation:
             problem = f"{amount!r} is not an amount of money"
-            line = block_line(self.template, block_name((*path, "amount")))
+            line = block_line(self.template, block_name(("whatsapp", *path, "amount")))
             raise TemplateError(problem, self.template.name, line) from None
         return WhatsAppParameter(one_line(shown), "currency", currency, amount)
 
     def _value(self, *path: int | str) -> str:
-        name = block_name(path)
+        name = block_name(("whatsapp", *path))
         text = one_line(render_block(self.template, name, self.variables))
         if not text:
             problem = "this placeholder of the WhatsApp template can be empty"

@@ -152,7 +152,7 @@ Phone = Annotated[
 Locale = Annotated[str, Field(max_length=255), AfterValidator(normalise_locale)]
 TimeZone = Annotated[str, Field(max_length=255), AfterValidator(normalise_timezone)]
 Channel = Annotated[ShareChannel, BeforeValidator(_lower_case)]
-Consent = Annotated[Literal["email", "whatsapp"], BeforeValidator(_lower_case)]
+Consent = Annotated[Literal["email", "whatsapp", "http"], BeforeValidator(_lower_case)]
 Consents = Annotated[
     tuple[Consent, ...],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),

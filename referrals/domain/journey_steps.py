@@ -34,7 +34,10 @@ from referrals.domain.strict_model import StrictModel
 from referrals.domain.tracking import TrackStep
 from referrals.domain.webhook_urls import check_webhook_url
 
-MessageChannel = Literal["whatsapp", "email", "log"]
+MessageChannel = Literal["whatsapp", "email", "http", "log"]
+
+NOT_TO_OPERATOR = ("whatsapp", "http")
+"""Channels that the operator, who has only an email address, cannot be reached on."""
 
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00)?")
 STARTABLE = frozenset(
@@ -105,7 +108,11 @@ class SendStep(StrictModel):
             when(
                 "to",
                 "operator",
-                {"properties": {"channels": {"not": {"contains": {"const": "whatsapp"}}}}},
+                {
+                    "properties": {
+                        "channels": {"not": {"contains": {"enum": list(NOT_TO_OPERATOR)}}}
+                    }
+                },
             )
         )
     )
@@ -116,15 +123,16 @@ class SendStep(StrictModel):
     """Recipient. The operator is reached by email or log."""
     channels: Annotated[
         tuple[MessageChannel, ...],
-        Field(max_length=3, json_schema_extra={"minItems": 1}),
+        Field(max_length=4, json_schema_extra={"minItems": 1}),
         AfterValidator(not_empty),
     ] = Field(examples=[["whatsapp", "email"]])
     """Channels in the order in which they are tried."""
 
     @model_validator(mode="after")
     def _channel_reaches_operator(self) -> Self:
-        if self.to == "operator" and "whatsapp" in self.channels:
-            raise ValueError("must not send to the operator by whatsapp; use email or log")
+        for channel in self.channels:
+            if self.to == "operator" and channel in NOT_TO_OPERATOR:
+                raise ValueError(f"must not send to the operator by {channel}; use email or log")
         return self
 
 

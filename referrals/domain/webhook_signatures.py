@@ -5,11 +5,17 @@ secret.
 """
 
 import hmac
+import re
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
+MAX_AGE = timedelta(minutes=5)
+"""Age up to which a signed request is accepted, so that it cannot be replayed later."""
+
+MIN_SIGNING_KEY_LENGTH = 24
+"""Bytes, by Standard Webhooks."""
 SECRET_PREFIX = "whsec_"  # noqa: S105
 SECRET_BYTES = 32
 
@@ -43,3 +49,16 @@ def signature_headers(
         "webhook-timestamp": timestamp,
         "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
+
+
+def has_valid_signature(key: bytes, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
+    """Check that a request was signed with the key within `MAX_AGE`. Compares in constant time."""
+    message, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not re.fullmatch(r"[0-9]{1,12}", timestamp) or not message:
+        return False
+    if abs(now.timestamp() - int(timestamp)) > MAX_AGE.total_seconds():
+        return False
+    signed = f"{message}.{timestamp}.".encode(errors="replace") + body
+    expected = b"v1," + b64encode(hmac.digest(key, signed, "sha256"))
+    given = headers.get("webhook-signature", "").encode(errors="replace").split()
+    return any(hmac.compare_digest(expected, signature) for signature in given)

@@ -19,7 +19,7 @@ responds with 200 and the same body, or 404. The endpoint must book each key at 
 repeated or concurrent.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -29,7 +29,7 @@ from pydantic import BaseModel, Field, JsonValue, RootModel, SecretStr
 
 from referrals.clock import Clock, utc_now
 from referrals.domain.money import format_amount, parse_amount
-from referrals.domain.webhook_signatures import signature_headers, signing_key
+from referrals.http_client import StandardWebhooksAuth
 from referrals.providers import AlreadySpentError, Grant, Receipt, RewardType
 from referrals.providers.api_client import ProviderApi, RequestRejectedError
 
@@ -44,23 +44,6 @@ class _ReceiptBody(BaseModel):
 
     def to_receipt(self) -> Receipt:
         return Receipt(self.reference, booked=self.booked)
-
-
-class _StandardWebhooksAuth(httpx.Auth):
-    """Sign each request; the message id is its `webhook-id` header."""
-
-    requires_request_body = True
-
-    def __init__(self, secret: SecretStr, clock: Clock) -> None:
-        self._key = signing_key(secret.get_secret_value())
-        self._clock = clock
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        message_id = request.headers["webhook-id"]
-        request.headers.update(
-            signature_headers([self._key], message_id, self._clock(), request.content)
-        )
-        yield request
 
 
 class HttpProvider:
@@ -83,7 +66,7 @@ class HttpProvider:
         Raises:
             ValueError: the URL or the secret is malformed.
         """
-        auth = _StandardWebhooksAuth(secret, clock)
+        auth = StandardWebhooksAuth(secret, clock)
         self._api = ProviderApi(client, "The endpoint", url, {}, auth=auth)
 
     async def look_up(self, grant: Grant, *, reversal: bool = False) -> Receipt | None:

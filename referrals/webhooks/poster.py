@@ -12,23 +12,22 @@ from typing import Any
 
 import httpx
 
-from referrals.clock import Clock, utc_now
-from referrals.domain.webhook_retries import DeliveryResponse
-from referrals.domain.webhook_signatures import signature_headers, signing_key
-from referrals.webhooks.addresses import (
+from referrals.addresses import (
+    MAX_ADDRESSES,
     Address,
     AddressNotAllowedError,
     Resolve,
     resolve,
     resolve_allowed,
 )
+from referrals.clock import Clock, utc_now
+from referrals.domain.webhook_retries import DeliveryResponse
+from referrals.domain.webhook_signatures import signature_headers, signing_key
 
 ATTEMPT_TIMEOUT = timedelta(seconds=15)
 """Limit of one attempt, including DNS and connecting."""
 MAX_RETRY_AFTER = timedelta(days=1)
 """Longest delay that is accepted from an endpoint."""
-MAX_ADDRESSES = 3
-"""Number of the host's addresses that are tried."""
 CONTENT_TYPE = "application/cloudevents+json"
 
 _SECONDS = re.compile(r"[0-9]{1,10}", re.ASCII)

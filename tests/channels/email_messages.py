@@ -10,7 +10,9 @@ SHORT = MessageContent(subject="Hello", text="Hello Fay", html="<p>Hello Fay</p>
 
 
 def message(rendered=SHORT, *, key="msg-1", to=ADDRESS, name="Fay"):
-    return OutgoingMessage(key=key, to=to, recipient_name=name, content=rendered)
+    return OutgoingMessage(
+        key=key, campaign="spring", template="hello", to=to, recipient_name=name, content=rendered
+    )
 
 
 def channel(mailbox, credentials="", scheme="smtp"):

@@ -54,7 +54,8 @@ class TestEvery:
             rendered = TEMPLATES.render(name, locale, context)
 
             shown = " ".join("".join(page(rendered.html).text).split())
-            for part in (rendered.subject, rendered.text, shown):
+            short = rendered.http.text if rendered.http else rendered.subject
+            for part in (rendered.subject, rendered.text, shown, short):
                 assert "None" not in part
                 assert not re.search(r" [,.!?:]|,,|\.\.|&\w+;|[{}]", part), part
             assert not re.search(r"  |\n\n\n|[ \t]\n(?<!-- \n)", rendered.text)

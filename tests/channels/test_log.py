@@ -7,7 +7,9 @@ async def test_the_log_channel_takes_every_message_even_without_an_address():
     channel: Channel = LogChannel()
 
     assert (
-        await channel.send(OutgoingMessage("msg-1", None, None, MessageContent("s", "t", "h")))
+        await channel.send(
+            OutgoingMessage("msg-1", "spring", "hello", None, None, MessageContent("s", "t"))
+        )
         is None
     )
     assert channel.name == "log"

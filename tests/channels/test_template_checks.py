@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from referrals.channels import templates
+from referrals.channels.errors import TemplateError
 from referrals.channels.template_checks import check_templates
 from referrals.channels.templates import TEMPLATES_DIR, Templates
 
@@ -301,19 +302,23 @@ def test_an_invalid_reward_file_is_reported(found):
 PAGES = (TEMPLATES_DIR / "pages" / "en.jinja").read_text()
 
 
-def test_pages_of_another_language_are_checked(found):
-    assert found({"pages/fr.jinja": PAGES}) == []
+def test_the_pages_of_another_language_are_checked(found):
+    assert found({"pages/fr.jinja": PAGES.replace("block code_label", "block code")}) == [
+        "pages/fr.jinja, 0: there is no block code_label"
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "replacement", "problem"),
     [
-        ("block code_label", "block code", "0: there is no block code_label"),
-        ("by(channels)", "by(channel)", "13: 'channel' is undefined in"),
-        ("{% endmacro %}", "", "70: Unexpected end of template."),
+        ("at_checkout", "at_till", "'at_till' is undefined"),
+        ("unwanted() | trim", "wanted() | trim", "'wanted' is undefined"),
+        ("{% endmacro %}", "", "Unexpected end of template"),
+        ("_page.jinja", "_layout.jinja", "there is no template|_layout.jinja"),
     ],
 )
-def test_a_mistake_in_the_pages_of_a_language(found, text, replacement, problem):
-    (finding,) = found({"pages/fr.jinja": PAGES.replace(text, replacement)})
-
-    assert finding.startswith(f"pages/fr.jinja, {problem}")
+def test_a_mistake_in_the_pages_of_a_language(tmp_path, text, replacement, problem):
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "fr.jinja").write_text(PAGES.replace(text, replacement))
+    with pytest.raises(TemplateError, match=problem):
+        Templates(tmp_path).for_campaign(None).check_pages("pages/fr.jinja")

@@ -41,7 +41,15 @@ def whatsapp(client, graph, clock, token=TOKEN, number=NUMBER_ID):
 
 def message(content=UTILITY, *, key="msg-1", to=TO, attempt=1):
     rendered = MessageContent("Hello", "Hello Fay", "<p>Hello Fay</p>", whatsapp=content)
-    return OutgoingMessage(key=key, to=to, recipient_name="Fay", content=rendered, attempt=attempt)
+    return OutgoingMessage(
+        key=key,
+        campaign="spring",
+        template="hello",
+        to=to,
+        recipient_name="Fay",
+        content=rendered,
+        attempt=attempt,
+    )
 
 
 async def failure(channel, outgoing=None):

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from referrals.http_client import StandardWebhooksAuth
 from referrals.providers import AlreadySpentError, PermanentError, Receipt
 from referrals.providers.http_endpoint import (
     HttpProvider,
     _remaining_balance,
-    _StandardWebhooksAuth,
 )
 from tests.providers.conftest import PROVIDER_KINDS, endpoint
 from tests.providers.fake_endpoint import FakeEndpoint
@@ -102,7 +102,7 @@ def test_signature_equals_the_example_of_the_standard():
         content=b'{"event_type":"ping","data":{"success":true}}',
     )
 
-    next(_StandardWebhooksAuth(secret, lambda: clock).sync_auth_flow(request))
+    next(StandardWebhooksAuth(secret, lambda: clock).sync_auth_flow(request))
 
     assert request.headers["webhook-timestamp"] == "1731705121"
     signature = "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="

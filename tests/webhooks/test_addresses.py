@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from referrals.addresses import AddressNotAllowedError, resolve_allowed
 from referrals.domain.webhook_urls import check_webhook_url
-from referrals.webhooks.addresses import AddressNotAllowedError, resolve_allowed
 from referrals.webhooks.poster import Poster
 from tests.webhooks.conftest import SECRET
 from tests.webhooks.receiver import Receiver

@@ -25,10 +25,10 @@ from referrals.store.views import Page
 
 Purpose = Literal["service", "marketing"]
 State = Literal["given", "withdrawn"]
-Source = Literal["list", "api", "link", "whatsapp", "operator"]
+Source = Literal["list", "api", "link", "whatsapp", "http", "operator"]
 """`list` is the field `consent` of a customer, in an event or by PUT; all others are explicit statements."""
 
-CHANNELS = ("email", "whatsapp")
+CHANNELS = ("email", "whatsapp", "http")
 CurrentConsents = Mapping[tuple[str, str], ConsentRow]
 """The entry in force by channel and purpose."""
 

@@ -4,6 +4,7 @@
 that only one worker makes the call, opt-outs made before are respected, and the frequency cap is counted correctly.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from referrals.store.db.sql import Tx, insert, one, scalars
 from referrals.store.messaging import channel_suspensions, deliveries, drafts, suppressions
 from referrals.store.messaging.deliveries import IN_DOUBT, OUTCOME_UNKNOWN
 from referrals.store.schema import (
+    CustomerRow,
     MessageDeliveryRow,
     MessageRow,
     message_deliveries,
@@ -39,11 +41,27 @@ MAX_MARKETING_DELAY = timedelta(days=7)
 
 NO_ADDRESS = Reason("no_address", "The customer has no address on the message's channels.")
 
-_ADDRESSES: dict[str, tuple[str, Callable[[str], bool]]] = {
-    "email": ("email", can_receive_email),
-    "whatsapp": ("phone", can_receive_messages),
+
+def _email(customer: CustomerRow) -> str | None:
+    return customer.email if customer.email and can_receive_email(customer.email) else None
+
+
+def _phone(customer: CustomerRow) -> str | None:
+    return customer.phone if customer.phone and can_receive_messages(customer.phone) else None
+
+
+def _contacts(customer: CustomerRow) -> str:
+    """Return all contacts as JSON: the endpoint of the channel `http` may use any of them."""
+    contacts = {"email": _email(customer), "phone": _phone(customer)}
+    return json.dumps({"customer": customer.external_id, **contacts})
+
+
+_ADDRESSES: dict[str, Callable[[CustomerRow], str | None]] = {
+    "email": _email,
+    "whatsapp": _phone,
+    "http": _contacts,
 }
-"""The customer's field for a channel, and the check that it can be written to."""
+"""The customer's address for a channel, if it can be written to."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +170,7 @@ class ChannelSelection:
         return obstacle or await self._begin(channel, address)
 
     def _address(self, channel: str) -> str | None:
-        field_name, is_reachable = _ADDRESSES[channel]
-        address: str | None = getattr(self.recipient, field_name)
-        return address if address and is_reachable(address) else None
+        return _ADDRESSES[channel](self.recipient)
 
     async def _await_outcome(self, delivery: MessageDeliveryRow) -> Postponement | Reason | None:
         """Wait for the outcome of an earlier call. Afterwards send again only if it is a service message."""

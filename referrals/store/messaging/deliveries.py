@@ -105,8 +105,9 @@ async def set_state(tx: Tx, delivery: MessageDeliveryRow, state: str, reason: Re
 async def record_opt_out(tx: Tx, message: MessageRow, channel: str, at: datetime) -> None:
     """Record that the recipient asked the vendor to stop marketing, regardless of the state of the message."""
     if message.customer_id:
+        source: consents.Source = "http" if channel == "http" else "whatsapp"
         await consents.record_consent(
-            tx, message.customer_id, channel, "marketing", "withdrawn", "whatsapp", at
+            tx, message.customer_id, channel, "marketing", "withdrawn", source, at
         )
 
 

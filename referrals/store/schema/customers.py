@@ -102,11 +102,11 @@ class ConsentRow(TableRow):
 
     id: Field[int] = column(Serial, primary_key=True)
     customer_id: Field[str] = column(Text, ForeignKey("customers.id"))
-    channel: Field[str] = column(Text, one_of("channel", ["email", "whatsapp"]))
+    channel: Field[str] = column(Text, one_of("channel", ["email", "whatsapp", "http"]))
     purpose: Field[str] = column(Text, one_of("purpose", ["service", "marketing"]))
     state: Field[str] = column(Text, one_of("state", ["given", "withdrawn"]))
     source: Field[str] = column(
-        Text, one_of("source", ["list", "api", "link", "whatsapp", "operator"])
+        Text, one_of("source", ["list", "api", "link", "whatsapp", "http", "operator"])
     )
     at: Field[datetime] = column(Instant)
 

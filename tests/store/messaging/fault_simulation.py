@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from referrals.channels.errors import (
 from referrals.domain.message_status import MarketingPreference, MessageStatus
 from referrals.domain.message_timing import QuietHours
 from referrals.store import schema
+from referrals.store.customers.consents import CHANNELS
 from referrals.store.db.sql import Tx, rows
 from referrals.store.inbox import inbox_events
 from referrals.store.messaging import status_reports
@@ -98,7 +100,7 @@ class Vendor:
         arrives = simulation.random.random() < 0.85
         if arrives:
             simulation.arrived.append(ReceivedMessage(message, self.name, simulation.harness.now))
-        simulation.schedule_status_reports(message, reference, arrives=arrives)
+        simulation.schedule_status_reports(message, self.name, reference, arrives=arrives)
         return reference
 
 
@@ -135,7 +137,11 @@ class FaultSimulation:
     due: list[tuple[datetime, int, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        vendors = [Vendor(self, "email", False), Vendor(self, "whatsapp", True)]
+        vendors = [
+            Vendor(self, "email", False),
+            Vendor(self, "whatsapp", True),
+            Vendor(self, "http", True),
+        ]
         self.harness.use({"log": None} | {vendor.name: vendor for vendor in vendors})
         self.night = QuietHours.parse(QUIET)
 
@@ -157,9 +163,10 @@ class FaultSimulation:
             name, zone = f"customer{number}", self.random.choice(ZONES)
             known = {"email": f"{name}@example.com", "phone": f"+49151{number:08d}"}
             customer = await self.harness.customer(
-                name, **known, timezone=zone, consent=["email", "whatsapp"]
+                name, **known, timezone=zone, consent=list(CHANNELS)
             )
-            self.zones |= dict.fromkeys(known.values(), ZoneInfo(zone))
+            contacts = json.dumps({"customer": name, **known})
+            self.zones |= dict.fromkeys([*known.values(), contacts], ZoneInfo(zone))
             for _ in range(10):
                 self._write(customer, start)
             if self.random.random() < 0.3:
@@ -169,9 +176,7 @@ class FaultSimulation:
 
     def _write(self, customer: str, start: datetime) -> None:
         template = self.random.choice([REWARD, PROMOTION])
-        channels = self.random.choice(
-            [("email",), ("whatsapp",), ("whatsapp", "email"), ("email", "whatsapp")]
-        )
+        channels = self.random.sample(CHANNELS, self.random.randint(1, 3))
 
         async def write() -> None:
             message = await self.harness.create_message(customer, template, *channels)
@@ -191,10 +196,10 @@ class FaultSimulation:
         else:
             await self.harness.record_consent(customer, "withdrawn", purpose, channel)
         self.opted_out[to, channel, purpose] = True
-        await self.harness.apply_consent_list(customer, "email", "whatsapp")
+        await self.harness.apply_consent_list(customer, *CHANNELS)
 
     def schedule_status_reports(
-        self, message: OutgoingMessage, reference: str, *, arrives: bool
+        self, message: OutgoingMessage, channel: str, reference: str, *, arrives: bool
     ) -> None:
         """Schedule status reports: some never, some twice, in any order, up to seven days late."""
         states = ["sent", "delivered", "read"] if arrives else ["sent", "failed"]
@@ -206,11 +211,11 @@ class FaultSimulation:
             about = {"kind": kind, "code": kind, "message": "s."} if state == "failed" else {}
             key = message.key if self.random.random() < 0.8 else None
             status: Any = {"key": key, "reference": reference, "state": state, "at": at}
-            self.at(at, self._receive_status(MessageStatus(**status, **about)))
+            self.at(at, self._receive_status(channel, MessageStatus(**status, **about)))
 
-    async def _receive_status(self, status: MessageStatus) -> None:
+    async def _receive_status(self, channel: str, status: MessageStatus) -> None:
         async with self.harness.store.begin() as tx:
-            ours = await status_reports.record_statuses(tx, "whatsapp", [status], self.harness.now)
+            ours = await status_reports.record_statuses(tx, channel, [status], self.harness.now)
             if ours and status.state == "failed":
                 self.lost.add(status.reference or "")
                 await self._resume(tx)

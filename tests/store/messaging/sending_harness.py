@@ -96,13 +96,14 @@ class SendingHarness:
         self.now = NOON
         self.email = ScriptedChannel("email")
         self.whatsapp = ScriptedChannel("whatsapp", reports_outcome=True)
+        self.http = ScriptedChannel("http", reports_outcome=True)
         self.rules = SendingRules(
-            {"log": False, "email": False, "whatsapp": True},
+            {"log": False, "email": False, "whatsapp": True, "http": True},
             QuietHours.parse(quiet_hours) if quiet_hours else None,
             FrequencyCap.parse(cap) if cap else None,
         )
         channels: dict[str, Any] = {"log": LogChannel()}
-        channels |= {"email": self.email, "whatsapp": self.whatsapp}
+        channels |= {"email": self.email, "whatsapp": self.whatsapp, "http": self.http}
         self.use(channels)
 
     def use(self, channels: dict[str, Any]) -> None:

@@ -146,10 +146,10 @@ CREATE TABLE campaign_versions (
 CREATE TABLE consents (
     id BIGSERIAL NOT NULL,
     customer_id TEXT NOT NULL,
-    channel TEXT NOT NULL CONSTRAINT ck_consents_channel CHECK (channel IN ('email', 'whatsapp')),
+    channel TEXT NOT NULL CONSTRAINT ck_consents_channel CHECK (channel IN ('email', 'http', 'whatsapp')),
     purpose TEXT NOT NULL CONSTRAINT ck_consents_purpose CHECK (purpose IN ('marketing', 'service')),
     state TEXT NOT NULL CONSTRAINT ck_consents_state CHECK (state IN ('given', 'withdrawn')),
-    source TEXT NOT NULL CONSTRAINT ck_consents_source CHECK (source IN ('api', 'link', 'list', 'operator', 'whatsapp')),
+    source TEXT NOT NULL CONSTRAINT ck_consents_source CHECK (source IN ('api', 'http', 'link', 'list', 'operator', 'whatsapp')),
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_consents PRIMARY KEY (id),
     CONSTRAINT uq_consents_customer_id_channel_purpose_state_source_at UNIQUE (customer_id, channel, purpose, state, source, at),

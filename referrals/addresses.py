@@ -1,4 +1,4 @@
-"""Resolve and check the addresses of webhooks, so that webhooks cannot reach the internal network (SSRF).
+"""Resolve and check the addresses of endpoints, so that requests cannot reach the internal network (SSRF).
 
 The host name is resolved once, all its addresses are checked, and the request goes to one of these addresses. A second
 DNS look-up could return a different address.
@@ -15,6 +15,9 @@ from referrals.errors import ReferralsError
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+MAX_ADDRESSES = 3
+"""Number of the host's addresses that are tried."""
 
 _NAT64_PREFIX = IPv6Network("64:ff9b::/96")
 """Prefix of NAT64 addresses, whose last 32 bits are an IPv4 address."""
@@ -72,3 +75,52 @@ def _embedded_ipv4(address: Address) -> Address:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo
     return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else address)
+
+
+class CheckedTransport(httpx.AsyncHTTPTransport):
+    """Transport of a client that calls one endpoint, whose addresses are checked at every request.
+
+    Args:
+        private: Allow http, private networks and the loopback address.
+        resolve: Resolves host names.
+
+    Raises, when a request is sent:
+        AddressNotAllowedError: an address is not allowed, or the scheme is not https.
+    """
+
+    def __init__(self, *, private: bool, resolve: Resolve = resolve) -> None:
+        super().__init__(trust_env=False)
+        self._private = private
+        self._resolve = resolve
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request to the first address that accepts a connection."""
+        *others, last = await self._addresses(request)
+        for address in others:
+            try:
+                return await super().handle_async_request(_at(address, request))
+            except httpx.ConnectError:
+                continue
+        return await super().handle_async_request(_at(last, request))
+
+    async def _addresses(self, request: httpx.Request) -> Sequence[Address]:
+        url, timeout = str(request.url), request.extensions.get("timeout", {}).get("connect")
+        try:
+            async with asyncio.timeout(timeout):
+                found = await resolve_allowed(url, private=self._private, resolve=self._resolve)
+        except TimeoutError:
+            raise httpx.ConnectTimeout("the host name was not resolved in time") from None
+        except OSError as error:
+            raise httpx.ConnectError("the host name could not be resolved") from error
+        return found[:MAX_ADDRESSES]
+
+
+def _at(address: Address, request: httpx.Request) -> httpx.Request:
+    """Return the request to this address, with the host name in its headers and in TLS."""
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=str(address)),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": request.url.raw_host.decode()},
+    )
