@@ -47,7 +47,8 @@ class Callbacks:
     ) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         signed = sign(content, at or self.harness.now, secret)
-        return await self.http.post(URL, content=content, headers=signed | headers)
+        encoded = {name: value.encode() for name, value in (signed | headers).items()}
+        return await self.http.post(URL, content=content, headers=encoded)
 
 
 def open_http(store: Any, harness: SendingHarness, **settings: Any) -> httpx.AsyncClient:
@@ -135,12 +136,12 @@ async def test_the_time_of_a_status_is_respected_but_never_in_the_future(callbac
     [
         {"webhook-signature": ""},
         {"webhook-signature": "v1,"},
-        {"webhook-signature": "v1,\u00e9".encode().decode("latin-1")},
+        {"webhook-signature": "v1,\u00e9"},
         {"webhook-id": "msg_2"},
         {"webhook-id": ""},
         {"webhook-timestamp": "1772625601"},
         {"webhook-timestamp": "now"},
-        {"webhook-timestamp": "\u00b2".encode().decode("latin-1")},
+        {"webhook-timestamp": "\u00b2"},
         {"webhook-timestamp": "9" * 400},
     ],
 )
