@@ -13,10 +13,11 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from plugin import ReferralsPlugin, open_resources
+from referrals.errors import ReferralsError
 from referrals.logging import get_logger, start_logging
 from referrals.process import freeze_gc
-from referrals.settings import Settings
-from referrals.temporal.connection import connect, missing_search_attributes
+from referrals.settings import Settings, load_settings
+from referrals.temporal.connection import TemporalError, connect, missing_search_attributes
 from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 from referrals.temporal.schedules import ensure_schedules
 from referrals.version import VERSION
@@ -66,7 +67,7 @@ async def run(settings: Settings) -> None:
     async with open_resources(settings) as resources:
         client = await connect([ReferralsPlugin(resources, sandbox=settings.workflow_sandbox)])
         if missing := await missing_search_attributes(client):
-            raise RuntimeError(f"The namespace lacks the search attributes {', '.join(missing)}")
+            raise TemporalError(f"The namespace lacks the search attributes {', '.join(missing)}.")
         await ensure_schedules(client)
         deliverer = Deliverer.of(settings, resources.store, resources.webhook_poster)
         async with run_workers(client), deliverer.running():
@@ -76,12 +77,12 @@ async def run(settings: Settings) -> None:
 
 
 def main() -> None:
-    settings = Settings()
-    start_logging(settings)
     code = 0
     try:
+        settings = load_settings()
+        start_logging(settings)
         asyncio.run(run(settings))
-    except RuntimeError as error:
+    except ReferralsError as error:
         log.error("Worker failed to start", error=str(error))  # noqa: TRY400
         code = 1
     # The SDK can abort the interpreter while it exits (sdk-python issue 300).

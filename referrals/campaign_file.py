@@ -12,6 +12,7 @@ from ruamel.yaml.nodes import Node
 from ruamel.yaml.reader import ReaderError
 
 from referrals.domain.campaign import Campaign
+from referrals.domain.syntax_messages import describe_yaml_error
 from referrals.domain.validation_messages import field_path, validation_message
 from referrals.errors import CampaignError, FieldError
 from referrals.yaml_nodes import NodeReader, Path
@@ -53,9 +54,9 @@ def _compose(text: str) -> Node:
         raise _unreadable(before.count("\n") + 1, "has a control character") from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise _unreadable(line, f"is not YAML: {error.problem}") from error
+        raise _unreadable(line, f"is not YAML: {describe_yaml_error(error.problem)}") from error
     except YAMLError as error:
-        raise _unreadable(None, f"is not YAML: {error}") from error
+        raise _unreadable(None, f"is not YAML: {describe_yaml_error(str(error))}") from error
     except RecursionError as error:
         raise _unreadable(None, "is nested too deeply") from error
     if node is None:

@@ -25,6 +25,7 @@
     ├── ConflictError                 the request is valid, but contradicts what is stored
     │   ├── CampaignArchivedError
     │   ├── CampaignEditError
+    │   ├── CampaignInUseError
     │   ├── CouponNotRedeemableError
     │   ├── EventIdReusedError
     │   ├── IdempotencyKeyReusedError
@@ -187,6 +188,15 @@ class CampaignEditError(ConflictError):
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("\n".join(map(str, errors)))
         self.errors = tuple(errors)
+
+
+class CampaignInUseError(ConflictError):
+    """A campaign with records cannot be deleted."""
+
+    def __init__(self, campaign: str) -> None:
+        super().__init__(
+            f"The campaign {campaign} has codes, referrals or other records. Archive it instead."
+        )
 
 
 class CouponNotRedeemableError(ConflictError):

@@ -184,12 +184,12 @@ class VendorApi:
         except _CONNECT_ERRORS as error:
             outcome = "not sent"
             raise RequestNotSent(
-                f"{self.name} could not be reached: {type(error).__name__}."
+                f"{self.name} could not be reached: {describe_transport_error(error)}."
             ) from None
         except (httpx.TransportError, ResponseTooLong) as error:
             outcome = "no response"
             raise NoResponse(
-                f"{self.name} sent no complete response: {type(error).__name__}."
+                f"{self.name} sent no complete response: {describe_transport_error(error)}."
             ) from None
         finally:
             # Without the path, which contains customer ids.
@@ -226,6 +226,22 @@ class VendorApi:
         finally:
             await response.aclose()
         return VendorResponse(response.status_code, response.headers, _parse_json(bytes(content)))
+
+
+def describe_transport_error(error: Exception) -> str:
+    """Return why there is no response, in our own words."""
+    match error:
+        case httpx.ConnectError() if "CERTIFICATE" in str(error):
+            return "the TLS certificate is not trusted"
+        case httpx.ConnectError():
+            return "the connection was refused"
+        case httpx.TimeoutException():
+            return "there was no response in time"
+        case httpx.UnsupportedProtocol():
+            return "the URL must begin with https:// or http://"
+        case ResponseTooLong():
+            return "the response is too long"
+    return "the connection was interrupted"
 
 
 def sanitize(text: str) -> str:

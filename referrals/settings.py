@@ -4,12 +4,13 @@ The connection to Temporal is configured by Temporal's own variables (`TEMPORAL_
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,7 +18,9 @@ from sqlalchemy.exc import ArgumentError
 from referrals.domain.event_fields import DeliverableEmail
 from referrals.domain.identity import IdentityOptions
 from referrals.domain.message_timing import FrequencyCapText, QuietHoursText
+from referrals.domain.validation_messages import field_errors
 from referrals.domain.webhook_signatures import MIN_SIGNING_KEY_LENGTH, signing_key
+from referrals.errors import FieldError, ReferralsError
 
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 ASYNC_DRIVERS["postgres"] = ASYNC_DRIVERS["postgresql"]
@@ -53,6 +56,14 @@ def _parse_secrets(text: str) -> tuple[tuple[str, str], ...]:
     if len({key_id for key_id, _ in secrets}) < len(secrets):
         raise ValueError("must not have two secrets with one id")
     return tuple(secrets)
+
+
+class SettingsError(ReferralsError):
+    """Settings that are missing or invalid, by the names of their variables."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field} {error.message}" for error in errors))
+        self.errors = tuple(errors)
 
 
 class Settings(BaseSettings):
@@ -161,11 +172,13 @@ class Settings(BaseSettings):
         """The secrets for `open_store`.
 
         Raises:
-            RuntimeError: a secret is not set.
+            SettingsError: a secret is not set.
         """
         if self.reward_key_secret is None or self.identity_secrets is None:
             missing = "IDENTITY_SECRETS" if self.reward_key_secret else "REWARD_KEY_SECRET"
-            raise RuntimeError(f"REFERRALS_{missing} is not set: see docs/identity.md")
+            raise SettingsError(
+                [FieldError(f"REFERRALS_{missing}", "is not set: see docs/identity.md")]
+            )
         return IdentityOptions(
             self.reward_key_secret.get_secret_value(),
             _parse_secrets(self.identity_secrets.get_secret_value()),
@@ -213,8 +226,27 @@ class Settings(BaseSettings):
         try:
             parsed = make_url(url)
         except ArgumentError as error:
-            raise ValueError(f"not a database URL: {error}") from error
+            raise ValueError(
+                "must be a database URL, such as postgresql://user@host/name"
+            ) from error
         backend = parsed.drivername.split("+")[0]
         if backend not in ASYNC_DRIVERS:
             raise ValueError(f"unknown database {backend!r}: use sqlite:/// or postgresql://")
         return parsed.set(drivername=ASYNC_DRIVERS[backend]).render_as_string(hide_password=False)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: names each variable that is invalid.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(
+            [
+                FieldError(f"REFERRALS_{item.field.upper()}", item.message)
+                for item in field_errors(error)
+            ]
+        ) from error

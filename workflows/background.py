@@ -8,7 +8,12 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ApplicationErrorCategory,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import JourneyActivities
@@ -24,6 +29,9 @@ with workflow.unsafe.imports_passed_through():
         REWARD_OPTIONS,
         SHORT_ACTIVITY_OPTIONS,
     )
+
+OWN_ERRORS = ("OutcomeUnknown", "Refused", "Unavailable")
+"""Types of errors that activities raise with a message for operators, besides benign ones."""
 
 Effect = Coroutine[Any, Any, None]
 Callback = Callable[[], Awaitable[None]]
@@ -159,6 +167,15 @@ class BackgroundEffects:
             workflow.upsert_search_attributes(changes)
 
 
+def _describe(error: BaseException | None) -> str:
+    """Return the message that an activity wrote for operators; those of libraries are only logged."""
+    if isinstance(error, ApplicationError) and (
+        error.category == ApplicationErrorCategory.BENIGN or error.type in OWN_ERRORS
+    ):
+        return error.message
+    return "The last attempt was interrupted."
+
+
 async def _deliver_reward(reward_id: str) -> None:
     """Grant the reward or roll it back at its provider; mark it as failed when all attempts are spent."""
     try:
@@ -170,7 +187,7 @@ async def _deliver_reward(reward_id: str) -> None:
             raise
         await workflow.execute_activity_method(
             RewardActivities.mark_reward_failed,
-            args=[reward_id, str(error.cause)],
+            args=[reward_id, _describe(error.cause)],
             **SHORT_ACTIVITY_OPTIONS,
         )
 
@@ -185,7 +202,7 @@ async def _attempt_delivery(message_id: str) -> DeliveryStatus:
             raise
         return await workflow.execute_activity_method(
             MessageActivities.give_up_message,
-            args=[message_id, str(error.cause)],
+            args=[message_id, _describe(error.cause)],
             **SHORT_ACTIVITY_OPTIONS,
         )
 
@@ -201,7 +218,7 @@ async def _start_workflow(start_id: str) -> None:
             raise
         await workflow.execute_activity_method(
             JourneyActivities.mark_start_failed,
-            args=[start_id, str(error.cause)],
+            args=[start_id, _describe(error.cause)],
             **SHORT_ACTIVITY_OPTIONS,
         )
 
@@ -217,7 +234,7 @@ async def _track_event(event_id: str) -> None:
             raise
         await workflow.execute_activity_method(
             TrackingActivities.mark_tracking_failed,
-            args=[event_id, str(error.cause)],
+            args=[event_id, _describe(error.cause)],
             **SHORT_ACTIVITY_OPTIONS,
         )
 

@@ -33,6 +33,7 @@ from referrals.errors import (
     CampaignArchivedError,
     CampaignEditError,
     CampaignError,
+    CampaignInUseError,
     FieldError,
     NotPublishedError,
     UnknownCampaignError,
@@ -46,6 +47,7 @@ from referrals.store.flow import campaign_commands
 from referrals.store.journeys import runs
 from referrals.store.reporting import lists
 from referrals.store.reporting.summary import summarise
+from referrals.yaml_lines import add_lines
 
 YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
@@ -110,10 +112,15 @@ async def apply_campaign(
     dry_run: DryRun = False,
 ) -> AppliedCampaign:
     """Create the campaign or a new version of it. Running referrals keep the version they started under."""
-    definition = await _read(request)
-    if definition.campaign != campaign:
-        raise _invalid("campaign", f"must be {campaign}, as in the path")
-    return await _apply(resources, definition, caller, dry_run=dry_run)
+    definition, text = await _read(request)
+    try:
+        if definition.campaign != campaign:
+            raise _invalid("campaign", f"must be {campaign}, as in the path")
+        return await _apply(resources, definition, caller, dry_run=dry_run)
+    except (CampaignError, CampaignEditError) as error:
+        if text is None:
+            raise
+        raise type(error)(await asyncio.to_thread(add_lines, error.errors, text)) from error
 
 
 @router.get(
@@ -165,7 +172,18 @@ async def get_campaign(campaign: CampaignId, resources: ResourcesDep) -> Campaig
         return await _details(tx, campaign)
 
 
-@router.delete("/campaigns/{campaign}", responses=problems(UnknownCampaignError))
+@router.delete(
+    "/campaigns/{campaign}",
+    status_code=204,
+    responses=problems(UnknownCampaignError, CampaignInUseError),
+)
+async def delete_campaign(campaign: CampaignId, resources: ResourcesDep, caller: Caller) -> None:
+    """Delete a campaign that was applied by mistake, with its versions. Only possible while it has no codes or other records."""
+    async with resources.store.begin() as tx:
+        await campaign_commands.delete(tx, campaign, caller, resources.clock())
+
+
+@router.post("/campaigns/{campaign}/archive", responses=problems(UnknownCampaignError))
 async def archive_campaign(
     campaign: CampaignId, resources: ResourcesDep, caller: Caller
 ) -> CampaignDetails:
@@ -234,14 +252,16 @@ async def publish_code(
     return Json(response.body, response.status)
 
 
-async def _read(request: Request) -> Campaign:
+async def _read(request: Request) -> tuple[Campaign, str | None]:
+    """Return the campaign of the body, and the text of the file if it is YAML."""
     media_type = content_type(request)
     if not is_json(media_type) and media_type not in YAML:
         raise UnsupportedMediaTypeError(media_type, "application/json or application/yaml")
     body = await request.body()
     if media_type in YAML:
-        return await asyncio.to_thread(load_campaign, decode(body))
-    return _validate(parse_json(body))
+        text = decode(body)
+        return await asyncio.to_thread(load_campaign, text), text
+    return _validate(parse_json(body)), None
 
 
 async def _apply(

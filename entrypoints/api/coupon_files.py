@@ -39,7 +39,7 @@ def read_coupon_file(body: bytes) -> CouponFile:
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
         raise MalformedBodyError(
-            f"The body is not CSV: line {reader.line_num}: {error}."
+            f"The body is not CSV: a cell of line {reader.line_num} cannot be read."
         ) from error
     header = lines[0][1] if lines else []
     column = _column_of(header)

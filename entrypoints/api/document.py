@@ -41,7 +41,7 @@ TAGS = {
     "customers": "Contact details, consents and wallets.",
     "suppressions": "Addresses that are not written to, and suspended channels.",
     "tracked events": "Events that journeys send to providers.",
-    "webhooks": "Subscriptions to events, and their deliveries.",
+    "webhooks": "Subscriptions to events, deliveries, and workflows that journeys start.",
     "visits": "Referral links, for visitors.",
     "unsubscribe": "Unsubscribe links, for customers.",
     "hooks": "Callbacks of vendors.",

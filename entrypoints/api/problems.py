@@ -59,6 +59,7 @@ PROBLEM_TYPES: Mapping[type[ReferralsError], ProblemType] = {
     ),
     errors.CampaignArchivedError: ProblemType("campaign-archived", 409, "Campaign archived"),
     errors.CampaignEditError: ProblemType("campaign-edit-refused", 409, "Edit refused"),
+    errors.CampaignInUseError: ProblemType("campaign-in-use", 409, "Campaign in use"),
     errors.CouponNotRedeemableError: ProblemType(
         "coupon-not-redeemable", 409, "Coupon not redeemable"
     ),

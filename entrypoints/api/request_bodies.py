@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entrypoints.api.http_errors import BodyTooLargeError, MalformedBodyError
+from referrals.domain.syntax_messages import describe_json_error
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_NUMBER_LENGTH = 100
@@ -73,7 +74,9 @@ def parse_json(body: bytes) -> Any:
         )
     except json.JSONDecodeError as error:
         position = f"line {error.lineno}, column {error.colno}"
-        raise MalformedBodyError(f"The body is not JSON: {position}: {error.msg}.") from error
+        raise MalformedBodyError(
+            f"The body is not JSON: {position}: {describe_json_error(error)}."
+        ) from error
     except RecursionError as error:
         raise MalformedBodyError("The body is nested too deeply.") from error
     except ValueError as error:

@@ -7,6 +7,7 @@ import typer
 from entrypoints.cli.client import load_settings
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.output import exit_immediately
+from referrals.errors import ReferralsError
 
 
 def api(
@@ -19,7 +20,7 @@ def api(
 
     try:
         serve(settings, host, port)
-    except RuntimeError as error:  # raised by Temporal's client if it cannot connect
+    except ReferralsError as error:
         CommandError(f"The API failed to start: {error}").report()
         exit_immediately(1)
     except SystemExit as exited:  # uvicorn has logged the cause

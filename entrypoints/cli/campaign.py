@@ -1,6 +1,8 @@
-"""`referrals campaign`: apply, restore, list, show, pause, activate and archive campaigns, and print their schema."""
+"""`referrals campaign`: apply, restore, list, show, pause, activate, archive and delete campaigns, and print their schema."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +40,7 @@ def apply(file: InputFile, dry_run: DryRun = False, as_json: JsonOutput = False)
     """
     text = read_text(file)
     slug = load_valid_campaign(text, file).campaign
-    with ApiClient.connect() as client:
+    with ApiClient.connect() as client, _errors_of(file):
         campaign = client.request(
             "PUT",
             api_path("campaigns", slug),
@@ -125,19 +127,19 @@ def show(
 @app.command()
 def pause(campaign: CampaignSlug, as_json: JsonOutput = False) -> None:
     """Stop accepting conversions and pause waiting journeys. Accepted referrals continue."""
-    _change("POST", campaign, "pause", as_json)
+    _change(campaign, "pause", as_json)
 
 
 @app.command()
 def activate(campaign: CampaignSlug, as_json: JsonOutput = False) -> None:
     """Accept conversions again. Paused journeys resume one after another."""
-    _change("POST", campaign, "activate", as_json)
+    _change(campaign, "activate", as_json)
 
 
 @app.command()
 def archive(campaign: CampaignSlug, as_json: JsonOutput = False) -> None:
     """End a campaign and its journeys. Its records are kept."""
-    _change("DELETE", campaign, None, as_json)
+    _change(campaign, "archive", as_json)
 
 
 @app.command()
@@ -151,13 +153,24 @@ def schema() -> None:
     print_json(campaign_schema())
 
 
-def _change(method: str, campaign: str, action: str | None, as_json: bool) -> None:
+@app.command()
+def delete(campaign: CampaignSlug, as_json: JsonOutput = False) -> None:
+    """Delete a campaign that was applied by mistake. Refused once it has codes or other records: archive it then."""
     with ApiClient.connect() as client:
-        body = client.request(method, api_path("campaigns", campaign, *filter(None, [action])))
+        client.request("DELETE", api_path("campaigns", campaign))
+    if as_json:
+        print_json({"campaign": campaign, "deleted": True})
+    else:
+        print_line(f"{campaign} is deleted.")
+
+
+def _change(campaign: str, action: str, as_json: bool) -> None:
+    with ApiClient.connect() as client:
+        body = client.post(api_path("campaigns", campaign, action))
     if as_json:
         print_json(body)
     else:
-        print_line(f"{campaign} is {body['state'] if body else 'archived'}.")
+        print_line(f"{campaign} is {body['state']}.")
 
 
 def _print_yaml(heading: str, definition: JsonObject) -> None:
@@ -168,6 +181,21 @@ def _print_yaml(heading: str, definition: JsonObject) -> None:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     print_line(f"# {heading}")
     yaml.dump(definition, sys.stdout)
+
+
+@contextmanager
+def _errors_of(file: Path) -> Iterator[None]:
+    """Name the file in the errors that the API finds in it."""
+    from referrals.errors import FieldError
+
+    try:
+        yield
+    except CommandError as error:
+        if not error.problem or not error.problem.get("errors"):
+            raise
+        found = [FieldError(**item) for item in error.problem["errors"]]
+        details = [_describe_field_error(file, item) for item in found]
+        raise CommandError(str(error), details, error.problem) from error
 
 
 def load_valid_campaign(text: str, file: Path) -> "Campaign":

@@ -34,17 +34,12 @@ KEY_HINT = (
 
 def load_settings() -> "Settings":
     """Read the settings. Raises CommandError that names each invalid variable."""
-    from pydantic import ValidationError
-
-    from referrals.settings import Settings
+    from referrals import settings
 
     try:
-        return Settings()
-    except ValidationError as error:
-        details = [
-            f"REFERRALS_{'.'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
+        return settings.load_settings()
+    except settings.SettingsError as error:
+        details = [f"{item.field}: {item.message}" for item in error.errors]
         raise CommandError("The environment contains invalid settings.", details) from error
 
 
@@ -87,7 +82,7 @@ class ApiClient:
         try:
             is_local = httpx.URL(self.url).host in LOCAL_HOSTS
         except httpx.InvalidURL as error:
-            raise CommandError(f"{self.url} is not a valid URL: {error}") from error
+            raise CommandError(f"{self.url} is not a valid URL.") from error
         self._http = httpx.Client(
             base_url=self.url, headers=headers, timeout=timeout, trust_env=not is_local
         )
@@ -151,7 +146,9 @@ class ApiClient:
             message = f"Cannot connect to the API at {self._url_and_source}."
             raise CommandError(message, [URL_HINT]) from error
         except httpx.HTTPError as error:
-            message = f"The request to {self.url} failed: {error or type(error).__name__}"
+            from referrals.http_client import describe_transport_error
+
+            message = f"The request to {self.url} failed: {describe_transport_error(error)}."
             raise CommandError(message) from error
         if response.is_success:
             return response

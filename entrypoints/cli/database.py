@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrypoints.cli.errors import CommandError
+from referrals.domain.syntax_messages import Rules, reword
 
 if TYPE_CHECKING:
     from referrals.settings import Settings
@@ -13,6 +14,19 @@ if TYPE_CHECKING:
 MISSING_DATABASE_HINT = (
     "Run `referrals db upgrade` to create it, set REFERRALS_DATABASE_URL to another database, "
     "or set REFERRALS_DATA_DIR to the data directory of `referrals dev`."
+)
+
+_DATABASE: Rules = (
+    ("no such table|UndefinedTable|relation .* does not exist", "it has no tables of this engine"),
+    ("no such column|UndefinedColumn", "its tables are of another version"),
+    ("not a database", "the file is no SQLite database"),
+    ("unable to open", "the file cannot be opened"),
+    ("locked", "another process has locked it"),
+    ("readonly|read-only", "it is read-only"),
+    ("disk|full", "the disk is full or broken"),
+    ("password|authentication|role .* does not exist", "the user or the password is wrong"),
+    ("database .* does not exist|InvalidCatalogName", "the server has no such database"),
+    ("[Cc]onnect|refused|Errno|resolve|getaddrinfo", "the server does not respond"),
 )
 
 
@@ -38,17 +52,28 @@ def missing_database_file(url: str) -> Path | None:
     return file if parsed.get_backend_name() == "sqlite" and not file.exists() else None
 
 
+def shown_url(url: str) -> str:
+    """Return the URL as it is configured, without the password."""
+    from sqlalchemy import make_url
+
+    parsed = make_url(url)
+    return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
+
+
+def describe_database_error(error: Exception) -> str:
+    """Return why the database cannot be used, in our own words."""
+    return reword(str(error), _DATABASE, "it did not carry out the request")
+
+
 @contextmanager
 def database_errors(url: str) -> Iterator[None]:
     """Convert errors of the database into a CommandError with its URL, without the password."""
-    from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        cause = getattr(error, "orig", None) or error
         raise CommandError(
-            f"Cannot use the database {make_url(url)!r}: {cause}",
+            f"Cannot use the database {shown_url(url)}: {describe_database_error(error)}.",
             ["`referrals db upgrade` creates or upgrades its tables."],
         ) from error

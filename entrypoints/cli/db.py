@@ -47,13 +47,14 @@ def rebuild_contacts(as_json: JsonOutput = False) -> None:
 
 
 async def _rebuild_contacts(settings: "Settings") -> int:
+    from referrals.settings import SettingsError
     from referrals.store import open_store
     from referrals.store.customers import rebuilding
 
     try:
         identity = settings.identity
-    except RuntimeError as error:
-        raise CommandError(str(error)) from error
+    except SettingsError as error:
+        raise CommandError(f"{error}.") from error
     url, changed = database_url(settings), 0
     last: str | None = ""
     async with open_store(url, settings.database_options, identity) as store:

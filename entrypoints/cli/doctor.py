@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from entrypoints.cli import doctor_database
 from entrypoints.cli.client import ApiClient, api_path, load_settings
-from entrypoints.cli.database import database_url, missing_database_file
+from entrypoints.cli.database import database_url, missing_database_file, shown_url
 from entrypoints.cli.options import JsonOutput
 from entrypoints.cli.output import exit_immediately, print_json, print_table
 from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
@@ -183,18 +183,16 @@ async def _python() -> str:
 
 
 async def _database(settings: "Settings") -> str:
-    from sqlalchemy import make_url
-
     from referrals.store import open_store
     from referrals.store.db import migrate
 
     if file := missing_database_file(database_url(settings)):
         raise RuntimeError(f"{file} does not exist")
-    url = make_url(database_url(settings))
+    url = shown_url(database_url(settings))
     async with open_store(database_url(settings), settings.database_options) as store:
         if not await migrate.is_current(store):
-            raise RuntimeError(f"{url!r} does not have the latest schema ({migrate.head()})")
-    return f"{url!r}, schema {migrate.head()}"
+            raise RuntimeError(f"{url} does not have the latest schema ({migrate.head()})")
+    return f"{url}, schema {migrate.head()}"
 
 
 def _use_address_of_dev(settings: "Settings") -> None:

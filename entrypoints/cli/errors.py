@@ -31,3 +31,9 @@ class CommandError(ReferralsError):
         print(f"Error: {printable(self)}", file=sys.stderr)
         for line in self.details:
             print(f"  {printable(line)}", file=sys.stderr)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return the file and the reason of the operating system."""
+    reason = error.strerror or "it cannot be read or written"
+    return f"{error.filename}: {reason}." if error.filename else f"{reason}."

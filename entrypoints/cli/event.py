@@ -12,6 +12,7 @@ from entrypoints.cli.errors import CommandError
 from entrypoints.cli.files import STDIN, InputFile, display_name, read_text
 from entrypoints.cli.options import JsonOutput
 from entrypoints.cli.output import JsonObject, print_json, print_line, print_table
+from referrals.domain.syntax_messages import describe_json_error
 
 app = typer.Typer(no_args_is_help=True, help="Send events, and see what was refused.")
 
@@ -133,7 +134,7 @@ def _parse_lines(text: str, source: str, document_error: ValueError) -> list[Any
 def _describe_error(error: ValueError, line: int | None = None) -> str:
     """Return the position and the cause; `line` is the line's number in NDJSON."""
     if isinstance(error, json.JSONDecodeError):
-        return f"line {line or error.lineno}, column {error.colno}: {error.msg}"
+        return f"line {line or error.lineno}, column {error.colno}: {describe_json_error(error)}"
     return f"line {line}: {error}" if line else str(error)
 
 

@@ -30,7 +30,7 @@ from entrypoints.cli import (
     worker,
     workflow_start,
 )
-from entrypoints.cli.errors import CommandError
+from entrypoints.cli.errors import CommandError, describe_os_error
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="referrals")
     except OSError as error:
-        CommandError(str(error)).report(as_json=as_json)
+        CommandError(describe_os_error(error)).report(as_json=as_json)
     except CommandError as error:
         error.report(as_json=as_json)
     sys.exit(1)

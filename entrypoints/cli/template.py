@@ -146,7 +146,7 @@ def _read_approved(file: Path) -> Sequence[dict[str, Any]]:
     try:
         response = json.loads(read_text(file))
     except ValueError as error:
-        raise CommandError(f"{display_name(file)} is not valid JSON: {error}") from error
+        raise CommandError(f"{display_name(file)} is not valid JSON.") from error
     templates = response.get("data") if isinstance(response, dict) else response
     if not isinstance(templates, list) or not all(isinstance(each, dict) for each in templates):
         raise CommandError(f"{display_name(file)} contains no list of templates.")

@@ -12,10 +12,17 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from referrals.channels.errors import TemplateError
 from referrals.channels.localisation import FILTERS, format_value, strip_control_characters
 from referrals.channels.template_context import EXAMPLE_CONTEXT
-from referrals.channels.template_loader import TemplateLoader
+from referrals.channels.template_loader import FrontMatterError, TemplateLoader
+from referrals.domain.syntax_messages import describe_jinja_error
+from referrals.errors import ReferralsError
 
 MAX_PART_LENGTH = 100_000
 """Characters of a text or HTML part; a longer one is an error (mail clients clip a message near 100 kB)."""
+
+
+class TextTooLongError(ReferralsError):
+    """Part of a message above the limit."""
+
 
 Environment = ImmutableSandboxedEnvironment
 _BUILTIN_VARIABLES = {"locale", "part"}
@@ -41,7 +48,7 @@ def load_template(env: Environment, paths: list[str]) -> Template:
     except TemplatesNotFound as error:
         raise TemplateError(f"there is no template {paths[-1]}") from error
     except TemplateSyntaxError as error:
-        raise TemplateError(str(error.message), error.name, error.lineno) from error
+        raise _syntax_error(error) from error
     except UnicodeDecodeError as error:
         raise TemplateError("the file is not UTF-8 text", " or ".join(paths)) from error
 
@@ -109,10 +116,21 @@ def _render(template: Template, render: Any, variables: Mapping[str, Any]) -> st
     except TemplateError:  # raised by `_reward.jinja`, which has a location of its own
         raise
     except TemplateSyntaxError as error:
-        raise TemplateError(str(error.message), error.name, error.lineno) from error
+        raise _syntax_error(error) from error
     except Exception as error:
         raise _locate(template, error, variables) from error
     return strip_control_characters(text).strip()
+
+
+def _syntax_error(error: TemplateSyntaxError) -> TemplateError:
+    own = isinstance(error, FrontMatterError)
+    problem = str(error.message) if own else describe_jinja_error(error.message)
+    return TemplateError(problem, error.name, error.lineno)
+
+
+def _describe(error: Exception) -> str:
+    """Return our own message of an error, or our words for that of the library."""
+    return str(error) if isinstance(error, ReferralsError) else describe_jinja_error(str(error))
 
 
 def _join_bounded(chunks: Iterable[str]) -> str:
@@ -121,7 +139,7 @@ def _join_bounded(chunks: Iterable[str]) -> str:
         parts.append(chunk)
         length += len(chunk)
         if length > MAX_PART_LENGTH:
-            raise ValueError(f"the text is longer than {MAX_PART_LENGTH} characters")
+            raise TextTooLongError(f"the text is longer than {MAX_PART_LENGTH} characters")
     return "".join(parts)
 
 
@@ -133,8 +151,9 @@ def _locate(template: Template, error: Exception, variables: Mapping[str, Any]) 
         if frame.f_code.co_filename
         == getattr(frame.f_globals.get("__jinja_template__"), "filename", "")
     ]
+    problem = _describe(error)
     if not frames:
-        return TemplateError(str(error), template.name)
+        return TemplateError(problem, template.name)
     own = [frame for frame in frames if frame[0].filename == template.filename]
     found, python_line = own[-1] if own else frames[-1]
     line = found.get_corresponding_lineno(python_line)
@@ -143,4 +162,4 @@ def _locate(template: Template, error: Exception, variables: Mapping[str, Any]) 
     hint = ""
     if missing and isinstance(error, UndefinedError):
         hint = f"; not available here: {missing}"
-    return TemplateError(f"{error} in `{code}`{hint}", found.name, line)
+    return TemplateError(f"{problem} in `{code}`{hint}", found.name, line)

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from referrals.channels.front_matter import FrontMatter, block_name, expressions
+from referrals.domain.syntax_messages import describe_yaml_error
 from referrals.domain.validation_messages import field_path, validation_message
 from referrals.yaml_nodes import NodeReader
 
@@ -38,7 +39,7 @@ class TemplateLoader(FileSystemLoader):
         found = _FRONT_MATTER.match(source)
         if source.startswith("---") and not found:
             problem = "the line of --- that ends the front matter is missing"
-            raise TemplateSyntaxError(problem, 1, template, filename)
+            raise FrontMatterError(problem, 1, template, filename)
         front_matter = FrontMatter()
         if found:
             front_matter, lines = _FrontMatterParser(template, filename).parse(found["yaml"])
@@ -64,6 +65,10 @@ def _to_blocks(front_matter: FrontMatter, lines: dict[KeyPath, int], height: int
     return "\n".join(text) + "\n"
 
 
+class FrontMatterError(TemplateSyntaxError):
+    """Error of the front matter, in our own words."""
+
+
 class _FrontMatterParser:
     """Parses the YAML of one file; errors are Jinja syntax errors with the line in the file."""
 
@@ -83,13 +88,15 @@ class _FrontMatterParser:
             return FrontMatter.model_validate(data), self._reader.lines
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 2 if error.problem_mark else 1
-            raise self._error(f"invalid YAML: {error.problem}", line) from error
+            raise self._error(
+                f"invalid YAML: {describe_yaml_error(error.problem)}", line
+            ) from error
         except YAMLError as error:
-            raise self._error(f"invalid YAML: {error}", 1) from error
+            raise self._error(f"invalid YAML: {describe_yaml_error(str(error))}", 1) from error
         except ValidationError as error:
             raise self._invalid_field(error) from error
 
-    def _invalid_field(self, error: ValidationError) -> TemplateSyntaxError:
+    def _invalid_field(self, error: ValidationError) -> "FrontMatterError":
         first = error.errors(include_url=False, include_input=False)[0]
         path, lines = first["loc"], self._reader.lines
         known = (path[:length] for length in range(len(path), -1, -1) if path[:length] in lines)
@@ -98,5 +105,5 @@ class _FrontMatterParser:
             f"{field_path(path)}: {validation_message(first)}".lstrip(": "), line + 1
         )
 
-    def _error(self, problem: str, line: int) -> TemplateSyntaxError:
-        return TemplateSyntaxError(problem, line, self._template, self._filename)
+    def _error(self, problem: str, line: int) -> "FrontMatterError":
+        return FrontMatterError(problem, line, self._template, self._filename)

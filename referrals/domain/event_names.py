@@ -27,7 +27,13 @@ CUSTOMER_EVENTS: frozenset[str] = frozenset({"customer_merged"})
 """Outgoing events about a customer, in no campaign. No journey starts on them."""
 
 CAMPAIGN_EVENTS: frozenset[str] = frozenset(
-    {"campaign_applied", "campaign_paused", "campaign_activated", "campaign_archived"}
+    {
+        "campaign_applied",
+        "campaign_paused",
+        "campaign_activated",
+        "campaign_archived",
+        "campaign_deleted",
+    }
 )
 """Outgoing events about a campaign as a whole. No journey starts on them."""
 

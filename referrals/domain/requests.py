@@ -1,9 +1,11 @@
 """Bodies of the requests that are not events: a publication and a wallet redemption."""
 
+from collections.abc import Iterator
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from referrals.domain.campaign_fields import raise_field_errors
 from referrals.domain.event_fields import NewCode, Text, TypedCode
 from referrals.domain.events import Customer
 from referrals.domain.lenient_parsing import NEEDED, FieldWarning, parse_leniently, summarise
@@ -24,17 +26,32 @@ class WalletRedemption(StrictModel):
 
     @model_validator(mode="after")
     def _is_amount_or_coupon(self) -> Self:
-        if self.coupon is not None:
-            if self.type or self.currency or self.amount:
-                raise ValueError("must not have type, currency or amount with a coupon")
-            return self
-        if self.type is None or self.amount is None:
-            raise ValueError("must have type and amount, or a coupon")
-        if (self.type == "gift_credit") != (self.currency is not None):
-            raise ValueError("must have a currency for gift credit, and none for points")
-        if self.minor <= 0:
-            raise ValueError("amount must be more than zero")
+        raise_field_errors((((field,), message) for field, message in self._mistakes()))
         return self
+
+    def _mistakes(self) -> Iterator[tuple[str, str]]:
+        """Yield each field that does not fit the others, with a message."""
+        if self.coupon is not None:
+            for field in ("type", "currency", "amount"):
+                if getattr(self, field) is not None:
+                    yield field, "must be left out with a coupon"
+        elif self.type is None:
+            yield "type", "is required without a coupon"
+        elif self.amount is None:
+            yield "amount", "is required without a coupon"
+        elif self.type == "gift_credit" and self.currency is None:
+            yield "currency", "is required for gift credit"
+        elif self.type == "points" and self.currency is not None:
+            yield "currency", "must be left out for points"
+        else:
+            yield from self._mistaken_amount()
+
+    def _mistaken_amount(self) -> Iterator[tuple[str, str]]:
+        try:
+            if self.minor <= 0:
+                yield "amount", "must be more than zero"
+        except ValueError as error:
+            yield "amount", str(error)
 
     @property
     def minor(self) -> int:

@@ -6,14 +6,38 @@ from difflib import get_close_matches
 from cel_expr_python import cel
 
 from referrals.domain.rule_variables import RECORDS, VARIABLES, Owner
+from referrals.domain.syntax_messages import Rules, reword
 
 PACKAGE = "rules"
 """Package of the records of `rule_variables` in the compiler."""
 
 _AT = re.compile(r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
-_STATUS = re.compile(
-    r"^[A-Z_]+: (?:ERROR: <input>:-1:-1: )?| \[[A-Z_]+\]$| expecting \{.*| \(in container ''\)"
+_SYNTAX: Rules = (
+    ("(mismatched|extraneous) input '<EOF>'", "the condition ends too early"),
+    ("token recognition error at: '= ?'", "= is no comparison; write =="),
+    ("token recognition error at: '[\"']", "the closing quotation mark of a text is missing"),
+    (
+        r"(?:mismatched input|extraneous input|at input|error at:) '(.*?)'(?: expecting|$)",
+        "{0} is unexpected here",
+    ),
+    (r"^has\(\) argument", "has() takes a field, such as has(order.amount)"),
+    ("^invalid (?:int|uint|double) literal", "the number cannot be read"),
 )
+_EVALUATION: Rules = (
+    ("(?s)^Key not found in map : [\"']?(.*?)[\"']?$", "there is no {0}"),
+    ("^Applying SELECT to non-message", "a field is read of a value that has no fields"),
+    (
+        r"^[Ii]ndex (?:error|out of).*?(?:index=(\d+) )?size=(\d+)",
+        "the list has {1} items, and no item {0}",
+    ),
+    ("^(?:divide|modulus|division) by zero", "division by zero"),
+    ("^String to (Timestamp|Duration) conversion", "a text is no {0}"),
+    ("^cannot convert", "a value cannot be converted"),
+    ("^invalid regular expression", "the regular expression is not valid"),
+    ("^Iteration budget exceeded", "it takes too many steps"),
+    ("overflow|out of range", "a number is out of range"),
+)
+_STATUS = re.compile(r"^[A-Z_]+: (?:ERROR: <input>:-1:-1: )?| \[[A-Z_]+\]$| \(in container ''\)")
 _UNDECLARED = re.compile(r"undeclared reference to '(?P<name>\w+)")
 _UNDEFINED = re.compile(
     r"undefined field '(?P<field>\w+)' not found in struct '\w+\.(?P<record>\w+)'"
@@ -21,7 +45,9 @@ _UNDEFINED = re.compile(
 _MISMATCH = re.compile(
     r"found no matching overload for '(?P<function>\S+)' applied to '\((?P<types>.*)\)'"
 )
+_NO_OVERLOAD = re.compile(r"^No matching overloads? found : (?P<function>\S+)\((?P<types>.*)\)")
 _WORDS = {"double": "number", "int": "whole number", "string": "text", "bool": "truth value"}
+_WORDS |= {"int64": "whole number", "uint64": "whole number", "dyn": "value"}
 
 
 def explain(error: str, owner: Owner) -> str:
@@ -29,19 +55,27 @@ def explain(error: str, owner: Owner) -> str:
     match = _AT.search(error)
     if match is None:
         return explain_evaluation(error)
-    message = explain_evaluation(match["message"])
-    if undeclared := _UNDECLARED.search(message):
-        message += _suggest_variable(undeclared["name"], owner)
-    elif undefined := _UNDEFINED.search(message):
-        message = _unknown_field(undefined["record"], undefined["field"])
-    elif mismatch := _MISMATCH.search(message):
-        message = _unlike_types(mismatch["function"], mismatch["types"].split(", "))
+    message = _explain_compilation(_STATUS.sub("", match["message"]), owner)
     return f"line {match['line']}, column {match['column']}: {message}"
 
 
 def explain_evaluation(error: str) -> str:
-    """Return an error of the evaluator without its status."""
-    return _STATUS.sub("", error)
+    """Explain an error of the evaluator."""
+    error = _STATUS.sub("", error)
+    if mismatch := _NO_OVERLOAD.search(error):
+        return _unlike_types(mismatch["function"], _split_types(mismatch["types"]))
+    return reword(error, _EVALUATION, "it cannot be evaluated")
+
+
+def _explain_compilation(error: str, owner: Owner) -> str:
+    if undeclared := _UNDECLARED.search(error):
+        name = undeclared["name"]
+        return f"there is no variable or function {name}{_suggest_variable(name, owner)}"
+    if undefined := _UNDEFINED.search(error):
+        return _unknown_field(undefined["record"], undefined["field"])
+    if mismatch := _MISMATCH.search(error):
+        return _unlike_types(mismatch["function"], _split_types(mismatch["types"]))
+    return reword(error, _SYNTAX, "the condition is wrong here")
 
 
 def describe_type(kind: cel.Type) -> str:
@@ -64,6 +98,11 @@ def _unknown_field(record: str, field: str) -> str:
     near = get_close_matches(field, known, n=1)
     suggestion = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
     return f"{record.lower()} has no field {field}{suggestion}"
+
+
+def _split_types(types: str) -> list[str]:
+    """Split the types of the operands; those of the entries of maps and lists are left out."""
+    return re.sub(r"\b(map|list)\([^()]*\)", r"\1", types).split(", ")
 
 
 def _unlike_types(function: str, types: list[str]) -> str:

@@ -59,11 +59,11 @@ class Condition:
         try:
             result = self._expression.eval(data=data)
         except RuntimeError as error:
-            raise RuleError(self._problem(str(error), data)) from error
+            raise RuleError(self._problem(self._explain(str(error)), data)) from error
         if result.type() == cel.Type.BOOL:
             return bool(result.value())
         if result.type() == cel.Type.ERROR:
-            raise RuleError(self._problem(str(result.value()), data))
+            raise RuleError(self._problem(self._explain(str(result.value())), data))
         message = f"gives {describe_type(result.type())}, not true or false"
         raise RuleError(self._problem(message, data))
 
@@ -84,8 +84,10 @@ class Condition:
         variables = {re.split(r"[.\[]", path)[0] for path in self.fields}
         absent = sorted(name for name in variables if not data[name])
         reason = f"; there is no {' and no '.join(absent)}" if absent else ""
-        found = _MISSING_KEY.sub(self._name_key, explain_evaluation(message))
-        return f"{self.where}: {found}, in {self.text}{reason}"
+        return f"{self.where}: {message}, in {self.text}{reason}"
+
+    def _explain(self, error: str) -> str:
+        return explain_evaluation(_MISSING_KEY.sub(self._name_key, error))
 
     def _name_key(self, key: re.Match[str]) -> str:
         """Return a missing key if the condition names it. A computed one may be a contact of a customer."""

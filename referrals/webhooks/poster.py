@@ -23,6 +23,7 @@ from referrals.addresses import (
 from referrals.clock import Clock, utc_now
 from referrals.domain.webhook_retries import DeliveryResponse
 from referrals.domain.webhook_signatures import signature_headers, signing_key
+from referrals.http_client import describe_transport_error
 
 ATTEMPT_TIMEOUT = timedelta(seconds=15)
 """Limit of one attempt, including DNS and connecting."""
@@ -110,7 +111,7 @@ class Poster:
             case TimeoutError():
                 return f"no response within {self._timeout:g} s"
             case httpx.HTTPError():
-                return f"no response: {type(error).__name__}"
+                return describe_transport_error(error)
             case OSError():
                 return "the host name could not be resolved"
             case _:

@@ -171,7 +171,7 @@ async def test_a_campaign_is_paused_activated_and_archived(api: Api):
     states = [
         (await api.http.post("/v1/campaigns/spring/pause")).json()["state"],
         (await api.http.post("/v1/campaigns/spring/activate")).json()["state"],
-        (await api.http.delete("/v1/campaigns/spring")).json()["state"],
+        (await api.http.post("/v1/campaigns/spring/archive")).json()["state"],
         (await api.get("/v1/campaigns/spring")).json()["state"],
     ]
 
@@ -185,7 +185,7 @@ async def test_edits_and_states_of_a_campaign_are_events_once(api: Api):
     for path in ("pause", "pause", "activate"):
         await api.http.post(f"/v1/campaigns/spring/{path}")
     for _ in range(2):
-        await api.http.delete("/v1/campaigns/spring")
+        await api.http.post("/v1/campaigns/spring/archive")
     await api.put_campaign(conversion={"hold": "P1D"})
 
     logged = (await api.get("/v1/campaigns/spring/activity")).json()["data"]
@@ -196,6 +196,38 @@ async def test_edits_and_states_of_a_campaign_are_events_once(api: Api):
         ("campaign_archived", "shop", {}),
         ("campaign_applied", "shop", {"version": 3}),
     ]
+
+
+async def test_a_mistaken_campaign_is_deleted(api: Api):
+    assert (await api.put_campaign()).status_code == 200
+    assert (await api.http.delete("/v1/campaigns/spring")).status_code == 204
+
+    problem(await api.get("/v1/campaigns/spring"), 404, "unknown-campaign")
+    assert (await api.put_campaign()).json()["version"] == 1
+
+
+async def test_a_campaign_with_records_is_not_deleted(api: Api):
+    code = await api.harness.publish("spring", "ada")
+    refused = problem(await api.http.delete("/v1/campaigns/spring"), 409, "campaign-in-use")
+
+    assert "Archive it" in refused["detail"]
+    assert (await api.harness.convert(code, "fay"))["decision"] == "accepted"
+
+
+async def test_what_the_deployment_lacks_is_named_with_its_line(api: Api):
+    journey = """
+journeys:
+  - name: vip
+    on: referral_converted
+    steps:
+      - webhook: {url: https://crm.example/hooks}
+"""
+    response = await api.http.put(
+        "/v1/campaigns/summer", content=SUMMER.rstrip() + journey, headers=YAML
+    )
+
+    (error,) = problem(response, 422, "invalid-campaign")["errors"]
+    assert error["line"] == len(SUMMER.rstrip().splitlines()) + 5
 
 
 async def test_applying_counts_the_journeys_that_continue_under_an_older_version(api: Api):
@@ -221,7 +253,7 @@ async def test_a_template_in_a_branch_must_exist(api: Api, way: str):
 
 
 async def test_an_archived_campaign_cannot_be_activated_but_can_be_applied_again(api: Api):
-    await api.http.delete("/v1/campaigns/spring")
+    await api.http.post("/v1/campaigns/spring/archive")
 
     problem(await api.http.post("/v1/campaigns/spring/activate"), 409, "campaign-archived")
     assert (await api.put_campaign()).json()["state"] == "running"

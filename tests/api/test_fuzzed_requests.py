@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.conftest import Api
+from tests.harness.campaigns import THANKS, campaign
 from tests.harness.fuzzing import FUZZED, mutations, texts, values
+from tests.harness.library_texts import library_text
 
 CUSTOMER = {
     "name": "Fay",
@@ -27,6 +29,11 @@ BODIES: dict[tuple[str, str], Any] = {
     },
     ("POST", "/v1/campaigns/spring/coupons/pool"): {"codes": ["W-1", "W-2"]},
     ("POST", "/v1/customers/ada/wallet/redeem"): {"key": "o-1", "type": "points", "amount": "1"},
+    ("POST", "/v1/webhooks"): {"url": "https://shop.example", "events": ["reward_granted"]},
+    ("PUT", "/v1/campaigns/spring"): campaign(
+        conversion={"rules": [{"name": "big", "when": "order.amount > 3.0", "message": "Big."}]},
+        journeys=THANKS,
+    ),
     ("POST", "/v1/events"): [{"specversion": "1.0", "id": "1", "source": "shop", "type": "x"}],
 }
 
@@ -42,6 +49,7 @@ async def test_no_request_is_an_error(api: Api, data: st.DataObject):
     )
 
     assert response.status_code < 500, response.text
+    assert library_text(response.text) is None, response.text
 
 
 @FUZZED

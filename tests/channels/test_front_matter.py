@@ -141,9 +141,9 @@ def test_a_value_that_is_not_there_prints_nothing(hello):
     ("expression", "problem"),
     [
         ("{{ frend.name }}", "line 8: there is no variable 'frend'"),
-        ("{{ recipient.nme }}", "line 8: .* no attribute 'nme'"),
-        ("{{ recipient.name", "line 8: expected token"),
-        ("{{ recipient.name | shout }}", "line 8: No filter named 'shout'"),
+        ("{{ recipient.nme }}", "line 8: there is no value nme"),
+        ("{{ recipient.name", "line 8: { is unexpected here"),
+        ("{{ recipient.name | shout }}", "line 8: there is no filter shout"),
     ],
 )
 def test_an_error_in_a_parameter_is_reported_with_its_line(hello, expression, problem):
@@ -156,7 +156,9 @@ def test_an_error_in_a_parameter_is_reported_with_its_line(hello, expression, pr
 def test_line_numbers_count_from_the_top_of_the_file(hello):
     templates = hello(WHATSAPP, blocks=BLOCKS + "\n\n{% if %}")
 
-    with pytest.raises(TemplateError, match=r"en/hello\.jinja, line 15: Expected"):
+    with pytest.raises(
+        TemplateError, match=r"en/hello\.jinja, line 15: an expression or a name is missing"
+    ):
         templates.check("hello", "reward_granted")
 
 

@@ -16,7 +16,7 @@ def test_version_is_the_version_of_the_installed_package(run):
     [
         (("campaign", "pause", "spring"), "POST /v1/campaigns/spring/pause"),
         (("campaign", "activate", "spring"), "POST /v1/campaigns/spring/activate"),
-        (("campaign", "archive", "spring"), "DELETE /v1/campaigns/spring"),
+        (("campaign", "archive", "spring"), "POST /v1/campaigns/spring/archive"),
         (("referral", "approve", "ref_1"), "POST /v1/referrals/ref_1/approve"),
         (("referral", "reject", "ref_1", "--reason", "x"), "POST /v1/referrals/ref_1/reject"),
         (("referral", "roll-back", "ref_1", "--reason", "x"), "POST /v1/referrals/ref_1/roll-back"),

@@ -69,12 +69,12 @@ def test_a_moment_in_text_can_be_compared():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("order.coupon > 1", 'Key not found in map : "coupon"'),
-        ("friend.country == 'DE'", 'Key not found in map : "country"'),
-        ("order.currency > 1", "No matching overloads found"),
+        ("order.coupon > 1", "there is no coupon"),
+        ("friend.country == 'DE'", "there is no country"),
+        ("order.currency > 1", "> does not apply to a text and a whole number"),
         ("order.amount", "gives a number, not true or false"),
-        ("order.currency.matches(order.broken)", "invalid regular expression"),
-        ("1 / 0 > 1", "divide by zero"),
+        ("order.currency.matches(order.broken)", "the regular expression is not valid"),
+        ("1 / 0 > 1", "division by zero"),
     ],
 )
 def test_a_condition_that_cannot_be_answered_says_whose_it_is_and_why(text, message):
@@ -96,19 +96,22 @@ def test_a_value_that_a_condition_cannot_read_is_no_crash(value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("order.amount >=", "a_rule: line 1, column 16: Syntax error"),
-        ("order.amount >= 80 &&\n  order.x >> 1", "a_rule: line 2, column 12: Syntax error"),
-        ("basket.amount > 1", "a_rule: line 1, column 7: undeclared reference to 'basket.amount'"),
-        ("order.amount > now()", "a_rule: line 1, column 19: undeclared reference to 'now'"),
+        ("order.amount >=", "a_rule: line 1, column 16: the condition ends too early"),
+        (
+            "order.amount >= 80 &&\n  order.x >> 1",
+            "a_rule: line 2, column 12: > is unexpected here",
+        ),
+        ("basket.amount > 1", "a_rule: line 1, column 7: there is no variable or function basket"),
+        ("order.amount > now()", "a_rule: line 1, column 19: there is no variable or function now"),
         ('80 == "80"', "a_rule: line 1, column 4: == does not apply to a whole number and a text"),
         ("1 + 1", "a_rule: line 1, column 1: gives a whole number, not true or false"),
         ("order", "a_rule: line 1, column 1: gives a map"),
         ('"yes"', "a_rule: line 1, column 1: gives a text, not true or false"),
-        ("", "a_rule: line 1, column 1: Syntax error"),
+        ("", "a_rule: line 1, column 1: the condition ends too early"),
         ("'' .__class__", "a_rule: "),
         ("import('os')", "a_rule: "),
         ("\ud800 == 1", "a_rule: contains an unpaired surrogate"),
-        ("order.n\u00e4me == 1", "a_rule: line 1, column 8: Syntax error"),
+        ("order.n\u00e4me == 1", "a_rule: line 1, column 8: ä is unexpected here"),
     ],
 )
 def test_what_is_no_condition_is_refused_with_its_place(text, message):
@@ -154,7 +157,7 @@ def test_a_condition_that_iterates_without_end_is_stopped():
     for name in "abcdef":
         nested = f"order.list.all({name}, {nested})"
     began = time.thread_time()
-    with pytest.raises(RuleError, match="a_rule: Iteration budget exceeded"):
+    with pytest.raises(RuleError, match="a_rule: it takes too many steps"):
         holds(nested, order={"list": list(range(1000))})
 
     assert time.thread_time() - began < 1
@@ -196,5 +199,5 @@ def test_the_diagnosis_of_a_computed_key_names_no_value():
         condition.holds({"friend": {"email": 'fay"@shop.example'}})
 
     assert str(broken.value) == (
-        "a_rule: Key not found in map : (computed), in event[friend.email] == 'x'; there is no event"
+        "a_rule: there is no (computed), in event[friend.email] == 'x'; there is no event"
     )

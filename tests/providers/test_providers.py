@@ -189,7 +189,7 @@ async def test_documented_refusals_are_classified_and_have_a_cause(name, client,
 async def test_unreachable_vendor_is_retryable(case, client):
     provider = case.kind.provider(client, UNREACHABLE)
 
-    with pytest.raises(UnavailableError, match="could not be reached: ConnectError"):
+    with pytest.raises(UnavailableError, match="could not be reached"):
         await provider.grant(case.grant)
 
 

@@ -1,16 +1,19 @@
-"""Commands on a campaign as a whole: apply a definition, pause, activate, archive. Each is published as an event."""
+"""Commands on a campaign as a whole: apply a definition, pause, activate, archive, delete. Each is published as an event."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
+
 from referrals.domain.campaign import Campaign
-from referrals.errors import CampaignArchivedError, UnknownCampaignError
+from referrals.errors import CampaignArchivedError, CampaignInUseError, UnknownCampaignError
 from referrals.store.activity.log import activity_row, write_rows
 from referrals.store.campaigns import applying, versions
 from referrals.store.campaigns.applying import AppliedVersion
 from referrals.store.db.sql import Tx
 from referrals.store.journeys import runs
+from referrals.store.schema import campaigns
 
 _EVENTS = {
     "running": "campaign_activated",
@@ -45,6 +48,20 @@ async def set_state(tx: Tx, campaign_id: str, state: str, actor: str, now: datet
     await versions.set_state(tx, campaign_id, state)
     await runs.apply_campaign_state(tx, campaign_id, state, actor, now)
     await _publish(tx, _EVENTS[state], campaign_id, actor, now)
+
+
+async def delete(tx: Tx, campaign_id: str, actor: str, now: datetime) -> None:
+    """Delete a campaign; its versions go with it, the log stays. Foreign keys protect everything else that refers to it.
+
+    Raises:
+        UnknownCampaignError, CampaignInUseError.
+    """
+    await versions.require_campaign(tx, campaign_id)
+    try:
+        await tx.execute(campaigns.delete().where(campaigns.c.id == campaign_id))
+    except IntegrityError as error:
+        raise CampaignInUseError(campaign_id) from error
+    await _publish(tx, "campaign_deleted", campaign_id, actor, now)
 
 
 async def _publish(

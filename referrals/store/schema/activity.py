@@ -16,7 +16,7 @@ class ActivityRow(TableRow):
     type: Field[str] = column(Text)
     at: Field[datetime] = column(Instant)
     actor: Field[str] = column(Text)
-    campaign_id: Field[str | None] = column(Text, ForeignKey("campaigns.id"))
+    campaign_id: Field[str | None] = column(Text, doc="Also of a campaign that was deleted.")
     code: Field[str | None] = column(Text)
     advocate_id: Field[str | None] = column(Text, ForeignKey("advocates.id"))
     referral_id: Field[str | None] = column(Text, ForeignKey("referrals.id"))

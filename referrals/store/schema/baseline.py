@@ -14,11 +14,19 @@ from referrals.store.schema import metadata
 
 DIRECTORY = MIGRATIONS / "baseline"
 APPEND_ONLY = ("activity", "campaign_versions", "ledger_entries")
-"""Tables whose rows can be neither updated nor deleted."""
+"""Tables whose rows can be neither updated nor deleted; versions only together with their campaign."""
 
 _REFUSE_CHANGE = """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation',
         MESSAGE = TG_TABLE_NAME || ' is append-only';
+END $$"""
+_HAS_CAMPAIGN = "EXISTS (SELECT 1 FROM campaigns WHERE id = OLD.campaign_id)"
+_REFUSE_DELETE_OF_VERSION = f"""CREATE FUNCTION refuse_delete_of_version() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF {_HAS_CAMPAIGN} THEN
+        RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation',
+            MESSAGE = 'campaign_versions is append-only';
+    END IF;
+    RETURN OLD;
 END $$"""
 
 
@@ -48,19 +56,29 @@ def _compact(statement: str) -> str:
 def _sqlite_triggers() -> Iterator[str]:
     for table in APPEND_ONLY:
         for change in ("UPDATE", "DELETE"):
+            is_version = (table, change) == ("campaign_versions", "DELETE")
+            when = f"WHEN {_HAS_CAMPAIGN}\n" if is_version else ""
             yield (
-                f"CREATE TRIGGER {table}_refuse_{change.lower()} BEFORE {change} ON {table}\n"
+                f"CREATE TRIGGER {table}_refuse_{change.lower()} BEFORE {change} ON {table}\n{when}"
                 f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
             )
 
 
 def _postgresql_triggers() -> Iterator[str]:
     yield _REFUSE_CHANGE
+    yield _REFUSE_DELETE_OF_VERSION
     for table in APPEND_ONLY:
+        changes = (
+            "UPDATE OR TRUNCATE" if table == "campaign_versions" else "UPDATE OR DELETE OR TRUNCATE"
+        )
         yield (
-            f"CREATE TRIGGER {table}_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}\n"
+            f"CREATE TRIGGER {table}_refuse_change BEFORE {changes} ON {table}\n"
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
+    yield (
+        "CREATE TRIGGER campaign_versions_refuse_delete BEFORE DELETE ON campaign_versions\n"
+        "FOR EACH ROW EXECUTE FUNCTION refuse_delete_of_version()"
+    )
 
 
 if __name__ == "__main__":

@@ -30,9 +30,11 @@ campaigns = table("campaigns", CampaignColumns)
 
 
 class CampaignVersionRow(TableRow):
-    """An applied version of a campaign file. Append-only."""
+    """An applied version of a campaign file. Append-only, except that a deleted campaign takes its versions along."""
 
-    campaign_id: Field[str] = column(Text, ForeignKey("campaigns.id"), primary_key=True)
+    campaign_id: Field[str] = column(
+        Text, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True
+    )
     version: Field[int] = column(Integer, primary_key=True)
     definition: Field[str] = column(
         Text, doc="The campaign as JSON text, so that equal definitions are parsed once."

@@ -70,9 +70,7 @@ class WebhookDeliveryRow(TableRow):
     key: Field[str | None] = column(Text, unique=True)
     url: Field[str | None] = column(Text)
     event: Field[dict[str, Any] | None] = column(JSON(none_as_null=True))
-    campaign_id: Field[str | None] = column(
-        Text, ForeignKey("campaigns.id"), doc="The campaign that the event is about."
-    )
+    campaign_id: Field[str | None] = column(Text, doc="The campaign that the event is about.")
     type: Field[str] = column(Text)
     subject: Field[str | None] = column(Text, doc="Events of one subject are delivered in order.")
     concurrency_group: Field[str] = column(

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import reduce
+from operator import or_
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -82,7 +84,7 @@ def _guarded_changes(connection: Connection, table: str) -> set[str]:
     if connection.dialect.name == "postgresql":
         query = "SELECT tgtype FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass)"
         types = connection.execute(text(f"{query} AND NOT tgisinternal"), {"table": table})
-        (kinds,) = types.scalars()
+        kinds = reduce(or_, types.scalars())
         return {change for change, bit in {"DELETE": 8, "UPDATE": 16}.items() if kinds & bit}
     query = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
     triggers = connection.execute(text(query), {"table": table}).scalars()

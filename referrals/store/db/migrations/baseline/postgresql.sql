@@ -140,7 +140,7 @@ CREATE TABLE campaign_versions (
     applied_at TIMESTAMP WITH TIME ZONE NOT NULL,
     applied_by TEXT NOT NULL,
     CONSTRAINT pk_campaign_versions PRIMARY KEY (campaign_id, version),
-    CONSTRAINT fk_campaign_versions_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+    CONSTRAINT fk_campaign_versions_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id) ON DELETE CASCADE
 );
 
 CREATE TABLE consents (
@@ -538,7 +538,6 @@ CREATE TABLE activity (
     reason TEXT,
     data JSON NOT NULL,
     CONSTRAINT pk_activity PRIMARY KEY (id),
-    CONSTRAINT fk_activity_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     CONSTRAINT fk_activity_advocate_id FOREIGN KEY(advocate_id) REFERENCES advocates (id),
     CONSTRAINT fk_activity_referral_id FOREIGN KEY(referral_id) REFERENCES referrals (id),
     CONSTRAINT fk_activity_milestone_id FOREIGN KEY(milestone_id) REFERENCES milestones (id),
@@ -752,8 +751,7 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT ck_webhook_deliveries_due CHECK ((state = 'pending') = (due_at IS NOT NULL)),
     CONSTRAINT fk_webhook_deliveries_webhook_id FOREIGN KEY(webhook_id) REFERENCES webhooks (id),
     CONSTRAINT fk_webhook_deliveries_activity_id FOREIGN KEY(activity_id) REFERENCES activity (id),
-    CONSTRAINT uq_webhook_deliveries_key UNIQUE (key),
-    CONSTRAINT fk_webhook_deliveries_campaign_id FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+    CONSTRAINT uq_webhook_deliveries_key UNIQUE (key)
 );
 
 CREATE INDEX ix_webhook_deliveries_campaign ON webhook_deliveries (campaign_id, id);
@@ -771,11 +769,22 @@ CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         MESSAGE = TG_TABLE_NAME || ' is append-only';
 END $$;
 
+CREATE FUNCTION refuse_delete_of_version() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF EXISTS (SELECT 1 FROM campaigns WHERE id = OLD.campaign_id) THEN
+        RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation',
+            MESSAGE = 'campaign_versions is append-only';
+    END IF;
+    RETURN OLD;
+END $$;
+
 CREATE TRIGGER activity_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON activity
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER campaign_versions_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON campaign_versions
+CREATE TRIGGER campaign_versions_refuse_change BEFORE UPDATE OR TRUNCATE ON campaign_versions
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER ledger_entries_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entries
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER campaign_versions_refuse_delete BEFORE DELETE ON campaign_versions
+FOR EACH ROW EXECUTE FUNCTION refuse_delete_of_version();
