@@ -168,7 +168,7 @@ async def test_rewards_that_a_merge_voids_are_listed_with_the_survivor(store):
     for named in ("ada", "guest"):
         async with store.read() as tx:
             page = await reward_lists.list_rewards(
-                tx, "spring", Cursor(), customer=named, state="voided"
+                tx, "spring", Cursor(), harness.time, customer=named, state="voided"
             )
         (listed,) = page.data
         assert (listed.customer, listed.side, listed.state) == ("ada", "friend", "voided")
