@@ -57,13 +57,14 @@ class RewardActivities:
         """Grant the reward or reverse it, depending on its row; do nothing if neither is due.
 
         Every attempt after the first looks the booking up before it repeats the request. A permanent failure marks
-        the reward as failed. An attempt begins when the provider's queue lets it; until then, none is counted.
+        the reward as failed. An attempt begins when the provider's queue lets it; until then, none is counted. A
+        reward whose whole amount repays what the customer owes takes no attempt.
 
         Raises:
             ApplicationError: temporary failure, with the delay of the next attempt.
         """
         try:
-            async with self.store.begin() as tx:
+            async with decision(self.store) as tx:
                 task = await provider_rewards.begin(tx, reward_id, self.clock())
                 if task is None:
                     return
@@ -131,7 +132,7 @@ class RewardActivities:
             async with decision(self.store) as tx:
                 await provider_rewards.mark_never_granted(tx, task.reward.id, self.clock())
             return
-        remainder = replace(_grant_of(task), amount=task.reward.amount - task.owed)
+        remainder = replace(_grant_of(task), amount=task.amount - task.owed)
         try:
             if remainder.amount:
                 await self._book_once(
@@ -217,7 +218,7 @@ def _grant_of(task: ProviderTask) -> Grant:
         key=reward.key,
         customer=task.customer,
         type=reward.type,
-        amount=reward.amount,
+        amount=task.amount,
         currency=reward.currency,
         reason=describe(reward),
         target=reward.target or {},

@@ -11,6 +11,7 @@ EXAMPLE_REWARD: Context = {
     "id": "rew_8w2k4n6p",
     "type": "gift_credit",
     "amount": "25.00",
+    "repaid": None,
     "currency": "EUR",
     "discount": None,
     "coupon": None,
@@ -19,6 +20,7 @@ EXAMPLE_COUPON: Context = {
     "id": "rew_3h5j7m9q",
     "type": "coupon",
     "amount": "1",
+    "repaid": None,
     "currency": None,
     "discount": {
         "kind": "percent",
@@ -65,7 +67,7 @@ EXAMPLE_CONTEXT: Context = {
 `offer`        reward of the campaign per conversion, for the `friend` and for the `advocate`. Rewards as below,
                without `id` and `coupon`; each may be None
 `reward`       the reward that a reward or milestone event is about: `id`, `type`, `amount` (a decimal string),
-               `currency`, for coupons `discount` (its terms and its `kind`) and `coupon`, its
+               `repaid` (the part of it that repaid what the customer owed, or None), `currency`, for coupons `discount` (its terms and its `kind`) and `coupon`, its
                code. None on all other events, and for a milestone without a reward
 `rewards`      the recipient's rewards from this event (with `reward`, if it is the recipient's); may be empty
 `due_at`       the day on which the rewards are due, in the reader's time zone; None if already due or not known

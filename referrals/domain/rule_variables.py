@@ -62,6 +62,7 @@ FIELDS: dict[str, dict[str, ValueSpec]] = {
         "tier": ValueSpec("string", "Name of the tier; empty for a reward of no tier."),
         "type": ValueSpec("string", "`points`, `gift_credit` or `coupon`."),
         "amount": ValueSpec("double", "Points, or the amount in the currency's major unit."),
+        "repaid": ValueSpec("double", "Part of the amount that repaid what the customer owed."),
         "currency": ValueSpec("string", "ISO 4217 code; empty for points and coupons."),
         "milestone": ValueSpec("bool", "True for the reward of a milestone."),
     },

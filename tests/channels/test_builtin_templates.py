@@ -217,6 +217,25 @@ def test_a_coupon_says_what_it_takes_off_and_has_its_code_in_a_box(discount, eng
         assert re.search(r"monospace[^>]*>THANKS-7K2M9Q<", rendered.html)
 
 
+@pytest.mark.parametrize(
+    ("locale", "repaid", "text"),
+    [
+        ("en", "5.00", "€25.00, of which €5.00 repaid what you owed"),
+        ("en", "25.00", "€25.00, all of which repaid what you owed"),
+        ("de", "5.00", f"25,00{NBSP}€, davon 5,00{NBSP}€ für Ihren offenen Betrag"),
+        ("de", "25.00", f"25,00{NBSP}€, mit denen Ihr offener Betrag beglichen wurde"),
+    ],
+)
+def test_a_reward_that_repaid_a_debt_says_so_and_not_that_it_is_ready_to_use(locale, repaid, text):
+    reward = EXAMPLE_REWARD | {"repaid": repaid}
+
+    rendered = render("reward_granted", locale, reward=reward, rewards=[reward])
+
+    for part in (rendered.text, rendered.html):
+        assert text in part
+        assert not re.search("ready to use|sofort", part)
+
+
 def test_an_invitation_says_what_the_campaign_offers():
     nothing = {"friend": None, "advocate": None}
 

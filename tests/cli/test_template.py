@@ -29,7 +29,7 @@ def test_preview_prints_all_channels_and_writes_the_email_to_a_file(run, tmp_pat
     assert "Subject: Ihre Prämie ist da" in result.out
     assert "Ihre Prämie: € 25,00" in result.out
     assert "WhatsApp: referral_reward_granted (de, utility)" in result.out
-    assert "Ihre Prämie ist da: € 25,00. Sie können sie ab sofort einlösen." in result.out
+    assert "Ihre Prämie ist da: € 25,00. Vielen Dank!" in result.out
     page = tmp_path / "data" / "previews" / "reward_granted.html"
     assert f"Email: {page}" in result.out
     assert page.read_text().startswith("<!doctype html>")

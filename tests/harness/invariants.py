@@ -169,6 +169,28 @@ def balances_equal_grants_less_roll_backs_and_spending(now: Facts) -> None:
         assert owed == 0 if allow_negative else wallet >= 0
 
 
+def debts_less_repayments_are_what_is_owed(now: Facts) -> None:
+    check_debts(now.ledger_entries, now.ledger_accounts)
+
+
+def check_debts(entries: Rows, accounts: Rows) -> None:
+    """Assert that no debt is repaid twice, and that the rest of all debts is the balance of `owed`."""
+    owed = {row.id for row in accounts if row.kind == "owed"}
+    balances: Counter[int] = Counter()
+    repaid: Counter[int] = Counter()
+    for entry in entries:
+        balances[entry.credit_id] += entry.amount
+        balances[entry.debit_id] -= entry.amount
+        if entry.credit_id in owed:
+            repaid[entry.reverses_id] += entry.amount
+    debts = [entry for entry in entries if entry.debit_id in owed]
+    left: Counter[int] = Counter()
+    for debt in debts:
+        assert repaid[debt.id] <= debt.amount
+        left[debt.debit_id] += debt.amount - repaid[debt.id]
+    assert all(balances[account] == -left[account] for account in owed)
+
+
 def rejections_and_roll_backs_have_a_reason_and_an_actor(now: Facts) -> None:
     for row in now.activity:
         if row.type in TYPES_WITH_REASON:
@@ -188,6 +210,7 @@ INVARIANTS = (
     rewards_follow_their_referral,
     milestones_follow_the_count_and_each_is_paid_once,
     balances_equal_grants_less_roll_backs_and_spending,
+    debts_less_repayments_are_what_is_owed,
     rejections_and_roll_backs_have_a_reason_and_an_actor,
 )
 

@@ -1,17 +1,26 @@
 """Debts: amounts of rewards that customers have spent, so that they could not be reversed, and their repayment.
 
 A debt is an entry that debits an `owed` account. The entries that repay it credit an `owed` account and refer to it by
-`reverses_id`. Later credits of the wallet repay debts of the same asset first.
+`reverses_id`. Later rewards of the same asset repay debts first: those of the built-in ledger from the wallet, those of
+external providers with a part that the provider does not grant. If such a reward is not granted or is rolled back, what
+it repaid becomes a new debt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, func, literal, select
 
 from referrals.store.db.sql import Tx, first, one, rows_of
-from referrals.store.ledger.accounts import asset_of, balance_of, get_account_id, lock_account
+from referrals.store.ledger.accounts import (
+    account_key,
+    asset_of,
+    balance_of,
+    get_account_id,
+    get_account_ids,
+    lock_account,
+)
 from referrals.store.ledger.entries import insert_entries, new_entry
 from referrals.store.schema import (
     LedgerEntryRow,
@@ -45,26 +54,26 @@ async def record_shortfall(
 
 
 async def record_debt(tx: Tx, reward: RewardRow, amount: int, memo: str, now: datetime) -> None:
-    """Record that the customer owes `amount` of a reward of an external provider, at most the reward's amount."""
+    """Record that the customer owes `amount` of a reward of an external provider, at most what the provider granted."""
     debt = await get_account_id(tx, "owed", reward.customer_id, asset_of(reward))
     spent = await get_account_id(tx, "spent", reward.customer_id, asset_of(reward))
     await lock_account(tx, debt)
     recorded = await debt_of(tx, reward)
-    added = min(amount, reward.amount - recorded)
+    added = min(amount, net_amount(reward) - recorded)
     if added > 0:
         key = f"owe:{reward.key}:{recorded + added}"
         await insert_entries(tx, new_entry(key, debt, spent, added, memo, now, reward.id))
 
 
 async def debt_of(tx: Tx, reward: RewardRow) -> int:
-    """Return the amount of the reward that was recorded as owed, whether or not it has been repaid."""
+    """Return how much of an external provider's reward was spent and recorded as owed, whether or not it has been repaid."""
     statement = (
         select(func.coalesce(func.sum(ledger_entries.c.amount), 0))
         .join(ledger_accounts, ledger_accounts.c.id == ledger_entries.c.debit_id)
         .where(
             ledger_entries.c.reward_id == reward.id,
             ledger_accounts.c.kind == "owed",
-            ledger_entries.c.credit_id.not_in(_owed_accounts),  # not a transfer
+            ledger_entries.c.reverses_id.is_(None),  # neither transferred nor owed again
         )
     )
     return int((await one(tx, statement))[0])
@@ -94,14 +103,14 @@ async def is_owed(tx: Tx, of: ColumnElement[bool]) -> bool:
 
 @dataclass(frozen=True)
 class Credit:
-    """An amount that was credited to a wallet, and repays debts on the account `owed` first.
+    """An amount of the account `source` that repays debts on the account `owed`.
 
     Debts of the rewards with this `key_prefix` come first, then older ones. `since` is the id of the first entry that
     counts.
     """
 
     key: str
-    wallet: int
+    source: int
     owed: int
     amount: int
     key_prefix: str | None = None
@@ -114,10 +123,63 @@ class _Debt(NamedTuple):
     left: int
 
 
-async def repay(tx: Tx, credit: Credit, now: datetime) -> None:
-    """Repay debts from a credited wallet, once for the credit's key. Both accounts are locked."""
-    available = min(credit.amount, await balance_of(tx, credit.wallet))
-    repayments = []
+class _Repayment(NamedTuple):
+    """A repayment by a reward, with the id of the reward that was owed."""
+
+    id: int
+    debit_id: int
+    amount: int
+    owed_for: str | None
+
+
+async def repay(tx: Tx, credit: Credit, now: datetime) -> int:
+    """Repay debts from a credited wallet, once for the credit's key; return the amount. Both accounts are locked."""
+    available = min(credit.amount, await balance_of(tx, credit.source))
+    return await _repay(tx, replace(credit, amount=available), now)
+
+
+async def repay_with(tx: Tx, reward: RewardRow, now: datetime) -> int:
+    """Repay debts with a reward before an external provider grants the rest of it; return the amount repaid."""
+    asset = asset_of(reward)
+    key = account_key("owed", reward.customer_id, asset)
+    owed = (await get_account_ids(tx, set(), optional={key})).get(key)
+    if owed is None:
+        return 0
+    issued = await get_account_id(tx, "issued", reward.campaign_id, asset)
+    await lock_account(tx, owed)
+    credit = Credit(reward.key, issued, owed, reward.amount, reward.key_prefix)
+    return await _repay(tx, credit, now, reward.id)
+
+
+async def owe_again(tx: Tx, reward: RewardRow, memo: str, now: datetime) -> int:
+    """Turn what the reward of an external provider has repaid into new debts; return the amount."""
+    owed = await get_account_id(tx, "owed", reward.customer_id, asset_of(reward))
+    found = await rows_of(tx, _Repayment, _REPAYMENTS, repaying_id=reward.id)
+    debts = [
+        new_entry(
+            f"owe-again:{repayment.id}",
+            owed,
+            repayment.debit_id,
+            repayment.amount,
+            memo,
+            now,
+            repayment.owed_for,
+            repayment.id,
+        )
+        for repayment in found
+    ]
+    await insert_entries(tx, *debts)
+    return sum(repayment.amount for repayment in found)
+
+
+def net_amount(reward: RewardRow) -> int:
+    """Return the amount of the reward less what it repaid."""
+    return int(reward.amount) - (reward.repaid or 0)
+
+
+async def _repay(tx: Tx, credit: Credit, now: datetime, reward_id: str | None = None) -> int:
+    """Repay debts; the entries name the reward that repays them, or else the one that is owed."""
+    available, repayments = credit.amount, []
     for debt in await rows_of(
         tx, _Debt, _DEBTS, owed=credit.owed, since=credit.since, key_prefix=credit.key_prefix
     ):
@@ -128,16 +190,17 @@ async def repay(tx: Tx, credit: Credit, now: datetime) -> None:
         repayments.append(
             new_entry(
                 f"repay:{credit.key}:{debt.id}",
-                credit.wallet,
+                credit.source,
                 credit.owed,
                 amount,
                 "Repaid what was owed",
                 now,
-                debt.reward_id,
+                reward_id or debt.reward_id,
                 debt.id,
             )
         )
     await insert_entries(tx, *repayments)
+    return credit.amount - available
 
 
 _DEBTS = (
@@ -152,4 +215,21 @@ _DEBTS = (
         func.coalesce(rewards.c.key_prefix == bindparam("key_prefix"), literal(False)).desc(),
         ledger_entries.c.id,
     )
+)
+
+_debts = ledger_entries.alias("debts")
+_REPAYMENTS = (
+    select(
+        ledger_entries.c.id,
+        ledger_entries.c.debit_id,
+        ledger_entries.c.amount,
+        _debts.c.reward_id.label("owed_for"),
+    )
+    .join(_debts, _debts.c.id == ledger_entries.c.reverses_id)
+    .join(ledger_accounts, ledger_accounts.c.id == ledger_entries.c.debit_id)
+    .where(
+        ledger_entries.c.reward_id == bindparam("repaying_id"),
+        ledger_accounts.c.kind == "issued",  # not from a wallet
+    )
+    .order_by(ledger_entries.c.id)
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from referrals.domain.durations import parse_duration
-from referrals.store.db.sql import Tx, get
+from referrals.store.db.sql import Tx, change, get
 from referrals.store.ledger import debts, expiry
 from referrals.store.ledger.accounts import (
     AccountKey,
@@ -21,10 +21,10 @@ from referrals.store.ledger.entries import insert_entries, new_entry
 from referrals.store.schema import RewardRow, ledger_entries, rewards
 
 
-async def grant(tx: Tx, payments: Sequence[tuple[RewardRow, str]], now: datetime) -> None:
+async def grant(tx: Tx, payments: Sequence[tuple[RewardRow, str]], now: datetime) -> dict[str, int]:
     """Pay each reward, with its memo, into the customer's wallet; a repeat changes nothing.
 
-    What the customer owes is repaid first.
+    What the customer owes is repaid first. Returns how much each reward repaid, by its id.
     """
     keys = {reward.id: _accounts_of(reward) for reward, _ in payments}
     needed = {key for issued, wallet, _ in keys.values() for key in (issued, wallet)}
@@ -38,12 +38,15 @@ async def grant(tx: Tx, payments: Sequence[tuple[RewardRow, str]], now: datetime
             new_entry(key, ids[issued], ids[wallet], reward.amount, memo, now, reward.id)
         )
     await insert_entries(tx, *granted)
+    repaid = {}
     for reward, _ in payments:
         await _set_expiry(tx, reward, now)
         _, wallet, owed = keys[reward.id]
         if owed in ids:
             credit = Credit(reward.key, ids[wallet], ids[owed], reward.amount, reward.key_prefix)
-            await debts.repay(tx, credit, now)
+            repaid[reward.id] = await debts.repay(tx, credit, now)
+            await change(tx, rewards, reward.id, repaid=repaid[reward.id])
+    return repaid
 
 
 async def reverse(

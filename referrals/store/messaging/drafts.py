@@ -11,7 +11,6 @@ from sqlalchemy import Row, and_, bindparam, select
 from referrals.domain.campaign import Campaign
 from referrals.domain.discounts import Discount
 from referrals.domain.links import referral_link, unsubscribe_link
-from referrals.domain.money import format_amount
 from referrals.domain.reasons import Reason
 from referrals.domain.rewards import Reward
 from referrals.domain.states import RewardState
@@ -30,7 +29,7 @@ from referrals.store.db.sql import (
     select_joined,
 )
 from referrals.store.messaging import message_log
-from referrals.store.rewards.reward_rows import REWARDS_OF_REFERRAL
+from referrals.store.rewards.reward_rows import REWARDS_OF_REFERRAL, amount_text
 from referrals.store.schema import (
     AdvocateRow,
     CustomerRow,
@@ -240,12 +239,12 @@ async def _rewards_of_referral(cache: RowCache, referral_id: str | None) -> Sequ
 
 def reward_variables(reward: RewardRow) -> dict[str, Any]:
     """Return a reward as plain values; `channels.localisation` adds its texts."""
-    amount = format_amount(reward.amount, reward.currency) if reward.currency else reward.amount
     coupon = reward.type == "coupon"
     return {
         "id": reward.id,
         "type": reward.type,
-        "amount": str(amount),
+        "amount": amount_text(reward.amount, reward.currency),
+        "repaid": amount_text(reward.repaid, reward.currency) if reward.repaid else None,
         "currency": reward.currency,
         "discount": _discount_variables(required(reward.target)["discount"]) if coupon else None,
         "coupon": reward.reference if coupon else None,
@@ -258,6 +257,7 @@ def offer_variables(reward: Reward) -> dict[str, Any]:
         "id": None,
         "type": reward.type,
         "amount": str(reward.amount),
+        "repaid": None,
         "currency": reward.currency,
         "discount": _discount_variables(reward.ledger_terms["discount"])
         if reward.discount

@@ -71,19 +71,19 @@ def order_values(order: dict[str, Any] | None, refunded: int = 0) -> dict[str, A
 
 
 def _reward_values(reward: RewardRow) -> dict[str, Any]:
-    amount = _major_units(reward.amount, reward.currency) if reward.currency else reward.amount
     return {
         "side": reward.side,
         "tier": reward.tier or "",
         "type": reward.type,
-        "amount": float(amount),
+        "amount": _major_units(reward.amount, reward.currency),
+        "repaid": _major_units(reward.repaid or 0, reward.currency),
         "currency": reward.currency or "",
         "milestone": reward.milestone_id is not None,
     }
 
 
-def _major_units(minor: int, currency: str) -> float:
-    return float(format_amount(minor, currency))
+def _major_units(minor: int, currency: str | None) -> float:
+    return float(format_amount(minor, currency)) if currency else float(minor)
 
 
 async def _confirmed_count(tx: Tx, advocate_id: str) -> int:

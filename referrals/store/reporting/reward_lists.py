@@ -57,6 +57,7 @@ def to_reward_view(row: ListedReward, *, now: datetime) -> views.Reward:
         tier=row.tier,
         type=row.type,
         amount=amount_text(row.amount, row.currency),
+        repaid=amount_text(row.repaid or 0, row.currency),
         currency=row.currency,
         state=row.state,
         due_at=row.due_at,

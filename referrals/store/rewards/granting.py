@@ -1,7 +1,8 @@
 """Grant rewards when they are due: those of the built-in ledger at once; for all others, record the outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import bindparam, exists
 
@@ -17,12 +18,15 @@ from referrals.store.ledger import grants
 from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import (
     NO_ERROR,
+    amount_text,
     describe,
     error_values,
     rewards_of,
     set_reward,
 )
 from referrals.store.schema import RewardRow, referrals, rewards
+
+NOTHING_REPAID: Mapping[str, int] = MappingProxyType({})
 
 
 def is_due(reward: RewardRow, now: datetime) -> bool:
@@ -42,8 +46,9 @@ async def grant_due(tx: Tx, context: ReferralContext) -> None:
     own = [reward for reward in await rewards_of(tx, context) if reward.provider == "ledger"]
     due = [reward for reward in own if is_due(reward, context.now)]
     if booked := [reward for reward in due if reward.type != "coupon"]:
-        await grants.grant(tx, [(reward, describe(reward)) for reward in booked], context.now)
-        await mark_granted(tx, context, booked)
+        payments = [(reward, describe(reward)) for reward in booked]
+        repaid = await grants.grant(tx, payments, context.now)
+        await mark_granted(tx, context, booked, repaid=repaid)
     for reward in due:
         if reward.type == "coupon":
             await _issue_coupon(tx, context, reward)
@@ -61,9 +66,17 @@ async def _issue_coupon(tx: Tx, context: ReferralContext, reward: RewardRow) -> 
 
 
 async def mark_granted(
-    tx: Tx, context: ReferralContext, granted: Sequence[RewardRow], reference: str | None = None
+    tx: Tx,
+    context: ReferralContext,
+    granted: Sequence[RewardRow],
+    reference: str | None = None,
+    repaid: Mapping[str, int] = NOTHING_REPAID,
 ) -> None:
-    """Mark rewards as granted; `reference` is the provider's id of one reward, for a coupon its code."""
+    """Mark rewards as granted.
+
+    `reference` is the provider's id of one reward, for a coupon its code; `repaid` are the amounts that repaid what the
+    customer owed, by reward.
+    """
     values = {
         "state": RewardState.GRANTED,
         "granted_at": context.now,
@@ -74,7 +87,9 @@ async def mark_granted(
     }
     await tx.execute(_GRANTED, values | {"granted": [reward.id for reward in granted]})
     for reward in granted:
-        publish(tx, context, "reward_granted", reward=reward)
+        amount = repaid.get(reward.id)
+        data = {"repaid": amount_text(amount, reward.currency)} if amount else {}
+        publish(tx, context, "reward_granted", reward=reward, data=data)
 
 
 _GRANTED = rewards.update().where(rewards.c.id.in_(bindparam("granted", expanding=True)))

@@ -3,6 +3,9 @@
 Only one activity at a time works on a reward, the one of its workflow. The states `granting` and `rolling_back` are
 written before the call. After a crash, the next attempt therefore knows that the provider may have booked the request,
 and looks it up before repeating it.
+
+A grant repays what the customer owes first; the provider is asked for the rest. That amount is fixed before the first
+call and never changes, because a repeat must be the same request. A grant that repays with all of its amount needs no call.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +28,6 @@ from referrals.store.ledger import debts
 from referrals.store.rewards import granting
 from referrals.store.rewards.reward_rows import (
     RESET_ATTEMPTS,
-    amount_text,
     close,
     error_values,
     set_reward,
@@ -52,6 +54,11 @@ class ProviderTask:
     """Part of the amount that the customer has spent, so that it cannot be reversed."""
 
     @property
+    def amount(self) -> int:
+        """Return the amount that the provider is to grant."""
+        return debts.net_amount(self.reward)
+
+    @property
     def accepted(self) -> bool:
         """Return whether the provider accepted the last request of this state without booking it yet."""
         return self.reward.accepted_by_provider_at is not None
@@ -70,17 +77,23 @@ class Superseded(ReferralsError):
 
 
 async def begin(tx: Tx, reward_id: str, now: datetime) -> ProviderTask | None:
-    """Return the next step of the reward, whose advocate is locked; None if there is nothing to do.
+    """Return the next step of the reward, whose advocate is locked; None if the provider has nothing to do.
 
     Raises:
         NotVisibleYet: an earlier request may still become visible.
     """
-    _, reward = await lock_reward(tx, reward_id, now)
+    context, reward = await lock_reward(tx, reward_id, now)
     if reward.state not in IN_PROGRESS:
         return None
     if reward.outcome_unknown_until and reward.outcome_unknown_until > now:
         raise NotVisibleYet(reward.outcome_unknown_until - now)
     if reward.state == RewardState.PENDING and not granting.is_due(reward, now):
+        return None
+    if reward.repaid is None and reward.state != RewardState.ROLLING_BACK:
+        await change(tx, rewards, reward.id, repaid=await debts.repay_with(tx, reward, now))
+        reward = await _get(tx, reward.id)
+    if reward.repaid == reward.amount:
+        await _complete_without_call(tx, context, reward)
         return None
     customer = await profiles.get(tx, reward.issued_to or reward.customer_id)
     owed = await debts.debt_of(tx, reward)
@@ -135,12 +148,8 @@ async def mark_outcome_unknown(tx: Tx, reward_id: str, until: datetime | None) -
 async def mark_granted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
     """Record that the provider booked the grant. Start its roll-back if the referral was rolled back meanwhile."""
     context, reward = await lock_reward(tx, reward_id, now)
-    if reward.state != RewardState.GRANTING:
-        return
-    await granting.mark_granted(tx, context, [reward], reference)
-    if await lookups.is_undone(tx, context):
-        await _start_roll_back(tx, context, reward, "Rolled back while being granted.")
-    await granting.complete_referral(tx, context)
+    if reward.state == RewardState.GRANTING:
+        await _complete_grant(tx, context, reward, reference)
 
 
 async def mark_booked(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
@@ -185,9 +194,8 @@ async def close_rolled_back(
     """Close the reward as rolled back, with the amount that the customer owes."""
     await mark_outcome_unknown(tx, reward.id, None)
     owed = await debts.debt_of(tx, reward)
-    data = {"owed": amount_text(owed, reward.currency)} if owed else {}
     reason = Reason("rolled_back", message)
-    await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
+    await close(tx, context, reward, RewardState.ROLLED_BACK, reason, owed=owed)
 
 
 async def mark_accepted(tx: Tx, reward_id: str, reference: str | None, now: datetime) -> None:
@@ -234,6 +242,24 @@ async def take_next_occurrence(tx: Tx, reward_id: str, now: datetime) -> None:
     occurrence = int((await one(tx, last))[0]) + 1
     values: dict[str, Any] = {"last_called_at": None, "outcome_unknown_until": None}
     await change(tx, rewards, reward_id, occurrence=occurrence, **values)
+
+
+async def _complete_without_call(tx: Tx, context: ReferralContext, reward: RewardRow) -> None:
+    """Grant or roll back a reward whose whole amount repays what the customer owes."""
+    if reward.state == RewardState.ROLLING_BACK:
+        await close_rolled_back(tx, context, reward, reward.reason or "Rolled back.")
+    else:
+        await _complete_grant(tx, context, reward, None)
+
+
+async def _complete_grant(
+    tx: Tx, context: ReferralContext, reward: RewardRow, reference: str | None
+) -> None:
+    repaid = {reward.id: reward.repaid or 0}
+    await granting.mark_granted(tx, context, [reward], reference, repaid)
+    if await lookups.is_undone(tx, context):
+        await _start_roll_back(tx, context, reward, "Rolled back while being granted.")
+    await granting.complete_referral(tx, context)
 
 
 async def _start_roll_back(

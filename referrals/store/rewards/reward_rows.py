@@ -11,6 +11,7 @@ from referrals.domain.states import RewardState
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
 from referrals.store.db.sql import Tx, change, rows_of
+from referrals.store.ledger import debts
 from referrals.store.schema import RewardRow, rewards
 
 RESET_ATTEMPTS: dict[str, Any] = {"attempts": 0, "last_called_at": None}
@@ -67,7 +68,12 @@ async def close(
     state: RewardState,
     reason: Reason,
     data: dict[str, str] | None = None,
+    owed: int = 0,
 ) -> None:
+    """Close the reward. The customer owes `owed` of it, and what it had repaid if an external provider grants the rest."""
+    if reward.repaid and reward.provider != "ledger":
+        owed += await debts.owe_again(tx, reward, f"Owed again: {reason.message}", context.now)
+    data = (data or {}) | ({"owed": amount_text(owed, reward.currency)} if owed else {})
     values = NO_ERROR | {"closed_at": context.now, "reason": reason.message}
     await change(tx, rewards, reward.id, state=state, **values)
     publish(tx, context, f"reward_{state}", reward=reward, reason=reason, data=data)
@@ -79,6 +85,7 @@ def amount_text(minor: int, currency: str | None) -> str:
 
 
 def describe(reward: RewardRow) -> str:
-    """Describe a reward, for example "Referral reward: 100 points"."""
+    """Describe a reward, for example "Referral reward: 100 points" or "… 100 points, less 20 owed"."""
     unit = reward.currency or reward.type
-    return f"Referral reward: {amount_text(reward.amount, reward.currency)} {unit}"
+    less = f", less {amount_text(reward.repaid, reward.currency)} owed" if reward.repaid else ""
+    return f"Referral reward: {amount_text(reward.amount, reward.currency)} {unit}{less}"

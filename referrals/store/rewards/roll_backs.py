@@ -13,7 +13,6 @@ from referrals.store.rewards import coupons
 from referrals.store.rewards.reward_rows import (
     NO_ERROR,
     RESET_ATTEMPTS,
-    amount_text,
     close,
     rewards_of,
     set_reward,
@@ -58,8 +57,7 @@ async def roll_back_reward(
         memo = f"Rolled back: {reason.message}"
         allow_negative = context.campaign.rewards.rollback.allow_negative
         owed = await grants.reverse(tx, reward, memo, context.now, allow_negative=allow_negative)
-        data = {"owed": amount_text(owed, reward.currency)} if owed else {}
-        await close(tx, context, reward, RewardState.ROLLED_BACK, reason, data)
+        await close(tx, context, reward, RewardState.ROLLED_BACK, reason, owed=owed)
 
 
 async def _void_coupon(tx: Tx, context: ReferralContext, reward: RewardRow, reason: Reason) -> None:

@@ -56,6 +56,12 @@ class RewardRow(TableRow):
     )
     amount: Field[int] = column(BigInteger, CheckConstraint("amount > 0", name="amount"))
     currency: Field[str | None] = column(Text)
+    repaid: Field[int | None] = column(
+        BigInteger,
+        CheckConstraint("repaid BETWEEN 0 AND amount", name="repaid"),
+        doc="Part of the amount that repaid what the customer owed. An external provider grants the rest; NULL until"
+        " that is fixed, before the first call.",
+    )
     state: Field[str] = column(Text, one_of("state", RewardState))
     due_at: Field[datetime | None] = column(Instant)
     provider: Field[str] = column(Text, server_default="ledger")

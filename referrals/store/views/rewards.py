@@ -21,6 +21,8 @@ class Reward(Described):
     tier: str | None
     type: str
     amount: str
+    repaid: str
+    """Part of `amount` that repaid what the customer owed. Owed again if the reward is voided or rolled back."""
     currency: str | None
     state: str
     due_at: datetime | None

@@ -21,9 +21,12 @@ from referrals.store.messaging.channel_selection import SendingRules
 from referrals.store.referrals import timers
 from referrals.store.reporting import reward_lists, rule_rejections, workflow_start_lists
 from referrals.store.schema import messages
+from referrals.store.schema import rewards as rewards_table
 from referrals.store.schema.base import metadata
 from referrals.store.webhooks import deliveries, delivery_lists
 from tests.harness.campaigns import EACH, POINTS_50, THANKS, campaign, milestone
+from tests.harness.deliveries import Deliveries
+from tests.harness.fake_provider import FakeProvider
 from tests.harness.store_harness import StoreHarness
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -128,6 +131,25 @@ async def test_a_merge_looks_through_no_table(store: Store):
         await harness.merge("ada", "guest")
 
     assert await scans(store, statements) == {}
+
+
+async def test_a_reward_that_repays_what_is_owed_looks_through_no_table(store: Store):
+    """Owe 30 of 100 points, repay them, and owe them again."""
+    harness, vendor = StoreHarness(store), FakeProvider()
+    rewards = {"tiers": [EACH], "provider": "http", "target": {}}
+    await harness.apply(campaign(rewards=rewards))
+    deliveries = Deliveries(harness, vendor)
+    code = await harness.publish("spring", "ada")
+    for friend, vendor.holds in (("fay", 70), ("gus", None)):
+        referral = (await harness.convert(code, friend))["referral"]
+        (reward,) = await harness.all(rewards_table, referral_id=referral)
+        with asked(store) as statements:
+            await deliveries.attempt(reward.id)
+            await harness.roll_back(referral)
+            for _ in range(2):
+                await deliveries.attempt(reward.id)
+        assert await scans(store, statements) == {}
+    assert await harness.balance("ada", "owed") == -30
 
 
 async def test_no_frequent_query_scans_a_table(store: Store):

@@ -472,6 +472,7 @@ CREATE TABLE rewards (
     type TEXT NOT NULL CONSTRAINT ck_rewards_type CHECK (type IN ('coupon', 'gift_credit', 'points')),
     amount BIGINT NOT NULL CONSTRAINT ck_rewards_amount CHECK (amount > 0),
     currency TEXT,
+    repaid BIGINT CONSTRAINT ck_rewards_repaid CHECK (repaid BETWEEN 0 AND amount),
     state TEXT NOT NULL CONSTRAINT ck_rewards_state CHECK (state IN ('failed', 'granted', 'granting', 'pending', 'rolled_back', 'rolling_back', 'voided')),
     due_at DATETIME,
     provider TEXT DEFAULT 'ledger' NOT NULL,
