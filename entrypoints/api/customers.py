@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import ValidationError
 
 from entrypoints.api.filters import ReverseRequest
@@ -33,7 +33,7 @@ from referrals.errors import (
 from referrals.store import views
 from referrals.store.customers import consents, profiles, survivors
 from referrals.store.db.sql import Tx
-from referrals.store.reporting import wallets
+from referrals.store.reporting import customer_lists, wallets
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["customers"])
 
@@ -59,6 +59,25 @@ class CustomerDetails(Described):
     """Other ids of the customer, which were merged into this one."""
     customer_since: datetime | None
     created_at: datetime
+
+
+@router.get("/customers", response_model=views.Page[views.ListedCustomer], responses=AS_CSV)
+async def list_customers(
+    resources: ResourcesDep,
+    params: Paging,
+    id: Annotated[Text | None, Query(description="An id that is or was the customer's.")] = None,
+    email: Annotated[Text | None, Query(description="Email address, in any spelling.")] = None,
+    name: Annotated[
+        Text | None,
+        Query(description="A part of the name, in any case. Searches the newest 10,000 customers."),
+    ] = None,
+) -> Any:
+    """List customers, newest first, without contact details. Filters find them by id, email or name."""
+    async with resources.store.read_long() as tx:
+        page = await customer_lists.list_customers(
+            tx, params.cursor, customer=id, email=email, name=name
+        )
+    return params.render(page, views.ListedCustomer)
 
 
 # These come first: a customer id may contain slashes, so the route of a customer matches every longer path.

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from entrypoints.cli.activity import print_activity
 from entrypoints.cli.client import ApiClient, api_path
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.files import InputFile, display_name, read_text
-from entrypoints.cli.options import CampaignSlug, JsonOutput, Limit
-from entrypoints.cli.output import JsonObject, print_json, print_line, print_table
+from entrypoints.cli.options import CampaignSlug, JsonOutput, Limit, OfCustomer
+from entrypoints.cli.output import (
+    JsonObject,
+    print_details,
+    print_json,
+    print_line,
+    print_rows,
+)
 
 if TYPE_CHECKING:
     from referrals.domain.campaign import Campaign
@@ -56,10 +63,7 @@ def versions(campaign: CampaignSlug, limit: Limit = 100, as_json: JsonOutput = F
     """List the versions of a campaign."""
     with ApiClient.connect() as client:
         rows = client.rows(api_path("campaigns", campaign, "versions"), limit)
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, VERSION_COLUMNS)
+    print_rows(rows, VERSION_COLUMNS, what="versions", as_json=as_json)
 
 
 @app.command()
@@ -98,10 +102,7 @@ def list_campaigns(limit: Limit = 100, as_json: JsonOutput = False) -> None:
     """List campaigns with their state and version."""
     with ApiClient.connect() as client:
         rows = client.rows(api_path("campaigns"), limit)
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, COLUMNS)
+    print_rows(rows, COLUMNS, what="campaigns", as_json=as_json)
 
 
 @app.command()
@@ -122,6 +123,25 @@ def show(
         print_json(body)
     else:
         _print_yaml(heading, definition)
+
+
+@app.command()
+def summary(campaign: CampaignSlug, as_json: JsonOutput = False) -> None:
+    """Show a campaign's numbers: codes, clicks, conversions, rewards, and what waits for an operator."""
+    with ApiClient.connect() as client:
+        body = client.get(api_path("campaigns", campaign, "summary"))
+    (print_json if as_json else print_details)(body)
+
+
+@app.command()
+def activity(
+    campaign: CampaignSlug,
+    customer: OfCustomer = None,
+    limit: Limit = 100,
+    as_json: JsonOutput = False,
+) -> None:
+    """Show what happened in a campaign, newest first."""
+    print_activity(campaign, customer, limit, as_json=as_json)
 
 
 @app.command()

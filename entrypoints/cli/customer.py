@@ -1,14 +1,75 @@
-"""`referrals customer`: show and merge customers, and record their consent."""
+"""`referrals customer`: find, show and merge customers, and record their consent."""
 
 from typing import Annotated
 
 import typer
 
+from entrypoints.cli.activity import print_activity
 from entrypoints.cli.client import QUEUED, QUEUED_MESSAGE, ApiClient, api_path
-from entrypoints.cli.options import CustomerId, JsonOutput
-from entrypoints.cli.output import print_details, print_json, print_line
+from entrypoints.cli.options import CustomerId, JsonOutput, Limit, OfCampaign
+from entrypoints.cli.output import print_details, print_json, print_line, print_rows
 
-app = typer.Typer(no_args_is_help=True, help="Show and merge customers, and record their consent.")
+app = typer.Typer(
+    no_args_is_help=True, help="Find, show and merge customers, and record their consent."
+)
+
+LIST_COLUMNS = {
+    "id": "Customer",
+    "name": "Name",
+    "locale": "Locale",
+    "customer_since": "Customer since",
+    "created_at": "Known since",
+}
+ENTRY_COLUMNS = {
+    "at": "Time",
+    "account": "Account",
+    "type": "Type",
+    "currency": "Currency",
+    "amount": "Amount",
+    "memo": "Memo",
+}
+
+
+@app.command("list")
+def list_customers(
+    id_: Annotated[
+        str | None, typer.Option("--id", metavar="CUSTOMER", help="An id of the customer.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="Email address, in any spelling.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="A part of the name, of one of the newest 10,000 customers.")
+    ] = None,
+    limit: Limit = 100,
+    as_json: JsonOutput = False,
+) -> None:
+    """List customers, or find them by id, email or name."""
+    with ApiClient.connect() as client:
+        rows = client.rows(api_path("customers"), limit, id=id_, email=email, name=name)
+    print_rows(rows, LIST_COLUMNS, what="such customers", as_json=as_json)
+
+
+@app.command()
+def wallet(customer: CustomerId, limit: Limit = 100, as_json: JsonOutput = False) -> None:
+    """Show a customer's balances and coupons, and the latest entries of the ledger."""
+    with ApiClient.connect() as client:
+        body = client.get(api_path("customers", customer, "wallet"))
+        entries = client.rows(api_path("customers", customer, "wallet", "entries"), limit)
+    if as_json:
+        print_json({**body, "entries": entries})
+    else:
+        print_details(body)
+        print_rows(entries, ENTRY_COLUMNS, what="entries", as_json=False)
+
+
+@app.command()
+def activity(
+    customer: CustomerId,
+    campaign: OfCampaign = None,
+    limit: Limit = 100,
+    as_json: JsonOutput = False,
+) -> None:
+    """Show what happened to a customer, newest first."""
+    print_activity(campaign, customer, limit, as_json=as_json)
 
 
 @app.command()
@@ -33,7 +94,9 @@ def merge(
         typer.Argument(metavar="FROM", help="The other id, which then belongs to the customer."),
     ],
     *,
-    reason: Annotated[str | None, typer.Option(help="Reason, stored with the merge.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Reason, stored and shown with what it changes.")
+    ] = None,
     preview: Annotated[bool, typer.Option(help="Show what the merge would do.")] = False,
     as_json: JsonOutput = False,
 ) -> None:

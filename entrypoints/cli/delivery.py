@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import typer
 
 from entrypoints.cli.client import ApiClient, api_path
-from entrypoints.cli.failed_rows import Failed, FailedCampaign, change_failed
-from entrypoints.cli.options import JsonOutput, Limit, OfCampaign
+from entrypoints.cli.failed_rows import change_failed
+from entrypoints.cli.options import STATE_HELP, Failed, JsonOutput, Limit, OfCampaign
 from entrypoints.cli.output import print_rows
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ DeliveryIds = Annotated[
 ]
 State = Annotated[
     Literal["pending", "delivered", "failed", "dropped"] | None,
-    typer.Option(help="Only deliveries in this state."),
+    typer.Option(help=STATE_HELP),
 ]
 Webhook = Annotated[
     str | None, typer.Option(metavar="WEBHOOK", help="Only deliveries to this webhook.")
@@ -58,7 +58,7 @@ def list_deliveries(
 def retry(
     delivery: DeliveryIds = None,
     failed: Failed = False,
-    campaign: FailedCampaign = None,
+    campaign: OfCampaign = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Send failed deliveries again, under the same ids."""
@@ -71,7 +71,7 @@ def retry(
 def drop(
     delivery: DeliveryIds = None,
     failed: Failed = False,
-    campaign: FailedCampaign = None,
+    campaign: OfCampaign = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Give failed deliveries up."""

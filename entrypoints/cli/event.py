@@ -11,7 +11,7 @@ from entrypoints.cli.client import ApiClient, api_path, describe_problem
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.files import STDIN, InputFile, display_name, read_text
 from entrypoints.cli.options import JsonOutput
-from entrypoints.cli.output import JsonObject, print_json, print_line, print_table
+from entrypoints.cli.output import JsonObject, print_line, print_rows
 from referrals.domain.syntax_messages import describe_json_error
 
 app = typer.Typer(no_args_is_help=True, help="Send events, and see what was refused.")
@@ -57,10 +57,7 @@ def refusals(as_json: JsonOutput = False) -> None:
     """List why requests were refused, by day, API key and source: events above all."""
     with ApiClient.connect() as client:
         rows = client.rows(api_path("refusals"))
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, REFUSAL_COLUMNS)
+    print_rows(rows, REFUSAL_COLUMNS, what="refused requests", as_json=as_json)
 
 
 def parse_events(text: str, source: str) -> list[JsonObject]:

@@ -1,18 +1,10 @@
 """Commands that retry or drop rows that failed: those of the given ids, or all failed ones."""
 
-from typing import Annotated
-
 import typer
 
 from entrypoints.cli.client import ApiClient, api_path
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.output import print_json, print_line
-
-Failed = Annotated[bool, typer.Option("--failed", help="All that failed.")]
-FailedCampaign = Annotated[
-    str | None,
-    typer.Option("--campaign", metavar="CAMPAIGN", help="With --failed: only of this campaign."),
-]
 
 
 def change_failed(

@@ -15,7 +15,7 @@ from entrypoints.cli.database import (
 )
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.options import JsonOutput
-from entrypoints.cli.output import print_json, print_line, print_table
+from entrypoints.cli.output import print_json, print_line, print_rows
 
 if TYPE_CHECKING:
     from referrals.store import Store
@@ -57,10 +57,7 @@ def list_keys(as_json: JsonOutput = False) -> None:
         }
         for key in _run_on_store(api_keys.list_keys)
     ]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, COLUMNS)
+    print_rows(rows, COLUMNS, what="API keys", as_json=as_json)
 
 
 @app.command()

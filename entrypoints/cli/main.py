@@ -9,6 +9,7 @@ import typer
 from entrypoints.cli import (
     api,
     campaign,
+    codes,
     coupon,
     customer,
     db,
@@ -46,6 +47,7 @@ app.command("doctor")(doctor.doctor)
 app.command("publish")(publish.publish)
 app.command("qr")(qr.qr)
 app.add_typer(campaign.app, name="campaign")
+app.add_typer(codes.app, name="codes")
 app.add_typer(event.app, name="event")
 app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")

@@ -5,15 +5,15 @@ from typing import Annotated
 import typer
 
 from entrypoints.cli.client import QUEUED, QUEUED_MESSAGE, ApiClient, api_path
-from entrypoints.cli.options import CampaignSlug, JsonOutput, Limit, Reason
-from entrypoints.cli.output import print_details, print_json, print_line, print_table
+from entrypoints.cli.options import STATE_HELP, CampaignSlug, JsonOutput, Limit, Reason
+from entrypoints.cli.output import print_details, print_json, print_line, print_rows
 from entrypoints.cli.reward import REWARD_COLUMNS
 from referrals.domain.states import ReferralState
 
 app = typer.Typer(no_args_is_help=True, help="List and review referrals.")
 
 ReferralId = Annotated[str, typer.Argument(metavar="REFERRAL", help="Id of the referral.")]
-State = Annotated[ReferralState | None, typer.Option(help="Only referrals in this state.")]
+State = Annotated[ReferralState | None, typer.Option(help=STATE_HELP)]
 
 COLUMNS = {
     "id": "Referral",
@@ -40,10 +40,7 @@ def list_referrals(
     """List the referrals of a campaign."""
     with ApiClient.connect() as client:
         rows = client.rows(api_path("campaigns", campaign, "referrals"), limit, state=state)
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, COLUMNS)
+    print_rows(rows, COLUMNS, what="such referrals", as_json=as_json)
 
 
 @app.command()
@@ -55,8 +52,8 @@ def show(referral: ReferralId, as_json: JsonOutput = False) -> None:
         print_json(body)
         return
     print_details({k: v for k, v in body.items() if k not in ("rewards", "timeline")})
-    print_table(body["rewards"], REWARD_COLUMNS)
-    print_table(body["timeline"], TIMELINE_COLUMNS)
+    print_rows(body["rewards"], REWARD_COLUMNS, what="rewards", as_json=False)
+    print_rows(body["timeline"], TIMELINE_COLUMNS, what="entries", as_json=False)
 
 
 @app.command()

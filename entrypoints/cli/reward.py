@@ -9,7 +9,16 @@ import typer
 
 from entrypoints.cli.client import QUEUED, ApiClient, api_path
 from entrypoints.cli.errors import CommandError
-from entrypoints.cli.options import JsonOutput, Limit, Reason
+from entrypoints.cli.options import (
+    STATE_HELP,
+    Failed,
+    JsonOutput,
+    Limit,
+    OfCampaign,
+    OfCause,
+    OfCustomer,
+    Reason,
+)
 from entrypoints.cli.output import JsonObject, print_json, print_line, print_rows
 from referrals.domain.failure_causes import FailureCause
 from referrals.domain.states import RewardState
@@ -19,11 +28,8 @@ app = typer.Typer(no_args_is_help=True, help="List rewards and handle failed one
 RewardIds = Annotated[
     list[str] | None, typer.Argument(metavar="REWARD…", help="Ids of the rewards.")
 ]
-OptionalCampaign = Annotated[str | None, typer.Argument(help="Only rewards of this campaign.")]
-Campaign = Annotated[str | None, typer.Option(help="Only rewards of this campaign.")]
-State = Annotated[RewardState | None, typer.Option(help="Only rewards in this state.")]
-Failed = Annotated[bool, typer.Option("--failed", help="Same as --state failed.")]
-Customer = Annotated[str | None, typer.Option(help="Only rewards of this customer.")]
+OptionalCampaign = Annotated[str | None, typer.Argument(help="Slug of the campaign.")]
+State = Annotated[RewardState | None, typer.Option(help=STATE_HELP)]
 Provider = Annotated[
     str | None, typer.Option(help="Only rewards of this provider, such as ledger.")
 ]
@@ -32,10 +38,6 @@ Side = Annotated[
 ]
 Error = Annotated[
     str | None, typer.Option(help="Only rewards that failed with this error, such as pool_empty.")
-]
-Cause = Annotated[
-    FailureCause | None,
-    typer.Option(help="Only rewards whose last error has this cause, such as credentials."),
 ]
 AwaitingApproval = Annotated[
     bool,
@@ -104,16 +106,16 @@ def _campaigns(client: ApiClient) -> list[str]:
 def list_rewards(
     campaign: OptionalCampaign = None,
     state: State = None,
-    customer: Customer = None,
+    customer: OfCustomer = None,
     provider: Provider = None,
     side: Side = None,
     error: Error = None,
-    cause: Cause = None,
+    cause: OfCause = None,
     awaiting_approval: AwaitingApproval = False,
     limit: Limit = 100,
     as_json: JsonOutput = False,
 ) -> None:
-    """List rewards.
+    """List the rewards of a campaign, or of all campaigns.
 
     With --awaiting-approval, --state failed or another unfinished state, show attempts, the last error and the next step.
     """
@@ -142,14 +144,14 @@ def _state(
 def _add_command(action: str, help_: str) -> None:
     def command(
         reward: RewardIds = None,
-        campaign: Campaign = None,
+        campaign: OfCampaign = None,
         state: State = None,
         failed: Failed = False,
-        customer: Customer = None,
+        customer: OfCustomer = None,
         provider: Provider = None,
         side: Side = None,
         error: Error = None,
-        cause: Cause = None,
+        cause: OfCause = None,
         awaiting_approval: AwaitingApproval = False,
         yes: Yes = False,
         as_json: JsonOutput = False,
@@ -167,14 +169,14 @@ def _add_command_with_reason(action: str, help_: str) -> None:
     def command(
         reason: Reason,
         reward: RewardIds = None,
-        campaign: Campaign = None,
+        campaign: OfCampaign = None,
         state: State = None,
         failed: Failed = False,
-        customer: Customer = None,
+        customer: OfCustomer = None,
         provider: Provider = None,
         side: Side = None,
         error: Error = None,
-        cause: Cause = None,
+        cause: OfCause = None,
         awaiting_approval: AwaitingApproval = False,
         yes: Yes = False,
         as_json: JsonOutput = False,

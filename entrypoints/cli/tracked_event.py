@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 import typer
 
 from entrypoints.cli.client import ApiClient, api_path
-from entrypoints.cli.options import CampaignSlug, JsonOutput, Limit
-from entrypoints.cli.output import print_json, print_line, print_table
-from referrals.domain.failure_causes import FailureCause
+from entrypoints.cli.options import STATE_HELP, CampaignSlug, JsonOutput, Limit, OfCause
+from entrypoints.cli.output import print_json, print_line, print_rows
 
 app = typer.Typer(
     no_args_is_help=True, help="List the events that journeys send to providers, and retry them."
@@ -16,11 +15,7 @@ app = typer.Typer(
 EventId = Annotated[str, typer.Argument(metavar="EVENT", help="Id of the tracked event.")]
 State = Annotated[
     Literal["pending", "sent", "failed", "dropped"] | None,
-    typer.Option(help="Only events in this state."),
-]
-Cause = Annotated[
-    FailureCause | None,
-    typer.Option(help="Only events whose last error has this cause, such as credentials."),
+    typer.Option(help=STATE_HELP),
 ]
 
 COLUMNS = {
@@ -38,7 +33,7 @@ COLUMNS = {
 def list_events(
     campaign: CampaignSlug,
     state: State = None,
-    cause: Cause = None,
+    cause: OfCause = None,
     limit: Limit = 100,
     as_json: JsonOutput = False,
 ) -> None:
@@ -46,14 +41,11 @@ def list_events(
     path = api_path("campaigns", campaign, "tracked-events")
     with ApiClient.connect() as client:
         rows = client.rows(path, limit, state=state, cause=cause)
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, COLUMNS)
+    print_rows(rows, COLUMNS, what="such events", as_json=as_json)
 
 
 @app.command()
-def retry(campaign: CampaignSlug, cause: Cause = None, as_json: JsonOutput = False) -> None:
+def retry(campaign: CampaignSlug, cause: OfCause = None, as_json: JsonOutput = False) -> None:
     """Send a campaign's failed events again: all, or those of one cause once it is corrected."""
     params = {"cause": cause} if cause else {}
     path = api_path("campaigns", campaign, "tracked-events", "retry")
@@ -66,8 +58,11 @@ def retry(campaign: CampaignSlug, cause: Cause = None, as_json: JsonOutput = Fal
 
 
 @app.command()
-def drop(event: EventId) -> None:
+def drop(event: EventId, as_json: JsonOutput = False) -> None:
     """Give one failed event up."""
     with ApiClient.connect() as client:
-        client.post(api_path("tracked-events", event, "drop"))
-    print_line(f"{event} is dropped.")
+        dropped = client.post(api_path("tracked-events", event, "drop"))
+    if as_json:
+        print_json(dropped)
+    else:
+        print_line(f"{event} is dropped.")

@@ -6,13 +6,13 @@ import typer
 
 from entrypoints.cli.client import ApiClient, api_path
 from entrypoints.cli.errors import CommandError
-from entrypoints.cli.options import JsonOutput, Limit
+from entrypoints.cli.options import JsonOutput, Limit, OfCampaign
 from entrypoints.cli.output import (
     JsonObject,
     print_details,
     print_json,
     print_line,
-    print_table,
+    print_rows,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Manage webhooks and their deliveries.")
@@ -47,7 +47,7 @@ DELIVERY_COLUMNS = {
 def create(
     url: Annotated[str, typer.Argument(help="URL that events are posted to.")],
     event: EventTypes = None,
-    campaign: Annotated[str | None, typer.Option(help="Only events of this campaign.")] = None,
+    campaign: OfCampaign = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Create a webhook and print its secret, which cannot be shown again."""
@@ -60,10 +60,7 @@ def list_webhooks(limit: Limit = 100, as_json: JsonOutput = False) -> None:
     """List webhooks, with the reason if one is disabled."""
     with ApiClient.connect() as client:
         rows = client.rows(api_path("webhooks"), limit)
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, WEBHOOK_COLUMNS)
+    print_rows(rows, WEBHOOK_COLUMNS, what="webhooks", as_json=as_json)
 
 
 @app.command()
@@ -76,7 +73,7 @@ def show(webhook: WebhookId, limit: Limit = 20, as_json: JsonOutput = False) -> 
         print_json(body | {"deliveries": deliveries})
     else:
         print_details(body)
-        print_table(deliveries, DELIVERY_COLUMNS)
+        print_rows(deliveries, DELIVERY_COLUMNS, what="deliveries", as_json=False)
 
 
 @app.command("test")

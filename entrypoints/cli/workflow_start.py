@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import typer
 
 from entrypoints.cli.client import ApiClient, api_path
-from entrypoints.cli.failed_rows import Failed, FailedCampaign, change_failed
-from entrypoints.cli.options import JsonOutput, Limit, OfCampaign
+from entrypoints.cli.failed_rows import change_failed
+from entrypoints.cli.options import STATE_HELP, Failed, JsonOutput, Limit, OfCampaign
 from entrypoints.cli.output import print_rows
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ StartIds = Annotated[
 ]
 State = Annotated[
     Literal["pending", "started", "failed", "dropped"] | None,
-    typer.Option(help="Only workflow starts in this state."),
+    typer.Option(help=STATE_HELP),
 ]
 
 COLUMNS = {
@@ -50,7 +50,7 @@ def list_starts(
 def retry(
     start: StartIds = None,
     failed: Failed = False,
-    campaign: FailedCampaign = None,
+    campaign: OfCampaign = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Start failed ones again, under the same workflow ids."""
@@ -63,7 +63,7 @@ def retry(
 def drop(
     start: StartIds = None,
     failed: Failed = False,
-    campaign: FailedCampaign = None,
+    campaign: OfCampaign = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Give failed workflow starts up."""

@@ -5,11 +5,14 @@ from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
+from referrals.domain.codes import code_key
+from referrals.domain.links import referral_link
+from referrals.errors import UnknownCodeError
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.customers import survivors
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx
+from referrals.store.db.sql import Tx, first_of
 from referrals.store.schema import (
     ActivityRow,
     CampaignRow,
@@ -60,31 +63,39 @@ async def list_codes(
     tx: Tx, campaign_id: str, cursor: Cursor, *, customer: str | None = None
 ) -> Page[views.ReferralCode]:
     await require_campaign(tx, campaign_id)
-    statement = (
-        select(codes, customers.c.external_id.label("customer"))
-        .outerjoin(advocates, advocates.c.id == codes.c.advocate_id)
-        .outerjoin(customers, customers.c.id == advocates.c.customer_id)
-        .where(codes.c.campaign_id == campaign_id)
-    )
+    statement = _select_codes().where(codes.c.campaign_id == campaign_id)
     if customer is not None:
         statement = statement.where(customers.c.id == survivors.id_of(customer))
 
     def view(row: _ListedCode) -> views.ReferralCode:
-        return views.ReferralCode(
-            code=row.code,
-            customer=row.customer,
-            state=row.state,
-            uses=row.uses,
-            uses_limit=row.uses_limit,
-            starts_at=row.starts_at,
-            expires_at=row.expires_at,
-            published_at=row.published_at,
-            channel=row.channel,
-            created_at=row.created_at,
-        )
+        return views.ReferralCode(**_code_fields(row))
 
     order = (codes.c.created_at, codes.c.code)
     return await newest_first(tx, statement, order, cursor, view)
+
+
+async def get_code(tx: Tx, code: str, public_url: str) -> views.ReferralCodeDetails:
+    """Return a code, named in any spelling. Raises UnknownCodeError."""
+    row = await first_of(tx, _ListedCode, _select_codes().where(codes.c.key == code_key(code)))
+    if row is None:
+        raise UnknownCodeError(code)
+    link = referral_link(public_url, row.code)
+    return views.ReferralCodeDetails(**_code_fields(row), campaign=row.campaign_id, link=link)
+
+
+def _select_codes() -> Select[*tuple[Any, ...]]:
+    return (
+        select(codes, customers.c.external_id.label("customer"))
+        .outerjoin(advocates, advocates.c.id == codes.c.advocate_id)
+        .outerjoin(customers, customers.c.id == advocates.c.customer_id)
+    )
+
+
+def _code_fields(row: _ListedCode) -> dict[str, Any]:
+    """Return the fields of `views.ReferralCode`."""
+    same = ("state", "uses", "uses_limit", "starts_at", "expires_at", "published_at", "channel")
+    fields = {name: getattr(row, name) for name in (*same, "created_at")}
+    return {"code": row.code, "customer": row.customer, **fields}
 
 
 class ListedReferral(ReferralRow):

@@ -16,12 +16,14 @@ from referrals.store.views.campaigns import (
     CampaignSummary,
     CampaignVersion,
     ReferralCode,
+    ReferralCodeDetails,
     Revenue,
     RewardSum,
     RuleRejections,
     TopAdvocate,
 )
 from referrals.store.views.common import Page, Reason, with_zulu_times
+from referrals.store.views.customers import ListedCustomer
 from referrals.store.views.merging import MergeConflict, MergedBalance, MergedId, MergeReport
 from referrals.store.views.messaging import Block, Consent, Message, MessageState, Suppression
 from referrals.store.views.referrals import (
@@ -72,6 +74,7 @@ __all__ = [
     "ImportResult",
     "LedgerEntry",
     "LineError",
+    "ListedCustomer",
     "MergeConflict",
     "MergeReport",
     "MergedBalance",
@@ -85,6 +88,7 @@ __all__ = [
     "Reason",
     "Referral",
     "ReferralCode",
+    "ReferralCodeDetails",
     "ReferralDetails",
     "Refusal",
     "ReinstatedReferral",

@@ -76,6 +76,16 @@ class RuleRejections(Described):
 
 
 @dataclass(frozen=True)
+class ReferralCodeDetails(ReferralCode):
+    """A referral code with its campaign and link."""
+
+    campaign: str
+    """Campaign of the code."""
+    link: str
+    """Referral link of the code."""
+
+
+@dataclass(frozen=True)
 class Attention(Described):
     """Numbers of what waits for an operator."""
 
