@@ -76,7 +76,7 @@ class JourneyActivities:
             log.warning("workflow was not started", status=error.status.name, reason=str(error))
             message = PERMANENT_ERRORS.get(error.status, "Temporal did not respond.")
             permanent = error.status in PERMANENT_ERRORS
-            raise ApplicationError(message, non_retryable=permanent) from error
+            raise ApplicationError(message, type="Refused", non_retryable=permanent) from error
         async with self.store.begin() as tx:
             await workflow_starts.complete(tx, start_id, "started", self.clock())
 

@@ -150,7 +150,7 @@ def test_a_mistake_is_named_with_its_field(path, value, message):
         ("rewards.tiers.1.name", "each_friend", "rewards.tiers", "has two entries named each_friend"),
         ("journeys.0.steps.0.send.to", "friend", "journeys[0].steps", "must not send to the friend: milestone_reached concerns the advocate alone"),
         ("journeys.0.steps.0.send", OPERATOR, "journeys[0].steps[0].send", "must not send to the operator by whatsapp; use email or log"),
-        ("journeys.0.steps.0.send.channels", ["email", "sms"], "journeys[0].steps[0].send.channels[1]", "must be 'whatsapp', 'email' or 'log'"),
+        ("journeys.0.steps.0.send.channels", ["email", "sms"], "journeys[0].steps[0].send.channels[1]", "must be 'whatsapp', 'email', 'http' or 'log'"),
         ("journeys.0.steps.0", {"sned": SEND}, "journeys[0].steps[0].sned", "unknown field; did you mean send?"),
         ("colour", "red", "colour", "unknown field"),
         ("ends_on", "2026-06-01T00:00:00Z", "ends_on", "unknown field; did you mean ends_at?"),
