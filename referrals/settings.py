@@ -20,6 +20,7 @@ from referrals.domain.identity import IdentityOptions
 from referrals.domain.message_timing import FrequencyCapText, QuietHoursText
 from referrals.domain.validation_messages import field_errors
 from referrals.domain.webhook_signatures import MIN_SIGNING_KEY_LENGTH, signing_key
+from referrals.domain.webhook_urls import check_webhook_url
 from referrals.errors import FieldError, ReferralsError
 
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -208,6 +209,13 @@ class Settings(BaseSettings):
         if secret:
             signing_key(secret.get_secret_value())
         return secret
+
+    @field_validator("http_messages_url")
+    @classmethod
+    def _check_endpoint(cls, url: str | None) -> str | None:
+        if url and "?" in check_webhook_url(url):
+            raise ValueError("must not have a query")
+        return url
 
     @field_validator("http_messages_secret")
     @classmethod

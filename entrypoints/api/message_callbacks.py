@@ -1,13 +1,18 @@
 """`/hooks/messages`: statuses from the endpoint of the channel `http`, which are signed instead of sent with a key."""
 
 from datetime import datetime
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import SecretStr, ValidationError
 
-from entrypoints.api.http_errors import BodyTooLargeError, UnsignedCallbackError
+from entrypoints.api.http_errors import (
+    BodyTooLargeError,
+    MalformedBodyError,
+    UnsignedCallbackError,
+)
+from entrypoints.api.openapi import MESSAGE_STATUS_BODY
+from entrypoints.api.problems import problems
 from entrypoints.api.request_bodies import parse_json
 from entrypoints.api.resources import ResourcesDep
 from referrals.channels.http_statuses import MessageStatusReport
@@ -19,20 +24,20 @@ from referrals.store.messaging import status_reports
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 
 MAX_BODY_BYTES = 16 * 1024
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": MessageStatusReport.model_json_schema()}},
-    }
-}
 
 
 @router.post(
     "/messages",
-    operation_id="reportMessageStatus",
     status_code=204,
     response_class=Response,
-    openapi_extra=_BODY,
+    openapi_extra=MESSAGE_STATUS_BODY,
+    responses=problems(
+        MalformedBodyError,
+        UnsignedCallbackError,
+        UnknownMessageError,
+        BodyTooLargeError,
+        InvalidRequestError,
+    ),
 )
 async def report_message_status(request: Request, resources: ResourcesDep) -> None:
     """Record what became of a message of the channel `http`. A repeat changes nothing.

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from referrals.campaign_schema import campaign_components
+from referrals.channels.http_statuses import MessageStatusReport
 from referrals.domain.event_fields import Text
 from referrals.domain.events import Envelope, FriendConverted, parse_event
 from referrals.domain.order_events import Order
@@ -197,6 +198,7 @@ def event_schemas() -> dict[str, Any]:
         *events,
         ConversionCheck,
         PublicationRequest,
+        MessageStatusReport,
         ProblemDocument,
         EventProblem,
     ]
@@ -244,6 +246,17 @@ EVENTS_BODY = {
                 "schema": {"type": "array", "maxItems": MAX_BATCH_SIZE, "items": _EVENT},
                 "example": [EXAMPLES["referral_signed_up"], EXAMPLES[CONVERSION]],
             },
+        },
+    }
+}
+MESSAGE_STATUS_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": REF.format(model=MessageStatusReport.__name__)},
+                "example": {"key": "spring/nudge_friend/ref_1/0", "status": "delivered"},
+            }
         },
     }
 }

@@ -274,3 +274,9 @@ async def test_a_missing_or_short_secret_is_refused():
         with pytest.raises(ValidationError, match="24 random bytes"):
             Settings(http_messages_secret=SecretStr(secret))
     assert Settings(http_messages_secret=SecretStr("")).http_messages_secret is None
+
+
+@pytest.mark.parametrize("url", ["sms", "ftp://sms.example", "https://a@b", "https://sms/?a=b"])
+def test_an_invalid_url_is_refused(url: str):
+    with pytest.raises(ValidationError, match="http_messages_url"):
+        Settings(http_messages_url=url)

@@ -14,6 +14,7 @@ from entrypoints.cli import doctor_database
 from referrals.settings import Settings
 from referrals.store import Store, refusals
 from referrals.store.refusals import RefusalReason
+from tests.channels.fake_message_endpoint import SECRET
 from tests.harness.campaigns import campaign
 from tests.harness.store_harness import StoreHarness
 
@@ -30,6 +31,8 @@ def doctor(tmp_path):
             "REFERRALS_SMTP_URL": "smtp://127.0.0.1:1",
             "REFERRALS_WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
             "REFERRALS_WHATSAPP_TOKEN": "t0k3n",
+            "REFERRALS_HTTP_MESSAGES_URL": "https://127.0.0.1:1/messages",
+            "REFERRALS_HTTP_MESSAGES_SECRET": SECRET,
             "TEMPORAL_ADDRESS": "127.0.0.1:1",
         }
         command = [sys.executable, "-m", "entrypoints.cli.main", "doctor", *arguments]
@@ -52,6 +55,7 @@ def test_failed_checks_are_reported(doctor, tmp_path):
     assert checks["WhatsApp"]["found"] == (
         "WhatsApp needs REFERRALS_WHATSAPP_APP_SECRET, REFERRALS_WHATSAPP_VERIFY_TOKEN"
     )
+    assert checks["HTTP messages"]["found"] == "the address is not a public internet address."
     assert not (tmp_path / "none.db").exists()
 
 

@@ -53,6 +53,8 @@ def test_preview_as_json_has_every_part(run):
     assert message["html"].endswith("</html>")
     assert message["whatsapp"]["body"][0]["text"] == "Ada"
     assert message["whatsapp"]["text"].startswith("Good news: you have an invitation from Ada")
+    assert message["http"]["text"].startswith("Ada invites you to Spring referrals: https://")
+    assert message["http"]["data"]["link"].startswith("https://")
 
 
 def test_preview_uses_the_template_of_the_campaign(run, custom):
