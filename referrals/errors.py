@@ -14,6 +14,7 @@
     │   ├── UnknownCouponError
     │   ├── UnknownCustomerError
     │   ├── UnknownDeliveryError
+    │   ├── UnknownMessageError
     │   ├── UnknownRedemptionError
     │   ├── UnknownReferralError
     │   ├── UnknownRewardError

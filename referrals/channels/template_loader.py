@@ -14,6 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from referrals.channels.front_matter import FrontMatter, block_name, expressions
 from referrals.domain.syntax_messages import describe_yaml_error
 from referrals.domain.validation_messages import field_path, validation_message
+from referrals.errors import ReferralsError
 from referrals.yaml_nodes import NodeReader
 
 KeyPath = tuple[int | str, ...]
@@ -65,7 +66,7 @@ def _to_blocks(front_matter: FrontMatter, lines: dict[KeyPath, int], height: int
     return "\n".join(text) + "\n"
 
 
-class FrontMatterError(TemplateSyntaxError):
+class FrontMatterError(TemplateSyntaxError, ReferralsError):
     """Error of the front matter, in our own words."""
 
 
