@@ -59,6 +59,12 @@ def _parse_secrets(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(secrets)
 
 
+def without_password(url: str) -> str:
+    """Return a database URL as it is configured, without its driver and password."""
+    parsed = make_url(url)
+    return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
+
+
 class SettingsError(ReferralsError):
     """Settings that are missing or invalid, by the names of their variables."""
 

@@ -1,15 +1,18 @@
 """Checks of a campaign against the deployment: its templates, providers and secrets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
+from referrals.campaign_file import campaign_errors
 from referrals.channels.errors import TemplateError
 from referrals.channels.templates import Templates
 from referrals.domain.campaign import Campaign
 from referrals.domain.validation_messages import field_errors, field_path
 from referrals.errors import FieldError
 from referrals.providers import Provider
+from referrals.settings import Settings
+from referrals.store.schema import CampaignVersionRow
 
 _NEEDS_SIGNATURES = "needs the setting REFERRALS_WEBHOOK_SECRET of the API and the workers, which signs the requests"
 
@@ -60,3 +63,28 @@ def target_errors(campaign: Campaign, providers: Mapping[str, Provider]) -> Iter
 
 def _not_configured(field: str, provider: str) -> FieldError:
     return FieldError(field, f"the provider {provider} is not configured on this deployment")
+
+
+def describe_problems(
+    in_use: Sequence[CampaignVersionRow], templates: Templates, settings: Settings
+) -> list[str]:
+    """Return a line for each mistake in definitions in use, checked as if they were applied now."""
+    return [
+        f"{row.campaign_id}, version {row.version}: {error}"
+        for row in in_use
+        for error in _definition_errors(row.definition, templates, settings)
+    ]
+
+
+def _definition_errors(
+    definition: str, templates: Templates, settings: Settings
+) -> list[FieldError]:
+    try:
+        campaign = Campaign.model_validate_json(definition)
+    except ValidationError as error:
+        return campaign_errors(error)
+    has_secret = settings.webhook_secret is not None
+    return [
+        *template_errors(campaign, templates),
+        *secret_errors(campaign, has_webhook_secret=has_secret),
+    ]

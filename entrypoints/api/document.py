@@ -42,6 +42,7 @@ TAGS = {
     "suppressions": "Addresses that are not written to, and suspended channels.",
     "tracked events": "Events that journeys send to providers.",
     "webhooks": "Subscriptions to events, deliveries, and workflows that journeys start.",
+    "installation": "Settings of the running engine, and checks with them.",
     "visits": "Referral links, for visitors.",
     "unsubscribe": "Unsubscribe links, for customers.",
     "hooks": "Callbacks of vendors.",

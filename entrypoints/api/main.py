@@ -25,6 +25,7 @@ from entrypoints.api import (
     document,
     events,
     health,
+    installation,
     message_callbacks,
     messages,
     problems,
@@ -69,6 +70,7 @@ AUTHENTICATED = (
     webhooks,
     deliveries,
     workflow_starts,
+    installation,
 )
 """Modules whose routes need a key, in the order of the OpenAPI document."""
 UNAUTHENTICATED = (

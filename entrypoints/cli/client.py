@@ -100,6 +100,12 @@ class ApiClient:
             url.value or DEFAULT_URL, key.value, url_source=url_source, key_source=key.source
         )
 
+    @classmethod
+    def find(cls, settings: "Settings") -> Self | None:
+        """Return a client of the API that is configured or that `referrals dev` runs, if there is one."""
+        address = settings.data_dir.absolute() / "api-url"
+        return cls.connect(settings) if settings.api_url or address.exists() else None
+
     def __enter__(self) -> Self:
         return self
 

@@ -54,10 +54,9 @@ def missing_database_file(url: str) -> Path | None:
 
 def shown_url(url: str) -> str:
     """Return the URL as it is configured, without the password."""
-    from sqlalchemy import make_url
+    from referrals.settings import without_password
 
-    parsed = make_url(url)
-    return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
+    return without_password(url)
 
 
 def describe_database_error(error: Exception) -> str:

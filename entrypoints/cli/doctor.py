@@ -9,11 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from entrypoints.cli import doctor_database
-from entrypoints.cli.client import ApiClient, api_path, load_settings
-from entrypoints.cli.database import database_url, missing_database_file, shown_url
+from entrypoints.cli import doctor_database, doctor_engine
+from entrypoints.cli.client import load_settings
+from entrypoints.cli.database import (
+    database_url,
+    describe_database_error,
+    missing_database_file,
+    shown_url,
+)
 from entrypoints.cli.options import JsonOutput
 from entrypoints.cli.output import exit_immediately, print_json, print_table
+from referrals.errors import ReferralsError
 from referrals.temporal.names import MESSAGES_QUEUE, QUEUE, REWARDS_QUEUE
 
 if TYPE_CHECKING:
@@ -67,6 +73,7 @@ def doctor(as_json: JsonOutput = False) -> None:
 async def run_checks(settings: "Settings") -> list[Check]:
     """Run all checks of configured parts. Skip those that depend on a failed check."""
     _use_address_of_dev(settings)
+    engine = await asyncio.to_thread(doctor_engine.ask, settings)
     database = await _check("database", lambda: _database(settings), "Run `referrals db upgrade`.")
     temporal = await _check(
         "Temporal",
@@ -74,24 +81,23 @@ async def run_checks(settings: "Settings") -> list[Check]:
         "Start Temporal, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.",
     )
     return [
+        await _check("settings", lambda: _settings(settings), ""),
         await _check("Python", _python, "Use Python 3.11 or newer."),
+        await _check("API", engine.report, engine.remedy),
         database,
         temporal,
-        *(await _database_checks(settings) if database.ok else []),
+        *(await _database_checks(settings, engine) if database.ok else []),
         *(await _temporal_checks() if temporal.ok else []),
-        await _check(
-            "API", lambda: _api(settings), "Start `referrals api`, and set REFERRALS_API_KEY."
-        ),
         *await _channel_checks(settings),
     ]
 
 
-async def _database_checks(settings: "Settings") -> list[Check]:
+async def _database_checks(settings: "Settings", engine: doctor_engine.Engine) -> list[Check]:
     remedy = "See `referrals webhook show`, then run `referrals webhook enable`."
     return [
         await _check(
             "campaigns",
-            lambda: doctor_database.check_campaigns(settings),
+            lambda: engine.check_campaigns(settings),
             "Correct the keys, and apply the campaigns again.",
         ),
         await _check(
@@ -172,13 +178,26 @@ async def _check(name: str, test: Callable[[], Awaitable[str]], remedy: str) -> 
     except doctor_database.NeedsAttentionError as error:
         return Check(name, ok=True, found=str(error), remedy=remedy, warning=True)
     except Exception as error:  # noqa: BLE001 - every error is a result
-        return Check(name, ok=False, found=str(error) or type(error).__name__, remedy=remedy)
+        return Check(name, ok=False, found=_describe(error), remedy=remedy)
     return Check(name, ok=True, found=found, remedy="")
+
+
+def _describe(error: Exception) -> str:
+    """Return our own message, or what the error means in our own words."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if isinstance(error, ReferralsError | ValueError):
+        return str(error)
+    if isinstance(error, SQLAlchemyError):
+        return describe_database_error(error)
+    if isinstance(error, OSError):
+        return error.strerror or "the server does not respond"
+    return "the server did not accept the request"
 
 
 async def _python() -> str:
     if sys.version_info < (3, 11):  # noqa: UP036 - this is what the check is for
-        raise RuntimeError(sys.version)
+        raise doctor_database.CheckFailedError(sys.version)
     return sys.version.split()[0]
 
 
@@ -187,11 +206,13 @@ async def _database(settings: "Settings") -> str:
     from referrals.store.db import migrate
 
     if file := missing_database_file(database_url(settings)):
-        raise RuntimeError(f"{file} does not exist")
+        raise doctor_database.CheckFailedError(f"{file} does not exist")
     url = shown_url(database_url(settings))
     async with open_store(database_url(settings), settings.database_options) as store:
         if not await migrate.is_current(store):
-            raise RuntimeError(f"{url} does not have the latest schema ({migrate.head()})")
+            raise doctor_database.CheckFailedError(
+                f"{url} does not have the latest schema ({migrate.head()})"
+            )
     return f"{url}, schema {migrate.head()}"
 
 
@@ -218,7 +239,7 @@ async def _search_attributes() -> str:
     from referrals.temporal.connection import connect, missing_search_attributes
 
     if missing := await missing_search_attributes(await connect()):
-        raise RuntimeError(f"not registered: {', '.join(missing)}")
+        raise doctor_database.CheckFailedError(f"not registered: {', '.join(missing)}")
     return "registered"
 
 
@@ -228,7 +249,7 @@ async def _workers() -> str:
     client = await connect()
     unpolled = [queue for queue, kind in QUEUES if not await _is_polled(client, queue, kind)]
     if unpolled:
-        raise RuntimeError(f"no worker polls {', '.join(unpolled)}")
+        raise doctor_database.CheckFailedError(f"no worker polls {', '.join(unpolled)}")
     return "polling " + ", ".join(dict.fromkeys(queue for queue, _ in QUEUES))
 
 
@@ -248,13 +269,8 @@ async def _is_polled(client: "Client", queue: str, kind: str) -> bool:
     return any(p.last_access_time.ToDatetime(tzinfo=UTC) > oldest for p in response.pollers)
 
 
-async def _api(settings: "Settings") -> str:
-    def list_campaigns() -> str:
-        with ApiClient.connect(settings) as client:
-            client.rows(api_path("campaigns"), limit=1)
-            return f"{client.url} accepts the key"
-
-    return await asyncio.to_thread(list_campaigns)
+async def _settings(settings: "Settings") -> str:
+    return f"of this shell: {doctor_engine.describe_shell(settings)}"
 
 
 async def _smtp(settings: "Settings") -> str:

@@ -1,6 +1,6 @@
 """Checks of `referrals doctor` that read the database. Each returns what is well, or raises what is not."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,8 +9,6 @@ from entrypoints.cli.database import database_url
 from referrals.errors import ReferralsError
 
 if TYPE_CHECKING:
-    from referrals.channels.templates import Templates
-    from referrals.errors import FieldError
     from referrals.settings import Settings
     from referrals.store import views
     from referrals.store.db.sql import Tx
@@ -20,6 +18,10 @@ MAX_REFUSAL_AGE = timedelta(hours=1)
 
 class NeedsAttentionError(ReferralsError):
     """Found something to correct, with which everything else goes on."""
+
+
+class CheckFailedError(ReferralsError):
+    """Found something that keeps the engine from its work, or that has failed."""
 
 
 @asynccontextmanager
@@ -34,34 +36,21 @@ async def reading(settings: "Settings") -> "AsyncIterator[Tx]":
 
 
 async def check_campaigns(settings: "Settings") -> str:
-    """Check the definitions in use as if they were applied now."""
+    """Check the definitions in use as if they were applied now, with the settings of this shell."""
+    from entrypoints.api.campaign_checks import describe_problems
     from referrals.channels.templates import Templates
     from referrals.store.campaigns import versions
 
     async with reading(settings) as tx:
         in_use = await versions.list_in_use(tx)
-    templates = Templates(settings.templates_dir)
-    errors = [
-        f"{row.campaign_id}, version {row.version}: {error}"
-        for row in in_use
-        for error in _definition_errors(row.definition, templates)
-    ]
-    if errors:
-        raise NeedsAttentionError("; ".join(errors))
-    return f"{len(in_use)} versions in use are valid"
+    problems = describe_problems(in_use, Templates(settings.templates_dir), settings)
+    return report_campaigns(len(in_use), problems)
 
 
-def _definition_errors(definition: str, templates: "Templates") -> "list[FieldError]":
-    from pydantic import ValidationError
-
-    from entrypoints.api.campaign_checks import template_errors
-    from referrals.campaign_file import campaign_errors
-    from referrals.domain.campaign import Campaign
-
-    try:
-        return list(template_errors(Campaign.model_validate_json(definition), templates))
-    except ValidationError as error:
-        return campaign_errors(error)
+def report_campaigns(in_use: int, problems: Sequence[str]) -> str:
+    if problems:
+        raise NeedsAttentionError("; ".join(problems))
+    return f"{in_use} versions in use are valid"
 
 
 async def check_contacts(settings: "Settings") -> str:
@@ -84,7 +73,9 @@ async def check_webhooks(settings: "Settings") -> str:
 
     async with reading(settings) as tx:
         if alerts := await subscriptions.list_auto_disabled(tx):
-            raise RuntimeError("; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts))
+            raise CheckFailedError(
+                "; ".join(f"{row.id} is disabled. {row.reason}" for row in alerts)
+            )
     return "none is disabled because of failures"
 
 
@@ -126,13 +117,13 @@ async def check_workflow_starts(settings: "Settings") -> str:
 
 def _none_failed(count: int) -> str:
     if count:
-        raise RuntimeError(f"{count} failed")
+        raise CheckFailedError(f"{count} failed")
     return "none has failed"
 
 
 def _describe_failures(failed: "list[views.FailureCount]") -> str:
     if failed:
-        raise RuntimeError(
+        raise CheckFailedError(
             "; ".join(f"{row.count} failed, cause {row.cause}: {row.remedy}" for row in failed)
         )
     return "none has failed"
@@ -144,7 +135,7 @@ async def check_requests(settings: "Settings") -> str:
     since = datetime.now(UTC) - MAX_REFUSAL_AGE
     async with reading(settings) as tx:
         if found := await refusals.list_misunderstood(tx, since):
-            raise RuntimeError("; ".join(map(_describe_refusal, found)))
+            raise CheckFailedError("; ".join(map(_describe_refusal, found)))
     return "none was refused as invalid in the last hour"
 
 
@@ -159,7 +150,7 @@ async def check_rules(settings: "Settings") -> str:
 
     async with reading(settings) as tx:
         if found := await rule_rejections.list_problems(tx):
-            raise RuntimeError("; ".join(map(_describe_rule, found)))
+            raise CheckFailedError("; ".join(map(_describe_rule, found)))
     return "each can be evaluated, and none rejects everybody"
 
 

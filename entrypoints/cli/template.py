@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entrypoints.cli.client import load_settings
+from entrypoints.cli.client import ApiClient, api_path, load_settings
 from entrypoints.cli.errors import CommandError
 from entrypoints.cli.files import display_name, read_text
 from entrypoints.cli.options import JsonOutput
@@ -31,6 +31,15 @@ MetaFile = Annotated[
     typer.Option(
         metavar="FILE",
         help="Compare with Meta's response to GET /{waba}/message_templates in this file.",
+    ),
+]
+
+TemplatesDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir",
+        metavar="DIRECTORY",
+        help="Check this directory of templates, whatever the running engine uses.",
     ),
 ]
 
@@ -66,21 +75,46 @@ def preview(
 
 
 @app.command()
-def check(meta: MetaFile = None, as_json: JsonOutput = False) -> None:
-    """Check all templates. Exit code 1 if there is a problem."""
-    from referrals.channels.template_checks import check_templates
+def check(
+    meta: MetaFile = None, directory: TemplatesDir = None, as_json: JsonOutput = False
+) -> None:
+    """Check all templates: those of the running engine if there is one, else those of this shell.
 
+    Says which were checked. Exit code 1 if there is a problem.
+    """
+    settings = load_settings()
     approved = _read_approved(meta) if meta else None
-    findings = check_templates(_load_templates(load_settings().templates_dir), approved)
-    if as_json:
-        print_json([asdict(finding) for finding in findings])
-    elif findings:
-        rows = [asdict(finding) | {"line": finding.line or None} for finding in findings]
-        print_table(rows, FINDING_COLUMNS)
+    client = None if directory else ApiClient.find(settings)
+    if client is None:
+        folder = directory or settings.templates_dir
+        checked, findings = _name(folder), _check_here(folder, approved)
     else:
-        print_line("All templates are valid.")
+        with client:
+            found = client.post(api_path("templates", "check"), {"approved": approved})
+        checked = f"{_name(found['templates'])} of {client.url}"
+        findings = found["problems"]
+    if as_json:
+        print_json({"checked": checked, "problems": findings})
+    elif findings:
+        rows = [finding | {"line": finding["line"] or None} for finding in findings]
+        print_table(rows, FINDING_COLUMNS)
+        print_line(f"Checked: {checked}.")
+    else:
+        print_line(f"All templates are valid. Checked: {checked}.")
     if findings:
         raise typer.Exit(1)
+
+
+def _name(folder: object) -> str:
+    return f"{folder} and the built-in templates" if folder else "the built-in templates"
+
+
+def _check_here(
+    folder: Path | None, approved: Sequence[dict[str, Any]] | None
+) -> list[dict[str, Any]]:
+    from referrals.channels.template_checks import check_templates
+
+    return [asdict(finding) for finding in check_templates(_load_templates(folder), approved)]
 
 
 def _load_templates(directory: Path | None) -> "Templates":

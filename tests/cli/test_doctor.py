@@ -49,7 +49,7 @@ def test_failed_checks_are_reported(doctor, tmp_path):
 
     checks = {check["name"]: check for check in json.loads(result.stdout)}
     assert result.returncode == 1
-    assert [name for name, check in checks.items() if check["ok"]] == ["Python"]
+    assert [name for name, check in checks.items() if check["ok"]] == ["settings", "Python"]
     assert "none.db" in checks["database"]["found"]
     assert "Cannot connect to the API at http://127.0.0.1:1" in checks["API"]["found"]
     assert checks["WhatsApp"]["found"] == (
@@ -67,7 +67,9 @@ async def test_failed_rewards_are_reported_by_cause(store: Store, database_url: 
     await harness.convert(await harness.publish("spring", "ada"), "fay")
     settings = Settings(database_url=database_url.replace("+aiosqlite", ""))
 
-    with pytest.raises(RuntimeError, match="1 failed, cause stock: Add codes to the pool"):
+    with pytest.raises(
+        doctor_database.CheckFailedError, match="1 failed, cause stock: Add codes to the pool"
+    ):
         await doctor_database.check_rewards(settings)
     assert await doctor_database.check_tracked_events(settings) == "none has failed"
 
@@ -81,7 +83,7 @@ async def test_a_broken_integration_is_reported(store: Store, database_url: str)
         await refusals.add(tx, {reason: 9}, datetime.now(UTC))
 
     message = "9 of /de refused today: invalid-event at data.order.amount"
-    with pytest.raises(RuntimeError, match=message):
+    with pytest.raises(doctor_database.CheckFailedError, match=message):
         await doctor_database.check_requests(settings)
 
 

@@ -74,7 +74,8 @@ def test_preview_of_an_unknown_template_fails(run):
 def test_check_accepts_valid_templates(run):
     result = run("template", "check")
 
-    assert (result.code, result.out) == (0, "All templates are valid.\n")
+    expected = "All templates are valid. Checked: the built-in templates.\n"
+    assert (result.code, result.out) == (0, expected)
 
 
 def test_check_reports_file_and_line(run, custom):
@@ -84,9 +85,22 @@ def test_check_reports_file_and_line(run, custom):
 
     assert printed.code == as_json.code == 1
     assert "there is no variable 'frend'" in printed.out
-    finding = as_json.json[0]
+    finding = as_json.json["problems"][0]
+    assert as_json.json["checked"] == f"{custom} and the built-in templates"
     assert finding["file"] == str(custom / "spring" / "en" / "invite.jinja")
     assert finding["line"] == 2
+
+
+def test_check_looks_at_the_running_engine(run, api, custom):
+    problem = {"file": "/srv/en/invite.jinja", "line": 0, "problem": "there is no block text"}
+    api.answer("POST /v1/templates/check", {"templates": "/srv", "problems": [problem]})
+
+    result = run("template", "check")
+    assert result.code == 1
+    assert "there is no block text" in result.out
+    assert f"Checked: /srv and the built-in templates of {api.url}." in result.out
+    here = run("template", "check", "--dir", str(custom), "--json").json
+    assert here["checked"] == f"{custom} and the built-in templates"
 
 
 @pytest.mark.parametrize("wrap", [lambda listed: {"data": listed}, lambda listed: listed])

@@ -92,7 +92,7 @@ async def test_the_doctor_names_the_rule_and_the_diagnosis(
     settings = Settings(database_url=database_url.replace("+aiosqlite", ""))
 
     with pytest.raises(
-        RuntimeError,
+        doctor_database.CheckFailedError,
         match=r"spring: the rule vip could not be evaluated \(1 so far\): vip: there is no vip",
     ):
         await doctor_database.check_rules(settings)
