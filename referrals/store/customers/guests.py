@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from referrals.domain.codes import code_key
-from referrals.domain.events import Friend
+from referrals.domain.events import Customer, Friend
 from referrals.domain.identity import canonical_email, canonical_phone
 from referrals.store.customers import consents, profiles, survivors
 from referrals.store.db import sql
@@ -44,13 +44,11 @@ async def upsert_friend(
     return stored.id
 
 
-def is_same_contact(friend: Friend, stored: CustomerRow) -> bool:
-    """Check whether the stored customer has the contact by which alone the friend is known."""
-    known = Friend(email=stored.email, phone=stored.phone, id=stored.external_id)
-    return _contact_of(friend) in (
-        _contact_of(known),
-        f"phone:{canonical_phone(known.phone or '')}",
-    )
+def event_contact(tx: Tx, person: Customer | Friend) -> str | None:
+    """Return the digest of the contact by which alone the event names the person, to recognise a repeat; else None."""
+    if person.id is not None or not isinstance(person, Friend):
+        return None
+    return required(tx.identity).contact_key(_contact_of(person))
 
 
 def _contact_of(friend: Friend) -> str:

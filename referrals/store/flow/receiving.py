@@ -83,7 +83,7 @@ async def receive(
         event,
         actor,
         now,
-        data=_data(event, order_aliases),
+        data=_data(event, order_aliases) | _contact(tx, event),
         campaign_id=campaign_id,
         customer_id=customer_id,
         effective_at=effective_at,
@@ -128,6 +128,12 @@ def _data(event: Event, order_aliases: Mapping[str, str]) -> dict[str, Any]:
     more = event.data.model_extra or {}
     own = {key: value for key, value in data.items() if key not in more}
     return own | sources | {"more": more}
+
+
+def _contact(tx: Tx, event: Event) -> dict[str, str]:
+    """Return the digest of the contact of a person without an id, which may change before the event is repeated."""
+    contact = guests.event_contact(tx, event.person[1]) if event.person else None
+    return {"contact": contact} if contact else {}
 
 
 def _order_sources(event: Event, aliases: Mapping[str, str]) -> list[str]:

@@ -190,9 +190,8 @@ async def _find_person(tx: Tx, row: InboxEventRow, person: Customer | Friend) ->
     """Find the customer whom a repeated event names; by a contact alone, only the one of the stored event."""
     if person.id is not None:
         return await profiles.find(tx, person.id)
-    stored = await profiles.get(tx, str(row.customer_id))
-    is_same = isinstance(person, Friend) and guests.is_same_contact(person, stored)
-    return stored if is_same else None
+    is_same = row.data.get("contact") == guests.event_contact(tx, person)
+    return await profiles.get(tx, str(row.customer_id)) if is_same else None
 
 
 async def warn(tx: Tx, event: InboxEventRow, field: str, message: str) -> InboxEventRow:

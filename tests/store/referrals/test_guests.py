@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from referrals.errors import InvalidEventError
+from referrals.errors import EventIdReusedError, InvalidEventError
 from referrals.store import Store, schema
 from tests.harness.campaigns import campaign
 from tests.harness.store_harness import StoreHarness
@@ -120,6 +120,27 @@ async def test_a_repeated_event_of_a_guest_is_the_same_event(harness: StoreHarne
     first = await harness.receive("referral_signed_up", data, id="sign-up")
 
     assert (await harness.receive("referral_signed_up", data, id="sign-up")).id == first.id
+
+
+@pytest.mark.parametrize("own_id", ["r-1", MAIL])
+async def test_a_repeated_event_of_a_guest_is_recognised_whoever_it_was(
+    harness: StoreHarness, own_id: str
+):
+    code = await harness.publish("spring", "ada")
+    known = {"id": own_id} | ({} if own_id == MAIL else {"email": MAIL})
+    await harness.event("referral_signed_up", {"code": code, "friend": known})
+    data = {"code": code, "friend": VERIFIED}
+    first = await harness.receive("referral_signed_up", data, id="sign-up")
+    moved = {"customer": {"id": own_id, "email": "moved@shop.example"}}
+    await harness.receive("customer_registered", moved)
+
+    assert (await harness.receive("referral_signed_up", data, id="sign-up")).id == first.id
+    for another in ("gus@shop.example", "moved@shop.example"):
+        friend = {"email": another, "verified": True}
+        with pytest.raises(EventIdReusedError):
+            await harness.receive(
+                "referral_signed_up", {"code": code, "friend": friend}, id="sign-up"
+            )
 
 
 async def test_a_friend_needs_an_id_or_a_contact(harness: StoreHarness):
