@@ -24,9 +24,10 @@ async def replace(
 
 
 async def move(tx: Tx, merged_id: str, survivor_id: str) -> None:
-    """Let the contacts of a merged customer identify the survivor."""
-    rows = (await tx.execute(select(contacts).where(contacts.c.customer_id == merged_id))).all()
-    await tx.execute(contacts.delete().where(contacts.c.customer_id == merged_id))
+    """Let the contacts of a merged customer identify the survivor. Those that too many share stay known as such."""
+    own = contacts.c.customer_id == merged_id, _count_of(contacts.c.digest) <= MAX_SHARED_BY
+    rows = (await tx.execute(select(contacts).where(*own))).all()
+    await tx.execute(contacts.delete().where(*own))
     await add(tx, survivor_id, [Digest(row.kind, row.key_id, row.digest) for row in rows])
 
 

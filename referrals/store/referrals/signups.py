@@ -116,9 +116,10 @@ async def open_referral(tx: Tx, resolved: ResolvedCode, at: datetime) -> Referra
 
 
 async def expire_superseded(tx: Tx, resolved: ResolvedCode) -> None:
-    """Close the sign-up with the same code that the same person made under another id."""
-    if superseded := resolved.same_person.superseded_sign_up:
-        context, referral = resolved.context, await lookups.get_referral(tx, superseded)
+    """Close the sign-up with the same code that the same person made under another id, if the campaign compares persons."""
+    context, superseded = resolved.context, resolved.same_person.superseded_sign_up
+    if superseded and context.campaign.conversion.same_person != "allow":
+        referral = await lookups.get_referral(tx, superseded)
         await expire(
             tx,
             await lookups.load_context(tx, referral, context.advocate, context.actor, context.now),

@@ -89,6 +89,26 @@ async def test_a_sign_up_under_a_second_id_replaces_the_first(harness: StoreHarn
     )
 
 
+async def test_sign_ups_stay_where_persons_are_not_compared(harness: StoreHarness):
+    await harness.apply(campaign(conversion={"same_person": "allow"}))
+    code = await harness.publish("spring", "ada")
+    for own_id in ("one", "two"):
+        data = {"code": code, "friend": {"id": own_id, "email": MAIL}}
+        await harness.event("referral_signed_up", data)
+
+    assert {row.state for row in await harness.all(schema.referrals)} == {"signed_up"}
+
+
+async def test_a_shared_contact_stays_known_as_such_after_a_merge(harness: StoreHarness):
+    await harness.apply(campaign())
+    code = await harness.publish("spring", "ada")
+    for number in range(5):
+        await convert(harness, code, f"c-{number}", email="club@shop.example")
+    await harness.merge("c-0", "c-1")
+
+    assert await convert(harness, code, "c-2") == ("accepted", None)
+
+
 async def test_a_changed_contact_identifies_no_longer(harness: StoreHarness):
     await harness.apply(campaign())
     code = await harness.publish("spring", "ada")
