@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, exists, null, select
 
 from referrals.domain.campaign import Campaign
 from referrals.domain.clicks import code_from_click_id
@@ -12,7 +12,7 @@ from referrals.domain.reasons import Reason, RejectReason
 from referrals.store.db.ids import new_id
 from referrals.store.db.sql import Tx, find, first
 from referrals.store.schema import ClickRow, InboxEventRow, clicks, referrals
-from referrals.store.schema.referrals import LIVE
+from referrals.store.schema.referrals import LIVE, OTHER_LIVE
 
 TOO_OLD = Reason(
     RejectReason.ATTRIBUTION_EXPIRED,
@@ -84,3 +84,14 @@ async def _brought_another_friend(
         LIVE,
     )
     return await first(tx, statement) is not None
+
+
+_other = referrals.alias("other_referrals")
+_BROUGHT_ANOTHER = exists().where(
+    _other.c.click_id == referrals.c.click_id,
+    _other.c.code == referrals.c.code,
+    _other.c.id != referrals.c.id,
+    OTHER_LIVE,
+)
+CLICK_IF_FREE = case((_BROUGHT_ANOTHER, null()), else_=referrals.c.click_id)
+"""The click of a referral that becomes live again; none if the click has brought another friend since."""

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import Text, bindparam, exists, func, select, union_all
 
 from referrals.domain.identity import Certainty, SamePerson
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, ReferralState
 from referrals.store.customers import contacts
 from referrals.store.db.sql import Tx, first, one, rows_of
 from referrals.store.schema import ReferralRow, advocates, codes, customers, referrals
+from referrals.store.schema.base import Instant
 from referrals.store.schema.referrals import LIVE
 
 _SAME = contacts.same_person(bindparam("friend_id"))
@@ -56,36 +57,52 @@ def _columns(*is_customer: Any) -> tuple[Any, ...]:
 COLUMNS = _columns()
 """Columns for a SELECT from `codes`, with the parameters `friend_id` and `now`."""
 
-RETURNED_PURCHASE = (
+_other = referrals.alias("other_purchases")
+_OTHER_PURCHASE = (
+    exists()
+    .where(
+        _other.c.friend_id == customers.c.id,
+        _other.c.converted_at < bindparam("at", type_=Instant),
+        _other.c.state.in_([*COUNTS_TOWARD_LIMITS, ReferralState.ROLLED_BACK]),
+        _other.c.released_at.is_(None),
+    )
+    .correlate(customers)
+)
+UNDONE_PURCHASE = (
     (referrals.c.converted_at == customers.c.customer_since)
     & (referrals.c.friend_id == customers.c.id)
-    & referrals.c.released_at.is_not(None)
+    & (referrals.c.released_at.is_not(None) | (referrals.c.state == ReferralState.REJECTED))
+    & ~_OTHER_PURCHASE
 )
-"""Joins a customer with the order that made them one, if it was returned and released from its referral."""
+"""Joins a customer with the conversion that made them one, if it was returned or rejected, and none before `at` counts."""
 
-_WITHOUT_RETURNED = select(*_columns(~exists().where(RETURNED_PURCHASE))).where(
+_WITHOUT_UNDONE = select(*_columns(~exists().where(UNDONE_PURCHASE).correlate(customers))).where(
     codes.c.code == bindparam("code")
 )
 
 
-async def without_returned_purchases(
-    tx: Tx, code: str, friend_id: str, now: datetime
+async def without_undone_purchases(
+    tx: Tx, code: str, friend_id: str, at: datetime, now: datetime
 ) -> SamePerson:
-    """Read the facts again. A person who returned the first order, and was released, is no customer by it."""
-    return facts_of(await one(tx, _WITHOUT_RETURNED, code=code, friend_id=friend_id, now=now))
+    """Read the facts again. A person whose only conversion was returned or rejected is no customer by it."""
+    found = await one(tx, _WITHOUT_UNDONE, code=code, friend_id=friend_id, at=at, now=now)
+    return facts_of(found)
 
 
-async def list_rolled_back(tx: Tx, friend_id: str, campaign_id: str) -> Sequence[ReferralRow]:
-    """List the referrals of the same person under other ids that were rolled back, and not released yet."""
-    return await rows_of(tx, ReferralRow, _ROLLED_BACK, friend_id=friend_id, campaign=campaign_id)
+async def list_rolled_back(tx: Tx, friend_id: str) -> Sequence[ReferralRow]:
+    """List the referrals of the person, under any id, that were rolled back and not released yet."""
+    return await rows_of(tx, ReferralRow, _ROLLED_BACK, friend_id=friend_id)
 
 
 _ROLLED_BACK = (
     select(referrals)
-    .join(_SAME, _REFERRAL)
     .where(
-        referrals.c.campaign_id == bindparam("campaign"),
+        # Not OR, for which PostgreSQL would read all referrals.
+        referrals.c.friend_id.in_(
+            union_all(select(bindparam("friend_id", type_=Text)), select(_SAME.c.customer_id))
+        ),
         referrals.c.state == ReferralState.ROLLED_BACK,
+        LIVE,
     )
     .order_by(referrals.c.id)
 )

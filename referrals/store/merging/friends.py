@@ -58,9 +58,11 @@ async def merge_friends(tx: Tx, merge: Merge) -> None:
 
 
 async def _referrals_in_force(tx: Tx, merge: Merge) -> list[ReferralRow]:
+    """Return the referrals that are in force, without those that were rolled back and leave the friend another try."""
     both = referrals.c.friend_id.in_([merge.survivor.id, merge.merged.id])
     statement = select(referrals).where(both, FRIEND_REFERRED).order_by(referrals.c.id)
-    return list(await rows_of(tx, ReferralRow, statement))
+    found = await rows_of(tx, ReferralRow, statement)
+    return [row for row in found if not await release_friend(tx, row, merge.now)]
 
 
 async def _keep_one(

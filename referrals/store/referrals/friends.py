@@ -28,7 +28,8 @@ async def friend_facts(
     since = friend.customer_since
     existing = since is not None and since < at
     if existing and context.campaign.conversion.new_customers_only:
-        existing = not await releases.is_returned_purchase(tx, friend.id)
+        await releases.release_person(tx, friend.id, context.now)
+        existing = not await releases.is_undone_purchase(tx, friend.id, at)
     return FriendFacts(
         is_advocate=context.advocate.customer_id == friend.id,
         already_referred=live is not None and not waiting,
@@ -36,20 +37,20 @@ async def friend_facts(
         existing_customer=existing,
         signed_up=has_signed_up(live, context.code),
         signed_up_elsewhere=waiting and not has_signed_up(live, context.code),
-        same_person=await _same_person(tx, resolved),
+        same_person=await _same_person(tx, resolved, at),
     )
 
 
-async def _same_person(tx: Tx, resolved: ResolvedCode) -> SamePerson:
+async def _same_person(tx: Tx, resolved: ResolvedCode, at: datetime) -> SamePerson:
     """Return the facts about the friend's other ids, after releasing them from what was rolled back and recovered."""
     context, same = resolved.context, resolved.same_person
     conversion, friend_id = context.campaign.conversion, required(context.friend_id)
     is_known = same.already_referred or (conversion.new_customers_only and same.customer_since)
     if not is_known:
         return same
-    await releases.release_person(tx, friend_id, context.campaign.campaign, context.now)
-    return await same_person.without_returned_purchases(
-        tx, resolved.code.code, friend_id, context.now
+    await releases.release_person(tx, friend_id, context.now)
+    return await same_person.without_undone_purchases(
+        tx, resolved.code.code, friend_id, at, context.now
     )
 
 

@@ -10,10 +10,11 @@ from sqlalchemy import bindparam, select
 from referrals.domain.qualification import failed_rule
 from referrals.domain.reasons import Reason, RejectReason, RollBackReason
 from referrals.store.activity.context import ReferralContext
-from referrals.store.db.sql import Tx, first
+from referrals.store.db.sql import Tx, first_of
 from referrals.store.referrals import conditions
 from referrals.store.referrals.orders import LockedOrder
-from referrals.store.schema import referrals
+from referrals.store.referrals.releases import release_friend
+from referrals.store.schema import ReferralRow, referrals
 from referrals.store.schema.referrals import CONVERTED
 
 
@@ -64,13 +65,18 @@ async def is_order_used(tx: Tx, context: ReferralContext, order: LockedOrder | N
 async def find_referral_of_order(
     tx: Tx, context: ReferralContext, order_id: str | None
 ) -> str | None:
-    """Find the id of the campaign's referral for which the order with this internal id counts."""
+    """Find the id of the campaign's referral for which the order with this internal id counts.
+
+    One that was rolled back is released, if everything has been recovered: the order does not count for it any more.
+    """
     own = {"campaign_id": context.campaign.campaign, "order_id": order_id}
-    found = await first(tx, _REFERRAL_OF_ORDER, **own)
-    return found[0] if found else None
+    found = await first_of(tx, ReferralRow, _REFERRAL_OF_ORDER, **own)
+    if found is None or await release_friend(tx, found, context.now):
+        return None
+    return found.id
 
 
-_REFERRAL_OF_ORDER = select(referrals.c.id).where(
+_REFERRAL_OF_ORDER = select(referrals).where(
     referrals.c.campaign_id == bindparam("campaign_id"),
     referrals.c.order_id == bindparam("order_id"),
     CONVERTED,

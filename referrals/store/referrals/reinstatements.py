@@ -10,6 +10,7 @@ from referrals.errors import NotPossibleError
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
 from referrals.store.activity.log import publish
+from referrals.store.codes.clicks import CLICK_IF_FREE
 from referrals.store.customers import contacts, profiles, same_person
 from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, one_of
@@ -39,7 +40,7 @@ async def reinstate(
     It counts toward limits even where they are full. It stays as it is (`kept`) if the friend has another live
     referral, or if its order counts for another friend.
     """
-    if not await _is_free(tx, context, referral):
+    if not await is_free(tx, context, referral):
         return Effect.UNCHANGED
     before = referral.rolled_back_from
     restored = await one_of(
@@ -79,7 +80,7 @@ async def lock_friend(tx: Tx, referral_id: str) -> None:
     await contacts.lock(tx, (await lookups.get_referral(tx, referral_id)).friend_id)
 
 
-async def _is_free(tx: Tx, context: ReferralContext, referral: ReferralRow) -> bool:
+async def is_free(tx: Tx, context: ReferralContext, referral: ReferralRow) -> bool:
     """Check that neither the friend, also under another id, nor the order counts for another referral."""
     live = await lookups.find_live_referral(tx, referral.campaign_id, referral.friend_id)
     is_other = live is not None and live.id not in (referral.id, referral.superseded_by)
@@ -113,6 +114,7 @@ _RESTORE = (
         reason_code=None,
         reason=None,
         released_at=None,
+        click_id=CLICK_IF_FREE,
     )
     .returning(referrals)
 )

@@ -13,6 +13,8 @@ from referrals.store.db.sql import Tx, change
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.referrals import limits, milestones
+from referrals.store.referrals.reinstatements import is_free, lock_friend
+from referrals.store.referrals.releases import bind_friend, release_friend
 from referrals.store.referrals.state import set_state
 from referrals.store.rewards.roll_backs import roll_back_rewards
 from referrals.store.schema import ReferralRow, referrals
@@ -60,9 +62,10 @@ async def _close(
 async def roll_back_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome:
     """Roll a referral back on an operator's command; a repeat changes nothing. Raises NotPossibleError.
 
-    One that was rolled back because of its order is final from then on.
+    One that was rolled back because of its order is final from then on, unless something else counts for the friend already.
     """
     event = await inbox_events.lock(tx, event_id)
+    await lock_friend(tx, event.data["referral"])
     context, referral = await lookups.lock_context(tx, event.data["referral"], event.actor, now)
     if not event.response:
         reason = Reason(RollBackReason.ROLLED_BACK_BY_OPERATOR, event.data["reason"])
@@ -71,5 +74,15 @@ async def roll_back_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome
         elif referral.state != ReferralState.ROLLED_BACK:
             raise NotPossibleError(f"A referral that is {referral.state} has nothing to roll back.")
         else:
-            await change(tx, referrals, referral.id, reason_code=reason.code, reason=reason.message)
+            await _make_final(tx, context, referral, reason)
     return Outcome(event, referral_id=referral.id)
+
+
+async def _make_final(
+    tx: Tx, context: ReferralContext, referral: ReferralRow, reason: Reason
+) -> None:
+    """Bind the friend and the order for good, unless something else counts for one of them already."""
+    await release_friend(tx, referral, context.now)
+    await change(tx, referrals, referral.id, reason_code=reason.code, reason=reason.message)
+    if await is_free(tx, context, referral):
+        await bind_friend(tx, referral.id)

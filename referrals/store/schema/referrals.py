@@ -39,13 +39,16 @@ _FRIEND_REFERRED = f"{_LIVE} AND superseded_by IS NULL"
 _UNKNOWN = "NOT is_known"
 
 
-def _of_referrals(condition: str) -> TextClause:
+def _of_referrals(condition: str, table_name: str = "referrals") -> TextClause:
     """Return the condition with the table's name, as statements with several tables need it."""
-    return text(re.sub(r"(state|released_at|superseded_by)(?= )", r"referrals.\1", condition))
+    columns = r"(state|released_at|superseded_by)(?= )"
+    return text(re.sub(columns, rf"{table_name}.\1", condition))
 
 
 # Written as in the keys, so that both databases look the rows up by them.
 LIVE = _of_referrals(_LIVE)
+OTHER_LIVE = _of_referrals(_LIVE, "other_referrals")
+"""Selects live referrals among those of the alias `other_referrals`."""
 CONVERTED = _of_referrals(_CONVERTED)
 FRIEND_REFERRED = _of_referrals(_FRIEND_REFERRED)
 """Selects the live referral of a friend. Others of the friend were superseded by it in a merge of customers."""
