@@ -8,7 +8,7 @@ PROCESSES ?= 3
 LOCK := $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test coverage chaos messages bench docs fmt lint types imports check lock upgrade
+.PHONY: help install demo dev test coverage chaos messages histories bench docs fmt lint types imports check lock upgrade
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target text; do printf '%-10s %s\n' "$$target" "$$text"; done
@@ -39,6 +39,9 @@ chaos: install ## Run the crash tests with more lifecycles and more rewards.
 
 messages: install ## Run the message load test with 10,000 messages.
 	REFERRALS_TEST_MESSAGES=10000 $(BIN)/pytest -n 2 tests/store/messaging/test_fault_simulation.py
+
+histories: install ## Run 10,000 random histories of orders and people on each database. SEED is a number.
+	LIFE_HISTORIES=10000 $(BIN)/pytest -n 2 $(if $(SEED),--hypothesis-seed=$(SEED)) tests/store/life
 
 bench: install ## Measure. CASE is a module of benchmarks/cases, SIZE is small, medium or full, SCALE a number.
 	$(BIN)/python -m benchmarks $(CASE) $(if $(SIZE),--size $(SIZE)) $(if $(SCALE),--scale $(SCALE))
