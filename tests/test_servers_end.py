@@ -33,7 +33,7 @@ async def test_with_servers(world, postgres, tmp_path):
     file.with_suffix(".new").rename(file)
     await asyncio.sleep(float(os.environ["DURATION"]))
 """
-TIMEOUT = 120
+TIMEOUT = 300
 
 
 class Run:
