@@ -109,7 +109,10 @@ class ReferralsPlugin(SimplePlugin):
         if self._resources is None:
             return super().configure_worker(config)
         queue, settings = config["task_queue"], self._resources.settings
-        config["activities"] = [*config.get("activities", []), *_activities(self._resources, queue)]
+        config["activities"] = [
+            *config.get("activities", []),
+            *activities_of(self._resources, queue),
+        ]
         if queue == MESSAGES_QUEUE:
             config["max_task_queue_activities_per_second"] = settings.messages_per_second
         elif queue != REWARDS_QUEUE:
@@ -122,7 +125,7 @@ def _sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
     return runner if isinstance(runner, SandboxedWorkflowRunner) else SandboxedWorkflowRunner()
 
 
-def _activities(resources: Resources, queue: str) -> list[Callable[..., Any]]:
+def activities_of(resources: Resources, queue: str) -> list[Callable[..., Any]]:
     """Return the activities of a task queue. Those that make no external call run on the default queue."""
     messages, calls = _message_activities(resources), _provider_calls(resources)
     looks_up_first = resources.settings.look_up_before_grant

@@ -101,9 +101,12 @@ async def _start(client: Client, start: WorkflowStartRow) -> None:
 
 
 def _in_namespace(client: Client, namespace: str | None) -> Client:
-    """Return a client for the namespace that shares the connection and the credentials."""
+    """Return a client for the namespace that shares the connection, the credentials and the interceptors."""
     if namespace in (None, client.namespace):
         return client
     return Client(
-        client.service_client, namespace=str(namespace), data_converter=client.data_converter
+        client.service_client,
+        namespace=str(namespace),
+        data_converter=client.data_converter,
+        interceptors=client.config(active_config=True)["interceptors"],
     )

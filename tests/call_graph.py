@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("activities", "inbox", "referrals", "workflows", "entrypoints")
+PACKAGES = ("activities", "inbox", "referrals", "workflows", "simulation", "entrypoints")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referrals.campaign_file import MAX_CHARACTERS, load_campaign
+from referrals.campaign_file import load_campaign
 from referrals.domain.campaign import Campaign
 from referrals.errors import CampaignError, FieldError
+from referrals.yaml_documents import MAX_CHARACTERS
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 

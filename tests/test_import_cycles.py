@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("activities", "benchmarks", "entrypoints", "inbox", "referrals", "workflows")
+PACKAGES = (
+    "activities",
+    "benchmarks",
+    "entrypoints",
+    "inbox",
+    "referrals",
+    "simulation",
+    "workflows",
+)
 Graph = dict[str, set[str]]
 
 

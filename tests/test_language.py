@@ -10,7 +10,16 @@ from tests.call_graph import ROOT
 
 MAX_FUNCTION_LINES = 40
 MAX_FILE_LINES = 350
-FOLDERS = ("activities", "benchmarks", "entrypoints", "inbox", "referrals", "tests", "workflows")
+FOLDERS = (
+    "activities",
+    "benchmarks",
+    "entrypoints",
+    "inbox",
+    "referrals",
+    "simulation",
+    "tests",
+    "workflows",
+)
 GENERATED = "migrations/versions"
 
 PRIVATE_WORDS = re.compile(

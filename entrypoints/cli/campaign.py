@@ -214,7 +214,7 @@ def _errors_of(file: Path) -> Iterator[None]:
         if not error.problem or not error.problem.get("errors"):
             raise
         found = [FieldError(**item) for item in error.problem["errors"]]
-        details = [_describe_field_error(file, item) for item in found]
+        details = [describe_field_error(file, item) for item in found]
         raise CommandError(str(error), details, error.problem) from error
 
 
@@ -227,12 +227,12 @@ def load_valid_campaign(text: str, file: Path) -> "Campaign":
         return load_campaign(text)
     except CampaignError as error:
         message = f"{display_name(file)} is not a valid campaign."
-        details = [_describe_field_error(file, field_error) for field_error in error.errors]
+        details = [describe_field_error(file, field_error) for field_error in error.errors]
         errors = [asdict(field_error) for field_error in error.errors]
         raise CommandError(message, details, {"title": message, "errors": errors}) from error
 
 
-def _describe_field_error(file: Path, error: "FieldError") -> str:
+def describe_field_error(file: Path, error: "FieldError") -> str:
     name = display_name(file)
     location = f"{name}:{error.line}" if error.line else name
     return ": ".join(filter(None, (location, error.field, error.message)))

@@ -9,6 +9,7 @@ import typer
 from entrypoints.cli import (
     api,
     campaign,
+    campaign_test,
     codes,
     coupon,
     customer,
@@ -18,7 +19,6 @@ from entrypoints.cli import (
     dev,
     doctor,
     event,
-    journey,
     key,
     message,
     publish,
@@ -46,6 +46,7 @@ app.command("api")(api.api)
 app.command("doctor")(doctor.doctor)
 app.command("publish")(publish.publish)
 app.command("qr")(qr.qr)
+campaign.app.command("test")(campaign_test.play)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(codes.app, name="codes")
 app.add_typer(event.app, name="event")
@@ -53,7 +54,6 @@ app.add_typer(referral.app, name="referral")
 app.add_typer(reward.app, name="reward")
 app.add_typer(customer.app, name="customer")
 app.add_typer(coupon.app, name="coupon")
-app.add_typer(journey.app, name="journey")
 app.add_typer(message.app, name="message")
 app.add_typer(tracked_event.app, name="tracked-event")
 app.add_typer(template.app, name="template")

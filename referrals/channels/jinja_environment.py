@@ -13,6 +13,7 @@ from referrals.channels.errors import TemplateError
 from referrals.channels.localisation import FILTERS, format_value, strip_control_characters
 from referrals.channels.template_context import EXAMPLE_CONTEXT
 from referrals.channels.template_loader import FrontMatterError, TemplateLoader
+from referrals.domain.suggestions import did_you_mean
 from referrals.domain.syntax_messages import describe_jinja_error
 from referrals.errors import ReferralsError
 
@@ -46,7 +47,8 @@ def load_template(env: Environment, paths: list[str]) -> Template:
     try:
         return env.select_template(paths)
     except TemplatesNotFound as error:
-        raise TemplateError(f"there is no template {paths[-1]}") from error
+        hint = did_you_mean(paths[-1], env.list_templates())
+        raise TemplateError(f"there is no template {paths[-1]}{hint}") from error
     except TemplateSyntaxError as error:
         raise _syntax_error(error) from error
     except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ from referrals.domain.journey_interpreter import JourneyPosition
 from referrals.domain.journeys import ReentryDelay
 from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, insert
+from referrals.store.journeys import trace
 from referrals.store.journeys.journey_entry import JourneyEntry
 from referrals.store.journeys.steps import condition_holds, run_steps
 from referrals.store.schema import journey_entries, journey_runs
@@ -16,9 +17,12 @@ async def enter(tx: Tx, entry: JourneyEntry) -> bool:
     """
     journey, now = entry.journey, entry.context.now
     if journey.when and not await condition_holds(tx, entry, lambda: required(journey.condition)):
+        trace.record(entry, "does not start: {}", journey.when)
         return False
     if not await _may_enter(tx, entry):
+        trace.record(entry, "does not start: it may not be entered again yet")
         return False
+    trace.record(entry, "starts with {}", journey.on, started=True)
     if journey.has_waits:
         await _start_run(tx, entry)
     else:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, bindparam, select
 from referrals.domain.reasons import Reason
 from referrals.store.activity.context import ReferralContext
 from referrals.store.db.sql import Tx, literal_in, rows_of
+from referrals.store.journeys import trace
 from referrals.store.messaging import message_log
 from referrals.store.schema import JourneyRunRow, MessageRow, journey_runs, messages
 from referrals.store.schema.journeys import OPEN_RUN_STATES
@@ -37,6 +38,7 @@ async def handle_event(tx: Tx, context: ReferralContext, event_type: str) -> Non
         this = journey_runs.c.id == run.id
         if event_type in run.exit_on:
             reason = Reason(event_type, f"The journey ends with {event_type}.")
+            trace.record_exit(run, context, event_type)
             await end(tx, this, reason, context.now, notifier_id=context.sender_id)
         elif run.awaited_event == event_type:
             received = {"awaited_event_received": True, "notifier_workflow_id": context.sender_id}

@@ -27,6 +27,7 @@ from referrals.store.db.sql import Tx, add, first
 from referrals.store.journeys import (
     grants,
     one_off_webhooks,
+    trace,
     tracked_events,
     workflow_starts,
 )
@@ -50,6 +51,7 @@ async def run_steps(
         if send := planned.step.send:
             drafts += _messages(entry, planned.index, send, sender_id, now)
         holds = await _run_step(tx, entry, planned, position, sender_id, now)
+        trace.record_step(entry, planned.step, holds=holds)
         position = advance(position, planned, holds=holds)
     await add(tx, messages, *drafts, once=("key",))
     return position
@@ -110,7 +112,9 @@ async def _wait(
         found = await first(tx, select(customers.c.timezone).where(customers.c.id == customer))
         zone = found[0] if found else None
     known = find_zone(zone, entry.context.campaign.timezone)
-    return start_waiting(position, wait, now, known.key)
+    waiting = start_waiting(position, wait, now, known.key)
+    trace.record_wait(entry, wait, waiting.wake_at)
+    return waiting
 
 
 async def condition_holds(

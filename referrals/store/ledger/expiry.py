@@ -40,6 +40,13 @@ async def expire_due(tx: Tx, now: datetime, limit: int) -> int:
     return await expire_in_wallets(tx, await rows_of(tx, LedgerAccountRow, unlocked), now)
 
 
+async def next_expiry(tx: Tx) -> datetime | None:
+    """Return when the next granted reward expires; None if none does."""
+    earliest = select(func.min(rewards.c.expires_at)).where(*_open())
+    expires_at: datetime | None = (await one(tx, earliest))[0]
+    return expires_at
+
+
 async def expire_in_wallets(tx: Tx, wallets: Sequence[LedgerAccountRow], now: datetime) -> int:
     """Book the due expiries of these locked wallets; return how many were due."""
     wallet_of = {(wallet.owner, wallet.type, wallet.currency): wallet.id for wallet in wallets}
@@ -172,8 +179,12 @@ def _entries_of(wallets: Sequence[int]) -> Subquery:
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (rewards.c.expires_at <= now, *_open())
+
+
+def _open() -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of granted rewards that will expire."""
     return (
-        rewards.c.expires_at <= now,
         rewards.c.expired_at.is_(None),
         rewards.c.expires_at.is_not(None),
         literal_in(rewards.c.state, RewardState.GRANTED),
