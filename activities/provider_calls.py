@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -25,7 +25,9 @@ from referrals.providers.circuit_breaker import CircuitBreaker
 from referrals.providers.request_count import count_requests
 from referrals.store import Store
 from referrals.store.db.sql import Tx
+from referrals.store.flow.event_loop import decision
 from referrals.store.rewards import provider_rate_limits
+from referrals.store.rewards.provider_rewards import NotVisibleYet
 
 CALL_TIMEOUT = timedelta(minutes=1)
 """Limit of one look-up or booking, including all its HTTP requests."""
@@ -41,6 +43,31 @@ MAX_OUTAGE_DELAY = timedelta(minutes=1)
 PAUSED = UnavailableError("The provider is not responding; calls to it are paused.")
 
 Result = TypeVar("Result")
+
+
+class Task(Protocol):
+    """Something to send to a provider, with the turn that is reserved for it in the provider's queue."""
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def turn_at(self) -> datetime | None: ...
+
+
+T = TypeVar("T", bound=Task)
+
+
+class Tasks(Protocol[T]):
+    """Module of the store that has the tasks, by the ids of their rows."""
+
+    async def begin(self, tx: Tx, row_id: str, now: datetime, /) -> T | None: ...
+
+    async def start_attempt(self, tx: Tx, task: T, /) -> T: ...
+
+    async def wait_for_turn(
+        self, tx: Tx, task: T, turn_at: datetime, failure: Failure | None, /
+    ) -> None: ...
 
 
 @dataclass
@@ -69,7 +96,32 @@ class ProviderCalls:
         """Return the failure for which calls to the provider are paused, if they are."""
         return PAUSED.failure if self._circuit(name).open_until(self.clock()) else None
 
-    async def take_turn(self, tx: Tx, name: str, reserved: datetime | None) -> Turn:
+    async def start_attempt(self, tasks: Tasks[T], row_id: str) -> tuple[T, Turn] | None:
+        """Begin an attempt if the provider's queue lets it; until then, none is counted. None if there is nothing to do.
+
+        Raises:
+            ApplicationError: it is too early, with the delay of the next attempt.
+        """
+        try:
+            async with decision(self.store) as tx:
+                task = await tasks.begin(tx, row_id, self.clock())
+                if task is None:
+                    return None
+                turn = await self._take_turn(tx, task.provider, task.turn_at)
+                if turn.is_now:
+                    task = await tasks.start_attempt(tx, task)
+                else:
+                    paused = self.pause_failure(task.provider)
+                    await tasks.wait_for_turn(tx, task, turn.at, paused)
+        except NotVisibleYet as error:
+            message = "An earlier request may have arrived but is not visible yet."
+            raise retry_later(message, error.delay) from error
+        if not turn.is_now:
+            message = "Waiting for a turn in the provider's queue."
+            raise retry_later(message, turn.at - self.clock(), "Queued")
+        return task, turn
+
+    async def _take_turn(self, tx: Tx, name: str, reserved: datetime | None) -> Turn:
         """Return when a call may start: now, or at a turn that is reserved for a later attempt."""
         now = self.clock()
         if name not in self.providers:

@@ -63,23 +63,8 @@ class RewardActivities:
         Raises:
             ApplicationError: temporary failure, with the delay of the next attempt.
         """
-        try:
-            async with decision(self.store) as tx:
-                task = await provider_rewards.begin(tx, reward_id, self.clock())
-                if task is None:
-                    return
-                turn = await self.calls.take_turn(tx, task.reward.provider, task.reward.turn_at)
-                if turn.is_now:
-                    task = await provider_rewards.start_attempt(tx, task)
-                else:
-                    paused = self.calls.pause_failure(task.reward.provider)
-                    await provider_rewards.wait_for_turn(tx, task, turn.at, paused)
-        except provider_rewards.NotVisibleYet as error:
-            message = "An earlier request may be booked but is not visible yet."
-            raise retry_later(message, error.delay) from error
-        if not turn.is_now:
-            raise retry_later("The reward waits for its turn.", turn.at - self.clock(), "Queued")
-        await self._attempt(task, turn)
+        if started := await self.calls.start_attempt(provider_rewards, reward_id):
+            await self._attempt(*started)
 
     async def _attempt(self, task: ProviderTask, turn: Turn) -> None:
         reward = task.reward

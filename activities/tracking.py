@@ -24,7 +24,6 @@ from referrals.providers import (
 from referrals.store import Store
 from referrals.store.journeys import tracked_events
 from referrals.store.journeys.tracked_events import TrackingTask
-from referrals.store.rewards.provider_rewards import NotVisibleYet
 
 
 @dataclass
@@ -40,23 +39,8 @@ class TrackingActivities:
         Raises:
             ApplicationError: temporary failure, with the delay of the next attempt.
         """
-        try:
-            async with self.store.begin() as tx:
-                task = await tracked_events.begin(tx, event_id, self.clock())
-                if task is None:
-                    return
-                turn = await self.calls.take_turn(tx, task.row.provider, task.row.turn_at)
-                if turn.is_now:
-                    task = await tracked_events.start_attempt(tx, task)
-                else:
-                    paused = self.calls.pause_failure(task.row.provider)
-                    await tracked_events.wait_for_turn(tx, task, turn.at, paused)
-        except NotVisibleYet as error:
-            message = "An earlier request may have arrived but is not visible yet."
-            raise retry_later(message, error.delay) from error
-        if not turn.is_now:
-            raise retry_later("The event waits for its turn.", turn.at - self.clock(), "Queued")
-        await self._attempt(task, turn)
+        if started := await self.calls.start_attempt(tracked_events, event_id):
+            await self._attempt(*started)
 
     @activity.defn(name="mark_tracking_failed")
     async def mark_tracking_failed(self, event_id: str, error: str) -> None:

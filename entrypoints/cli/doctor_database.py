@@ -84,21 +84,22 @@ async def check_orders(settings: "Settings") -> str:
 
     async with reading(settings) as tx:
         unknown = await orders.count_unknown(tx)
-    return f"{unknown} with events, but without a conversion"
+    listed = "; `referrals event unknown-orders` lists them" if unknown else ""
+    return f"{unknown} with events, but without a conversion{listed}"
 
 
 async def check_rewards(settings: "Settings") -> str:
-    from referrals.store.reporting import reward_lists
+    from referrals.store.reporting import failure_counts
 
     async with reading(settings) as tx:
-        return _describe_failures(await reward_lists.count_failed(tx))
+        return _describe_failures(await failure_counts.count_rewards(tx))
 
 
 async def check_tracked_events(settings: "Settings") -> str:
-    from referrals.store.reporting import tracked_event_lists
+    from referrals.store.reporting import failure_counts
 
     async with reading(settings) as tx:
-        return _describe_failures(await tracked_event_lists.count_failed(tx))
+        return _describe_failures(await failure_counts.count_tracked_events(tx))
 
 
 async def check_deliveries(settings: "Settings") -> str:

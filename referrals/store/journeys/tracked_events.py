@@ -31,6 +31,14 @@ class TrackingTask:
     customer: str
 
     @property
+    def provider(self) -> str:
+        return self.row.provider
+
+    @property
+    def turn_at(self) -> datetime | None:
+        return self.row.turn_at
+
+    @property
     def repeated(self) -> bool:
         """Return whether an earlier attempt called the provider."""
         return self.row.last_called_at is not None

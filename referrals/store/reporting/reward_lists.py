@@ -4,9 +4,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, select
 
-from referrals.domain.failure_causes import REMEDIES, FailureCause
 from referrals.domain.states import ReferralState, RewardState
 from referrals.errors import UnknownRewardError
 from referrals.store import views
@@ -14,7 +13,7 @@ from referrals.store.campaigns.versions import require_campaign
 from referrals.store.customers import survivors
 from referrals.store.db.columns import required
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, first_of, literal_in, rows
+from referrals.store.db.sql import Tx, first_of, literal_in
 from referrals.store.reporting.lists import match_filters
 from referrals.store.rewards.coupons import POOL_EMPTY
 from referrals.store.rewards.reward_rows import amount_text
@@ -107,18 +106,6 @@ async def get_reward(tx: Tx, reward_id: str, now: datetime) -> views.Reward:
     if row is None:
         raise UnknownRewardError(reward_id)
     return to_reward_view(row, now=now)
-
-
-async def count_failed(tx: Tx) -> list[views.FailureCount]:
-    """Count the failed rewards of all campaigns by cause, most frequent first."""
-    cause, number = rewards.c.failure_cause, func.count()
-    failed = select(cause, number).where(literal_in(rewards.c.state, RewardState.FAILED))
-    found = [
-        views.FailureCount(row[0], row[1], REMEDIES[FailureCause(row[0])])
-        for row in await rows(tx, failed.group_by(cause))
-        if row[0]
-    ]
-    return sorted(found, key=lambda failed: (-failed.count, failed.cause))
 
 
 async def list_rewards(

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, select
 
-from referrals.domain.failure_causes import REMEDIES, FailureCause
 from referrals.errors import UnknownTrackedEventError
 from referrals.store import views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.db.pages import Cursor, newest_first
-from referrals.store.db.sql import Tx, first_of, literal_in, rows
+from referrals.store.db.sql import Tx, first_of
 from referrals.store.reporting.lists import match_filters
 from referrals.store.schema import TrackedEventRow, customers, tracked_events
 from referrals.store.views import Page
@@ -75,15 +74,3 @@ async def list_tracked_events(
     )
     order = (tracked_events.c.created_at, tracked_events.c.id)
     return await newest_first(tx, statement, order, cursor, _to_view)
-
-
-async def count_failed(tx: Tx) -> list[views.FailureCount]:
-    """Count the failed events of all campaigns by cause, most frequent first."""
-    cause, number = tracked_events.c.failure_cause, func.count()
-    failed = select(cause, number).where(literal_in(tracked_events.c.state, "failed"))
-    found = [
-        views.FailureCount(row[0], row[1], REMEDIES[FailureCause(row[0])])
-        for row in await rows(tx, failed.group_by(cause))
-        if row[0]
-    ]
-    return sorted(found, key=lambda counted: (-counted.count, counted.cause))

@@ -59,6 +59,14 @@ class ProviderTask:
         return debts.net_amount(self.reward)
 
     @property
+    def provider(self) -> str:
+        return self.reward.provider
+
+    @property
+    def turn_at(self) -> datetime | None:
+        return self.reward.turn_at
+
+    @property
     def accepted(self) -> bool:
         """Return whether the provider accepted the last request of this state without booking it yet."""
         return self.reward.accepted_by_provider_at is not None

@@ -21,7 +21,7 @@ from referrals.providers import (
 from referrals.store import Store, schema
 from referrals.store.db.pages import Cursor
 from referrals.store.journeys import advocate_resumption, tracked_events
-from referrals.store.reporting import tracked_event_lists
+from referrals.store.reporting import failure_counts, tracked_event_lists
 from tests.harness.campaigns import campaign
 from tests.harness.fake_provider import FakeTracker
 from tests.harness.store_harness import StoreHarness
@@ -152,7 +152,7 @@ async def test_failed_events_are_listed_counted_and_retried_by_cause(
         page = await tracked_event_lists.list_tracked_events(
             tx, "spring", Cursor(10, None), state="failed", customer="ada", cause="plan"
         )
-        counted = await tracked_event_lists.count_failed(tx)
+        counted = await failure_counts.count_tracked_events(tx)
     assert [(shown.id, shown.error) for shown in page.data] == [(row.id, "http_402: Unpaid.")]
     assert [(count.cause, count.count) for count in counted] == [("plan", 1)]
 

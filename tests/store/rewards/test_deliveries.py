@@ -15,7 +15,7 @@ from referrals.providers import (
     RetryableError,
 )
 from referrals.store import schema
-from referrals.store.reporting import reward_lists
+from referrals.store.reporting import failure_counts
 from referrals.store.rewards import provider_rewards
 from tests.harness.deliveries import Deliveries
 from tests.harness.fake_provider import FakeProvider
@@ -182,7 +182,7 @@ async def test_failed_rewards_are_counted_by_cause(
         await deliveries.attempt(id_)
 
     async with harness.store.read() as tx:
-        counted = await reward_lists.count_failed(tx)
+        counted = await failure_counts.count_rewards(tx)
 
     assert [(row.cause, row.count) for row in counted] == [("stock", 2), ("plan", 1)]
     assert "codes" in counted[0].remedy
