@@ -37,6 +37,7 @@ from entrypoints.api import (
     rewards,
     suppressions,
     tracked_events,
+    unknown_orders,
     unsubscribe,
     webhooks,
     whatsapp_callbacks,
@@ -52,6 +53,7 @@ from referrals.version import VERSION
 
 AUTHENTICATED = (
     events,
+    unknown_orders,
     refusals,
     campaigns,
     coupons,

@@ -26,6 +26,7 @@ REFUSAL_COLUMNS = {
     "count": "Count",
     "last_at": "Last",
 }
+UNKNOWN_ORDER_COLUMNS = {"source": "Source", "order": "Order", "since": "First event"}
 INVALID = "invalid"
 STYLES = {"accepted": "green", "rejected": "yellow", INVALID: "red"}
 
@@ -58,6 +59,14 @@ def refusals(as_json: JsonOutput = False) -> None:
     with ApiClient.connect() as client:
         rows = client.rows(api_path("refusals"))
     print_rows(rows, REFUSAL_COLUMNS, what="refused requests", as_json=as_json)
+
+
+@app.command("unknown-orders")
+def unknown_orders(as_json: JsonOutput = False) -> None:
+    """List the orders that events are about, and that no conversion has named under the same source and id."""
+    with ApiClient.connect() as client:
+        rows = client.rows(api_path("unknown-orders"))
+    print_rows(rows, UNKNOWN_ORDER_COLUMNS, what="unknown orders", as_json=as_json)
 
 
 def parse_events(text: str, source: str) -> list[JsonObject]:

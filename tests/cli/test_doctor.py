@@ -75,6 +75,20 @@ async def test_failed_rewards_are_reported_by_cause(store: Store, database_url: 
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_list_of_unknown_orders_is_named_if_there_are_any(
+    store: Store, database_url: str
+):
+    settings = Settings(database_url=database_url.replace("+aiosqlite", ""))
+    nothing = await doctor_database.check_orders(settings)
+    await StoreHarness(store).event("order_cancelled", {"order": {"id": "1"}})
+
+    assert nothing == "0 with events, but without a conversion"
+    assert "1 with events, but without a conversion; `referrals event unknown-orders`" in (
+        await doctor_database.check_orders(settings)
+    )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_broken_integration_is_reported(store: Store, database_url: str):
     settings = Settings(database_url=database_url.replace("+aiosqlite", ""))
     assert "none was refused" in await doctor_database.check_requests(settings)

@@ -166,3 +166,11 @@ def test_refusals_are_listed(api, run):
 
     assert "data.order.amount" in run("event", "refusals").out
     assert json.loads(run("event", "refusals", "--json").out) == [refusal]
+
+
+def test_unknown_orders_are_listed(api, run):
+    order = {"source": "stripe", "order": "7781", "since": "2026-03-04T10:00:00Z"}
+    api.answer("GET /v1/unknown-orders", {"data": [order], "next": None})
+
+    assert "stripe" in run("event", "unknown-orders").out
+    assert json.loads(run("event", "unknown-orders", "--json").out) == [order]

@@ -12,6 +12,7 @@ from referrals.store import refusals, views
 from referrals.store.campaigns.versions import require_campaign
 from referrals.store.codes import omitted_clicks
 from referrals.store.db.sql import Tx, literal_in, one, rows
+from referrals.store.referrals import orders
 from referrals.store.reporting import rule_rejections
 from referrals.store.reporting.reward_lists import AWAITING_APPROVAL
 from referrals.store.rewards.reward_rows import amount_text
@@ -58,6 +59,7 @@ async def summarise(tx: Tx, campaign_id: str, now: datetime) -> views.CampaignSu
         top_advocates=await _find_top_advocates(tx, campaign_id),
         messages=await _count_by(tx, messages, messages.c.state, campaign_id),
         refused_requests=await refusals.count_recent(tx, now),
+        unknown_orders=await orders.count_unknown(tx),
         rules=await rule_rejections.list_rejections(tx, campaign_id),
         attention=await _count_attention(tx, campaign_id, now),
     )

@@ -26,6 +26,7 @@ from referrals.store.views.common import Page, Reason, with_zulu_times
 from referrals.store.views.customers import ListedCustomer
 from referrals.store.views.merging import MergeConflict, MergedBalance, MergedId, MergeReport
 from referrals.store.views.messaging import Block, Consent, Message, MessageState, Suppression
+from referrals.store.views.orders import UnknownOrder
 from referrals.store.views.referrals import (
     ACTIVITY,
     Activity,
@@ -101,6 +102,7 @@ __all__ = [
     "TopAdvocate",
     "TrackedEvent",
     "TrackedEventState",
+    "UnknownOrder",
     "Wallet",
     "WorkflowStart",
     "WorkflowStartState",

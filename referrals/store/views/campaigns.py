@@ -132,5 +132,7 @@ class CampaignSummary(Described):
     messages: dict[str, int]
     refused_requests: int
     """Requests of the last seven days, for any campaign, that were refused; `GET /v1/refusals` says why."""
+    unknown_orders: int
+    """Orders, of any campaign, with events but without a conversion; `GET /v1/unknown-orders` lists them."""
     rules: list[RuleRejections]
     attention: Attention
