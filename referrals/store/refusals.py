@@ -15,6 +15,8 @@ from referrals.store.schema import RefusalRow, refusals
 INPUT_STATUSES = (400, 413, 415, 422)
 """Status of requests that could not be understood."""
 SUMMARISED = timedelta(days=7)
+RETENTION = timedelta(days=90)
+"""Age of the days whose counts are deleted. Each day has a bounded number of reasons."""
 
 
 class RefusalReason(NamedTuple):
@@ -28,7 +30,7 @@ class RefusalReason(NamedTuple):
 
 
 async def add(tx: Tx, counts: Mapping[RefusalReason, int], now: datetime) -> None:
-    """Add these numbers of refusals to those of the day."""
+    """Add these numbers of refusals to those of the day. Counts of days past their retention are deleted."""
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     # Sorted, so that two processes that write at once cannot deadlock.
     values = [
@@ -37,6 +39,7 @@ async def add(tx: Tx, counts: Mapping[RefusalReason, int], now: datetime) -> Non
     ]
     if values:
         await tx.execute(_add(tx.dialect.name), values)
+        await tx.execute(refusals.delete().where(refusals.c.day < day - RETENTION))
 
 
 @cache

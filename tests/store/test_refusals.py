@@ -36,6 +36,15 @@ async def test_refusals_of_a_day_are_added_up_by_reason(store: Store):
     ]
 
 
+async def test_counts_are_deleted_after_their_retention(store: Store):
+    await add(store, {AMOUNT: 1}, NOON)
+    await add(store, {AMOUNT: 2}, NOON + refusals.RETENTION)
+    assert [row.count for row in await listed(store)] == [2, 1]
+
+    await add(store, {AMOUNT: 3}, NOON + refusals.RETENTION + timedelta(days=1))
+    assert [row.count for row in await listed(store)] == [3, 2]
+
+
 async def test_processes_that_write_at_once_lose_no_count(store: Store):
     counts = {AMOUNT: 1, BALANCE: 1}
     orders = (counts, dict(reversed(counts.items())))
