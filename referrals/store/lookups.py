@@ -1,6 +1,6 @@
 """Find and lock the rows that a decision is about.
 
-Locks are taken in one order: event, order, contacts, advocate, campaign. A campaign with a limit is locked before its limits are
+Locks are taken in one order: event, customer, order, contacts, advocate, campaign. A campaign with a limit is locked before its limits are
 checked; one without is locked only to be counted, at the end of the decision.
 """
 

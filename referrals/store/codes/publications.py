@@ -65,13 +65,13 @@ async def publish_code(tx: Tx, request: Request, now: datetime) -> CodeRow:
     if found is None:
         message = f"There is no campaign {request.campaign_id}."
         raise NotPublishedError(message, "unknown_campaign")
+    await profiles.mark_as_customer(tx, request.customer_id, now)
     advocate = await join(tx, request.campaign_id, request.customer_id, now)
     if found.campaign.code.join_once and (code := await find_code_of_advocate(tx, advocate.id)):
         return code
     if refused := campaign_rejection(found.campaign, found.state, now):
         raise NotPublishedError(refused.message, refused.code)
     code = await _assign(tx, found.campaign, advocate, request, now)
-    await profiles.mark_as_customer(tx, request.customer_id, now)
     context = ReferralContext(
         found.campaign, found.version, advocate, request.actor, now, code=code.code
     )

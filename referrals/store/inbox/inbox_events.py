@@ -28,7 +28,7 @@ from referrals.store.db.sql import (
     one,
     rows_of,
 )
-from referrals.store.schema import CodeRow, CustomerRow, InboxEventRow, inbox_events
+from referrals.store.schema import CodeRow, CustomerRow, InboxEventRow, customers, inbox_events
 
 MAX_ATTEMPTS = 20
 """Attempts to process an event, over about eleven hours, before it is marked as failed. Outages do not count."""
@@ -221,6 +221,23 @@ def occurred_at(event: InboxEventRow, now: datetime) -> datetime:
 async def lock(tx: Tx, event_id: str) -> InboxEventRow:
     """Lock the event's row until the transaction ends."""
     return await get(tx, inbox_events, lock=True, id=event_id)
+
+
+async def lock_with_customer(tx: Tx, event_id: str) -> InboxEventRow:
+    """Lock the event's row and then its customer's, for a decision that changes the customer."""
+    if tx.dialect.name != "postgresql":  # one writer at a time
+        return await lock(tx, event_id)
+    found = await first_of(tx, InboxEventRow, _WITH_CUSTOMER, event_id=event_id)
+    # None is found where the lock waited for a merge, which gave the event to another customer.
+    return found or await lock_with_customer(tx, event_id)
+
+
+_WITH_CUSTOMER = (
+    select(inbox_events)
+    .join(customers, customers.c.id == inbox_events.c.customer_id)
+    .where(inbox_events.c.id == bindparam("event_id"))
+    .with_for_update(key_share=True, of=[inbox_events, customers])
+)
 
 
 async def save_response(tx: Tx, event_id: str, response: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Locks of a merge, in the order of all decisions: events, contacts, advocates, what journeys and messages use, then customers.
+"""Locks of a merge, in the order of all decisions: events, customers, contacts, advocates, then what journeys and messages use.
 
 While they are held, no decision is made about either customer, nothing is sent to them, and no other merge touches them.
 """
@@ -24,32 +24,30 @@ from referrals.store.schema.journeys import OPEN_RUN_STATES
 async def lock_both(tx: Tx, one_id: str, other_id: str) -> tuple[CustomerRow, CustomerRow]:
     """Lock the two customers to whom the ids belong, and everything that a decision about them would lock."""
     ids = sorted({one_id, other_id})
-    await _lock_rows(tx, ids)
+    await rows(tx, locked(_open_events(ids)))
     found = {each: await get(tx, customers, lock=True, id=each) for each in ids}
     one, other = found[one_id], found[other_id]
     if one.merged_into or other.merged_into:
         return await lock_both(tx, one.merged_into or one_id, other.merged_into or other_id)
-    await _lock_rows(tx, ids)  # those that were committed before the customers were locked
+    await rows(tx, locked(_open_events(ids)))  # those received before the customers were locked
+    for customer_id in ids:
+        await contacts.lock(tx, customer_id)
+    for statement in _rows_to_lock(ids):
+        await rows(tx, locked(statement))
     return one, other
 
 
-async def _lock_rows(tx: Tx, ids: list[str]) -> None:
-    events, *others = _rows_to_lock(ids)
-    await rows(tx, locked(events))
-    for customer_id in ids:
-        await contacts.lock(tx, customer_id)
-    for statement in others:
-        await rows(tx, locked(statement))
+def _open_events(ids: list[str]) -> Select[Any]:
+    events = inbox_events.c
+    of_both = events.customer_id.in_(ids), literal_in(events.state, "received", "queued")
+    return select(events.id).where(*of_both).order_by(events.id)
 
 
 def _rows_to_lock(ids: list[str]) -> list[Select[Any]]:
     referring = select(referrals.c.advocate_id).where(referrals.c.friend_id.in_(ids))
     own = advocates.c.customer_id.in_(ids)
-    events, runs = inbox_events.c, journey_runs.c
+    runs = journey_runs.c
     return [
-        select(events.id)
-        .where(events.customer_id.in_(ids), literal_in(events.state, "received", "queued"))
-        .order_by(events.id),
         select(advocates.c.id)
         .where(or_(own, advocates.c.id.in_(referring)))
         .order_by(advocates.c.id),

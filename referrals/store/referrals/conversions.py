@@ -73,7 +73,7 @@ class Attempt:
 
 async def convert(tx: Tx, event_id: str, now: datetime, workflow_id: str | None = None) -> Outcome:
     """Decide and record a conversion; `workflow_id` is the workflow that decides, if any."""
-    event = await inbox_events.lock(tx, event_id)
+    event = await inbox_events.lock_with_customer(tx, event_id)
     if event.response:
         return Outcome.repeated(event)
     order = read_stored(Order, event.data["order"]) if event.data.get("order") else None

@@ -11,13 +11,14 @@ from referrals.domain.reasons import REASONS_OF_ORDERS, Reason
 from referrals.domain.states import COUNTS_TOWARD_LIMITS, ReferralState
 from referrals.store import lookups
 from referrals.store.activity.context import ReferralContext
+from referrals.store.customers import contacts, survivors
 from referrals.store.db.sql import Tx, change, rows_of
 from referrals.store.inbox import inbox_events
 from referrals.store.inbox.outcome import Outcome
 from referrals.store.referrals import orders
 from referrals.store.referrals.order_checks import ConversionFacts, find_disqualification
 from referrals.store.referrals.orders import LockedOrder
-from referrals.store.referrals.reinstatements import Effect, lock_friend, reinstate
+from referrals.store.referrals.reinstatements import Effect, reinstate
 from referrals.store.referrals.roll_backs import roll_back_referral
 from referrals.store.schema import InboxEventRow, ReferralRow, advocates, referrals
 
@@ -77,8 +78,9 @@ async def apply_to_referral(tx: Tx, event_id: str, referral_id: str, now: dateti
     effects = event.data.get("effects", {})
     if referral_id in effects:
         return
+    friend = await survivors.lock(tx, (await lookups.get_referral(tx, referral_id)).friend_id)
     order = await orders.lock(tx, str(event.data["order_row"]))
-    await lock_friend(tx, referral_id)
+    await contacts.lock(tx, friend.id)
     context, referral = await lookups.lock_context(tx, referral_id, event.actor, now)
     effect = await _reassess(tx, context, referral, order)
     await inbox_events.set_data(
