@@ -121,7 +121,7 @@ async def redeem_from_wallet(
     now = resources.clock()
     async with resources.store.begin() as tx:
         if body.coupon is not None:
-            return await wallets.redeem_coupon(tx, customer, body.coupon, body.key, now)
+            return await wallets.redeem_coupon(tx, customer, body.coupon, body.key, now, body.order)
         asset = Asset(str(body.type), body.currency)
         return await wallets.redeem(tx, customer, asset, body.minor, body.key, body.memo, now)
 

@@ -147,7 +147,7 @@ class Discount(StrictModel):
         A percentage is rounded half up. The discount is 0 for an order in another currency or below `min_order`, for a
         product that is not in the order, and for free shipping, whose cost is unknown.
         """
-        if not self._applies_to(order):
+        if self.refusal(order.currency, order.minor):
             return 0
         if self.percent is not None:
             hundredths = int(Decimal(self.percent) * 100)
@@ -158,11 +158,15 @@ class Discount(StrictModel):
             return min(_price(order, self.product), order.minor)
         return 0
 
-    def _applies_to(self, order: Order) -> bool:
+    def refusal(self, currency: str, minor: int) -> str | None:
+        """Return why the discount does not apply to an order of this amount, in minor units, if it does not."""
         if self.currency is None:
-            return True
-        least = parse_amount(self.min_order, self.currency) if self.min_order else 0
-        return self.currency == order.currency and order.minor >= least
+            return None
+        if currency != self.currency:
+            return f"The coupon is for orders in {self.currency}."
+        if self.min_order and minor < parse_amount(self.min_order, self.currency):
+            return f"The coupon is for orders from {self.currency} {self.min_order}."
+        return None
 
     def _cap(self, order: Order) -> int:
         return parse_amount(self.max_amount, order.currency) if self.max_amount else order.minor

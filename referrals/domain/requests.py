@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from referrals.domain.campaign_fields import raise_field_errors
 from referrals.domain.event_fields import NewCode, Text, TypedCode
@@ -14,11 +14,34 @@ from referrals.domain.strict_model import StrictModel
 from referrals.errors import InvalidRequestError
 
 
+class OrderTotal(StrictModel):
+    """The amount of an order, in its currency."""
+
+    currency: Currency
+    amount: Amount
+
+    @field_validator("amount")
+    @classmethod
+    def _fits_currency(cls, amount: str, info: ValidationInfo) -> str:
+        if currency := info.data.get("currency"):
+            parse_amount(amount, currency)
+        return amount
+
+    @property
+    def minor(self) -> int:
+        """Amount in minor units of the currency."""
+        return parse_amount(self.amount, self.currency)
+
+
 class WalletRedemption(StrictModel):
-    """Body of a wallet redemption: an amount or a coupon. `key` is the caller's idempotency key, such as the order id."""
+    """Body of a wallet redemption: an amount or a coupon. `key` is the caller's idempotency key, such as the order id.
+
+    A coupon with an `order` is redeemed only if its terms allow this order.
+    """
 
     key: Text
     coupon: TypedCode | None = None
+    order: OrderTotal | None = None
     type: Literal["points", "gift_credit"] | None = None
     currency: Currency | None = None
     amount: Amount | None = None
@@ -35,6 +58,8 @@ class WalletRedemption(StrictModel):
             for field in ("type", "currency", "amount"):
                 if getattr(self, field) is not None:
                     yield field, "must be left out with a coupon"
+        elif self.order is not None:
+            yield "order", "must be left out without a coupon"
         elif self.type is None:
             yield "type", "is required without a coupon"
         elif self.amount is None:

@@ -1,5 +1,8 @@
 """`/v1/campaigns/{campaign}/coupons`. `tests/engine` covers how coupons are granted."""
 
+from typing import Any
+
+import httpx
 import pytest
 
 from tests.api.conftest import Api
@@ -133,10 +136,31 @@ async def test_a_pool_needs_a_known_campaign(api: Api):
         {"key": "1", "amount": "5"},
         {"key": "1", "coupon": "W-1", "type": "points", "amount": "5"},
         {"coupon": "W-1"},
+        {"key": "1", "coupon": "W-1", "order": {"amount": "1.005", "currency": "EUR"}},
+        {"key": "1", "type": "points", "amount": "5", "order": {"amount": "9", "currency": "EUR"}},
     ],
 )
-async def test_a_redemption_is_of_an_amount_or_of_a_coupon(api: Api, body: dict[str, str]):
+async def test_a_redemption_is_of_an_amount_or_of_a_coupon(api: Api, body: dict[str, Any]):
     await api.harness.publish("spring", "ada")
 
     refused = await api.http.post("/v1/customers/ada/wallet/redeem", json=body)
     problem(refused, 422, "invalid-request")
+
+
+async def test_a_coupon_with_terms_is_redeemed_for_an_order_within_them(api: Api):
+    terms = {"percent": 20, "min_order": "80.00", "currency": "EUR"}
+    friend = {"type": "coupon", "discount": terms, "pattern": "TEN-######"}
+    await api.put_campaign(rewards={"friend": friend, "tiers": []})
+    code = await api.harness.publish("spring", "ada")
+    coupon = (await api.harness.convert(code, "fay"))["discount"]["code"]
+
+    async def redeem(amount: str, currency: str = "EUR") -> httpx.Response:
+        body = {"key": "1", "coupon": coupon, "order": {"amount": amount, "currency": currency}}
+        return await api.http.post("/v1/customers/fay/wallet/redeem", json=body)
+
+    refused = problem(await redeem("79.99"), 409, "coupon-not-redeemable")
+    assert refused["detail"] == "The coupon is for orders from EUR 80.00."
+    refused = problem(await redeem("80", "USD"), 409, "coupon-not-redeemable")
+    assert refused["detail"] == "The coupon is for orders in EUR."
+    assert (await redeem("80")).json()["coupons"][0]["state"] == "redeemed"
+    assert (await redeem("1")).status_code == 200  # a repeat

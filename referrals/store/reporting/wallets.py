@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, case, func, select
 
+from referrals.domain.requests import OrderTotal
 from referrals.domain.rewards import Asset
 from referrals.domain.states import RewardState
 from referrals.errors import UnknownCustomerError, UnknownRedemptionError
@@ -72,10 +73,12 @@ async def redeem(
     return await get_wallet(tx, customer)
 
 
-async def redeem_coupon(tx: Tx, customer: str, code: str, key: str, now: datetime) -> views.Wallet:
+async def redeem_coupon(
+    tx: Tx, customer: str, code: str, key: str, now: datetime, order: OrderTotal | None = None
+) -> views.Wallet:
     """Redeem a coupon. Return the wallet after it. Raises the errors of `coupons.redeem`, and UnknownCustomerError."""
     _, ids = await _lock_spender(tx, customer)
-    await coupons.redeem(tx, ids, code, key, now)
+    await coupons.redeem(tx, ids, code, key, order, now)
     return await get_wallet(tx, customer)
 
 

@@ -10,6 +10,7 @@ from referrals.domain.codes import DEFAULT_CHARSET, code_key, generate_code
 from referrals.domain.discounts import CouponTerms, Discount
 from referrals.domain.money import format_amount
 from referrals.domain.order_events import Order
+from referrals.domain.requests import OrderTotal
 from referrals.domain.states import RewardState
 from referrals.domain.stored import read_stored
 from referrals.errors import (
@@ -138,11 +139,13 @@ _VOID = (
 )
 
 
-async def redeem(tx: Tx, ids: Sequence[str], code: str, key: str, now: datetime) -> None:
+async def redeem(
+    tx: Tx, ids: Sequence[str], code: str, key: str, order: OrderTotal | None, now: datetime
+) -> None:
     """Redeem a coupon of the customer, whose row is locked; a repeat with the same key changes nothing.
 
     `ids` are all ids of the customer; a key that several of them used belongs to the first. The code is read in
-    any spelling.
+    any spelling. The discount's terms are checked if the `order` is known.
 
     Raises:
         UnknownCouponError, CouponNotRedeemableError, IdempotencyKeyReusedError.
@@ -155,7 +158,7 @@ async def redeem(tx: Tx, ids: Sequence[str], code: str, key: str, now: datetime)
         raise IdempotencyKeyReusedError(key)
     if used:
         return
-    if message := _not_redeemable(coupon, ids, now):
+    if message := _not_redeemable(coupon, ids, now) or _refusal(coupon, order):
         raise CouponNotRedeemableError(message)
     await _set_state(tx, coupon.code, state="redeemed", redeemed_at=now)
     used_now = {"key": key, "code": coupon.code, "redeemed_at": now}
@@ -205,6 +208,13 @@ def _not_redeemable(coupon: CouponRow, ids: Sequence[str], now: datetime) -> str
     if coupon.expires_at and coupon.expires_at <= now:
         return f"The coupon expired at {coupon.expires_at:%Y-%m-%d %H:%M} UTC."
     return None
+
+
+def _refusal(coupon: CouponRow, order: OrderTotal | None) -> str | None:
+    """Return why the coupon does not apply to the order, if that is known."""
+    if order is None:
+        return None
+    return read_stored(Discount, coupon.discount).refusal(order.currency, order.minor)
 
 
 async def list_coupons(tx: Tx, ids: Sequence[str]) -> list[views.Coupon]:
