@@ -22,6 +22,7 @@ from referrals.store import Store, schema
 from referrals.store.db.pages import Cursor
 from referrals.store.journeys import advocate_resumption, tracked_events
 from referrals.store.reporting import failure_counts, tracked_event_lists
+from referrals.store.reporting.summary import summarise
 from tests.harness.campaigns import campaign
 from tests.harness.fake_provider import FakeTracker
 from tests.harness.store_harness import StoreHarness
@@ -153,8 +154,10 @@ async def test_failed_events_are_listed_counted_and_retried_by_cause(
             tx, "spring", Cursor(10, None), state="failed", customer="ada", cause="plan"
         )
         counted = await failure_counts.count_tracked_events(tx)
+        attention = (await summarise(tx, "spring", harness.now())).attention
     assert [(shown.id, shown.error) for shown in page.data] == [(row.id, "http_402: Unpaid.")]
     assert [(count.cause, count.count) for count in counted] == [("plan", 1)]
+    assert attention.tracked_events_failed == 1
 
     assert await retry(harness, FailureCause.STOCK) == 0
     assert await retry(harness, FailureCause.PLAN) == 1
