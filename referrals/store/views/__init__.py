@@ -29,6 +29,7 @@ from referrals.store.views.messaging import Block, Consent, Message, MessageStat
 from referrals.store.views.orders import UnknownOrder
 from referrals.store.views.referrals import (
     ACTIVITY,
+    ONLY_IN_LOG,
     Activity,
     Attribution,
     Referral,
@@ -56,6 +57,7 @@ from referrals.store.views.wallets import (
 
 __all__ = [
     "ACTIVITY",
+    "ONLY_IN_LOG",
     "Activity",
     "Advocate",
     "AdvocateCounts",

@@ -9,7 +9,10 @@ from referrals.domain.field_docs import Described
 from referrals.store.views.common import Reason
 from referrals.store.views.rewards import Reward
 
-ACTIVITY = OUTBOUND | {"referral_link_clicked", "journey_condition_failed"}
+ONLY_IN_LOG = frozenset(
+    {"referral_link_clicked", "journey_condition_failed", "journey_grant_refused"}
+)
+ACTIVITY = OUTBOUND | ONLY_IN_LOG
 """Types of entries of the activity log."""
 
 
