@@ -138,7 +138,9 @@ def activities_of(resources: Resources, queue: str) -> list[Callable[..., Any]]:
     log = _log_messages(resources)
     referrals = ReferralActivities(log)
     advocates = AdvocateActivities(log)
-    journeys = JourneyActivities(resources.store, resources.clock, log)
+    journeys = JourneyActivities(
+        resources.store, resources.clock, log, resources.settings.public_url
+    )
     return [
         referrals.sign_up,
         referrals.convert,

@@ -1,6 +1,7 @@
 """Steps of waiting journeys, and starts of workflows of other applications."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client, RPCError
@@ -16,6 +17,7 @@ from referrals.store.db.sql import Tx
 from referrals.store.flow import pending_work
 from referrals.store.flow.event_loop import handle_events
 from referrals.store.journeys import runs, workflow_starts
+from referrals.store.reporting import outgoing_events
 from referrals.store.schema import WorkflowStartRow
 from referrals.temporal.names import WAKE_UPDATE
 from referrals.temporal.payloads import JourneyStep, PendingWork
@@ -39,6 +41,8 @@ class JourneyActivities:
     store: Store
     clock: Clock
     log: LogMessages
+    source: str
+    """The `source` of events that workflows of other applications get."""
 
     @activity.defn(name="run_journey_steps")
     async def run_journey_steps(self, step: JourneyStep) -> PendingWork:
@@ -68,10 +72,11 @@ class JourneyActivities:
         """
         async with self.store.read() as tx:
             start = await workflow_starts.get(tx, start_id)
+            event = await outgoing_events.load_with_our_ids(tx, start.activity_id, self.source)
         if start.state != "pending":
             return
         try:
-            await _start(_in_namespace(activity.client(), start.namespace), start)
+            await _start(_in_namespace(activity.client(), start.namespace), start, event)
         except RPCError as error:
             log.warning("workflow was not started", status=error.status.name, reason=str(error))
             message = PERMANENT_ERRORS.get(error.status, "Temporal did not respond.")
@@ -87,11 +92,11 @@ class JourneyActivities:
             await workflow_starts.complete(tx, start_id, "failed", self.clock(), error)
 
 
-async def _start(client: Client, start: WorkflowStartRow) -> None:
+async def _start(client: Client, start: WorkflowStartRow, event: dict[str, Any]) -> None:
     try:
         await client.start_workflow(
             start.type,
-            start.event,
+            event,
             id=start.key,
             task_queue=start.task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

@@ -21,6 +21,7 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["advocates"])
     responses=AS_CSV | problems(UnknownCampaignError),
 )
 async def list_advocates(campaign: CampaignId, resources: ResourcesDep, params: Paging) -> Any:
+    """List the advocates of a campaign with their counts, newest first."""
     async with resources.store.read_long() as tx:
         page = await details.list_advocates(
             tx, campaign, params.cursor, resources.settings.public_url
@@ -29,12 +30,13 @@ async def list_advocates(campaign: CampaignId, resources: ResourcesDep, params: 
 
 
 @router.get(
-    "/campaigns/{campaign}/advocates/{customer:path}",
+    "/campaigns/{campaign}/advocates/{customer}",
     responses=problems(UnknownCampaignError, UnknownAdvocateError),
 )
 async def get_advocate(
     campaign: CampaignId, customer: CustomerId, resources: ResourcesDep
 ) -> views.AdvocateDetails:
+    """Return an advocate with code, counts, milestones, cooldown and latest rewards."""
     async with resources.store.read() as tx:
         return await details.get_advocate(
             tx, campaign, customer, resources.clock(), resources.settings.public_url

@@ -13,6 +13,7 @@ from entrypoints.api.campaign_checks import secret_errors, target_errors, templa
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
 from entrypoints.api.openapi import (
     CHECK_BODY,
+    FILE,
     PUBLICATION_BODY,
     QUEUED,
     REF,
@@ -57,8 +58,10 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            kind: {"schema": {"$ref": REF.format(model=PUBLIC_NAMES[Campaign.__name__])}}
-            for kind in ("application/json", YAML[0])
+            "application/json": {
+                "schema": {"$ref": REF.format(model=PUBLIC_NAMES[Campaign.__name__])}
+            },
+            YAML[0]: {"schema": FILE},
         },
     }
 }
@@ -69,9 +72,13 @@ class CampaignDetails(Described):
     """A campaign with the definition in force."""
 
     campaign: str
+    """Slug of the campaign."""
     version: int
-    state: str
+    """Number of the version in force."""
+    state: views.CampaignState
+    """State; only a `running` campaign accepts conversions."""
     definition: dict[str, Any]
+    """Definition in force, with all defaults."""
     journeys_under_older_versions: int
     """Journey runs that started under an earlier version and continue under it."""
 
@@ -85,6 +92,7 @@ class AppliedCampaign(CampaignDetails):
     effects: Sequence[EditEffect]
     """Consequences for referrals, journeys and milestones under way."""
     dry_run: bool
+    """True if nothing was changed."""
 
 
 DryRun = Annotated[
@@ -95,6 +103,7 @@ VersionNumber = Annotated[int, Path(ge=1, le=10**9, description="The number of t
 
 @router.get("/campaigns", response_model=views.Page[views.Campaign], responses=AS_CSV)
 async def list_campaigns(resources: ResourcesDep, params: Paging) -> Any:
+    """List all campaigns, newest first."""
     async with resources.store.read_long() as tx:
         return params.render(await lists.list_campaigns(tx, params.cursor), views.Campaign)
 
@@ -131,6 +140,7 @@ async def apply_campaign(
 async def list_campaign_versions(
     campaign: CampaignId, resources: ResourcesDep, params: Paging
 ) -> Any:
+    """List the versions of a campaign, newest first."""
     async with resources.store.read_long() as tx:
         page = await lists.list_versions(tx, campaign, params.cursor)
     return params.render(page, views.CampaignVersion)
@@ -168,6 +178,7 @@ async def restore_campaign_version(
 
 @router.get("/campaigns/{campaign}", responses=problems(UnknownCampaignError))
 async def get_campaign(campaign: CampaignId, resources: ResourcesDep) -> CampaignDetails:
+    """Return the campaign with the definition in force."""
     async with resources.store.read() as tx:
         return await _details(tx, campaign)
 
@@ -208,6 +219,7 @@ async def pause_campaign(
 async def activate_campaign(
     campaign: CampaignId, resources: ResourcesDep, caller: Caller
 ) -> CampaignDetails:
+    """Accept conversions again, and resume waiting journeys."""
     return await _set_state(resources, campaign, "running", caller)
 
 
@@ -215,6 +227,7 @@ async def activate_campaign(
 async def get_campaign_summary(
     campaign: CampaignId, resources: ResourcesDep
 ) -> views.CampaignSummary:
+    """Return the numbers of a campaign."""
     async with resources.store.read_long() as tx:
         return await summarise(tx, campaign, resources.clock())
 

@@ -25,6 +25,7 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["codes"])
 async def list_codes(
     campaign: CampaignId, resources: ResourcesDep, params: Paging, customer: TextFilter = None
 ) -> Any:
+    """List the codes of a campaign, newest first."""
     async with resources.store.read_long() as tx:
         page = await lists.list_codes(tx, campaign, params.cursor, customer=customer)
     return params.render(page, views.ReferralCode)

@@ -26,14 +26,19 @@ class ConsentUpdate(StrictModel):
     """Consent that a customer gives or withdraws for one channel and purpose; `at` defaults to now."""
 
     channel: Literal["email", "whatsapp", "http"]
+    """Channel that the choice is about."""
     purpose: Literal["service", "marketing"] = "marketing"
+    """Purpose that the choice is about."""
     state: Literal["given", "withdrawn"]
+    """The choice."""
     source: Literal["api", "operator"] = "api"
+    """Sender of the choice."""
     at: EventTime | None = None
+    """Time of the choice; defaults to now, and must not be in the future."""
 
 
 @router.get(
-    "/customers/{customer:path}/consents",
+    "/customers/{customer}/consents",
     response_model=views.Page[views.Consent],
     responses=AS_CSV | problems(UnknownCustomerError),
 )
@@ -45,7 +50,7 @@ async def list_consents(customer: CustomerId, resources: ResourcesDep, params: P
     return params.render(page, views.Consent)
 
 
-@router.post("/customers/{customer:path}/consents", responses=problems(UnknownCustomerError))
+@router.post("/customers/{customer}/consents", responses=problems(UnknownCustomerError))
 async def record_consent(
     customer: CustomerId, body: ConsentUpdate, resources: ResourcesDep
 ) -> views.Page[views.Consent]:

@@ -4,16 +4,16 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from entrypoints.api.coupon_files import CouponFile, read_coupon_file
 from entrypoints.api.http_errors import UnsupportedMediaTypeError
+from entrypoints.api.openapi import FILE, REF, CouponCodes
 from entrypoints.api.problems import problems
 from entrypoints.api.request_bodies import content_type, is_json, parse_json
 from entrypoints.api.resources import Caller, CampaignId, ResourcesDep
 from entrypoints.api.routing import AuthenticatedRoute
 from referrals.domain.event_fields import CampaignSlug
-from referrals.domain.strict_model import StrictModel
 from referrals.domain.validation_messages import field_errors
 from referrals.errors import InvalidRequestError, UnknownCampaignError
 from referrals.store import views
@@ -21,23 +21,16 @@ from referrals.store.rewards import coupon_pools
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["coupons"])
 
-MAX_CODES = 10_000
 
 PoolName = Annotated[CampaignSlug, Path(description="Name of the pool in the campaign's rewards.")]
-
-
-class CouponCodes(StrictModel):
-    """Coupon codes to import."""
-
-    codes: Annotated[tuple[str, ...], Field(max_length=MAX_CODES)]
 
 
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": CouponCodes.model_json_schema()},
-            "text/csv": {"schema": {"type": "string", "example": "code\nWELCOME-1\n"}},
+            "application/json": {"schema": {"$ref": REF.format(model=CouponCodes.__name__)}},
+            "text/csv": {"schema": FILE, "example": "code\nWELCOME-1\n"},
         },
     }
 }
@@ -72,6 +65,7 @@ async def import_coupons(
 async def get_coupon_pool(
     campaign: CampaignId, pool: PoolName, resources: ResourcesDep
 ) -> views.CouponPool:
+    """Return how many coupons of the pool are available, issued, redeemed and void."""
     async with resources.store.read_long() as tx:
         return await coupon_pools.count(tx, campaign, pool)
 

@@ -46,11 +46,17 @@ class CustomerDetails(Described):
     """A customer with contact details, which no other route shows."""
 
     id: str
+    """The caller's id of the customer."""
     name: str | None
+    """Name."""
     email: str | None
+    """Email address."""
     phone: str | None
+    """Phone number, in E.164 if it could be understood."""
     locale: str | None
+    """Language of messages, such as `de` or `en-GB`."""
     timezone: str | None
+    """Time zone, such as `Europe/Berlin`."""
     consent: list[str]
     """Channels for which marketing consent is given."""
     unreachable: list[str]
@@ -58,7 +64,9 @@ class CustomerDetails(Described):
     merged: list[views.MergedId]
     """Other ids of the customer, which were merged into this one."""
     customer_since: datetime | None
+    """Time of the registration or first order, as far as it is known."""
     created_at: datetime
+    """Time at which it was created."""
 
 
 @router.get("/customers", response_model=views.Page[views.ListedCustomer], responses=AS_CSV)
@@ -80,32 +88,34 @@ async def list_customers(
     return params.render(page, views.ListedCustomer)
 
 
-# These come first: a customer id may contain slashes, so the route of a customer matches every longer path.
-@router.get("/customers/{customer:path}/wallet", responses=problems(UnknownCustomerError))
+@router.get("/customers/{customer}/wallet", responses=problems(UnknownCustomerError))
 async def get_wallet(customer: CustomerId, resources: ResourcesDep) -> views.Wallet:
+    """Return the balances and coupons of a customer."""
     async with resources.store.read_long() as tx:
         return await wallets.get_wallet(tx, customer)
 
 
 @router.get(
-    "/customers/{customer:path}/wallet/entries",
+    "/customers/{customer}/wallet/entries",
     response_model=views.Page[views.LedgerEntry],
     responses=AS_CSV | problems(UnknownCustomerError),
 )
 async def list_ledger_entries(customer: CustomerId, resources: ResourcesDep, params: Paging) -> Any:
+    """List the ledger entries of a wallet, newest first."""
     async with resources.store.read_long() as tx:
         page = await wallets.list_entries(tx, customer, params.cursor)
     return params.render(page, views.LedgerEntry)
 
 
-@router.get("/customers/{customer:path}", responses=problems(UnknownCustomerError))
+@router.get("/customers/{customer}", responses=problems(UnknownCustomerError))
 async def get_customer(customer: CustomerId, resources: ResourcesDep) -> CustomerDetails:
+    """Return the contact details of a customer."""
     async with resources.store.read() as tx:
         return await _details(tx, customer)
 
 
 @router.post(
-    "/customers/{customer:path}/wallet/redeem",
+    "/customers/{customer}/wallet/redeem",
     responses=problems(
         UnknownCustomerError,
         UnknownCouponError,
@@ -127,7 +137,7 @@ async def redeem_from_wallet(
 
 
 @router.post(
-    "/customers/{customer:path}/merge",
+    "/customers/{customer}/merge",
     response_model=views.MergeReport,
     responses=QUEUED | problems(UnknownCustomerError),
 )
@@ -143,7 +153,7 @@ async def merge_customers(
 
 
 @router.post(
-    "/customers/{customer:path}/wallet/redemptions/{key:path}/reverse",
+    "/customers/{customer}/wallet/redemptions/{key}/reverse",
     responses=problems(UnknownCustomerError, UnknownRedemptionError),
 )
 async def reverse_redemption(
@@ -161,7 +171,7 @@ async def reverse_redemption(
         return await wallets.reverse_redemption(tx, customer, key, body.reason, now)
 
 
-@router.put("/customers/{customer:path}", openapi_extra=_BODY)
+@router.put("/customers/{customer}", openapi_extra=_BODY)
 async def put_customer(
     customer: CustomerId, body: dict[str, Any], resources: ResourcesDep
 ) -> CustomerDetails:

@@ -6,18 +6,28 @@ the problem types of the operation. What all operations have in common is added 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from entrypoints.api import http_errors
-from entrypoints.api.openapi import event_schemas
+from entrypoints.api.openapi import REF, event_schemas
 from entrypoints.api.problems import PROBLEM_TYPES, problem_response
 from referrals import errors
+from referrals.campaign_schema import campaign_components
+from referrals.domain.clicks import ShareChannel
+from referrals.domain.event_names import OUTBOUND
+from referrals.domain.failure_causes import FailureCause
+from referrals.domain.journey_steps import MessageChannel
+from referrals.domain.rewards import Provider
+from referrals.domain.states import ReferralState, RewardState
+from referrals.domain.tracking import EventProvider
 from referrals.errors import ReferralsError
+from referrals.store import views
+from referrals.store.webhooks.delivery_lists import DeliveryState
 
 SERVERS = [{"url": "/", "description": "The installation that serves this document."}]
 DESCRIPTION = """\
@@ -50,6 +60,49 @@ TAGS = {
 }
 
 _METHODS = ("get", "put", "post", "patch", "delete")
+PARAMETERS = {
+    "advocate": "Only those of this advocate, by the caller's id or ours.",
+    "awaiting_approval": "Only those that are due and wait for an approval.",
+    "cause": "Only failures of this cause.",
+    "channel": "Channel of messages.",
+    "code": "Referral code, in any spelling.",
+    "customer": "Only those of this customer, by the caller's id or ours.",
+    "error": "Only failures with this code, which is the part of `error` before the colon.",
+    "friend": "Only those of this friend, by the caller's id or ours.",
+    "limit": "Maximum number of rows per page.",
+    "provider": "Only those that this provider issues.",
+    "referral": "Only those of this referral.",
+    "side": "Only those of this side.",
+    "since": "Only those from this time on.",
+    "state": "Only those in this state.",
+    "token": "Token of an unsubscribe link.",
+    "type": "Only those of this type.",
+}
+"""Descriptions of the parameters that several operations share."""
+
+ENUMS: dict[str, Iterable[str]] = {
+    "ActivityType": views.ACTIVITY,
+    "CampaignState": ("running", "paused", "archived"),
+    "ConsentChannel": ("email", "whatsapp"),
+    "ConsentState": ("given", "withdrawn"),
+    "DeliveryState": get_args(DeliveryState),
+    "EventProvider": get_args(EventProvider),
+    "FailureCause": FailureCause,
+    "MessageChannel": get_args(MessageChannel),
+    "MessagePurpose": ("service", "marketing"),
+    "MessageState": get_args(views.MessageState),
+    "OutboundEventType": OUTBOUND,
+    "ReferralState": ReferralState,
+    "RewardProvider": get_args(Provider),
+    "RewardSide": ("friend", "advocate"),
+    "RewardState": RewardState,
+    "RewardType": ("points", "gift_credit", "coupon"),
+    "ShareChannel": get_args(ShareChannel),
+    "TrackedEventState": get_args(views.TrackedEventState),
+    "WorkflowStartState": get_args(views.WorkflowStartState),
+}
+"""Names of the lists of values that several schemas share."""
+
 _NOT_OURS = ("HTTPValidationError", "ValidationError")
 _PAGE = re.compile(r'(?<=["/])Page_(\w+?)_(?=")')
 _WITH_KEY = (
@@ -96,10 +149,42 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
         _add_problems(operation)
         for parameter in operation.get("parameters", []):
             parameter["schema"] = _without_null(parameter["schema"])
+            if parameter["name"] in PARAMETERS:
+                parameter.setdefault("description", PARAMETERS[parameter["name"]])
+    document = _name_enums(document)
+    document["components"]["schemas"] |= campaign_components(REF)
     return document | {
         "servers": SERVERS,
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
     }
+
+
+def _name_enums(document: dict[str, Any]) -> dict[str, Any]:
+    """Replace every list of values that has a name by a reference to its schema."""
+    names = {frozenset(values): name for name, values in ENUMS.items()}
+    used = set()
+
+    def replace(part: Any) -> Any:
+        if isinstance(part, list):
+            return [replace(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        values = part.get("enum")
+        name = names.get(frozenset(values)) if isinstance(values, list) else None
+        if name is None:
+            return {key: replace(value) for key, value in part.items()}
+        used.add(name)
+        rest = {key: part[key] for key in ("description", "default") if key in part}
+        return {"$ref": REF.format(model=name), **rest}
+
+    schemas = document["components"]["schemas"]
+    given = {name for name in ENUMS if schemas.pop(name, None)}
+    document = replace(document)
+    for name in sorted(used | given):
+        values = sorted(map(str, ENUMS[name]))
+        schema = {"title": name, "type": "string", "enum": values}
+        document["components"]["schemas"][name] = schema
+    return document
 
 
 def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -42,7 +42,10 @@ _RESULTS = EventResult | list[EventResult | QueuedEvent | EventProblem]
 async def send_events(
     request: Request, body: Annotated[Any, Body()], resources: ResourcesDep, caller: Caller
 ) -> Response:
-    """Receive one CloudEvent, or a batch, whose response has one result per event, in order.
+    """Send one CloudEvent, or a batch, whose response has one result per event, in order.
+
+    The content type is `application/json`, or that of CloudEvents: `application/cloudevents+json`, or
+    `application/cloudevents-batch+json` for a batch.
 
     A repeated event id gets the first result. In a batch, the result of an invalid event is its problem
     and does not affect the others; events of one friend or order are processed in order.

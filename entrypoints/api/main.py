@@ -46,6 +46,7 @@ from entrypoints.api import (
 from entrypoints.api.request_bodies import BodyLimit
 from entrypoints.api.request_log import RequestLog
 from entrypoints.api.resources import AppResources, open_app_resources
+from entrypoints.api.routing import EncodedSlashes
 from referrals.logging import start_logging
 from referrals.process import freeze_gc
 from referrals.settings import Settings
@@ -109,6 +110,7 @@ def create_app() -> FastAPI:
         description=document.DESCRIPTION,
         generate_unique_id_function=document.operation_id,
     )
+    app.add_middleware(EncodedSlashes)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
     problems.install(app)

@@ -28,6 +28,7 @@ async def list_messages(
     state: views.MessageState | None = None,
     customer: TextFilter = None,
 ) -> Any:
+    """List the messages of a campaign: sent, waiting and failed, newest first."""
     async with resources.store.read_long() as tx:
         page = await lists.list_messages(
             tx, campaign, params.cursor, state=state, customer=customer

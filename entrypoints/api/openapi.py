@@ -1,12 +1,11 @@
 """OpenAPI schemas of events and their responses, which routes read and write as plain JSON."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from referrals.campaign_schema import campaign_components
 from referrals.channels.http_statuses import MessageStatusReport
 from referrals.domain.event_fields import Text
 from referrals.domain.events import Envelope, FriendConverted, parse_event
@@ -14,41 +13,57 @@ from referrals.domain.order_events import Order
 from referrals.domain.requests import PublicationRequest
 from referrals.domain.states import Decision, RewardState
 from referrals.domain.strict_model import StrictModel
+from referrals.store import views
 from referrals.store.views import Reason
 
 REF = "#/components/schemas/{model}"
 BATCH = "application/cloudevents-batch+json"
 PROBLEM_TYPE = "application/problem+json"
 MAX_BATCH_SIZE = 1000
+MAX_CODES = 10_000
 
 
 class RewardSummary(StrictModel):
     """A reward of a decision. It is granted at `due_at` unless it is voided; `amount` is in major units."""
 
     id: str
-    side: Literal["friend", "advocate"]
-    type: str
-    amount: str
-    currency: str | None
+    """Id of the reward."""
+    side: views.Side
+    """Side of the recipient."""
+    type: views.RewardType
+    """Type of the reward."""
+    amount: views.AmountText
+    """Amount in points or in units of the currency; 1 for a coupon."""
+    currency: views.CurrencyCode | None
+    """ISO 4217 code of the currency; null for points and coupons."""
     state: RewardState
+    """Current state."""
     due_at: datetime | None
+    """Time at which it is granted."""
 
 
 class FieldWarning(StrictModel):
     """Field that was left out, or that is of less use than it should be."""
 
     field: str
+    """Path of the field, such as `data.order.amount`."""
     message: str
+    """Explanation of the warning."""
 
 
 class Publication(StrictModel):
     """A code with its link, and a link per share channel whose clicks are counted for that channel."""
 
     campaign: str
+    """Slug of the campaign."""
     customer: str
+    """The caller's id of the advocate."""
     code: str
+    """Referral code."""
     link: str
+    """Referral link."""
     share: dict[str, str]
+    """Links by channel, whose clicks are counted for that channel."""
 
 
 class AppliedDiscount(StrictModel):
@@ -58,26 +73,44 @@ class AppliedDiscount(StrictModel):
     """
 
     kind: Literal["percent", "amount", "free_shipping", "product"]
-    amount: str
-    currency: str
+    """Kind of the discount."""
+    amount: views.AmountText
+    """Amount off the order."""
+    currency: views.CurrencyCode
+    """ISO 4217 code of the currency."""
     code: str | None
+    """Code of the coupon; null in a check."""
     percent: int | str | None = None
-    max_amount: str | None = None
-    min_order: str | None = None
+    """Percentage of the order."""
+    max_amount: views.AmountText | None = None
+    """Maximum that it takes off."""
+    min_order: views.AmountText | None = None
+    """Least amount of the order."""
+
+
+class CouponCodes(StrictModel):
+    """Coupon codes to import."""
+
+    codes: Annotated[tuple[str, ...], Field(max_length=MAX_CODES)]
+    """Codes, each new to the campaign."""
 
 
 class PublicationResult(Publication):
-    """Response to a publication; `warnings` are about the customer's details."""
+    """Response to a publication."""
 
     warnings: list[FieldWarning]
+    """Details of the customer that were left out or are of less use than they should be."""
 
 
 class OrderEffect(StrictModel):
     """Effect of an order event on a referral; both ids are null for an order that no conversion has named yet."""
 
     campaign: str | None
+    """Slug of the campaign."""
     referral: str | None
+    """Id of the referral."""
     effect: Literal["kept", "rolled_back", "reinstated", "unknown_order"]
+    """Effect on the referral."""
 
 
 class EventResult(StrictModel):
@@ -87,46 +120,67 @@ class EventResult(StrictModel):
     """
 
     event: str | None
+    """The caller's id of the event; null in a check."""
     referral: str | None
+    """Id of the referral, if the event led to one."""
     decision: Decision | None
+    """The decision; null for events that need none."""
     reason: Reason | None
+    """Reason for the decision, if it is not `accepted`."""
     rewards: list[RewardSummary]
+    """Rewards of the decision."""
     warnings: list[FieldWarning]
+    """Fields that were left out or are of less use than they should be."""
     discount: AppliedDiscount | None = None
+    """Discount of the coupon on the order."""
     publications: tuple[Publication, ...] = ()
+    """Codes that a registration published."""
     effects: tuple[OrderEffect, ...] = ()
+    """Changes by an order event, once per referral."""
 
 
 class QueuedEvent(StrictModel):
     """The event is stored and will be processed once. Send it again to get the result."""
 
     event: str | None
+    """The caller's id of the event; null for a command."""
     state: Literal["queued"]
+    """Always `queued`."""
     warnings: list[FieldWarning]
+    """Fields that were left out or are of less use than they should be."""
 
 
 class FieldError(StrictModel):
     """Field at fault; for files with its line."""
 
     field: str
+    """Path of the field, such as `data.order.amount`."""
     message: str
+    """Explanation of the fault."""
     line: int | None = None
+    """Line of the file."""
 
 
 class ProblemDocument(StrictModel):
     """Problem document (RFC 9457). `type` is stable; `docs/errors.md` lists all types."""
 
     type: str
+    """Stable type, such as `urn:referrals:problem:unknown-campaign`."""
     title: str
+    """Name of the type for people."""
     status: int
+    """HTTP status."""
     detail: str
+    """Explanation of this occurrence."""
     errors: tuple[FieldError, ...] = ()
+    """Fields at fault."""
 
 
 class EventProblem(ProblemDocument):
     """Problem of one event in a batch, with the event's id if it has one."""
 
     event: str | None = None
+    """The caller's id of the event."""
 
 
 QUEUED: dict[int | str, dict[str, Any]] = {
@@ -134,6 +188,8 @@ QUEUED: dict[int | str, dict[str, Any]] = {
 }
 
 
+FILE = {"type": "string", "format": "binary"}
+"""Schema of a file as the body of a request."""
 PROBLEM = {"$ref": REF.format(model="ProblemDocument")}
 
 
@@ -142,6 +198,7 @@ def _event(kind: str, number: str, data: dict[str, Any]) -> dict[str, Any]:
     return envelope | {"time": "2026-03-04T10:00:00Z", "data": data}
 
 
+_ADA = {"id": "ada", "name": "Ada", "email": "ada@example.com", "consent": ["email"]}
 _FAY = {"id": "fay", "name": "Fay", "email": "fay@example.com", "consent": ["email"]}
 _ORDER = {
     "id": "7781",
@@ -154,7 +211,7 @@ _CODE = {"code": "ADA-2026"}
 EXAMPLES = {
     example["type"]: example
     for example in (
-        _event("customer_registered", "registered-ada", {"customer": _FAY | {"id": "ada"}}),
+        _event("customer_registered", "registered-ada", {"customer": _ADA}),
         _event("customer_merged", "merged-guest-7", {"customer": {"id": "ada"}, "from": "guest-7"}),
         _event("referral_link_shared", "share-1", _CODE | {"channel": "whatsapp"}),
         _event("referral_link_clicked", "click-1", _CODE | {"channel": "link"}),
@@ -170,7 +227,7 @@ EXAMPLES = {
         _event("order_reinstated", "reinstate-7781", {"order": {"id": "7781"}}),
     )
 }
-"""One example per event type."""
+"""One example per event type, of one story: ada refers fay, who orders and refunds."""
 
 CONVERSION = "referral_converted"
 
@@ -201,6 +258,7 @@ def event_schemas() -> dict[str, Any]:
         MessageStatusReport,
         ProblemDocument,
         EventProblem,
+        CouponCodes,
     ]
     _, found = models_json_schema([(m, "validation") for m in models], ref_template=REF)
     schemas: dict[str, Any] = found["$defs"]
@@ -209,10 +267,11 @@ def event_schemas() -> dict[str, Any]:
         schemas[f"{data.__name__}Event"] = _event_schema(envelope, data)
     refs = {kind: REF.format(model=f"{data.__name__}Event") for kind, data in _DATA.items()}
     schemas["Event"] = {
+        "description": "A CloudEvent of one of the known types, or of a type that a campaign converts on.",
         "oneOf": [{"$ref": ref} for ref in dict.fromkeys(refs.values())],
         "discriminator": {"propertyName": "type", "mapping": refs},
     }
-    return schemas | campaign_components(REF)
+    return schemas
 
 
 def _event_schema(envelope: dict[str, Any], data: type[BaseModel]) -> dict[str, Any]:
@@ -224,7 +283,10 @@ def _event_schema(envelope: dict[str, Any], data: type[BaseModel]) -> dict[str, 
         allowed = {"description": description, "not": {"enum": others}}
     properties = envelope["properties"] | {
         "type": envelope["properties"]["type"] | allowed,
-        "data": {"$ref": REF.format(model=data.__name__)},
+        "data": {
+            "$ref": REF.format(model=data.__name__),
+            "description": "Details of the event, by its type.",
+        },
     }
     return envelope | {
         "title": f"{data.__name__}Event",
@@ -234,17 +296,16 @@ def _event_schema(envelope: dict[str, Any], data: type[BaseModel]) -> dict[str, 
 
 
 _EVENT = {"$ref": REF.format(model="Event")}
+_EVENTS = {"type": "array", "maxItems": MAX_BATCH_SIZE, "items": _EVENT}
+# One content type, because generated clients choose between several by the type of the body, which lists do not have.
 EVENTS_BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/cloudevents+json": {
-                "schema": _EVENT,
-                "examples": {kind: {"value": example} for kind, example in EXAMPLES.items()},
-            },
-            BATCH: {
-                "schema": {"type": "array", "maxItems": MAX_BATCH_SIZE, "items": _EVENT},
-                "example": [EXAMPLES["referral_signed_up"], EXAMPLES[CONVERSION]],
+            "application/json": {
+                "schema": {"anyOf": [_EVENT, _EVENTS]},
+                "examples": {kind: {"value": example} for kind, example in EXAMPLES.items()}
+                | {"batch": {"value": [EXAMPLES["referral_signed_up"], EXAMPLES[CONVERSION]]}},
             },
         },
     }

@@ -17,7 +17,22 @@ from referrals.store.views import Page, with_zulu_times
 
 T = TypeVar("T")
 
-AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+AS_CSV: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One page, as JSON or CSV.",
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string", "description": "A header line and a line per row."}
+            }
+        },
+        "headers": {
+            "Link": {
+                "schema": {"type": "string"},
+                "description": 'Query of the next page of CSV, with `rel="next"`.',
+            }
+        },
+    }
+}
 """OpenAPI response of every list."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")

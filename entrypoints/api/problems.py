@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from entrypoints.api import http_errors, openapi
 from referrals import errors
@@ -95,6 +96,7 @@ ROUTING_PROBLEMS: Mapping[int, tuple[ProblemType, str]] = {
 }
 """Problem type and detail by the status that the web framework answers with."""
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 INTERNAL = ProblemType("internal", 500, "Internal error")
 
@@ -164,7 +166,22 @@ async def _respond(request: Request, error: Exception) -> Response:
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status == 401:  # noqa: PLR2004
         headers["www-authenticate"] = 'Bearer realm="referrals"'
+    if problem.status == 405:  # noqa: PLR2004
+        headers["allow"] = ", ".join(_allowed_methods(request))
     return ProblemResponse(problem.document(), problem.status, headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes with this path; the web framework names those of one."""
+    scope = {key: value for key, value in request.scope.items() if key != "fastapi"}
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def _count_refusal(request: Request, problem: Problem) -> None:

@@ -31,6 +31,7 @@ async def list_referrals(
     advocate: TextFilter = None,
     friend: TextFilter = None,
 ) -> Any:
+    """List the referrals of a campaign, newest first."""
     async with resources.store.read_long() as tx:
         page = await lists.list_referrals(
             tx, campaign, params.cursor, state=state, advocate=advocate, friend=friend
@@ -40,6 +41,7 @@ async def list_referrals(
 
 @router.get("/referrals/{referral}", responses=problems(UnknownReferralError))
 async def get_referral(referral: ReferralId, resources: ResourcesDep) -> views.ReferralDetails:
+    """Return a referral with its rewards and everything that happened."""
     async with resources.store.read() as tx:
         return await details.get_referral(tx, referral, resources.clock())
 

@@ -30,6 +30,7 @@ async def list_rewards(
     filters: Annotated[RewardFilters, Depends()],
     state: RewardState | None = None,
 ) -> Any:
+    """List the rewards of a campaign, newest first."""
     async with resources.store.read_long() as tx:
         page = await reward_lists.list_rewards(
             tx, campaign, params.cursor, resources.clock(), state=state, **filters.values

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import quote, unquote
 
 from fastapi import Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from entrypoints.api.http_errors import (
     ShuttingDownError,
@@ -19,9 +22,34 @@ from entrypoints.api.request_bodies import content_type, is_json, parse_json
 from referrals.errors import FieldError, InvalidRequestError
 from referrals.store import api_keys
 
+_ENCODED = "referrals.path_is_encoded"
+
+
+class EncodedSlashes:
+    """Middleware that tells a slash inside of an id (`%2F`) from those between the segments of a path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw = scope.get("raw_path") or b""
+        if raw.startswith(b"/v1/") and b"%2f" in raw.lower():
+            segments = raw.decode("ascii", "replace").split("/")
+            path = "/".join(quote(unquote(segment), safe="") for segment in segments)
+            scope = {**scope, "path": path, _ENCODED: True}
+        await self.app(scope, receive, send)
+
 
 class AuthenticatedRoute(APIRoute):
     """Route that needs an API key; `request.state.caller` is the key's name."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match the path as `EncodedSlashes` left it, and decode its parameters."""
+        match, found = super().matches(scope)
+        if _ENCODED in scope and match is not Match.NONE:
+            parameters = {name: unquote(text) for name, text in found["path_params"].items()}
+            found = {**found, "path_params": parameters}
+        return match, found
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -20,7 +20,7 @@ BlockId = Annotated[int, Path(description="The block's id.", ge=1, lt=2**63)]
 
 
 @router.delete(
-    "/customers/{customer:path}/suppressions/{channel}",
+    "/customers/{customer}/suppressions/{channel}",
     status_code=204,
     responses=problems(UnknownCustomerError, UnknownSuppressionError),
 )
@@ -40,6 +40,7 @@ async def lift_suppression(
 async def list_suppressions(
     resources: ResourcesDep, params: Paging, customer: TextFilter = None
 ) -> Any:
+    """List the addresses that a channel cannot reach, newest first."""
     async with resources.store.read_long() as tx:
         page = await suppressions.list_suppressions(tx, params.cursor, customer=customer)
     return params.render(page, views.Suppression)

@@ -50,8 +50,11 @@ class WebhookCreate(StrictModel):
     """A new webhook. Without `events` it gets all types, without `campaign` the events of all campaigns."""
 
     url: Url
+    """Endpoint: https, or http on the own machine if the settings allow it."""
     events: Events | None = None
+    """Types of events to deliver; all by default."""
     campaign: CampaignSlug | None = None
+    """Slug of the campaign whose events to deliver; all by default."""
 
 
 class WebhookUpdate(StrictModel):
@@ -61,24 +64,33 @@ class WebhookUpdate(StrictModel):
     """
 
     url: Url | None = None
+    """Endpoint."""
     events: Events | None = None
+    """Types of events to deliver; null for all."""
     campaign: CampaignSlug | None = None
+    """Slug of the campaign; null for all."""
     enabled: bool | None = None
+    """False stops deliveries, true resumes them."""
     from_now: bool = False
+    """Skip the events that were missed."""
 
 
 class SecretRotation(StrictModel):
     """Body of a rotation. Deliveries are also signed with the old secret for the duration `keep_old`."""
 
     keep_old: Duration = timedelta(days=1)
+    """Duration for which deliveries are signed with the old secret too, such as `P1D`."""
 
 
 class ReplayRequest(StrictModel):
     """Deliveries by id, or all events since a time, of these types."""
 
     deliveries: Annotated[tuple[DeliveryId, ...], Field(max_length=MAX_REPLAYED)] | None = None
+    """Ids of deliveries."""
     since: AwareDatetime | None = None
+    """Time from which all events are delivered again."""
     events: Events | None = None
+    """Types of events, with `since`."""
 
     @model_validator(mode="after")
     def _is_by_id_or_time(self) -> "ReplayRequest":
@@ -94,20 +106,28 @@ class ReplayRequest(StrictModel):
 
 
 class ReplayResult(StrictModel):
+    """Result of a replay."""
+
     replayed: int
+    """Number of deliveries."""
 
 
 class WebhookTestResult(StrictModel):
     """Response of the endpoint to a test event: its status, or the error if there was no response."""
 
     webhook: str
+    """Id of the webhook."""
     accepted: bool
+    """True if the endpoint answered with 2xx."""
     status: int | None
+    """HTTP status of the response; null if there was none."""
     error: str | None
+    """Error, if the event was not accepted."""
 
 
 @router.get("/webhooks", response_model=views.Page[subscriptions.Webhook], responses=AS_CSV)
 async def list_webhooks(resources: ResourcesDep, params: Paging) -> Any:
+    """List the webhooks, newest first."""
     async with resources.store.read_long() as tx:
         page = await subscriptions.list_webhooks(tx, params.cursor)
     return params.render(page, subscriptions.Webhook)
@@ -127,6 +147,7 @@ async def create_webhook(
 
 @router.get("/webhooks/{webhook}", responses=problems(UnknownWebhookError))
 async def get_webhook(webhook: WebhookId, resources: ResourcesDep) -> subscriptions.Webhook:
+    """Return a webhook without its secret."""
     async with resources.store.read() as tx:
         return await subscriptions.get(tx, webhook)
 
@@ -135,6 +156,7 @@ async def get_webhook(webhook: WebhookId, resources: ResourcesDep) -> subscripti
 async def update_webhook(
     webhook: WebhookId, body: WebhookUpdate, resources: ResourcesDep, caller: Caller
 ) -> subscriptions.Webhook:
+    """Change, enable or disable a webhook."""
     values = body.model_dump(include=body.model_fields_set - {"from_now"})
     values = {key: value for key, value in values.items() if value is not None or key in _NULLABLE}
     if "url" in values:
@@ -211,6 +233,7 @@ async def list_webhook_deliveries(
     params: Paging,
     state: delivery_lists.DeliveryState | None = None,
 ) -> Any:
+    """List the deliveries of a webhook, newest first."""
     async with resources.store.read_long() as tx:
         page = await delivery_lists.list_deliveries(tx, params.cursor, webhook=webhook, state=state)
     return params.render(page, delivery_lists.WebhookDelivery)

@@ -16,9 +16,13 @@ class CampaignChange(Described):
     """A key that differs, such as `rewards.tiers[ten].at`. Entries of lists go by their names; null is not set."""
 
     field: str
+    """Path of the key."""
     before: Any
+    """Value before; null if it was not set."""
     after: Any
+    """Value afterwards; null if it is not set."""
     message: str
+    """Text for people."""
 
 
 def changes_between(old: Campaign, new: Campaign) -> list[CampaignChange]:

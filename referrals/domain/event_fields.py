@@ -126,9 +126,11 @@ def _time(value: Any) -> Any:
     raise ValueError("must be a time with its offset, such as 2026-03-04T10:00:00Z")
 
 
+_NO_CONTROL_CHARACTERS = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+
 Text = Annotated[
     str,
-    Field(min_length=1, max_length=255),
+    Field(min_length=1, max_length=255, json_schema_extra=_NO_CONTROL_CHARACTERS),
     BeforeValidator(_whole_number_as_text),
     AfterValidator(clean_text),
 ]

@@ -55,11 +55,17 @@ class Person(StrictModel):
     """Contact details. Missing fields keep their stored values."""
 
     name: Name | None = None
+    """Name."""
     email: Email | None = None
+    """Email address."""
     phone: Phone | None = None
+    """Phone number with country, such as `+4915112345678`."""
     locale: Locale | None = None
+    """Language of messages, such as `de` or `en-GB`."""
     timezone: TimeZone | None = None
+    """Time zone, such as `Europe/Berlin`."""
     consent: Consents | None = None
+    """Channels for which marketing is allowed."""
 
     def contact_warnings(self, path: str) -> Iterator[FieldWarning]:
         """Yield a warning for each contact that tells the customer from others, but cannot be written to."""
@@ -71,6 +77,7 @@ class Customer(Person):
     """A customer, identified by the caller's id, with contact details."""
 
     id: Text
+    """The caller's id of the customer."""
 
 
 class Friend(Person):
@@ -80,7 +87,9 @@ class Friend(Person):
     """
 
     id: Annotated[Text | None, Field(validate_default=True)] = None
+    """The caller's id of the friend; needed unless email or phone is given."""
     verified: bool = False
+    """True if the friend has shown that the contact is theirs."""
 
     @field_validator("id")
     @classmethod
@@ -91,16 +100,23 @@ class Friend(Person):
 
 
 class CustomerRegistered(StrictModel):
+    """A new or known customer. Publishes a code if the campaign says so."""
+
     customer: Customer
+    """The customer."""
     campaign: CampaignSlug | None = None
+    """Slug of the campaign; all campaigns by default."""
 
 
 class CustomerMerged(StrictModel):
     """A merge: from now on the id `from` belongs to the customer."""
 
     customer: Customer
+    """Customer who stays."""
     merged: Text = Field(alias="from")
+    """Id that belongs to the customer from now on."""
     reason: Text | None = None
+    """Reason, which is stored."""
 
     @field_validator("merged")
     @classmethod
@@ -112,25 +128,40 @@ class CustomerMerged(StrictModel):
 
 
 class LinkShared(StrictModel):
+    """An advocate passed the link on."""
+
     code: TypedCode = ""
+    """Referral code."""
     channel: Channel = "link"
+    """Channel by which the link was shared."""
     campaign: CampaignSlug | None = None
+    """Slug of the campaign."""
     friend: Customer | None = None
+    """Friend whom it was shared with."""
 
 
 class LinkClicked(StrictModel):
+    """A visitor opened the link."""
+
     code: TypedCode = ""
+    """Referral code."""
     channel: Channel = "link"
+    """Channel by which the link was shared."""
     campaign: CampaignSlug | None = None
+    """Slug of the campaign."""
 
 
 class FriendSignedUp(StrictModel):
     """A friend's sign-up. `click` is the id that the referral link gave the visitor; it replaces a missing code."""
 
     click: ClickId = None
+    """Id of the click that brought the friend, instead of a code."""
     code: TypedCode | None = None
+    """Referral code, in any spelling."""
     campaign: CampaignSlug | None = None
+    """Slug of the campaign."""
     friend: Friend
+    """The friend."""
 
 
 class FriendConverted(StrictModel):
@@ -140,10 +171,15 @@ class FriendConverted(StrictModel):
     __pydantic_extra__: dict[Text, CleanJson] = Field(init=False)
 
     friend: Friend
+    """The friend."""
     code: TypedCode | None = None
+    """Referral code, in any spelling; not needed after a sign-up."""
     click: ClickId = None
+    """Id of the click that brought the friend, instead of a code."""
     campaign: CampaignSlug | None = None
+    """Slug of the campaign."""
     order: Order | None = None
+    """Purchase of the conversion."""
 
 
 class Envelope(Described, BaseModel):
@@ -152,10 +188,15 @@ class Envelope(Described, BaseModel):
     model_config = ConfigDict(frozen=True)
 
     specversion: Literal["1.0"]
+    """Version of CloudEvents."""
     id: Text
+    """Id of the event, unique for its source."""
     source: Text
+    """System that sends the event, such as `shop`."""
     type: Annotated[str, AfterValidator(check_event_name)]
+    """Type of the event."""
     time: EventTime | None = None
+    """Time at which it happened; defaults to its receipt."""
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from babel.core import get_global
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 MAX_POINTS = 10**9
 """Maximum number of points of one amount."""
@@ -96,6 +96,8 @@ def normalise_amount(text: Any) -> str:
     return amount
 
 
+_AMOUNT = r"[0-9]{1,12}(\.[0-9]{1,20})?$"
+
 Currency = Annotated[
     str,
     AfterValidator(normalise_currency),
@@ -109,8 +111,16 @@ Currency = Annotated[
         }
     ),
 ]
-Amount = Annotated[str, BeforeValidator(normalise_amount)]
-SignedAmount = Annotated[str, BeforeValidator(normalise_decimal)]
+Amount = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": f"^{_AMOUNT}", "examples": ["119.90"]}),
+    BeforeValidator(normalise_amount),
+]
+SignedAmount = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": f"^-?{_AMOUNT}", "examples": ["-10.00"]}),
+    BeforeValidator(normalise_decimal),
+]
 
 
 def decimals_of(currency: str) -> int:

@@ -25,21 +25,32 @@ class OrderItem(StrictModel):
     """A line of an order. A discount is a line with a negative amount."""
 
     sku: Text | None = None
+    """Article number."""
     name: Text | None = None
+    """Name of the article."""
     quantity: Quantity = 1
+    """Quantity."""
     amount: SignedAmount | None = None
+    """Amount of the line."""
     attributes: dict[Text, CleanJson] = Field({})
+    """Additional fields that rules read."""
 
 
 class Order(StrictModel):
     """A purchase. `amount` is the amount before refunds, in `currency`. `source` defaults to the event's."""
 
     id: Text
+    """Id of the order, unique for its source."""
     source: Text | None = None
+    """System that the order belongs to; defaults to the event's source."""
     currency: Currency
+    """ISO 4217 code of the currency."""
     amount: Amount
+    """Amount before refunds."""
     items: Annotated[tuple[OrderItem, ...], Field(max_length=1000), at_most(1000)] = ()
+    """Lines."""
     attributes: dict[Text, CleanJson] = Field({})
+    """Additional fields that rules read."""
 
     @field_validator("amount")
     @classmethod
@@ -85,13 +96,16 @@ class OrderReference(StrictModel):
     """An order by its id. `source` is that of the order's conversion; it defaults to the event's."""
 
     id: Text
+    """Id of the order."""
     source: Text | None = None
+    """System that the order belongs to; defaults to the event's source."""
 
 
 class RefundedOrder(OrderReference):
     """The order of a refund. `amount` is the refunded part if the event has no `refund.amount`."""
 
     amount: Amount | None = None
+    """Refunded part; all by default."""
 
 
 class UpdatedOrder(Order):
@@ -102,32 +116,39 @@ class Refund(StrictModel):
     """A refund, counted once for its id. Without an amount it is of the whole order."""
 
     id: Text
+    """Id of the refund, unique for its source."""
     amount: Amount | None = None
+    """Refunded part; all by default."""
 
 
 class OrderEvent(StrictModel):
     """An event of an order. It is about all referrals of the order; `campaign` only says where it belongs in lists."""
 
     campaign: CampaignSlug | None = None
+    """Slug of the campaign, for lists."""
 
 
 class OrderChanged(OrderEvent):
     """An order that was cancelled, or that was reinstated after a cancellation or refund."""
 
     order: OrderReference
+    """The order."""
 
 
 class OrderUpdated(OrderEvent):
     """An order whose amount or items changed."""
 
     order: UpdatedOrder
+    """The order as it is now."""
 
 
 class OrderRefunded(OrderEvent):
     """A refund of an order, of all of it unless an amount is given."""
 
     order: RefundedOrder
+    """The order."""
     refund: Refund | None = None
+    """The refund."""
 
     @field_validator("refund")
     @classmethod

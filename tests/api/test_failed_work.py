@@ -21,13 +21,15 @@ def journeys(*steps: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def fail_delivery(api: Api) -> str:
+    activity_id = await api.harness.log_activity("referral_converted")
     async with api.harness.store.begin() as tx:
         await one_off_webhooks.add(
             tx,
             campaign_id="spring",
             url="https://crm.example/hooks",
             key="k",
-            event={"type": "referral_converted"},
+            activity_id=activity_id,
+            type="referral_converted",
             now=api.harness.time,
         )
         failed = {"state": "failed", "due_at": None, "error": "answered 500"}

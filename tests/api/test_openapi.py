@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 from pydantic import TypeAdapter
 
 from entrypoints.api.openapi import EXAMPLES, REF, EventProblem, EventResult, ProblemDocument
 from referrals.campaign_schema import campaign_components
 from referrals.domain.event_names import INBOUND
 from referrals.domain.events import parse_event
+from referrals.domain.states import RewardState
 from tests.api.conftest import Api
 
 BATCH = "application/cloudevents-batch+json"
@@ -76,6 +78,48 @@ async def test_every_operation_lists_its_problems_by_name(api: Api):
     }
 
 
+async def test_everything_is_described(api: Api):
+    """Fields and parameters, operations and schemas; lists of values and plain JSON explain themselves."""
+    document = await contract(api)
+    undescribed = [
+        name
+        for name, schema in document["components"]["schemas"].items()
+        if "properties" in schema and not schema.get("description")
+    ]
+    for name, schema in document["components"]["schemas"].items():
+        fields = schema.get("properties", {})
+        undescribed += [
+            f"{name}.{field}" for field in fields if not fields[field].get("description")
+        ]
+    for name, operation in operations(document):
+        for part in (operation, *operation.get("parameters", [])):
+            if not part.get("description"):
+                undescribed.append(f"{name} {part.get('name', '')}")
+
+    assert undescribed == []
+
+
+async def test_states_amounts_and_times_are_typed(api: Api):
+    schemas = (await contract(api))["components"]["schemas"]
+    reward = schemas["Reward"]["properties"]
+
+    assert reward["state"]["$ref"] == "#/components/schemas/RewardState"
+    assert schemas["RewardState"]["enum"] == sorted(RewardState)
+    assert reward["amount"]["pattern"]
+    assert schemas["Balance"]["properties"]["currency"]["anyOf"][0]["pattern"] == "^[A-Z]{3}$"
+    assert schemas["Order"]["properties"]["amount"]["pattern"].startswith("^[0-9]")
+    assert schemas["SecretRotation"]["properties"]["keep_old"]["pattern"].startswith("^P")
+    untyped = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, found in schema.get("properties", {}).items()
+        if field in ("state", "side", "provider", "cause", "decision")
+        and found.get("type") == "string"
+        and not found.keys() & {"enum", "const"}
+    ]
+    assert untyped == []
+
+
 async def test_every_tag_is_described(api: Api):
     document = await contract(api)
     used = {tag for _, operation in operations(document) for tag in operation["tags"]}
@@ -129,10 +173,26 @@ async def test_each_event_type_belongs_to_one_schema(api: Api):
 @pytest.mark.parametrize("kind", sorted(INBOUND))
 async def test_every_event_type_has_a_valid_example(api: Api, kind: str):
     body = (await contract(api))["paths"]["/v1/events"]["post"]["requestBody"]["content"]
-    examples = body["application/cloudevents+json"]["examples"]
+    examples = body["application/json"]["examples"]
 
     assert parse_event(examples[kind]["value"]).type == kind
     assert (await api.http.post("/v1/events", json=EXAMPLES[kind])).status_code == 200
+
+
+async def test_every_example_matches_its_schema_and_mixes_no_people(api: Api):
+    document = await contract(api)
+    for name, operation in operations(document):
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            examples = [example["value"] for example in media.get("examples", {}).values()]
+            examples += [media["example"]] if "example" in media else []
+            whole = {"components": document["components"], "allOf": [media["schema"]]}
+            for example in examples:
+                errors = list(Draft202012Validator(whole).iter_errors(example))
+                assert errors == [], (name, example)
+    people = re.findall(r"\{'id': '(ada|fay)'[^}]*", str(list(EXAMPLES.values())))
+    contacts = re.findall(r"'id': '(\w+)', 'name': '(\w+)', 'email': '(\w+)@", str(EXAMPLES))
+    assert people
+    assert all(own_id == name.lower() == email for own_id, name, email in contacts)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.events import Customer, parse_event
 from referrals.settings import Settings
 from referrals.store import Store, lookups, schema
+from referrals.store.activity import log
 from referrals.store.codes import clicks, publications, shares
 from referrals.store.customers import profiles
 from referrals.store.flow import receiving, responses
@@ -90,6 +91,17 @@ class StoreHarness(Harness):
             row = await inbox_events.store_click(tx, click, code, channel, found.id, self.now())
             await responses.decide(tx, lambda tx: shares.record(tx, row.id, self.now()))
         return click
+
+    async def log_activity(self, kind: str) -> int:
+        """Write an entry of the activity log, and return its id."""
+        row = log.activity_row(
+            kind, at=self.time, actor="shop", campaign_id="spring", advocate_id=None
+        )
+        async with self.store.begin() as tx:
+            inserted = await tx.execute(
+                schema.activity.insert().values(row).returning(schema.activity.c.id)
+            )
+            return int(inserted.scalar_one())
 
     async def complete_milestones(self) -> None:
         """Grant the rewards of milestones reached and roll back those of milestones lost."""

@@ -24,13 +24,15 @@ async def listed(office: Office, **filters: Any) -> list[WebhookDelivery]:
 @pytest.fixture
 async def failed(office: Office) -> WebhookDelivery:
     """The delivery of a journey's step to an endpoint that was down for days."""
+    activity_id = await office.harness.log_activity("referral_converted")
     async with office.store.begin() as tx:
         await one_off_webhooks.add(
             tx,
             campaign_id="spring",
             url=office.receiver.url,
             key=KEY,
-            event={"type": "referral_converted"},
+            activity_id=activity_id,
+            type="referral_converted",
             now=office.harness.time,
         )
     office.receiver.replies += [500] * 20
@@ -92,13 +94,15 @@ async def test_deliveries_to_webhooks_are_in_the_same_list(office: Office):
 
 
 async def test_nothing_is_sent_without_a_signing_secret(office: Office):
+    activity_id = await office.harness.log_activity("referral_converted")
     async with office.store.begin() as tx:
         await one_off_webhooks.add(
             tx,
             campaign_id="spring",
             url=office.receiver.url,
             key="k",
-            event={"type": "t"},
+            activity_id=activity_id,
+            type="referral_converted",
             now=office.harness.time,
         )
     await office.deliverer_of(secret=None).drain()

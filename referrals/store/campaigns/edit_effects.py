@@ -25,8 +25,11 @@ class EditEffect(Described):
     """A consequence of an edit. `count` is the number of advocates, referrals, journeys or coupons concerned."""
 
     code: str
+    """Code of the consequence."""
     count: int
+    """Number of rows concerned."""
     message: str
+    """Text for people."""
 
 
 async def find_effects(

@@ -24,7 +24,7 @@ async def upsert(tx: Tx, customer: Customer | Friend, now: datetime) -> str:
     history (see `consents.apply_consent_list`).
     """
     given = customer.model_dump(exclude_unset=True, exclude={"id", "verified"})
-    own_id, identity = required(customer.id), required(tx.identity)
+    own_id, identity = await _callers_id(tx, required(customer.id)), required(tx.identity)
     normalised_id = normalise_id(own_id)
     digests = identity.digests(own_id, customer.email, customer.phone)
     new = {
@@ -48,6 +48,12 @@ async def upsert(tx: Tx, customer: Customer | Friend, now: datetime) -> str:
     if "consent" in given:
         await consents.apply_consent_list(tx, stored.id, customer.consent or (), now)
     return stored.id
+
+
+async def _callers_id(tx: Tx, customer: str) -> str:
+    """Return the caller's id of a customer who is named by our id; any other id is the caller's already."""
+    named = await find_named(tx, customer) if survivors.is_our_id(customer) else None
+    return named.external_id if named else customer
 
 
 async def update_contacts(tx: Tx, customer: CustomerRow) -> bool:
@@ -112,7 +118,7 @@ async def _update_survivor(tx: Tx, normalised_id: str, given: dict[str, Any]) ->
 
 
 async def find(tx: Tx, customer: str) -> CustomerRow | None:
-    """Find the customer for whom the caller's id stands, in any spelling, or our own id."""
+    """Find the customer for whom the caller's id stands, in any spelling, or our id of a customer or advocate."""
     named = await find_named(tx, customer)
     if named is None or named.merged_into is None:
         return named
@@ -121,8 +127,11 @@ async def find(tx: Tx, customer: str) -> CustomerRow | None:
 
 async def find_named(tx: Tx, customer: str) -> CustomerRow | None:
     """Find the row of the id itself, even if it was merged into another customer."""
-    own_id = await sql.find(tx, customers, normalised_id=normalise_id(customer))
-    return own_id or await sql.find(tx, customers, id=customer)
+    found = await sql.find(tx, customers, normalised_id=normalise_id(customer))
+    if found is None and survivors.is_our_id(customer):
+        statement = select(customers).where(survivors.has_our_id(customer))
+        return await first_of(tx, CustomerRow, statement)
+    return found
 
 
 async def get(tx: Tx, customer_id: str) -> CustomerRow:

@@ -1,10 +1,11 @@
 """The customer to whom an id belongs: after a merge, the surviving one."""
 
-from sqlalchemy import ScalarSelect, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from referrals.domain.identity import normalise_id
+from referrals.store.db.ids import is_id
 from referrals.store.db.sql import Tx, get, rows, scalars
-from referrals.store.schema import CustomerRow, customer_merges, customers
+from referrals.store.schema import CustomerRow, advocates, customer_merges, customers
 from referrals.store.views import MergedId
 
 
@@ -51,11 +52,22 @@ async def list_merged(tx: Tx, customer_id: str) -> list[MergedId]:
     return [MergedId(*row) for row in await rows(tx, statement)]
 
 
-def id_of(external_id: str) -> ScalarSelect[str]:
-    """Select the id of the customer for whom the caller's id stands."""
-    survivor = func.coalesce(customers.c.merged_into, customers.c.id)
-    return (
-        select(survivor)
-        .where(customers.c.normalised_id == normalise_id(external_id))
-        .scalar_subquery()
-    )
+def id_of(named: str) -> ColumnElement[str]:
+    """Select the id of the customer for whom the caller's id stands, or our id of a customer or advocate."""
+    survivor = select(func.coalesce(customers.c.merged_into, customers.c.id)).correlate(None)
+    by_callers_id = survivor.where(customers.c.normalised_id == normalise_id(named))
+    if not is_our_id(named):
+        return by_callers_id.scalar_subquery()
+    by_our_id = survivor.where(has_our_id(named))
+    return func.coalesce(by_callers_id.scalar_subquery(), by_our_id.scalar_subquery())
+
+
+def is_our_id(named: str) -> bool:
+    """Return whether the text looks like our id of a customer or of an advocate."""
+    return is_id(named, "cus", "adv")
+
+
+def has_our_id(named: str) -> ColumnElement[bool]:
+    """Select the customer with our id, or the customer who is the advocate with our id."""
+    customer = select(advocates.c.customer_id).where(advocates.c.id == named).correlate(None)
+    return or_(customers.c.id == named, customers.c.id == customer.scalar_subquery())

@@ -6,7 +6,6 @@ published before. The log therefore has causes before consequences, with or with
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from referrals.store.activity import log
 from referrals.store.activity.log import LoggedEvent
@@ -45,26 +44,4 @@ def _journey_entries(logged: LoggedEvent) -> Iterator[JourneyEntry]:
     occurrence = event.occurrence or (event.reward.id if event.reward else "")
     for journey in event.context.campaign.journeys:
         if journey.on == event.type:
-            payload = cloud_event(logged)
-            yield JourneyEntry(event.context, journey, payload, event.reward, occurrence)
-
-
-def cloud_event(logged: LoggedEvent) -> dict[str, Any]:
-    """Build the CloudEvent that webhooks and workflows of a journey get, with our ids and no contact details."""
-    event, context = logged.event, logged.event.context
-    subjects = {
-        "campaign": context.campaign.campaign,
-        "advocate": context.advocate.id,
-        "friend": context.friend_id,
-        "referral": context.referral_id,
-        "milestone": context.milestone.id if context.milestone else None,
-        "reward": event.reward.id if event.reward else None,
-    }
-    return {
-        "specversion": "1.0",
-        "id": str(logged.id),
-        "source": "referrals",
-        "type": event.type,
-        "time": context.now.isoformat(),
-        "data": {name: row_id for name, row_id in subjects.items() if row_id},
-    }
+            yield JourneyEntry(event.context, journey, logged.id, event.reward, occurrence)

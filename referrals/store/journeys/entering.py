@@ -62,7 +62,7 @@ async def _start_run(tx: Tx, entry: JourneyEntry) -> None:
             version=context.version,
             journey=entry.journey.name,
             subject=entry.subject,
-            event=entry.event,
+            activity_id=entry.activity_id,
             occurrence=entry.occurrence,
             advocate_id=context.advocate.id,
             friend_id=context.friend_id,

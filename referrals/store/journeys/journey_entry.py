@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from referrals.domain.actors import SYSTEM_ACTOR
 from referrals.domain.journeys import Journey
@@ -18,14 +17,14 @@ _ID_NAMESPACE = uuid.UUID("3f1c4a52-8a0d-4f0e-9b57-1d2f9c7e60aa")
 
 @dataclass(frozen=True)
 class JourneyEntry:
-    """One entry into `journey` by `event`, a CloudEvent.
+    """One entry into `journey` by the event with this id in the activity log.
 
     `occurrence` distinguishes entries of one subject by events of the same type, such as two shares.
     """
 
     context: ReferralContext
     journey: Journey
-    event: dict[str, Any]
+    activity_id: int
     reward: RewardRow | None = None
     occurrence: str = ""
 

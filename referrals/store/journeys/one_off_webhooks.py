@@ -1,8 +1,6 @@
 """Deliveries of the `webhook` steps of journeys: one event to one URL, without a webhook subscription."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from referrals.domain.webhook_urls import concurrency_group
 from referrals.store.db.sql import Tx, insert
@@ -10,9 +8,9 @@ from referrals.store.schema import webhook_deliveries
 
 
 async def add(
-    tx: Tx, *, campaign_id: str, url: str, key: str, event: Mapping[str, Any], now: datetime
+    tx: Tx, *, activity_id: int, campaign_id: str, type: str, url: str, key: str, now: datetime
 ) -> None:
-    """Send the CloudEvent to the URL, once for the key, signed with REFERRALS_WEBHOOK_SECRET.
+    """Send an event of the activity log to the URL, once for the key, signed with REFERRALS_WEBHOOK_SECRET.
 
     The key, in printable ASCII, is the `webhook-id`. These deliveries have no order.
     """
@@ -21,9 +19,9 @@ async def add(
         .values(
             key=key,
             url=url,
-            event=dict(event),
+            activity_id=activity_id,
             campaign_id=campaign_id,
-            type=event["type"],
+            type=type,
             concurrency_group=concurrency_group(url),
             state="pending",
             attempts=0,

@@ -107,7 +107,7 @@ async def _entry(tx: Tx, campaign: Campaign, run: JourneyRunRow, now: datetime) 
         milestone=await find(tx, milestones, id=run.milestone_id) if run.milestone_id else None,
     )
     reward = await find(tx, rewards, id=run.reward_id) if run.reward_id else None
-    return JourneyEntry(context, _journey(campaign, run), run.event, reward, run.occurrence)
+    return JourneyEntry(context, _journey(campaign, run), run.activity_id, reward, run.occurrence)
 
 
 def _journey(campaign: Campaign, run: JourneyRunRow) -> Journey:

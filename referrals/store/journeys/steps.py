@@ -72,7 +72,7 @@ async def _run_step(
         return await condition_holds(
             tx, entry, lambda: branch.condition, awaited_event_received=received
         )
-    key, campaign_id = f"{entry.workflow_id}/{planned.index}", entry.context.campaign.campaign
+    key = f"{entry.workflow_id}/{planned.index}"
     if step.grant:
         by_owner = sender_id == entry.context.sender_id
         await grants.grant(tx, entry, planned.index, step.grant, by_owner=by_owner)
@@ -90,7 +90,13 @@ async def _run_step(
         )
     if step.webhook:
         await one_off_webhooks.add(
-            tx, campaign_id=campaign_id, url=step.webhook.url, key=key, event=entry.event, now=now
+            tx,
+            activity_id=entry.activity_id,
+            campaign_id=entry.context.campaign.campaign,
+            type=entry.journey.on,
+            url=step.webhook.url,
+            key=key,
+            now=now,
         )
     if step.start_workflow:
         await workflow_starts.add(

@@ -35,7 +35,7 @@ async def add(
             type=step.type,
             task_queue=step.task_queue,
             namespace=step.namespace,
-            event=entry.event,
+            activity_id=entry.activity_id,
             state="pending",
             created_at=now,
         )

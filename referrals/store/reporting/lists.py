@@ -241,10 +241,11 @@ def _to_message_view(row: _ListedMessage) -> views.Message:
 
 
 class ListedActivity(ActivityRow):
-    """A row of `select_activity`, with the caller's ids of the customer and the advocate."""
+    """A row of `select_activity`, with the caller's ids of the customer and the advocate, and ours of the latter."""
 
     customer: str | None
     advocate: str | None
+    advocate_customer_id: str | None
 
 
 def select_activity() -> Select[*tuple[Any, ...]]:
@@ -253,6 +254,7 @@ def select_activity() -> Select[*tuple[Any, ...]]:
             activity,
             customers.c.external_id.label("customer"),
             advocate_customers.c.external_id.label("advocate"),
+            advocate_customers.c.id.label("advocate_customer_id"),
         )
         .outerjoin(customers, customers.c.id == activity.c.customer_id)
         .outerjoin(advocates, advocates.c.id == activity.c.advocate_id)

@@ -1,9 +1,17 @@
 """Runs of journeys that wait, and the external workflows that journeys start."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, Boolean, ForeignKey, ForeignKeyConstraint, Index, Integer, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Text,
+)
 
 from referrals.store.db.columns import Columns, Field, TableRow
 from referrals.store.schema.base import Instant, column, index_where, one_of, table
@@ -34,8 +42,8 @@ class JourneyRunRow(TableRow):
     version: Field[int] = column(Integer)
     journey: Field[str] = column(Text)
     subject: Field[str] = column(Text)
-    event: Field[dict[str, Any]] = column(
-        JSON, doc="The event that started the run, as external workflows receive it."
+    activity_id: Field[int] = column(
+        BigInteger, doc="The event that started the run, in the activity log."
     )
     occurrence: Field[str] = column(Text)
     advocate_id: Field[str] = column(Text, ForeignKey("advocates.id"))
@@ -96,7 +104,7 @@ class WorkflowStartRow(TableRow):
     type: Field[str] = column(Text)
     task_queue: Field[str] = column(Text)
     namespace: Field[str | None] = column(Text)
-    event: Field[dict[str, Any]] = column(JSON)
+    activity_id: Field[int] = column(BigInteger, doc="The event that it gets.")
     state: Field[str] = column(Text, one_of("state", ["pending", "started", "failed", "dropped"]))
     reason: Field[str | None] = column(Text)
     created_at: Field[datetime] = column(Instant)

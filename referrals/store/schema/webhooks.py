@@ -1,7 +1,6 @@
 """Webhook subscriptions and the deliveries of webhooks."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -58,18 +57,17 @@ webhooks = table(
 
 
 class WebhookDeliveryRow(TableRow):
-    """The delivery of an activity to a webhook, or of a one-off event to a URL."""
+    """The delivery of an activity to a webhook, or to the URL of a journey's step."""
 
     id: Field[int] = column(Serial, primary_key=True)
     webhook_id: Field[str | None] = column(
         Text,
         ForeignKey("webhooks.id"),
-        doc="The webhook that receives an activity; NULL for a one-off event, which has a `key` and a `url`.",
+        doc="The webhook that receives the activity; NULL for a step of a journey, which has a `key` and a `url`.",
     )
-    activity_id: Field[int | None] = column(Serial, ForeignKey("activity.id"))
+    activity_id: Field[int] = column(Serial, ForeignKey("activity.id"))
     key: Field[str | None] = column(Text, unique=True)
     url: Field[str | None] = column(Text)
-    event: Field[dict[str, Any] | None] = column(JSON(none_as_null=True))
     campaign_id: Field[str | None] = column(Text, doc="The campaign that the event is about.")
     type: Field[str] = column(Text)
     subject: Field[str | None] = column(Text, doc="Events of one subject are delivered in order.")
@@ -95,7 +93,6 @@ webhook_deliveries = table(
     "webhook_deliveries",
     WebhookDeliveryColumns,
     UniqueConstraint("webhook_id", "activity_id"),
-    CheckConstraint("(webhook_id IS NULL) = (activity_id IS NULL)", name="activity"),
     CheckConstraint("(webhook_id IS NULL) = (key IS NOT NULL)", name="key"),
     CheckConstraint("(state = 'pending') = (due_at IS NOT NULL)", name="due"),
     index_where(

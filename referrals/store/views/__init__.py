@@ -13,6 +13,7 @@ from referrals.store.views.advocates import (
 from referrals.store.views.campaigns import (
     Attention,
     Campaign,
+    CampaignState,
     CampaignSummary,
     CampaignVersion,
     ReferralCode,
@@ -22,7 +23,16 @@ from referrals.store.views.campaigns import (
     RuleRejections,
     TopAdvocate,
 )
-from referrals.store.views.common import Page, Reason, with_zulu_times
+from referrals.store.views.common import (
+    AmountText,
+    CurrencyCode,
+    Page,
+    Reason,
+    RewardType,
+    Side,
+    one_of,
+    with_zulu_times,
+)
 from referrals.store.views.customers import ListedCustomer
 from referrals.store.views.merging import MergeConflict, MergedBalance, MergedId, MergeReport
 from referrals.store.views.messaging import Block, Consent, Message, MessageState, Suppression
@@ -62,17 +72,20 @@ __all__ = [
     "Advocate",
     "AdvocateCounts",
     "AdvocateDetails",
+    "AmountText",
     "Attention",
     "Attribution",
     "Balance",
     "Block",
     "Campaign",
+    "CampaignState",
     "CampaignSummary",
     "CampaignVersion",
     "CommandOutcome",
     "Consent",
     "Coupon",
     "CouponPool",
+    "CurrencyCode",
     "FailureCount",
     "ImportResult",
     "LedgerEntry",
@@ -99,7 +112,9 @@ __all__ = [
     "Revenue",
     "Reward",
     "RewardSum",
+    "RewardType",
     "RuleRejections",
+    "Side",
     "Suppression",
     "TopAdvocate",
     "TrackedEvent",
@@ -108,5 +123,6 @@ __all__ = [
     "Wallet",
     "WorkflowStart",
     "WorkflowStartState",
+    "one_of",
     "with_zulu_times",
 ]

@@ -2,17 +2,34 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 from referrals.domain.field_docs import Described
+from referrals.store.views.common import (
+    AmountText,
+    CurrencyCode,
+    RewardStateText,
+    RewardType,
+    one_of,
+)
+
+CampaignState = Annotated[str, one_of(("running", "paused", "archived"))]
 
 
 @dataclass(frozen=True)
 class Campaign(Described):
+    """A referral programme."""
+
     campaign: str
+    """Slug of the campaign."""
     name: str
-    state: str
+    """Name of the campaign."""
+    state: CampaignState
+    """State; only a `running` campaign accepts conversions."""
     version: int
+    """Number of the version in force."""
     created_at: datetime
+    """Time at which it was first applied."""
 
 
 @dataclass(frozen=True)
@@ -20,44 +37,75 @@ class CampaignVersion(Described):
     """A version of a campaign file, and who applied it."""
 
     version: int
+    """Number of the campaign version."""
     in_force: bool
+    """True for the version that new referrals start under."""
     applied_at: datetime
+    """Time at which it was applied."""
     applied_by: str
+    """API key that applied it."""
 
 
 @dataclass(frozen=True)
 class ReferralCode(Described):
+    """A referral code of a campaign."""
+
     code: str
+    """The code, as it is shown to people."""
     customer: str | None
-    state: str
+    """The caller's id of its owner; null if it is not published."""
+    state: Annotated[str, one_of(("active", "inactive"))]
+    """An inactive code refuses conversions."""
     uses: int
+    """Accepted conversions."""
     uses_limit: int | None
+    """Maximum number of conversions; null is no limit."""
     starts_at: datetime | None
+    """Earliest time of a conversion."""
     expires_at: datetime | None
+    """Time after which it refuses conversions."""
     published_at: datetime | None
+    """Time at which it was assigned to its owner."""
     channel: str | None
+    """Channel of the publication."""
     created_at: datetime
+    """Time at which it was generated or imported."""
 
 
 @dataclass(frozen=True)
 class Revenue(Described):
-    currency: str
-    amount: str
+    """Sum of orders in one currency."""
+
+    currency: CurrencyCode
+    """ISO 4217 code of the currency."""
+    amount: AmountText
+    """Sum of the orders."""
 
 
 @dataclass(frozen=True)
 class RewardSum(Described):
-    state: str
-    type: str
-    currency: str | None
+    """Sum of the rewards of one state, type and currency."""
+
+    state: RewardStateText
+    """State of the rewards."""
+    type: RewardType
+    """Type of the rewards."""
+    currency: CurrencyCode | None
+    """ISO 4217 code of the currency; null for points and coupons."""
     count: int
-    amount: str
+    """Number of rewards."""
+    amount: AmountText
+    """Sum of the rewards."""
 
 
 @dataclass(frozen=True)
 class TopAdvocate(Described):
+    """An advocate with many confirmed conversions."""
+
     customer: str
+    """The caller's id of the customer."""
     confirmed: int
+    """Confirmed conversions."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +116,17 @@ class RuleRejections(Described):
     """
 
     campaign: str
+    """Slug of the campaign."""
     rule: str
+    """Name of the rule."""
     failed: int
+    """Conversions for which the rule was false."""
     broken: int
+    """Conversions for which the rule could not be evaluated."""
     diagnosis: str | None
+    """Reason why it could not be evaluated the last time."""
     last_at: datetime
+    """Time of the last rejection."""
 
 
 @dataclass(frozen=True)
@@ -114,25 +168,44 @@ class CampaignSummary(Described):
     """
 
     campaign: str
+    """Slug of the campaign."""
     name: str
-    state: str
+    """Name of the campaign."""
+    state: CampaignState
+    """State; only a `running` campaign accepts conversions."""
     version: int
+    """Number of the version in force."""
     advocates: int
+    """Customers with a code."""
     codes: int
+    """Codes, published or not."""
     shares: dict[str, int]
+    """Shares, by channel."""
     clicks: int
+    """Clicks on all links."""
     clicks_by_channel: dict[str, int]
+    """Clicks, by channel."""
     clicks_omitted: dict[str, int]
+    """Visits that are no clicks, by reason."""
     sign_ups: int
+    """Friends who signed up."""
     conversions: dict[str, int]
+    """Referrals, by state."""
     conversion_rate: float | None
+    """Part of the friends who converted, from 0 to 1."""
     revenue: list[Revenue]
+    """Sums of the orders, by currency."""
     rewards: list[RewardSum]
+    """Sums of the rewards, by state, type and currency."""
     top_advocates: list[TopAdvocate]
+    """Advocates with the most confirmed conversions."""
     messages: dict[str, int]
+    """Messages, by state."""
     refused_requests: int
     """Requests of the last seven days, for any campaign, that were refused; `GET /v1/refusals` says why."""
     unknown_orders: int
     """Orders, of any campaign, with events but without a conversion; `GET /v1/unknown-orders` lists them."""
     rules: list[RuleRejections]
+    """Rules that rejected conversions."""
     attention: Attention
+    """Numbers of what waits for an operator."""

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
+from referrals.domain.failure_causes import FailureCause
 from referrals.domain.field_docs import Described
+from referrals.domain.tracking import EventProvider
+from referrals.store.views.common import one_of
 
 TrackedEventState = Literal["pending", "sent", "failed", "dropped"]
 WorkflowStartState = Literal["pending", "started", "failed", "dropped"]
@@ -15,20 +18,35 @@ class TrackedEvent(Described):
     """An event that a journey sends to a provider; `event` is its name there, `customer` whose event it is."""
 
     id: str
+    """Id of the tracked event."""
     key: str
+    """Idempotency key that the provider gets."""
     campaign: str
+    """Slug of the campaign."""
     referral: str | None
+    """Id of the referral."""
     customer: str
-    provider: str
+    """The caller's id of the customer whose event it is."""
+    provider: Annotated[str, one_of(get_args(EventProvider))]
+    """Provider that gets it."""
     event: str
+    """Name of the event at the provider."""
     attributes: dict[str, Any]
-    state: str
+    """Attributes of the event."""
+    state: Annotated[str, one_of(get_args(TrackedEventState))]
+    """Current state."""
     attempts: int
+    """Number of attempts so far."""
     error: str | None
-    cause: str | None
+    """Error of the last attempt, as `code: message`."""
+    cause: Annotated[str, one_of(FailureCause)] | None
+    """Group of the error, by what has to be corrected before a retry."""
     retry_at: datetime | None
+    """Time of the next attempt."""
     created_at: datetime
+    """Time at which it was created."""
     completed_at: datetime | None
+    """Time at which it was done or given up."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,7 @@ class RetriedEvents(Described):
     """Number of failed events that are sent again."""
 
     retried: int
+    """Number of events."""
 
 
 @dataclass(frozen=True)

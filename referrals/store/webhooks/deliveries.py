@@ -8,19 +8,18 @@ delivery after that.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, true
 
-from referrals.domain.cloud_events import build_cloud_event
 from referrals.domain.event_names import OUTBOUND
 from referrals.domain.webhook_retries import DISABLE_AFTER, DeliveryResponse, next_retry_delay
-from referrals.store import views
 from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, first, insert, literal_in, rows_of, scalars
-from referrals.store.reporting import lists
+from referrals.store.reporting import outgoing_events
+from referrals.store.reporting.outgoing_events import event_id
 from referrals.store.schema import (
     WebhookDeliveryRow,
     WebhookRow,
@@ -174,7 +173,7 @@ async def claim(
     await tx.execute(webhook_deliveries.update().where(claimed).values(due_at=now + CLAIM_TIMEOUT))
     statement = _with_webhooks().where(claimed).order_by(webhook_deliveries.c.id)
     found = await rows_of(tx, _DeliveryToWebhook, statement)
-    activity_by_id = await _activity_by_id(tx, [row.activity_id for row in found])
+    events = await outgoing_events.load(tx, {row.activity_id for row in found}, source)
     return [
         DeliveryAttempt(
             id=row.id,
@@ -183,8 +182,8 @@ async def claim(
             webhook_id=row.webhook_id,
             url=row.url or row.webhook_url,
             secrets=signing_secrets(row, now) if row.webhook_id else tuple(filter(None, [secret])),
-            message_id=row.key or message_id(required(row.activity_id)),
-            event=row.event or _cloud_event(activity_by_id[required(row.activity_id)], source),
+            message_id=row.key or event_id(row.activity_id),
+            event=events[row.activity_id],
         )
         for row in found
     ]
@@ -216,11 +215,6 @@ def signing_secrets(webhook: WebhookRow | _DeliveryToWebhook, now: datetime) -> 
     """Return the current secret, and the previous one while it is valid."""
     old, until = webhook.old_secret, webhook.old_secret_until
     return (webhook.secret, old) if old and until and until > now else (webhook.secret,)
-
-
-def message_id(activity_id: int) -> str:
-    """Return the `webhook-id`, which is also the CloudEvent's id: equal for every webhook and attempt."""
-    return f"act_{activity_id}"
 
 
 async def record_response(
@@ -309,21 +303,3 @@ def _with_webhooks() -> Select[*tuple[Any, ...]]:
         webhooks.c.old_secret,
         webhooks.c.old_secret_until,
     ).outerjoin(webhooks, webhooks.c.id == webhook_deliveries.c.webhook_id)
-
-
-async def _activity_by_id(tx: Tx, ids: Sequence[int | None]) -> dict[int, lists.ListedActivity]:
-    known_ids = [number for number in ids if number is not None]
-    if not known_ids:
-        return {}
-    statement = lists.select_activity().where(activity.c.id.in_(known_ids))
-    found = await rows_of(tx, lists.ListedActivity, statement)
-    return {row.id: row for row in found}
-
-
-def _cloud_event(row: lists.ListedActivity, source: str) -> dict[str, Any]:
-    """Build the event from the API's view of the activity. It identifies customers only by their external ids."""
-    view = asdict(lists.to_activity_view(row))
-    data = {name: view[name] for name in view if name not in ("id", "type", "at")}
-    subject = row.referral_id or row.advocate or row.customer or row.campaign_id
-    event = build_cloud_event(message_id(row.id), source, row.type, row.at, subject, data)
-    return dict(views.with_zulu_times(event))

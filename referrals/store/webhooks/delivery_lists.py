@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, func, select
 from referrals.domain.field_docs import Described
 from referrals.errors import NotPossibleError, UnknownDeliveryError
 from referrals.store.campaigns.versions import require_campaign
-from referrals.store.db.columns import required
 from referrals.store.db.pages import Cursor, newest_first
 from referrals.store.db.sql import Tx, find, literal_in, one
 from referrals.store.reporting.lists import match_filters
+from referrals.store.reporting.outgoing_events import event_id
 from referrals.store.schema import WebhookDeliveryRow, webhook_deliveries
 from referrals.store.views import Page
-from referrals.store.webhooks import deliveries, subscriptions
+from referrals.store.webhooks import subscriptions
 
 DeliveryState = Literal["pending", "delivered", "failed", "dropped"]
 RESET_ATTEMPTS = {"state": "pending", "attempts": 0, "completed_at": None}
@@ -37,8 +37,8 @@ class WebhookDelivery(Described):
     """The `webhook-id`, the same in every attempt."""
     type: str
     """Type of the event."""
-    activity: str | None
-    """Id of the entry of the activity log; null for a step of a journey."""
+    activity: str
+    """Id of the entry of the activity log."""
     state: DeliveryState
     """`failed` after the last attempt; `dropped` when an operator gave it up."""
     attempts: int
@@ -120,15 +120,14 @@ async def _change_failed(tx: Tx, delivery_id: int, values: dict[str, Any]) -> No
 
 
 def _to_view(row: WebhookDeliveryRow) -> WebhookDelivery:
-    activity = None if row.activity_id is None else str(row.activity_id)
     return WebhookDelivery(
         id=str(row.id),
         webhook=row.webhook_id,
         url=row.url,
         campaign=row.campaign_id,
-        event=row.key or deliveries.message_id(required(row.activity_id)),
+        event=row.key or event_id(row.activity_id),
         type=row.type,
-        activity=activity,
+        activity=str(row.activity_id),
         state=cast("DeliveryState", row.state),
         attempts=row.attempts,
         due_at=row.due_at,

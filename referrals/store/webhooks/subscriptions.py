@@ -35,16 +35,27 @@ class Webhook(Described):
     """
 
     id: str
+    """Id of the webhook."""
     url: str
+    """Endpoint that gets the events."""
     events: list[str]
+    """Types of events that it gets."""
     campaign: str | None
+    """Slug of the campaign whose events it gets; null for all."""
     enabled: bool
+    """False if it was disabled, by an operator or after days of failures."""
     reason: Reason | None
+    """Reason why it is disabled."""
     disabled_at: datetime | None
+    """Time since which it is disabled."""
     failing_since: datetime | None
+    """Time since which no delivery was accepted; null if deliveries succeed."""
     pending: int
+    """Number of deliveries that wait."""
     old_secret_until: datetime | None
+    """Time until which deliveries are also signed with the previous secret."""
     created_at: datetime
+    """Time at which it was created."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class WebhookSecret(Webhook):
     """Webhook with its new secret, which is shown only once."""
 
     secret: str
+    """Secret that deliveries are signed with (Standard Webhooks)."""
 
 
 async def create(
