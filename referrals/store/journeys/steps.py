@@ -89,20 +89,24 @@ async def _run_step(
             now=now,
         )
     if step.webhook:
-        await one_off_webhooks.add(
-            tx,
-            activity_id=entry.activity_id,
-            campaign_id=entry.context.campaign.campaign,
-            type=entry.journey.on,
-            url=step.webhook.url,
-            key=key,
-            now=now,
-        )
+        await _send_webhook(tx, entry, step.webhook.url, key, now)
     if step.start_workflow:
         await workflow_starts.add(
             tx, entry, step.start_workflow, key=key, sender_id=sender_id, now=now
         )
     return True
+
+
+async def _send_webhook(tx: Tx, entry: JourneyEntry, url: str, key: str, now: datetime) -> None:
+    await one_off_webhooks.add(
+        tx,
+        activity_id=entry.activity_id,
+        campaign_id=entry.context.campaign.campaign,
+        type=entry.journey.on,
+        url=url,
+        key=key,
+        now=now,
+    )
 
 
 async def _wait(
