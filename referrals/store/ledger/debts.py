@@ -6,9 +6,10 @@ external providers with a part that the provider does not grant. If such a rewar
 it repaid becomes a new debt.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, func, literal, select
 
@@ -135,7 +136,9 @@ class _Repayment(NamedTuple):
 async def repay(tx: Tx, credit: Credit, now: datetime) -> int:
     """Repay debts from a credited wallet, once for the credit's key; return the amount. Both accounts are locked."""
     available = min(credit.amount, await balance_of(tx, credit.source))
-    return await _repay(tx, replace(credit, amount=available), now)
+    entries = _repayments_by(replace(credit, amount=available), await _debts_of(tx, credit), now)
+    await insert_entries(tx, *entries)
+    return sum(int(entry["amount"]) for entry in entries)
 
 
 async def repay_with(tx: Tx, reward: RewardRow, now: datetime) -> int:
@@ -148,7 +151,16 @@ async def repay_with(tx: Tx, reward: RewardRow, now: datetime) -> int:
     issued = await get_account_id(tx, "issued", reward.campaign_id, asset)
     await lock_account(tx, owed)
     credit = Credit(reward.key, issued, owed, reward.amount, reward.key_prefix)
-    return await _repay(tx, credit, now, reward.id)
+    entries = _repayments_by(credit, await _debts_of(tx, credit), now, reward.id)
+    await insert_entries(tx, *entries)
+    return sum(int(entry["amount"]) for entry in entries)
+
+
+async def _debts_of(tx: Tx, credit: Credit) -> Sequence[_Debt]:
+    """Return what the credit's account owes, in the order in which it is repaid."""
+    return await rows_of(
+        tx, _Debt, _DEBTS, owed=credit.owed, since=credit.since, key_prefix=credit.key_prefix
+    )
 
 
 async def owe_again(tx: Tx, reward: RewardRow, memo: str, now: datetime) -> int:
@@ -177,17 +189,17 @@ def net_amount(reward: RewardRow) -> int:
     return int(reward.amount) - (reward.repaid or 0)
 
 
-async def _repay(tx: Tx, credit: Credit, now: datetime, reward_id: str | None = None) -> int:
-    """Repay debts; the entries name the reward that repays them, or else the one that is owed."""
-    available, repayments = credit.amount, []
-    for debt in await rows_of(
-        tx, _Debt, _DEBTS, owed=credit.owed, since=credit.since, key_prefix=credit.key_prefix
-    ):
+def _repayments_by(
+    credit: Credit, debts: Sequence[_Debt], now: datetime, reward_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the entries that repay debts; they name the reward that repays them, or else the one that is owed."""
+    available, entries = credit.amount, []
+    for debt in debts:
         amount = min(available, debt.left)
         if amount <= 0:
             break
         available -= amount
-        repayments.append(
+        entries.append(
             new_entry(
                 f"repay:{credit.key}:{debt.id}",
                 credit.source,
@@ -199,8 +211,7 @@ async def _repay(tx: Tx, credit: Credit, now: datetime, reward_id: str | None = 
                 debt.id,
             )
         )
-    await insert_entries(tx, *repayments)
-    return credit.amount - available
+    return entries
 
 
 _DEBTS = (
