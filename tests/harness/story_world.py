@@ -101,10 +101,11 @@ class StoryWorld:
 
     async def _milestones_are_done(self) -> bool:
         states = {row.id: row.state for row in await self._world.all(schema.milestones)}
-        behind = {"reached": (), "lost": ("pending", "granted")}
+        behind = {"reached": ("pending",), "lost": ("pending", "granted")}
         return not any(
-            reward.milestone_id and reward.state in behind[states[reward.milestone_id]]
+            reward.state in behind[states[reward.milestone_id]]
             for reward in await self._world.all(schema.rewards)
+            if reward.milestone_id and reward.approval != "awaited"
         )
 
 
