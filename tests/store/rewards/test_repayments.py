@@ -1,6 +1,7 @@
 """Rewards of an external provider repay what the customer owes, once, and give it back if they are not granted."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from referrals.domain.rewards import Asset
 from referrals.providers import OutcomeUnknownError, PermanentError, RetryableError
 from referrals.store import Store, schema
 from referrals.store.reporting import reward_lists, wallets
+from referrals.store.rewards import provider_rate_limits
 from tests.harness.campaigns import EACH, POINTS_50, campaign
 from tests.harness.deliveries import Deliveries
 from tests.harness.fake_provider import FakeProvider
@@ -38,6 +40,13 @@ class Shop:
         """Make attempts until the reward is closed, granted or failed; return its row."""
         await self.deliveries.deliver_all()
         return await self.row(reward)
+
+    async def pause_calls(self) -> None:
+        """Let other calls fill the provider's queue for an hour."""
+        async with self.harness.store.begin() as tx:
+            now = self.harness.now()
+            async with provider_rate_limits.locked_queue(tx, "http", now) as queue:
+                queue.take_turn(now, timedelta(hours=1), timedelta(0))
 
     async def row(self, reward: Any) -> Any:
         (row,) = await self.harness.all(schema.rewards, id=reward.id)
@@ -263,9 +272,7 @@ async def test_a_grant_undone_before_its_call_gives_the_repayment_back(shop: Sho
 async def test_a_grant_undone_while_it_waits_for_its_turn_gives_the_repayment_back(shop: Shop):
     await shop.owe(30)
     reward = await shop.convert("fay")
-    shop.deliveries.calls.requests_per_second = {"http": 0.001}
-    async with shop.harness.store.begin() as tx:
-        await shop.deliveries.calls.take_turn(tx, "http", None)  # the turn before it
+    await shop.pause_calls()
     await shop.deliveries.attempt(reward.id)
     assert ((await shop.row(reward)).state, await shop.owed()) == ("pending", 0)
 
