@@ -105,7 +105,9 @@ class Programme(Books):
         return [each for each in self.referrals if (each.friend, each.terms) == (friend, terms)]
 
     def _in_force(self, referrals: Iterable[Referral]) -> Referral | None:
-        return next((each for each in referrals if each.binds or each.state == "signed_up"), None)
+        """Return the referral in force, if any: rather one that was not superseded in a merge."""
+        in_force = [each for each in referrals if each.binds or each.state == "signed_up"]
+        return min(in_force, key=lambda each: each.superseded_by is not None, default=None)
 
     def _objection(
         self,
