@@ -1,7 +1,6 @@
 import json
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +10,7 @@ from referrals.campaign_file import load_campaign
 from referrals.domain.campaign import Campaign
 from referrals.errors import CampaignError, FieldError
 from referrals.yaml_documents import MAX_CHARACTERS
-
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
+from tests.harness.campaigns import EXAMPLE_CAMPAIGNS
 
 SPRING = """\
 campaign: spring
@@ -84,13 +82,17 @@ def problems(text):
     return list(refused.value.errors)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EXAMPLE_CAMPAIGNS, ids=lambda path: path.stem)
 def test_an_example_is_a_campaign_of_its_own_name(path):
     assert load_campaign(path.read_text(encoding="utf-8")).campaign == path.stem
 
 
 def test_there_is_an_example_for_each_programme_that_the_product_answers():
-    assert [path.stem for path in EXAMPLES] == ["active-reach", "talon-one-tutorial", "voucherify"]
+    assert [path.stem for path in EXAMPLE_CAMPAIGNS] == [
+        "active-reach",
+        "talon-one-tutorial",
+        "voucherify",
+    ]
 
 
 def test_the_designed_campaign_is_refused_for_what_is_not_supported_yet_and_nothing_else():
@@ -127,7 +129,7 @@ def test_json_is_yaml():
 
 
 def test_what_is_dumped_can_be_loaded():
-    campaign = load_campaign(EXAMPLES[0].read_text(encoding="utf-8"))
+    campaign = load_campaign(EXAMPLE_CAMPAIGNS[0].read_text(encoding="utf-8"))
 
     assert load_campaign(campaign.model_dump_json()) == campaign
 

@@ -258,7 +258,6 @@ def event_schemas() -> dict[str, Any]:
         MessageStatusReport,
         ProblemDocument,
         EventProblem,
-        CouponCodes,
     ]
     _, found = models_json_schema([(m, "validation") for m in models], ref_template=REF)
     schemas: dict[str, Any] = found["$defs"]

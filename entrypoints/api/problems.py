@@ -163,7 +163,8 @@ def install(app: FastAPI) -> None:
 async def _respond(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     _count_refusal(request, problem)
-    headers = dict(getattr(error, "headers", None) or {})
+    given = getattr(error, "headers", None) or {}
+    headers = {name.lower(): value for name, value in given.items()}
     if problem.status == 401:  # noqa: PLR2004
         headers["www-authenticate"] = 'Bearer realm="referrals"'
     if problem.status == 405:  # noqa: PLR2004

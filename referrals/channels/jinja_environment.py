@@ -47,12 +47,20 @@ def load_template(env: Environment, paths: list[str]) -> Template:
     try:
         return env.select_template(paths)
     except TemplatesNotFound as error:
-        hint = did_you_mean(paths[-1], env.list_templates())
-        raise TemplateError(f"there is no template {paths[-1]}{hint}") from error
+        raise TemplateError(_no_template(paths[-1], env.list_templates())) from error
     except TemplateSyntaxError as error:
         raise _syntax_error(error) from error
     except UnicodeDecodeError as error:
         raise TemplateError("the file is not UTF-8 text", " or ".join(paths)) from error
+
+
+def _no_template(path: str, known: list[str]) -> str:
+    """Say that the template does not exist, with the most similar name in its folder."""
+    folder, _, name = path.rpartition("/")
+    beside = [each.rpartition("/") for each in known]
+    names = [file.removesuffix(".jinja") for parent, _, file in beside if parent == folder]
+    hint = did_you_mean(name.removesuffix(".jinja"), names)
+    return f"there is no template {path}{hint}"
 
 
 def render_block(template: Template, name: str, variables: Mapping[str, Any]) -> str:

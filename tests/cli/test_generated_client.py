@@ -25,7 +25,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("client")
     source = folder / "openapi.json"
     source.write_text(json.dumps(document()), "utf-8")
-    file = ConfigFile.load_from_path(ROOT / "examples" / "python-client.yaml")
+    file = ConfigFile.load_from_path(ROOT / "examples" / "python-client" / "generator.yaml")
     file.post_hooks = []
     config = Config.from_sources(
         file, MetaType.NONE, source, "utf-8", overwrite=True, output_path=folder / NAME

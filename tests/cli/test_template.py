@@ -65,10 +65,10 @@ def test_preview_uses_the_template_of_the_campaign(run, custom):
 
 
 def test_preview_of_an_unknown_template_fails(run):
-    result = run("template", "preview", "nothing")
+    result = run("template", "preview", "zzz")
 
     assert result.code == 1
-    assert result.err == "Error: there is no template en/nothing.jinja\n"
+    assert result.err == "Error: there is no template en/zzz.jinja\n"
 
 
 def test_check_accepts_valid_templates(run):

@@ -11,12 +11,10 @@ from referrals.domain.discounts import CouponTerms
 from referrals.domain.order_events import Order
 from referrals.domain.stored import read_stored
 from referrals.domain.time_zones import find_zone
-from tests.harness.campaigns import EXAMPLES, POINTS_50, campaign
-
-FILES = sorted(EXAMPLES.glob("*.yaml"))
+from tests.harness.campaigns import EXAMPLE_CAMPAIGNS, POINTS_50, campaign
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", EXAMPLE_CAMPAIGNS, ids=lambda file: file.stem)
 def test_a_valid_definition_is_read_as_it_is_also_beside_an_invalid_key(file: Any):
     valid = load_campaign(file.read_text("utf-8"))
     stored = valid.model_dump(mode="json")

@@ -6,6 +6,9 @@ from typing import Any
 from referrals.campaign_file import load_campaign
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLE_CAMPAIGNS = sorted(
+    path for path in EXAMPLES.glob("*.yaml") if not path.name.endswith(".events.yaml")
+)
 
 POINTS_50 = {"type": "points", "amount": 50}
 POINTS_100 = {"type": "points", "amount": 100}
