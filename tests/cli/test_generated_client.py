@@ -58,7 +58,12 @@ def test_every_module_of_the_client_can_be_imported(package: str):
 
 def test_the_client_plays_the_session(package: str, dev: DevHarness):
     url = dev.start().split()[1]
-    client = importlib.import_module(package).AuthenticatedClient(base_url=url, token=dev.key)
+    opened = importlib.import_module(package).AuthenticatedClient(base_url=url, token=dev.key)
+    with opened as client:
+        play_session(package, client)
+
+
+def play_session(package: str, client: Any) -> None:
     model = importlib.import_module(f"{package}.models")
 
     def call(tag: str, name: str, *arguments: Any, **body: Any) -> Any:

@@ -22,7 +22,7 @@ TOLERANCE = timedelta(minutes=3)
 """Difference between two times that count as the same."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?= UTC)")
-_CODE = re.compile(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b")
+_CODE = re.compile(r"\b[A-Z0-9]{3,}(-[A-Z0-9]{3,})+\b")
 
 Moments = dict[str, list[datetime]]
 """Times of equal things, by their description."""

@@ -39,6 +39,6 @@ async def _load_rows(tx: Tx, activity_ids: Collection[int]) -> Sequence[lists.Li
 
 def _build(view: views.Activity, source: str) -> dict[str, Any]:
     data = {name: found for name, found in asdict(view).items() if name not in ("id", "type", "at")}
-    subject = view.referral or view.advocate or view.customer
+    subject = view.referral or view.advocate or view.customer or view.campaign
     event = build_cloud_event(event_id(int(view.id)), source, view.type, view.at, subject, data)
     return dict(views.with_zulu_times(event))
