@@ -9,6 +9,7 @@ from entrypoints.api import http_errors
 from entrypoints.api.problems import INTERNAL, PROBLEM_TYPES, ROUTING_PROBLEMS, ProblemType
 from referrals import errors
 from referrals.errors import ReferralsError
+from simulation.story_file import StoryError
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `([a-z-]+)` \| ([0-9]{3}) \| \S.* \| \S.* \|$", re.MULTILINE)
@@ -18,7 +19,7 @@ SOURCES = [
     for path in (ROOT / package).rglob("*.py")
     if path.name not in ("errors.py", "problems.py")
 ]
-ONLY_IN_COMMANDS = {errors.KeyNameTakenError}
+ONLY_IN_COMMANDS = {errors.KeyNameTakenError, StoryError}
 
 
 def problem_types() -> set[ProblemType]:
