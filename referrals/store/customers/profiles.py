@@ -84,7 +84,10 @@ def _upsert(dialect: str, *given: str) -> Any:
 
 
 async def _take_over_guest(tx: Tx, new: CustomerRow, given: dict[str, Any]) -> CustomerRow | None:
-    """Give the new customer's id to the friend who was known by the same verified contact alone, if there is one."""
+    """Give the new customer's id to the friend who was known by the same verified contact alone, if there is one.
+
+    Of several, for an id that is an email address, it is the one who came first.
+    """
     identity = required(tx.identity)
     own = contacts_of(new.external_id, new.email, new.phone)
     keys = [identity.contact_key(contact.text) for contact in own if contact.kind != "lookalike"]
@@ -103,6 +106,7 @@ _GUEST = locked(
         customers.c.contact_key.in_(bindparam("keys", expanding=True)),
         customers.c.merged_into.is_(None),
     )
+    .order_by(customers.c.id)
     .limit(1)
 )
 

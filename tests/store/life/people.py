@@ -58,12 +58,13 @@ class People:
     def upsert(self, name: str, email: str | None = None, phone: str | None = None) -> Person:
         """Return the customer with this id, after it came with these contacts.
 
-        A new id takes over the verified guest who is known by its email.
+        A new id takes over the verified guest who is known by its email; of several, the first.
         """
         if name not in self.by_name:
             new = Person(name)
             known = [self.guests.get((each, None)) for each in {*new.own_contacts, email or ""}]
-            guest = next((each for each in known if each and not each.merged_into), None)
+            guests = [each for each in self.everybody if each in known and not each.merged_into]
+            guest = guests[0] if guests else None
             if guest:
                 self.guests = {key: each for key, each in self.guests.items() if each is not guest}
                 guest.name = name

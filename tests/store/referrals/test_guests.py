@@ -146,3 +146,18 @@ async def test_a_repeated_event_of_a_guest_is_recognised_whoever_it_was(
 async def test_a_friend_needs_an_id_or_a_contact(harness: StoreHarness):
     with pytest.raises(InvalidEventError, match=r"data\.friend\.id"):
         await harness.receive("referral_signed_up", {"code": "X", "friend": {"name": "Fay"}})
+
+
+@pytest.mark.parametrize("first", [MAIL, "gus@shop.example"])
+async def test_an_id_that_names_two_guests_takes_over_the_one_who_came_first(
+    harness: StoreHarness, first: str
+):
+    code = await harness.publish("spring", "ada")
+    for email in sorted((MAIL, "gus@shop.example"), key=lambda email: email != first):
+        await sign_up(harness, code, {"email": email, "verified": True})
+    named = {"id": "gus@shop.example", "email": MAIL}
+    await harness.receive("customer_registered", {"customer": named})
+
+    (referral, _) = await harness.all(schema.referrals)
+    (customer,) = await harness.all(schema.customers, external_id="gus@shop.example")
+    assert customer.id == referral.friend_id
