@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -19,6 +18,7 @@ from entrypoints.api.http_errors import (
     UnsupportedMediaTypeError,
 )
 from entrypoints.api.request_bodies import content_type, is_json, parse_json
+from referrals.domain.suggestions import did_you_mean
 from referrals.errors import FieldError, InvalidRequestError
 from referrals.store import api_keys
 
@@ -89,17 +89,12 @@ async def _authenticate(request: Request) -> str:
 def _check_parameters(request: Request, known: list[str]) -> None:
     """Refuse unknown parameters: without a misspelt filter, a command would change more than it should."""
     errors = tuple(
-        FieldError(name, f"unknown parameter{_suggestion(name, known)}")
+        FieldError(name, f"unknown parameter{did_you_mean(name, known)}")
         for name in request.query_params
         if name not in known
     )
     if errors:
         raise InvalidRequestError(errors)
-
-
-def _suggestion(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 async def _parse_body(request: Request) -> Request:

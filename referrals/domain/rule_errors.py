@@ -1,11 +1,11 @@
 """Readable messages for the errors of CEL's compiler and evaluator."""
 
 import re
-from difflib import get_close_matches
 
 from cel_expr_python import cel
 
 from referrals.domain.rule_variables import RECORDS, VARIABLES, Owner
+from referrals.domain.suggestions import did_you_mean
 from referrals.domain.syntax_messages import Rules, reword
 
 PACKAGE = "rules"
@@ -88,15 +88,14 @@ def _suggest_variable(name: str, owner: Owner) -> str:
     with_field = [
         f"{var}.{name}" for var, kind in variables.items() if name in RECORDS.get(kind, {})
     ]
-    if near := with_field[:1] or get_close_matches(name, variables, n=1):
-        return f"; did you mean {near[0]}?"
-    return f"; there are {', '.join(variables)}"
+    if with_field:
+        return f"; did you mean {with_field[0]}?"
+    return did_you_mean(name, variables) or f"; there are {', '.join(variables)}"
 
 
 def _unknown_field(record: str, field: str) -> str:
     known = RECORDS[record]
-    near = get_close_matches(field, known, n=1)
-    suggestion = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+    suggestion = did_you_mean(field, known) or f"; there are {', '.join(known)}"
     return f"{record.lower()} has no field {field}{suggestion}"
 
 

@@ -81,7 +81,7 @@ async def roll_back_by_operator(tx: Tx, event_id: str, now: datetime) -> Outcome
 async def _make_final(
     tx: Tx, context: ReferralContext, referral: ReferralRow, reason: Reason
 ) -> None:
-    """Bind the friend and the order for good, unless something else counts for one of them already."""
+    """Bind the friend and the order finally, unless something else counts for one of them already."""
     await release_friend(tx, referral, context.now)
     await change(tx, referrals, referral.id, reason_code=reason.code, reason=reason.message)
     if await is_free(tx, context, referral):

@@ -1,4 +1,4 @@
-"""One history, told to the engine and to the model: the base of the rules that make it up."""
+"""One history, played by the engine and by the model: the base of its rules."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from tests.store.life.terms import Terms
 MINUTE = timedelta(minutes=1)
 
 
-class ToldTwice(RuleBasedStateMachine):
+class PlayedTwice(RuleBasedStateMachine):
     """A history in two campaigns. After each step, the engine and the model agree."""
 
     def __init__(self, shop: Shop) -> None:

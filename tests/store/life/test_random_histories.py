@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from referrals.errors import InsufficientBalanceError, NotPossibleError, UnknownCustomerError
 from tests.harness.store_state_machine import examples
-from tests.store.life.history import ToldTwice
+from tests.store.life.history import PlayedTwice
 from tests.store.life.merging import merge
 from tests.store.life.orders import PART
 from tests.store.life.people import Guest
@@ -48,7 +48,7 @@ delays = st.sampled_from([None, None, 0, 3, 10])
 which = st.integers(0, 9)
 
 
-class History(ToldTwice):
+class History(PlayedTwice):
     """Steps of shops, customers and operators."""
 
     @initialize(one=campaigns, other=campaigns)
