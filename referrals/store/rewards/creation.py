@@ -19,7 +19,7 @@ from referrals.store.activity.log import publish
 from referrals.store.db.columns import required
 from referrals.store.db.sql import Tx, insert_for
 from referrals.store.rewards import budgets
-from referrals.store.rewards.reward_rows import close_without_repayment
+from referrals.store.rewards.reward_rows import close_without_debt
 from referrals.store.schema import ReferralRow, RewardRow, customers, rewards
 
 _ID_NAMESPACE = uuid.UUID("6d0f0b0a-3f0b-4a53-9f0e-6f6a2b0c7c11")
@@ -91,7 +91,7 @@ async def _insert(
     reward: RewardRow
     for reward in created:
         if not in_budget:
-            await close_without_repayment(tx, context, reward, RewardState.VOIDED, BUDGET_EXHAUSTED)
+            await close_without_debt(tx, context, reward, RewardState.VOIDED, BUDGET_EXHAUSTED)
         else:
             announce_if_pending(tx, context, reward)
 

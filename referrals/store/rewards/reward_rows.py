@@ -73,23 +73,22 @@ async def close(
     """Close the reward. The customer owes `owed` of it, and what it had repaid if an external provider grants the rest."""
     if reward.repaid and reward.provider != "ledger":
         owed += await debts.owe_again(tx, reward, f"Owed again: {reason.message}", context.now)
-    await close_without_repayment(tx, context, reward, state, reason, data, owed)
+    data = (data or {}) | ({"owed": amount_text(owed, reward.currency)} if owed else {})
+    await close_without_debt(tx, context, reward, state, reason, data)
 
 
-async def close_without_repayment(
+async def close_without_debt(
     tx: Tx,
     context: ReferralContext,
     reward: RewardRow,
     state: RewardState,
     reason: Reason,
     data: dict[str, str] | None = None,
-    owed: int = 0,
 ) -> None:
-    """Close a reward that has repaid nothing, such as a new one. The customer owes `owed` of it."""
-    data = (data or {}) | ({"owed": amount_text(owed, reward.currency)} if owed else {})
+    """Close a reward that changes no debt, such as a new one."""
     values = NO_ERROR | {"closed_at": context.now, "reason": reason.message}
     await change(tx, rewards, reward.id, state=state, **values)
-    publish(tx, context, f"reward_{state}", reward=reward, reason=reason, data=data)
+    publish(tx, context, f"reward_{state}", reward=reward, reason=reason, data=data or {})
 
 
 def amount_text(minor: int, currency: str | None) -> str:
